@@ -1,8 +1,8 @@
 /*
  * test/check/selftest.c: the harness finds what it promises to find.
  *
- * The program runs itself again with the argument "victims": a suite of cases each of which does one
- * wrong thing. The cases of the outer suite look at what the harness made of each.
+ * The program runs itself again with the argument "victims": a suite of cases each of which does
+ * one wrong thing. The cases of the outer suite look at what the harness made of each.
  */
 #include "check/harness.h"
 
