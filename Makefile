@@ -1,0 +1,101 @@
+# The everyday commands. Each installs what it needs (scripts/install-deps), configures a build
+# folder of its own once, builds, and does its job. `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench asan tsan valgrind fuzz coverage tidy clang posix install clean
+MAKEFLAGS += --no-print-directory
+
+FUZZ_SECONDS ?= 30
+PREFIX ?= /usr/local
+
+# gcc where it is there (and clang where asked for); asked of the shell, after install-deps has run.
+GCC = $$(command -v gcc || command -v cc)
+CLANG = $$(command -v clang || command -v cc)
+SLOW = HEALD_TEST_SLOW=5
+ASAN_ENV = ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+TSAN_ENV = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+# $(call build,FOLDER,COMPILER,OPTIONS[,TARGET]): configures a folder when it is new, and builds it.
+build = @mkdir -p $(1); [ -f $(1)/build.ninja ] || \
+	CC="$(2)" meson setup $(1) $(3) >$(1)/setup.log || { cat $(1)/setup.log; exit 1; }; \
+	echo "building in $(1)"; ninja -C $(1) --quiet $(4)
+deps = @scripts/install-deps $(1)
+
+help: ## this list
+	@awk -F ': .*## ' '/^[a-z]+: .*## /{ printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: ## serve the project's documents, over each back end in turn
+	$(call deps,build)
+	$(call build,build,$(GCC),-Dwerror=true,cmd/heald/heald)
+	@scripts/demo build
+
+# `make demo` may have configured build/ before check was installed.
+test: ## build with gcc, no warnings allowed, and run all tests
+	$(call deps,test)
+	@[ ! -f build/build.ninja ] || [ -f build/test/tests.list ] || \
+		meson setup --reconfigure build >build/setup.log || { cat build/setup.log; exit 1; }
+	$(call build,build,$(GCC),-Dwerror=true)
+	@scripts/run-tests build
+
+bench: ## measure, against the peers; the figures of docs/BENCHMARKS.md
+	$(call deps,bench)
+	$(call build,build-bench,$(GCC),--buildtype=release -Dbench=true -Dtests=false)
+	@bench/run build-bench
+
+asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(call deps,test)
+	$(call build,build-asan,$(GCC),-Dwerror=true -Db_sanitize=address$(comma)undefined)
+	@$(SLOW) $(ASAN_ENV) scripts/run-tests build-asan
+
+tsan: ## the tests with ThreadSanitizer (clang)
+	$(call deps,test)
+	$(call build,build-tsan,$(CLANG),-Dwerror=true -Db_sanitize=thread -Db_lundef=false)
+	@$(SLOW) $(TSAN_ENV) scripts/run-tests build-tsan
+
+valgrind: ## the tests under valgrind
+	$(call deps,test)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@HEALD_TEST_SLOW=20 HEALD_TEST_LIMIT=1800 HEALD_TEST_WRAPPER="valgrind -q \
+		--error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
+		scripts/run-tests build
+
+fuzz: ## each fuzzer for FUZZ_SECONDS (30)
+	$(call deps,test)
+	$(call build,build-fuzz,$(CLANG),-Dfuzz=true -Dtests=false -Db_lundef=false \
+		-Db_sanitize=address$(comma)undefined)
+	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS)
+
+coverage: ## the tests, and which lines of src they ran: build-coverage/coverage/index.html
+	$(call deps,test)
+	$(call build,build-coverage,$(GCC),-Db_coverage=true)
+	@scripts/run-tests build-coverage
+	@mkdir -p build-coverage/coverage
+	@gcovr --root . --filter src/ --html-details build-coverage/coverage/index.html --print-summary \
+		build-coverage
+
+tidy: ## clang-tidy
+	$(call deps,test)
+	$(call build,build-clang,$(CLANG),-Dwerror=true)
+	@scripts/run-tidy build-clang
+
+clang: ## build with clang, no warnings allowed
+	$(call deps,test)
+	$(call build,build-clang,$(CLANG),-Dwerror=true)
+
+posix: ## the tests on the portable platform layer
+	$(call deps,test)
+	$(call build,build-posix,$(GCC),-Dwerror=true -Dplatform=posix)
+	@scripts/run-tests build-posix
+
+install: ## build for release and install under PREFIX (/usr/local); DESTDIR works
+	$(call deps,build)
+	$(call build,build-release,$(GCC),--buildtype=release -Dtests=false)
+	@meson configure build-release -Dprefix=$(PREFIX)
+	@meson install -C build-release --quiet
+	@[ -n "$(DESTDIR)" ] || ! command -v ldconfig >/dev/null || ldconfig
+
+clean: ## remove every build folder
+	@rm -rf build build-*
+
+comma := ,
