@@ -1,0 +1,14 @@
+/* heald/heald.h: all of heald's public headers. */
+#ifndef HEALD_HEALD_H
+#define HEALD_HEALD_H
+
+#include <heald/base.h>
+#include <heald/file.h>
+#include <heald/io.h>
+#include <heald/loop.h>
+#include <heald/net.h>
+#include <heald/op.h>
+#include <heald/process.h>
+#include <heald/timer.h>
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * await/child.c: the end of a child process as an op: a descriptor that becomes readable when the child has ended, then
+ * one call that reaps it. The loop's thread. The descriptor lives exactly as long as the op.
+ */
+#include "loop/loop.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+
+int heald_await_child(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = 0, fd = loop->sys->child_open(op->u.child.pid);
+
+    op->u.child.fd = -1;
+    if (fd == -ECHILD) {
+        heald_complete(loop, op, fd);
+        return 0;
+    }
+    if (fd < 0)
+        return fd;
+    struct heald_fd *e = heald_fds_get(loop, fd, &err);
+    if (!e) {
+        loop->sys->close(fd);
+        return err ? err : -EIO;
+    }
+    op->u.child.fd = fd;
+    if (loop->backend.ops->submit) {
+        fds_push(&e->polls, op);
+        heald_kernel_submit(loop, op);
+        return 0;
+    }
+    err = heald_ready_poll(loop, e, op);
+    if (err) {
+        op->u.child.fd = -1;
+        heald_close(loop, fd);
+    }
+    return err;
+}
+
+void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = loop->sys->child_reap(op->u.child.pid, op->u.child.ret);
+
+    if (err == -EAGAIN || err == -EINTR) {
+        /* Woken for nothing: wait on, where the back end does not do so by itself. */
+        if (loop->backend.ops->submit && op->state == OP_ARMED)
+            heald_kernel_submit(loop, op);
+        return;
+    }
+    fds_remove(&loop->fds.v[op->u.child.fd].polls, op);
+    heald_complete(loop, op, err);
+}
+
+void heald_await_child_close(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->u.child.fd >= 0)
+        heald_close(loop, op->u.child.fd);
+    op->u.child.fd = -1;
+}

@@ -1,0 +1,151 @@
+/*
+ * await/signal.c: signals as ops. The loop's thread.
+ *
+ * The signals that ops wait for are blocked in the loop's thread and read from a descriptor, one at a time: the next is not
+ * read before the callbacks of the last have run, so nothing is overwritten, and what is not read stays with the
+ * kernel. The descriptor lives as long as the loop; with nobody waiting its set is empty.
+ */
+#include "base/list.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+
+enum { SIGNALS = 128 };
+
+struct heald_signals {
+    int fd;
+    struct heald_link ops; /* by op->link */
+    unsigned waiters[SIGNALS];
+    sigset_t set;      /* what ops wait for */
+    sigset_t unblock;  /* of these, what was not blocked before */
+    struct heald_op watch;
+};
+
+static void deliver(struct heald_loop *loop, const struct heald_siginfo *info)
+{
+    struct heald_link *head = &loop->signals->ops;
+
+    for (struct heald_link *n = head->next; n != head; n = n->next) {
+        struct heald_op *op = fds_op(n);
+        if (op->u.signal.signo != info->signo)
+            continue;
+        if (op->u.signal.ret)
+            *op->u.signal.ret = *info;
+        heald_complete_more(loop, op, info->signo);
+    }
+}
+
+static void on_readable(struct heald_op *watch)
+{
+    struct heald_loop *loop = watch->loop;
+    struct heald_link *head = &loop->signals->ops;
+    struct heald_siginfo info;
+
+    for (struct heald_link *n = head->next; n != head; n = n->next)
+        if (fds_op(n)->flags & OP_DUE)
+            return;
+    if (loop->sys->signals_read(loop->signals->fd, &info) == 0)
+        deliver(loop, &info);
+}
+
+static int open_signals(struct heald_loop *loop)
+{
+    struct heald_signals *s = alloc_new(&loop->alloc, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    list_init(&s->ops);
+    sigemptyset(&s->set);
+    sigemptyset(&s->unblock);
+    s->fd = loop->sys->signals_open(&s->set, -1);
+    int err = s->fd < 0 ? s->fd : heald_loop_watch(loop, &s->watch, s->fd, on_readable);
+    if (err) {
+        if (s->fd >= 0) {
+            heald_fds_forget(loop, s->fd, true);
+            loop->sys->signals_close(s->fd);
+        }
+        alloc_free(&loop->alloc, s, sizeof *s);
+        return err;
+    }
+    loop->signals = s;
+    return 0;
+}
+
+static int add_signo(struct heald_loop *loop, int signo)
+{
+    struct heald_signals *s = loop->signals;
+    sigset_t one, old;
+
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    pthread_sigmask(SIG_BLOCK, &one, &old);
+    sigaddset(&s->set, signo);
+    int err = loop->sys->signals_open(&s->set, s->fd);
+    if (err < 0) {
+        sigdelset(&s->set, signo);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        return err;
+    }
+    if (!sigismember(&old, signo))
+        sigaddset(&s->unblock, signo);
+    return 0;
+}
+
+static void remove_signo(struct heald_loop *loop, int signo)
+{
+    struct heald_signals *s = loop->signals;
+    sigset_t one;
+
+    sigdelset(&s->set, signo);
+    loop->sys->signals_open(&s->set, s->fd);
+    if (!sigismember(&s->unblock, signo))
+        return;
+    sigdelset(&s->unblock, signo);
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
+int heald_await_signal(struct heald_loop *loop, struct heald_op *op)
+{
+    int signo = op->u.signal.signo, err;
+
+    if (signo >= SIGNALS)
+        return -EINVAL;
+    if (!loop->signals && (err = open_signals(loop)))
+        return err;
+    if (!loop->signals->waiters[signo] && (err = add_signo(loop, signo)))
+        return err;
+    loop->signals->waiters[signo]++;
+    list_push(&loop->signals->ops, &op->link);
+    op_move(op, OP_ARMED);
+    return 0;
+}
+
+void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    list_remove(&op->link);
+    if (!--loop->signals->waiters[op->u.signal.signo])
+        remove_signo(loop, op->u.signal.signo);
+    heald_complete(loop, op, -ECANCELED);
+}
+
+void heald_await_signal_close(struct heald_loop *loop)
+{
+    if (!loop->signals)
+        return;
+    loop->sys->signals_close(loop->signals->fd);
+    alloc_free(&loop->alloc, loop->signals, sizeof *loop->signals);
+    loop->signals = NULL;
+}
+
+void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *), void *user)
+{
+    if (!loop->signals)
+        return;
+    struct heald_link *head = &loop->signals->ops;
+    for (struct heald_link *n = head->next; n != head; n = n->next)
+        if (!(fds_op(n)->flags & OP_DUE))
+            each(fds_op(n), user);
+}

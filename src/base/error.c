@@ -1,0 +1,78 @@
+/* base/error.c: the one table that turns error codes into text. Static strings only: safe in any thread and handler. */
+#include <heald/base.h>
+
+#include <errno.h>
+#include <stdbool.h>
+
+static const struct {
+    int code;
+    const char *text;
+} texts[] = {
+    {0, "success"},
+    {ECANCELED, "operation was cancelled"},
+    {ETIMEDOUT, "deadline has passed"},
+    {EINPROGRESS, "operation is still under way"},
+    {EALREADY, "operation is already ending"},
+    {EBUSY, "still in use"},
+    {EINVAL, "invalid argument"},
+    {ENOSYS, "not available on this system"},
+    {ENOBUFS, "no buffer is free"},
+    {EPERM, "operation not permitted"},
+    {ENOENT, "no such file or directory"},
+    {EINTR, "interrupted by a signal"},
+    {EIO, "input/output error"},
+    {ENXIO, "no such device, or nobody reads the FIFO"},
+    {E2BIG, "argument list too long"},
+    {EBADF, "not an open descriptor, or not open for this"},
+    {ECHILD, "no such child process"},
+    {EAGAIN, "temporarily unavailable"},
+    {ENOMEM, "out of memory"},
+    {EACCES, "permission denied"},
+    {EFAULT, "bad address"},
+    {EEXIST, "exists already"},
+    {EXDEV, "path leads outside the directory"},
+    {ENODEV, "no such device"},
+    {ENOTDIR, "not a directory"},
+    {EISDIR, "is a directory"},
+    {ENFILE, "too many open files in the system"},
+    {EMFILE, "too many open files in this process"},
+    {ENOTTY, "not a terminal"},
+    {EFBIG, "file too large"},
+    {ENOSPC, "no space left on device"},
+    {ESPIPE, "cannot seek"},
+    {EROFS, "read-only file system"},
+    {EPIPE, "nobody reads the other end"},
+    {ENAMETOOLONG, "name too long"},
+    {ELOOP, "too many symbolic links, or one that is not allowed here"},
+    {EOVERFLOW, "value too large"},
+    {ENOTSOCK, "not a socket"},
+    {EDESTADDRREQ, "destination address required"},
+    {EMSGSIZE, "message too long"},
+    {EPROTOTYPE, "wrong socket type"},
+    {EOPNOTSUPP, "operation not supported here"},
+    {EAFNOSUPPORT, "address family not supported"},
+    {EADDRINUSE, "address already in use"},
+    {EADDRNOTAVAIL, "address not available"},
+    {ENETDOWN, "network is down"},
+    {ENETUNREACH, "network unreachable"},
+    {ECONNABORTED, "connection aborted"},
+    {ECONNRESET, "connection reset by peer"},
+    {EISCONN, "already connected"},
+    {ENOTCONN, "not connected"},
+    {ECONNREFUSED, "connection refused"},
+    {EHOSTUNREACH, "host unreachable"},
+    {EDEADLK, "would deadlock"},
+};
+
+const char *heald_strerror(int err)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (err <= 0 && texts[i].code == -err)
+            return texts[i].text;
+    return "unknown error";
+}
+
+const char *heald_version(void)
+{
+    return "0.1.0";
+}

@@ -1,0 +1,119 @@
+/* base/wheel.c: see wheel.h for the structure and its invariant. One thread; pure: time is an argument. */
+#include "base/wheel.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* How many ops of one slot are looked at for the exact minimum before the slot's base must do. */
+enum { WHEEL_SCAN = 32 };
+
+static inline struct heald_op *op_of(struct heald_link *node)
+{
+    return heald_container_of(node, struct heald_op, timer);
+}
+
+void heald_wheel_init(struct heald_wheel *w, int64_t now)
+{
+    memset(w, 0, sizeof *w);
+    w->last = now;
+    for (int l = 0; l < WHEEL_LEVELS; l++)
+        for (int s = 0; s < WHEEL_SLOTS; s++)
+            list_init(&w->head[l][s]);
+}
+
+void heald_wheel_add(struct heald_wheel *w, struct heald_op *op)
+{
+    int64_t key = op->deadline_ns < w->last ? w->last : op->deadline_ns;
+    uint64_t differs = (uint64_t)(key ^ w->last);
+    unsigned level = differs ? (63u - (unsigned)__builtin_clzll(differs)) / WHEEL_BITS : 0;
+    unsigned slot = (unsigned)((uint64_t)key >> (level * WHEEL_BITS)) % WHEEL_SLOTS;
+
+    assert(!list_linked(&op->timer));
+    list_push(&w->head[level][slot], &op->timer);
+    w->slots[level] |= UINT64_C(1) << slot;
+    w->levels |= 1u << level;
+}
+
+static void slot_emptied(struct heald_wheel *w, struct heald_link *head)
+{
+    unsigned at = (unsigned)(head - &w->head[0][0]);
+    unsigned level = at / WHEEL_SLOTS;
+
+    w->slots[level] &= ~(UINT64_C(1) << at % WHEEL_SLOTS);
+    if (!w->slots[level])
+        w->levels &= ~(1u << level);
+}
+
+void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op)
+{
+    struct heald_link *next = op->timer.next;
+
+    assert(list_linked(&op->timer));
+    /* The only node between a head and itself has the head on both sides. */
+    bool alone = next == op->timer.prev;
+    list_remove(&op->timer);
+    if (alone)
+        slot_emptied(w, next);
+}
+
+/* The first slot in use, and the earliest time that can lie in it. The wheel is not empty. */
+static struct heald_link *first_slot(const struct heald_wheel *w, unsigned *ret_level, int64_t *ret_base)
+{
+    unsigned level = (unsigned)__builtin_ctz(w->levels);
+    unsigned slot = (unsigned)__builtin_ctzll(w->slots[level]);
+    unsigned shift = level * WHEEL_BITS;
+    uint64_t low = shift + WHEEL_BITS >= 64 ? UINT64_MAX : (UINT64_C(1) << (shift + WHEEL_BITS)) - 1;
+
+    *ret_level = level;
+    *ret_base = (int64_t)(((uint64_t)w->last & ~low) | (uint64_t)slot << shift);
+    return (struct heald_link *)&w->head[level][slot];
+}
+
+static void release(struct heald_link *list, void (*expired)(void *, struct heald_op *), void *ctx)
+{
+    for (struct heald_link *node; (node = list_pop(list));)
+        expired(ctx, op_of(node));
+}
+
+void heald_wheel_expire(struct heald_wheel *w, int64_t now, void (*expired)(void *ctx, struct heald_op *op),
+                        void *ctx)
+{
+    while (!heald_wheel_empty(w)) {
+        unsigned level;
+        int64_t base;
+        struct heald_link *slot = first_slot(w, &level, &base), list;
+
+        if (base > now)
+            return;
+        list_take(&list, slot);
+        slot_emptied(w, slot);
+        w->last = base;
+        /* A slot of the lowest level is one instant; an op alone in the first slot is the earliest of all. */
+        bool alone = list.next == list.prev && op_of(list.next)->deadline_ns <= now;
+        if (level == 0 || alone) {
+            release(&list, expired, ctx);
+            continue;
+        }
+        for (struct heald_link *node; (node = list_pop(&list));)
+            heald_wheel_add(w, op_of(node));
+    }
+}
+
+int64_t heald_wheel_next(const struct heald_wheel *w)
+{
+    unsigned level, seen = 0;
+    int64_t base, first = HEALD_FOREVER;
+
+    if (heald_wheel_empty(w))
+        return HEALD_FOREVER;
+    struct heald_link *slot = first_slot(w, &level, &base);
+    if (level == 0)
+        return base;
+    for (struct heald_link *node = slot->next; node != slot; node = node->next) {
+        if (++seen > WHEEL_SCAN)
+            return base;
+        if (op_of(node)->deadline_ns < first)
+            first = op_of(node)->deadline_ns;
+    }
+    return first;
+}

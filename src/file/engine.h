@@ -1,0 +1,49 @@
+/*
+ * file/engine.h: how file operations are done: the table of an engine.
+ *
+ * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset), open, open-beneath,
+ * stat, fsync and close, and finishes each exactly once through the sink. It uses op->link while it has an op; op->aux
+ * belongs to the loop. All calls are made on the loop's thread.
+ */
+#ifndef HEALD_SRC_FILE_ENGINE_H
+#define HEALD_SRC_FILE_ENGINE_H
+
+#include "base/alloc.h"
+#include "op/sink.h"
+#include "platform/sys.h"
+
+struct heald_pool;
+struct heald_engine_ops;
+
+struct heald_engine {
+    const struct heald_engine_ops *ops;
+    const struct heald_sys *sys;
+    const struct heald_allocator *alloc;
+    struct heald_sink *sink;
+    unsigned entries; /* of a ring */
+    int fd;           /* set by open: -1, or readable when flush() has something to harvest */
+    void *priv;
+
+    /* The loop's pool, opened when first asked for: 0 and *ret_pool, or -errno. */
+    int (*pool)(struct heald_engine *engine, struct heald_pool **ret_pool);
+};
+
+struct heald_engine_ops {
+    const char *name;
+    const char *about;
+    int (*open)(struct heald_engine *e);
+    void (*close)(struct heald_engine *e);
+    /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this call. */
+    void (*submit)(struct heald_engine *e, struct heald_op *op);
+    /* Asks for the end of an op that it has. */
+    void (*cancel)(struct heald_engine *e, struct heald_op *op);
+    /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what is finished. */
+    int (*flush)(struct heald_engine *e);
+};
+
+extern const struct heald_engine_ops heald_engine_uring, heald_engine_threads, heald_engine_sync;
+
+/* Does one file operation to its end, on the calling thread, and returns its result. */
+int64_t heald_file_perform(const struct heald_sys *sys, const struct heald_op *op);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * file/engine/threads.c: operations on the loop's pool of threads.
+ *
+ * An op is the pool's from submit() to done_remote(), which hands it back to the loop. One that has not begun can be
+ * taken back; one that runs in the kernel cannot be interrupted and ends with its own result.
+ */
+#include "file/engine.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+
+static int threads_open(struct heald_engine *e)
+{
+    e->fd = -1;
+    return 0;
+}
+
+static void threads_close(struct heald_engine *e)
+{
+    (void)e; /* The pool is the loop's. */
+}
+
+static void threads_submit(struct heald_engine *e, struct heald_op *op)
+{
+    struct heald_pool *pool;
+    int err = e->pool(e, &pool);
+
+    if (!err)
+        err = heald_pool_submit(pool, &op->link);
+    if (err)
+        e->sink->done(e->sink, op, err, false);
+}
+
+static void threads_cancel(struct heald_engine *e, struct heald_op *op)
+{
+    struct heald_pool *pool;
+
+    if (e->pool(e, &pool) == 0 && heald_pool_take(pool, &op->link))
+        e->sink->done(e->sink, op, -ECANCELED, false);
+}
+
+static int threads_flush(struct heald_engine *e)
+{
+    (void)e;
+    return 0;
+}
+
+const struct heald_engine_ops heald_engine_threads = {
+    .name = "threads",
+    .about = "operations on a pool of threads, started when first needed",
+    .open = threads_open,
+    .close = threads_close,
+    .submit = threads_submit,
+    .cancel = threads_cancel,
+    .flush = threads_flush,
+};

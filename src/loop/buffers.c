@@ -1,0 +1,109 @@
+/*
+ * loop/buffers.c: groups of buffers for multishot receives. The loop's thread.
+ *
+ * A buffer is in (on the `free` stack, or the kernel's) or out (its bit in `out` is set: it is the callback's). With a
+ * back end that takes whole ops the kernel picks the buffers and the stack is not used.
+ */
+#include "loop/loop.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+
+enum { GROUP_COUNT_MAX = 32768, BITS = 64 };
+
+static size_t words(unsigned count)
+{
+    return (count + BITS - 1) / BITS;
+}
+
+static size_t size_of(unsigned count)
+{
+    return sizeof(struct heald_buf_group) + words(count) * sizeof(uint64_t) + count * sizeof(uint16_t);
+}
+
+static bool kernel_keeps(const struct heald_buf_group *g)
+{
+    return g->loop->backend.ops->group != NULL;
+}
+
+int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop, void *memory, unsigned count,
+                         size_t size)
+{
+    struct heald_buf_group *g;
+
+    if (!memory || !size || size > HEALD_MAX_LEN || !count || count > GROUP_COUNT_MAX || count & (count - 1))
+        return -EINVAL;
+    if (loop->next_group > UINT16_MAX)
+        return -ENOMEM;
+    if (!(g = alloc_new(&loop->alloc, size_of(count))))
+        return -ENOMEM;
+    g->loop = loop;
+    g->memory = memory;
+    g->size = size;
+    g->count = count;
+    g->id = (uint16_t)loop->next_group;
+    g->out = (uint64_t *)(void *)(g + 1);
+    g->free = (uint16_t *)(void *)(g->out + words(count));
+    while (g->free_count < count) {
+        g->free[g->free_count] = (uint16_t)(count - 1 - g->free_count);
+        g->free_count++;
+    }
+    int err = kernel_keeps(g) ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
+    if (err) {
+        alloc_free(&loop->alloc, g, size_of(count));
+        return err;
+    }
+    loop->next_group++;
+    list_push(&loop->groups, &g->link);
+    *ret_group = g;
+    return 0;
+}
+
+int heald_buf_group_close(struct heald_buf_group *g)
+{
+    struct heald_loop *loop = g->loop;
+
+    if (g->users)
+        return -EBUSY;
+    if (kernel_keeps(g))
+        loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_CLOSE, 0);
+    list_remove(&g->link);
+    alloc_free(&loop->alloc, g, size_of(g->count));
+    return 0;
+}
+
+void *heald_buf_data(const struct heald_buf_group *g, unsigned index)
+{
+    return g->memory + (size_t)index * g->size;
+}
+
+void heald_group_out(struct heald_buf_group *g, unsigned index)
+{
+    g->out[index / BITS] |= UINT64_C(1) << index % BITS;
+}
+
+int heald_group_take(struct heald_buf_group *g)
+{
+    if (!g->free_count)
+        return -ENOBUFS;
+    unsigned index = g->free[--g->free_count];
+    heald_group_out(g, index);
+    return (int)index;
+}
+
+int heald_buf_return(struct heald_buf_group *g, unsigned index)
+{
+    if (index >= g->count || !(g->out[index / BITS] & UINT64_C(1) << index % BITS))
+        return -EINVAL;
+    g->out[index / BITS] &= ~(UINT64_C(1) << index % BITS);
+    if (kernel_keeps(g))
+        return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
+    g->free[g->free_count++] = (uint16_t)index;
+    return 0;
+}
+
+void heald_group_use(struct heald_buf_group *g, int by)
+{
+    g->users += (unsigned)by;
+}

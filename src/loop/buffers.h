@@ -1,0 +1,25 @@
+/* loop/buffers.h: the inside of a group of buffers; see buffers.c. */
+#ifndef HEALD_SRC_LOOP_BUFFERS_H
+#define HEALD_SRC_LOOP_BUFFERS_H
+
+#include <heald/op.h>
+
+struct heald_buf_group {
+    struct heald_link link; /* in loop->groups */
+    struct heald_loop *loop;
+    char *memory;
+    size_t size;
+    unsigned count;
+    unsigned users; /* ops that draw from it */
+    uint16_t id;
+    unsigned free_count;
+    uint16_t *free; /* a stack of those that are in; unused when the kernel keeps them */
+    uint64_t *out;  /* a bitmap of those that are out */
+    void *ring;     /* the back end's */
+};
+
+int heald_group_take(struct heald_buf_group *g);                 /* an index, or -ENOBUFS */
+void heald_group_out(struct heald_buf_group *g, unsigned index); /* the kernel took it by itself */
+void heald_group_use(struct heald_buf_group *g, int by);
+
+#endif

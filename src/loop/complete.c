@@ -1,0 +1,120 @@
+/*
+ * loop/complete.c: a result becomes a callback, exactly once. The loop's thread.
+ *
+ * Everything that finishes is first put into the policy's queue (OP_DUE) and told later, one after another, from the turn
+ * alone: so a callback may submit, cancel or free anything, itself included, and callbacks never nest.
+ */
+#include "loop/loop.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+
+void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    assert(!(op->flags & OP_DUE));
+    op->result = result;
+    op->flags |= HEALD_MORE | OP_DUE;
+    heald_due_push(&loop->due, op);
+}
+
+void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    assert(!(op->flags & OP_DUE));
+    if (list_linked(&op->timer))
+        heald_timers_remove(loop, op);
+    if (op->kind == OP_CHILD)
+        heald_await_child_close(loop, op);
+    else if (op->kind == OP_RECV_MULTI)
+        heald_group_use(op->u.group.group, -1);
+    /* What a deadline ended says so, by our own knowledge and not by the kernel's codes. */
+    op->result = result == -ECANCELED && op->flags & OP_TIMED_OUT ? -ETIMEDOUT : result;
+    op_move(op, OP_DONE);
+    if (!op->fn && op->notify != OP_NOTIFY_SIGNAL) {
+        loop->stats.live--;
+        loop->stats.completed++;
+        op_move(op, OP_IDLE);
+        return;
+    }
+    op->flags |= OP_DUE;
+    heald_due_push(&loop->due, op);
+}
+
+static void tell_signal(struct heald_loop *loop, struct heald_op *op)
+{
+    /* The queue of signals is full: the op stays due, and the signal is sent in a later turn. */
+    if (loop->sys->signal_queue(op->signo, op->data) == -EAGAIN) {
+        op->flags |= OP_DUE;
+        heald_due_push(&loop->due, op);
+        return;
+    }
+    loop->stats.live--;
+    loop->stats.completed++;
+    op_move(op, OP_IDLE);
+}
+
+static void tell_thread(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_pool *pool;
+
+    loop->stats.live--;
+    loop->stats.completed++;
+    op->link.prev = NULL;
+    if (heald_loop_pool(loop, &pool) == 0 && heald_pool_submit(pool, &op->link) == 0)
+        return;
+    /* Not one thread can be had: late in the loop is better than never. */
+    op_move(op, OP_IDLE);
+    op->fn(op);
+}
+
+/* After a callback with HEALD_MORE: the op is live still. */
+static void go_on(struct heald_loop *loop, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~HEALD_MORE;
+    if (op->flags & OP_ENDING) {
+        op->flags &= (uint8_t)~OP_ENDING;
+        if (op->state == OP_CANCELLING && op->flags & OP_KERNEL) {
+            loop->backend.ops->cancel(&loop->backend, op); /* had to wait for the callback */
+        } else if (op->state == OP_CANCELLING) {
+            struct heald_fd *e = &loop->fds.v[op_fd(op)];
+            fds_remove(&e->queue[op_is_inward(op) ? DIR_IN : DIR_OUT], op);
+            heald_complete(loop, op, -ECANCELED);
+            heald_ready_kick(loop, e, DIR_IN);
+        } else {
+            heald_loop_end(loop, op);
+        }
+    } else if (op_is_queued_on_fd(op)) {
+        heald_ready_resume(loop, op);
+    }
+}
+
+static void tell(struct heald_loop *loop, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_DUE;
+    if (op->flags & HEALD_MORE) {
+        op->fn(op);
+        go_on(loop, op);
+    } else if (op->notify == OP_NOTIFY_CALLBACK) {
+        loop->stats.live--;
+        loop->stats.completed++;
+        op_move(op, OP_IDLE);
+        op->fn(op);
+    } else if (op->notify == OP_NOTIFY_SIGNAL) {
+        tell_signal(loop, op);
+    } else {
+        tell_thread(loop, op);
+    }
+}
+
+int heald_dispatch(struct heald_loop *loop, unsigned limit)
+{
+    unsigned n = 0;
+    struct heald_op *op;
+
+    /* Callbacks see whether they are to stop after each one. Relaxed: a stop from afar may be seen one callback late. */
+    while (n < limit && !__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED) && (op = heald_due_pop(&loop->due))) {
+        tell(loop, op);
+        n++;
+    }
+    loop->stats.callbacks += n;
+    return (int)n;
+}

@@ -1,0 +1,84 @@
+/*
+ * loop/engine.c: file ops on their way to the engine, or to the back end when that is the same ring. The loop's thread.
+ *
+ * An op that the engine has is listed in loop->files by op->aux (flag OP_ENGINE); one that the back end has in its stead,
+ * in loop->natives by op->link.
+ */
+#include "loop/loop.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+
+static void run_job(void *ctx, struct heald_link *job)
+{
+    struct heald_loop *loop = ctx;
+    struct heald_op *op = heald_container_of(job, struct heald_op, link);
+
+    if (op_load_state(op) == OP_DONE) {
+        heald_fn *fn = op->fn;
+        op_move(op, OP_IDLE);
+        fn(op);
+        return;
+    }
+    int64_t result = heald_file_perform(loop->sys, op);
+    loop->sink.done_remote(&loop->sink, op, result);
+}
+
+int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool)
+{
+    int err = 0;
+
+    if (!loop->pool)
+        err = heald_pool_open(&loop->pool, loop->sys, &loop->alloc, loop->pool_threads, run_job, loop);
+    *ret_pool = loop->pool;
+    return err;
+}
+
+static int pool_of(struct heald_engine *engine, struct heald_pool **ret_pool)
+{
+    return heald_loop_pool(heald_container_of(engine, struct heald_loop, engine), ret_pool);
+}
+
+int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops)
+{
+    unsigned entries = loop->backend.entries;
+
+    loop->engine = (struct heald_engine){.ops = ops,
+                                         .sys = loop->sys,
+                                         .alloc = &loop->alloc,
+                                         .sink = &loop->sink,
+                                         .entries = entries,
+                                         .fd = -1,
+                                         .pool = pool_of};
+    return ops->open(&loop->engine);
+}
+
+void heald_engine_close(struct heald_loop *loop)
+{
+    heald_pool_close(loop->pool);
+    loop->pool = NULL;
+    if (loop->engine.ops && !loop->files_native)
+        loop->engine.ops->close(&loop->engine);
+}
+
+void heald_engine_submit(struct heald_loop *loop, struct heald_op *op)
+{
+    op_move(op, OP_ARMED);
+    if (loop->files_native) {
+        list_push(&loop->natives, &op->link);
+        heald_kernel_submit(loop, op);
+        return;
+    }
+    op->flags |= OP_ENGINE;
+    list_push(&loop->files, &op->aux);
+    loop->flush = true;
+    loop->engine.ops->submit(&loop->engine, op);
+}
+
+/* The engine is done with an op: the way back of heald_engine_submit(). */
+void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    op->flags &= (uint8_t)~OP_ENGINE;
+    list_remove(&op->aux);
+    heald_complete(loop, op, result);
+}

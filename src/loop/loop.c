@@ -1,0 +1,309 @@
+/*
+ * loop/loop.c: opening, turning and closing a loop.
+ *
+ * A turn: take what other threads left, ask the back end once (waiting only when nothing is due), let time pass, run a
+ * bounded number of callbacks. Called on the loop's thread, but where <heald/loop.h> says otherwise.
+ */
+#include "loop/loop.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    ENTRIES_DEFAULT = 256,
+    ENTRIES_MAX = 32768,
+    CALLBACKS_DEFAULT = 128,
+    THREADS_DEFAULT = 4,
+    THREADS_MAX = 256,
+    SHARE_MAX = 1000
+};
+
+static void *resize_with_libc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (size)
+        return realloc(ptr, size);
+    free(ptr);
+    return NULL;
+}
+
+static int settle_options(struct heald_loop_options *o)
+{
+    static const unsigned shares[POLICY_CLASSES] = {8, 32, 2};
+
+    if (o->policy > HEALD_POLICY_EDF)
+        return -EINVAL;
+    for (int c = 0; c < POLICY_CLASSES; c++) {
+        o->shares[c] = o->shares[c] ? o->shares[c] : shares[c];
+        if (o->shares[c] > SHARE_MAX)
+            return -EINVAL;
+    }
+    o->turn_callbacks = o->turn_callbacks ? o->turn_callbacks : CALLBACKS_DEFAULT;
+    o->entries = o->entries ? o->entries : ENTRIES_DEFAULT;
+    if (o->entries > ENTRIES_MAX || o->entries & (o->entries - 1))
+        return -EINVAL;
+    o->pool_threads = o->pool_threads ? o->pool_threads : THREADS_DEFAULT;
+    if (o->pool_threads > THREADS_MAX)
+        return -EINVAL;
+    if (!o->allocator.resize)
+        o->allocator = (struct heald_allocator){.resize = resize_with_libc};
+    if (!o->sys)
+        o->sys = &heald_sys_native;
+    return 0;
+}
+
+static void sink_done(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more)
+{
+    (void)more; /* Files have no multishot operations. */
+    heald_engine_done(loop_of_sink(sink), op, result);
+}
+
+static void init(struct heald_loop *loop, const struct heald_loop_options *o)
+{
+    loop->sink = (struct heald_sink){.done = sink_done, .done_remote = heald_mailbox_remote};
+    loop->sys = o->sys;
+    loop->alloc = o->allocator;
+    loop->backend.sys = o->sys;
+    loop->backend.alloc = &loop->alloc;
+    loop->backend.loop = loop;
+    loop->backend.entries = o->entries;
+    loop->pool_threads = o->pool_threads;
+    loop->turn_callbacks = o->turn_callbacks;
+    loop->mirror = -1;
+    loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
+    heald_due_init(&loop->due, o->policy, o->shares);
+    list_init(&loop->files);
+    list_init(&loop->natives);
+    list_init(&loop->groups);
+    heald_wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
+}
+
+/* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened half-way. */
+static void dismantle(struct heald_loop *loop)
+{
+    struct heald_allocator alloc = loop->alloc;
+
+    heald_engine_close(loop);
+    heald_await_signal_close(loop);
+    heald_timers_close(loop);
+    if (loop->backend.priv)
+        loop->backend.ops->close(&loop->backend);
+    heald_mailbox_close(loop);
+    if (loop->mirror >= 0)
+        loop->sys->close(loop->mirror);
+    heald_fds_close(loop);
+    alloc_free(&alloc, loop, sizeof *loop);
+}
+
+static void engine_ready(struct heald_op *watch)
+{
+    watch->loop->engine.ops->flush(&watch->loop->engine);
+}
+
+static int build(struct heald_loop *loop, const struct heald_loop_options *o, const struct heald_backend_ops *backend)
+{
+    int err;
+
+    if (backend) {
+        loop->backend.ops = backend;
+        err = backend->open(&loop->backend);
+    } else {
+        err = heald_choose_backend(loop, o->backend);
+    }
+    if (!err)
+        err = heald_mailbox_open(loop);
+    if (!err)
+        err = heald_choose_engine(loop, o->engine);
+    if (!err && loop->engine.fd >= 0)
+        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready);
+    return err;
+}
+
+int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
+                       const struct heald_backend_ops *backend)
+{
+    struct heald_loop_options o = options ? *options : (struct heald_loop_options){0};
+    struct heald_loop *loop;
+    int err = settle_options(&o);
+
+    if (err)
+        return err;
+    if (!(loop = alloc_new(&o.allocator, sizeof *loop)))
+        return -ENOMEM;
+    init(loop, &o);
+    err = build(loop, &o, backend);
+    if (err)
+        dismantle(loop);
+    else
+        *ret_loop = loop;
+    return err;
+}
+
+int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
+{
+    return heald_loop_open_on(ret_loop, options, NULL);
+}
+
+int heald_loop_close(struct heald_loop *loop)
+{
+    heald_mailbox_drain(loop);
+    if (loop->stats.live || loop->running)
+        return -EBUSY;
+    while (!list_empty(&loop->groups))
+        heald_buf_group_close(heald_container_of(loop->groups.next, struct heald_buf_group, link));
+    dismantle(loop);
+    return 0;
+}
+
+int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn)
+{
+    int err = 0;
+    struct heald_fd *e = heald_fds_get(loop, fd, &err);
+
+    if (!e)
+        return err ? err : -EPERM;
+    op_prepare(op);
+    op->kind = OP_WATCH;
+    op->fn = fn;
+    op->loop = loop;
+    op->u.poll.fd = fd;
+    op->u.poll.events = POLLIN;
+    op_move(op, OP_QUEUED);
+    if (!loop->backend.ops->submit)
+        return heald_ready_poll(loop, e, op);
+    fds_push(&e->polls, op);
+    heald_kernel_submit(loop, op);
+    return 0;
+}
+
+/* How long the back end may wait: 0 not, -1 for ever. */
+static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
+{
+    int64_t next = heald_timers_next(loop);
+
+    if (next > deadline_ns)
+        next = deadline_ns;
+    if (next == HEALD_FOREVER)
+        return -1;
+    int64_t left = next <= 0 ? 0 : next - heald_now(loop);
+    return left > 0 ? left : 0;
+}
+
+static int wait(struct heald_loop *loop, int64_t deadline_ns)
+{
+    int64_t timeout = loop->due.count || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
+    bool sleeps = timeout != 0;
+
+    if (sleeps && !heald_mailbox_sleep(loop))
+        timeout = 0;
+    loop->stats.turns++;
+    int err = loop->backend.ops->wait(&loop->backend, timeout);
+    if (sleeps)
+        heald_mailbox_awake(loop);
+    loop->now_ns = 0;
+    return err == -EINTR ? 0 : err;
+}
+
+static int turn(struct heald_loop *loop, int64_t deadline_ns)
+{
+    loop->running = true;
+    loop->now_ns = 0;
+    heald_mailbox_drain(loop);
+    if (loop->flush) {
+        loop->flush = false;
+        loop->engine.ops->flush(&loop->engine);
+    }
+    int err = wait(loop, deadline_ns);
+    if (!err) {
+        heald_timers_expire(loop);
+        heald_mailbox_drain(loop);
+        err = heald_dispatch(loop, loop->turn_callbacks);
+    }
+    loop->running = false;
+    return err;
+}
+
+static bool take_stop(struct heald_loop *loop)
+{
+    return __atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED) &&
+           __atomic_exchange_n(&loop->mailbox.stop, 0, __ATOMIC_SEQ_CST);
+}
+
+int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns)
+{
+    if (loop->running)
+        return -EBUSY;
+    int n = turn(loop, deadline_ns);
+    take_stop(loop);
+    return n;
+}
+
+int heald_loop_run(struct heald_loop *loop)
+{
+    int err;
+
+    if (loop->running)
+        return -EBUSY;
+    for (;;) {
+        if (take_stop(loop))
+            return 1;
+        heald_mailbox_drain(loop);
+        if (!loop->stats.live && !loop->holds)
+            return 0;
+        if ((err = turn(loop, HEALD_FOREVER)) < 0)
+            return err;
+    }
+}
+
+static unsigned count_over(struct heald_op *const ops[], unsigned count)
+{
+    unsigned over = 0, absent = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!ops[i])
+            absent++;
+        else if (heald_op_error(ops[i]) != -EINPROGRESS)
+            over++;
+    }
+    return over + absent == count ? count : over;
+}
+
+static bool is_late(struct heald_loop *loop, int64_t deadline_ns)
+{
+    return deadline_ns != HEALD_FOREVER && heald_now(loop) >= deadline_ns;
+}
+
+int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count, unsigned need,
+                  int64_t deadline_ns)
+{
+    unsigned over;
+    int err;
+
+    if (need > count)
+        return -EINVAL;
+    if (loop->running)
+        return -EBUSY;
+    for (bool late = false; (over = count_over(ops, count)) < need; late = is_late(loop, deadline_ns)) {
+        if (take_stop(loop))
+            return -ECANCELED;
+        if (late && !loop->due.count)
+            return -ETIMEDOUT;
+        if ((err = turn(loop, deadline_ns)) < 0)
+            return err;
+    }
+    return (int)over;
+}
+
+void heald_loop_hold(struct heald_loop *loop)
+{
+    loop->holds++;
+}
+
+void heald_loop_release(struct heald_loop *loop)
+{
+    assert(loop->holds);
+    loop->holds--;
+}

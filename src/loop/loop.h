@@ -1,0 +1,149 @@
+/*
+ * loop/loop.h: the inside of a loop. Its parts, a file each:
+ *
+ *   submit.c    from the caller to whoever does the work, and the way back by cancel
+ *   fds.c       descriptors and the ops that wait on them
+ *   ready.c     readiness becomes completion       perform.c  the system calls for it
+ *   kernel.c    a back end that takes whole ops
+ *   engine.c    files: the engine and the pool
+ *   complete.c  results, callbacks and the other ways to tell
+ *   timers.c    deadlines and clocks               post.c     from other threads
+ *   buffers.c   groups of buffers                  features.c which back ends and engines there are
+ *
+ * Everything belongs to the loop's thread but `mailbox`, which says so.
+ */
+#ifndef HEALD_SRC_LOOP_LOOP_H
+#define HEALD_SRC_LOOP_LOOP_H
+
+#include "base/alloc.h"
+#include "base/wheel.h"
+#include "file/engine.h"
+#include "loop/backend.h"
+#include "loop/buffers.h"
+#include "loop/fds.h"
+#include "loop/policy.h"
+#include "op/sink.h"
+
+struct heald_pool;
+struct heald_signals;
+
+/* Ops that other threads hand to the loop, newest first; see post.c for the argument. */
+struct heald_mailbox {
+    struct heald_link *top; /* atomic */
+    int sleeping;           /* atomic: 1 while the loop waits, or is about to */
+    int stop;               /* atomic */
+    int bell[2];
+    uint64_t rings;         /* atomic */
+    struct heald_op watch;
+};
+
+/* The timers of a clock that is not the monotonic one; made when first used. */
+struct heald_alarm {
+    struct heald_wheel wheel;
+    int fd;
+    int64_t set_ns; /* what fd is set to */
+    struct heald_op watch;
+};
+
+struct heald_loop {
+    struct heald_sink sink; /* first: the engine and the back end get this */
+    const struct heald_sys *sys;
+    struct heald_allocator alloc;
+    struct heald_backend backend;
+    struct heald_engine engine;
+    struct heald_op engine_watch;
+    bool files_native; /* back end and engine are the same ring */
+    struct heald_pool *pool;
+    unsigned pool_threads;
+
+    struct heald_fds fds;
+    struct heald_due due;
+    unsigned turn_callbacks;
+    struct heald_link files;   /* ops that an engine has, by aux; */
+    struct heald_link natives; /* … or the back end in its stead, by link */
+    struct heald_link groups;
+    unsigned next_group;
+
+    int64_t now_ns; /* of this turn, once asked for; 0: not yet */
+    struct heald_wheel timers;
+    struct heald_alarm *boot;
+    struct heald_signals *signals;
+    int mirror; /* guest mode of a back end without a descriptor; -1: none */
+
+    bool running; /* a callback, or a turn, is on the stack */
+    bool flush;   /* the engine may hold something back */
+    unsigned holds;
+    struct heald_loop_stats stats;
+    struct heald_mailbox mailbox;
+};
+
+static inline struct heald_loop *loop_of_sink(struct heald_sink *sink)
+{
+    return heald_container_of(sink, struct heald_loop, sink);
+}
+
+/* submit.c */
+int heald_loop_start(struct heald_loop *loop, struct heald_op *op);
+void heald_loop_end(struct heald_loop *loop, struct heald_op *op); /* cancel; the op is queued or armed */
+
+/* complete.c */
+void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
+void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
+int heald_dispatch(struct heald_loop *loop, unsigned limit);
+
+/* ready.c */
+void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald_ready_resume(struct heald_loop *loop, struct heald_op *op); /* a multishot's callback has run */
+void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
+int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
+
+/* perform.c */
+int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+
+/* kernel.c */
+void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op);
+
+/* engine.c */
+int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops);
+void heald_engine_close(struct heald_loop *loop);
+void heald_engine_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
+int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool);
+
+/* timers.c */
+int heald_timers_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_timers_remove(struct heald_loop *loop, struct heald_op *op);
+void heald_timers_expire(struct heald_loop *loop);
+int64_t heald_timers_next(struct heald_loop *loop); /* monotonic; HEALD_FOREVER */
+void heald_timers_close(struct heald_loop *loop);
+
+/* post.c */
+int heald_mailbox_open(struct heald_loop *loop);
+void heald_mailbox_close(struct heald_loop *loop);
+void heald_mailbox_drain(struct heald_loop *loop);
+bool heald_mailbox_sleep(struct heald_loop *loop); /* before waiting; false: do not, something is there */
+void heald_mailbox_awake(struct heald_loop *loop);
+void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
+
+/* loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is closed. */
+int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn);
+
+/* loop.c, for tests: opens a loop on a back end that is in no table. */
+int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
+                       const struct heald_backend_ops *backend);
+
+/* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno. */
+int heald_choose_backend(struct heald_loop *loop, const char *name);
+int heald_choose_engine(struct heald_loop *loop, const char *name);
+
+/* The kinds that live above the loop, in await/. Start: 0, or -errno and nothing happened. */
+int heald_await_signal(struct heald_loop *loop, struct heald_op *op);
+void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald_await_signal_close(struct heald_loop *loop);
+void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *), void *user);
+int heald_await_child(struct heald_loop *loop, struct heald_op *op);
+void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op);
+void heald_await_child_close(struct heald_loop *loop, struct heald_op *op);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * loop/timers.c: deadlines of ops, and timers on both clocks. The loop's thread.
+ *
+ * Monotonic times lie in loop->timers and bound how long the back end waits. Times on the boot clock lie in a wheel of
+ * their own, whose earliest is set on a descriptor of the system's (an alarm): only the system knows when it wakes up.
+ */
+#include "loop/loop.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+
+int64_t heald_now(struct heald_loop *loop)
+{
+    if (!loop->now_ns)
+        loop->now_ns = loop->sys->now(HEALD_CLOCK_MONOTONIC);
+    return loop->now_ns;
+}
+
+static struct heald_wheel *wheel_of(struct heald_loop *loop, const struct heald_op *op)
+{
+    bool boot = op->kind == OP_TIMER && op->u.timer.clock == HEALD_CLOCK_BOOT;
+    return boot ? &loop->boot->wheel : &loop->timers;
+}
+
+static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t now)
+{
+    int64_t period = op->u.timer.period;
+
+    if (!period) {
+        heald_complete(loop, op, 0);
+        return;
+    }
+    /* From the time that was meant, not from now: no drift. What passed unnoticed is counted, not made up for. */
+    int64_t passed = (now - op->deadline_ns) / period + 1;
+    op->deadline_ns += passed * period;
+    heald_wheel_add(wheel_of(loop, op), op);
+    if (op->flags & OP_DUE)
+        op->result += passed;
+    else
+        heald_complete_more(loop, op, passed);
+}
+
+struct expiry {
+    struct heald_loop *loop;
+    int64_t now;
+};
+
+static void expired(void *ctx, struct heald_op *op)
+{
+    struct expiry *x = ctx;
+
+    if (op->kind == OP_TIMER) {
+        timer_expired(x->loop, op, x->now);
+    } else if (op->state != OP_CANCELLING && !(op->flags & OP_ENDING)) {
+        op->flags |= OP_TIMED_OUT;
+        heald_loop_end(x->loop, op);
+    }
+}
+
+static void alarm_rang(struct heald_op *watch)
+{
+    struct heald_alarm *a = heald_container_of(watch, struct heald_alarm, watch);
+    struct expiry x = {.loop = watch->loop, .now = watch->loop->sys->now(HEALD_CLOCK_BOOT)};
+
+    x.loop->sys->alarm_drain(a->fd);
+    a->set_ns = 0;
+    heald_wheel_expire(&a->wheel, x.now, expired, &x);
+}
+
+static int boot_open(struct heald_loop *loop)
+{
+    int64_t now = loop->sys->now(HEALD_CLOCK_BOOT);
+    int fd = now < 0 ? (int)now : loop->sys->alarm_open(HEALD_CLOCK_BOOT);
+    struct heald_alarm *a;
+
+    if (fd < 0)
+        return fd;
+    if (!(a = alloc_new(&loop->alloc, sizeof *a))) {
+        loop->sys->close(fd);
+        return -ENOMEM;
+    }
+    heald_wheel_init(&a->wheel, now);
+    a->fd = fd;
+    int err = heald_loop_watch(loop, &a->watch, fd, alarm_rang);
+    if (err) {
+        alloc_free(&loop->alloc, a, sizeof *a);
+        heald_close(loop, fd);
+        return err;
+    }
+    loop->boot = a;
+    return 0;
+}
+
+int heald_timers_submit(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->u.timer.clock == HEALD_CLOCK_BOOT && !loop->boot) {
+        int err = boot_open(loop);
+        if (err)
+            return err;
+    }
+    heald_wheel_add(wheel_of(loop, op), op);
+    op_move(op, OP_ARMED);
+    return 0;
+}
+
+void heald_timers_remove(struct heald_loop *loop, struct heald_op *op)
+{
+    heald_wheel_remove(wheel_of(loop, op), op);
+}
+
+void heald_timers_expire(struct heald_loop *loop)
+{
+    struct expiry x = {.loop = loop};
+
+    if (heald_wheel_empty(&loop->timers))
+        return;
+    x.now = heald_now(loop);
+    heald_wheel_expire(&loop->timers, x.now, expired, &x);
+}
+
+int64_t heald_timers_next(struct heald_loop *loop)
+{
+    struct heald_alarm *a = loop->boot;
+
+    if (a && !heald_wheel_empty(&a->wheel)) {
+        int64_t next = heald_wheel_next(&a->wheel);
+        /* Time 0 would turn the alarm off. */
+        next = next > 0 ? next : 1;
+        if (next != a->set_ns && loop->sys->alarm_set(a->fd, next) == 0)
+            a->set_ns = next;
+    }
+    return heald_wheel_next(&loop->timers);
+}
+
+void heald_timers_close(struct heald_loop *loop)
+{
+    if (!loop->boot)
+        return;
+    loop->sys->close(loop->boot->fd);
+    alloc_free(&loop->alloc, loop->boot, sizeof *loop->boot);
+    loop->boot = NULL;
+}

@@ -1,0 +1,120 @@
+/* op/op.c: what the owner may ask of an op, and the table of its moves. Pure; the loop's thread, but where op.h says. */
+#include "op/op.h"
+
+#include <errno.h>
+#include <signal.h>
+
+const uint8_t op_moves[OP_STATES] = {
+    [OP_IDLE] = 1u << OP_QUEUED,
+    [OP_QUEUED] = 1u << OP_ARMED | 1u << OP_CANCELLING | 1u << OP_DONE | 1u << OP_IDLE,
+    [OP_ARMED] = 1u << OP_CANCELLING | 1u << OP_DONE,
+    [OP_CANCELLING] = 1u << OP_DONE,
+    [OP_DONE] = 1u << OP_IDLE,
+};
+
+static const char *const state_names[OP_STATES] = {
+    [OP_IDLE] = "idle",
+    [OP_QUEUED] = "queued",
+    [OP_ARMED] = "armed",
+    [OP_CANCELLING] = "cancelling",
+    [OP_DONE] = "done",
+};
+
+static const char *const kind_names[OP_KINDS] = {
+    [OP_NONE] = "none",
+    [OP_READ] = "read",
+    [OP_READV] = "readv",
+    [OP_RECV] = "recv",
+    [OP_RECVMSG] = "recvmsg",
+    [OP_RECV_MULTI] = "recv-multishot",
+    [OP_ACCEPT] = "accept",
+    [OP_ACCEPT_MULTI] = "accept-multishot",
+    [OP_WRITE] = "write",
+    [OP_WRITEV] = "writev",
+    [OP_SEND] = "send",
+    [OP_SENDMSG] = "sendmsg",
+    [OP_CONNECT] = "connect",
+    [OP_SHUTDOWN] = "shutdown",
+    [OP_POLL] = "poll",
+    [OP_WATCH] = "watch",
+    [OP_CLOSE] = "close",
+    [OP_OPEN] = "open",
+    [OP_OPEN_BENEATH] = "open-beneath",
+    [OP_STAT] = "stat",
+    [OP_FSYNC] = "fsync",
+    [OP_TIMER] = "timer",
+    [OP_SIGNAL] = "signal",
+    [OP_CHILD] = "child",
+    [OP_POST] = "post",
+};
+
+/* An op that tells by a signal is over before the signal is sent, though the loop still needs it to send it. */
+static bool is_over(const struct heald_op *op)
+{
+    enum op_state state = op_load_state(op);
+    return state == OP_IDLE || (state == OP_DONE && op->notify == OP_NOTIFY_SIGNAL);
+}
+
+int heald_op_error(const struct heald_op *op)
+{
+    if (!is_over(op))
+        return -EINPROGRESS;
+    return op->result < 0 ? (int)op->result : 0;
+}
+
+int64_t heald_op_result(const struct heald_op *op)
+{
+    return is_over(op) ? op->result : 0;
+}
+
+static int set_notify(struct heald_op *op, enum op_notify how, int signo)
+{
+    if (op_load_state(op) != OP_IDLE)
+        return -EBUSY;
+    op->notify = (uint8_t)how;
+    op->signo = (uint8_t)signo;
+    return 0;
+}
+
+int heald_op_notify_callback(struct heald_op *op)
+{
+    return set_notify(op, OP_NOTIFY_CALLBACK, 0);
+}
+
+int heald_op_notify_signal(struct heald_op *op, int signo)
+{
+    sigset_t set;
+
+    /* sigaddset() knows which numbers are signals; sigismember() needs none of its own. */
+    sigemptyset(&set);
+    if (signo < 1 || signo > UINT8_MAX || sigaddset(&set, signo) != 0)
+        return -EINVAL;
+    return set_notify(op, OP_NOTIFY_SIGNAL, signo);
+}
+
+int heald_op_notify_thread(struct heald_op *op)
+{
+    return set_notify(op, OP_NOTIFY_THREAD, 0);
+}
+
+const char *heald_op_kind(const struct heald_op *op)
+{
+    return op->kind < OP_KINDS ? kind_names[op->kind] : "corrupt";
+}
+
+const char *heald_op_state(const struct heald_op *op)
+{
+    enum op_state state = op_load_state(op);
+    return state < OP_STATES ? state_names[state] : "corrupt";
+}
+
+int op_prepare(struct heald_op *op)
+{
+    if (op_load_state(op) != OP_IDLE)
+        return -EBUSY;
+    op->kind = OP_NONE;
+    op->flags = 0;
+    op->result = 0;
+    op->deadline_ns = HEALD_FOREVER;
+    return 0;
+}

@@ -1,0 +1,114 @@
+/*
+ * op/op.h: the states and kinds of an op, and the one function that moves it from state to state.
+ *
+ *   idle -> queued -> armed -> done -> idle, with `cancelling` beside `armed`.
+ *
+ * An op lives from the moment it leaves idle. Only the loop's thread moves it, with two exceptions: a post leaves idle
+ * on the poster's thread, and an op that is notified on a pool thread becomes idle there.
+ */
+#ifndef HEALD_SRC_OP_OP_H
+#define HEALD_SRC_OP_OP_H
+
+#include <heald/op.h>
+
+#include <assert.h>
+#include <stdbool.h>
+
+enum op_state {
+    OP_IDLE = 0,   /* the owner's; submit or post moves it to queued */
+    OP_QUEUED,     /* the loop's: waits for its turn on a descriptor, for a pool thread, for the loop */
+    OP_ARMED,      /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop */
+    OP_CANCELLING, /* as armed, and its end was asked for; only its result moves it to done */
+    OP_DONE,       /* over; the policy holds it until its callback is due, which moves it to idle */
+    OP_STATES
+};
+
+enum op_kind {
+    OP_NONE = 0, /* never prepared, or refused by its prep */
+    /* In the order of submission on a descriptor, inwards … */
+    OP_READ,
+    OP_READV,
+    OP_RECV,
+    OP_RECVMSG,
+    OP_RECV_MULTI,
+    OP_ACCEPT,
+    OP_ACCEPT_MULTI,
+    /* … and outwards. */
+    OP_WRITE,
+    OP_WRITEV,
+    OP_SEND,
+    OP_SENDMSG,
+    OP_CONNECT,
+    OP_SHUTDOWN,
+    /* On a descriptor, in no order. */
+    OP_POLL,
+    OP_WATCH, /* the loop's own: calls fn at every readiness */
+    OP_CLOSE,
+    /* On files. */
+    OP_OPEN,
+    OP_OPEN_BENEATH,
+    OP_STAT,
+    OP_FSYNC,
+    /* On neither. */
+    OP_TIMER,
+    OP_SIGNAL,
+    OP_CHILD,
+    OP_POST,
+    OP_KINDS
+};
+
+enum op_notify { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_SIGNAL, OP_NOTIFY_THREAD };
+
+/* The private bits of heald_op.flags. */
+enum {
+    OP_DUE = 0x02,       /* in the policy's queue; the result may not be overwritten */
+    OP_TIMED_OUT = 0x04, /* its deadline asked for the end: -ECANCELED becomes -ETIMEDOUT */
+    OP_STARTED = 0x08,   /* a connect is under way; a ring polls before it tries again */
+    OP_ENGINE = 0x10,    /* an engine has it; aux lies in the loop's list of these */
+    OP_BACKLOG = 0x20,   /* waits for room in the ring; aux lies in the backlog */
+    OP_KERNEL = 0x40,    /* a back end that submits has it */
+    OP_ENDING = 0x80     /* multishot: cancelled while a callback was due */
+};
+
+extern const uint8_t op_moves[OP_STATES]; /* bit t of op_moves[f]: f may become t */
+
+/* The only writer of op->state. Release: whoever sees the new state with op_load_state() sees the result too. */
+static inline void op_move(struct heald_op *op, enum op_state to)
+{
+    assert(op_moves[op->state] & 1u << to);
+    __atomic_store_n(&op->state, (uint8_t)to, __ATOMIC_RELEASE);
+}
+
+/* Acquire: pairs with the release in op_move(). */
+static inline enum op_state op_load_state(const struct heald_op *op)
+{
+    return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
+}
+
+static inline bool op_is_multishot(const struct heald_op *op)
+{
+    return op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI || op->kind == OP_SIGNAL ||
+           (op->kind == OP_TIMER && op->u.timer.period > 0);
+}
+
+static inline bool op_is_inward(const struct heald_op *op)
+{
+    return op->kind <= OP_ACCEPT_MULTI;
+}
+
+/* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the exception: see route(). */
+static inline bool op_is_queued_on_fd(const struct heald_op *op)
+{
+    return op->kind <= OP_SHUTDOWN;
+}
+
+/* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */
+static inline int op_fd(const struct heald_op *op)
+{
+    return op->u.rw.fd;
+}
+
+/* Begins a prep: 0 and a clean op, or -EBUSY. */
+int op_prepare(struct heald_op *op);
+
+#endif

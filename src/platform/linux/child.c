@@ -1,0 +1,23 @@
+/* platform/linux/child.c: the end of a child as a readable descriptor (pidfd, Linux 5.3). */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int heald_plat_child_open(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by definition */
+    if (fd < 0)
+        return errno == ESRCH ? -ECHILD : -errno;
+
+    /* A pidfd opens for any process; only our own children can be reaped. */
+    siginfo_t si;
+    if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}

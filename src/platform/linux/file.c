@@ -1,0 +1,49 @@
+/* platform/linux/file.c: what Linux has of its own for files. These block, so they belong to an engine. */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct heald_stat) == sizeof(struct statx), "heald_stat has the layout of statx");
+_Static_assert(offsetof(struct heald_stat, size) == offsetof(struct statx, stx_size), "size");
+_Static_assert(offsetof(struct heald_stat, mtime) == offsetof(struct statx, stx_mtime), "mtime");
+_Static_assert(offsetof(struct heald_stat, dev_minor) == offsetof(struct statx, stx_dev_minor), "dev");
+
+int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, offset);
+    return n < 0 ? -errno : n;
+}
+
+int64_t heald_plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, offset);
+    return n < 0 ? -errno : n;
+}
+
+int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+    /* openat2 is strict where openat is not: no mode without a file to make. */
+    struct open_how how = {.flags = (uint64_t)(unsigned)flags,
+                           .mode = flags & (O_CREAT | O_TMPFILE) ? mode & 07777 : 0,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+
+    if (fd >= 0)
+        return (int)fd;
+    if (errno == ENOSYS || errno == EPERM)
+        return heald_plat_open_walk(dirfd, path, flags, mode);
+    return -errno;
+}
+
+int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
+{
+    return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME, (struct statx *)(void *)ret_stat) < 0
+               ? -errno
+               : 0;
+}

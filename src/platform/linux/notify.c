@@ -1,0 +1,104 @@
+/* platform/linux/notify.c: what is not a descriptor elsewhere, as a descriptor: doorbell, clock, signals. */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int heald_plat_bell_open(int ret_fds[2])
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    ret_fds[0] = ret_fds[1] = fd;
+    return 0;
+}
+
+int heald_plat_bell_ring(int fd)
+{
+    uint64_t one = 1;
+    int saved = errno;
+    ssize_t n = write(fd, &one, sizeof one);
+    int err = n < 0 && errno != EAGAIN ? -errno : 0;
+    errno = saved;
+    return err;
+}
+
+static int drain(int fd)
+{
+    uint64_t count;
+    return read(fd, &count, sizeof count) < 0 ? -errno : 0;
+}
+
+int heald_plat_bell_drain(int fd)
+{
+    return drain(fd);
+}
+
+int heald_plat_alarm_open(enum heald_clock clock)
+{
+    int id = clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
+    int fd = timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+int heald_plat_alarm_set(int fd, int64_t when_ns)
+{
+    struct itimerspec its = {.it_value = {.tv_sec = when_ns / HEALD_SEC, .tv_nsec = when_ns % HEALD_SEC}};
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) < 0 ? -errno : 0;
+}
+
+int heald_plat_alarm_drain(int fd)
+{
+    return drain(fd);
+}
+
+int heald_plat_signals_open(const sigset_t *set, int old_fd)
+{
+    int fd = signalfd(old_fd, set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+int heald_plat_signals_read(int fd, struct heald_siginfo *ret_info)
+{
+    struct signalfd_siginfo si;
+    ssize_t n = read(fd, &si, sizeof si);
+
+    if (n < 0)
+        return -errno;
+    if (n != sizeof si)
+        return -EIO;
+    *ret_info = (struct heald_siginfo){
+        .signo = (int)si.ssi_signo,
+        .code = si.ssi_code,
+        .status = si.ssi_status,
+        .pid = (pid_t)si.ssi_pid,
+        .uid = si.ssi_uid,
+        .value = (int64_t)si.ssi_ptr,
+    };
+    return 0;
+}
+
+int heald_plat_signals_close(int fd)
+{
+    return close(fd) < 0 ? -errno : 0;
+}
+
+int heald_plat_signal_queue(int signo, void *value)
+{
+    siginfo_t si;
+
+    memset(&si, 0, sizeof si);
+    si.si_signo = signo;
+    si.si_code = SI_ASYNCIO;
+    si.si_pid = getpid();
+    si.si_uid = getuid();
+    si.si_value.sival_ptr = value;
+    return syscall(SYS_rt_sigqueueinfo, getpid(), signo, &si) < 0 ? -errno : 0;
+}

@@ -1,0 +1,71 @@
+/* platform/linux/wait.c: the ways to wait for many descriptors, and the clocks. */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t heald_plat_now(enum heald_clock clock)
+{
+    struct timespec ts;
+    clock_gettime(clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
+}
+
+int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
+{
+    struct timespec ts = {.tv_sec = timeout_ns / HEALD_SEC, .tv_nsec = timeout_ns % HEALD_SEC};
+    int n = ppoll(fds, count, timeout_ns < 0 ? NULL : &ts, NULL);
+    return n < 0 ? -errno : n;
+}
+
+int heald_plat_queue_open(void)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
+{
+    return epoll_ctl(epfd, how, fd, event) < 0 ? -errno : 0;
+}
+
+/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time has come. */
+static int to_ms(int64_t ns)
+{
+    if (ns < 0)
+        return -1;
+    int64_t ms = ns / HEALD_MS + (ns % HEALD_MS != 0);
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+{
+    int n;
+
+    if (timeout_ns <= 0) {
+        n = epoll_wait(epfd, events, count, timeout_ns < 0 ? -1 : 0);
+        return n < 0 ? -errno : n;
+    }
+    struct timespec ts = {.tv_sec = timeout_ns / HEALD_SEC, .tv_nsec = timeout_ns % HEALD_SEC};
+    n = (int)syscall(SYS_epoll_pwait2, epfd, events, count, &ts, NULL, 0);
+    /* Before 5.11 there is no epoll_pwait2, and some containers forbid it as unknown. */
+    if (n < 0 && (errno == ENOSYS || errno == EPERM))
+        n = epoll_wait(epfd, events, count, to_ms(timeout_ns));
+    return n < 0 ? -errno : n;
+}
+
+int heald_plat_mirror_open(void)
+{
+    return heald_plat_queue_open();
+}
+
+int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
+{
+    struct epoll_event ev = {.events = events, .data.fd = fd};
+    int how = !old_events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+    return heald_plat_epoll_ctl(mirror, how, fd, &ev);
+}

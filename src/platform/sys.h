@@ -1,0 +1,148 @@
+/*
+ * platform/sys.h: all that heald asks of the system, in one table, so that a test can fail the Nth call.
+ *
+ * A platform is the files of one folder (linux/, posix/) together with common/; sys.c makes the table of them. Every
+ * call returns >= 0 or -errno and leaves errno alone as far as the caller is concerned. Unless a
+ * comment says so no call blocks, and any thread may call it. What a platform lacks returns -ENOSYS.
+ */
+#ifndef HEALD_SRC_PLATFORM_SYS_H
+#define HEALD_SRC_PLATFORM_SYS_H
+
+#include <heald/file.h>
+#include <heald/process.h>
+#include <heald/timer.h>
+
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/select.h>
+
+/* Readiness, in the bits of poll(2); RDHUP is 0 where the system has none. */
+extern const unsigned heald_poll_rdhup;
+
+/* What a descriptor is, and how to treat it. */
+enum fd_type {
+    FD_UNKNOWN = 0,
+    FD_FILE,    /* regular file, block device, directory: the engine's */
+    FD_STREAM,  /* internet stream socket: a short read means that it is empty */
+    FD_PIPE,    /* pipe or FIFO: the same */
+    FD_SOCKET,  /* any other socket: a Unix stream, for descriptors in transit cut its reads short; seqpacket */
+    FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
+    FD_OTHER    /* terminal, character device, eventfd, … */
+};
+
+/* Calls that liburing or the C library makes for us pass a gate first, so that they can be failed, too. */
+enum heald_gate { HEALD_GATE_RING_OPEN, HEALD_GATE_RING_ENTER, HEALD_GATE_THREAD };
+
+struct heald_sys {
+    int (*gate)(enum heald_gate what);
+    int64_t (*now)(enum heald_clock clock);
+
+    /* Descriptors. Those that end in _now never wait: -EAGAIN, whether or not O_NONBLOCK is set. */
+    int (*fd_type)(int fd, bool *ret_nonblocking);
+    int64_t (*readv_now)(int fd, bool nonblocking, const struct iovec *iov, int count);
+    int64_t (*writev_now)(int fd, bool nonblocking, const struct iovec *iov, int count);
+    int64_t (*recv_now)(int fd, void *buf, size_t len, int flags);
+    int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
+    int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
+    int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
+    /* What it returns is close-on-exec and non-blocking. */
+    int (*accept_now)(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len);
+    int (*connect_now)(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
+    int (*connect_end)(int fd); /* 0, the connection's error, -EAGAIN: not yet known */
+    int (*shutdown)(int fd, int how);
+    int (*close)(int fd);
+
+    /* Files. These block for as long as the disk takes. offset -1: from where the descriptor stands. */
+    int64_t (*preadv)(int fd, const struct iovec *iov, int count, int64_t offset);
+    int64_t (*pwritev)(int fd, const struct iovec *iov, int count, int64_t offset);
+    int (*open)(int dirfd, const char *path, int flags, mode_t mode);
+    int (*open_beneath)(int dirfd, const char *path, int flags, mode_t mode);
+    int (*stat)(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
+    int (*fsync)(int fd, bool data_only);
+
+    /* Waiting. They block for timeout_ns (-1: for ever) and may return early with -EINTR. */
+    int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
+    int (*select)(int count, void *rd, void *wr, void *ex, int64_t timeout_ns); /* bitmaps of any length */
+    int (*queue_open)(void); /* the system's own queue of events: epoll or kqueue */
+
+    /* epoll. `events` is struct epoll_event. */
+    int (*epoll_ctl)(int epfd, int how, int fd, void *event);
+    int (*epoll_wait)(int epfd, void *events, int count, int64_t timeout_ns);
+
+    /* A descriptor that shows the readiness of others (guest mode): set 0 takes one out. */
+    int (*mirror_open)(void);
+    int (*mirror_set)(int mirror, int fd, unsigned old_events, unsigned events);
+
+    /* A doorbell: fds[0] is readable after a ring, until it is drained. Both may be the same descriptor. */
+    int (*bell_open)(int ret_fds[2]);
+    int (*bell_ring)(int fd); /* signal-safe */
+    int (*bell_drain)(int fd);
+
+    /* A descriptor that becomes readable when a clock reaches a time (0: never). */
+    int (*alarm_open)(enum heald_clock clock);
+    int (*alarm_set)(int fd, int64_t when_ns);
+    int (*alarm_drain)(int fd);
+
+    /* A descriptor that is readable when a signal of a set has come; -EAGAIN: none. */
+    int (*signals_open)(const sigset_t *set, int old_fd); /* old_fd -1, or the one to change */
+    int (*signals_read)(int fd, struct heald_siginfo *ret_info);
+    int (*signals_close)(int fd);
+    int (*signal_queue)(int signo, void *value); /* to this process, si_code SI_ASYNCIO */
+
+    /* A descriptor that is readable once a child has ended. */
+    int (*child_open)(pid_t pid);
+    int (*child_reap)(pid_t pid, struct heald_child_status *ret_status); /* -EAGAIN: still running */
+};
+
+/* The real table. */
+extern const struct heald_sys heald_sys_native;
+
+/* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts them together. */
+int heald_plat_gate(enum heald_gate what);
+int64_t heald_plat_now(enum heald_clock clock);
+int heald_plat_fd_type(int fd, bool *ret_nonblocking);
+int64_t heald_plat_readv_now(int fd, bool nonblocking, const struct iovec *iov, int count);
+int64_t heald_plat_writev_now(int fd, bool nonblocking, const struct iovec *iov, int count);
+int64_t heald_plat_recv_now(int fd, void *buf, size_t len, int flags);
+int64_t heald_plat_send_now(int fd, const void *buf, size_t len, int flags);
+int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags);
+int64_t heald_plat_sendmsg_now(int fd, const struct msghdr *msg, int flags);
+int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len);
+int heald_plat_connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len);
+int heald_plat_connect_end(int fd);
+int heald_plat_shutdown(int fd, int how);
+int heald_plat_close(int fd);
+int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset);
+int64_t heald_plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset);
+int heald_plat_open(int dirfd, const char *path, int flags, mode_t mode);
+int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
+int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
+int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
+int heald_plat_fsync(int fd, bool data_only);
+int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
+int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
+int heald_plat_queue_open(void);
+int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event);
+int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns);
+int heald_plat_mirror_open(void);
+int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events);
+int heald_plat_bell_open(int ret_fds[2]);
+int heald_plat_bell_ring(int fd);
+int heald_plat_bell_drain(int fd);
+int heald_plat_alarm_open(enum heald_clock clock);
+int heald_plat_alarm_set(int fd, int64_t when_ns);
+int heald_plat_alarm_drain(int fd);
+int heald_plat_signals_open(const sigset_t *set, int old_fd);
+int heald_plat_signals_read(int fd, struct heald_siginfo *ret_info);
+int heald_plat_signals_close(int fd);
+int heald_plat_signal_queue(int signo, void *value);
+int heald_plat_child_open(pid_t pid);
+int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
+
+/* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and child/. */
+int heald_plat_socket(int family, int type);
+int heald_plat_socketpair(int type, int ret_fds[2]);
+int heald_plat_pipe(int ret_fds[2]);
+int heald_plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
+
+#endif

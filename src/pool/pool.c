@@ -1,0 +1,148 @@
+/*
+ * pool/pool.c: a queue, a mutex, a condition variable, and threads that are started one by one as jobs find none idle.
+ *
+ * Invariant, under `lock`: job->prev is set exactly while the job is queued; idle <= started <= limit. A job handed to
+ * run() belongs to whoever run() gives it to, who may use job->next but leaves job->prev NULL until the job is
+ * idle again: heald_pool_take() may still ask.
+ */
+#include "pool/pool.h"
+
+#include "base/list.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+struct heald_pool {
+    const struct heald_sys *sys;
+    struct heald_allocator alloc;
+    heald_pool_run *run;
+    void *ctx;
+    unsigned limit;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    /* Guarded by lock: */
+    struct heald_link queue;
+    unsigned started, idle;
+    bool closing;
+    pthread_t threads[];
+};
+
+static void *worker(void *arg)
+{
+    struct heald_pool *p = arg;
+
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        struct heald_link *job = list_pop(&p->queue);
+        if (job) {
+            job->prev = NULL;
+            pthread_mutex_unlock(&p->lock);
+            p->run(p->ctx, job);
+            pthread_mutex_lock(&p->lock);
+        } else if (p->closing) {
+            break;
+        } else {
+            p->idle++;
+            pthread_cond_wait(&p->work, &p->lock);
+            p->idle--;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static size_t size_of(unsigned threads)
+{
+    return sizeof(struct heald_pool) + threads * sizeof(pthread_t);
+}
+
+int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys, const struct heald_allocator *alloc,
+                    unsigned threads, heald_pool_run *run, void *ctx)
+{
+    struct heald_pool *p = alloc_new(alloc, size_of(threads));
+    int err;
+
+    if (!p)
+        return -ENOMEM;
+    p->sys = sys;
+    p->alloc = *alloc;
+    p->run = run;
+    p->ctx = ctx;
+    p->limit = threads;
+    list_init(&p->queue);
+    if ((err = pthread_mutex_init(&p->lock, NULL)))
+        goto fail;
+    if ((err = pthread_cond_init(&p->work, NULL))) {
+        pthread_mutex_destroy(&p->lock);
+        goto fail;
+    }
+    *ret_pool = p;
+    return 0;
+fail:
+    alloc_free(alloc, p, size_of(threads));
+    return -err;
+}
+
+void heald_pool_close(struct heald_pool *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->closing = true;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->started; i++)
+        pthread_join(p->threads[i], NULL);
+    pthread_cond_destroy(&p->work);
+    pthread_mutex_destroy(&p->lock);
+    struct heald_allocator alloc = p->alloc;
+    alloc_free(&alloc, p, size_of(p->limit));
+}
+
+/* Starts one more thread with every signal blocked. Under the lock, so that `started` and `threads` agree. */
+static int start_thread(struct heald_pool *p)
+{
+    sigset_t all, old;
+    int err = p->sys->gate(HEALD_GATE_THREAD);
+
+    if (err)
+        return err;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    err = pthread_create(&p->threads[p->started], NULL, worker, p);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (err)
+        return -err;
+    p->started++;
+    return 0;
+}
+
+int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
+{
+    int err = 0;
+
+    pthread_mutex_lock(&p->lock);
+    if (!p->idle && p->started < p->limit)
+        err = start_thread(p);
+    /* With a thread at work the job is only slower; without any it would wait for ever. */
+    if (p->started) {
+        list_push(&p->queue, job);
+        pthread_cond_signal(&p->work);
+        err = 0;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return err;
+}
+
+bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
+{
+    pthread_mutex_lock(&p->lock);
+    bool queued = job->prev != NULL;
+    if (queued) {
+        list_remove(job);
+        job->prev = NULL;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return queued;
+}

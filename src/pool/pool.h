@@ -1,0 +1,29 @@
+/*
+ * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is allocated per job.
+ *
+ * No thread exists before the first job. All of a pool's threads block every signal.
+ */
+#ifndef HEALD_SRC_POOL_POOL_H
+#define HEALD_SRC_POOL_POOL_H
+
+#include "base/alloc.h"
+#include "platform/sys.h"
+
+struct heald_pool;
+
+/* Runs a job on a pool thread. The job's memory is not touched afterwards. */
+typedef void heald_pool_run(void *ctx, struct heald_link *job);
+
+int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys, const struct heald_allocator *alloc,
+                    unsigned threads, heald_pool_run *run, void *ctx);
+
+/* Runs what is queued to its end, then joins the threads. */
+void heald_pool_close(struct heald_pool *pool);
+
+/* Queues a job: 0, or -EAGAIN, -ENOMEM if not even one thread can be started. Any thread. */
+int heald_pool_submit(struct heald_pool *pool, struct heald_link *job);
+
+/* Takes a job back that has not begun: true, or false when it runs or ran. Any thread. */
+bool heald_pool_take(struct heald_pool *pool, struct heald_link *job);
+
+#endif
