@@ -1,0 +1,76 @@
+"""TCP echo: heald on epoll and on io_uring against servers written by hand, and other libraries."""
+
+from . import counts
+from .programs import cpu_ns
+from .table import Must, Table, pairs, values
+
+CONNS = (1, 50, 500)
+COUNTED_CONNS = (1, 50)
+NOTE = """64 bytes, one message in flight on each connection; server and load on a processor each.
+Rates are echoes a second, so is the ratio. The processor time is the server's, user and kernel; it
+tells servers apart even where the load is what limits the rate. System calls and user instructions
+are exact counts on one connection; on several they depend on how many echoes meet in one turn."""
+
+HEALD = "echo/heald_echo"
+
+
+def _measure(programs, name, backend, conns, seconds):
+    with programs.server(name, backend) as server:
+        if server is None:
+            return None
+        programs.load(server, conns, 1, count=20 * conns)
+        before = cpu_ns(server.pid)
+        result = programs.load(server, conns, seconds)
+        after = cpu_ns(server.pid)
+    if before is not None and after is not None:
+        # The warm-up is a tenth of the time: it is in the processor time, not in the echoes.
+        result["cpu"] = (after - before) * 0.9 / result["echoes"]
+    return result
+
+
+def _rates(table, programs, options, backend, peer, must):
+    for conns in CONNS:
+        ours, theirs = pairs(
+            options.pairs,
+            lambda: _measure(programs, HEALD, backend, conns, options.seconds),
+            lambda: _measure(programs, f"echo/peer_{peer}", None, conns, options.seconds))
+        case = f"{backend} against {peer} by hand, {conns} conn."
+        table.add(f"{case}: rate", values(ours, "rate"), values(theirs, "rate"), "/s", must)
+        table.add(f"{case}: p50", values(ours, "p50"), values(theirs, "p50"), "ns", faster=True)
+        table.add(f"{case}: p99", values(ours, "p99"), values(theirs, "p99"), "ns", faster=True)
+        table.add(f"{case}: processor time", values(ours, "cpu"), values(theirs, "cpu"), "ns/echo",
+                  faster=True)
+
+
+def _counts(table, programs, backend, peer, judged):
+    for conns in COUNTED_CONNS:
+        for what, count, must in (
+                ("system calls", counts.syscalls_per_echo, Must("<=", 1.0 if conns == 1 else 1.05)),
+                ("user instructions", counts.instructions_per_echo, Must("<=", 1.5))):
+            ours, theirs = pairs(
+                1 if conns == 1 else 3,
+                lambda: count(programs, HEALD, backend, conns),
+                lambda: count(programs, f"echo/peer_{peer}", None, conns))
+            table.add(f"{backend}, {conns} conn.: {what} an echo", ours, theirs, "", must if judged else None)
+
+
+def _others(table, programs, options):
+    for peer, library in (("uv", "libuv"), ("event", "libevent"), ("ev", "libev")):
+        ours, theirs = pairs(
+            options.pairs,
+            lambda: _measure(programs, HEALD, "epoll", 50, options.seconds),
+            lambda: _measure(programs, f"echo/peer_{peer}", None, 50, options.seconds))
+        table.add(f"epoll against {library}, 50 conn.: rate", values(ours, "rate"),
+                  values(theirs, "rate"), "/s")
+        table.add(f"epoll against {library}, 50 conn.: processor time", values(ours, "cpu"),
+                  values(theirs, "cpu"), "ns/echo", faster=True)
+
+
+def run(programs, options):
+    table = Table("TCP echo", NOTE)
+    _rates(table, programs, options, "epoll", "epoll", Must(">=", 0.97))
+    _counts(table, programs, "epoll", "epoll", judged=True)
+    _rates(table, programs, options, "uring", "uring", Must(">=", 1.0, noise=True))
+    _counts(table, programs, "uring", "uring", judged=False)
+    _others(table, programs, options)
+    table.print()

@@ -1,0 +1,64 @@
+"""Memory: per op, per timer, per idle connection of the echo servers."""
+
+import socket
+import time
+
+from .programs import Failed, resident
+from .table import Table, values
+
+CONNS = 1000
+WARM_UP = 5000  # echoes: more than a server has buffers
+NOTE = """Bytes. A timer is counted by its struct and by the growth of resident anonymous memory when a million
+are armed. An idle connection has echoed one message and is kept open; the figure is the growth of
+the server's resident anonymous memory for each of 1,000, without what the kernel holds. In heald a timer
+is an op."""
+
+
+def _idle_connection(programs, name, backend=None):
+    with programs.server(name, backend) as server:
+        if server is None:
+            return []
+        conns = [_connect(server.port)]
+        for _ in range(WARM_UP):  # what is allocated or touched once is not counted
+            _echo(conns[0])
+        before = resident(server.pid)
+        for _ in range(CONNS):
+            conns.append(_connect(server.port))
+            _echo(conns[-1])
+        time.sleep(0.2)
+        after = resident(server.pid)
+        for conn in conns:
+            conn.close()
+    return [] if before is None or after is None else [(after - before) / CONNS]
+
+
+def _connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def _echo(conn):
+    conn.sendall(b"x" * 64)
+    received = 0
+    while received < 64:
+        n = len(conn.recv(64))
+        if n == 0:
+            raise Failed("a server closed a connection")
+        received += n
+
+
+def run(programs, options):
+    del options
+    table = Table("Memory", NOTE)
+    timers = {name: [r] if (r := programs.run(f"timers/{name}")) else []
+              for name in ("heald_timers", "peer_uv", "peer_event", "peer_ev")}
+    for peer, library in (("peer_uv", "libuv"), ("peer_event", "libevent"), ("peer_ev", "libev")):
+        for what, key in (("struct of a timer (heald: of any op)", "size"),
+                          ("resident for an armed timer", "resident")):
+            table.add(f"against {library}: {what}", values(timers["heald_timers"], key),
+                      values(timers[peer], key))
+    for backend, peer in (("epoll", "peer_epoll"), ("uring", "peer_uring"), ("epoll", "peer_uv"),
+                          ("epoll", "peer_event"), ("epoll", "peer_ev")):
+        table.add(f"idle connection, {backend} against {peer}",
+                  _idle_connection(programs, "echo/heald_echo", backend),
+                  _idle_connection(programs, f"echo/{peer}"))
+    table.print()
