@@ -32,6 +32,7 @@ void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result
     if (!op->fn && op->notify != OP_NOTIFY_SIGNAL) {
         loop->stats.live--;
         loop->stats.completed++;
+        loop->settled = true;
         op_move(op, OP_IDLE);
         return;
     }

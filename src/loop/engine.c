@@ -75,6 +75,20 @@ void heald_engine_submit(struct heald_loop *loop, struct heald_op *op)
     loop->engine.ops->submit(&loop->engine, op);
 }
 
+void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->flush = true;
+    loop->engine.ops->cancel(&loop->engine, op);
+}
+
+void heald_engine_flush(struct heald_loop *loop)
+{
+    if (!loop->flush)
+        return;
+    loop->flush = false;
+    loop->engine.ops->flush(&loop->engine);
+}
+
 /* The engine is done with an op: the way back of heald_engine_submit(). */
 void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {

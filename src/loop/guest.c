@@ -38,10 +38,7 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (loop->running)
         return -EBUSY;
     loop->now_ns = 0;
-    if (loop->flush) {
-        loop->flush = false;
-        loop->engine.ops->flush(&loop->engine);
-    }
+    heald_engine_flush(loop);
     /* A back end that takes whole ops holds them until it is asked for something. */
     int err = loop->backend.ops->submit ? loop->backend.ops->wait(&loop->backend, 0) : 0;
     if (err && err != -EINTR)

@@ -194,7 +194,7 @@ static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    int64_t timeout = loop->due.count || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
+    int64_t timeout = loop->due.count || loop->settled || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
     bool sleeps = timeout != 0;
 
     if (sleeps && !heald_mailbox_sleep(loop))
@@ -210,12 +210,10 @@ static int wait(struct heald_loop *loop, int64_t deadline_ns)
 static int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
+    loop->settled = false;
     loop->now_ns = 0;
     heald_mailbox_drain(loop);
-    if (loop->flush) {
-        loop->flush = false;
-        loop->engine.ops->flush(&loop->engine);
-    }
+    heald_engine_flush(loop);
     int err = wait(loop, deadline_ns);
     if (!err) {
         heald_timers_expire(loop);

@@ -72,6 +72,7 @@ struct heald_loop {
 
     bool running; /* a callback, or a turn, is on the stack */
     bool flush;   /* the engine may hold something back */
+    bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait for more */
     unsigned holds;
     struct heald_loop_stats stats;
     struct heald_mailbox mailbox;
@@ -108,6 +109,8 @@ void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op);
 int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops);
 void heald_engine_close(struct heald_loop *loop);
 void heald_engine_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald_engine_flush(struct heald_loop *loop);
 void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
 int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool);
 

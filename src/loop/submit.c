@@ -169,10 +169,9 @@ void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
     } else if (op->flags & (OP_ENGINE | OP_KERNEL)) {
         op_move(op, OP_CANCELLING);
         if (op->flags & OP_ENGINE)
-            loop->engine.ops->cancel(&loop->engine, op);
+            heald_engine_cancel(loop, op);
         else
             loop->backend.ops->cancel(&loop->backend, op);
-        loop->flush = true;
     } else if (op->kind == OP_TIMER) {
         heald_complete(loop, op, -ECANCELED);
     } else if (op->kind == OP_SIGNAL) {

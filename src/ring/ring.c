@@ -4,7 +4,8 @@
  * The kernel's quirks: an enter can be refused with -EAGAIN or -EBUSY while it has no memory or too many completions
  * wait to be fetched, so an entry may have to wait; when the completion ring is full the kernel keeps the rest and hands it
  * over with the next enter; -ETIME from a wait is no error. liburing 2.3 declares io_uring_enable_rings() and does not
- * export it, so that call is made by hand.
+ * export it, so that call is made by hand. A ring's own descriptor can be polled, but with deferred task work epoll was
+ * seen to miss a wake (6.18, one in fifty), so others wait for an eventfd.
  */
 #include "ring/ring.h"
 
@@ -45,13 +46,32 @@ int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys, const str
     r->sys = sys;
     r->entries = p.sq_entries;
     r->enabled = false;
+    r->bell = -1;
     return 0;
 }
 
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
 {
     io_uring_queue_exit(&r->ring);
+    if (r->bell >= 0)
+        r->sys->close(r->bell);
     alloc_free(alloc, r->scratch, r->entries * sizeof *r->scratch);
+}
+
+int heald_ring_bell(struct heald_ring *r)
+{
+    int bell[2], err;
+
+    if (r->bell >= 0)
+        return r->bell;
+    if ((err = r->sys->bell_open(bell)))
+        return err;
+    err = io_uring_register_eventfd(&r->ring, bell[0]);
+    if (err < 0) {
+        r->sys->close(bell[0]);
+        return err;
+    }
+    return r->bell = bell[0];
 }
 
 static int enable(struct heald_ring *r)
@@ -82,6 +102,9 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
 
     if (err)
         return err;
+    /* Drained before the completions are looked at: one that comes later rings again. */
+    if (r->bell >= 0)
+        r->sys->bell_drain(r->bell);
     if (io_uring_cq_ready(&r->ring))
         timeout_ns = 0;
     if (!timeout_ns && !heald_ring_pending(r) && !kernel_has_more(r))

@@ -28,12 +28,16 @@ struct heald_ring {
     bool enabled;
     unsigned entries;
     union heald_ring_scratch *scratch; /* one for each entry */
+    int bell;                          /* readable when completions came; -1 until it is asked for */
 };
 
 /* -ENOSYS: the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys, const struct heald_allocator *alloc,
                     unsigned entries);
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
+
+/* Opens the bell: a descriptor for other loops to wait for, which heald_ring_enter() drains. It, or -errno. */
+int heald_ring_bell(struct heald_ring *r);
 
 /* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no more just now. */
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r);

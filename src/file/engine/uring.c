@@ -1,7 +1,7 @@
 /*
  * file/engine/uring.c: file operations in a ring of their own, for loops whose back end is not that ring already.
  *
- * The ring's descriptor is readable when something is finished, so the loop watches it. Ops that find no room wait by
+ * The ring's bell is readable when something is finished, so the loop watches it. Ops that find no room wait by
  * op->link. A cancel that finds no room is dropped: it is a request, and the op ends with what it does.
  */
 #include "file/engine.h"
@@ -24,14 +24,19 @@ static int ring_engine_open(struct heald_engine *e)
     if (!r)
         return -ENOMEM;
     int err = heald_ring_open(&r->ring, e->sys, e->alloc, e->entries);
-    if (err) {
-        alloc_free(e->alloc, r, sizeof *r);
-        return err;
+    if (err)
+        goto fail;
+    if ((e->fd = heald_ring_bell(&r->ring)) < 0) {
+        err = e->fd;
+        heald_ring_close(&r->ring, e->alloc);
+        goto fail;
     }
     list_init(&r->backlog);
     e->priv = r;
-    e->fd = r->ring.ring.ring_fd;
     return 0;
+fail:
+    alloc_free(e->alloc, r, sizeof *r);
+    return err;
 }
 
 static void ring_engine_close(struct heald_engine *e)
