@@ -27,9 +27,9 @@ extern "C" {
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /*
- * The text for an error code of this library (0 or -errno, as every call returns it), with heald's own
- * meaning where that is narrower than the system's. The string is static. Thread-safe and signal-safe.
- * A code that nobody knows gives "unknown error".
+ * The text for an error code of this library (0 or -errno, as every call returns it), with heald's
+ * own meaning where that is narrower than the system's. The string is static. Thread-safe and
+ * signal-safe. A code that nobody knows gives "unknown error".
  */
 HEALD_API const char *heald_strerror(int err);
 

@@ -1,8 +1,9 @@
 /*
  * heald/file.h: operations on files by name. Data is read and written with heald/io.h.
  *
- * They go to the loop's file engine and never block the loop but on the engine `sync`, which does each one
- * in heald_submit(). Paths stay in place until the final completion. Preps return 0, -EBUSY or -EINVAL as in io.h.
+ * They go to the loop's file engine and never block the loop but on the engine `sync`, which does
+ * each one in heald_submit(). Paths stay in place until the final completion. Preps return 0,
+ * -EBUSY or -EINVAL as in io.h.
  */
 #ifndef HEALD_FILE_H
 #define HEALD_FILE_H
@@ -20,7 +21,8 @@ struct heald_time {
     int32_t reserved;
 };
 
-/* What is known of a file. On Linux this is the layout of struct statx, so that the kernel fills it in place. */
+/* What is known of a file. On Linux this is the layout of struct statx, so that the kernel fills it
+ * in place. */
 struct heald_stat {
     uint32_t mask; /* private: which fields the system filled */
     uint32_t blksize;
@@ -36,21 +38,25 @@ struct heald_stat {
 };
 
 /* openat(2), with O_CLOEXEC always: a descriptor or -errno. dirfd may be AT_FDCWD. */
-HEALD_API int heald_prep_open(struct heald_op *op, int dirfd, const char *path, int flags, mode_t mode);
+HEALD_API int heald_prep_open(struct heald_op *op, int dirfd, const char *path, int flags,
+                              mode_t mode);
 
 /*
- * The same, but whatever `path` says, it leads to nothing outside the directory `dirfd`: no "..", absolute
- * path or symbolic link may leave it (-EXDEV). By openat2(2) with RESOLVE_BENEATH; where that is missing, component
- * by component, and symbolic links are refused (-ELOOP). `dirfd` must be a real descriptor: AT_FDCWD is -EINVAL.
+ * The same, but whatever `path` says, it leads to nothing outside the directory `dirfd`: no "..",
+ * absolute path or symbolic link may leave it (-EXDEV). By openat2(2) with RESOLVE_BENEATH; where
+ * that is missing, component by component, and symbolic links are refused (-ELOOP). `dirfd` must be
+ * a real descriptor: AT_FDCWD is -EINVAL.
  */
 HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
                                       mode_t mode);
 
-/* Facts about a file; flags 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH (the descriptor `dirfd` itself, path ""). */
+/* Facts about a file; flags 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH (the descriptor `dirfd` itself,
+ * path ""). */
 HEALD_API int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, int flags,
                               struct heald_stat *ret_stat);
 
-/* fsync(2); with `data_only` not 0, fdatasync(2). Covers what had completed before it was submitted. */
+/* fsync(2); with `data_only` not 0, fdatasync(2). Covers what had completed before it was
+ * submitted. */
 HEALD_API int heald_prep_fsync(struct heald_op *op, int fd, int data_only);
 
 #ifdef __cplusplus

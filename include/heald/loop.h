@@ -1,8 +1,9 @@
 /*
  * heald/loop.h: the loop that waits for ops and runs their callbacks.
  *
- * A loop belongs to one thread at a time. Unless a function says otherwise it is called on that thread and is
- * not safe in a signal handler. A child of fork(2) may not use its parent's loop, not even to close it.
+ * A loop belongs to one thread at a time. Unless a function says otherwise it is called on that
+ * thread and is not safe in a signal handler. A child of fork(2) may not use its parent's loop, not
+ * even to close it.
  */
 #ifndef HEALD_LOOP_H
 #define HEALD_LOOP_H
@@ -16,9 +17,9 @@ extern "C" {
 /* In which order callbacks run that are due at the same time. */
 enum heald_policy {
     /*
-     * First come, first served within a class; the classes divide the callbacks as `shares` says, so that none
-     * starves: stride scheduling (Waldspurger and Weihl, 1995). A class that waits comes nearer with every callback
-     * of the others.
+     * First come, first served within a class; the classes divide the callbacks as `shares` says,
+     * so that none starves: stride scheduling (Waldspurger and Weihl, 1995). A class that waits
+     * comes nearer with every callback of the others.
      */
     HEALD_POLICY_SHARES = 0,
     HEALD_POLICY_FIFO,   /* first come, first served, whatever the class */
@@ -27,8 +28,9 @@ enum heald_policy {
 };
 
 /*
- * Memory for the loop: a call like realloc(3) that is told the old size. `size` 0 frees and returns NULL.
- * After heald_loop_open() memory is asked for only when a table has to grow (descriptors, pollers), never for an op.
+ * Memory for the loop: a call like realloc(3) that is told the old size. `size` 0 frees and returns
+ * NULL. After heald_loop_open() memory is asked for only when a table has to grow (descriptors,
+ * pollers), never for an op.
  */
 struct heald_allocator {
     void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t size);
@@ -37,76 +39,94 @@ struct heald_allocator {
 
 struct heald_sys; /* the system's calls; replaced by tests */
 
-/* Everything may be 0 or NULL for the default. */
+/*
+ * Everything may be 0 or NULL for the default.
+ *
+ * backend        "uring", "epoll", "kqueue", "poll", "select"; NULL: what HEALD_BACKEND names, or
+ *                the first that works in that order
+ * engine         "uring", "threads", "sync"; NULL: what HEALD_ENGINE names, or the first that works
+ * shares         of normal, urgent, bulk; default 8, 32, 2; at most 1000 each
+ * turn_callbacks at most so many before the loop looks at the kernel again; default 128
+ * entries        of a ring, or events taken at once; a power of two; default 256, at most 32768
+ * pool_threads   of the engine `threads` and of heald_op_notify_thread(); default 4, at most 256
+ */
 struct heald_loop_options {
-    const char *backend; /* "uring", "epoll", "kqueue", "poll", "select"; default: HEALD_BACKEND, or the first that
-                            works in that order */
-    const char *engine;  /* "uring", "threads", "sync"; default: HEALD_ENGINE, or the first that works */
+    const char *backend;
+    const char *engine;
     enum heald_policy policy;
-    unsigned shares[3];      /* of normal, urgent, bulk; default 8, 32, 2; at most 1000 each */
-    unsigned turn_callbacks; /* at most so many callbacks before the loop looks at the kernel again; default 128 */
-    unsigned entries;        /* of a ring, or events taken at once; a power of two; default 256, at most 32768 */
-    unsigned pool_threads;   /* of the engine `threads` and of heald_op_notify_thread(); default 4, at most 256 */
+    unsigned shares[3];
+    unsigned turn_callbacks;
+    unsigned entries;
+    unsigned pool_threads;
     struct heald_allocator allocator;
     const struct heald_sys *sys;
 };
 
 /*
- * Opens a loop. -EINVAL: an option out of range, or a back end or engine that nobody knows (also in the environment).
- * -ENOSYS: the one that was asked for is not there (heald_backends() says why); without a wish, the next best is taken.
- * -ENOMEM, -EMFILE, … from the system. Nothing is left behind on failure.
+ * Opens a loop. -EINVAL: an option out of range, or a back end or engine that nobody knows (also in
+ * the environment). -ENOSYS: the one that was asked for is not there (heald_backends() says why);
+ * without a wish, the next best is taken. -ENOMEM, -EMFILE, … from the system. Nothing is left
+ * behind on failure.
  */
-HEALD_API int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options);
+HEALD_API int heald_loop_open(struct heald_loop **ret_loop,
+                              const struct heald_loop_options *options);
 
 /*
- * Closes a loop. -EBUSY, and nothing happens, while ops live in it (heald_loop_list() names them) or one of its
- * callbacks is running. May wait for a pool thread to finish its present call.
+ * Closes a loop. -EBUSY, and nothing happens, while ops live in it (heald_loop_list() names them)
+ * or one of its callbacks is running. May wait for a pool thread to finish its present call.
  */
 HEALD_API int heald_loop_close(struct heald_loop *loop);
 
 /*
- * Hands an op over. 0: it will end exactly once, by fn (or as the op was told to notify). fn NULL: no notification.
- * Otherwise nothing happened: -EBUSY: it is live already; -EINVAL: not prepared, or refused by its prep; -ENOMEM: the
- * table of descriptors could not grow; -ENOSYS: the platform has no such operation. fn never runs inside this call, and
- * no lack of room in the kernel fails it. A post is not for this call but for heald_loop_post().
+ * Hands an op over. 0: it will end exactly once, by fn (or as the op was told to notify). fn NULL:
+ * no notification. Otherwise nothing happened: -EBUSY: it is live already; -EINVAL: not prepared,
+ * or refused by its prep; -ENOMEM: the table of descriptors could not grow; -ENOSYS: the platform
+ * has no such operation. fn never runs inside this call, and no lack of room in the kernel fails
+ * it. A post is not for this call but for heald_loop_post().
  */
 HEALD_API int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
 /*
- * Hands over `count` ops in order (as lio_listio); NULL entries are passed over. Stops at the first that is refused and
- * returns how many entries it went through before, or that op's error if it was the first.
+ * Hands over `count` ops in order (as lio_listio); NULL entries are passed over. Stops at the first
+ * that is refused and returns how many entries it went through before, or that op's error if it was
+ * the first.
  */
-HEALD_API int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
-                               heald_fn *fn);
+HEALD_API int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[],
+                               unsigned count, heald_fn *fn);
 
 /*
- * Asks for the end of an op: 0: it will end soon, with -ECANCELED or with what it had done already; memory stays in
- * use until then. -EALREADY: it was asked before, or it is over and only its callback is still to come. -EINVAL: not live.
+ * Asks for the end of an op: 0: it will end soon, with -ECANCELED or with what it had done already;
+ * memory stays in use until then. -EALREADY: it was asked before, or it is over and only its
+ * callback is still to come. -EINVAL: not live.
  */
 HEALD_API int heald_cancel(struct heald_op *op);
 
 /*
- * Runs the loop until at least `need` of the ops are over (as heald_op_error() tells it), or the deadline has come
- * (-ETIMEDOUT; HEALD_FOREVER waits for ever). Returns how many are over. need 1 is "any" (as aio_suspend), need = count
- * is "all". NULL entries count as over only when everything else is. A deadline of 0 polls. Other ops' callbacks
- * run meanwhile. -EBUSY: called from a callback. -EINVAL: need > count. -ECANCELED: heald_loop_stop() was called.
+ * Runs the loop until at least `need` of the ops are over (as heald_op_error() tells it), or the
+ * deadline has come
+ * (-ETIMEDOUT; HEALD_FOREVER waits for ever). Returns how many are over. need 1 is "any" (as
+ * aio_suspend), need = count is "all". NULL entries count as over only when everything else is. A
+ * deadline of 0 polls. Other ops' callbacks run meanwhile. -EBUSY: called from a callback. -EINVAL:
+ * need > count. -ECANCELED: heald_loop_stop() was called.
  */
 HEALD_API int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
                             unsigned need, int64_t deadline_ns);
 
 /*
- * Runs turns until no op lives and nobody holds the loop (returns 0), or heald_loop_stop() is called (returns 1). -EBUSY:
- * from a callback. -errno: the back end failed for good.
+ * Runs turns until no op lives and nobody holds the loop (returns 0), or heald_loop_stop() is
+ * called (returns 1). -EBUSY: from a callback. -errno: the back end failed for good.
  */
 HEALD_API int heald_loop_run(struct heald_loop *loop);
 
 /*
- * One turn: waits for something to happen until the deadline at most (0: does not wait), then runs the callbacks that
- * are due, at most turn_callbacks of them. Returns how many ran, or -errno as above.
+ * One turn: waits for something to happen until the deadline at most (0: does not wait), then runs
+ * the callbacks that are due, at most turn_callbacks of them. Returns how many ran, or -errno as
+ * above.
  */
 HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
 
-/* Ends heald_loop_run() or heald_suspend() after the callback that is running. Any thread; safe in a signal handler. */
+/* Ends heald_loop_run() or heald_suspend() after the callback that is running. Any thread; safe in
+ * a signal handler. */
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 
 /* Keeps heald_loop_run() running while nothing lives but posts may come; counted. */
@@ -114,9 +134,10 @@ HEALD_API void heald_loop_hold(struct heald_loop *loop);
 HEALD_API void heald_loop_release(struct heald_loop *loop);
 
 /*
- * Has fn(op) run on the loop's thread, from any thread. The op must be idle and is live from here on; ops that one thread
- * posts to one loop come in order. Never blocks, takes no lock. -EBUSY: it is live. The caller makes sure that the loop
- * is not closed meanwhile: a hold that the last post releases does it. A post cannot be cancelled and has no deadline.
+ * Has fn(op) run on the loop's thread, from any thread. The op must be idle and is live from here
+ * on; ops that one thread posts to one loop come in order. Never blocks, takes no lock. -EBUSY: it
+ * is live. The caller makes sure that the loop is not closed meanwhile: a hold that the last post
+ * releases does it. A post cannot be cancelled and has no deadline.
  */
 HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
@@ -124,14 +145,15 @@ HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heal
 HEALD_API int64_t heald_now(struct heald_loop *loop);
 
 /*
- * For use inside another loop: a descriptor that is readable when heald_loop_turn(loop, 0) has something to do, owned
- * by the loop. -ENOSYS: not on this platform with this back end.
+ * For use inside another loop: a descriptor that is readable when heald_loop_turn(loop, 0) has
+ * something to do, owned by the loop. -ENOSYS: not on this platform with this back end.
  */
 HEALD_API int heald_loop_fd(struct heald_loop *loop);
 
 /*
- * Before the other loop waits: hands everything submitted so far to the kernel and tells when the loop wants to run even
- * if its descriptor stays silent: *ret_deadline_ns is 0 for at once, a time, or HEALD_FOREVER. Returns 0 or -errno.
+ * Before the other loop waits: hands everything submitted so far to the kernel and tells when the
+ * loop wants to run even if its descriptor stays silent: *ret_deadline_ns is 0 for at once, a time,
+ * or HEALD_FOREVER. Returns 0 or -errno.
  */
 HEALD_API int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns);
 
@@ -148,9 +170,10 @@ struct heald_loop_stats {
 };
 HEALD_API void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *ret_stats);
 
-/* Calls each(op, user) for every live op; each() must not submit or cancel. Returns how many there are. */
-HEALD_API size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),
-                                 void *user);
+/* Calls each(op, user) for every live op; each() must not submit or cancel. Returns how many there
+ * are. */
+HEALD_API size_t heald_loop_list(struct heald_loop *loop,
+                                 void (*each)(const struct heald_op *op, void *user), void *user);
 
 /* Names of what the loop runs on. */
 HEALD_API const char *heald_loop_backend(const struct heald_loop *loop);
@@ -165,8 +188,8 @@ struct heald_feature {
 };
 
 /*
- * Fills at most `max` entries, in order of preference, and returns how many there are. They try the real thing, so they
- * open and close descriptors. Thread-safe.
+ * Fills at most `max` entries, in order of preference, and returns how many there are. They try the
+ * real thing, so they open and close descriptors. Thread-safe.
  */
 HEALD_API unsigned heald_backends(struct heald_feature ret_features[], unsigned max);
 HEALD_API unsigned heald_engines(struct heald_feature ret_features[], unsigned max);

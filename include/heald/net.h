@@ -1,6 +1,7 @@
 /*
- * heald/net.h: sockets, pipes and FIFOs by text. Plain calls that return at once: 0, a descriptor, or -errno. They need
- * no loop and are thread-safe. Every descriptor that they make is close-on-exec and non-blocking.
+ * heald/net.h: sockets, pipes and FIFOs by text. Plain calls that return at once: 0, a descriptor,
+ * or -errno. They need no loop and are thread-safe. Every descriptor that they make is
+ * close-on-exec and non-blocking.
  */
 #ifndef HEALD_NET_H
 #define HEALD_NET_H
@@ -26,27 +27,31 @@ struct heald_addr {
 };
 
 /*
- * Reads an address: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "*:80" (every IPv4 address), "unix:/path",
- * "unix:@abstract", "fifo:/path". Names are not looked up. Port 0: the system chooses. -EINVAL: not one of these;
- * -ENAMETOOLONG: the path does not fit. *ret_addr is untouched on failure.
+ * Reads an address: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "*:80" (every IPv4 address),
+ * "unix:/path", "unix:@abstract", "fifo:/path". Names are not looked up. Port 0: the system
+ * chooses. -EINVAL: not one of these; -ENAMETOOLONG: the path does not fit. *ret_addr is untouched
+ * on failure.
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
 
-/* Writes an address the same way. The length of the whole text, as snprintf; -EAFNOSUPPORT for others' families. */
+/* Writes an address the same way. The length of the whole text, as snprintf; -EAFNOSUPPORT for
+ * others' families. */
 HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t size);
 
 /* Room for the text of any address, with its end. */
 #define HEALD_ADDR_TEXT 128
 
 /*
- * A socket that listens at `text` (for SOCK_DGRAM: that is bound). type: SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET. backlog
- * 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file that nobody listens on any more is
- * replaced; a live one is -EADDRINUSE. fifo:/path: made if it is not there (mode 0600), opened for reading.
+ * A socket that listens at `text` (for SOCK_DGRAM: that is bound). type: SOCK_STREAM, SOCK_DGRAM,
+ * SOCK_SEQPACKET. backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
+ * that nobody listens on any more is replaced; a live one is -EADDRINUSE. fifo:/path: made if it is
+ * not there (mode 0600), opened for reading.
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 
 /*
- * A socket to connect to `addr` with heald_prep_connect(); for a FIFO the opened writing end (-ENXIO: nobody reads).
+ * A socket to connect to `addr` with heald_prep_connect(); for a FIFO the opened writing end
+ * (-ENXIO: nobody reads).
  */
 HEALD_API int heald_socket(const struct heald_addr *addr, int type);
 
@@ -54,7 +59,8 @@ HEALD_API int heald_socket(const struct heald_addr *addr, int type);
 HEALD_API int heald_local_addr(int fd, struct heald_addr *ret_addr);
 HEALD_API int heald_peer_addr(int fd, struct heald_addr *ret_addr);
 
-/* Two connected Unix sockets of a type; a pipe (ret_fds[0] to read from); a FIFO (-EEXIST: there is something else). */
+/* Two connected Unix sockets of a type; a pipe (ret_fds[0] to read from); a FIFO (-EEXIST: there is
+ * something else). */
 HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
@@ -70,7 +76,8 @@ HEALD_API int heald_peer_cred(int fd, struct heald_cred *ret_cred);
 /* The most descriptors that one message carries here, and the room for them in heald_fd_msg. */
 #define HEALD_MSG_FDS 16
 
-/* A message with descriptors (SCM_RIGHTS), ready for heald_prep_sendmsg() and heald_prep_recvmsg(). */
+/* A message with descriptors (SCM_RIGHTS), ready for heald_prep_sendmsg() and heald_prep_recvmsg().
+ */
 struct heald_fd_msg {
     struct msghdr msg;
     struct iovec iov;
@@ -81,11 +88,12 @@ struct heald_fd_msg {
 };
 
 /*
- * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors (0 to HEALD_MSG_FDS, -EINVAL); the kernel
- * takes them when it is sent, and the caller still closes its own. len must not be 0 on a stream.
- * heald_fd_msg_recv: room to receive one.
- * heald_fd_msg_fds: after the receive, moves the descriptors that came to ret_fds (of `max`) and returns how many; they
- * are the caller's. What does not fit is closed, and so is everything if the kernel had to cut the message: -EMSGSIZE.
+ * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors (0 to HEALD_MSG_FDS,
+ * -EINVAL); the kernel takes them when it is sent, and the caller still closes its own. len must
+ * not be 0 on a stream. heald_fd_msg_recv: room to receive one. heald_fd_msg_fds: after the
+ * receive, moves the descriptors that came to ret_fds (of `max`) and returns how many; they are the
+ * caller's. What does not fit is closed, and so is everything if the kernel had to cut the message:
+ * -EMSGSIZE.
  */
 HEALD_API int heald_fd_msg_send(struct heald_fd_msg *m, const void *buf, size_t len, const int *fds,
                                 unsigned count);

@@ -1,11 +1,13 @@
 /*
  * heald/op.h: the control block of one operation.
  *
- * An op is to every kind of wait what `struct aiocb` is to POSIX AIO. The caller owns its memory, embeds it in
- * its own structs, and keeps it in place while it is live; the library allocates nothing for it. Zero it
- * once (`struct heald_op op = {0}`, calloc), then over and over: prep, submit, and hear of its end once.
+ * An op is to every kind of wait what `struct aiocb` is to POSIX AIO. The caller owns its memory,
+ * embeds it in its own structs, and keeps it in place while it is live; the library allocates
+ * nothing for it. Zero it once (`struct heald_op op = {0}`, calloc), then over and over: prep,
+ * submit, and hear of its end once.
  *
- * An op belongs to the thread that runs its loop. Only heald_op_error() may be called from any thread.
+ * An op belongs to the thread that runs its loop. Only heald_op_error() may be called from any
+ * thread.
  */
 #ifndef HEALD_OP_H
 #define HEALD_OP_H
@@ -27,7 +29,8 @@ struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
 
-/* How the owner of an op hears of its end; runs on the loop's thread unless the op asked for another. */
+/* How the owner of an op hears of its end; runs on the loop's thread unless the op asked for
+ * another. */
 typedef void heald_fn(struct heald_op *op);
 
 /* Whose callback goes first: see enum heald_policy in heald/loop.h. Zero is the usual class. */
@@ -44,7 +47,8 @@ struct heald_link {
 };
 
 struct heald_op {
-    /* Set by the owner while the op is idle. `data`, `name` and `op_class` outlast any number of preps. */
+    /* Set by the owner while the op is idle. `data`, `name` and `op_class` outlast any number of
+     * preps. */
     heald_fn *fn;        /* set by heald_submit() */
     void *data;          /* the owner's; the value of a queued signal */
     const char *name;    /* shown by heald_loop_list(); may be NULL */
@@ -125,29 +129,33 @@ struct heald_op {
 };
 
 /*
- * The state of an op, as aio_error() tells it: -EINPROGRESS until it is over, then 0 or the -errno that it ended
- * with. A zeroed op gives 0. With the callback as notification it is over when the callback begins. May be called
- * from any thread and from a signal handler; a result >= 0 or -errno means that `result` and the caller's buffers
- * may be read.
+ * The state of an op, as aio_error() tells it: -EINPROGRESS until it is over, then 0 or the -errno
+ * that it ended with. A zeroed op gives 0. With the callback as notification it is over when the
+ * callback begins. May be called from any thread and from a signal handler; a result >= 0 or -errno
+ * means that `result` and the caller's buffers may be read.
  */
 HEALD_API int heald_op_error(const struct heald_op *op);
 
-/* What the op ended with (as aio_return): >= 0 or -errno; 0 for an op that is still under way. May be asked again. */
+/* What the op ended with (as aio_return): >= 0 or -errno; 0 for an op that is still under way. May
+ * be asked again. */
 HEALD_API int64_t heald_op_result(const struct heald_op *op);
 
 /*
- * Says how an idle op tells of its completions; stays so until it is changed. Return 0, or -EBUSY if the op is live.
- * heald_op_notify_callback: fn(op) in the loop: the default. With no fn, nothing: ask heald_op_error().
- * heald_op_notify_signal: queue `signo` to the process with si_code SI_ASYNCIO and si_value = op->data; a full signal
- *   queue is retried, never dropped. -EINVAL: signo is not a signal. -ENOSYS: the platform has no sigqueue.
- * heald_op_notify_thread: fn(op) on a thread of the loop's pool (started when first needed). There the op is idle, but
- *   fn may not submit to the loop; it may heald_loop_post(). Multishot ops cannot be notified so: -EINVAL at submit.
+ * Says how an idle op tells of its completions; stays so until it is changed. Return 0, or -EBUSY
+ * if the op is live. heald_op_notify_callback: fn(op) in the loop: the default. With no fn,
+ * nothing: ask heald_op_error(). heald_op_notify_signal: queue `signo` to the process with si_code
+ * SI_ASYNCIO and si_value = op->data; a full signal queue is retried, never dropped. -EINVAL: signo
+ * is not a signal. -ENOSYS: the platform has no sigqueue. heald_op_notify_thread: fn(op) on a
+ * thread of the loop's pool (started when first needed). There the op is idle, but fn may not
+ * submit to the loop; it may heald_loop_post(). Multishot ops cannot be notified so: -EINVAL at
+ * submit.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);
 HEALD_API int heald_op_notify_thread(struct heald_op *op);
 
-/* The name of the kind of operation that the op was last prepared for: "recv", "timer"; "none" when never. */
+/* The name of the kind of operation that the op was last prepared for: "recv", "timer"; "none" when
+ * never. */
 HEALD_API const char *heald_op_kind(const struct heald_op *op);
 
 /* The name of its state: "idle", "queued", "armed", "cancelling", "done". */

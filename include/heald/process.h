@@ -21,12 +21,13 @@ struct heald_siginfo {
 };
 
 /*
- * Waits for a signal, again and again (HEALD_MORE), until it is cancelled: the result is its number, and
- * *ret_info, if not NULL, is filled for each callback. No handler is installed: the signal is blocked in
- * the calling thread from submit on (and unblocked when the last op for it ends, if heald blocked it). In a
- * program with threads, block it in all of them before they start, or the kernel may pick one that does not wait.
- * Of several loops that wait for the same signal one receives it; of several ops in a loop, all.
- * -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one that the program's own fault raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
+ * Waits for a signal, again and again (HEALD_MORE), until it is cancelled: the result is its
+ * number, and *ret_info, if not NULL, is filled for each callback. No handler is installed: the
+ * signal is blocked in the calling thread from submit on (and unblocked when the last op for it
+ * ends, if heald blocked it). In a program with threads, block it in all of them before they start,
+ * or the kernel may pick one that does not wait. Of several loops that wait for the same signal one
+ * receives it; of several ops in a loop, all. -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one
+ * that the program's own fault raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
  */
 HEALD_API int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_info);
 
@@ -38,11 +39,12 @@ struct heald_child_status {
 };
 
 /*
- * Waits for the child process `pid` to end and reaps it: 0 and *ret_status (if not NULL), or -ECHILD if it is not a child
- * of this process that can be waited for. Cancelled, the child is not reaped. Where the system has no process
- * descriptors, a thread waits for each child.
+ * Waits for the child process `pid` to end and reaps it: 0 and *ret_status (if not NULL), or
+ * -ECHILD if it is not a child of this process that can be waited for. Cancelled, the child is not
+ * reaped. Where the system has no process descriptors, a thread waits for each child.
  */
-HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *ret_status);
+HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid,
+                               struct heald_child_status *ret_status);
 
 /* What a standard stream of a new child shall be; a value >= 0 is a descriptor of the caller. */
 enum {
@@ -61,13 +63,15 @@ struct heald_spawn {
 
 struct heald_child {
     pid_t pid;
-    int stdio[3]; /* our ends of the pipes, close-on-exec and non-blocking; -1 where there is none */
+    int stdio[3]; /* our ends of the pipes, close-on-exec and non-blocking; -1 where there is none
+                   */
 };
 
 /*
- * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program) with nothing left behind. The child has
- * default signal handling and an empty signal mask. May block for as long as the system needs to start it.
- * Thread-safe. Await its end with heald_prep_child(); close the pipes with heald_close().
+ * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program) with nothing left
+ * behind. The child has default signal handling and an empty signal mask. May block for as long as
+ * the system needs to start it. Thread-safe. Await its end with heald_prep_child(); close the pipes
+ * with heald_close().
  */
 HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child);
 

@@ -13,20 +13,22 @@ enum heald_clock {
     HEALD_CLOCK_BOOT = 1       /* counts suspended time too */
 };
 
-/* The clock's time now, by asking the system. Any thread, signal-safe. -ENOSYS: the platform lacks that clock. */
+/* The clock's time now, by asking the system. Any thread, signal-safe. -ENOSYS: the platform lacks
+ * that clock. */
 HEALD_API int64_t heald_clock_now(enum heald_clock clock);
 
 /*
- * Ends with 0 once the monotonic clock has reached `when_ns`, never before. A time in the past ends on the next turn.
- * -EINVAL: negative.
+ * Ends with 0 once the monotonic clock has reached `when_ns`, never before. A time in the past ends
+ * on the next turn. -EINVAL: negative.
  */
 HEALD_API int heald_prep_timer(struct heald_op *op, int64_t when_ns);
 
 /*
- * Calls back with HEALD_MORE at first_ns, first_ns + period_ns, first_ns + 2 * period_ns, … on the chosen clock, without
- * drift, until it is cancelled; the result is the number of periods that have passed since the callback before
- * (1 unless the loop was late). period_ns 0: once, then it ends with 0.
- * At submit: -ENOSYS where the platform lacks the clock. In a timer op->deadline_ns is the time itself.
+ * Calls back with HEALD_MORE at first_ns, first_ns + period_ns, first_ns + 2 * period_ns, … on the
+ * chosen clock, without drift, until it is cancelled; the result is the number of periods that have
+ * passed since the callback before (1 unless the loop was late). period_ns 0: once, then it ends
+ * with 0. At submit: -ENOSYS where the platform lacks the clock. In a timer op->deadline_ns is the
+ * time itself.
  */
 HEALD_API int heald_prep_timer_clock(struct heald_op *op, enum heald_clock clock, int64_t first_ns,
                                      int64_t period_ns);

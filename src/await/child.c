@@ -1,6 +1,7 @@
 /*
- * await/child.c: the end of a child process as an op: a descriptor that becomes readable when the child has ended, then
- * one call that reaps it. The loop's thread. The descriptor lives exactly as long as the op.
+ * await/child.c: the end of a child process as an op: a descriptor that becomes readable when the
+ * child has ended, then one call that reaps it. The loop's thread. The descriptor lives exactly as
+ * long as the op.
  */
 #include "loop/loop.h"
 

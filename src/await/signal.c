@@ -1,9 +1,10 @@
 /*
  * await/signal.c: signals as ops. The loop's thread.
  *
- * The signals that ops wait for are blocked in the loop's thread and read from a descriptor, one at a time: the next is not
- * read before the callbacks of the last have run, so nothing is overwritten, and what is not read stays with the
- * kernel. The descriptor lives as long as the loop; with nobody waiting its set is empty.
+ * The signals that ops wait for are blocked in the loop's thread and read from a descriptor, one at
+ * a time: the next is not read before the callbacks of the last have run, so nothing is
+ * overwritten, and what is not read stays with the kernel. The descriptor lives as long as the
+ * loop; with nobody waiting its set is empty.
  */
 #include "base/list.h"
 #include "loop/loop.h"
@@ -17,8 +18,8 @@ struct heald_signals {
     int fd;
     struct heald_link ops; /* by op->link */
     unsigned waiters[SIGNALS];
-    sigset_t set;      /* what ops wait for */
-    sigset_t unblock;  /* of these, what was not blocked before */
+    sigset_t set;     /* what ops wait for */
+    sigset_t unblock; /* of these, what was not blocked before */
     struct heald_op watch;
 };
 
@@ -140,7 +141,8 @@ void heald_await_signal_close(struct heald_loop *loop)
     loop->signals = NULL;
 }
 
-void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *), void *user)
+void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                             void *user)
 {
     if (!loop->signals)
         return;

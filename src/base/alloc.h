@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static inline void *alloc_resize(const struct heald_allocator *a, void *ptr, size_t old_size, size_t size)
+static inline void *alloc_resize(const struct heald_allocator *a, void *ptr, size_t old_size,
+                                 size_t size)
 {
     return a->resize(a->ctx, ptr, old_size, size);
 }

@@ -1,4 +1,5 @@
-/* base/error.c: the one table that turns error codes into text. Static strings only: safe in any thread and handler. */
+/* base/error.c: the one table that turns error codes into text. Static strings only: safe in any
+ * thread and handler. */
 #include <heald/base.h>
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* base/list.h: circular doubly linked lists of struct heald_link. A list's head is a link; an unlinked node has next NULL. */
+/* base/list.h: circular doubly linked lists of struct heald_link. A list's head is a link; an
+ * unlinked node has next NULL. */
 #ifndef HEALD_SRC_BASE_LIST_H
 #define HEALD_SRC_BASE_LIST_H
 

@@ -1,4 +1,5 @@
-/* base/wheel.c: see wheel.h for the structure and its invariant. One thread; pure: time is an argument. */
+/* base/wheel.c: see wheel.h for the structure and its invariant. One thread; pure: time is an
+ * argument. */
 #include "base/wheel.h"
 
 #include <assert.h>
@@ -57,12 +58,14 @@ void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op)
 }
 
 /* The first slot in use, and the earliest time that can lie in it. The wheel is not empty. */
-static struct heald_link *first_slot(const struct heald_wheel *w, unsigned *ret_level, int64_t *ret_base)
+static struct heald_link *first_slot(const struct heald_wheel *w, unsigned *ret_level,
+                                     int64_t *ret_base)
 {
     unsigned level = (unsigned)__builtin_ctz(w->levels);
     unsigned slot = (unsigned)__builtin_ctzll(w->slots[level]);
     unsigned shift = level * WHEEL_BITS;
-    uint64_t low = shift + WHEEL_BITS >= 64 ? UINT64_MAX : (UINT64_C(1) << (shift + WHEEL_BITS)) - 1;
+    uint64_t low =
+        shift + WHEEL_BITS >= 64 ? UINT64_MAX : (UINT64_C(1) << (shift + WHEEL_BITS)) - 1;
 
     *ret_level = level;
     *ret_base = (int64_t)(((uint64_t)w->last & ~low) | (uint64_t)slot << shift);
@@ -75,8 +78,8 @@ static void release(struct heald_link *list, void (*expired)(void *, struct heal
         expired(ctx, op_of(node));
 }
 
-void heald_wheel_expire(struct heald_wheel *w, int64_t now, void (*expired)(void *ctx, struct heald_op *op),
-                        void *ctx)
+void heald_wheel_expire(struct heald_wheel *w, int64_t now,
+                        void (*expired)(void *ctx, struct heald_op *op), void *ctx)
 {
     while (!heald_wheel_empty(w)) {
         unsigned level;
@@ -88,7 +91,8 @@ void heald_wheel_expire(struct heald_wheel *w, int64_t now, void (*expired)(void
         list_take(&list, slot);
         slot_emptied(w, slot);
         w->last = base;
-        /* A slot of the lowest level is one instant; an op alone in the first slot is the earliest of all. */
+        /* A slot of the lowest level is one instant; an op alone in the first slot is the earliest
+         * of all. */
         bool alone = list.next == list.prev && op_of(list.next)->deadline_ns <= now;
         if (level == 0 || alone) {
             release(&list, expired, ctx);

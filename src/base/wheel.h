@@ -1,13 +1,15 @@
 /*
- * base/wheel.h: ops ordered by deadline: insert and remove in O(1), expiry in order, exact to the nanosecond.
+ * base/wheel.h: ops ordered by deadline: insert and remove in O(1), expiry in order, exact to the
+ * nanosecond.
  *
- * A radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) with digits of six bits, which is also a hierarchical
- * timing wheel (Varghese and Lauck, 1987) without ticks: an op lies at the level of the highest digit in which its
- * deadline differs from `last`, in the slot of that digit. `last` only moves to the base of a slot whose time has come,
- * and the ops of that slot then fall to lower levels, at most once a level. Nothing is ever allocated.
+ * A radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) with digits of six bits, which is also a
+ * hierarchical timing wheel (Varghese and Lauck, 1987) without ticks: an op lies at the level of
+ * the highest digit in which its deadline differs from `last`, in the slot of that digit. `last`
+ * only moves to the base of a slot whose time has come, and the ops of that slot then fall to lower
+ * levels, at most once a level. Nothing is ever allocated.
  *
- * Invariant: every deadline in the wheel counts as max(deadline, last), so the first slot of the first level
- * in use holds the earliest.
+ * Invariant: every deadline in the wheel counts as max(deadline, last), so the first slot of the
+ * first level in use holds the earliest.
  */
 #ifndef HEALD_SRC_BASE_WHEEL_H
 #define HEALD_SRC_BASE_WHEEL_H
@@ -18,8 +20,8 @@ enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 11 };
 
 struct heald_wheel {
     int64_t last;
-    uint32_t levels;               /* bit l: level l has a slot in use */
-    uint64_t slots[WHEEL_LEVELS];  /* bit s: slot s of the level is in use */
+    uint32_t levels;              /* bit l: level l has a slot in use */
+    uint64_t slots[WHEEL_LEVELS]; /* bit s: slot s of the level is in use */
     struct heald_link head[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
@@ -35,13 +37,15 @@ void heald_wheel_add(struct heald_wheel *w, struct heald_op *op);
 void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op);
 
 /*
- * Takes out every op whose deadline is <= now and hands it to expired(), in order of deadlines, equal ones in order
- * of insertion. expired() may add ops that are later than now, and may not remove others.
+ * Takes out every op whose deadline is <= now and hands it to expired(), in order of deadlines,
+ * equal ones in order of insertion. expired() may add ops that are later than now, and may not
+ * remove others.
  */
-void heald_wheel_expire(struct heald_wheel *w, int64_t now, void (*expired)(void *ctx, struct heald_op *op),
-                        void *ctx);
+void heald_wheel_expire(struct heald_wheel *w, int64_t now,
+                        void (*expired)(void *ctx, struct heald_op *op), void *ctx);
 
-/* A time not after the earliest deadline; equal to it unless many ops share its slot. HEALD_FOREVER when empty. */
+/* A time not after the earliest deadline; equal to it unless many ops share its slot. HEALD_FOREVER
+ * when empty. */
 int64_t heald_wheel_next(const struct heald_wheel *w);
 
 #endif

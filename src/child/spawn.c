@@ -1,7 +1,8 @@
 /*
  * child/spawn.c: starting a program with its standard streams, by posix_spawn(3). Thread-safe.
  *
- * Everything that heald opens is close-on-exec, so the child gets what it is meant to get and nothing else.
+ * Everything that heald opens is close-on-exec, so the child gets what it is meant to get and
+ * nothing else.
  */
 #include "platform/sys.h"
 
@@ -47,7 +48,8 @@ static int open_pipes(const struct heald_spawn *spawn, struct streams *s)
 }
 
 /*
- * The caller's descriptors may themselves be 0, 1 or 2 in another order, so each goes to a number above first.
+ * The caller's descriptors may themselves be 0, 1 or 2 in another order, so each goes to a number
+ * above first.
  */
 static int lift(int fd, int *ret_copy)
 {
@@ -87,7 +89,8 @@ static int set_signals(posix_spawnattr_t *attr)
 
     sigemptyset(&none);
     sigfillset(&all);
-    if ((err = posix_spawnattr_setsigmask(attr, &none)) || (err = posix_spawnattr_setsigdefault(attr, &all)) ||
+    if ((err = posix_spawnattr_setsigmask(attr, &none)) ||
+        (err = posix_spawnattr_setsigdefault(attr, &all)) ||
         (err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
         return -err;
     return 0;

@@ -1,9 +1,10 @@
 /*
  * file/engine.h: how file operations are done: the table of an engine.
  *
- * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset), open, open-beneath,
- * stat, fsync and close, and finishes each exactly once through the sink. It uses op->link while it has an op; op->aux
- * belongs to the loop. All calls are made on the loop's thread.
+ * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset),
+ * open, open-beneath, stat, fsync and close, and finishes each exactly once through the sink. It
+ * uses op->link while it has an op; op->aux belongs to the loop. All calls are made on the loop's
+ * thread.
  */
 #ifndef HEALD_SRC_FILE_ENGINE_H
 #define HEALD_SRC_FILE_ENGINE_H
@@ -33,11 +34,13 @@ struct heald_engine_ops {
     const char *about;
     int (*open)(struct heald_engine *e);
     void (*close)(struct heald_engine *e);
-    /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this call. */
+    /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this
+     * call. */
     void (*submit)(struct heald_engine *e, struct heald_op *op);
     /* Asks for the end of an op that it has. */
     void (*cancel)(struct heald_engine *e, struct heald_op *op);
-    /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what is finished. */
+    /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what
+     * is finished. */
     int (*flush)(struct heald_engine *e);
 };
 

@@ -22,20 +22,17 @@ static int64_t perform(const struct heald_sys *sys, const struct heald_op *op)
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
-    case OP_WRITEV:
-        return perform_rw(sys, op);
+    case OP_WRITEV: return perform_rw(sys, op);
     case OP_OPEN:
         return sys->open(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.mode);
     case OP_OPEN_BENEATH:
-        return sys->open_beneath(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.mode);
+        return sys->open_beneath(op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+                                 op->u.path.u.mode);
     case OP_STAT:
         return sys->stat(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.ret);
-    case OP_FSYNC:
-        return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
-    case OP_CLOSE:
-        return sys->close(op->u.poll.fd);
-    default:
-        return -EINVAL;
+    case OP_FSYNC: return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
+    case OP_CLOSE: return sys->close(op->u.poll.fd);
+    default: return -EINVAL;
     }
 }
 

@@ -1,9 +1,10 @@
 /*
  * loop/backend.h: how a loop waits: the table of a back end.
  *
- * A back end translates, nothing else. Deadlines, cancelling what has not reached the kernel, order, fairness and callbacks
- * are above it, once. There are two sorts: one reports readiness through heald_ready_event(), the other (with
- * `submit`) takes whole ops and reports results through heald_kernel_done(). All calls are made on the loop's thread.
+ * A back end translates, nothing else. Deadlines, cancelling what has not reached the kernel,
+ * order, fairness and callbacks are above it, once. There are two sorts: one reports readiness
+ * through heald_ready_event(), the other (with `submit`) takes whole ops and reports results
+ * through heald_kernel_done(). All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_LOOP_BACKEND_H
 #define HEALD_SRC_LOOP_BACKEND_H
@@ -37,35 +38,39 @@ struct heald_backend_ops {
     void (*close)(struct heald_backend *b);
 
     /*
-     * Readiness: from now on report `events` (0: nothing, forget it) of a descriptor, which was armed with `old` before.
-     * `key` comes back with each event. -EPERM: the descriptor cannot be waited for and counts as ready.
+     * Readiness: from now on report `events` (0: nothing, forget it) of a descriptor, which was
+     * armed with `old` before. `key` comes back with each event. -EPERM: the descriptor cannot be
+     * waited for and counts as ready.
      */
     int (*arm)(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events);
 
     /*
-     * Completion: takes an op (OP_KERNEL is set by the caller), or asks for the end of one that it has. Both keep the op
-     * in a FIFO of their own, by op->aux and with OP_BACKLOG set, while the kernel has no room.
+     * Completion: takes an op (OP_KERNEL is set by the caller), or asks for the end of one that it
+     * has. Both keep the op in a FIFO of their own, by op->aux and with OP_BACKLOG set, while the
+     * kernel has no room.
      */
     void (*submit)(struct heald_backend *b, struct heald_op *op);
     void (*cancel)(struct heald_backend *b, struct heald_op *op);
 
-    /* Hands over what was submitted, waits for timeout_ns (0: not; -1: for ever), reports. 0 or -errno. */
+    /* Hands over what was submitted, waits for timeout_ns (0: not; -1: for ever), reports. 0 or
+     * -errno. */
     int (*wait)(struct heald_backend *b, int64_t timeout_ns);
 
     /* A descriptor that is readable when wait() would report something; -ENOSYS: there is none. */
     int (*fd)(struct heald_backend *b);
 
     /* Completion only: keeps the kernel's idea of a group's buffers. */
-    int (*group)(struct heald_backend *b, struct heald_buf_group *g, enum heald_group_call what, unsigned index);
+    int (*group)(struct heald_backend *b, struct heald_buf_group *g, enum heald_group_call what,
+                 unsigned index);
 };
 
-extern const struct heald_backend_ops heald_backend_uring, heald_backend_epoll, heald_backend_kqueue,
-    heald_backend_poll, heald_backend_select;
+extern const struct heald_backend_ops heald_backend_uring, heald_backend_epoll,
+    heald_backend_kqueue, heald_backend_poll, heald_backend_select;
 
 /* What a back end calls. */
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more, unsigned buffer);
-
+void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more,
+                       unsigned buffer);
 
 /* What a read or write is for: an enum fd_type. */
 int heald_kernel_type(struct heald_loop *loop, const struct heald_op *op);

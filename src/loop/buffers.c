@@ -1,8 +1,9 @@
 /*
  * loop/buffers.c: groups of buffers for multishot receives. The loop's thread.
  *
- * A buffer is in (on the `free` stack, or the kernel's) or out (its bit in `out` is set: it is the callback's). With a
- * back end that takes whole ops the kernel picks the buffers and the stack is not used.
+ * A buffer is in (on the `free` stack, or the kernel's) or out (its bit in `out` is set: it is the
+ * callback's). With a back end that takes whole ops the kernel picks the buffers and the stack is
+ * not used.
  */
 #include "loop/loop.h"
 
@@ -19,7 +20,8 @@ static size_t words(unsigned count)
 
 static size_t size_of(unsigned count)
 {
-    return sizeof(struct heald_buf_group) + words(count) * sizeof(uint64_t) + count * sizeof(uint16_t);
+    return sizeof(struct heald_buf_group) + words(count) * sizeof(uint64_t) +
+           count * sizeof(uint16_t);
 }
 
 static bool kernel_keeps(const struct heald_buf_group *g)
@@ -27,12 +29,13 @@ static bool kernel_keeps(const struct heald_buf_group *g)
     return g->loop->backend.ops->group != NULL;
 }
 
-int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop, void *memory, unsigned count,
-                         size_t size)
+int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop, void *memory,
+                         unsigned count, size_t size)
 {
     struct heald_buf_group *g;
 
-    if (!memory || !size || size > HEALD_MAX_LEN || !count || count > GROUP_COUNT_MAX || count & (count - 1))
+    if (!memory || !size || size > HEALD_MAX_LEN || !count || count > GROUP_COUNT_MAX ||
+        count & (count - 1))
         return -EINVAL;
     if (loop->next_group > UINT16_MAX)
         return -ENOMEM;
@@ -49,7 +52,8 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
         g->free[g->free_count] = (uint16_t)(count - 1 - g->free_count);
         g->free_count++;
     }
-    int err = kernel_keeps(g) ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
+    int err =
+        kernel_keeps(g) ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
     if (err) {
         alloc_free(&loop->alloc, g, size_of(count));
         return err;

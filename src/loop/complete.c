@@ -1,8 +1,9 @@
 /*
  * loop/complete.c: a result becomes a callback, exactly once. The loop's thread.
  *
- * Everything that finishes is first put into the policy's queue (OP_DUE) and told later, one after another, from the turn
- * alone: so a callback may submit, cancel or free anything, itself included, and callbacks never nest.
+ * Everything that finishes is first put into the policy's queue (OP_DUE) and told later, one after
+ * another, from the turn alone: so a callback may submit, cancel or free anything, itself included,
+ * and callbacks never nest.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -111,8 +112,10 @@ int heald_dispatch(struct heald_loop *loop, unsigned limit)
     unsigned n = 0;
     struct heald_op *op;
 
-    /* Callbacks see whether they are to stop after each one. Relaxed: a stop from afar may be seen one callback late. */
-    while (n < limit && !__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED) && (op = heald_due_pop(&loop->due))) {
+    /* Callbacks see whether they are to stop after each one. Relaxed: a stop from afar may be seen
+     * one callback late. */
+    while (n < limit && !__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED) &&
+           (op = heald_due_pop(&loop->due))) {
         tell(loop, op);
         n++;
     }

@@ -1,8 +1,9 @@
 /*
- * loop/engine.c: file ops on their way to the engine, or to the back end when that is the same ring. The loop's thread.
+ * loop/engine.c: file ops on their way to the engine, or to the back end when that is the same
+ * ring. The loop's thread.
  *
- * An op that the engine has is listed in loop->files by op->aux (flag OP_ENGINE); one that the back end has in its stead,
- * in loop->natives by op->link.
+ * An op that the engine has is listed in loop->files by op->aux (flag OP_ENGINE); one that the back
+ * end has in its stead, in loop->natives by op->link.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -29,7 +30,8 @@ int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool)
     int err = 0;
 
     if (!loop->pool)
-        err = heald_pool_open(&loop->pool, loop->sys, &loop->alloc, loop->pool_threads, run_job, loop);
+        err = heald_pool_open(&loop->pool, loop->sys, &loop->alloc, loop->pool_threads, run_job,
+                              loop);
     *ret_pool = loop->pool;
     return err;
 }

@@ -1,8 +1,9 @@
 /*
  * loop/fds.c: the table of descriptors. See fds.h.
  *
- * Invariant: an op is linked here exactly while it is queued, armed or cancelling and its kind waits on a descriptor; a
- * multishot op stays at the head of its queue while its callback is due, so that nobody overtakes it.
+ * Invariant: an op is linked here exactly while it is queued, armed or cancelling and its kind
+ * waits on a descriptor; a multishot op stays at the head of its queue while its callback is due,
+ * so that nobody overtakes it.
  */
 #include "loop/loop.h"
 
@@ -71,7 +72,8 @@ static void end_all(struct heald_loop *loop, struct heald_op **queue)
 {
     struct heald_op *first = *queue, *op, *next;
 
-    /* The last first, so that ending one does not start the next; those in the kernel stay until it lets go. */
+    /* The last first, so that ending one does not start the next; those in the kernel stay until it
+     * lets go. */
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
         if (op->kind != OP_WATCH && op->state != OP_CANCELLING && !(op->flags & OP_ENDING))
@@ -89,8 +91,9 @@ void heald_fds_forget(struct heald_loop *loop, int fd, bool closing)
     end_all(loop, &e->queue[DIR_OUT]);
     end_all(loop, &e->polls);
     /*
-     * Closing takes an entry out of the kernel's set by itself, unless somebody else has the same file open. Then an entry
-     * for changes is seldom heard of, and its key is out of date; one for levels would keep the loop awake.
+     * Closing takes an entry out of the kernel's set by itself, unless somebody else has the same
+     * file open. Then an entry for changes is seldom heard of, and its key is out of date; one for
+     * levels would keep the loop awake.
      */
     if (e->armed && !(closing && e->flags & FDS_EDGE))
         heald_ready_unarm(loop, e, fd);

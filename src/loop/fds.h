@@ -1,8 +1,10 @@
 /*
- * loop/fds.h: what a loop knows of each descriptor: the ops that wait on it, in order, and how it is armed.
+ * loop/fds.h: what a loop knows of each descriptor: the ops that wait on it, in order, and how it
+ * is armed.
  *
- * kqueue has one filter for a descriptor and direction, epoll one entry for a descriptor, and a ring promises no order at
- * all; so every back end shares these queues: of each direction only the first op is tried or given to the kernel.
+ * kqueue has one filter for a descriptor and direction, epoll one entry for a descriptor, and a
+ * ring promises no order at all; so every back end shares these queues: of each direction only the
+ * first op is tried or given to the kernel.
  */
 #ifndef HEALD_SRC_LOOP_FDS_H
 #define HEALD_SRC_LOOP_FDS_H
@@ -17,16 +19,17 @@ enum {
     FDS_EDGE = 0x02,     /* armed for changes only: readiness is remembered here */
     FDS_READABLE = 0x04, /* edge: the last event has not been used up */
     FDS_FULL = 0x08,     /* a write found no room; wait for POLLOUT */
-    FDS_STICKY = 0x10,   /* edge: hang-up, error or urgent data were seen: a short read proves nothing */
-    FDS_ALWAYS = 0x20    /* cannot be waited for: always ready */
+    FDS_STICKY =
+        0x10, /* edge: hang-up, error or urgent data were seen: a short read proves nothing */
+    FDS_ALWAYS = 0x20 /* cannot be waited for: always ready */
 };
 
 struct heald_fd {
     struct heald_op *queue[2]; /* the first of a ring of op->link, or NULL */
     struct heald_op *polls;    /* poll, child and watch ops: no order among them */
-    uint32_t key;              /* changes when the descriptor is closed: events of the old one are nobody's */
-    uint16_t armed;            /* what the back end reports */
-    uint8_t type;              /* enum fd_type; FD_UNKNOWN: not in use */
+    uint32_t key;   /* changes when the descriptor is closed: events of the old one are nobody's */
+    uint16_t armed; /* what the back end reports */
+    uint8_t type;   /* enum fd_type; FD_UNKNOWN: not in use */
     uint8_t flags;
 };
 
@@ -83,12 +86,13 @@ static inline struct heald_fd *fds_find(struct heald_fds *t, int fd)
 }
 
 /*
- * The entry of an open descriptor; asks the system what it is when it is new. NULL and *ret_err: 0 for a file, which has
- * no entry; -EBADF; -ENOMEM. Entries move when the table grows.
+ * The entry of an open descriptor; asks the system what it is when it is new. NULL and *ret_err: 0
+ * for a file, which has no entry; -EBADF; -ENOMEM. Entries move when the table grows.
  */
 struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err);
 
-/* A descriptor has just been made by the system: whatever is known of that number is out of date. */
+/* A descriptor has just been made by the system: whatever is known of that number is out of date.
+ */
 void heald_fds_fresh(struct heald_loop *loop, int fd, int type);
 
 /* Cancels all that waits on a descriptor and forgets it. closing: it is about to be closed. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define BACKEND_ROW(name) &heald_backend_##name,
-#define ENGINE_ROW(name) &heald_engine_##name,
+#define ENGINE_ROW(name)  &heald_engine_##name,
 
 static const struct heald_backend_ops *const backends[] = {HEALD_BACKENDS(BACKEND_ROW) NULL};
 static const struct heald_engine_ops *const engines[] = {HEALD_ENGINES(ENGINE_ROW) NULL};
@@ -18,7 +18,6 @@ static const struct {
 } left_out[] = {
 #define LEFT_OUT_ROW(name, why) {#name, why},
     HEALD_LEFT_OUT(LEFT_OUT_ROW){NULL, NULL}};
-
 
 static int error_of_unknown(const char *name)
 {
@@ -39,7 +38,8 @@ int heald_choose_backend(struct heald_loop *loop, const char *name)
             continue;
         loop->backend.ops = backends[i];
         err = backends[i]->open(&loop->backend);
-        /* Only what the system lacks is passed over; no memory or no descriptors would be missing for the next, too. */
+        /* Only what the system lacks is passed over; no memory or no descriptors would be missing
+         * for the next, too. */
         if (name || err != -ENOSYS)
             return err;
     }
@@ -49,7 +49,8 @@ int heald_choose_backend(struct heald_loop *loop, const char *name)
 /* A ring that is both back end and engine is one ring. */
 static int open_engine(struct heald_loop *loop, const struct heald_engine_ops *ops)
 {
-    loop->files_native = loop->backend.ops->submit && strcmp(loop->backend.ops->name, ops->name) == 0;
+    loop->files_native =
+        loop->backend.ops->submit && strcmp(loop->backend.ops->name, ops->name) == 0;
     if (!loop->files_native)
         return heald_engine_open(loop, ops);
     loop->engine.ops = ops;
@@ -75,7 +76,8 @@ int heald_choose_engine(struct heald_loop *loop, const char *name)
     return name ? error_of_unknown(name) : err;
 }
 
-static unsigned add(struct heald_feature *f, unsigned n, unsigned max, const char *name, int error, const char *why)
+static unsigned add(struct heald_feature *f, unsigned n, unsigned max, const char *name, int error,
+                    const char *why)
 {
     if (n < max)
         f[n] = (struct heald_feature){.name = name, .error = error, .why = why};
@@ -94,10 +96,12 @@ static unsigned mark_chosen(struct heald_feature *f, unsigned n, unsigned max, c
 
 static const char *why_not(int err)
 {
-    return err == -ENOSYS ? "the kernel lacks it or forbids it, or the environment does" : heald_strerror(err);
+    return err == -ENOSYS ? "the kernel lacks it or forbids it, or the environment does"
+                          : heald_strerror(err);
 }
 
-static unsigned add_left_out(struct heald_feature *f, unsigned n, unsigned max, bool (*is_of)(const char *name))
+static unsigned add_left_out(struct heald_feature *f, unsigned n, unsigned max,
+                             bool (*is_of)(const char *name))
 {
     for (size_t i = 0; left_out[i].name; i++)
         if (is_of(left_out[i].name))

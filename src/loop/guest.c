@@ -1,8 +1,9 @@
 /*
  * loop/guest.c: heald inside somebody else's loop. The loop's thread.
  *
- * epoll, kqueue and io_uring are descriptors that can be polled. For poll and select the descriptors are mirrored
- * into a queue of the system's, from the moment on that somebody asks for it.
+ * epoll, kqueue and io_uring are descriptors that can be polled. For poll and select the
+ * descriptors are mirrored into a queue of the system's, from the moment on that somebody asks for
+ * it.
  */
 #include "loop/loop.h"
 

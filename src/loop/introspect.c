@@ -1,4 +1,5 @@
-/* loop/introspect.c: what a loop tells of itself: names, counters, the ops that live in it. The loop's thread. */
+/* loop/introspect.c: what a loop tells of itself: names, counters, the ops that live in it. The
+ * loop's thread. */
 #include "loop/loop.h"
 
 const char *heald_loop_backend(const struct heald_loop *loop)
@@ -35,7 +36,8 @@ static void list_one(const struct heald_op *op, void *user)
         l->each(op, l->user);
 }
 
-/* Ops that wait on a descriptor; those with a callback due are in the policy's list as well, and told there. */
+/* Ops that wait on a descriptor; those with a callback due are in the policy's list as well, and
+ * told there. */
 static void list_queue(struct heald_op *first, struct listing *l)
 {
     struct heald_op *op = first;
@@ -61,7 +63,8 @@ static void list_timers(const struct heald_wheel *w, struct listing *l)
         }
 }
 
-size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user), void *user)
+size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),
+                       void *user)
 {
     struct listing l = {.each = each, .user = user};
 

@@ -1,8 +1,9 @@
 /*
- * loop/kernel.c: the way of an op through a back end that takes whole ops (a ring). The loop's thread.
+ * loop/kernel.c: the way of an op through a back end that takes whole ops (a ring). The loop's
+ * thread.
  *
- * The kernel promises no order between two ops on one descriptor, so only the first of each direction is submitted; its
- * completion submits the next.
+ * The kernel promises no order between two ops on one descriptor, so only the first of each
+ * direction is submitted; its completion submits the next.
  */
 #include "loop/loop.h"
 
@@ -37,7 +38,8 @@ static void poll_done(struct heald_loop *loop, struct heald_op *op, int64_t resu
         heald_await_child_ready(loop, op);
         return;
     }
-    /* The descriptor may have been forgotten meanwhile, and its entry with it; the queue itself is still there. */
+    /* The descriptor may have been forgotten meanwhile, and its entry with it; the queue itself is
+     * still there. */
     fds_remove(e ? &e->polls : &loop->fds.v[op_fd(op)].polls, op);
     heald_complete(loop, op, result);
 }
@@ -58,8 +60,8 @@ static void stream_done(struct heald_loop *loop, struct heald_op *op, int64_t re
     int type = loop->fds.v[fd].type;
 
     /* A connection that was reset before it was accepted is nobody's error. */
-    if (result == -ECONNABORTED && dir == DIR_IN && op->state == OP_ARMED && !(op->flags & OP_KERNEL) &&
-        (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)) {
+    if (result == -ECONNABORTED && dir == DIR_IN && op->state == OP_ARMED &&
+        !(op->flags & OP_KERNEL) && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)) {
         heald_kernel_submit(loop, op);
         return;
     }
@@ -81,7 +83,8 @@ static void stream_done(struct heald_loop *loop, struct heald_op *op, int64_t re
     heald_ready_kick(loop, &loop->fds.v[fd], dir);
 }
 
-void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more, unsigned buffer)
+void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more,
+                       unsigned buffer)
 {
     op->buffer = (uint16_t)buffer;
     if (!more)

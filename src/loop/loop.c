@@ -1,8 +1,9 @@
 /*
  * loop/loop.c: opening, turning and closing a loop.
  *
- * A turn: take what other threads left, ask the back end once (waiting only when nothing is due), let time pass, run a
- * bounded number of callbacks. Called on the loop's thread, but where <heald/loop.h> says otherwise.
+ * A turn: take what other threads left, ask the back end once (waiting only when nothing is due),
+ * let time pass, run a bounded number of callbacks. Called on the loop's thread, but where
+ * <heald/loop.h> says otherwise.
  */
 #include "loop/loop.h"
 
@@ -81,7 +82,8 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o)
     heald_wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
 }
 
-/* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened half-way. */
+/* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened
+ * half-way. */
 static void dismantle(struct heald_loop *loop)
 {
     struct heald_allocator alloc = loop->alloc;
@@ -103,7 +105,8 @@ static void engine_ready(struct heald_op *watch)
     watch->loop->engine.ops->flush(&watch->loop->engine);
 }
 
-static int build(struct heald_loop *loop, const struct heald_loop_options *o, const struct heald_backend_ops *backend)
+static int build(struct heald_loop *loop, const struct heald_loop_options *o,
+                 const struct heald_backend_ops *backend)
 {
     int err;
 
@@ -194,7 +197,8 @@ static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    int64_t timeout = loop->due.count || loop->settled || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
+    int64_t timeout =
+        loop->due.count || loop->settled || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
     bool sleeps = timeout != 0;
 
     if (sleeps && !heald_mailbox_sleep(loop))
@@ -274,8 +278,8 @@ static bool is_late(struct heald_loop *loop, int64_t deadline_ns)
     return deadline_ns != HEALD_FOREVER && heald_now(loop) >= deadline_ns;
 }
 
-int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count, unsigned need,
-                  int64_t deadline_ns)
+int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
+                  unsigned need, int64_t deadline_ns)
 {
     unsigned over;
     int err;
@@ -284,7 +288,8 @@ int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigne
         return -EINVAL;
     if (loop->running)
         return -EBUSY;
-    for (bool late = false; (over = count_over(ops, count)) < need; late = is_late(loop, deadline_ns)) {
+    for (bool late = false; (over = count_over(ops, count)) < need;
+         late = is_late(loop, deadline_ns)) {
         if (take_stop(loop))
             return -ECANCELED;
         if (late && !loop->due.count)

@@ -33,7 +33,7 @@ struct heald_mailbox {
     int sleeping;           /* atomic: 1 while the loop waits, or is about to */
     int stop;               /* atomic */
     int bell[2];
-    uint64_t rings;         /* atomic */
+    uint64_t rings; /* atomic */
     struct heald_op watch;
 };
 
@@ -72,7 +72,8 @@ struct heald_loop {
 
     bool running; /* a callback, or a turn, is on the stack */
     bool flush;   /* the engine may hold something back */
-    bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait for more */
+    bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait
+                     for more */
     unsigned holds;
     struct heald_loop_stats stats;
     struct heald_mailbox mailbox;
@@ -85,7 +86,8 @@ static inline struct heald_loop *loop_of_sink(struct heald_sink *sink)
 
 /* submit.c */
 int heald_loop_start(struct heald_loop *loop, struct heald_op *op);
-void heald_loop_end(struct heald_loop *loop, struct heald_op *op); /* cancel; the op is queued or armed */
+void heald_loop_end(struct heald_loop *loop,
+                    struct heald_op *op); /* cancel; the op is queued or armed */
 
 /* complete.c */
 void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
@@ -94,7 +96,8 @@ int heald_dispatch(struct heald_loop *loop, unsigned limit);
 
 /* ready.c */
 void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
-void heald_ready_resume(struct heald_loop *loop, struct heald_op *op); /* a multishot's callback has run */
+void heald_ready_resume(struct heald_loop *loop,
+                        struct heald_op *op); /* a multishot's callback has run */
 void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
 int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
@@ -125,18 +128,21 @@ void heald_timers_close(struct heald_loop *loop);
 int heald_mailbox_open(struct heald_loop *loop);
 void heald_mailbox_close(struct heald_loop *loop);
 void heald_mailbox_drain(struct heald_loop *loop);
-bool heald_mailbox_sleep(struct heald_loop *loop); /* before waiting; false: do not, something is there */
+bool heald_mailbox_sleep(
+    struct heald_loop *loop); /* before waiting; false: do not, something is there */
 void heald_mailbox_awake(struct heald_loop *loop);
 void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
-/* loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is closed. */
+/* loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is
+ * closed. */
 int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn);
 
 /* loop.c, for tests: opens a loop on a back end that is in no table. */
 int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
                        const struct heald_backend_ops *backend);
 
-/* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno. */
+/* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno.
+ */
 int heald_choose_backend(struct heald_loop *loop, const char *name);
 int heald_choose_engine(struct heald_loop *loop, const char *name);
 
@@ -144,7 +150,8 @@ int heald_choose_engine(struct heald_loop *loop, const char *name);
 int heald_await_signal(struct heald_loop *loop, struct heald_op *op);
 void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
 void heald_await_signal_close(struct heald_loop *loop);
-void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *), void *user);
+void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                             void *user);
 int heald_await_child(struct heald_loop *loop, struct heald_op *op);
 void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op);
 void heald_await_child_close(struct heald_loop *loop, struct heald_op *op);

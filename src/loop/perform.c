@@ -1,5 +1,6 @@
 /*
- * loop/perform.c: one attempt at an op on a descriptor, without waiting: its result, or -EAGAIN. The loop's thread.
+ * loop/perform.c: one attempt at an op on a descriptor, without waiting: its result, or -EAGAIN.
+ * The loop's thread.
  */
 #include "loop/loop.h"
 
@@ -7,7 +8,8 @@
 
 #include <errno.h>
 
-static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e, const struct heald_op *op)
+static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e,
+                          const struct heald_op *op)
 {
     bool vector = op->kind == OP_READV || op->kind == OP_WRITEV;
     bool in = op_is_inward(op);
@@ -18,40 +20,47 @@ static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e,
     int count = vector ? (int)op->u.rw.len : 1;
 
     if (e->type == FD_PIPE || e->type == FD_OTHER)
-        return in ? sys->readv_now(fd, nonblock, iov, count) : sys->writev_now(fd, nonblock, iov, count);
+        return in ? sys->readv_now(fd, nonblock, iov, count)
+                  : sys->writev_now(fd, nonblock, iov, count);
     /* On sockets as messages, which can be told not to wait and not to raise SIGPIPE. */
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     return in ? sys->recvmsg_now(fd, &msg, 0) : sys->sendmsg_now(fd, &msg, 0);
 }
 
-static int64_t perform_recv_multi(struct heald_loop *loop, const struct heald_op *op, uint16_t *ret_buffer)
+static int64_t perform_recv_multi(struct heald_loop *loop, const struct heald_op *op,
+                                  uint16_t *ret_buffer)
 {
     struct heald_buf_group *g = op->u.group.group;
     int index = heald_group_take(g);
 
     if (index < 0)
         return index;
-    int64_t n = loop->sys->recv_now(op->u.group.fd, heald_buf_data(g, (unsigned)index), g->size, op->u.group.flags);
+    int64_t n = loop->sys->recv_now(op->u.group.fd, heald_buf_data(g, (unsigned)index), g->size,
+                                    op->u.group.flags);
     if (n < 0)
         heald_buf_return(g, (unsigned)index);
     *ret_buffer = (uint16_t)index;
     return n;
 }
 
-static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e, const struct heald_op *op)
+static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e,
+                              const struct heald_op *op)
 {
     int type = e->type;
-    int fd = loop->sys->accept_now(op->u.accept.fd, e->flags & FDS_NONBLOCK, op->u.accept.addr, op->u.accept.len);
+    int fd = loop->sys->accept_now(op->u.accept.fd, e->flags & FDS_NONBLOCK, op->u.accept.addr,
+                                   op->u.accept.len);
     if (fd >= 0)
         heald_fds_fresh(loop, fd, type);
     return fd;
 }
 
-static int64_t perform_connect(const struct heald_sys *sys, const struct heald_fd *e, struct heald_op *op)
+static int64_t perform_connect(const struct heald_sys *sys, const struct heald_fd *e,
+                               struct heald_op *op)
 {
     if (op->flags & OP_STARTED)
         return sys->connect_end(op->u.connect.fd);
-    int err = sys->connect_now(op->u.connect.fd, e->flags & FDS_NONBLOCK, op->u.connect.addr, op->u.connect.len);
+    int err = sys->connect_now(op->u.connect.fd, e->flags & FDS_NONBLOCK, op->u.connect.addr,
+                               op->u.connect.len);
     /* An interrupted connect goes on by itself. */
     if (err == -EINPROGRESS || err == -EINTR) {
         op->flags |= OP_STARTED;
@@ -65,30 +74,20 @@ static int64_t attempt(struct heald_loop *loop, struct heald_fd *e, struct heald
     const struct heald_sys *sys = loop->sys;
 
     switch ((enum op_kind)op->kind) {
-    case OP_RECV:
-        return sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
-    case OP_SEND:
-        return sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+    case OP_RECV: return sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+    case OP_SEND: return sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
-    case OP_WRITEV:
-        return perform_rw(sys, e, op);
-    case OP_RECVMSG:
-        return sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
-    case OP_SENDMSG:
-        return sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
-    case OP_RECV_MULTI:
-        return perform_recv_multi(loop, op, &op->buffer);
+    case OP_WRITEV: return perform_rw(sys, e, op);
+    case OP_RECVMSG: return sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
+    case OP_SENDMSG: return sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
+    case OP_RECV_MULTI: return perform_recv_multi(loop, op, &op->buffer);
     case OP_ACCEPT:
-    case OP_ACCEPT_MULTI:
-        return perform_accept(loop, e, op);
-    case OP_CONNECT:
-        return perform_connect(sys, e, op);
-    case OP_SHUTDOWN:
-        return sys->shutdown(op->u.poll.fd, (int)op->u.poll.events);
-    default:
-        return -EINVAL;
+    case OP_ACCEPT_MULTI: return perform_accept(loop, e, op);
+    case OP_CONNECT: return perform_connect(sys, e, op);
+    case OP_SHUTDOWN: return sys->shutdown(op->u.poll.fd, (int)op->u.poll.events);
+    default: return -EINVAL;
     }
 }
 
@@ -99,6 +98,7 @@ int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_
     /* A connection that was reset before it was accepted is nobody's error. */
     do
         result = attempt(loop, e, op);
-    while (result == -EINTR || (result == -ECONNABORTED && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)));
+    while (result == -EINTR ||
+           (result == -ECONNABORTED && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)));
     return result;
 }

@@ -1,9 +1,10 @@
 /*
  * loop/policy.c: the four policies. See policy.h.
  *
- * SHARES is stride scheduling: the class with the least `pass` runs and moves on by its stride, the inverse of its share.
- * A class that was idle starts at the present virtual time, so it can neither hoard nor be starved: while it
- * waits, the others pass it by within stride(itself) / stride(other) callbacks.
+ * SHARES is stride scheduling: the class with the least `pass` runs and moves on by its stride, the
+ * inverse of its share. A class that was idle starts at the present virtual time, so it can neither
+ * hoard nor be starved: while it waits, the others pass it by within stride(itself) / stride(other)
+ * callbacks.
  */
 #include "loop/policy.h"
 
@@ -16,7 +17,8 @@ static inline struct heald_op *op_of(struct heald_link *node)
     return heald_container_of(node, struct heald_op, aux);
 }
 
-void heald_due_init(struct heald_due *d, enum heald_policy policy, const unsigned shares[POLICY_CLASSES])
+void heald_due_init(struct heald_due *d, enum heald_policy policy,
+                    const unsigned shares[POLICY_CLASSES])
 {
     *d = (struct heald_due){.policy = policy};
     for (int c = 0; c < POLICY_CLASSES; c++)
@@ -48,7 +50,8 @@ static struct heald_op *fifo_pop(struct heald_due *d, unsigned class)
     return op;
 }
 
-/* In the heap aux.next is the first child, aux.prev the next sibling, link.next the order of arrival. */
+/* In the heap aux.next is the first child, aux.prev the next sibling, link.next the order of
+ * arrival. */
 static bool earlier(const struct heald_op *a, const struct heald_op *b)
 {
     if (a->deadline_ns != b->deadline_ns)
@@ -82,7 +85,8 @@ static struct heald_op *heap_pop(struct heald_due *d)
     struct heald_op *top = d->heap, *pairs = NULL, *rest = NULL;
     struct heald_link *child = top->aux.next;
 
-    /* Two passes: meld neighbours, remember the pairs through their sibling links, then meld these backwards. */
+    /* Two passes: meld neighbours, remember the pairs through their sibling links, then meld these
+     * backwards. */
     while (child) {
         struct heald_op *a = op_of(child), *b = child->prev ? op_of(child->prev) : NULL;
         child = b ? b->aux.prev : NULL;
@@ -132,7 +136,8 @@ void heald_due_push(struct heald_due *d, struct heald_op *op)
     d->count++;
     if (d->policy == HEALD_POLICY_SHARES || d->policy == HEALD_POLICY_STRICT)
         fifo_push(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
-    else if (d->policy == HEALD_POLICY_EDF && op->deadline_ns != HEALD_FOREVER && !op_is_multishot(op))
+    else if (d->policy == HEALD_POLICY_EDF && op->deadline_ns != HEALD_FOREVER &&
+             !op_is_multishot(op))
         heap_push(d, op);
     else
         fifo_push(d, HEALD_NORMAL, op);
@@ -152,7 +157,8 @@ struct heald_op *heald_due_pop(struct heald_due *d)
     return fifo_pop(d, pick_share(d));
 }
 
-/* Takes the heap apart into a list of siblings, without recursion, since a heap can be one long chain. */
+/* Takes the heap apart into a list of siblings, without recursion, since a heap can be one long
+ * chain. */
 static struct heald_op *heap_flatten(struct heald_op *root)
 {
     struct heald_op *tail = root;
@@ -166,7 +172,8 @@ static struct heald_op *heap_flatten(struct heald_op *root)
     return root;
 }
 
-static void heap_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user), void *user)
+static void heap_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
+                      void *user)
 {
     struct heald_op *op = heap_flatten(d->heap), *next;
 
@@ -178,7 +185,8 @@ static void heap_each(struct heald_due *d, void (*each)(const struct heald_op *o
     }
 }
 
-void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user), void *user)
+void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
+                    void *user)
 {
     for (int c = 0; c < POLICY_CLASSES; c++)
         if (d->used & 1u << c)

@@ -20,17 +20,19 @@ struct heald_due {
     uint64_t pass[POLICY_CLASSES];   /* SHARES: virtual time at which the class may run next */
     uint64_t stride[POLICY_CLASSES]; /* SHARES: by how much a callback advances it */
     uint64_t now;                    /* SHARES: virtual time of the last callback */
-    struct heald_op *heap;           /* EDF: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986) */
-    uint64_t arrivals;               /* EDF: breaks ties */
+    struct heald_op *heap; /* EDF: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986) */
+    uint64_t arrivals;     /* EDF: breaks ties */
 };
 
-void heald_due_init(struct heald_due *d, enum heald_policy policy, const unsigned shares[POLICY_CLASSES]);
+void heald_due_init(struct heald_due *d, enum heald_policy policy,
+                    const unsigned shares[POLICY_CLASSES]);
 void heald_due_push(struct heald_due *d, struct heald_op *op);
 
 /* The op whose callback runs next, taken out; NULL when none is due. */
 struct heald_op *heald_due_pop(struct heald_due *d);
 
 /* Calls each() for all that is held, in no order. */
-void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user), void *user);
+void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
+                    void *user);
 
 #endif

@@ -1,15 +1,17 @@
 /*
- * loop/post.c: how other threads reach a loop: a stack of ops that anybody may push to and only the loop takes, whole.
+ * loop/post.c: how other threads reach a loop: a stack of ops that anybody may push to and only the
+ * loop takes, whole.
  *
- * Argument. `top` is a stack: a push is one compare-and-swap, taking everything is one exchange, so an op is taken by
- * exactly one drain, and no ABA can arise since nobody pops a single one. The drain turns the stack round: ops
- * of one thread come in order.
+ * Argument. `top` is a stack: a push is one compare-and-swap, taking everything is one exchange, so
+ * an op is taken by exactly one drain, and no ABA can arise since nobody pops a single one. The
+ * drain turns the stack round: ops of one thread come in order.
  *
- * No wake is lost: the loop stores sleeping = 1 and then loads top; a poster stores top and then loads sleeping. All four
- * are sequentially consistent, so at least one sees the other's store: either the loop finds the op and does not
- * sleep, or the poster finds it asleep and rings the bell. The poster that turns sleeping from 1 to 0 rings; the others
- * need not, for the bell stays readable until the loop drains it, and the loop takes the stack after that.
- * heald_loop_stop() uses `stop` in the place of top.
+ * No wake is lost: the loop stores sleeping = 1 and then loads top; a poster stores top and then
+ * loads sleeping. All four are sequentially consistent, so at least one sees the other's store:
+ * either the loop finds the op and does not sleep, or the poster finds it asleep and rings the
+ * bell. The poster that turns sleeping from 1 to 0 rings; the others need not, for the bell stays
+ * readable until the loop drains it, and the loop takes the stack after that. heald_loop_stop()
+ * uses `stop` in the place of top.
  */
 #include "loop/loop.h"
 
@@ -20,7 +22,8 @@ static void wake(struct heald_loop *loop)
     struct heald_mailbox *m = &loop->mailbox;
 
     /* Pairs with heald_mailbox_sleep(). */
-    if (__atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&m->sleeping, 0, __ATOMIC_SEQ_CST)) {
+    if (__atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST) &&
+        __atomic_exchange_n(&m->sleeping, 0, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(&m->rings, 1, __ATOMIC_RELAXED);
         loop->sys->bell_ring(m->bell[1]);
     }
@@ -34,7 +37,8 @@ static void push(struct heald_loop *loop, struct heald_op *op)
     /* Release by way of seq_cst: pairs with the exchange in heald_mailbox_drain(). */
     do
         op->link.next = top;
-    while (!__atomic_compare_exchange_n(&m->top, &top, &op->link, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange_n(&m->top, &top, &op->link, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
 }
 
 int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
@@ -72,7 +76,8 @@ void heald_mailbox_drain(struct heald_loop *loop)
 {
     struct heald_link *node, *next, *first = NULL;
 
-    /* Relaxed: an op that is not seen here is seen by the next drain, or keeps the loop from sleeping. */
+    /* Relaxed: an op that is not seen here is seen by the next drain, or keeps the loop from
+     * sleeping. */
     if (!__atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED))
         return;
     /* Acquire: pairs with push(). */
@@ -102,7 +107,8 @@ bool heald_mailbox_sleep(struct heald_loop *loop)
 
     /* Pairs with wake(), see the argument above. */
     __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
-    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) && !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
 }
 
 void heald_mailbox_awake(struct heald_loop *loop)

@@ -1,15 +1,18 @@
 /*
  * loop/ready.c: the one place that turns readiness into completion. The loop's thread.
  *
- * Two ways to be armed. For changes (FDS_EDGE: internet streams and pipes, on epoll and kqueue): the descriptor is armed
- * once, what an event said is remembered in FDS_READABLE, and forgotten when a read came up short, for then the
- * descriptor is empty and any more data will be an event. After a hang-up or urgent data a short read proves
- * nothing (FDS_STICKY), and only -EAGAIN does. For levels (all else): armed with what is waited for, and taken
- * back only when an event comes that nobody waits for: a program that reads again at once needs no call for it.
+ * Two ways to be armed. For changes (FDS_EDGE: internet streams and pipes, on epoll and kqueue):
+ * the descriptor is armed once, what an event said is remembered in FDS_READABLE, and forgotten
+ * when a read came up short, for then the descriptor is empty and any more data will be an event.
+ * After a hang-up or urgent data a short read proves nothing (FDS_STICKY), and only -EAGAIN does.
+ * For levels (all else): armed with what is waited for, and taken back only when an event comes
+ * that nobody waits for: a program that reads again at once needs no call for it.
  *
- * No wake is lost: an op is queued before its descriptor is armed, and arming reports what is so already.
+ * No wake is lost: an op is queued before its descriptor is armed, and arming reports what is so
+ * already.
  *
- * Writes are tried at once. A write that found no room sets FDS_FULL, and from then on they wait for POLLOUT.
+ * Writes are tried at once. A write that found no room sets FDS_FULL, and from then on they wait
+ * for POLLOUT.
  */
 #include "loop/loop.h"
 
@@ -84,15 +87,19 @@ static void note_read(struct heald_fd *e, const struct heald_op *op, int64_t n)
         asked = op->u.group.group->size;
     else
         return;
-    /* n 0 is the end of the stream, which stays readable; a peek takes nothing out, and MSG_TRUNC counts otherwise. */
-    if (n > 0 && (size_t)n < asked && !(e->flags & FDS_STICKY) && !(op->kind == OP_RECV && op->u.rw.off))
+    /* n 0 is the end of the stream, which stays readable; a peek takes nothing out, and MSG_TRUNC
+     * counts otherwise. */
+    if (n > 0 && (size_t)n < asked && !(e->flags & FDS_STICKY) &&
+        !(op->kind == OP_RECV && op->u.rw.off))
         e->flags &= (uint8_t)~FDS_READABLE;
 }
 
-static void finish(struct heald_loop *loop, struct heald_fd *e, int dir, struct heald_op *op, int64_t result)
+static void finish(struct heald_loop *loop, struct heald_fd *e, int dir, struct heald_op *op,
+                   int64_t result)
 {
-    bool more = (op->kind == OP_ACCEPT_MULTI && result >= 0) ||
-                (op->kind == OP_RECV_MULTI && (result > 0 || (result == 0 && e->type == FD_DATAGRAM)));
+    bool more =
+        (op->kind == OP_ACCEPT_MULTI && result >= 0) ||
+        (op->kind == OP_RECV_MULTI && (result > 0 || (result == 0 && e->type == FD_DATAGRAM)));
     if (more) {
         heald_complete_more(loop, op, result);
         return;
@@ -138,7 +145,8 @@ static void run_queue(struct heald_loop *loop, int fd, int dir)
         ;
 }
 
-/* The first op of a queue cannot be awaited: it ends with the reason, and so does whatever waits behind it. */
+/* The first op of a queue cannot be awaited: it ends with the reason, and so does whatever waits
+ * behind it. */
 static void fail_queue(struct heald_loop *loop, struct heald_fd *e, int dir, int err)
 {
     for (struct heald_op *op; (op = e->queue[dir]) && !(op->flags & OP_DUE);) {
@@ -231,8 +239,9 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
         return;
     bool edge = e->flags & FDS_EDGE;
     /* Nobody waits for a part of this, and a level would be reported again and again. */
-    bool idle = !edge && ((events & (POLLIN | POLLPRI | heald_poll_rdhup) & ~wanted(e)) ||
-                          (events & POLLOUT & ~wanted(e)) || (events & EVENTS_ANYHOW && !wanted(e)));
+    bool idle =
+        !edge && ((events & (POLLIN | POLLPRI | heald_poll_rdhup) & ~wanted(e)) ||
+                  (events & POLLOUT & ~wanted(e)) || (events & EVENTS_ANYHOW && !wanted(e)));
     note_event(e, events);
     if (edge) {
         run_queue(loop, fd, DIR_IN);
@@ -248,7 +257,8 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
 }
 
 /*
- * A poll op: armed first, then looked at, so that no change falls between. On levels the back end tells in time.
+ * A poll op: armed first, then looked at, so that no change falls between. On levels the back end
+ * tells in time.
  */
 int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {

@@ -1,5 +1,6 @@
 /*
- * loop/submit.c: from the caller to whoever does the work, and the way of a cancel. The loop's thread.
+ * loop/submit.c: from the caller to whoever does the work, and the way of a cancel. The loop's
+ * thread.
  */
 #include "loop/loop.h"
 
@@ -16,7 +17,8 @@ static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t re
 
 static bool is_rw(const struct heald_op *op)
 {
-    return op->kind == OP_READ || op->kind == OP_READV || op->kind == OP_WRITE || op->kind == OP_WRITEV;
+    return op->kind == OP_READ || op->kind == OP_READV || op->kind == OP_WRITE ||
+           op->kind == OP_WRITEV;
 }
 
 /* On a regular file: the engine's, if it can be meant; the rest fails as the system says. */
@@ -25,7 +27,8 @@ static int start_on_file(struct heald_loop *loop, struct heald_op *op)
     struct heald_fd file = {.type = FD_FILE};
 
     if (!is_rw(op))
-        return over_already(loop, op, op->kind == OP_RECV_MULTI ? -ENOTSOCK : heald_perform(loop, &file, op));
+        return over_already(loop, op,
+                            op->kind == OP_RECV_MULTI ? -ENOTSOCK : heald_perform(loop, &file, op));
     heald_engine_submit(loop, op);
     return 0;
 }
@@ -86,19 +89,12 @@ int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
     if (op_is_queued_on_fd(op))
         return start_on_fd(loop, op);
     switch ((enum op_kind)op->kind) {
-    case OP_POLL:
-        return start_poll(loop, op);
-    case OP_CLOSE:
-        return start_close(loop, op);
-    case OP_TIMER:
-        return heald_timers_submit(loop, op);
-    case OP_SIGNAL:
-        return heald_await_signal(loop, op);
-    case OP_CHILD:
-        return heald_await_child(loop, op);
-    default:
-        heald_engine_submit(loop, op);
-        return 0;
+    case OP_POLL: return start_poll(loop, op);
+    case OP_CLOSE: return start_close(loop, op);
+    case OP_TIMER: return heald_timers_submit(loop, op);
+    case OP_SIGNAL: return heald_await_signal(loop, op);
+    case OP_CHILD: return heald_await_child(loop, op);
+    default: heald_engine_submit(loop, op); return 0;
     }
 }
 
@@ -133,12 +129,14 @@ int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
         return err;
     }
     loop->stats.submitted++;
-    if (op->deadline_ns != HEALD_FOREVER && op->state != OP_DONE && op->state != OP_IDLE && op->kind != OP_TIMER)
+    if (op->deadline_ns != HEALD_FOREVER && op->state != OP_DONE && op->state != OP_IDLE &&
+        op->kind != OP_TIMER)
         heald_wheel_add(&loop->timers, op);
     return 0;
 }
 
-int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsigned count, heald_fn *fn)
+int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
+                     heald_fn *fn)
 {
     for (unsigned i = 0; i < count; i++) {
         int err = ops[i] ? heald_submit(loop, ops[i], fn) : 0;

@@ -1,8 +1,9 @@
 /*
  * loop/timers.c: deadlines of ops, and timers on both clocks. The loop's thread.
  *
- * Monotonic times lie in loop->timers and bound how long the back end waits. Times on the boot clock lie in a wheel of
- * their own, whose earliest is set on a descriptor of the system's (an alarm): only the system knows when it wakes up.
+ * Monotonic times lie in loop->timers and bound how long the back end waits. Times on the boot
+ * clock lie in a wheel of their own, whose earliest is set on a descriptor of the system's (an
+ * alarm): only the system knows when it wakes up.
  */
 #include "loop/loop.h"
 
@@ -31,7 +32,8 @@ static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t 
         heald_complete(loop, op, 0);
         return;
     }
-    /* From the time that was meant, not from now: no drift. What passed unnoticed is counted, not made up for. */
+    /* From the time that was meant, not from now: no drift. What passed unnoticed is counted, not
+     * made up for. */
     int64_t passed = (now - op->deadline_ns) / period + 1;
     op->deadline_ns += passed * period;
     heald_wheel_add(wheel_of(loop, op), op);

@@ -149,15 +149,12 @@ static int format_unix(const struct heald_addr *addr, char *buf, size_t size)
 int heald_addr_format(const struct heald_addr *addr, char *buf, size_t size)
 {
     if (!addr->len)
-        return snprintf(buf, size, "fifo:%.*s", (int)sizeof addr->u.un.sun_path, addr->u.un.sun_path);
+        return snprintf(buf, size, "fifo:%.*s", (int)sizeof addr->u.un.sun_path,
+                        addr->u.un.sun_path);
     switch (addr->u.sa.sa_family) {
-    case AF_INET:
-        return format_ipv4(addr, buf, size);
-    case AF_INET6:
-        return format_ipv6(addr, buf, size);
-    case AF_UNIX:
-        return format_unix(addr, buf, size);
-    default:
-        return -EAFNOSUPPORT;
+    case AF_INET: return format_ipv4(addr, buf, size);
+    case AF_INET6: return format_ipv6(addr, buf, size);
+    case AF_UNIX: return format_unix(addr, buf, size);
+    default: return -EAFNOSUPPORT;
     }
 }

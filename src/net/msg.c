@@ -1,4 +1,5 @@
-/* net/msg.c: messages that carry descriptors. What came is hostile until it is counted. Thread-safe. */
+/* net/msg.c: messages that carry descriptors. What came is hostile until it is counted.
+ * Thread-safe. */
 #include <heald/net.h>
 
 #include <errno.h>
@@ -15,7 +16,8 @@ static void set_up(struct heald_fd_msg *m, void *buf, size_t len)
     m->msg.msg_control = m->control.room;
 }
 
-int heald_fd_msg_send(struct heald_fd_msg *m, const void *buf, size_t len, const int *fds, unsigned count)
+int heald_fd_msg_send(struct heald_fd_msg *m, const void *buf, size_t len, const int *fds,
+                      unsigned count)
 {
     if (count > HEALD_MSG_FDS || (count && !fds))
         return -EINVAL;

@@ -1,4 +1,5 @@
-/* op/op.c: what the owner may ask of an op, and the table of its moves. Pure; the loop's thread, but where op.h says. */
+/* op/op.c: what the owner may ask of an op, and the table of its moves. Pure; the loop's thread,
+ * but where op.h says. */
 #include "op/op.h"
 
 #include <errno.h>
@@ -13,10 +14,8 @@ const uint8_t op_moves[OP_STATES] = {
 };
 
 static const char *const state_names[OP_STATES] = {
-    [OP_IDLE] = "idle",
-    [OP_QUEUED] = "queued",
-    [OP_ARMED] = "armed",
-    [OP_CANCELLING] = "cancelling",
+    [OP_IDLE] = "idle",   [OP_QUEUED] = "queued",
+    [OP_ARMED] = "armed", [OP_CANCELLING] = "cancelling",
     [OP_DONE] = "done",
 };
 
@@ -48,7 +47,8 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_POST] = "post",
 };
 
-/* An op that tells by a signal is over before the signal is sent, though the loop still needs it to send it. */
+/* An op that tells by a signal is over before the signal is sent, though the loop still needs it to
+ * send it. */
 static bool is_over(const struct heald_op *op)
 {
     enum op_state state = op_load_state(op);

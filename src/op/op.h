@@ -3,8 +3,9 @@
  *
  *   idle -> queued -> armed -> done -> idle, with `cancelling` beside `armed`.
  *
- * An op lives from the moment it leaves idle. Only the loop's thread moves it, with two exceptions: a post leaves idle
- * on the poster's thread, and an op that is notified on a pool thread becomes idle there.
+ * An op lives from the moment it leaves idle. Only the loop's thread moves it, with two exceptions:
+ * a post leaves idle on the poster's thread, and an op that is notified on a pool thread becomes
+ * idle there.
  */
 #ifndef HEALD_SRC_OP_OP_H
 #define HEALD_SRC_OP_OP_H
@@ -15,9 +16,10 @@
 #include <stdbool.h>
 
 enum op_state {
-    OP_IDLE = 0,   /* the owner's; submit or post moves it to queued */
-    OP_QUEUED,     /* the loop's: waits for its turn on a descriptor, for a pool thread, for the loop */
-    OP_ARMED,      /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop */
+    OP_IDLE = 0, /* the owner's; submit or post moves it to queued */
+    OP_QUEUED, /* the loop's: waits for its turn on a descriptor, for a pool thread, for the loop */
+    OP_ARMED,  /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop
+                */
     OP_CANCELLING, /* as armed, and its end was asked for; only its result moves it to done */
     OP_DONE,       /* over; the policy holds it until its callback is due, which moves it to idle */
     OP_STATES
@@ -72,7 +74,8 @@ enum {
 
 extern const uint8_t op_moves[OP_STATES]; /* bit t of op_moves[f]: f may become t */
 
-/* The only writer of op->state. Release: whoever sees the new state with op_load_state() sees the result too. */
+/* The only writer of op->state. Release: whoever sees the new state with op_load_state() sees the
+ * result too. */
 static inline void op_move(struct heald_op *op, enum op_state to)
 {
     assert(op_moves[op->state] & 1u << to);
@@ -96,7 +99,8 @@ static inline bool op_is_inward(const struct heald_op *op)
     return op->kind <= OP_ACCEPT_MULTI;
 }
 
-/* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the exception: see route(). */
+/* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the
+ * exception: see route(). */
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
     return op->kind <= OP_SHUTDOWN;

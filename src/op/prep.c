@@ -1,5 +1,6 @@
 /*
- * op/prep.c: the preps: check the arguments and write them into an idle op. Pure: no loop, no system call, no clock.
+ * op/prep.c: the preps: check the arguments and write them into an idle op. Pure: no loop, no
+ * system call, no clock.
  *
  * A prep that refuses leaves the kind at OP_NONE, so that heald_submit() refuses the op as well.
  */
@@ -18,7 +19,8 @@
 
 enum { IOV_LIMIT = 1024 };
 
-static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len, int64_t off)
+static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                   int64_t off)
 {
     int err = op_prepare(op);
     if (err)
@@ -33,7 +35,8 @@ static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, si
     return 0;
 }
 
-static int prep_at(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len, int64_t off)
+static int prep_at(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                   int64_t off)
 {
     if (off >= HEALD_NO_OFFSET)
         return prep_rw(op, kind, fd, buf, len, off);
@@ -51,8 +54,8 @@ int heald_prep_write(struct heald_op *op, int fd, const void *buf, size_t len, i
     return prep_at(op, OP_WRITE, fd, (void *)buf, len, offset);
 }
 
-static int prep_iov(struct heald_op *op, enum op_kind kind, int fd, const struct iovec *iov, int iovcnt,
-                    int64_t off)
+static int prep_iov(struct heald_op *op, enum op_kind kind, int fd, const struct iovec *iov,
+                    int iovcnt, int64_t off)
 {
     if (iov && iovcnt >= 1 && iovcnt <= IOV_LIMIT)
         return prep_at(op, kind, fd, (void *)iov, (size_t)iovcnt, off);
@@ -60,12 +63,14 @@ static int prep_iov(struct heald_op *op, enum op_kind kind, int fd, const struct
     return err ? err : -EINVAL;
 }
 
-int heald_prep_readv(struct heald_op *op, int fd, const struct iovec *iov, int iovcnt, int64_t offset)
+int heald_prep_readv(struct heald_op *op, int fd, const struct iovec *iov, int iovcnt,
+                     int64_t offset)
 {
     return prep_iov(op, OP_READV, fd, iov, iovcnt, offset);
 }
 
-int heald_prep_writev(struct heald_op *op, int fd, const struct iovec *iov, int iovcnt, int64_t offset)
+int heald_prep_writev(struct heald_op *op, int fd, const struct iovec *iov, int iovcnt,
+                      int64_t offset)
 {
     return prep_iov(op, OP_WRITEV, fd, iov, iovcnt, offset);
 }
@@ -76,7 +81,8 @@ static bool msg_flags_valid(int flags)
     return (flags & (MSG_DONTWAIT | MSG_WAITALL)) == 0;
 }
 
-static int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len, int flags)
+static int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                       int flags)
 {
     int err = prep_rw(op, kind, fd, buf, len, flags);
     if (!err && !msg_flags_valid(flags)) {
@@ -134,7 +140,8 @@ int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_grou
     return 0;
 }
 
-static int prep_accept(struct heald_op *op, enum op_kind kind, int fd, struct sockaddr *addr, socklen_t *len)
+static int prep_accept(struct heald_op *op, enum op_kind kind, int fd, struct sockaddr *addr,
+                       socklen_t *len)
 {
     int err = op_prepare(op);
     if (err)
@@ -235,7 +242,8 @@ int heald_prep_open(struct heald_op *op, int dirfd, const char *path, int flags,
     return err;
 }
 
-int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags, mode_t mode)
+int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
+                            mode_t mode)
 {
     int err = prep_path(op, OP_OPEN_BENEATH, dirfd, path, flags | O_CLOEXEC);
     if (!err)
@@ -262,12 +270,14 @@ int heald_prep_timer(struct heald_op *op, int64_t when_ns)
     return heald_prep_timer_clock(op, HEALD_CLOCK_MONOTONIC, when_ns, 0);
 }
 
-int heald_prep_timer_clock(struct heald_op *op, enum heald_clock clock, int64_t first_ns, int64_t period_ns)
+int heald_prep_timer_clock(struct heald_op *op, enum heald_clock clock, int64_t first_ns,
+                           int64_t period_ns)
 {
     int err = op_prepare(op);
     if (err)
         return err;
-    if (first_ns < 0 || period_ns < 0 || (clock != HEALD_CLOCK_MONOTONIC && clock != HEALD_CLOCK_BOOT))
+    if (first_ns < 0 || period_ns < 0 ||
+        (clock != HEALD_CLOCK_MONOTONIC && clock != HEALD_CLOCK_BOOT))
         return -EINVAL;
     op->kind = OP_TIMER;
     op->deadline_ns = first_ns;

@@ -1,5 +1,6 @@
 /*
- * op/sink.h: "here is a finished op": the way in which engines and back ends give an op back to its loop.
+ * op/sink.h: "here is a finished op": the way in which engines and back ends give an op back to its
+ * loop.
  */
 #ifndef HEALD_SRC_OP_SINK_H
 #define HEALD_SRC_OP_SINK_H
@@ -10,8 +11,8 @@
 
 struct heald_sink {
     /*
-     * On the loop's thread: a completion; with `more` the op lives on. Not to be called for an op with OP_DUE set: leave
-     * its event where it is until the next turn.
+     * On the loop's thread: a completion; with `more` the op lives on. Not to be called for an op
+     * with OP_DUE set: leave its event where it is until the next turn.
      */
     void (*done)(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more);
 

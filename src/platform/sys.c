@@ -1,4 +1,5 @@
-/* platform/sys.c: the table of the system's calls, from the files of the platform that was built. */
+/* platform/sys.c: the table of the system's calls, from the files of the platform that was built.
+ */
 #include "platform/sys.h"
 
 int heald_plat_gate(enum heald_gate what)

@@ -1,9 +1,11 @@
 /*
- * platform/sys.h: all that heald asks of the system, in one table, so that a test can fail the Nth call.
+ * platform/sys.h: all that heald asks of the system, in one table, so that a test can fail the Nth
+ * call.
  *
- * A platform is the files of one folder (linux/, posix/) together with common/; sys.c makes the table of them. Every
- * call returns >= 0 or -errno and leaves errno alone as far as the caller is concerned. Unless a
- * comment says so no call blocks, and any thread may call it. What a platform lacks returns -ENOSYS.
+ * A platform is the files of one folder (linux/, posix/) together with common/; sys.c makes the
+ * table of them. Every call returns >= 0 or -errno and leaves errno alone as far as the caller is
+ * concerned. Unless a comment says so no call blocks, and any thread may call it. What a platform
+ * lacks returns -ENOSYS.
  */
 #ifndef HEALD_SRC_PLATFORM_SYS_H
 #define HEALD_SRC_PLATFORM_SYS_H
@@ -22,15 +24,17 @@ extern const unsigned heald_poll_rdhup;
 /* What a descriptor is, and how to treat it. */
 enum fd_type {
     FD_UNKNOWN = 0,
-    FD_FILE,    /* regular file, block device, directory: the engine's */
-    FD_STREAM,  /* internet stream socket: a short read means that it is empty */
-    FD_PIPE,    /* pipe or FIFO: the same */
-    FD_SOCKET,  /* any other socket: a Unix stream, for descriptors in transit cut its reads short; seqpacket */
+    FD_FILE,     /* regular file, block device, directory: the engine's */
+    FD_STREAM,   /* internet stream socket: a short read means that it is empty */
+    FD_PIPE,     /* pipe or FIFO: the same */
+    FD_SOCKET,   /* any other socket: a Unix stream, for descriptors in transit cut its reads short;
+                    seqpacket */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
-    FD_OTHER    /* terminal, character device, eventfd, … */
+    FD_OTHER     /* terminal, character device, eventfd, … */
 };
 
-/* Calls that liburing or the C library makes for us pass a gate first, so that they can be failed, too. */
+/* Calls that liburing or the C library makes for us pass a gate first, so that they can be failed,
+ * too. */
 enum heald_gate { HEALD_GATE_RING_OPEN, HEALD_GATE_RING_ENTER, HEALD_GATE_THREAD };
 
 struct heald_sys {
@@ -47,12 +51,14 @@ struct heald_sys {
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
     /* What it returns is close-on-exec and non-blocking. */
     int (*accept_now)(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len);
-    int (*connect_now)(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
-    int (*connect_end)(int fd); /* 0, the connection's error, -EAGAIN: not yet known */
+    int (*connect_now)(int fd, bool nonblocking, const struct sockaddr *addr,
+                       socklen_t len); /* -EINPROGRESS */
+    int (*connect_end)(int fd);        /* 0, the connection's error, -EAGAIN: not yet known */
     int (*shutdown)(int fd, int how);
     int (*close)(int fd);
 
-    /* Files. These block for as long as the disk takes. offset -1: from where the descriptor stands. */
+    /* Files. These block for as long as the disk takes. offset -1: from where the descriptor
+     * stands. */
     int64_t (*preadv)(int fd, const struct iovec *iov, int count, int64_t offset);
     int64_t (*pwritev)(int fd, const struct iovec *iov, int count, int64_t offset);
     int (*open)(int dirfd, const char *path, int flags, mode_t mode);
@@ -62,8 +68,9 @@ struct heald_sys {
 
     /* Waiting. They block for timeout_ns (-1: for ever) and may return early with -EINTR. */
     int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
-    int (*select)(int count, void *rd, void *wr, void *ex, int64_t timeout_ns); /* bitmaps of any length */
-    int (*queue_open)(void); /* the system's own queue of events: epoll or kqueue */
+    int (*select)(int count, void *rd, void *wr, void *ex,
+                  int64_t timeout_ns); /* bitmaps of any length */
+    int (*queue_open)(void);           /* the system's own queue of events: epoll or kqueue */
 
     /* epoll. `events` is struct epoll_event. */
     int (*epoll_ctl)(int epfd, int how, int fd, void *event);
@@ -73,7 +80,8 @@ struct heald_sys {
     int (*mirror_open)(void);
     int (*mirror_set)(int mirror, int fd, unsigned old_events, unsigned events);
 
-    /* A doorbell: fds[0] is readable after a ring, until it is drained. Both may be the same descriptor. */
+    /* A doorbell: fds[0] is readable after a ring, until it is drained. Both may be the same
+     * descriptor. */
     int (*bell_open)(int ret_fds[2]);
     int (*bell_ring)(int fd); /* signal-safe */
     int (*bell_drain)(int fd);
@@ -91,13 +99,15 @@ struct heald_sys {
 
     /* A descriptor that is readable once a child has ended. */
     int (*child_open)(pid_t pid);
-    int (*child_reap)(pid_t pid, struct heald_child_status *ret_status); /* -EAGAIN: still running */
+    int (*child_reap)(pid_t pid,
+                      struct heald_child_status *ret_status); /* -EAGAIN: still running */
 };
 
 /* The real table. */
 extern const struct heald_sys heald_sys_native;
 
-/* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts them together. */
+/* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts
+ * them together. */
 int heald_plat_gate(enum heald_gate what);
 int64_t heald_plat_now(enum heald_clock clock);
 int heald_plat_fd_type(int fd, bool *ret_nonblocking);
@@ -139,7 +149,8 @@ int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 
-/* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and child/. */
+/* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and
+ * child/. */
 int heald_plat_socket(int family, int type);
 int heald_plat_socketpair(int type, int ret_fds[2]);
 int heald_plat_pipe(int ret_fds[2]);

@@ -1,9 +1,10 @@
 /*
- * pool/pool.c: a queue, a mutex, a condition variable, and threads that are started one by one as jobs find none idle.
+ * pool/pool.c: a queue, a mutex, a condition variable, and threads that are started one by one as
+ * jobs find none idle.
  *
- * Invariant, under `lock`: job->prev is set exactly while the job is queued; idle <= started <= limit. A job handed to
- * run() belongs to whoever run() gives it to, who may use job->next but leaves job->prev NULL until the job is
- * idle again: heald_pool_take() may still ask.
+ * Invariant, under `lock`: job->prev is set exactly while the job is queued; idle <= started <=
+ * limit. A job handed to run() belongs to whoever run() gives it to, who may use job->next but
+ * leaves job->prev NULL until the job is idle again: heald_pool_take() may still ask.
  */
 #include "pool/pool.h"
 
@@ -57,8 +58,9 @@ static size_t size_of(unsigned threads)
     return sizeof(struct heald_pool) + threads * sizeof(pthread_t);
 }
 
-int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys, const struct heald_allocator *alloc,
-                    unsigned threads, heald_pool_run *run, void *ctx)
+int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
+                    const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
+                    void *ctx)
 {
     struct heald_pool *p = alloc_new(alloc, size_of(threads));
     int err;
@@ -100,7 +102,8 @@ void heald_pool_close(struct heald_pool *p)
     alloc_free(&alloc, p, size_of(p->limit));
 }
 
-/* Starts one more thread with every signal blocked. Under the lock, so that `started` and `threads` agree. */
+/* Starts one more thread with every signal blocked. Under the lock, so that `started` and `threads`
+ * agree. */
 static int start_thread(struct heald_pool *p)
 {
     sigset_t all, old;

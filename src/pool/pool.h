@@ -1,5 +1,6 @@
 /*
- * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is allocated per job.
+ * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is
+ * allocated per job.
  *
  * No thread exists before the first job. All of a pool's threads block every signal.
  */
@@ -14,8 +15,9 @@ struct heald_pool;
 /* Runs a job on a pool thread. The job's memory is not touched afterwards. */
 typedef void heald_pool_run(void *ctx, struct heald_link *job);
 
-int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys, const struct heald_allocator *alloc,
-                    unsigned threads, heald_pool_run *run, void *ctx);
+int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
+                    const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
+                    void *ctx);
 
 /* Runs what is queued to its end, then joins the threads. */
 void heald_pool_close(struct heald_pool *pool);

@@ -1,11 +1,12 @@
 /*
  * ring/ring.c: see ring.h. The thread that owns the ring.
  *
- * The kernel's quirks: an enter can be refused with -EAGAIN or -EBUSY while it has no memory or too many completions
- * wait to be fetched, so an entry may have to wait; when the completion ring is full the kernel keeps the rest and hands it
- * over with the next enter; -ETIME from a wait is no error. liburing 2.3 declares io_uring_enable_rings() and does not
- * export it, so that call is made by hand. A ring's own descriptor can be polled, but with deferred task work epoll was
- * seen to miss a wake (6.18, one in fifty), so others wait for an eventfd.
+ * The kernel's quirks: an enter can be refused with -EAGAIN or -EBUSY while it has no memory or too
+ * many completions wait to be fetched, so an entry may have to wait; when the completion ring is
+ * full the kernel keeps the rest and hands it over with the next enter; -ETIME from a wait is no
+ * error. liburing 2.3 declares io_uring_enable_rings() and does not export it, so that call is made
+ * by hand. A ring's own descriptor can be polled, but with deferred task work epoll was seen to
+ * miss a wake (6.18, one in fifty), so others wait for an eventfd.
  */
 #include "ring/ring.h"
 
@@ -21,8 +22,8 @@
 
 enum { COMPLETIONS = 4 /* times the entries */, WORKERS_MAX = 64 };
 
-int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys, const struct heald_allocator *alloc,
-                    unsigned entries)
+int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
+                    const struct heald_allocator *alloc, unsigned entries)
 {
     const char *no = getenv("HEALD_NO_URING");
     struct io_uring_params p = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
@@ -83,7 +84,8 @@ static int enable(struct heald_ring *r)
     if (syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
         return -errno;
     r->enabled = true;
-    /* Without a limit the kernel starts as many as the user may have processes. Refused is no harm. */
+    /* Without a limit the kernel starts as many as the user may have processes. Refused is no harm.
+     */
     io_uring_register_iowq_max_workers(&r->ring, workers);
     return 0;
 }
@@ -113,7 +115,8 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     if (err) {
         /* refused before the kernel was asked */
     } else if (timeout_ns > 0) {
-        struct __kernel_timespec ts = {.tv_sec = timeout_ns / HEALD_SEC, .tv_nsec = timeout_ns % HEALD_SEC};
+        struct __kernel_timespec ts = {.tv_sec = timeout_ns / HEALD_SEC,
+                                       .tv_nsec = timeout_ns % HEALD_SEC};
         struct io_uring_cqe *cqe;
         err = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, &ts, NULL);
     } else if (timeout_ns < 0) {
@@ -121,7 +124,8 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     } else {
         err = io_uring_submit_and_get_events(&r->ring);
     }
-    /* What could not be taken now is taken next time: that completions wait is reason enough to come back. */
+    /* What could not be taken now is taken next time: that completions wait is reason enough to
+     * come back. */
     if (err == -ETIME || err == -EBUSY || err == -EAGAIN)
         return 0;
     return err < 0 ? err : 0;
@@ -166,7 +170,8 @@ static void fill_rw(struct io_uring_sqe *sqe, const struct heald_op *op)
         io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
 }
 
-static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
+                              const struct heald_op *op)
 {
     struct open_how *how = &heald_ring_scratch(r, sqe)->how;
     int flags = op->u.path.flags;
@@ -182,23 +187,20 @@ void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct
 {
     switch ((enum op_kind)op->kind) {
     case OP_OPEN:
-        io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.mode);
+        io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+                             op->u.path.u.mode);
         break;
-    case OP_OPEN_BENEATH:
-        fill_open_beneath(r, sqe, op);
-        break;
+    case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
     case OP_STAT:
         io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
-                            STATX_BASIC_STATS | STATX_BTIME, (struct statx *)(void *)op->u.path.u.ret);
+                            STATX_BASIC_STATS | STATX_BTIME,
+                            (struct statx *)(void *)op->u.path.u.ret);
         break;
     case OP_FSYNC:
         io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
         break;
-    case OP_CLOSE:
-        io_uring_prep_close(sqe, op->u.poll.fd);
-        break;
-    default:
-        fill_rw(sqe, op);
+    case OP_CLOSE: io_uring_prep_close(sqe, op->u.poll.fd); break;
+    default: fill_rw(sqe, op);
     }
     io_uring_sqe_set_data(sqe, op);
 }

@@ -1,9 +1,9 @@
 /*
  * ring/ring.h: an io_uring, as the back end and the engine share it.
  *
- * Set up for one issuing thread with deferred task work (Linux 6.1): the kernel does nothing behind our back, and
- * completions are seen when we ask. The ring is enabled by its first use, so the thread that uses it first owns it.
- * A ring is not for a child of fork(2).
+ * Set up for one issuing thread with deferred task work (Linux 6.1): the kernel does nothing behind
+ * our back, and completions are seen when we ask. The ring is enabled by its first use, so the
+ * thread that uses it first owns it. A ring is not for a child of fork(2).
  */
 #ifndef HEALD_SRC_RING_RING_H
 #define HEALD_SRC_RING_RING_H
@@ -28,18 +28,20 @@ struct heald_ring {
     bool enabled;
     unsigned entries;
     union heald_ring_scratch *scratch; /* one for each entry */
-    int bell;                          /* readable when completions came; -1 until it is asked for */
+    int bell; /* readable when completions came; -1 until it is asked for */
 };
 
 /* -ENOSYS: the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
-int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys, const struct heald_allocator *alloc,
-                    unsigned entries);
+int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
+                    const struct heald_allocator *alloc, unsigned entries);
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
 
-/* Opens the bell: a descriptor for other loops to wait for, which heald_ring_enter() drains. It, or -errno. */
+/* Opens the bell: a descriptor for other loops to wait for, which heald_ring_enter() drains. It, or
+ * -errno. */
 int heald_ring_bell(struct heald_ring *r);
 
-/* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no more just now. */
+/* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no
+ * more just now. */
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r);
 
 /* Has one been handed out that the kernel does not know of? */
@@ -48,7 +50,8 @@ static inline bool heald_ring_pending(const struct heald_ring *r)
     return io_uring_sq_ready(&r->ring) != 0;
 }
 
-/* Hands over what there is and waits for a completion: timeout_ns 0: not; -1: for ever. 0, -EINTR, -errno. */
+/* Hands over what there is and waits for a completion: timeout_ns 0: not; -1: for ever. 0, -EINTR,
+ * -errno. */
 int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns);
 
 /* The next completion, or NULL; it stays until heald_ring_seen(). */
@@ -60,7 +63,8 @@ static inline void heald_ring_seen(struct heald_ring *r)
 }
 
 /* Room beside an entry for what it points to. */
-static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r, const struct io_uring_sqe *sqe)
+static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
+                                                           const struct io_uring_sqe *sqe)
 {
     return &r->scratch[sqe - r->ring.sq.sqes];
 }
@@ -68,7 +72,8 @@ static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
 /* Fills an entry for a file operation; what completes it carries `op` as user data. */
 void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
 
-/* Fills an entry that asks for the end of what carries `user_data`; its own completion carries 0. */
+/* Fills an entry that asks for the end of what carries `user_data`; its own completion carries 0.
+ */
 void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * file/engine/sync.c: the reference: does each operation in submit(), on the loop's thread, and so blocks the loop for as
- * long as the disk takes. For tests, for tools that do one thing after another, and for systems without threads.
+ * file/engine/sync.c: the reference: does each operation in submit(), on the loop's thread, and so
+ * blocks the loop for as long as the disk takes. For tests, for tools that do one thing after
+ * another, and for systems without threads.
  */
 #include "file/engine.h"
 

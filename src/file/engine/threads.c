@@ -1,8 +1,9 @@
 /*
  * file/engine/threads.c: operations on the loop's pool of threads.
  *
- * An op is the pool's from submit() to done_remote(), which hands it back to the loop. One that has not begun can be
- * taken back; one that runs in the kernel cannot be interrupted and ends with its own result.
+ * An op is the pool's from submit() to done_remote(), which hands it back to the loop. One that has
+ * not begun can be taken back; one that runs in the kernel cannot be interrupted and ends with its
+ * own result.
  */
 #include "file/engine.h"
 #include "pool/pool.h"

@@ -1,8 +1,10 @@
 /*
- * file/engine/uring.c: file operations in a ring of their own, for loops whose back end is not that ring already.
+ * file/engine/uring.c: file operations in a ring of their own, for loops whose back end is not that
+ * ring already.
  *
- * The ring's bell is readable when something is finished, so the loop watches it. Ops that find no room wait by
- * op->link. A cancel that finds no room is dropped: it is a request, and the op ends with what it does.
+ * The ring's bell is readable when something is finished, so the loop watches it. Ops that find no
+ * room wait by op->link. A cancel that finds no room is dropped: it is a request, and the op ends
+ * with what it does.
  */
 #include "file/engine.h"
 #include "op/op.h"
@@ -92,7 +94,8 @@ static void done(struct heald_engine *e, struct heald_op *op, int result)
 {
     op->flags &= (uint8_t)~OP_KERNEL;
     /* A signal is nobody's business here; openat2 gives EAGAIN when a rename raced with it. */
-    if (op->state == OP_ARMED && (result == -EINTR || (result == -EAGAIN && op->kind == OP_OPEN_BENEATH)))
+    if (op->state == OP_ARMED &&
+        (result == -EINTR || (result == -EAGAIN && op->kind == OP_OPEN_BENEATH)))
         ring_engine_submit(e, op);
     else
         e->sink->done(e->sink, op, result, false);

@@ -1,17 +1,19 @@
 /*
- * loop/backend/epoll.c: epoll(7). A descriptor is registered once and changed only when it must be told of more; the key is
- * in the event's data, so what an event of a closed descriptor says is nobody's.
+ * loop/backend/epoll.c: epoll(7). A descriptor is registered once and changed only when it must be
+ * told of more; the key is in the event's data, so what an event of a closed descriptor says is
+ * nobody's.
  *
- * The kernel's quirks: regular files are refused (-EPERM); a registration belongs to the open file, so it goes with the
- * last descriptor of it and comes back as -ENOENT or -EEXIST when a number was closed and used again behind our back.
+ * The kernel's quirks: regular files are refused (-EPERM); a registration belongs to the open file,
+ * so it goes with the last descriptor of it and comes back as -ENOENT or -EEXIST when a number was
+ * closed and used again behind our back.
  */
 #include "loop/backend.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 
-_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI && EPOLLERR == POLLERR &&
-                   EPOLLHUP == POLLHUP && HEALD_EDGE == (unsigned)EPOLLET,
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
+                   EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && HEALD_EDGE == (unsigned)EPOLLET,
                "epoll's bits are those of poll");
 
 struct epoll_set {
@@ -71,7 +73,8 @@ static int epoll_backend_wait(struct heald_backend *b, int64_t timeout_ns)
 
     for (int i = 0; i < n; i++) {
         uint64_t data = s->events[i].data.u64;
-        heald_ready_event(b->loop, (int)(uint32_t)data, (uint32_t)(data >> 32), s->events[i].events);
+        heald_ready_event(b->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
+                          s->events[i].events);
     }
     return n < 0 ? n : 0;
 }

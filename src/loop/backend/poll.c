@@ -1,5 +1,6 @@
 /*
- * loop/backend/poll.c: the reference: an array of struct pollfd, kept dense, with the place of each descriptor in another.
+ * loop/backend/poll.c: the reference: an array of struct pollfd, kept dense, with the place of each
+ * descriptor in another.
  *
  * Invariant: place[fd] is 0, or one more than the index of fd in set[]; keys[] lies beside set[].
  */
@@ -43,8 +44,10 @@ static int grow_set(struct heald_backend *b, struct poll_set *p)
     p->set = set;
     uint32_t *keys = alloc_resize(b->alloc, p->keys, p->size * sizeof *keys, size * sizeof *keys);
     if (!keys) {
-        /* Both arrays keep one size; making the first smaller again cannot be relied on, so it is only remembered. */
-        p->set = alloc_resize(b->alloc, set, size * sizeof *set, (p->size ? p->size : 1) * sizeof *set);
+        /* Both arrays keep one size; making the first smaller again cannot be relied on, so it is
+         * only remembered. */
+        p->set =
+            alloc_resize(b->alloc, set, size * sizeof *set, (p->size ? p->size : 1) * sizeof *set);
         if (!p->set)
             p->set = set;
         return -ENOMEM;
@@ -60,7 +63,8 @@ static int grow_places(struct heald_backend *b, struct poll_set *p, int fd)
 
     while (size <= (unsigned)fd)
         size *= 2;
-    unsigned *place = alloc_resize(b->alloc, p->place, p->places * sizeof *place, size * sizeof *place);
+    unsigned *place =
+        alloc_resize(b->alloc, p->place, p->places * sizeof *place, size * sizeof *place);
     if (!place)
         return -ENOMEM;
     memset(place + p->places, 0, (size - p->places) * sizeof *place);
@@ -109,7 +113,8 @@ static int poll_wait(struct heald_backend *b, int64_t timeout_ns)
     struct poll_set *p = b->priv;
     int n = b->sys->poll(p->set, p->count, timeout_ns);
 
-    /* Handling an event may take its descriptor out and move the last one here: from the end, what moves was seen. */
+    /* Handling an event may take its descriptor out and move the last one here: from the end, what
+     * moves was seen. */
     for (unsigned i = p->count; n > 0 && i-- > 0;) {
         if (i >= p->count || !p->set[i].revents)
             continue;

@@ -1,6 +1,7 @@
 /*
- * loop/backend/select.c: select(2) with bitmaps of our own, as long as the highest descriptor needs, so FD_SETSIZE
- * is no limit. Bit order and word size are those of fd_set on every system: longs, lowest bit first.
+ * loop/backend/select.c: select(2) with bitmaps of our own, as long as the highest descriptor
+ * needs, so FD_SETSIZE is no limit. Bit order and word size are those of fd_set on every system:
+ * longs, lowest bit first.
  */
 #include "loop/backend.h"
 
@@ -113,8 +114,8 @@ static void report(struct heald_backend *b, struct select_sets *s, unsigned word
 }
 
 /*
- * One closed descriptor makes select() refuse the whole set without saying which. Its ops must hear of it: every armed
- * descriptor is asked by itself, and the bad ones are reported as poll(2) would.
+ * One closed descriptor makes select() refuse the whole set without saying which. Its ops must hear
+ * of it: every armed descriptor is asked by itself, and the bad ones are reported as poll(2) would.
  */
 static void report_bad(struct heald_backend *b, struct select_sets *s)
 {
@@ -139,7 +140,8 @@ static int select_wait(struct heald_backend *b, int64_t timeout_ns)
 
     for (int i = 0; i < SETS && words; i++)
         memcpy(s->ready[i], s->armed[i], words * sizeof *s->ready[i]);
-    int n = b->sys->select(s->top, s->ready[SET_IN], s->ready[SET_OUT], s->ready[SET_EX], timeout_ns);
+    int n =
+        b->sys->select(s->top, s->ready[SET_IN], s->ready[SET_OUT], s->ready[SET_EX], timeout_ns);
     if (n == -EBADF) {
         report_bad(b, s);
         return 0;

@@ -1,13 +1,16 @@
 /*
- * loop/backend/uring.c: io_uring(7): whole ops go to the kernel, one enter a turn. See ring/ring.h for the ring.
+ * loop/backend/uring.c: io_uring(7): whole ops go to the kernel, one enter a turn. See ring/ring.h
+ * for the ring.
  *
- * user_data is the op itself, with POLLS in its lowest bit while the ring polls for it. That is enough to tell completions
- * apart: an op's memory is not used again before its last completion was taken, and a cancel always lies in the ring before
- * a new use of the same op, so the kernel sees it first and it can hit nobody else.
+ * user_data is the op itself, with POLLS in its lowest bit while the ring polls for it. That is
+ * enough to tell completions apart: an op's memory is not used again before its last completion was
+ * taken, and a cancel always lies in the ring before a new use of the same op, so the kernel sees
+ * it first and it can hit nobody else.
  *
- * The kernel's quirks: a file with O_NONBLOCK may answer -EAGAIN instead of waiting (pipes before 6.4): then the ring polls
- * for it and tries again. A multishot op may end by itself (no MORE): the loop submits it again. Completions of
- * an op whose callback is still due stay in the ring, for a multishot op has room for one result.
+ * The kernel's quirks: a file with O_NONBLOCK may answer -EAGAIN instead of waiting (pipes
+ * before 6.4): then the ring polls for it and tries again. A multishot op may end by itself (no
+ * MORE): the loop submits it again. Completions of an op whose callback is still due stay in the
+ * ring, for a multishot op has room for one result.
  */
 #include "base/list.h"
 #include "loop/backend.h"
@@ -25,7 +28,8 @@ enum { POLLS = 1 };
 
 struct uring {
     struct heald_ring ring;
-    struct heald_link backlog; /* ops (by aux) that the kernel has had no room for, or whose cancel it had not */
+    struct heald_link
+        backlog; /* ops (by aux) that the kernel has had no room for, or whose cancel it had not */
 };
 
 static int uring_open(struct heald_backend *b)
@@ -111,40 +115,32 @@ static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald
         io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
         break;
     case OP_SEND:
-        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off | MSG_NOSIGNAL);
+        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len,
+                           (int)op->u.rw.off | MSG_NOSIGNAL);
         break;
     case OP_RECVMSG:
-        io_uring_prep_recvmsg(sqe, op->u.msg.fd, op->u.msg.msg, (unsigned)op->u.msg.flags | MSG_CMSG_CLOEXEC);
+        io_uring_prep_recvmsg(sqe, op->u.msg.fd, op->u.msg.msg,
+                              (unsigned)op->u.msg.flags | MSG_CMSG_CLOEXEC);
         break;
     case OP_SENDMSG:
-        io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg, (unsigned)op->u.msg.flags | MSG_NOSIGNAL);
+        io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
+                              (unsigned)op->u.msg.flags | MSG_NOSIGNAL);
         break;
-    case OP_RECV_MULTI:
-        fill_recv_multi(sqe, op);
-        break;
+    case OP_RECV_MULTI: fill_recv_multi(sqe, op); break;
     case OP_ACCEPT:
-    case OP_ACCEPT_MULTI:
-        fill_accept(sqe, op);
-        break;
+    case OP_ACCEPT_MULTI: fill_accept(sqe, op); break;
     case OP_CONNECT:
         io_uring_prep_connect(sqe, op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
         break;
-    case OP_SHUTDOWN:
-        io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events);
-        break;
+    case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
     case OP_POLL:
     case OP_CHILD:
-    case OP_WATCH:
-        io_uring_prep_poll_add(sqe, op_fd(op), fds_events(op));
-        break;
+    case OP_WATCH: io_uring_prep_poll_add(sqe, op_fd(op), fds_events(op)); break;
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
-    case OP_WRITEV:
-        fill_rw(b, sqe, op);
-        break;
-    default:
-        heald_ring_fill_file(&u->ring, sqe, op);
+    case OP_WRITEV: fill_rw(b, sqe, op); break;
+    default: heald_ring_fill_file(&u->ring, sqe, op);
     }
     io_uring_sqe_set_data(sqe, op);
 }
@@ -155,7 +151,8 @@ static void enqueue(struct uring *u, struct heald_op *op)
     list_push(&u->backlog, &op->aux);
 }
 
-/* One entry for an op: to do it, to poll for it, or to ask for its end. False: the kernel has no room. */
+/* One entry for an op: to do it, to poll for it, or to ask for its end. False: the kernel has no
+ * room. */
 static bool hand_over(struct heald_backend *b, struct heald_op *op)
 {
     struct uring *u = b->priv;
@@ -210,7 +207,8 @@ static void work_off(struct heald_backend *b)
     }
 }
 
-/* Polls for an op that would not wait, then tries it again. True: the op goes on, and nobody need know. */
+/* Polls for an op that would not wait, then tries it again. True: the op goes on, and nobody need
+ * know. */
 static bool try_again(struct heald_backend *b, struct heald_op *op, uint64_t data, int result)
 {
     bool polled = data & POLLS;
@@ -284,7 +282,8 @@ static void give(struct heald_buf_group *g, unsigned index)
     struct io_uring_buf_ring *ring = g->ring;
     int mask = io_uring_buf_ring_mask(g->count);
 
-    io_uring_buf_ring_add(ring, heald_buf_data(g, index), (unsigned)g->size, (unsigned short)index, mask, 0);
+    io_uring_buf_ring_add(ring, heald_buf_data(g, index), (unsigned)g->size, (unsigned short)index,
+                          mask, 0);
     io_uring_buf_ring_advance(ring, 1);
 }
 
@@ -297,7 +296,8 @@ static int group_open(struct heald_backend *b, struct heald_buf_group *g)
 {
     struct uring *u = b->priv;
     struct io_uring_buf_reg reg = {.ring_entries = g->count, .bgid = g->id};
-    void *memory = mmap(NULL, ring_size(g), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    void *memory =
+        mmap(NULL, ring_size(g), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 
     if (memory == MAP_FAILED)
         return -ENOMEM;
@@ -314,16 +314,14 @@ static int group_open(struct heald_backend *b, struct heald_buf_group *g)
     return 0;
 }
 
-static int uring_group(struct heald_backend *b, struct heald_buf_group *g, enum heald_group_call what, unsigned index)
+static int uring_group(struct heald_backend *b, struct heald_buf_group *g,
+                       enum heald_group_call what, unsigned index)
 {
     struct uring *u = b->priv;
 
     switch (what) {
-    case HEALD_GROUP_OPEN:
-        return group_open(b, g);
-    case HEALD_GROUP_RETURN:
-        give(g, index);
-        return 0;
+    case HEALD_GROUP_OPEN: return group_open(b, g);
+    case HEALD_GROUP_RETURN: give(g, index); return 0;
     case HEALD_GROUP_CLOSE:
         io_uring_unregister_buf_ring(&u->ring.ring, g->id);
         munmap(g->ring, ring_size(g));

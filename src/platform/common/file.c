@@ -1,4 +1,5 @@
-/* platform/common/file.c: calls on files, by POSIX alone. They block, so they belong to an engine. */
+/* platform/common/file.c: calls on files, by POSIX alone. They block, so they belong to an engine.
+ */
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -32,8 +33,9 @@ static int next_component(const char **path, char name[NAME_MAX + 1])
 }
 
 /*
- * Opens a path beneath a directory without the kernel's help: one component at a time, no "..", no absolute path, no
- * symbolic link at all, so that nothing can lead outside while another process renames directories under us.
+ * Opens a path beneath a directory without the kernel's help: one component at a time, no "..", no
+ * absolute path, no symbolic link at all, so that nothing can lead outside while another process
+ * renames directories under us.
  */
 int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode)
 {

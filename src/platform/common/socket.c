@@ -1,5 +1,6 @@
 /*
- * platform/common/socket.c: calls on sockets, by POSIX alone. MSG_DONTWAIT exists on every system that heald runs on.
+ * platform/common/socket.c: calls on sockets, by POSIX alone. MSG_DONTWAIT exists on every system
+ * that heald runs on.
  */
 #include "platform/sys.h"
 
@@ -31,13 +32,15 @@ int heald_plat_shutdown(int fd, int how)
 
 int heald_plat_close(int fd)
 {
-    /* After EINTR the descriptor is gone on every system that matters; closing again could hit another's. */
+    /* After EINTR the descriptor is gone on every system that matters; closing again could hit
+     * another's. */
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
 /*
- * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how. A socket that has not
- * begun to connect reports POLLHUP as well, so this is only asked after connect_now() said -EINPROGRESS.
+ * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how.
+ * A socket that has not begun to connect reports POLLHUP as well, so this is only asked after
+ * connect_now() said -EINPROGRESS.
  */
 int heald_plat_connect_end(int fd)
 {

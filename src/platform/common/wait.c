@@ -5,12 +5,14 @@
 #include <time.h>
 
 /*
- * The kernel reads as many bits as `count` says, whatever size fd_set has; only the C library's macros are bound
- * to FD_SETSIZE. macOS needs _DARWIN_UNLIMITED_SELECT for this, which the build defines.
+ * The kernel reads as many bits as `count` says, whatever size fd_set has; only the C library's
+ * macros are bound to FD_SETSIZE. macOS needs _DARWIN_UNLIMITED_SELECT for this, which the build
+ * defines.
  */
 int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns)
 {
-    struct timespec ts = {.tv_sec = (time_t)(timeout_ns / HEALD_SEC), .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
+    struct timespec ts = {.tv_sec = (time_t)(timeout_ns / HEALD_SEC),
+                          .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
     int n = pselect(count, rd, wr, ex, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
 }

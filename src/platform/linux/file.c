@@ -1,4 +1,5 @@
-/* platform/linux/file.c: what Linux has of its own for files. These block, so they belong to an engine. */
+/* platform/linux/file.c: what Linux has of its own for files. These block, so they belong to an
+ * engine. */
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -9,10 +10,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct heald_stat) == sizeof(struct statx), "heald_stat has the layout of statx");
+_Static_assert(sizeof(struct heald_stat) == sizeof(struct statx),
+               "heald_stat has the layout of statx");
 _Static_assert(offsetof(struct heald_stat, size) == offsetof(struct statx, stx_size), "size");
 _Static_assert(offsetof(struct heald_stat, mtime) == offsetof(struct statx, stx_mtime), "mtime");
-_Static_assert(offsetof(struct heald_stat, dev_minor) == offsetof(struct statx, stx_dev_minor), "dev");
+_Static_assert(offsetof(struct heald_stat, dev_minor) == offsetof(struct statx, stx_dev_minor),
+               "dev");
 
 int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
 {
@@ -43,7 +46,8 @@ int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 
 int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
 {
-    return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME, (struct statx *)(void *)ret_stat) < 0
+    return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME,
+                 (struct statx *)(void *)ret_stat) < 0
                ? -errno
                : 0;
 }

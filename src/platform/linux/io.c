@@ -1,8 +1,10 @@
 /*
- * platform/linux/io.c: reading and writing descriptors without ever waiting, whatever their flags say.
+ * platform/linux/io.c: reading and writing descriptors without ever waiting, whatever their flags
+ * say.
  *
- * RWF_NOWAIT does it where the file supports it (pipes since 6.4). Elsewhere a blocking descriptor is polled first, and a
- * pipe that polls writable takes PIPE_BUF bytes for certain, so no more than that is written at once.
+ * RWF_NOWAIT does it where the file supports it (pipes since 6.4). Elsewhere a blocking descriptor
+ * is polled first, and a pipe that polls writable takes PIPE_BUF bytes for certain, so no more than
+ * that is written at once.
  */
 #include "platform/sys.h"
 
@@ -72,7 +74,8 @@ static ssize_t write_some(int fd, const struct iovec *iov, int count)
 {
     for (int i = 0; i < count; i++)
         if (iov[i].iov_len)
-            return write(fd, iov[i].iov_base, iov[i].iov_len < PIPE_BUF ? iov[i].iov_len : PIPE_BUF);
+            return write(fd, iov[i].iov_base,
+                         iov[i].iov_len < PIPE_BUF ? iov[i].iov_len : PIPE_BUF);
     return write(fd, NULL, 0);
 }
 

@@ -1,4 +1,5 @@
-/* platform/linux/notify.c: what is not a descriptor elsewhere, as a descriptor: doorbell, clock, signals. */
+/* platform/linux/notify.c: what is not a descriptor elsewhere, as a descriptor: doorbell, clock,
+ * signals. */
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -50,7 +51,8 @@ int heald_plat_alarm_open(enum heald_clock clock)
 
 int heald_plat_alarm_set(int fd, int64_t when_ns)
 {
-    struct itimerspec its = {.it_value = {.tv_sec = when_ns / HEALD_SEC, .tv_nsec = when_ns % HEALD_SEC}};
+    struct itimerspec its = {
+        .it_value = {.tv_sec = when_ns / HEALD_SEC, .tv_nsec = when_ns % HEALD_SEC}};
     return timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) < 0 ? -errno : 0;
 }
 

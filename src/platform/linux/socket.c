@@ -1,4 +1,5 @@
-/* platform/linux/socket.c: sockets and pipes with their flags set from the start, and who is at the other end. */
+/* platform/linux/socket.c: sockets and pipes with their flags set from the start, and who is at the
+ * other end. */
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@ int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, sockl
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    /* Between this and the call another process may take the connection: share non-blocking listeners only. */
+    /* Between this and the call another process may take the connection: share non-blocking
+     * listeners only. */
     if (!nonblocking && poll(&p, 1, 0) == 0)
         return -EAGAIN;
     int got = accept4(fd, addr, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -22,12 +24,14 @@ int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
     return n < 0 ? -errno : n;
 }
 
-/* connect(2) knows no MSG_DONTWAIT: a blocking socket is non-blocking for the length of the call. */
+/* connect(2) knows no MSG_DONTWAIT: a blocking socket is non-blocking for the length of the call.
+ */
 int heald_plat_connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len)
 {
     int flags = 0;
 
-    if (!nonblocking && ((flags = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+    if (!nonblocking &&
+        ((flags = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
         return -errno;
     int err = connect(fd, addr, len) < 0 ? -errno : 0;
     if (!nonblocking)

@@ -33,7 +33,8 @@ int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
     return epoll_ctl(epfd, how, fd, event) < 0 ? -errno : 0;
 }
 
-/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time has come. */
+/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time
+ * has come. */
 static int to_ms(int64_t ns)
 {
     if (ns < 0)
