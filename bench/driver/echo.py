@@ -9,7 +9,8 @@ COUNTED_CONNS = (1, 50)
 NOTE = """64 bytes, one message in flight on each connection; server and load on a processor each.
 Rates are echoes a second, so is the ratio. The processor time is the server's, user and kernel; it
 tells servers apart even where the load is what limits the rate. System calls and user instructions
-are exact counts on one connection; on several they depend on how many echoes meet in one turn."""
+are exact counts on one connection; on several they depend on how many echoes meet in one turn. The
+first rows compare a program with itself: a ratio in that range says nothing."""
 
 HEALD = "echo/heald_echo"
 
@@ -42,6 +43,17 @@ def _rates(table, programs, options, backend, peer, must):
                   faster=True)
 
 
+def _noise(table, programs, options):
+    once, again = pairs(
+        options.pairs,
+        lambda: _measure(programs, "echo/peer_epoll", None, 50, options.seconds),
+        lambda: _measure(programs, "echo/peer_epoll", None, 50, options.seconds))
+    table.add("noise: epoll by hand against itself, 50 conn.: rate", values(once, "rate"),
+              values(again, "rate"), "/s")
+    table.add("noise: epoll by hand against itself, 50 conn.: processor time", values(once, "cpu"),
+              values(again, "cpu"), "ns/echo", faster=True)
+
+
 def _counts(table, programs, backend, peer, judged):
     for conns in COUNTED_CONNS:
         for what, count, must in (
@@ -68,6 +80,7 @@ def _others(table, programs, options):
 
 def run(programs, options):
     table = Table("TCP echo", NOTE)
+    _noise(table, programs, options)
     _rates(table, programs, options, "epoll", "epoll", Must(">=", 0.97))
     _counts(table, programs, "epoll", "epoll", judged=True)
     _rates(table, programs, options, "uring", "uring", Must(">=", 1.0, noise=True))

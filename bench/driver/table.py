@@ -28,10 +28,12 @@ class Must:
 
 
 def pairs(count, heald, peer):
-    """Measures both sides by turns, A B A B: two lists of figures, empty for an absent side."""
+    """Measures both sides by turns, A B, B A, so that neither has the better place: two lists of
+    figures, empty for an absent side."""
     ours, theirs = [], []
-    for _ in range(count):
-        for side, results in ((heald, ours), (peer, theirs)):
+    for i in range(count):
+        order = ((heald, ours), (peer, theirs))
+        for side, results in order if i % 2 == 0 else order[::-1]:
             result = side()
             if result is not None:
                 results.append(result)
