@@ -9,13 +9,15 @@
 #include "base/list.h"
 #include "loop/loop.h"
 
+#include <heald/io.h>
+
 #include <errno.h>
 #include <signal.h>
 
 enum { SIGNALS = 128 };
 
 struct heald_signals {
-    int fd;
+    struct heald_signal_source source;
     struct heald_link ops; /* by op->link */
     unsigned waiters[SIGNALS];
     sigset_t set;     /* what ops wait for */
@@ -46,7 +48,7 @@ static void on_readable(struct heald_op *watch)
     for (struct heald_link *n = head->next; n != head; n = n->next)
         if (fds_op(n)->flags & OP_DUE)
             return;
-    if (loop->sys->signals_read(loop->signals->fd, &info) == 0)
+    if (loop->sys->signals_read(&loop->signals->source, &info) == 0)
         deliver(loop, &info);
 }
 
@@ -59,13 +61,13 @@ static int open_signals(struct heald_loop *loop)
     list_init(&s->ops);
     sigemptyset(&s->set);
     sigemptyset(&s->unblock);
-    s->fd = loop->sys->signals_open(&s->set, -1);
-    int err = s->fd < 0 ? s->fd : heald_loop_watch(loop, &s->watch, s->fd, on_readable);
+    s->source.fd = -1;
+    int err = loop->sys->signals_open(&s->source, &s->set);
+    if (!err && (err = heald_loop_watch(loop, &s->watch, s->source.fd, on_readable))) {
+        heald_forget(loop, s->source.fd);
+        loop->sys->signals_close(&s->source);
+    }
     if (err) {
-        if (s->fd >= 0) {
-            heald_fds_forget(loop, s->fd, true);
-            loop->sys->signals_close(s->fd);
-        }
         alloc_free(&loop->alloc, s, sizeof *s);
         return err;
     }
@@ -82,8 +84,8 @@ static int add_signo(struct heald_loop *loop, int signo)
     sigaddset(&one, signo);
     pthread_sigmask(SIG_BLOCK, &one, &old);
     sigaddset(&s->set, signo);
-    int err = loop->sys->signals_open(&s->set, s->fd);
-    if (err < 0) {
+    int err = loop->sys->signals_open(&s->source, &s->set);
+    if (err) {
         sigdelset(&s->set, signo);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         return err;
@@ -99,7 +101,7 @@ static void remove_signo(struct heald_loop *loop, int signo)
     sigset_t one;
 
     sigdelset(&s->set, signo);
-    loop->sys->signals_open(&s->set, s->fd);
+    loop->sys->signals_open(&s->source, &s->set);
     if (!sigismember(&s->unblock, signo))
         return;
     sigdelset(&s->unblock, signo);
@@ -136,7 +138,7 @@ void heald_await_signal_close(struct heald_loop *loop)
 {
     if (!loop->signals)
         return;
-    loop->sys->signals_close(loop->signals->fd);
+    loop->sys->signals_close(&loop->signals->source);
     alloc_free(&loop->alloc, loop->signals, sizeof *loop->signals);
     loop->signals = NULL;
 }

@@ -15,6 +15,8 @@
 #include <heald/timer.h>
 
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/select.h>
 
@@ -33,9 +35,24 @@ enum fd_type {
     FD_OTHER     /* terminal, character device, eventfd, … */
 };
 
+/* Where signals are read from. fd is -1 before the first open; the rest is the platform's. */
+struct heald_signal_source {
+    int fd;
+    int write_fd;
+    bool running;
+    pthread_t thread;
+    sigset_t set;
+};
+
 /* Calls that liburing or the C library makes for us pass a gate first, so that they can be failed,
  * too. */
-enum heald_gate { HEALD_GATE_RING_OPEN, HEALD_GATE_RING_ENTER, HEALD_GATE_THREAD };
+enum heald_gate {
+    HEALD_GATE_RING_OPEN,
+    HEALD_GATE_RING_ENTER,
+    HEALD_GATE_KQUEUE_OPEN,
+    HEALD_GATE_KQUEUE_WAIT,
+    HEALD_GATE_THREAD
+};
 
 struct heald_sys {
     int (*gate)(enum heald_gate what);
@@ -91,10 +108,12 @@ struct heald_sys {
     int (*alarm_set)(int fd, int64_t when_ns);
     int (*alarm_drain)(int fd);
 
-    /* A descriptor that is readable when a signal of a set has come; -EAGAIN: none. */
-    int (*signals_open)(const sigset_t *set, int old_fd); /* old_fd -1, or the one to change */
-    int (*signals_read)(int fd, struct heald_siginfo *ret_info);
-    int (*signals_close)(int fd);
+    /* A descriptor (src->fd) that is readable when a signal of a set has come; opened again to
+     * change the set. */
+    int (*signals_open)(struct heald_signal_source *src, const sigset_t *set);
+    int (*signals_read)(struct heald_signal_source *src,
+                        struct heald_siginfo *ret_info); /* -EAGAIN */
+    void (*signals_close)(struct heald_signal_source *src);
     int (*signal_queue)(int signo, void *value); /* to this process, si_code SI_ASYNCIO */
 
     /* A descriptor that is readable once a child has ended. */
@@ -142,9 +161,9 @@ int heald_plat_bell_drain(int fd);
 int heald_plat_alarm_open(enum heald_clock clock);
 int heald_plat_alarm_set(int fd, int64_t when_ns);
 int heald_plat_alarm_drain(int fd);
-int heald_plat_signals_open(const sigset_t *set, int old_fd);
-int heald_plat_signals_read(int fd, struct heald_siginfo *ret_info);
-int heald_plat_signals_close(int fd);
+int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set);
+int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info);
+void heald_plat_signals_close(struct heald_signal_source *src);
 int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);

@@ -61,16 +61,19 @@ int heald_plat_alarm_drain(int fd)
     return drain(fd);
 }
 
-int heald_plat_signals_open(const sigset_t *set, int old_fd)
+int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
 {
-    int fd = signalfd(old_fd, set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+    int fd = signalfd(src->fd, set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    src->fd = fd;
+    return 0;
 }
 
-int heald_plat_signals_read(int fd, struct heald_siginfo *ret_info)
+int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
 {
     struct signalfd_siginfo si;
-    ssize_t n = read(fd, &si, sizeof si);
+    ssize_t n = read(src->fd, &si, sizeof si);
 
     if (n < 0)
         return -errno;
@@ -87,9 +90,10 @@ int heald_plat_signals_read(int fd, struct heald_siginfo *ret_info)
     return 0;
 }
 
-int heald_plat_signals_close(int fd)
+void heald_plat_signals_close(struct heald_signal_source *src)
 {
-    return close(fd) < 0 ? -errno : 0;
+    close(src->fd);
+    src->fd = -1;
 }
 
 int heald_plat_signal_queue(int signo, void *value)

@@ -1,0 +1,137 @@
+/*
+ * platform/posix/socket.c: sockets and pipes where flags can only be set after they were made: a
+ * fork in another thread may come between, which only the systems of their own close.
+ */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Close-on-exec and non-blocking, or closed: the descriptor, or -errno. */
+static int settle(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+static int settle_both(int fds[2])
+{
+    int err = settle(fds[0]);
+
+    if (err < 0) {
+        close(fds[1]);
+        return err;
+    }
+    err = settle(fds[1]);
+    if (err < 0) {
+        close(fds[0]);
+        return err;
+    }
+    return 0;
+}
+
+int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    if (!nonblocking && poll(&p, 1, 0) == 0)
+        return -EAGAIN;
+    int got = accept(fd, addr, len);
+    return got < 0 ? -errno : settle(got);
+}
+
+static void close_on_exec(struct msghdr *msg)
+{
+    int fd;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof fd;
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+        }
+    }
+}
+
+int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT);
+
+    if (n < 0)
+        return -errno;
+    if (msg->msg_control)
+        close_on_exec(msg);
+    return n;
+}
+
+/* connect(2) knows no MSG_DONTWAIT: a blocking socket is non-blocking for the length of the call.
+ */
+int heald_plat_connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len)
+{
+    int flags = 0;
+
+    if (!nonblocking &&
+        ((flags = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        return -errno;
+    int err = connect(fd, addr, len) < 0 ? -errno : 0;
+    if (!nonblocking)
+        fcntl(fd, F_SETFL, flags);
+    return err;
+}
+
+int heald_plat_socket(int family, int type)
+{
+    int fd = socket(family, type, 0);
+    return fd < 0 ? -errno : settle(fd);
+}
+
+int heald_plat_socketpair(int type, int ret_fds[2])
+{
+    int fds[2];
+
+    if (socketpair(AF_UNIX, type, 0, fds) < 0)
+        return -errno;
+    int err = settle_both(fds);
+    if (!err)
+        memcpy(ret_fds, fds, sizeof fds);
+    return err;
+}
+
+int heald_plat_pipe(int ret_fds[2])
+{
+    int fds[2];
+
+    if (pipe(fds) < 0)
+        return -errno;
+    int err = settle_both(fds);
+    if (!err)
+        memcpy(ret_fds, fds, sizeof fds);
+    return err;
+}
+
+int heald_plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
+{
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+    if (getpeereid(fd, ret_uid, ret_gid) < 0)
+        return -errno;
+    *ret_pid = 0;
+    return 0;
+#else
+    (void)fd;
+    (void)ret_pid;
+    (void)ret_uid;
+    (void)ret_gid;
+    return -ENOSYS;
+#endif
+}

@@ -1,0 +1,88 @@
+/* platform/posix/wait.c: poll(2) and the clocks, by POSIX alone. */
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+int64_t heald_plat_now(enum heald_clock clock)
+{
+    struct timespec ts;
+
+    if (clock != HEALD_CLOCK_MONOTONIC)
+        return -ENOSYS;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
+}
+
+/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time
+ * has come. */
+static int to_ms(int64_t ns)
+{
+    if (ns < 0)
+        return -1;
+    int64_t ms = ns / HEALD_MS + (ns % HEALD_MS != 0);
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
+{
+    int n = poll(fds, count, to_ms(timeout_ns));
+    return n < 0 ? -errno : n;
+}
+
+int heald_plat_queue_open(void)
+{
+    return -ENOSYS;
+}
+
+int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
+{
+    (void)epfd;
+    (void)how;
+    (void)fd;
+    (void)event;
+    return -ENOSYS;
+}
+
+int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+{
+    (void)epfd;
+    (void)events;
+    (void)count;
+    (void)timeout_ns;
+    return -ENOSYS;
+}
+
+int heald_plat_mirror_open(void)
+{
+    return -ENOSYS;
+}
+
+int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
+{
+    (void)mirror;
+    (void)fd;
+    (void)old_events;
+    (void)events;
+    return -ENOSYS;
+}
+
+int heald_plat_alarm_open(enum heald_clock clock)
+{
+    (void)clock;
+    return -ENOSYS;
+}
+
+int heald_plat_alarm_set(int fd, int64_t when_ns)
+{
+    (void)fd;
+    (void)when_ns;
+    return -ENOSYS;
+}
+
+int heald_plat_alarm_drain(int fd)
+{
+    (void)fd;
+    return -ENOSYS;
+}
