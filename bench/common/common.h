@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define BENCH_NS_PER_S 1000000000LL
+#define BENCH_NS_PER_S  1000000000LL
 #define BENCH_NS_PER_MS 1000000LL
 
 /* The exit status that says: this machine cannot run this program. */

@@ -145,20 +145,11 @@ static void dispatch(struct server *s, const struct io_uring_cqe *cqe)
     void *ptr = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
 
     switch ((enum tag)(cqe->user_data & TAG_MASK)) {
-    case TAG_RECV:
-        on_recv(s, ptr, cqe);
-        break;
-    case TAG_SEND:
-        on_send(s, ptr, cqe->res);
-        break;
-    case TAG_ACCEPT:
-        on_accept(s, cqe);
-        break;
-    case TAG_TERMINATION:
-        s->stopped = 1;
-        break;
-    case TAG_CANCEL:
-        break;
+    case TAG_RECV: on_recv(s, ptr, cqe); break;
+    case TAG_SEND: on_send(s, ptr, cqe->res); break;
+    case TAG_ACCEPT: on_accept(s, cqe); break;
+    case TAG_TERMINATION: s->stopped = 1; break;
+    case TAG_CANCEL: break;
     default:
         if (s->full)
             start_accept(s);
@@ -226,7 +217,8 @@ static void serve(struct server *s)
         last = s->now;
         if (io_uring_sq_ready(&s->ring) == 0)
             s->now = !s->now;
-        io_uring_for_each_cqe(&s->ring, head, cqe) {
+        io_uring_for_each_cqe(&s->ring, head, cqe)
+        {
             dispatch(s, cqe);
             seen++;
         }

@@ -19,8 +19,8 @@ enum {
     CHUNKS = 2048, /* a power of two */
     CHUNK_SIZE = 2048,
     CHUNK_STRIDE = CHUNK_SIZE + 64, /* chunks that start in different cache sets */
-    RESTART_AT = CHUNKS / 8, /* so many free chunks let starved connections go on */
-    CONN_CHUNKS = 64,        /* so many that wait for one client pause its receive */
+    RESTART_AT = CHUNKS / 8,        /* so many free chunks let starved connections go on */
+    CONN_CHUNKS = 64,               /* so many that wait for one client pause its receive */
     FILES = 16384,
     GROUP = 0,
 };
@@ -28,7 +28,7 @@ enum {
 enum tag { TAG_ACCEPT, TAG_TERMINATION, TAG_RECV, TAG_SEND, TAG_CANCEL, TAG_CLOSE, TAG_MASK = 7 };
 
 struct conn {
-    int file;              /* index of the direct descriptor */
+    int file; /* index of the direct descriptor */
     int receiving;
     int paused; /* its receive was cancelled: too many chunks wait for the client */
     int broken; /* what cannot be sent is dropped */
@@ -52,8 +52,8 @@ struct server {
     struct io_uring_buf_ring *group;
     struct listener listener;
     struct conn *starved;
-    struct chunk *tries[2][FILES]; /* one a connection at most; of this turn, and of the one that was submitted */
-    int now, count[2];
+    struct chunk *tries[2][FILES]; /* of this turn and of the one submitted, see peer_uring.c */
+    int now, count[2];             /* at most one try a connection, so FILES bounds them */
     int held;     /* chunks that the kernel has filled and that are not given back */
     int recycled; /* chunks given back in this turn */
     int full;     /* accepting pauses: no descriptor is free */

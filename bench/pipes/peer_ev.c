@@ -11,7 +11,7 @@ struct peer {
         ev_io io; /* first: the callback is given its address */
         struct pipes *pipes;
         int index;
-    } *pairs;
+    } * pairs;
 };
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int what)

@@ -12,7 +12,7 @@ struct peer {
         struct event event;
         struct pipes *pipes;
         int index;
-    } *pairs;
+    } * pairs;
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

@@ -11,7 +11,7 @@ struct peer {
         uv_poll_t poll; /* first: the callback is given its address */
         struct pipes *pipes;
         int index;
-    } *pairs;
+    } * pairs;
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events)

@@ -77,8 +77,8 @@ static void peer_close(void *priv)
 
 int main(int argc, char **argv)
 {
-    const struct timers_peer peer = {sizeof(struct event), peer_open,   peer_arm,
-                                     peer_fire,            peer_cancel, peer_close};
+    const struct timers_peer peer = {sizeof(struct event), peer_open, peer_arm, peer_fire,
+                                     peer_cancel,          peer_close};
 
     return timers_main(argc, argv, &peer);
 }
