@@ -57,7 +57,7 @@ struct heald_spawn {
     const char *file;  /* looked up in PATH unless it has a slash */
     char *const *argv; /* argv[0] … NULL; NULL: { file, NULL } */
     char *const *envp; /* NULL: the caller's environment */
-    const char *cwd;   /* NULL: the caller's */
+    const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
     int stdio[3];
 };
 

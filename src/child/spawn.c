@@ -78,7 +78,7 @@ static int plan_streams(const struct heald_spawn *spawn, const struct streams *s
             err = -posix_spawn_file_actions_adddup2(actions, lifted[i], i);
     }
     if (!err && spawn->cwd)
-        err = -posix_spawn_file_actions_addchdir_np(actions, spawn->cwd);
+        err = heald_plat_spawn_chdir(actions, spawn->cwd);
     return err;
 }
 

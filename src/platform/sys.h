@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <sys/select.h>
 
@@ -167,6 +168,9 @@ void heald_plat_signals_close(struct heald_signal_source *src);
 int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
+
+/* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
+int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
 
 /* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and
  * child/. */

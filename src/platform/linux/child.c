@@ -21,3 +21,8 @@ int heald_plat_child_open(pid_t pid)
     }
     return fd;
 }
+
+int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
+{
+    return -posix_spawn_file_actions_addchdir_np(actions, path);
+}

@@ -65,3 +65,10 @@ int heald_plat_child_open(pid_t pid)
     close(fds[1]);
     return err;
 }
+
+int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
+{
+    (void)actions;
+    (void)path;
+    return -ENOSYS;
+}
