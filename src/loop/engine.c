@@ -2,8 +2,9 @@
  * loop/engine.c: file ops on their way to the engine, or to the back end when that is the same
  * ring. The loop's thread.
  *
- * An op that the engine has is listed in loop->files by op->aux (flag OP_ENGINE); one that the back
- * end has in its stead, in loop->natives by op->link.
+ * An op that the engine has is listed in loop->files by op->aux; one that the back end has in its
+ * stead, in loop->natives by op->link. Both have the flag OP_ENGINE: their kind may be one that
+ * waits in the queue of a descriptor, and they do not.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -66,12 +67,12 @@ void heald_engine_close(struct heald_loop *loop)
 void heald_engine_submit(struct heald_loop *loop, struct heald_op *op)
 {
     op_move(op, OP_ARMED);
+    op->flags |= OP_ENGINE;
     if (loop->files_native) {
         list_push(&loop->natives, &op->link);
         heald_kernel_submit(loop, op);
         return;
     }
-    op->flags |= OP_ENGINE;
     list_push(&loop->files, &op->aux);
     loop->flush = true;
     loop->engine.ops->submit(&loop->engine, op);

@@ -89,7 +89,9 @@ void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t res
     op->buffer = (uint16_t)buffer;
     if (!more)
         op->flags &= (uint8_t)~OP_KERNEL;
-    if (op_is_queued_on_fd(op) && list_linked(&op->link) && !(op->flags & OP_ENGINE)) {
+    bool is_file = op->flags & OP_ENGINE;
+    op->flags &= (uint8_t)~OP_ENGINE;
+    if (op_is_queued_on_fd(op) && list_linked(&op->link) && !is_file) {
         stream_done(loop, op, result);
     } else if (op->kind == OP_POLL || op->kind == OP_CHILD || op->kind == OP_WATCH) {
         poll_done(loop, op, result);

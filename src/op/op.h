@@ -66,7 +66,7 @@ enum {
     OP_DUE = 0x02,       /* in the policy's queue; the result may not be overwritten */
     OP_TIMED_OUT = 0x04, /* its deadline asked for the end: -ECANCELED becomes -ETIMEDOUT */
     OP_STARTED = 0x08,   /* a connect is under way; a ring polls before it tries again */
-    OP_ENGINE = 0x10,    /* an engine has it; aux lies in the loop's list of these */
+    OP_ENGINE = 0x10,    /* work on a file: an engine has it, or the back end in its stead */
     OP_BACKLOG = 0x20,   /* waits for room in the ring; aux lies in the backlog */
     OP_KERNEL = 0x40,    /* a back end that submits has it */
     OP_ENDING = 0x80     /* multishot: cancelled while a callback was due */
