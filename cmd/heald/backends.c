@@ -1,0 +1,98 @@
+/* backends.c: `heald backends`: what this system has, what is chosen, and why not. */
+#include "commands.h"
+
+#include <heald/heald.h>
+
+#include <stdio.h>
+
+enum { FEATURES_MAX = 16 };
+
+struct backends_options {
+    bool is_json;
+};
+
+static const struct option options[] = {
+    {"--json", OPTION_FLAG, offsetof(struct backends_options, is_json), 0, 0, NULL, "for programs"},
+    {0},
+};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_backends = {
+    .name = "backends",
+    .run = run,
+    .summary = "Lists the back ends and engines: there, chosen, why not.",
+    .arguments = "",
+    .options = options,
+    .details =
+        "HEALD_BACKEND and HEALD_ENGINE choose one for each program that does not choose itself;\n"
+        "HEALD_NO_URING=1 does without io_uring.\n",
+};
+
+static void print_table(const char *title, const struct heald_feature *features, unsigned count)
+{
+    printf("%-10s %-6s %s\n", title, "", "");
+    for (unsigned i = 0; i < count; i++) {
+        const struct heald_feature *f = &features[i];
+        const char *mark = f->chosen ? "chosen" : f->error ? "no" : "yes";
+        printf("  %-8s %-6s %s\n", f->name, mark, f->why);
+    }
+}
+
+static void print_string(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c < 0x20)
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static void print_json(const char *title, const struct heald_feature *features, unsigned count)
+{
+    printf("\"%s\": [", title);
+    for (unsigned i = 0; i < count; i++) {
+        const struct heald_feature *f = &features[i];
+        printf("%s{\"name\": ", i ? ", " : "");
+        print_string(f->name);
+        printf(", \"available\": %s, \"chosen\": %s, \"error\": %d, \"why\": ",
+               f->error ? "false" : "true", f->chosen ? "true" : "false", f->error);
+        print_string(f->why);
+        putchar('}');
+    }
+    putchar(']');
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    struct backends_options o = {0};
+    struct heald_feature backends[FEATURES_MAX], engines[FEATURES_MAX];
+    (void)program;
+    int status = options_parse(command, argc, argv, &o, NULL);
+    if (status != OPTIONS_GO_ON)
+        return status;
+
+    unsigned backend_count = heald_backends(backends, FEATURES_MAX);
+    unsigned engine_count = heald_engines(engines, FEATURES_MAX);
+    if (backend_count > FEATURES_MAX)
+        backend_count = FEATURES_MAX;
+    if (engine_count > FEATURES_MAX)
+        engine_count = FEATURES_MAX;
+    if (o.is_json) {
+        printf("{");
+        print_json("backends", backends, backend_count);
+        printf(", ");
+        print_json("engines", engines, engine_count);
+        printf("}\n");
+    } else {
+        print_table("back ends", backends, backend_count);
+        print_table("engines", engines, engine_count);
+    }
+    return 0;
+}

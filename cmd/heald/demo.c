@@ -1,0 +1,286 @@
+/*
+ * demo.c: `heald demo`: for each back end a server as a child process, loaded from here, and then
+ * one for the person who looks. The order of each row: start the child, read its URL from its
+ * standard output, fetch, SIGTERM, await its end.
+ */
+#include "commands.h"
+#include "fetch.h"
+#include "serve.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FILES_MAX = 16, FEATURES_MAX = 16, GREETING = 512 };
+
+#define START_NS (10 * HEALD_SEC)
+
+struct demo_options {
+    int64_t duration_ns;
+    unsigned connections;
+};
+
+static const struct option options[] = {
+    {"--seconds", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600, "SECONDS",
+     "that each back end is loaded (1)"},
+    {"--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
+     "connections at a time (32)"},
+    {0},
+};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_demo = {
+    .name = "demo",
+    .run = run,
+    .summary = "Loads a server over each back end, then serves DIR until Ctrl-C.",
+    .arguments = "[DIR]",
+    .arguments_max = 1,
+    .options = options,
+    .details =
+        "DIR is the current folder if it is not given. Each response is compared with its file.\n"
+        "When standard output is not a terminal it ends after the table.\n",
+};
+
+/* What one run of the demo holds. */
+struct demo {
+    const char *program;
+    const char *folder;
+    struct heald_loop *loop;
+    struct heald_op term, intr;
+    bool is_interrupted;
+    struct fetch_plan plan;
+};
+
+/* A server that was started. */
+struct served {
+    struct heald_child child;
+    char greeting[GREETING]; /* what it printed */
+    char engine[32];
+};
+
+static void on_signal(struct heald_op *op)
+{
+    struct demo *demo = op->data;
+    if (op->result < 0)
+        return;
+    demo->is_interrupted = true;
+    heald_loop_stop(op->loop);
+}
+
+/* Submits an op that was prepared and waits for it: its result. */
+static int64_t await(struct demo *demo, struct heald_op *op, int64_t deadline_ns)
+{
+    struct heald_op *ops[1] = {op};
+    op->deadline_ns = deadline_ns;
+    int error = heald_submit(demo->loop, op, NULL);
+    if (error)
+        return error;
+    while (heald_suspend(demo->loop, ops, 1, 1, HEALD_FOREVER) == -ECANCELED)
+        heald_cancel(op); /* a signal: the op ends soon */
+    return heald_op_result(op);
+}
+
+/* Reads what the child prints until its URL is there, and takes from it what the table needs. */
+static int read_greeting(struct demo *demo, struct served *served)
+{
+    struct heald_op op = {0};
+    size_t len = 0;
+    int64_t deadline_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC) + START_NS;
+    const char *url = NULL;
+    while (!url || !strchr(url, '\n')) {
+        heald_prep_read(&op, served->child.stdio[1], served->greeting + len, GREETING - 1 - len,
+                        HEALD_NO_OFFSET);
+        int64_t n = await(demo, &op, deadline_ns);
+        if (n <= 0)
+            return n ? (int)n : -ECHILD;
+        len += (size_t)n;
+        served->greeting[len] = '\0';
+        url = strstr(served->greeting, "http://");
+    }
+    char host[HEALD_ADDR_TEXT] = "";
+    sscanf(url, "http://%100[^/]/", host);
+    sscanf(served->greeting, "back end %*[^,], engine %31s", served->engine);
+    return heald_addr_parse(host, &demo->plan.addr);
+}
+
+static int start_server(struct demo *demo, const char *backend, struct served *ret_served)
+{
+    const char *const argv[] = {demo->program, "serve", "--listen", "127.0.0.1:0", "--no-log",
+                                "--backend",   backend, "--",       demo->folder,  NULL};
+    struct heald_spawn spawn = {
+        .file = demo->program,
+        .argv = (char *const *)argv, /* which exec() does not write to */
+        .stdio = {HEALD_STDIO_NULL, HEALD_STDIO_PIPE, HEALD_STDIO_INHERIT},
+    };
+    memset(ret_served, 0, sizeof *ret_served);
+    return heald_spawn(&spawn, &ret_served->child);
+}
+
+/* Ends the child: 0 if it ended as it should. */
+static int end_server(struct demo *demo, struct served *served)
+{
+    struct heald_op op = {0};
+    struct heald_child_status status = {0};
+    kill(served->child.pid, SIGTERM);
+    int64_t result = -ECANCELED;
+    while (result == -ECANCELED) {
+        heald_prep_child(&op, served->child.pid, &status);
+        result = await(demo, &op, HEALD_FOREVER);
+    }
+    heald_close(demo->loop, served->child.stdio[1]);
+    if (result < 0)
+        return (int)result;
+    return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
+}
+
+static void print_row(const char *backend, const struct served *served,
+                      const struct fetch_result *result)
+{
+    double seconds = (double)result->elapsed_ns / (double)HEALD_SEC;
+    printf("%-10s %-10s %10" PRIu64 " %12" PRIu64 " %12.0f\n", backend, served->engine,
+           result->requests, result->bytes, (double)result->requests / seconds);
+    fflush(stdout);
+}
+
+/* One row of the table; 0 if all went well. */
+static int measure(struct demo *demo, const char *backend)
+{
+    struct served served;
+    struct fetch_result result = {0};
+    int error = start_server(demo, backend, &served);
+    if (error) {
+        fprintf(stderr, "heald demo: cannot start %s: %s\n", demo->program, heald_strerror(error));
+        return error;
+    }
+    error = read_greeting(demo, &served);
+    if (!error)
+        error = fetch_run(demo->loop, &demo->plan, &result);
+    int end = end_server(demo, &served);
+    if (demo->is_interrupted)
+        return -EINTR;
+    if (error || end) {
+        fprintf(stderr, "heald demo: %s: %s\n", backend, heald_strerror(error ? error : end));
+        return error ? error : end;
+    }
+    print_row(backend, &served, &result);
+    if (result.errors > 0) {
+        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; the first: %s\n", backend,
+                result.errors, result.problem);
+        return -EIO;
+    }
+    return 0;
+}
+
+static int measure_all(struct demo *demo)
+{
+    struct heald_feature features[FEATURES_MAX];
+    unsigned count = heald_backends(features, FEATURES_MAX);
+    int status = 0;
+    printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
+           "%-10s %-10s %10s %12s %12s\n",
+           demo->plan.file_count, demo->folder, demo->plan.connections,
+           (double)demo->plan.duration_ns / (double)HEALD_SEC, "back end", "engine", "requests",
+           "bytes", "requests/s");
+    fflush(stdout);
+    for (unsigned i = 0; i < count && i < FEATURES_MAX && !demo->is_interrupted; i++) {
+        if (features[i].error)
+            printf("%-10s %s\n", features[i].name, features[i].why);
+        else if (measure(demo, features[i].name) < 0)
+            status = 1;
+    }
+    return status;
+}
+
+static int await_signals(struct demo *demo)
+{
+    demo->term.data = demo->intr.data = demo;
+    heald_prep_signal(&demo->term, SIGTERM, NULL);
+    heald_prep_signal(&demo->intr, SIGINT, NULL);
+    int error = heald_submit(demo->loop, &demo->term, on_signal);
+    return error ? error : heald_submit(demo->loop, &demo->intr, on_signal);
+}
+
+/*
+ * The part that runs in a loop of its own, so that the server afterwards has its signals to itself.
+ */
+static int run_table(struct demo *demo)
+{
+    struct fetch_file *files = calloc(FILES_MAX, sizeof *files);
+    int count = files ? fetch_load(demo->folder, files, FILES_MAX) : -ENOMEM;
+    int status = 1;
+    int error = heald_loop_open(&demo->loop, NULL);
+    if (count < 0) {
+        fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
+        status = EXIT_USAGE;
+    } else if (count == 0) {
+        fprintf(stderr, "heald demo: %s: there is no file to fetch\n", demo->folder);
+        status = EXIT_USAGE;
+    } else if (error || (error = await_signals(demo))) {
+        fprintf(stderr, "heald demo: no loop: %s\n", heald_strerror(error));
+    } else {
+        demo->plan.files = files;
+        demo->plan.file_count = (unsigned)count;
+        status = measure_all(demo);
+    }
+    if (demo->loop) {
+        heald_cancel(&demo->term);
+        heald_cancel(&demo->intr);
+        heald_loop_run(demo->loop);
+        heald_loop_close(demo->loop);
+    }
+    if (count > 0)
+        fetch_free(files, (unsigned)count);
+    free(files);
+    return status;
+}
+
+static void print_what_next(const char *url)
+{
+    printf("\nIn a browser:  %s\n"
+           "Or elsewhere:  curl -i %s\n"
+           "               wrk -t 2 -c 100 -d 5 %s\n"
+           "Ctrl-C ends it.\n\n",
+           url, url, url);
+}
+
+static int serve_person(const char *folder)
+{
+    struct server_config config;
+    serve_defaults(&config);
+    config.folder = folder;
+    config.is_listing = true;
+    int fd = heald_listen(config.listen, SOCK_STREAM, 0);
+    if (fd >= 0)
+        close(fd);
+    else
+        config.port = 0; /* somebody else has the usual one */
+    printf("\n");
+    return serve(&config, print_what_next);
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    struct demo_options o = {.duration_ns = HEALD_SEC, .connections = 32};
+    const char *folder = ".";
+    int status = options_parse(command, argc, argv, &o, &folder);
+    if (status != OPTIONS_GO_ON)
+        return status;
+
+    struct demo demo = {
+        .program = program,
+        .folder = folder,
+        .plan = {.duration_ns = o.duration_ns, .connections = o.connections},
+    };
+    status = run_table(&demo);
+    if (demo.is_interrupted)
+        return 130;
+    if (status || !isatty(STDOUT_FILENO))
+        return status;
+    return serve_person(folder);
+}

@@ -1,0 +1,105 @@
+/*
+ * http_target.c: see http_target.h. Pure.
+ *
+ * This is not what keeps a client inside the folder: heald_prep_open_beneath() does. It gives each
+ * file one name, and refuses what only an attack would send.
+ */
+#include "http_target.h"
+
+#include <string.h>
+
+/* Where the path of a target in absolute form begins: "http://host:port/path". */
+static const char *after_authority(const char *target, const char *end)
+{
+    static const char scheme[] = "http://";
+    size_t len = sizeof scheme - 1;
+    if ((size_t)(end - target) <= len || memcmp(target, scheme, len) != 0)
+        return target;
+    const char *slash = memchr(target + len, '/', (size_t)(end - target) - len);
+    return slash ? slash : target;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* The character at *at, which moves behind it. Returns 0 or the status that refuses it. */
+static unsigned decode(const char **at, const char *end, char *ret_char)
+{
+    const char *p = *at;
+    if (*p != '%') {
+        *ret_char = *p;
+        *at = p + 1;
+        return *p == '\0' ? 400 : 0;
+    }
+    if (end - p < 3 || hex_digit(p[1]) < 0 || hex_digit(p[2]) < 0)
+        return 400;
+    *ret_char = (char)(hex_digit(p[1]) * 16 + hex_digit(p[2]));
+    *at = p + 3;
+    if (*ret_char == '/')
+        return 404;
+    return *ret_char == '\0' ? 400 : 0;
+}
+
+/* Decodes the component at *at, up to a slash or the end, to `out`. */
+static unsigned decode_component(const char **at, const char *end, char *out, size_t *ret_len)
+{
+    size_t len = 0;
+    while (*at < end && **at != '/') {
+        unsigned status = decode(at, end, out + len++);
+        if (status)
+            return status;
+    }
+    *ret_len = len;
+    return len == 2 && memcmp(out, "..", 2) == 0 ? 400 : 0;
+}
+
+static bool is_skipped(const char *component, size_t len)
+{
+    return len == 0 || (len == 1 && component[0] == '.');
+}
+
+unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_folder)
+{
+    const char *end = target + strcspn(target, "?#");
+    if (end > target + len)
+        end = target + len;
+    const char *at = after_authority(target, end);
+    size_t used = 0;
+    ret_path[0] = '\0';
+    *ret_is_folder = true;
+    if (at == end || *at != '/')
+        return 400;
+
+    while (at < end) {
+        at++; /* the slash */
+        char *component = ret_path + used + (used > 0);
+        size_t component_len = 0;
+        unsigned status = decode_component(&at, end, component, &component_len);
+        if (status) {
+            ret_path[used] = '\0';
+            return status;
+        }
+        *ret_is_folder = is_skipped(component, component_len);
+        if (*ret_is_folder)
+            continue;
+        if (used > 0)
+            ret_path[used] = '/';
+        used = (size_t)(component - ret_path) + component_len;
+    }
+    ret_path[used] = '\0';
+    return 0;
+}
+
+const char *http_target_query(const char *target)
+{
+    const char *query = strchr(target, '?');
+    return query ? query : "";
+}

@@ -1,0 +1,21 @@
+/* http_target.h: from the target of a request to a path in the folder that is served. */
+#ifndef HEALD_CMD_HTTP_TARGET_H
+#define HEALD_CMD_HTTP_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Decodes "/a%20b/c?query" or "http://host/a%20b/c" into the relative path "a b/c": no empty
+ * component, no "." and no "..", no slash at either end; *ret_is_folder says that the target ended
+ * with a slash. The path is never longer than the target: ret_path has room for len + 1.
+ *
+ * Returns 0; 400 for a target that cannot be meant (not a path, a bad escape, a NUL, a component
+ * ".."); 404 for an escaped slash, which no file name has. ret_path is a string in any case.
+ */
+unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_folder);
+
+/* The query of a target with its question mark, or "". */
+const char *http_target_query(const char *target);
+
+#endif

@@ -1,0 +1,54 @@
+/* main.c: finds the subcommand. */
+#include "commands.h"
+
+#include <heald/heald.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const commands[] = {&command_serve, &command_backends, &command_demo};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(void)
+{
+    printf("usage: heald COMMAND [OPTION...]\n"
+           "Event loops and cooperating processes: the tools of the library heald.\n\ncommands:\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\noptions:\n"
+           "  --help     this text; heald COMMAND --help for a command's\n"
+           "  --version  the version\n");
+}
+
+/* What was printed must have been written: a full disk is an error, not a success. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "heald: cannot write to standard output\n");
+    return status ? status : 1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word) {
+        fprintf(stderr, "heald: which command? heald --help lists them\n");
+        return EXIT_USAGE;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        print_help();
+        return finish(0);
+    }
+    if (strcmp(word, "--version") == 0) {
+        printf("heald %s\n", heald_version());
+        return finish(0);
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(word, commands[i]->name) == 0)
+            return finish(commands[i]->run(commands[i], argv[0], argc - 1, argv + 1));
+    fprintf(stderr, "heald: unknown command '%s'; heald --help lists them\n", word);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,54 @@
+/* options.h: the options of a subcommand, from a table: parsed, and printed as help. */
+#ifndef HEALD_CMD_OPTIONS_H
+#define HEALD_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What stands in the field of the config struct that an option sets. */
+enum option_kind {
+    OPTION_FLAG,   /* bool: true */
+    OPTION_UNFLAG, /* bool: false */
+    OPTION_TEXT,   /* const char * into argv */
+    OPTION_COUNT,  /* unsigned, between min and max */
+    OPTION_SECONDS /* int64_t nanoseconds, from decimal seconds between min and max */
+};
+
+struct option {
+    const char *name; /* "--port" */
+    enum option_kind kind;
+    size_t offset; /* of the field */
+    unsigned min, max;
+    const char *metavar; /* "N"; NULL for a flag */
+    const char *help;
+};
+
+struct command {
+    const char *name;
+    /* program: argv[0] of the process, to start it anew */
+    int (*run)(const struct command *command, const char *program, int argc, char **argv);
+    const char *summary;   /* one line, for heald --help */
+    const char *arguments; /* "DIR", "[DIR]", "" */
+    unsigned arguments_max;
+    const struct option *options; /* ends with a name NULL */
+    const char *details;          /* printed after the options by --help */
+};
+
+enum { EXIT_USAGE = 2 };
+
+/* What options_parse() says when the command is to go on. */
+enum { OPTIONS_GO_ON = -1 };
+
+/*
+ * Fills the config struct and ret_arguments (NULL where none was given). argv[0] is the command's
+ * name. Returns OPTIONS_GO_ON, or the exit status: 0 after --help, EXIT_USAGE after one line on
+ * stderr.
+ */
+int options_parse(const struct command *command, int argc, char **argv, void *config,
+                  const char **ret_arguments);
+
+/* One line on stderr: "heald NAME: …"; returns EXIT_USAGE. */
+int options_refuse(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

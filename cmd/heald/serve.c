@@ -1,0 +1,120 @@
+/* serve.c: `heald serve`: the options, and what is printed. */
+#include "serve.h"
+#include "commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct serve_options {
+    struct server_config config;
+    bool is_logging;
+};
+
+#define FIELD(name)  offsetof(struct serve_options, name)
+#define CONFIG(name) offsetof(struct serve_options, config.name)
+
+static const struct option options[] = {
+    {"--listen", OPTION_TEXT, CONFIG(listen), 0, 0, "ADDR",
+     "listen there: 127.0.0.1:80, [::1]:80, *:80, unix:/path (127.0.0.1:8080)"},
+    {"--port", OPTION_COUNT, CONFIG(port), 0, 65535, "N",
+     "another port; 0: the system chooses one"},
+    {"--list", OPTION_FLAG, CONFIG(is_listing), 0, 0, NULL,
+     "show the names in a folder that has no index.html"},
+    {"--backend", OPTION_TEXT, CONFIG(backend), 0, 0, "NAME", "how to wait: see heald backends"},
+    {"--engine", OPTION_TEXT, CONFIG(engine), 0, 0, "NAME",
+     "how to read files: see heald backends"},
+    {"--max-connections", OPTION_COUNT, CONFIG(max_connections), 1, 1000000, "N",
+     "connections at a time; the next ones wait (1024)"},
+    {"--max-requests", OPTION_COUNT, CONFIG(max_requests), 1, 1000000000, "N",
+     "requests on one connection (100000)"},
+    {"--timeout", OPTION_SECONDS, CONFIG(timeout_ns), 0, 86400, "SECONDS",
+     "for a request to arrive, and for each 64 KiB of a response (30)"},
+    {"--idle", OPTION_SECONDS, CONFIG(idle_ns), 0, 86400, "SECONDS",
+     "that a connection may stay without a request (15)"},
+    {"--log", OPTION_TEXT, CONFIG(log_path), 0, 0, "FILE",
+     "append the access log to a file; -: standard output (-)"},
+    {"--no-log", OPTION_UNFLAG, FIELD(is_logging), 0, 0, NULL, "no access log"},
+    {0},
+};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_serve = {
+    .name = "serve",
+    .run = run,
+    .summary = "Serves the files of a folder by HTTP/1.1, until SIGTERM or Ctrl-C.",
+    .arguments = "DIR",
+    .arguments_max = 1,
+    .options = options,
+    .details =
+        "GET and HEAD, index.html, conditions and single ranges. Nothing outside DIR is served.\n"
+        "The end is graceful: responses under way are finished, for ten seconds at most; a\n"
+        "second signal ends it at once.\n",
+};
+
+void serve_defaults(struct server_config *ret_config)
+{
+    *ret_config = (struct server_config){
+        .listen = "127.0.0.1:8080",
+        .port = SERVER_NO_PORT,
+        .max_connections = 1024,
+        .max_requests = 100000,
+        .timeout_ns = 30 * HEALD_SEC,
+        .idle_ns = 15 * HEALD_SEC,
+        .log_path = "-",
+    };
+}
+
+/* Takes away the socket's file, which a listener at "unix:/path" leaves. */
+static void remove_socket(const char *url)
+{
+    if (strncmp(url, "unix:/", 6) == 0)
+        unlink(url + 5);
+}
+
+int serve(const struct server_config *config, void (*what_next)(const char *url))
+{
+    char url[HEALD_ADDR_TEXT + 16];
+    struct server *server = malloc(sizeof *server);
+    if (!server) {
+        fprintf(stderr, "heald serve: out of memory\n");
+        return 1;
+    }
+    int status = server_open(server, config, url, sizeof url);
+    if (status) {
+        free(server);
+        return status;
+    }
+    printf("back end %s, engine %s\nlistening on %s\n", heald_loop_backend(server->loop),
+           heald_loop_engine(server->loop), url);
+    if (what_next)
+        what_next(url);
+    fflush(stdout);
+
+    int error = server_run(server);
+    if (error)
+        fprintf(stderr, "heald serve: %s\n", heald_strerror(error));
+    server_close(server);
+    remove_socket(url);
+    free(server);
+    return error ? 1 : 0;
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    struct serve_options o = {.is_logging = true};
+    const char *folder = NULL;
+    (void)program;
+    serve_defaults(&o.config);
+    int status = options_parse(command, argc, argv, &o, &folder);
+    if (status != OPTIONS_GO_ON)
+        return status;
+    if (!folder)
+        return options_refuse(command, "which folder? usage: heald serve DIR");
+    o.config.folder = folder;
+    if (!o.is_logging)
+        o.config.log_path = NULL;
+    return serve(&o.config, NULL);
+}

@@ -1,0 +1,284 @@
+/*
+ * server.c: see server.h. One thread.
+ *
+ * The server accepts while it has room: at max_connections the accept is cancelled, so that the
+ * system's queue holds who comes next, and submitted again when a connection has gone. When the
+ * system has no descriptor left it accepts again after a moment, by a timer, as the socket stays
+ * readable all the while.
+ *
+ * The end: SIGTERM or SIGINT moves RUNNING to DRAINING, a second one or DRAIN_NS to CLOSING. When
+ * the last connection has gone the remaining ops are cancelled, and with the last op the loop ends.
+ */
+#include "server.h"
+
+#include "http_conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define PAUSE_NS (100 * HEALD_MS)
+#define DRAIN_NS (10 * HEALD_SEC)
+
+static void accept_more(struct server *server);
+
+/* What is still open when the last connection has gone. */
+static void end_ops(struct server *server)
+{
+    heald_cancel(&server->drain);
+    heald_cancel(&server->term);
+    heald_cancel(&server->intr);
+    access_log_stop(&server->log);
+}
+
+void server_conn_gone(struct server *server)
+{
+    if (server->phase == SERVER_RUNNING)
+        accept_more(server);
+    else if (server->connections == 0)
+        end_ops(server);
+}
+
+/* More were accepted at once than there is room for: says so as well as it can without waiting. */
+static void turn_away(struct server *server, int fd)
+{
+    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    ssize_t sent = send(fd, busy, sizeof busy - 1, MSG_DONTWAIT);
+    (void)sent;
+    heald_close(server->loop, fd);
+}
+
+static void on_pause_over(struct heald_op *op)
+{
+    struct server *server = heald_container_of(op, struct server, pause);
+    server->is_paused = false;
+    accept_more(server);
+}
+
+static void on_accepted(struct heald_op *op)
+{
+    struct server *server = heald_container_of(op, struct server, accept);
+    if (op->result >= 0) {
+        if (server->connections < server->config->max_connections &&
+            server->phase == SERVER_RUNNING)
+            conn_open(server, (int)op->result);
+        else
+            turn_away(server, (int)op->result);
+    }
+    if (op->flags & HEALD_MORE) {
+        if (server->connections >= server->config->max_connections)
+            heald_cancel(&server->accept);
+        return;
+    }
+    server->is_accepting = false;
+    if (op->result < 0 && op->result != -ECANCELED && server->phase == SERVER_RUNNING) {
+        heald_prep_timer(&server->pause, heald_now(server->loop) + PAUSE_NS);
+        server->is_paused = heald_submit(server->loop, &server->pause, on_pause_over) == 0;
+    }
+    accept_more(server);
+}
+
+static void accept_more(struct server *server)
+{
+    if (server->is_accepting || server->is_paused || server->phase != SERVER_RUNNING ||
+        server->connections >= server->config->max_connections)
+        return;
+    heald_prep_accept_multishot(&server->accept, server->listen_fd);
+    server->is_accepting = heald_submit(server->loop, &server->accept, on_accepted) == 0;
+}
+
+/* The next connection is read first, as conn_cancel() and conn_drain() may end the one. */
+static void each_conn(struct server *server, void (*call)(struct conn *c))
+{
+    for (struct conn *c = server->conns, *next; c; c = next) {
+        next = c->next;
+        call(c);
+    }
+}
+
+static void close_all(struct server *server)
+{
+    server->phase = SERVER_CLOSING;
+    each_conn(server, conn_cancel);
+}
+
+static void on_drain_over(struct heald_op *op)
+{
+    struct server *server = heald_container_of(op, struct server, drain);
+    if (op->result != -ECANCELED)
+        close_all(server);
+}
+
+static void begin_drain(struct server *server)
+{
+    server->phase = SERVER_DRAINING;
+    heald_cancel(&server->accept);
+    heald_cancel(&server->pause);
+    heald_close(server->loop, server->listen_fd);
+    server->listen_fd = -1;
+    if (server->connections == 0) {
+        end_ops(server);
+        return;
+    }
+    heald_prep_timer(&server->drain, heald_now(server->loop) + DRAIN_NS);
+    if (heald_submit(server->loop, &server->drain, on_drain_over) < 0)
+        close_all(server);
+    each_conn(server, conn_drain);
+}
+
+static void on_signal(struct heald_op *op)
+{
+    struct server *server = op->data;
+    if (op->result < 0)
+        return;
+    if (server->phase == SERVER_RUNNING)
+        begin_drain(server);
+    else if (server->phase == SERVER_DRAINING)
+        close_all(server);
+}
+
+static int await_signal(struct server *server, struct heald_op *op, int signo)
+{
+    op->data = server;
+    op->name = "signal";
+    op->op_class = HEALD_URGENT;
+    heald_prep_signal(op, signo, NULL);
+    return heald_submit(server->loop, op, on_signal);
+}
+
+/* As many descriptors as the connections may need, as far as the system grants them. */
+static void raise_limit(const struct server_config *config)
+{
+    struct rlimit limit;
+    rlim_t wish = (rlim_t)config->max_connections * 2 + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wish)
+        return;
+    limit.rlim_cur =
+        limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wish ? limit.rlim_max : wish;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int fail(int status, const char *what, const char *name, int error)
+{
+    fprintf(stderr, "heald serve: %s '%s': %s\n", what, name, heald_strerror(error));
+    return status;
+}
+
+/* The text of the address to listen at, with the port of --port in it. 0 or -errno. */
+static int listen_text(const struct server_config *config, char *text, size_t size)
+{
+    struct heald_addr addr;
+    int error = heald_addr_parse(config->listen, &addr);
+    if (error)
+        return error;
+    if (addr.len == 0)
+        return -EINVAL; /* a FIFO */
+    if (config->port == SERVER_NO_PORT) {
+        snprintf(text, size, "%s", config->listen);
+        return 0;
+    }
+    if (addr.u.sa.sa_family == AF_INET)
+        ((struct sockaddr_in *)(void *)&addr.u.storage)->sin_port = htons((uint16_t)config->port);
+    else if (addr.u.sa.sa_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)&addr.u.storage)->sin6_port = htons((uint16_t)config->port);
+    else
+        return -EINVAL;
+    return heald_addr_format(&addr, text, size) < 0 ? -EINVAL : 0;
+}
+
+static int open_listener(struct server *server, char *ret_url, size_t size)
+{
+    char text[HEALD_ADDR_TEXT];
+    struct heald_addr addr;
+    int one = 1;
+    int error = listen_text(server->config, text, sizeof text);
+    if (error)
+        return fail(2, "--listen", server->config->listen, error);
+    server->listen_fd = heald_listen(text, SOCK_STREAM, 0);
+    if (server->listen_fd < 0)
+        return fail(1, "cannot listen at", text, server->listen_fd);
+
+    /* Its connections inherit it. The last portion of a file would wait for the one before it. */
+    setsockopt(server->listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (heald_local_addr(server->listen_fd, &addr) == 0)
+        heald_addr_format(&addr, text, sizeof text);
+    bool is_unix = strncmp(text, "unix:", 5) == 0;
+    snprintf(ret_url, size, is_unix ? "%s" : "http://%s/", text);
+    return 0;
+}
+
+static int open_loop(struct server *server)
+{
+    const struct server_config *config = server->config;
+    struct heald_loop_options options = {.backend = config->backend, .engine = config->engine};
+    int error = heald_loop_open(&server->loop, &options);
+    if (error) {
+        const char *backend = config->backend ? config->backend : "as the environment has it";
+        const char *engine = config->engine ? config->engine : "as the environment has it";
+        fprintf(stderr, "heald serve: back end %s, engine %s: %s (see heald backends)\n", backend,
+                engine, heald_strerror(error));
+        return error == -EINVAL || error == -ENOSYS ? 2 : 1;
+    }
+    error = await_signal(server, &server->term, SIGTERM);
+    if (!error)
+        error = await_signal(server, &server->intr, SIGINT);
+    if (!error && (error = access_log_open(&server->log, server->loop, config->log_path)))
+        return fail(2, "--log", config->log_path, error);
+    return error ? fail(1, "cannot await", "SIGTERM, SIGINT", error) : 0;
+}
+
+int server_open(struct server *server, const struct server_config *config, char *ret_url,
+                size_t size)
+{
+    memset(server, 0, sizeof *server);
+    server->config = config;
+    server->listen_fd = -1;
+    server->log.fd = -1;
+    server->accept.name = "listener";
+    server->accept.op_class = HEALD_URGENT;
+    server->pause.name = server->drain.name = "server";
+    http_parser_settings(&server->http);
+    signal(SIGPIPE, SIG_IGN);
+    raise_limit(config);
+
+    server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (server->folder_fd < 0)
+        return fail(2, "cannot open the folder", config->folder, -errno);
+    int status = open_loop(server);
+    if (!status)
+        status = open_listener(server, ret_url, size);
+    if (status)
+        server_close(server);
+    return status;
+}
+
+int server_run(struct server *server)
+{
+    accept_more(server);
+    int result = heald_loop_run(server->loop);
+    return result < 0 ? result : 0;
+}
+
+void server_close(struct server *server)
+{
+    if (server->loop && server->phase == SERVER_RUNNING && server->connections == 0) {
+        server->phase = SERVER_CLOSING;
+        end_ops(server);
+        heald_loop_run(server->loop);
+    }
+    access_log_close(&server->log);
+    conn_free_spares(server);
+    if (server->listen_fd >= 0)
+        close(server->listen_fd);
+    if (server->loop)
+        heald_loop_close(server->loop);
+    close(server->folder_fd);
+}

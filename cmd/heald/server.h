@@ -1,0 +1,66 @@
+/* server.h: a listening socket, its connections, and their end. */
+#ifndef HEALD_CMD_SERVER_H
+#define HEALD_CMD_SERVER_H
+
+#include "access_log.h"
+#include "http_date.h"
+#include "http_request.h"
+
+struct server_config {
+    const char *folder;
+    const char *listen;
+    unsigned port; /* SERVER_NO_PORT: the one of `listen` */
+    const char *backend, *engine;
+    unsigned max_connections;
+    unsigned max_requests; /* on a connection */
+    int64_t timeout_ns;    /* for a whole request head, and for each buffer of a response */
+    int64_t idle_ns;       /* between requests */
+    const char *log_path;  /* NULL: none */
+    bool is_listing;
+};
+
+enum { SERVER_NO_PORT = 65536 };
+
+/* Where the server stands; only ever moves on. */
+enum server_phase {
+    SERVER_RUNNING,
+    SERVER_DRAINING, /* nobody new; idle connections end, responses are finished */
+    SERVER_CLOSING   /* every op is cancelled, and its connection closed */
+};
+
+struct conn;
+
+struct server {
+    const struct server_config *config;
+    struct heald_loop *loop;
+    int folder_fd;
+    int listen_fd;
+    enum server_phase phase;
+    struct heald_op accept, pause, drain, term, intr;
+    bool is_accepting, is_paused;
+    unsigned connections;
+    struct conn *conns; /* all that are open */
+    struct conn *spare; /* closed ones, for the next */
+    unsigned spares;
+    struct http_clock clock;
+    llhttp_settings_t http;
+    struct access_log log;
+};
+
+/*
+ * Opens the folder, the loop and the socket; on failure says why on stderr, in one line, and
+ * returns the exit status, else 0. ret_text gets what a client connects to:
+ * "http://127.0.0.1:8080/".
+ */
+int server_open(struct server *server, const struct server_config *config, char *ret_url,
+                size_t size);
+
+/* Serves until a signal ends it: 0, or -errno when the loop failed. */
+int server_run(struct server *server);
+
+void server_close(struct server *server);
+
+/* For the connections: one is gone. */
+void server_conn_gone(struct server *server);
+
+#endif
