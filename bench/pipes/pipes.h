@@ -29,14 +29,11 @@ struct pipes_peer {
     void (*close)(void *priv);
 };
 
-/* Pair i is readable: to be called by the callback of its event. */
-static inline void pipes_on_readable(struct pipes *p, int i)
+/* Pair i has received a token. */
+static inline void pipes_pass_on(struct pipes *p, int i)
 {
-    char token;
     int next = i + 1 < p->count ? i + 1 : 0;
 
-    if (recv(p->fds[i][0], &token, 1, 0) != 1)
-        bench_die("recv", errno);
     p->received++;
     if (p->left == 0)
         return;
@@ -44,6 +41,16 @@ static inline void pipes_on_readable(struct pipes *p, int i)
     if (send(p->fds[next][1], "e", 1, MSG_NOSIGNAL) != 1)
         bench_die("send", errno);
     p->fired++;
+}
+
+/* Pair i is readable: to be called by the callback of its event. */
+static inline void pipes_on_readable(struct pipes *p, int i)
+{
+    char token;
+
+    if (recv(p->fds[i][0], &token, 1, 0) != 1)
+        bench_die("recv", errno);
+    pipes_pass_on(p, i);
 }
 
 /*

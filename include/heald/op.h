@@ -46,28 +46,26 @@ struct heald_link {
     struct heald_link *next, *prev;
 };
 
+/*
+ * Ordered by what is used together: a timer needs the first 64 bytes alone, and the callback finds
+ * its op and its own struct side by side.
+ */
 struct heald_op {
-    /* Set by the owner while the op is idle. `data`, `name` and `op_class` outlast any number of
-     * preps. */
-    heald_fn *fn;        /* set by heald_submit() */
-    void *data;          /* the owner's; the value of a queued signal */
-    const char *name;    /* shown by heald_loop_list(); may be NULL */
-    int64_t deadline_ns; /* absolute, monotonic; every prep resets it to HEALD_FOREVER */
-
-    /* Set by the library. */
-    int64_t result;          /* >= 0, or -errno; valid from the completion on */
+    heald_fn *fn;            /* set by heald_submit() */
     struct heald_loop *loop; /* the loop that the op was submitted to last */
+    int64_t result;          /* >= 0, or -errno; valid from the completion on */
+    int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
+                                HEALD_FOREVER */
     uint16_t buffer;         /* which buffer of the group holds the data (multishot receive) */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
-    uint8_t op_class;        /* enum heald_class; set by the owner */
-
-    /* Private. */
-    uint8_t notify;
+    uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
+    uint8_t notify;          /* private, as all below but the last two */
     uint8_t signo;
     uint8_t kind;
     uint8_t state;
-    struct heald_link link;  /* its home: the queue of a descriptor, of a pool, of the loop */
     struct heald_link timer; /* in the timers of the loop, while it has a deadline */
+    struct heald_link aux;   /* second queue: the callbacks that are due, what an engine holds */
+    struct heald_link link;  /* home: the queue of a descriptor, of a pool, of the loop */
     union {
         struct {
             int fd;
@@ -125,7 +123,8 @@ struct heald_op {
             struct heald_child_status *ret;
         } child;
     } u;
-    struct heald_link aux; /* its second queue: the callbacks that are due, what an engine holds */
+    void *data;       /* the owner's; the value of a queued signal */
+    const char *name; /* the owner's, shown by heald_loop_list(); may be NULL */
 };
 
 /*

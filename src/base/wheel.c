@@ -72,35 +72,46 @@ static struct heald_link *first_slot(const struct heald_wheel *w, unsigned *ret_
     return (struct heald_link *)&w->head[level][slot];
 }
 
-static void release(struct heald_link *list, void (*expired)(void *, struct heald_op *), void *ctx)
+/* Moves the ops of a slot, whose base is `last` now, to lower levels. */
+static void cascade(struct heald_wheel *w, struct heald_link *slot)
 {
-    for (struct heald_link *node; (node = list_pop(list));)
-        expired(ctx, op_of(node));
+    struct heald_link list, *node;
+
+    list_take(&list, slot);
+    slot_emptied(w, slot);
+    while ((node = list_pop(&list))) {
+        /* The next one is likely far away in memory. */
+        __builtin_prefetch(op_of(list.next), 1);
+        heald_wheel_add(w, op_of(node));
+    }
 }
 
-void heald_wheel_expire(struct heald_wheel *w, int64_t now,
-                        void (*expired)(void *ctx, struct heald_op *op), void *ctx)
+unsigned heald_wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
+                            void (*expired)(void *ctx, struct heald_op *op), void *ctx)
 {
-    while (!heald_wheel_empty(w)) {
-        unsigned level;
-        int64_t base;
-        struct heald_link *slot = first_slot(w, &level, &base), list;
+    unsigned n = 0, level;
+    int64_t base;
+
+    while (!heald_wheel_empty(w) && n < limit) {
+        struct heald_link *slot = first_slot(w, &level, &base), *first = slot->next;
 
         if (base > now)
-            return;
-        list_take(&list, slot);
-        slot_emptied(w, slot);
+            break;
         w->last = base;
         /* A slot of the lowest level is one instant; an op alone in the first slot is the earliest
          * of all. */
-        bool alone = list.next == list.prev && op_of(list.next)->deadline_ns <= now;
-        if (level == 0 || alone) {
-            release(&list, expired, ctx);
+        bool alone = first->next == slot && op_of(first)->deadline_ns <= now;
+        if (level != 0 && !alone) {
+            cascade(w, slot);
             continue;
         }
-        for (struct heald_link *node; (node = list_pop(&list));)
-            heald_wheel_add(w, op_of(node));
+        list_remove(first);
+        if (list_empty(slot))
+            slot_emptied(w, slot);
+        expired(ctx, op_of(first));
+        n++;
     }
+    return n;
 }
 
 int64_t heald_wheel_next(const struct heald_wheel *w)

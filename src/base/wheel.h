@@ -37,12 +37,12 @@ void heald_wheel_add(struct heald_wheel *w, struct heald_op *op);
 void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op);
 
 /*
- * Takes out every op whose deadline is <= now and hands it to expired(), in order of deadlines,
- * equal ones in order of insertion. expired() may add ops that are later than now, and may not
- * remove others.
+ * Takes out ops whose deadline is <= now, at most `limit`, and hands each to expired(), in order of
+ * deadlines, equal ones in order of insertion. Returns how many there were. expired() may add ops
+ * that are later than now, and may not remove others.
  */
-void heald_wheel_expire(struct heald_wheel *w, int64_t now,
-                        void (*expired)(void *ctx, struct heald_op *op), void *ctx);
+unsigned heald_wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
+                            void (*expired)(void *ctx, struct heald_op *op), void *ctx);
 
 /* A time not after the earliest deadline; equal to it unless many ops share its slot. HEALD_FOREVER
  * when empty. */

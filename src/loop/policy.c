@@ -46,6 +46,8 @@ static struct heald_op *fifo_pop(struct heald_due *d, unsigned class)
     d->first[class] = op->aux.next;
     if (!op->aux.next)
         d->used &= ~(1u << class);
+    else
+        __builtin_prefetch(op_of(op->aux.next), 1); /* the one after: likely far away */
     op->aux.next = NULL;
     return op;
 }

@@ -67,7 +67,7 @@ static void alarm_rang(struct heald_op *watch)
 
     x.loop->sys->alarm_drain(a->fd);
     a->set_ns = 0;
-    heald_wheel_expire(&a->wheel, x.now, expired, &x);
+    heald_wheel_expire(&a->wheel, x.now, x.loop->turn_callbacks, expired, &x);
 }
 
 static int boot_open(struct heald_loop *loop)
@@ -118,7 +118,8 @@ void heald_timers_expire(struct heald_loop *loop)
     if (heald_wheel_empty(&loop->timers))
         return;
     x.now = heald_now(loop);
-    heald_wheel_expire(&loop->timers, x.now, expired, &x);
+    /* No more than can be told in this turn: what is told at once is still in the cache. */
+    heald_wheel_expire(&loop->timers, x.now, loop->turn_callbacks, expired, &x);
 }
 
 int64_t heald_timers_next(struct heald_loop *loop)
