@@ -10,7 +10,7 @@
 
 #include "op/op.h"
 
-enum { STRIDE_ONE = 1000 * 1000 };
+enum { STRIDE_ONE = 1000 * 1000, AHEAD = 8 };
 
 static inline struct heald_op *op_of(struct heald_link *node)
 {
@@ -25,29 +25,43 @@ void heald_due_init(struct heald_due *d, enum heald_policy policy,
         d->stride[c] = STRIDE_ONE / shares[c];
 }
 
+/*
+ * A queue is linked by aux.next. Long ones hold ops that were last touched long ago, each a miss of
+ * the cache and in no order that the processor could guess, so every op also knows the one
+ * AHEAD places behind it, in aux.prev, which pop fetches meanwhile.
+ */
 static void fifo_push(struct heald_due *d, unsigned class, struct heald_op *op)
 {
-    op->aux.next = NULL;
-    if (d->used & 1u << class) {
-        d->last[class]->next = &op->aux;
+    struct heald_fifo *f = &d->fifo[class];
+
+    op->aux.next = op->aux.prev = NULL;
+    if (f->count++) {
+        f->last->next = &op->aux;
     } else {
         d->used |= 1u << class;
-        d->first[class] = &op->aux;
+        f->first = &op->aux;
         if (d->pass[class] < d->now)
             d->pass[class] = d->now;
     }
-    d->last[class] = &op->aux;
+    f->last = &op->aux;
+    if (f->count > AHEAD) {
+        f->behind = f->count == AHEAD + 1 ? f->first : f->behind->next;
+        f->behind->prev = &op->aux;
+    }
 }
 
 static struct heald_op *fifo_pop(struct heald_due *d, unsigned class)
 {
-    struct heald_op *op = op_of(d->first[class]);
+    struct heald_fifo *f = &d->fifo[class];
+    struct heald_op *op = op_of(f->first);
 
-    d->first[class] = op->aux.next;
-    if (!op->aux.next)
+    f->first = op->aux.next;
+    if (!--f->count)
         d->used &= ~(1u << class);
-    else
-        __builtin_prefetch(op_of(op->aux.next), 1); /* the one after: likely far away */
+    if (op->aux.prev) {
+        __builtin_prefetch(op_of(op->aux.prev), 1);
+        __builtin_prefetch(&op_of(op->aux.prev)->link, 1);
+    }
     op->aux.next = NULL;
     return op;
 }
@@ -192,7 +206,7 @@ void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op,
 {
     for (int c = 0; c < POLICY_CLASSES; c++)
         if (d->used & 1u << c)
-            for (struct heald_link *n = d->first[c]; n; n = n->next)
+            for (struct heald_link *n = d->fifo[c].first; n; n = n->next)
                 each(op_of(n), user);
     heap_each(d, each, user);
 }

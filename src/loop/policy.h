@@ -12,11 +12,17 @@
 
 enum { POLICY_CLASSES = 3 };
 
+struct heald_fifo {
+    struct heald_link *first, *last;
+    struct heald_link *behind; /* AHEAD places before the last, once there are so many */
+    unsigned count;
+};
+
 struct heald_due {
     enum heald_policy policy;
     unsigned used;  /* bit c: queue c holds something */
     unsigned count; /* ops in all queues */
-    struct heald_link *first[POLICY_CLASSES], *last[POLICY_CLASSES];
+    struct heald_fifo fifo[POLICY_CLASSES];
     uint64_t pass[POLICY_CLASSES];   /* SHARES: virtual time at which the class may run next */
     uint64_t stride[POLICY_CLASSES]; /* SHARES: by how much a callback advances it */
     uint64_t now;                    /* SHARES: virtual time of the last callback */
