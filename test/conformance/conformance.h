@@ -1,0 +1,103 @@
+/*
+ * test/conformance/conformance.h: one set of cases over every back end times every engine.
+ *
+ * A feature is a file that adds its cases to a group. The index of a case (`_i`) is the number of a
+ * combination; main.c prints which is which. Only combinations that are there get cases; the others
+ * are skipped once each, with the reason, by the feature "combinations".
+ */
+#ifndef HEALD_TEST_CONFORMANCE_H
+#define HEALD_TEST_CONFORMANCE_H
+
+#include "check/harness.h"
+
+#include <heald/heald.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The features, a file each. */
+#define FEATURES(X) X(combinations) X(cancel) X(streams) X(timers)
+
+#define FEATURE_DECLARE(name) void add_##name(TCase *group);
+FEATURES(FEATURE_DECLARE)
+
+/* Adds a case for every combination that is there; for every back end once, on the engine `sync`
+ * (what has nothing to do with files, and takes long); once, with no combination. */
+void add_everywhere(TCase *group, const TTest *test);
+void add_on_backends(TCase *group, const TTest *test);
+void add_once(TCase *group, const TTest *test);
+
+int combinations(void);
+const char *backend_of(int combination);
+const char *engine_of(int combination);
+
+/* A loop on a combination; the second form with further options. It must be there. */
+struct heald_loop *loop_on(int combination);
+struct heald_loop *loop_with(int combination, struct heald_loop_options options);
+
+/* Closes a loop in which nothing may live any more. */
+void loop_end(struct heald_loop *loop);
+
+/* An op that writes down what it was told. */
+struct probe {
+    struct heald_op op;
+    int calls;      /* callbacks */
+    int finals;     /* those without HEALD_MORE; a second one fails the case */
+    int64_t result; /* of the last callback */
+    unsigned stamp; /* counts the final callbacks of all probes */
+};
+
+/* The callback of a probe. */
+void probe_told(struct heald_op *op);
+
+/* probe_start: submits the probe as it was prepared. probe_end: turns the loop until it is over,
+ * five seconds at most, and returns the result. probe_do: both. */
+void probe_start(struct heald_loop *loop, struct probe *p);
+int64_t probe_end(struct probe *p);
+int64_t probe_do(struct heald_loop *loop, struct probe *p);
+
+/* Cancels a probe that waits, and sees it end with -ECANCELED. */
+void probe_cancel(struct probe *p);
+
+/* Turns the loop for that long, whatever happens in it. */
+void turn_for(struct heald_loop *loop, int64_t ns);
+
+/* Turns the loop until *count has reached `want`, five seconds at most. */
+void turn_until(struct heald_loop *loop, const int *count, int want);
+
+/* The monotonic time now. */
+int64_t now(void);
+
+/* Single operations, done to their end. */
+int64_t op_recv(struct heald_loop *loop, int fd, void *buf, size_t len);
+int64_t op_send(struct heald_loop *loop, int fd, const void *buf, size_t len);
+int64_t op_read(struct heald_loop *loop, int fd, void *buf, size_t len, int64_t offset);
+int64_t op_write(struct heald_loop *loop, int fd, const void *buf, size_t len, int64_t offset);
+
+/* Two ends of a stream: what is written to fds[1] is read from fds[0]. Non-blocking. */
+enum pair_kind { PAIR_TCP, PAIR_UNIX, PAIR_PIPE, PAIR_KINDS };
+void pair_open(enum pair_kind kind, int fds[2]);
+void pair_close(struct heald_loop *loop, int fds[2]);
+
+/* A socket that listens on a free port of 127.0.0.1, and its address. */
+int tcp_listen(int backlog, struct heald_addr *ret_addr);
+
+/* A socket that is connected to the address; plain calls. */
+int tcp_connect(const struct heald_addr *addr);
+
+void set_blocking(int fd, bool blocking);
+
+/* Bytes that depend on their place, and the check of them. */
+void pattern_fill(void *buf, size_t len, size_t offset);
+void pattern_check(const void *buf, size_t len, size_t offset);
+
+/* A folder of its own for the case, removed with everything in it by folder_remove(). */
+int folder_make(char path[static 64]);
+void folder_remove(int fd, const char *path);
+
+#endif

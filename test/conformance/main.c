@@ -1,0 +1,138 @@
+/*
+ * test/conformance/main.c: the combinations, and the program: test-conformance [FEATURE...].
+ * Without an argument all features run.
+ */
+#include "conformance/conformance.h"
+
+#include <stdio.h>
+
+enum { FEATURES_MAX = 16 };
+
+static struct {
+    struct heald_feature backends[FEATURES_MAX], engines[FEATURES_MAX];
+    int backend_count, engine_count;
+    int pairs; /* of a case and a combination that were added */
+} table;
+
+int combinations(void)
+{
+    return table.backend_count * table.engine_count;
+}
+
+static const struct heald_feature *backend_row(int combination)
+{
+    return &table.backends[combination / table.engine_count];
+}
+
+static const struct heald_feature *engine_row(int combination)
+{
+    return &table.engines[combination % table.engine_count];
+}
+
+const char *backend_of(int combination)
+{
+    return backend_row(combination)->name;
+}
+
+const char *engine_of(int combination)
+{
+    return engine_row(combination)->name;
+}
+
+static bool is_there(int combination)
+{
+    return !backend_row(combination)->error && !engine_row(combination)->error;
+}
+
+void add_everywhere(TCase *group, const TTest *test)
+{
+    for (int i = 0; i < combinations(); i++)
+        if (is_there(i)) {
+            harness_add_range(group, test, i, i + 1);
+            table.pairs++;
+        }
+}
+
+void add_on_backends(TCase *group, const TTest *test)
+{
+    for (int i = 0; i < combinations(); i++)
+        if (is_there(i) && strcmp(engine_of(i), "sync") == 0) {
+            harness_add_range(group, test, i, i + 1);
+            table.pairs++;
+        }
+}
+
+void add_once(TCase *group, const TTest *test)
+{
+    harness_add(group, test);
+}
+
+HEALD_CASE(opens_and_closes)
+{
+    const struct heald_feature *backend = backend_row(_i), *engine = engine_row(_i);
+
+    if (backend->error)
+        harness_skip("back end %s: %s", backend->name, backend->why);
+    if (engine->error)
+        harness_skip("engine %s: %s", engine->name, engine->why);
+    struct heald_loop *loop = loop_on(_i);
+    ck_assert_str_eq(heald_loop_backend(loop), backend->name);
+    ck_assert_str_eq(heald_loop_engine(loop), engine->name);
+    loop_end(loop);
+}
+
+void add_combinations(TCase *group)
+{
+    harness_add_range(group, opens_and_closes, 0, combinations());
+}
+
+static void print_pairs(void)
+{
+    const char *before = "";
+
+    printf("%d pairs of a case and a combination:", table.pairs);
+    for (int i = 0; i < combinations(); i++)
+        if (is_there(i)) {
+            printf("%s %d %s/%s", before, i, backend_of(i), engine_of(i));
+            before = ",";
+        }
+    printf("\n");
+}
+
+#define FEATURE_ROW(feature) {#feature, add_##feature},
+
+static int add_feature(Suite *suite, const char *wish)
+{
+    static const struct {
+        const char *name;
+        void (*add)(TCase *group);
+    } features[] = {FEATURES(FEATURE_ROW)};
+    int found = 0;
+
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (!wish || strcmp(wish, features[i].name) == 0) {
+            features[i].add(harness_group(suite, features[i].name));
+            found++;
+        }
+    return found;
+}
+
+int main(int argc, char *argv[])
+{
+    Suite *suite = suite_create("conformance");
+
+    /* The loops here are opened by name; a wish of the user's would only be in the way. */
+    unsetenv("HEALD_BACKEND");
+    unsetenv("HEALD_ENGINE");
+    table.backend_count = (int)heald_backends(table.backends, FEATURES_MAX);
+    table.engine_count = (int)heald_engines(table.engines, FEATURES_MAX);
+    if (argc < 2)
+        add_feature(suite, NULL);
+    for (int i = 1; i < argc; i++)
+        if (!add_feature(suite, argv[i])) {
+            fprintf(stderr, "there is no feature \"%s\"\n", argv[i]);
+            return 2;
+        }
+    print_pairs();
+    return harness_run(suite);
+}
