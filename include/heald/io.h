@@ -70,18 +70,22 @@ HEALD_API int heald_buf_group_open(struct heald_buf_group **ret_group, struct he
                                    void *memory, unsigned count, size_t size);
 HEALD_API int heald_buf_group_close(struct heald_buf_group *group);
 
+/* op->buffer where there is none: of an empty datagram, of an error. */
+#define HEALD_NO_BUFFER 0xffffu
+
 /* The bytes of buffer `index` (op->buffer in the callback); they are the callback's until it gives
- * them back. */
+ * them back. NULL: no such buffer. */
 HEALD_API void *heald_buf_data(const struct heald_buf_group *group, unsigned index);
 
-/* Gives a buffer back to its group. -EINVAL: no such buffer, or it was not out. */
+/* Gives a buffer back to its group. -EINVAL: no such buffer, or it was not out. HEALD_NO_BUFFER is
+ * taken, and nothing happens. */
 HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 
 /*
  * Receives again and again, each time into a buffer of the group: calls back with HEALD_MORE for
  * each portion of data (result bytes in op->buffer), and without it at the end: 0 (end of stream),
  * -ENOBUFS (no buffer is free: give some back and submit again; nothing is lost), another -errno,
- * or -ECANCELED. An empty datagram is a portion of 0 bytes.
+ * or -ECANCELED. An empty datagram is a portion of 0 bytes in no buffer.
  */
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                         int flags);

@@ -79,7 +79,7 @@ int heald_buf_group_close(struct heald_buf_group *g)
 
 void *heald_buf_data(const struct heald_buf_group *g, unsigned index)
 {
-    return g->memory + (size_t)index * g->size;
+    return index < g->count ? g->memory + (size_t)index * g->size : NULL;
 }
 
 void heald_group_out(struct heald_buf_group *g, unsigned index)
@@ -98,6 +98,8 @@ int heald_group_take(struct heald_buf_group *g)
 
 int heald_buf_return(struct heald_buf_group *g, unsigned index)
 {
+    if (index == HEALD_NO_BUFFER)
+        return 0;
     if (index >= g->count || !(g->out[index / BITS] & UINT64_C(1) << index % BITS))
         return -EINVAL;
     g->out[index / BITS] &= ~(UINT64_C(1) << index % BITS);

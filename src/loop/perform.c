@@ -33,13 +33,16 @@ static int64_t perform_recv_multi(struct heald_loop *loop, const struct heald_op
     struct heald_buf_group *g = op->u.group.group;
     int index = heald_group_take(g);
 
+    *ret_buffer = HEALD_NO_BUFFER;
     if (index < 0)
         return index;
     int64_t n = loop->sys->recv_now(op->u.group.fd, heald_buf_data(g, (unsigned)index), g->size,
                                     op->u.group.flags);
-    if (n < 0)
+    /* As a ring does: what takes no room takes no buffer. */
+    if (n > 0)
+        *ret_buffer = (uint16_t)index;
+    else
         heald_buf_return(g, (unsigned)index);
-    *ret_buffer = (uint16_t)index;
     return n;
 }
 

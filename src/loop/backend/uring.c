@@ -188,7 +188,7 @@ static void uring_cancel(struct heald_backend *b, struct heald_op *op)
         /* The kernel has never heard of it. */
         op->flags &= (uint8_t)~OP_BACKLOG;
         list_remove(&op->aux);
-        heald_kernel_done(b->loop, op, -ECANCELED, false, 0);
+        heald_kernel_done(b->loop, op, -ECANCELED, false, HEALD_NO_BUFFER);
     } else if (!list_empty(&u->backlog) || !hand_over(b, op)) {
         enqueue(u, op);
     }
@@ -227,15 +227,17 @@ static bool try_again(struct heald_backend *b, struct heald_op *op, uint64_t dat
 
 static void done(struct heald_backend *b, struct heald_op *op, const struct io_uring_cqe *cqe)
 {
-    unsigned buffer = 0;
+    unsigned buffer = HEALD_NO_BUFFER;
     int result = cqe->res;
 
     if (cqe->flags & IORING_CQE_F_BUFFER) {
         buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         heald_group_out(op->u.group.group, buffer);
-        /* Only what is told takes a buffer out. */
-        if (result < 0)
+        /* Only what takes room takes a buffer out. */
+        if (result <= 0) {
             heald_buf_return(op->u.group.group, buffer);
+            buffer = HEALD_NO_BUFFER;
+        }
     }
     /* Its end was asked for, and the asking still waits for room; aux is needed now. */
     bool more = cqe->flags & IORING_CQE_F_MORE;
