@@ -5,7 +5,7 @@
  * another, from the turn alone: so a callback may submit, cancel or free anything, itself included,
  * and callbacks never nest.
  */
-#include "loop/loop.h"
+#include "loop/complete.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -18,27 +18,33 @@ void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t r
     heald_due_push(&loop->due, op);
 }
 
-void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
+void heald_complete_tidy(struct heald_loop *loop, struct heald_op *op)
 {
-    assert(!(op->flags & OP_DUE));
     if (list_linked(&op->timer))
         heald_timers_remove(loop, op);
     if (op->kind == OP_CHILD)
         heald_await_child_close(loop, op);
     else if (op->kind == OP_RECV_MULTI)
         heald_group_use(op->u.group.group, -1);
-    /* What a deadline ended says so, by our own knowledge and not by the kernel's codes. */
-    op->result = result == -ECANCELED && op->flags & OP_TIMED_OUT ? -ETIMEDOUT : result;
-    op_move(op, OP_DONE);
-    if (!op->fn && op->notify != OP_NOTIFY_SIGNAL) {
-        loop->stats.live--;
-        loop->stats.completed++;
-        loop->settled = true;
-        op_move(op, OP_IDLE);
-        return;
-    }
-    op->flags |= OP_DUE;
-    heald_due_push(&loop->due, op);
+}
+
+/* The op is over for the loop as well. */
+static inline void count_out(struct heald_loop *loop)
+{
+    loop->stats.live--;
+    loop->stats.completed++;
+}
+
+void heald_complete_silent(struct heald_loop *loop, struct heald_op *op)
+{
+    count_out(loop);
+    loop->settled = true;
+    op_move(op, OP_IDLE);
+}
+
+void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    heald_complete_inline(loop, op, result);
 }
 
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
@@ -49,8 +55,7 @@ static void tell_signal(struct heald_loop *loop, struct heald_op *op)
         heald_due_push(&loop->due, op);
         return;
     }
-    loop->stats.live--;
-    loop->stats.completed++;
+    count_out(loop);
     op_move(op, OP_IDLE);
 }
 
@@ -58,8 +63,7 @@ static void tell_thread(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
 
-    loop->stats.live--;
-    loop->stats.completed++;
+    count_out(loop);
     op->link.prev = NULL;
     if (heald_loop_pool(loop, &pool) == 0 && heald_pool_submit(pool, &op->link) == 0)
         return;
@@ -89,17 +93,12 @@ static void go_on(struct heald_loop *loop, struct heald_op *op)
     }
 }
 
-static void tell(struct heald_loop *loop, struct heald_op *op)
+/* All but the final callback in the loop. */
+static void tell_otherwise(struct heald_loop *loop, struct heald_op *op)
 {
-    op->flags &= (uint8_t)~OP_DUE;
     if (op->flags & HEALD_MORE) {
         op->fn(op);
         go_on(loop, op);
-    } else if (op->notify == OP_NOTIFY_CALLBACK) {
-        loop->stats.live--;
-        loop->stats.completed++;
-        op_move(op, OP_IDLE);
-        op->fn(op);
     } else if (op->notify == OP_NOTIFY_SIGNAL) {
         tell_signal(loop, op);
     } else {
@@ -112,12 +111,19 @@ int heald_dispatch(struct heald_loop *loop, unsigned limit)
     unsigned n = 0;
     struct heald_op *op;
 
-    /* Callbacks see whether they are to stop after each one. Relaxed: a stop from afar may be seen
-     * one callback late. */
-    while (n < limit && !__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED) &&
-           (op = heald_due_pop(&loop->due))) {
-        tell(loop, op);
+    while (n < limit && (op = heald_due_pop(&loop->due))) {
         n++;
+        op->flags &= (uint8_t)~OP_DUE;
+        if (!(op->flags & HEALD_MORE) && op->notify == OP_NOTIFY_CALLBACK) {
+            count_out(loop);
+            op_move(op, OP_IDLE);
+            op->fn(op);
+        } else {
+            tell_otherwise(loop, op);
+        }
+        /* Relaxed: a stop from afar may be seen one callback late. */
+        if (__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED))
+            break;
     }
     loop->stats.callbacks += n;
     return (int)n;

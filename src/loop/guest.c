@@ -44,7 +44,7 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     int err = loop->backend.ops->submit ? loop->backend.ops->wait(&loop->backend, 0) : 0;
     if (err && err != -EINTR)
         return err;
-    bool quiet = heald_mailbox_sleep(loop) && !loop->due.count;
+    bool quiet = heald_mailbox_sleep(loop) && !heald_due_any(&loop->due);
     *ret_deadline_ns = quiet ? heald_timers_next(loop) : 0;
     return 0;
 }

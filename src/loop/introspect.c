@@ -16,7 +16,7 @@ void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *re
 {
     *ret_stats = loop->stats;
     ret_stats->wakes = __atomic_load_n(&loop->mailbox.rings, __ATOMIC_RELAXED);
-    ret_stats->due = loop->due.count;
+    ret_stats->due = heald_due_count(&loop->due);
 }
 
 struct listing {

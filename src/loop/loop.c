@@ -197,8 +197,9 @@ static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    int64_t timeout =
-        loop->due.count || loop->settled || !deadline_ns ? 0 : timeout_until(loop, deadline_ns);
+    int64_t timeout = heald_due_any(&loop->due) || loop->settled || !deadline_ns
+                          ? 0
+                          : timeout_until(loop, deadline_ns);
     bool sleeps = timeout != 0;
 
     if (sleeps && !heald_mailbox_sleep(loop))
@@ -292,7 +293,7 @@ int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigne
          late = is_late(loop, deadline_ns)) {
         if (take_stop(loop))
             return -ECANCELED;
-        if (late && !loop->due.count)
+        if (late && !heald_due_any(&loop->due))
             return -ETIMEDOUT;
         if ((err = turn(loop, deadline_ns)) < 0)
             return err;

@@ -14,7 +14,7 @@
  * Writes are tried at once. A write that found no room sets FDS_FULL, and from then on they wait
  * for POLLOUT.
  */
-#include "loop/loop.h"
+#include "loop/ready.h"
 
 #include <errno.h>
 
@@ -76,24 +76,6 @@ void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
     arm_entry(loop, e, fd, 0);
 }
 
-/* After a read of n bytes: may there be more? */
-static void note_read(struct heald_fd *e, const struct heald_op *op, int64_t n)
-{
-    size_t asked;
-
-    if (op->kind == OP_RECV || op->kind == OP_READ)
-        asked = op->u.rw.len;
-    else if (op->kind == OP_RECV_MULTI)
-        asked = op->u.group.group->size;
-    else
-        return;
-    /* n 0 is the end of the stream, which stays readable; a peek takes nothing out, and MSG_TRUNC
-     * counts otherwise. */
-    if (n > 0 && (size_t)n < asked && !(e->flags & FDS_STICKY) &&
-        !(op->kind == OP_RECV && op->u.rw.off))
-        e->flags &= (uint8_t)~FDS_READABLE;
-}
-
 static void finish(struct heald_loop *loop, struct heald_fd *e, int dir, struct heald_op *op,
                    int64_t result)
 {
@@ -119,11 +101,11 @@ static bool try_first(struct heald_loop *loop, struct heald_fd *e, int dir)
     e = &loop->fds.v[fd];
     /* -EAGAIN from a connect that has not begun is an answer: a Unix listener's queue is full. */
     if (result == -EAGAIN && !(op->kind == OP_CONNECT && !(op->flags & OP_STARTED))) {
-        e->flags = (uint8_t)(dir == DIR_IN ? e->flags & ~FDS_READABLE : e->flags | FDS_FULL);
+        ready_note_nothing(e, dir);
         return false;
     }
     if (dir == DIR_IN && e->flags & FDS_EDGE)
-        note_read(e, op, result);
+        ready_note_read(e, op, result);
     finish(loop, e, dir, op, result);
     return true;
 }
@@ -187,7 +169,11 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     bool first = !e->queue[dir];
 
     fds_push(&e->queue[dir], op);
-    if (first)
+    if (!first)
+        return;
+    if (ready_will_be_told(e, dir))
+        op_move(op, OP_ARMED);
+    else
         heald_ready_kick(loop, e, dir);
 }
 
@@ -231,27 +217,40 @@ static void note_event(struct heald_fd *e, unsigned events)
         e->flags |= FDS_STICKY;
 }
 
+static void event_of_level(struct heald_loop *loop, struct heald_fd *e, unsigned events)
+{
+    const struct heald_op *in = e->queue[DIR_IN];
+
+    /* One op an event: the next might wait in vain, and a level is reported again. */
+    if (in && !(in->flags & OP_DUE) && events & EVENTS_IN)
+        try_first(loop, e, DIR_IN);
+}
+
+/* Is there a part of these events that nobody waits for, and that would be reported for ever? */
+static bool is_idle(const struct heald_fd *e, unsigned events)
+{
+    unsigned want = wanted(e);
+
+    return events & ~want & (POLLIN | POLLPRI | POLLOUT | heald_poll_rdhup) ||
+           (!want && events & EVENTS_ANYHOW);
+}
+
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
-    if (!e || e->key != key)
+    if (!e || e->key != key || ready_receive(loop, e, events))
         return;
-    bool edge = e->flags & FDS_EDGE;
-    /* Nobody waits for a part of this, and a level would be reported again and again. */
-    bool idle =
-        !edge && ((events & (POLLIN | POLLPRI | heald_poll_rdhup) & ~wanted(e)) ||
-                  (events & POLLOUT & ~wanted(e)) || (events & EVENTS_ANYHOW && !wanted(e)));
+    bool edge = e->flags & FDS_EDGE, idle = !edge && is_idle(e, events);
     note_event(e, events);
-    if (edge) {
+    if (edge)
         run_queue(loop, fd, DIR_IN);
-    } else if (e->queue[DIR_IN] && !(e->queue[DIR_IN]->flags & OP_DUE) && events & EVENTS_IN) {
-        /* One op an event: the next might wait in vain, and a level is reported again. */
-        try_first(loop, e, DIR_IN);
-    }
+    else
+        event_of_level(loop, e, events);
     run_queue(loop, fd, DIR_OUT);
     e = &loop->fds.v[fd];
-    tell_polls(loop, e, events);
+    if (e->polls)
+        tell_polls(loop, e, events);
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
 }

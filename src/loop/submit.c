@@ -2,7 +2,7 @@
  * loop/submit.c: from the caller to whoever does the work, and the way of a cancel. The loop's
  * thread.
  */
-#include "loop/loop.h"
+#include "loop/ready.h"
 
 #include <heald/io.h>
 
@@ -17,8 +17,7 @@ static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t re
 
 static bool is_rw(const struct heald_op *op)
 {
-    return op->kind == OP_READ || op->kind == OP_READV || op->kind == OP_WRITE ||
-           op->kind == OP_WRITEV;
+    return op_traits[op->kind] & OP_RW;
 }
 
 /* On a regular file: the engine's, if it can be meant; the rest fails as the system says. */
@@ -100,9 +99,7 @@ int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
 
 static int check(const struct heald_loop *loop, const struct heald_op *op, heald_fn *fn)
 {
-    if (op_load_state(op) != OP_IDLE)
-        return -EBUSY;
-    if (op->kind == OP_NONE || op->kind >= OP_POST || op->kind == OP_WATCH)
+    if (!(op_traits[op->kind] & OP_PUBLIC))
         return -EINVAL;
     if (op_is_multishot(op) && (!fn || op->notify != OP_NOTIFY_CALLBACK))
         return -EINVAL;
@@ -111,24 +108,36 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
 
+/* The way of every op but the plain one in its usual case. */
+static int start(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = heald_loop_start(loop, op);
+
+    if (err) {
+        loop->stats.submitted--;
+        loop->stats.live--;
+        op_move(op, OP_IDLE);
+    }
+    return err;
+}
+
 int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
-    int err = check(loop, op, fn);
+    bool plain = op_traits[op->kind] & OP_PLAIN && op->notify == OP_NOTIFY_CALLBACK;
+    int err;
 
-    if (err)
+    if (op_load_state(op) != OP_IDLE)
+        return -EBUSY;
+    if (!plain && (err = check(loop, op, fn)))
         return err;
     op->fn = fn;
     op->loop = loop;
     op->flags = 0;
     op_move(op, OP_QUEUED);
     loop->stats.live++;
-    err = heald_loop_start(loop, op);
-    if (err) {
-        loop->stats.live--;
-        op_move(op, OP_IDLE);
-        return err;
-    }
     loop->stats.submitted++;
+    if (!(plain && ready_start_plain(loop, op)) && (err = start(loop, op)))
+        return err;
     if (op->deadline_ns != HEALD_FOREVER && op->state != OP_DONE && op->state != OP_IDLE &&
         op->kind != OP_TIMER)
         heald_wheel_add(&loop->timers, op);

@@ -13,6 +13,31 @@ const uint8_t op_moves[OP_STATES] = {
     [OP_DONE] = 1u << OP_IDLE,
 };
 
+const uint8_t op_traits[OP_KINDS] = {
+    [OP_READ] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
+    [OP_READV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
+    [OP_RECV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_PLAIN,
+    [OP_RECVMSG] = OP_PUBLIC | OP_ON_FD | OP_INWARD,
+    [OP_RECV_MULTI] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_MULTI | OP_TIDIES,
+    [OP_ACCEPT] = OP_PUBLIC | OP_ON_FD | OP_INWARD,
+    [OP_ACCEPT_MULTI] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_MULTI,
+    [OP_WRITE] = OP_PUBLIC | OP_ON_FD | OP_RW,
+    [OP_WRITEV] = OP_PUBLIC | OP_ON_FD | OP_RW,
+    [OP_SEND] = OP_PUBLIC | OP_ON_FD | OP_PLAIN,
+    [OP_SENDMSG] = OP_PUBLIC | OP_ON_FD,
+    [OP_CONNECT] = OP_PUBLIC | OP_ON_FD,
+    [OP_SHUTDOWN] = OP_PUBLIC | OP_ON_FD,
+    [OP_POLL] = OP_PUBLIC,
+    [OP_CLOSE] = OP_PUBLIC,
+    [OP_OPEN] = OP_PUBLIC,
+    [OP_OPEN_BENEATH] = OP_PUBLIC,
+    [OP_STAT] = OP_PUBLIC,
+    [OP_FSYNC] = OP_PUBLIC,
+    [OP_TIMER] = OP_PUBLIC | OP_MULTI,
+    [OP_SIGNAL] = OP_PUBLIC | OP_MULTI,
+    [OP_CHILD] = OP_PUBLIC | OP_TIDIES,
+};
+
 static const char *const state_names[OP_STATES] = {
     [OP_IDLE] = "idle",   [OP_QUEUED] = "queued",
     [OP_ARMED] = "armed", [OP_CANCELLING] = "cancelling",
@@ -106,15 +131,4 @@ const char *heald_op_state(const struct heald_op *op)
 {
     enum op_state state = op_load_state(op);
     return state < OP_STATES ? state_names[state] : "corrupt";
-}
-
-int op_prepare(struct heald_op *op)
-{
-    if (op_load_state(op) != OP_IDLE)
-        return -EBUSY;
-    op->kind = OP_NONE;
-    op->flags = 0;
-    op->result = 0;
-    op->deadline_ns = HEALD_FOREVER;
-    return 0;
 }

@@ -13,6 +13,7 @@
 #include <heald/op.h>
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
 
 enum op_state {
@@ -88,22 +89,35 @@ static inline enum op_state op_load_state(const struct heald_op *op)
     return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
 }
 
+/* What the loop must know of a kind before it looks closer. */
+enum {
+    OP_ON_FD = 0x01,  /* waits in the queue of a descriptor */
+    OP_INWARD = 0x02, /* … in that of reading */
+    OP_PLAIN =
+        0x04, /* one attempt, one result, and nothing to see to before or after: recv and send */
+    OP_RW = 0x08,     /* may be for a file */
+    OP_MULTI = 0x10,  /* may complete more than once */
+    OP_TIDIES = 0x20, /* holds something that its end gives back */
+    OP_PUBLIC = 0x40  /* may be submitted */
+};
+
+extern const uint8_t op_traits[OP_KINDS];
+
 static inline bool op_is_multishot(const struct heald_op *op)
 {
-    return op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI || op->kind == OP_SIGNAL ||
-           (op->kind == OP_TIMER && op->u.timer.period > 0);
+    return op_traits[op->kind] & OP_MULTI && (op->kind != OP_TIMER || op->u.timer.period > 0);
 }
 
 static inline bool op_is_inward(const struct heald_op *op)
 {
-    return op->kind <= OP_ACCEPT_MULTI;
+    return op_traits[op->kind] & OP_INWARD;
 }
 
 /* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the
- * exception: see route(). */
+ * exception: see submit.c. */
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
-    return op->kind <= OP_SHUTDOWN;
+    return op_traits[op->kind] & OP_ON_FD;
 }
 
 /* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */
@@ -113,6 +127,15 @@ static inline int op_fd(const struct heald_op *op)
 }
 
 /* Begins a prep: 0 and a clean op, or -EBUSY. */
-int op_prepare(struct heald_op *op);
+static inline int op_prepare(struct heald_op *op)
+{
+    if (op_load_state(op) != OP_IDLE)
+        return -EBUSY;
+    op->kind = OP_NONE;
+    op->flags = 0;
+    op->result = 0;
+    op->deadline_ns = HEALD_FOREVER;
+    return 0;
+}
 
 #endif

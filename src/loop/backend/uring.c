@@ -106,6 +106,23 @@ static void fill_rw(struct heald_backend *b, struct io_uring_sqe *sqe, struct he
         fill_socket_rw(u, sqe, op);
 }
 
+/* POLLPRI alone is never woken in a ring (seen on 6.18); sockets wake for POLLRDBAND with it. */
+static unsigned poll_events(const struct heald_op *op)
+{
+    unsigned events = fds_events(op);
+    return events & POLLPRI ? events | POLLRDBAND : events;
+}
+
+/* Takes out of a poll's result what only poll_events() asked for. */
+static int poll_result(const struct heald_op *op, int result)
+{
+    unsigned asked = fds_events(op) | POLLERR | POLLHUP | POLLNVAL;
+
+    if (result <= 0 || !((unsigned)result & POLLRDBAND))
+        return result;
+    return (unsigned)result & asked ? (int)((unsigned)result & asked) : POLLPRI;
+}
+
 static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     struct uring *u = b->priv;
@@ -135,7 +152,7 @@ static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald
     case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
     case OP_POLL:
     case OP_CHILD:
-    case OP_WATCH: io_uring_prep_poll_add(sqe, op_fd(op), fds_events(op)); break;
+    case OP_WATCH: io_uring_prep_poll_add(sqe, op_fd(op), poll_events(op)); break;
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
@@ -228,7 +245,7 @@ static bool try_again(struct heald_backend *b, struct heald_op *op, uint64_t dat
 static void done(struct heald_backend *b, struct heald_op *op, const struct io_uring_cqe *cqe)
 {
     unsigned buffer = HEALD_NO_BUFFER;
-    int result = cqe->res;
+    int result = op->kind == OP_POLL ? poll_result(op, cqe->res) : cqe->res;
 
     if (cqe->flags & IORING_CQE_F_BUFFER) {
         buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
