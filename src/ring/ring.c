@@ -90,8 +90,7 @@ static int enable(struct heald_ring *r)
     return 0;
 }
 
-/* Has the kernel something for us that only an enter brings to light? */
-static bool kernel_has_more(const struct heald_ring *r)
+bool heald_ring_behind(const struct heald_ring *r)
 {
     /* Relaxed: the kernel sets these flags again until it is asked. */
     unsigned flags = __atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED);
@@ -109,7 +108,7 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
         r->sys->bell_drain(r->bell);
     if (io_uring_cq_ready(&r->ring))
         timeout_ns = 0;
-    if (!timeout_ns && !heald_ring_pending(r) && !kernel_has_more(r))
+    if (!timeout_ns && !heald_ring_pending(r) && !heald_ring_behind(r))
         return 0;
     err = r->sys->gate(HEALD_GATE_RING_ENTER);
     if (err) {

@@ -54,6 +54,9 @@ static inline bool heald_ring_pending(const struct heald_ring *r)
  * -errno. */
 int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns);
 
+/* Has the kernel something for us that only an enter brings to light? */
+bool heald_ring_behind(const struct heald_ring *r);
+
 /* The next completion, or NULL; it stays until heald_ring_seen(). */
 struct io_uring_cqe *heald_ring_peek(struct heald_ring *r);
 

@@ -101,13 +101,10 @@ static void done(struct heald_engine *e, struct heald_op *op, int result)
         e->sink->done(e->sink, op, result, false);
 }
 
-static int ring_engine_flush(struct heald_engine *e)
+static void harvest(struct heald_engine *e, struct engine_ring *r)
 {
-    struct engine_ring *r = e->priv;
     struct io_uring_cqe *cqe;
 
-    work_off(r);
-    int err = heald_ring_enter(&r->ring, 0);
     while ((cqe = heald_ring_peek(&r->ring))) {
         struct heald_op *op = io_uring_cqe_get_data(cqe);
         int result = cqe->res;
@@ -115,6 +112,19 @@ static int ring_engine_flush(struct heald_engine *e)
         if (op)
             done(e, op, result);
     }
+}
+
+/* What had no room among the completions rings no bell when it gets there: it is asked for. */
+static int ring_engine_flush(struct heald_engine *e)
+{
+    struct engine_ring *r = e->priv;
+    int err;
+
+    do {
+        work_off(r);
+        err = heald_ring_enter(&r->ring, 0);
+        harvest(e, r);
+    } while (!err && heald_ring_behind(&r->ring));
     return err;
 }
 
