@@ -63,7 +63,7 @@ static int open_signals(struct heald_loop *loop)
     sigemptyset(&s->unblock);
     s->source.fd = -1;
     int err = loop->sys->signals_open(&s->source, &s->set);
-    if (!err && (err = heald_loop_watch(loop, &s->watch, s->source.fd, on_readable))) {
+    if (!err && (err = heald_loop_watch(loop, &s->watch, s->source.fd, on_readable, NULL))) {
         heald_forget(loop, s->source.fd);
         loop->sys->signals_close(&s->source);
     }

@@ -121,7 +121,7 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
     if (!err)
         err = heald_choose_engine(loop, o->engine);
     if (!err && loop->engine.fd >= 0)
-        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready);
+        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready, NULL);
     return err;
 }
 
@@ -161,7 +161,8 @@ int heald_loop_close(struct heald_loop *loop)
     return 0;
 }
 
-int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn)
+int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
+                     uint64_t *counter)
 {
     int err = 0;
     struct heald_fd *e = heald_fds_get(loop, fd, &err);
@@ -172,9 +173,12 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     op->kind = OP_WATCH;
     op->fn = fn;
     op->loop = loop;
-    op->u.poll.fd = fd;
-    op->u.poll.events = POLLIN;
+    op->u.rw.fd = fd;
+    op->u.rw.len = sizeof *counter;
+    op->u.rw.buf = counter;
     op_move(op, OP_QUEUED);
+    if (counter && loop->backend.ops->edge)
+        e->flags |= FDS_EDGE;
     if (!loop->backend.ops->submit)
         return heald_ready_poll(loop, e, op);
     fds_push(&e->polls, op);

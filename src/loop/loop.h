@@ -33,7 +33,8 @@ struct heald_mailbox {
     int sleeping;           /* atomic: 1 while the loop waits, or is about to */
     int stop;               /* atomic */
     int bell[2];
-    uint64_t rings; /* atomic */
+    uint64_t rings;         /* atomic */
+    uint64_t counter;       /* where a ring reads the bell */
     struct heald_op watch;
 };
 
@@ -133,9 +134,13 @@ bool heald_mailbox_sleep(
 void heald_mailbox_awake(struct heald_loop *loop);
 void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
-/* loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is
- * closed. */
-int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn);
+/*
+ * loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is
+ * closed. `counter` is NULL, or says that the descriptor is a counter of events (eventfd): then it
+ * need not be drained where changes are reported, and a ring reads it into *counter.
+ */
+int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
+                     uint64_t *counter);
 
 /* loop.c, for tests: opens a loop on a back end that is in no table. */
 int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,

@@ -122,6 +122,11 @@ static void bell_rang(struct heald_op *watch)
     watch->loop->sys->bell_drain(watch->loop->mailbox.bell[0]);
 }
 
+static void counter_rang(struct heald_op *watch)
+{
+    (void)watch; /* Each ring is a change, or was read by the ring: nothing is left to drain. */
+}
+
 int heald_mailbox_open(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
@@ -131,7 +136,11 @@ int heald_mailbox_open(struct heald_loop *loop)
         m->bell[0] = m->bell[1] = -1;
         return err;
     }
-    return heald_loop_watch(loop, &m->watch, m->bell[0], bell_rang);
+    /* A bell of one descriptor is a counter; a pipe fills up, and must be drained. */
+    bool counts =
+        m->bell[0] == m->bell[1] && (loop->backend.ops->edge || loop->backend.ops->submit);
+    return heald_loop_watch(loop, &m->watch, m->bell[0], counts ? counter_rang : bell_rang,
+                            counts ? &m->counter : NULL);
 }
 
 void heald_mailbox_close(struct heald_loop *loop)

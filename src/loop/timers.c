@@ -84,7 +84,7 @@ static int boot_open(struct heald_loop *loop)
     }
     heald_wheel_init(&a->wheel, now);
     a->fd = fd;
-    int err = heald_loop_watch(loop, &a->watch, fd, alarm_rang);
+    int err = heald_loop_watch(loop, &a->watch, fd, alarm_rang, NULL);
     if (err) {
         alloc_free(&loop->alloc, a, sizeof *a);
         heald_close(loop, fd);

@@ -95,6 +95,15 @@ static void fill_recv_multi(struct io_uring_sqe *sqe, const struct heald_op *op)
     sqe->buf_group = op->u.group.group->id;
 }
 
+/* A counter of events is read by the ring itself: that wakes, and needs no draining. */
+static void fill_watch(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    if (op->u.rw.buf)
+        io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
+    else
+        io_uring_prep_poll_add(sqe, op->u.rw.fd, POLLIN);
+}
+
 static void fill_rw(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     int type = heald_kernel_type(b->loop, op);
@@ -150,9 +159,9 @@ static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald
         io_uring_prep_connect(sqe, op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
         break;
     case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
+    case OP_WATCH: fill_watch(sqe, op); break;
     case OP_POLL:
-    case OP_CHILD:
-    case OP_WATCH: io_uring_prep_poll_add(sqe, op_fd(op), poll_events(op)); break;
+    case OP_CHILD: io_uring_prep_poll_add(sqe, op_fd(op), poll_events(op)); break;
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
