@@ -37,6 +37,7 @@ struct run {
     llhttp_settings_t settings;
     int64_t end_ns;
     unsigned open;
+    bool is_ending; /* the run was broken off: nobody asks for more */
 };
 
 static struct client *client_of(struct heald_op *op)
@@ -47,7 +48,7 @@ static struct client *client_of(struct heald_op *op)
 static void leave(struct client *c)
 {
     heald_close(c->run->loop, c->fd);
-    if (--c->run->open == 0)
+    if (--c->run->open == 0 && !c->run->is_ending)
         heald_loop_stop(c->run->loop);
 }
 
@@ -111,7 +112,7 @@ static void count_response(struct client *c)
     }
     run->result->requests++;
     run->result->bytes += c->body;
-    if (heald_now(run->loop) >= run->end_ns)
+    if (run->is_ending || heald_now(run->loop) >= run->end_ns)
         leave(c);
     else
         ask_next(c);
@@ -179,9 +180,10 @@ static int start(struct run *run, struct client *c, unsigned index)
     return 0;
 }
 
-/* After a run that was broken off: what is still under way. */
+/* After a run that was broken off: what is still under way. An op may be over before its cancel. */
 static void end_clients(struct run *run, struct client *clients, unsigned count)
 {
+    run->is_ending = true;
     for (unsigned i = 0; i < count; i++)
         if (heald_op_error(&clients[i].op) == -EINPROGRESS)
             heald_cancel(&clients[i].op);

@@ -11,7 +11,6 @@
 #include "content_type.h"
 #include "folder_list.h"
 #include "http_conn.h"
-#include "http_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,16 +83,13 @@ static void send_status(struct conn *c, unsigned status)
     send_reason(c, status);
 }
 
-/* To the same folder with its slash. From the decoded path, so that "//host" leads nowhere else. */
+/* To the same folder with its slash. */
 static void send_redirect(struct conn *c)
 {
     struct text location;
     char *room = c->out + CONN_HEAD + CONN_BODY / 2;
     text_init(&location, room, CONN_HEAD - HTTP_RESPONSE_HEAD_MAX);
-    text_add(&location, "/");
-    text_add_url(&location, c->parser.request.path);
-    text_add(&location, "/");
-    text_add(&location, http_target_query(c->parser.request.target));
+    http_response_location(&c->parser.request, &location);
     if (location.is_cut) {
         send_status(c, 414);
         return;

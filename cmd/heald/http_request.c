@@ -137,8 +137,8 @@ static int on_head_complete(llhttp_t *machine)
     r->method = llhttp_method_name((llhttp_method_t)machine->method);
     r->is_head = machine->method == HTTP_HEAD;
     r->status = verdict(machine, r);
-    r->keep_alive =
-        llhttp_should_keep_alive(machine) && r->status != 505 && !announces_body(machine);
+    r->keep_alive = llhttp_should_keep_alive(machine) && r->status != 400 && r->status != 505 &&
+                    !announces_body(machine);
     return 1; /* no body follows, or none that is read */
 }
 

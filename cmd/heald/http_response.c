@@ -2,6 +2,7 @@
 #include "http_response.h"
 
 #include "http_date.h"
+#include "http_target.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -164,6 +165,14 @@ void http_response_head(const struct http_response *response, const char *date, 
     else if (minor == 0)
         text_add(head, "Connection: keep-alive\r\n");
     text_add(head, "\r\n");
+}
+
+void http_response_location(const struct http_request *request, struct text *location)
+{
+    text_add(location, "/");
+    text_add_url(location, request->path);
+    text_add(location, *request->path ? "/" : "");
+    text_add_query(location, http_target_query(request->target));
 }
 
 const char *http_reason(unsigned status)

@@ -30,6 +30,12 @@ void http_response_plan(const struct http_request *request, const struct http_fi
 void http_response_head(const struct http_response *response, const char *date, uint8_t minor,
                         struct text *head);
 
+/*
+ * Where a folder's target without its slash leads: "/sub/?x". Made from the decoded path, so that
+ * "//host" stays what it is here: a name in this folder, and no other host.
+ */
+void http_response_location(const struct http_request *request, struct text *location);
+
 /* "Not Found" of 404. */
 const char *http_reason(unsigned status);
 

@@ -66,6 +66,17 @@ void text_add_url(struct text *t, const char *s)
     }
 }
 
+void text_add_query(struct text *t, const char *s)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c > 0x20 && c < 0x7f)
+            text_addn(t, s, 1);
+        else
+            add_hex(t, "%", c);
+    }
+}
+
 void text_add_html(struct text *t, const char *s)
 {
     for (; *s; s++) {

@@ -23,6 +23,9 @@ void text_addf(struct text *t, const char *format, ...) __attribute__((format(pr
 /* Percent-encodes all but the unreserved characters of a URL and the slash. */
 void text_add_url(struct text *t, const char *s);
 
+/* A query that was percent-encoded already, but for control characters, spaces and non-ASCII. */
+void text_add_query(struct text *t, const char *s);
+
 /* For an HTML page: & < > " ' as entities. */
 void text_add_html(struct text *t, const char *s);
 
