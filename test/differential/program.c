@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,17 @@ void unit_vary(struct unit *u, int fd)
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 }
 
+void unit_check_bytes(const struct unit *u, const unsigned char *data, uint64_t place, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && data[i] == unit_byte(u, place + i))
+        i++;
+    /* One assertion, for libcheck makes a system call of each. */
+    ck_assert_msg(i == n, "unit %u, %s: byte %llu is wrong", u->index, u->kind->name,
+                  (unsigned long long)place + i);
+}
+
 static void connect_tcp(int ret_fds[2])
 {
     struct heald_addr addr;
@@ -110,6 +122,8 @@ static void connect_tcp(int ret_fds[2])
     fcntl(ret_fds[0], F_SETFL, O_NONBLOCK);
     ret_fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     ck_assert_int_ge(ret_fds[1], 0);
+    for (int i = 0; i < 2; i++)
+        setsockopt(ret_fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     close(listener);
 }
 

@@ -82,11 +82,7 @@ static inline unsigned char unit_byte(const struct unit *u, uint64_t place)
     return (unsigned char)(z >> 40);
 }
 
-/* Adds a number to a hash. */
-static inline int64_t unit_mix(int64_t hash, int64_t number)
-{
-    uint64_t z = ((uint64_t)hash ^ (uint64_t)number) * UINT64_C(0x100000001b3);
-    return (int64_t)((z ^ z >> 29) >> 1);
-}
+/* Asserts that `n` bytes are those from `place` on. */
+void unit_check_bytes(const struct unit *u, const unsigned char *data, uint64_t place, size_t n);
 
 #endif

@@ -70,8 +70,7 @@ static void datagram_check(struct unit *u, unsigned k, const unsigned char *data
     size_t want = d->length[k] < d->room[k] ? d->length[k] : d->room[k];
 
     ck_assert_msg(n == (int64_t)want, "unit %u: message %u: %lld", u->index, k, (long long)n);
-    for (size_t i = 0; i < want; i++)
-        ck_assert_uint_eq(data[i], unit_byte(u, k * LENGTH + i));
+    unit_check_bytes(u, data, k * LENGTH, want);
     u->value[k] = n;
     d->got++;
 }

@@ -164,8 +164,7 @@ static void side_received(struct heald_op *op)
     s->got += (size_t)op->result;
     if (s->got == MESSAGE) {
         s->got = 0;
-        for (unsigned i = 0; i < MESSAGE; i++)
-            ck_assert_uint_eq(s->in[i], unit_byte(u, s->round * MESSAGE + i));
+        unit_check_bytes(u, s->in, s->round * MESSAGE, MESSAGE);
         s->round++;
     }
     if (s->round < d->rounds)

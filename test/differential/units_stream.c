@@ -65,9 +65,7 @@ static void check_data(struct unit *u, const unsigned char *data, size_t n)
 {
     struct stream *s = u->state;
 
-    for (size_t i = 0; i < n; i++)
-        ck_assert_msg(data[i] == unit_byte(u, s->received + i), "unit %u: byte %zu is wrong",
-                      u->index, s->received + i);
+    unit_check_bytes(u, data, s->received, n);
     s->received += n;
     ck_assert_uint_le(s->received, s->total);
 }
