@@ -1,4 +1,4 @@
-/* children COMMAND...: runs all commands at once, passes on what they print, says how each ended. */
+/* children COMMAND...: runs all commands at once, passes on what they print, and how each ended. */
 #include <heald/heald.h>
 
 #include <errno.h>
