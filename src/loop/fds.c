@@ -55,6 +55,9 @@ struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
         return NULL;
     e = &loop->fds.v[fd];
     entry_init(loop, e, type, nonblocking);
+    /* The first read is tried at once: some errors would never be reported as readiness, such as
+     * to accept on a socket that does not listen, or to read from the end of a pipe to write to. */
+    e->flags |= FDS_READABLE;
     return e;
 }
 
@@ -91,11 +94,12 @@ void heald_fds_forget(struct heald_loop *loop, int fd, bool closing)
     end_all(loop, &e->queue[DIR_OUT]);
     end_all(loop, &e->polls);
     /*
-     * Closing takes an entry out of the kernel's set by itself, unless somebody else has the same
-     * file open. Then an entry for changes is seldom heard of, and its key is out of date; one for
-     * levels would keep the loop awake.
+     * Closing takes an entry out of epoll's set, unless somebody else has the same file open. Then an
+     * entry for changes is seldom heard of, and its key is out of date; one for levels would keep the
+     * loop awake.
      */
-    if (e->armed && !(closing && e->flags & FDS_EDGE))
+    bool dropped = closing && loop->backend.ops->drops_closed && e->flags & FDS_EDGE;
+    if (e->armed && !dropped)
         heald_ready_unarm(loop, e, fd);
     e->armed = 0;
     e->type = FD_UNKNOWN;

@@ -17,7 +17,7 @@ enum { DIR_IN = 0, DIR_OUT = 1 };
 enum {
     FDS_NONBLOCK = 0x01, /* O_NONBLOCK is set */
     FDS_EDGE = 0x02,     /* armed for changes only: readiness is remembered here */
-    FDS_READABLE = 0x04, /* edge: the last event has not been used up */
+    FDS_READABLE = 0x04, /* not tried yet; edge: the last event has not been used up */
     FDS_FULL = 0x08,     /* a write found no room; wait for POLLOUT */
     FDS_STICKY =
         0x10, /* edge: hang-up, error or urgent data were seen: a short read proves nothing */

@@ -6,13 +6,21 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static bool listens(int fd)
+{
+    int on = 0;
+    socklen_t size = sizeof on;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
+}
+
 int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     /* Between this and the call another process may take the connection: share non-blocking
-     * listeners only. */
-    if (!nonblocking && poll(&p, 1, 0) == 0)
+     * listeners only. A socket that does not listen is refused at once. */
+    if (!nonblocking && poll(&p, 1, 0) == 0 && listens(fd))
         return -EAGAIN;
     int got = accept4(fd, addr, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
     return got < 0 ? -errno : got;
