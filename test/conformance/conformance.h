@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 /* The features, a file each. */
-#define FEATURES(X) X(combinations) X(cancel) X(streams) X(timers)
+#define FEATURES(X) \
+    X(combinations) X(accept) X(cancel) X(connect) X(datagrams) X(deadlines) X(streams) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)
@@ -69,6 +70,13 @@ void turn_for(struct heald_loop *loop, int64_t ns);
 
 /* Turns the loop until *count has reached `want`, five seconds at most. */
 void turn_until(struct heald_loop *loop, const int *count, int want);
+
+/* ck_assert() writes a note each time, whether or not it holds; this one does not, for long loops. */
+#define must(condition)                           \
+    do {                                          \
+        if (!(condition))                         \
+            ck_abort_msg("%s fails", #condition); \
+    } while (0)
 
 /* The monotonic time now. */
 int64_t now(void);

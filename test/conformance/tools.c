@@ -51,15 +51,15 @@ void probe_told(struct heald_op *op)
 {
     struct probe *p = heald_container_of(op, struct probe, op);
 
-    ck_assert_int_eq(p->finals, 0);
+    must(p->finals == 0);
     p->calls++;
     p->result = op->result;
     if (op->flags & HEALD_MORE) {
-        ck_assert_int_eq(heald_op_error(op), -EINPROGRESS);
+        must(heald_op_error(op) == -EINPROGRESS);
         return;
     }
-    ck_assert_int_eq(heald_op_error(op), op->result < 0 ? (int)op->result : 0);
-    ck_assert_int_eq(heald_op_result(op), op->result);
+    must(heald_op_error(op) == (op->result < 0 ? (int)op->result : 0));
+    must(heald_op_result(op) == op->result);
     ck_assert_str_eq(heald_op_state(op), "idle");
     p->finals++;
     p->stamp = ++stamps;
@@ -78,9 +78,11 @@ void turn_until(struct heald_loop *loop, const int *count, int want)
     int64_t end = patience();
 
     while (*count < want) {
-        ck_assert_msg(now() < end, "waited for %d in vain, have %d", want, *count);
+        if (now() >= end)
+            ck_abort_msg("waited for %d in vain, have %d", want, *count);
         int n = heald_loop_turn(loop, end);
-        ck_assert_msg(n >= 0, "turn: %s", heald_strerror(n));
+        if (n < 0)
+            ck_abort_msg("turn: %s", heald_strerror(n));
     }
 }
 
@@ -108,7 +110,7 @@ void turn_for(struct heald_loop *loop, int64_t ns)
     int64_t end = now() + ns;
 
     do
-        ck_assert_int_ge(heald_loop_turn(loop, end), 0);
+        must(heald_loop_turn(loop, end) >= 0);
     while (now() < end);
 }
 
@@ -212,8 +214,8 @@ void pattern_fill(void *buf, size_t len, size_t offset)
 void pattern_check(const void *buf, size_t len, size_t offset)
 {
     for (size_t i = 0; i < len; i++)
-        ck_assert_msg(((const unsigned char *)buf)[i] == pattern_at(offset + i),
-                      "byte %zu is wrong", offset + i);
+        if (((const unsigned char *)buf)[i] != pattern_at(offset + i))
+            ck_abort_msg("byte %zu is wrong", offset + i);
 }
 
 int folder_make(char path[static 64])
