@@ -32,7 +32,8 @@ enum heald_group_call { HEALD_GROUP_OPEN, HEALD_GROUP_CLOSE, HEALD_GROUP_RETURN 
 struct heald_backend_ops {
     const char *name;
     const char *about;
-    bool edge; /* arm() knows HEALD_EDGE */
+    bool edge;         /* arm() knows HEALD_EDGE */
+    bool drops_closed; /* a descriptor that is closed need not be disarmed first */
 
     int (*open)(struct heald_backend *b);
     void (*close)(struct heald_backend *b);

@@ -88,6 +88,7 @@ const struct heald_backend_ops heald_backend_epoll = {
     .name = "epoll",
     .about = "epoll(7): readiness, remembered; each wait costs what happened",
     .edge = true,
+    .drops_closed = true,
     .open = epoll_open,
     .close = epoll_close,
     .arm = epoll_arm,

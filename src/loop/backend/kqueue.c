@@ -2,8 +2,9 @@
  * loop/backend/kqueue.c: kqueue(2), of the BSDs and macOS, and of libkqueue elsewhere.
  *
  * A filter each for reading and writing; the key travels as user data, so what an event of a closed
- * descriptor says is nobody's. A close takes the filters out by itself. Urgent data (POLLPRI) has
- * no filter that all these systems share.
+ * descriptor says is nobody's. A close takes the filters out by itself on the systems of its own,
+ * but not in libkqueue, so they are always deleted first. Urgent data (POLLPRI) has no filter that
+ * all these systems share.
  */
 #include "loop/backend.h"
 
