@@ -162,10 +162,12 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
     bool poll = !op_is_queued_on_fd(op);
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
 
+    bool first = !poll && e->queue[dir] == op;
+
     fds_remove(poll ? &e->polls : &e->queue[dir], op);
     heald_complete(loop, op, -ECANCELED);
     /* The one behind it may have been held up by this one alone. */
-    if (!poll && e->queue[dir])
+    if (first)
         heald_ready_kick(loop, e, dir);
 }
 
