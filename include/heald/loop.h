@@ -1,9 +1,9 @@
 /*
  * heald/loop.h: the loop that waits for ops and runs their callbacks.
  *
- * A loop belongs to one thread at a time. Unless a function says otherwise it is called on that
- * thread and is not safe in a signal handler. A child of fork(2) may not use its parent's loop, not
- * even to close it.
+ * A loop belongs to one thread: the first that submits to it or runs it, which need not be the one
+ * that opened it. Unless a function says otherwise it is called on that thread and is not safe in a
+ * signal handler. A child of fork(2) may not use its parent's loop, not even to close it.
  */
 #ifndef HEALD_LOOP_H
 #define HEALD_LOOP_H
