@@ -80,9 +80,11 @@ HEALD_API int heald_loop_close(struct heald_loop *loop);
 /*
  * Hands an op over. 0: it will end exactly once, by fn (or as the op was told to notify). fn NULL:
  * no notification. Otherwise nothing happened: -EBUSY: it is live already; -EINVAL: not prepared,
- * or refused by its prep; -ENOMEM: the table of descriptors could not grow; -ENOSYS: the platform
- * has no such operation. fn never runs inside this call, and no lack of room in the kernel fails
- * it. A post is not for this call but for heald_loop_post().
+ * or refused by its prep, or an op that calls back several times without a callback in the loop, or
+ * a buffer group of another loop; -ENOMEM: the loop's table has to grow for a descriptor that it
+ * does not know yet, and cannot; -ENOSYS: the platform has no such operation; for signals, children
+ * and the boot clock also what the system says (-EMFILE, …). fn never runs inside this call, and no
+ * lack of room in the kernel fails it. A post is not for this call but for heald_loop_post().
  */
 HEALD_API int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
@@ -103,11 +105,11 @@ HEALD_API int heald_cancel(struct heald_op *op);
 
 /*
  * Runs the loop until at least `need` of the ops are over (as heald_op_error() tells it), or the
- * deadline has come
- * (-ETIMEDOUT; HEALD_FOREVER waits for ever). Returns how many are over. need 1 is "any" (as
- * aio_suspend), need = count is "all". NULL entries count as over only when everything else is. A
- * deadline of 0 polls. Other ops' callbacks run meanwhile. -EBUSY: called from a callback. -EINVAL:
- * need > count. -ECANCELED: heald_loop_stop() was called.
+ * deadline has come (-ETIMEDOUT; HEALD_FOREVER waits for ever). Returns how many are over. need 1
+ * is "any" (as aio_suspend), need = count is "all". NULL entries count as over only when everything
+ * else is. A deadline of 0 polls. Other ops' callbacks run meanwhile. -EBUSY: called from a
+ * callback. -EINVAL: need > count. -ECANCELED: heald_loop_stop() was called. -errno: the back end
+ * failed for good.
  */
 HEALD_API int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
                             unsigned need, int64_t deadline_ns);
@@ -125,8 +127,11 @@ HEALD_API int heald_loop_run(struct heald_loop *loop);
  */
 HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
 
-/* Ends heald_loop_run() or heald_suspend() after the callback that is running. Any thread; safe in
- * a signal handler. */
+/*
+ * Ends heald_loop_run() or heald_suspend() after the callback that is running; if neither runs, the
+ * next one at once. heald_loop_turn() ends early for it as well, and takes it. Any thread; safe in
+ * a signal handler.
+ */
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 
 /* Keeps heald_loop_run() running while nothing lives but posts may come; counted. */
@@ -137,11 +142,15 @@ HEALD_API void heald_loop_release(struct heald_loop *loop);
  * Has fn(op) run on the loop's thread, from any thread. The op must be idle and is live from here
  * on; ops that one thread posts to one loop come in order. Never blocks, takes no lock. -EBUSY: it
  * is live. The caller makes sure that the loop is not closed meanwhile: a hold that the last post
- * releases does it. A post cannot be cancelled and has no deadline.
+ * releases does it. A post cannot be cancelled and has no deadline. -EINVAL: no fn, or an op that
+ * tells by a signal.
  */
 HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
-/* The monotonic time of this turn: one clock reading a turn at most, and only if somebody asks. */
+/*
+ * The monotonic time of this turn: read from the system at most once between two waits, and only if
+ * somebody asks. Outside a callback it may be as old as the last turn: heald_clock_now() is not.
+ */
 HEALD_API int64_t heald_now(struct heald_loop *loop);
 
 /*

@@ -45,7 +45,7 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  * A socket that listens at `text` (for SOCK_DGRAM: that is bound). type: SOCK_STREAM, SOCK_DGRAM,
  * SOCK_SEQPACKET. backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
  * that nobody listens on any more is replaced; a live one is -EADDRINUSE. fifo:/path: made if it is
- * not there (mode 0600), opened for reading.
+ * not there (mode 0600), opened so that reading never ends while writers come and go.
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 
@@ -65,7 +65,8 @@ HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
 
-/* Who is at the other end of a connected Unix socket, as it was when it connected. */
+/* Who is at the other end of a connected Unix socket, as it was when it connected. -ENOSYS: the
+ * system does not tell. */
 struct heald_cred {
     pid_t pid; /* 0 where the system does not tell */
     uid_t uid;

@@ -58,7 +58,7 @@ struct heald_spawn {
     char *const *argv; /* argv[0] … NULL; NULL: { file, NULL } */
     char *const *envp; /* NULL: the caller's environment */
     const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
-    int stdio[3];
+    int stdio[3];      /* set all three: 0 is the caller's descriptor 0 */
 };
 
 struct heald_child {
