@@ -19,7 +19,7 @@
 enum op_state {
     OP_IDLE = 0, /* the owner's; submit or post moves it to queued */
     OP_QUEUED,   /* the loop's: waits behind others on its descriptor; a post, for the loop */
-    OP_ARMED,  /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop
+    OP_ARMED, /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop
                 */
     OP_CANCELLING, /* as armed, and its end was asked for; only its result moves it to done */
     OP_DONE,       /* over; the policy holds it until its callback is due, which moves it to idle */
