@@ -13,7 +13,7 @@ enum { FIRST_SIZE = 64 };
 struct poll_set {
     struct pollfd *set;
     uint32_t *keys;
-    unsigned count, size;
+    unsigned count, set_size, keys_size; /* keys are added last: set_size >= keys_size */
     unsigned *place;
     unsigned places;
 };
@@ -28,32 +28,31 @@ static void poll_close(struct heald_backend *b)
 {
     struct poll_set *p = b->priv;
 
-    alloc_free(b->alloc, p->set, p->size * sizeof *p->set);
-    alloc_free(b->alloc, p->keys, p->size * sizeof *p->keys);
+    alloc_free(b->alloc, p->set, p->set_size * sizeof *p->set);
+    alloc_free(b->alloc, p->keys, p->keys_size * sizeof *p->keys);
     alloc_free(b->alloc, p->place, p->places * sizeof *p->place);
     alloc_free(b->alloc, p, sizeof *p);
 }
 
 static int grow_set(struct heald_backend *b, struct poll_set *p)
 {
-    unsigned size = p->size ? p->size * 2 : FIRST_SIZE;
-    struct pollfd *set = alloc_resize(b->alloc, p->set, p->size * sizeof *set, size * sizeof *set);
+    unsigned size = p->keys_size ? p->keys_size * 2 : FIRST_SIZE;
 
-    if (!set)
-        return -ENOMEM;
-    p->set = set;
-    uint32_t *keys = alloc_resize(b->alloc, p->keys, p->size * sizeof *keys, size * sizeof *keys);
-    if (!keys) {
-        /* Both arrays keep one size; making the first smaller again cannot be relied on, so it is
-         * only remembered. */
-        p->set =
-            alloc_resize(b->alloc, set, size * sizeof *set, (p->size ? p->size : 1) * sizeof *set);
-        if (!p->set)
-            p->set = set;
-        return -ENOMEM;
+    /* Large enough already when it was the keys that there was no room for the last time. */
+    if (p->set_size < size) {
+        struct pollfd *set =
+            alloc_resize(b->alloc, p->set, p->set_size * sizeof *set, size * sizeof *set);
+        if (!set)
+            return -ENOMEM;
+        p->set = set;
+        p->set_size = size;
     }
+    uint32_t *keys =
+        alloc_resize(b->alloc, p->keys, p->keys_size * sizeof *keys, size * sizeof *keys);
+    if (!keys)
+        return -ENOMEM;
     p->keys = keys;
-    p->size = size;
+    p->keys_size = size;
     return 0;
 }
 
@@ -99,7 +98,7 @@ static int poll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old,
         return 0;
     }
     if (!p->place[fd]) {
-        if (p->count == p->size && (err = grow_set(b, p)))
+        if (p->count == p->keys_size && (err = grow_set(b, p)))
             return err;
         p->place[fd] = ++p->count;
     }
