@@ -40,7 +40,7 @@ struct heald_engine_ops {
     /* Asks for the end of an op that it has. */
     void (*cancel)(struct heald_engine *e, struct heald_op *op);
     /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what
-     * is finished. */
+     * is finished. 0; 1: not all could be handed over, call again soon; -errno. */
     int (*flush)(struct heald_engine *e);
 };
 

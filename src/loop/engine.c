@@ -84,12 +84,13 @@ void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
     loop->engine.ops->cancel(&loop->engine, op);
 }
 
-void heald_engine_flush(struct heald_loop *loop)
+int heald_engine_flush(struct heald_loop *loop)
 {
     if (!loop->flush)
-        return;
-    loop->flush = false;
-    loop->engine.ops->flush(&loop->engine);
+        return 0;
+    int left = loop->engine.ops->flush(&loop->engine);
+    loop->flush = left != 0;
+    return left < 0 ? left : 0;
 }
 
 /* The engine is done with an op: the way back of heald_engine_submit(). */

@@ -39,12 +39,13 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (loop->running)
         return -EBUSY;
     loop->now_ns = 0;
-    heald_engine_flush(loop);
+    int err = heald_engine_flush(loop);
     /* A back end that takes whole ops holds them until it is asked for something. */
-    int err = loop->backend.ops->submit ? loop->backend.ops->wait(&loop->backend, 0) : 0;
+    if (!err && loop->backend.ops->submit)
+        err = loop->backend.ops->wait(&loop->backend, 0);
     if (err && err != -EINTR)
         return err;
-    bool quiet = heald_mailbox_sleep(loop) && !heald_due_any(&loop->due);
+    bool quiet = heald_mailbox_sleep(loop) && !heald_due_any(&loop->due) && !loop->flush;
     *ret_deadline_ns = quiet ? heald_timers_next(loop) : 0;
     return 0;
 }

@@ -102,7 +102,9 @@ static void dismantle(struct heald_loop *loop)
 
 static void engine_ready(struct heald_op *watch)
 {
-    watch->loop->engine.ops->flush(&watch->loop->engine);
+    /* What fails here fails again in the next turn, which tells. */
+    watch->loop->flush = true;
+    heald_engine_flush(watch->loop);
 }
 
 static int build(struct heald_loop *loop, const struct heald_loop_options *o,
@@ -201,9 +203,8 @@ static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    int64_t timeout = heald_due_any(&loop->due) || loop->settled || !deadline_ns
-                          ? 0
-                          : timeout_until(loop, deadline_ns);
+    bool waits = !heald_due_any(&loop->due) && !loop->settled && !loop->flush;
+    int64_t timeout = waits && deadline_ns ? timeout_until(loop, deadline_ns) : 0;
     bool sleeps = timeout != 0;
 
     if (sleeps && !heald_mailbox_sleep(loop))
@@ -222,8 +223,9 @@ static int turn(struct heald_loop *loop, int64_t deadline_ns)
     loop->settled = false;
     loop->now_ns = 0;
     heald_mailbox_drain(loop);
-    heald_engine_flush(loop);
-    int err = wait(loop, deadline_ns);
+    int err = heald_engine_flush(loop);
+    if (!err)
+        err = wait(loop, deadline_ns);
     if (!err) {
         heald_timers_expire(loop);
         heald_mailbox_drain(loop);

@@ -114,7 +114,7 @@ int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *op
 void heald_engine_close(struct heald_loop *loop);
 void heald_engine_submit(struct heald_loop *loop, struct heald_op *op);
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
-void heald_engine_flush(struct heald_loop *loop);
+int heald_engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
 void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
 int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool);
 

@@ -125,7 +125,9 @@ static int ring_engine_flush(struct heald_engine *e)
         err = heald_ring_enter(&r->ring, 0);
         harvest(e, r);
     } while (!err && heald_ring_behind(&r->ring));
-    return err;
+    if (err && err != -EINTR)
+        return err;
+    return heald_ring_behind(&r->ring) || heald_ring_pending(&r->ring) || !list_empty(&r->backlog);
 }
 
 const struct heald_engine_ops heald_engine_uring = {
