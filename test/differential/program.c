@@ -116,12 +116,13 @@ static void connect_tcp(int ret_fds[2])
 
     ck_assert_int_ge(listener, 0);
     ck_assert_int_eq(heald_local_addr(listener, &addr), 0);
-    ret_fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ret_fds[0] = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_ge(ret_fds[0], 0);
     ck_assert_int_eq(connect(ret_fds[0], &addr.u.sa, addr.len), 0);
     fcntl(ret_fds[0], F_SETFL, O_NONBLOCK);
-    ret_fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    ret_fds[1] = accept(listener, NULL, NULL);
     ck_assert_int_ge(ret_fds[1], 0);
+    fcntl(ret_fds[1], F_SETFL, O_NONBLOCK);
     for (int i = 0; i < 2; i++)
         setsockopt(ret_fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     close(listener);
