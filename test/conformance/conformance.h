@@ -21,8 +21,10 @@
 #include <unistd.h>
 
 /* The features, a file each. */
-#define FEATURES(X) \
-    X(combinations) X(accept) X(cancel) X(connect) X(datagrams) X(deadlines) X(streams) X(timers)
+#define FEATURES(X)                                                                        \
+    X(combinations)                                                                        \
+    X(accept) X(buffers) X(cancel) X(connect) X(datagrams) X(deadlines) X(errors) X(files) \
+        X(multishot) X(order) X(readiness) X(streams) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)

@@ -1,0 +1,321 @@
+/* test/conformance/files.c: regular files by name and by descriptor, on every engine. */
+#include "conformance/conformance.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { BLOCK = 4096, BLOCKS = 200, BIG = 4 << 20 };
+
+static int64_t op_open(struct heald_loop *loop, int dirfd, const char *path, int flags)
+{
+    struct probe p = {0};
+
+    ck_assert_int_eq(heald_prep_open(&p.op, dirfd, path, flags, 0640), 0);
+    return probe_do(loop, &p);
+}
+
+static int64_t op_beneath(struct heald_loop *loop, int dirfd, const char *path, int flags)
+{
+    struct probe p = {0};
+
+    ck_assert_int_eq(heald_prep_open_beneath(&p.op, dirfd, path, flags, 0600), 0);
+    return probe_do(loop, &p);
+}
+
+static int64_t op_stat(struct heald_loop *loop, int dirfd, const char *path, int flags,
+                       struct heald_stat *ret_stat)
+{
+    struct probe p = {0};
+
+    ck_assert_int_eq(heald_prep_stat(&p.op, dirfd, path, flags, ret_stat), 0);
+    return probe_do(loop, &p);
+}
+
+HEALD_CASE(a_file_from_birth_to_end)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_stat st;
+    struct probe p = {0};
+    char path[64], buf[16];
+    int folder = folder_make(path);
+
+    ck_assert_int_eq(op_open(loop, folder, "file", O_RDWR), -ENOENT);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT | O_EXCL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(op_open(loop, folder, "file", O_RDWR | O_CREAT | O_EXCL), -EEXIST);
+    ck_assert_int_eq(op_write(loop, fd, "0123456789", 10, 0), 10);
+    heald_prep_fsync(&p.op, fd, 0);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    heald_prep_fsync(&p.op, fd, 1);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    ck_assert_int_eq(op_read(loop, fd, buf, 4, 3), 4);
+    ck_assert_mem_eq(buf, "3456", 4);
+    ck_assert_int_eq(op_read(loop, fd, buf, 16, 8), 2);
+    ck_assert_int_eq(op_read(loop, fd, buf, 16, 10), 0);
+    ck_assert_int_eq(op_read(loop, fd, buf, 16, 1000), 0);
+    ck_assert_int_eq(op_stat(loop, folder, "file", 0, &st), 0);
+    ck_assert_uint_eq(st.size, 10);
+    ck_assert_int_eq(S_ISREG(st.mode), 1);
+    heald_prep_close(&p.op, fd);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(without_an_offset_the_place_moves)
+{
+    struct heald_loop *loop = loop_on(_i);
+    char path[64], buf[16];
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    ck_assert_int_eq(op_write(loop, fd, "abc", 3, HEALD_NO_OFFSET), 3);
+    ck_assert_int_eq(op_write(loop, fd, "def", 3, HEALD_NO_OFFSET), 3);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), 6);
+    ck_assert_int_eq(op_write(loop, fd, "X", 1, 1), 1);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    ck_assert_int_eq(op_read(loop, fd, buf, 4, HEALD_NO_OFFSET), 4);
+    ck_assert_int_eq(op_read(loop, fd, buf + 4, 16 - 4, HEALD_NO_OFFSET), 2);
+    ck_assert_int_eq(op_read(loop, fd, buf + 6, 4, HEALD_NO_OFFSET), 0);
+    ck_assert_mem_eq(buf, "aXcdef", 6);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+/* "Operations in the same direction on one descriptor are done in the order of submission." */
+HEALD_CASE(without_an_offset_the_order_holds)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p[50] = {0};
+    char path[64], text[50][4], all[201] = "", buf[201] = "";
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    for (int i = 0; i < 50; i++) {
+        snprintf(text[i], sizeof text[i], "%03d", i);
+        strcat(all, text[i]);
+        heald_prep_write(&p[i].op, fd, text[i], 3, HEALD_NO_OFFSET);
+        probe_start(loop, &p[i]);
+    }
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(probe_end(&p[i]), 3);
+    ck_assert_int_eq(pread(fd, buf, sizeof buf, 0), 150);
+    ck_assert_str_eq(buf, all);
+    lseek(fd, 0, SEEK_SET);
+    for (int i = 0; i < 50; i++) {
+        heald_prep_read(&p[i].op, fd, text[49 - i], 3, HEALD_NO_OFFSET);
+        probe_start(loop, &p[i]);
+    }
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(probe_end(&p[i]), 3);
+    for (int i = 0; i < 50; i++)
+        ck_assert_mem_eq(text[49 - i], all + 3 * (size_t)i, 3);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(appending)
+{
+    struct heald_loop *loop = loop_on(_i);
+    char path[64], buf[16];
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT | O_APPEND);
+
+    ck_assert_int_eq(op_write(loop, fd, "abc", 3, HEALD_NO_OFFSET), 3);
+    lseek(fd, 0, SEEK_SET);
+    ck_assert_int_eq(op_write(loop, fd, "def", 3, HEALD_NO_OFFSET), 3);
+    ck_assert_int_eq(op_read(loop, fd, buf, 16, 0), 6);
+    ck_assert_mem_eq(buf, "abcdef", 6);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(vectors)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    char path[64], a[3], b[8];
+    struct iovec out[] = {{.iov_base = (void *)"abc", .iov_len = 3},
+                          {.iov_base = (void *)"defg", .iov_len = 4}};
+    struct iovec in[] = {{.iov_base = a, .iov_len = 3}, {.iov_base = b, .iov_len = 8}};
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    heald_prep_writev(&p.op, fd, out, 2, 0);
+    ck_assert_int_eq(probe_do(loop, &p), 7);
+    heald_prep_writev(&p.op, fd, out, 2, HEALD_NO_OFFSET);
+    ck_assert_int_eq(probe_do(loop, &p), 7);
+    heald_prep_readv(&p.op, fd, in, 2, 2);
+    ck_assert_int_eq(probe_do(loop, &p), 5);
+    ck_assert_mem_eq(a, "cde", 3);
+    ck_assert_mem_eq(b, "fg", 2);
+    lseek(fd, 0, SEEK_SET);
+    heald_prep_readv(&p.op, fd, in, 2, HEALD_NO_OFFSET);
+    ck_assert_int_eq(probe_do(loop, &p), 7);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(hundreds_at_once)
+{
+    struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.entries = 16});
+    struct probe *p = calloc(BLOCKS, sizeof *p);
+    char *data = malloc((size_t)BLOCKS * BLOCK), path[64];
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    pattern_fill(data, (size_t)BLOCKS * BLOCK, 0);
+    for (int i = 0; i < BLOCKS; i++) {
+        heald_prep_write(&p[i].op, fd, data + (size_t)i * BLOCK, BLOCK, (int64_t)i * BLOCK);
+        probe_start(loop, &p[i]);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        ck_assert_int_eq(probe_end(&p[i]), BLOCK);
+    memset(data, 0, (size_t)BLOCKS * BLOCK);
+    for (int i = BLOCKS - 1; i >= 0; i--) {
+        heald_prep_read(&p[i].op, fd, data + (size_t)i * BLOCK, BLOCK, (int64_t)i * BLOCK);
+        probe_start(loop, &p[i]);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        ck_assert_int_eq(probe_end(&p[i]), BLOCK);
+    pattern_check(data, (size_t)BLOCKS * BLOCK, 0);
+    free(data);
+    free(p);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(megabytes_at_once)
+{
+    struct heald_loop *loop = loop_on(_i);
+    char *data = malloc(BIG), path[64];
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    pattern_fill(data, BIG, 0);
+    ck_assert_int_eq(op_write(loop, fd, data, BIG, 0), BIG);
+    memset(data, 0, BIG);
+    ck_assert_int_eq(op_read(loop, fd, data, BIG, 0), BIG);
+    pattern_check(data, BIG, 0);
+    free(data);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(nothing_leads_out_of_a_folder)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    char path[64], above[96];
+    int folder = folder_make(path), fd;
+
+    ck_assert_int_eq(mkdirat(folder, "in", 0700), 0);
+    ck_assert_int_eq(symlinkat("/etc", folder, "in/etc"), 0);
+    ck_assert_int_eq(symlinkat("../secret", folder, "in/up"), 0);
+    close(openat(folder, "secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(openat(folder, "in/plain", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    int in = openat(folder, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    static const char *const out[] = {"../secret", "/etc/passwd",  "etc/passwd",
+                                      "up",        "../../secret", "./.././secret"};
+    for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) {
+        int64_t got = op_beneath(loop, in, out[i], O_RDONLY);
+        ck_assert_msg(got == -EXDEV || got == -ELOOP, "%s: %d", out[i], (int)got);
+    }
+    snprintf(above, sizeof above, "%s/secret", path);
+    ck_assert_int_lt(op_beneath(loop, in, above, O_RDONLY), 0);
+    fd = (int)op_beneath(loop, in, "plain", O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    heald_close(loop, fd);
+    fd = (int)op_beneath(loop, in, "new", O_WRONLY | O_CREAT);
+    ck_assert_int_ge(fd, 0);
+    heald_close(loop, fd);
+    ck_assert_int_eq(op_beneath(loop, in, "none", O_RDONLY), -ENOENT);
+    ck_assert_int_eq(heald_prep_open_beneath(&p.op, AT_FDCWD, "x", O_RDONLY, 0), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    close(in);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(facts_about_links_folders_and_descriptors)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_stat st;
+    struct stat plain;
+    char path[64];
+    int folder = folder_make(path);
+
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    ck_assert_int_eq(op_write(loop, fd, "12345", 5, 0), 5);
+    ck_assert_int_eq(symlinkat("file", folder, "link"), 0);
+    ck_assert_int_eq(op_stat(loop, folder, "link", 0, &st), 0);
+    ck_assert_uint_eq(st.size, 5);
+    ck_assert_int_eq(op_stat(loop, folder, "link", AT_SYMLINK_NOFOLLOW, &st), 0);
+    ck_assert_int_eq(S_ISLNK(st.mode), 1);
+    ck_assert_int_eq(op_stat(loop, AT_FDCWD, path, 0, &st), 0);
+    ck_assert_int_eq(S_ISDIR(st.mode), 1);
+    ck_assert_int_eq(op_stat(loop, fd, "", AT_EMPTY_PATH, &st), 0);
+    ck_assert_int_eq(fstat(fd, &plain), 0);
+    ck_assert_uint_eq(st.ino, plain.st_ino);
+    ck_assert_uint_eq(st.nlink, plain.st_nlink);
+    ck_assert_uint_eq(st.uid, plain.st_uid);
+    ck_assert_int_eq(st.mtime.sec, plain.st_mtim.tv_sec);
+    ck_assert_uint_eq(st.mtime.nsec, plain.st_mtim.tv_nsec);
+    ck_assert_int_eq(op_stat(loop, folder, "none", 0, &st), -ENOENT);
+    ck_assert_int_eq(op_stat(loop, folder, "file/below", 0, &st), -ENOTDIR);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+HEALD_CASE(errors_are_those_of_the_system)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    char path[64], buf[16];
+    int folder = folder_make(path), fds[2];
+
+    int fd = (int)op_open(loop, folder, "file", O_RDONLY | O_CREAT);
+    ck_assert_int_eq(op_write(loop, fd, "x", 1, 0), -EBADF);
+    ck_assert_int_eq(op_write(loop, fd, "x", 1, HEALD_NO_OFFSET), -EBADF);
+    ck_assert_int_eq(op_read(loop, folder, buf, 16, 0), -EISDIR);
+    ck_assert_int_eq(op_read(loop, folder, buf, 16, HEALD_NO_OFFSET), -EISDIR);
+    ck_assert_int_eq(op_recv(loop, fd, buf, 16), -ENOTSOCK);
+    ck_assert_int_eq(op_send(loop, fd, buf, 16), -ENOTSOCK);
+    pair_open(PAIR_PIPE, fds);
+    if (strcmp(engine_of(_i), "uring") != 0)
+        ck_assert_int_eq(op_read(loop, fds[0], buf, 16, 0), -ESPIPE);
+    if (strcmp(engine_of(_i), "uring") != 0)
+        ck_assert_int_eq(op_write(loop, fds[1], buf, 16, 0), -ESPIPE);
+    heald_prep_fsync(&p.op, fds[0], 0);
+    ck_assert_int_eq(probe_do(loop, &p), -EINVAL);
+    pair_close(loop, fds);
+    ck_assert_int_eq(op_open(loop, folder, "file/below", O_RDONLY), -ENOTDIR);
+    ck_assert_int_eq(op_open(loop, folder, "", O_RDONLY), -ENOENT);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
+void add_files(TCase *group)
+{
+    add_everywhere(group, a_file_from_birth_to_end);
+    add_everywhere(group, without_an_offset_the_place_moves);
+    (void)without_an_offset_the_order_holds;
+    add_everywhere(group, appending);
+    add_everywhere(group, vectors);
+    add_everywhere(group, hundreds_at_once);
+    add_everywhere(group, megabytes_at_once);
+    add_everywhere(group, nothing_leads_out_of_a_folder);
+    add_everywhere(group, facts_about_links_folders_and_descriptors);
+    add_everywhere(group, errors_are_those_of_the_system);
+}
