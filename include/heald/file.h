@@ -44,8 +44,8 @@ HEALD_API int heald_prep_open(struct heald_op *op, int dirfd, const char *path, 
 /*
  * The same, but whatever `path` says, it leads to nothing outside the directory `dirfd`: no "..",
  * absolute path or symbolic link may leave it (-EXDEV). By openat2(2) with RESOLVE_BENEATH; where
- * that is missing, component by component, and symbolic links are refused (-ELOOP). `dirfd` must be
- * a real descriptor: AT_FDCWD is -EINVAL.
+ * that is missing, component by component, and symbolic links are refused (-ELOOP, or -ENOTDIR
+ * within the path). `dirfd` must be a real descriptor: AT_FDCWD is -EINVAL.
  */
 HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
                                       mode_t mode);
