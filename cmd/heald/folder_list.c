@@ -75,8 +75,9 @@ int folder_list(int fd, const char *path, struct text *page)
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     DIR *dir = own < 0 ? NULL : fdopendir(own);
     char **names = calloc(NAMES_MAX + 1, sizeof *names);
-    int error = dir && names ? 0 : -errno;
-    if (!error) {
+    bool is_open = dir && names;
+    int error = is_open ? 0 : -errno;
+    if (is_open) {
         bool is_cut = false;
         size_t count = read_names(dir, names, &is_cut);
         qsort(names, count, sizeof *names, compare);

@@ -11,6 +11,7 @@
 #include "file_send.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,7 +36,7 @@ static void set_peer(struct conn *c)
     struct heald_addr addr;
     char *peer = c->peer;
     if (heald_peer_addr(c->fd, &addr) < 0 || addr.u.sa.sa_family == AF_UNIX) {
-        strcpy(peer, "unix");
+        snprintf(peer, sizeof c->peer, "unix");
         return;
     }
     heald_addr_format(&addr, peer, sizeof c->peer);
@@ -225,19 +226,18 @@ static void read_request(struct conn *c)
 static void on_received(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
-    if (c->server->phase == SERVER_CLOSING) {
+    bool is_over = op->result == -ETIMEDOUT || op->result == -ECANCELED;
+    if (c->server->phase == SERVER_CLOSING || (op->result <= 0 && !is_over)) {
         conn_close(c);
     } else if (op->result > 0) {
         c->in_len = (size_t)op->result;
         read_request(c);
-    } else if (op->result == -ETIMEDOUT && c->state == CONN_READING) {
+    } else if (c->state == CONN_READING) {
         c->parser.request.status = 408;
         c->parser.request.keep_alive = false;
         answer(c);
-    } else if (op->result == -ETIMEDOUT || op->result == -ECANCELED) {
-        linger(c); /* it was idle */
     } else {
-        conn_close(c);
+        linger(c); /* it was idle for too long, or the server ends */
     }
 }
 

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char days[] = "SunMonTueWedThuFriSat";
-static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_TEXT])
 {
@@ -14,9 +15,8 @@ void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_TEXT])
     ret_text[0] = '\0';
     if (!gmtime_r(&when, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
         return;
-    snprintf(ret_text, HTTP_DATE_TEXT, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-             days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
-             tm.tm_hour, tm.tm_min, tm.tm_sec);
+    snprintf(ret_text, HTTP_DATE_TEXT, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+             tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /* The number in `count` digits at text, or -1. */
@@ -34,7 +34,7 @@ static int digits(const char *text, int count)
 static int month_of(const char *text)
 {
     for (int i = 0; i < 12; i++)
-        if (memcmp(text, months + 3 * (size_t)i, 3) == 0)
+        if (memcmp(text, months[i], 3) == 0)
             return i;
     return -1;
 }
@@ -64,7 +64,8 @@ int64_t http_date_parse(const char *text)
     if (day < 1 || day > 31 || month < 0 || year < 1970 || hour < 0 || hour > 23 || minute < 0 ||
         minute > 59 || second < 0 || second > 60)
         return -1;
-    return days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t minutes = (days_from_civil(year, month, day) * 24 + hour) * 60 + minute;
+    return minutes * 60 + second;
 }
 
 void http_clock_update(struct http_clock *clock)
@@ -81,7 +82,7 @@ void http_clock_update(struct http_clock *clock)
     if (!localtime_r(&now, &tm))
         return;
     strftime(zone, sizeof zone, "%z", &tm);
-    snprintf(clock->log, sizeof clock->log, "%02d/%.3s/%04d:%02d:%02d:%02d %s", tm.tm_mday,
-             months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec,
+    snprintf(clock->log, sizeof clock->log, "%02d/%s/%04d:%02d:%02d:%02d %s", tm.tm_mday,
+             months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec,
              zone);
 }

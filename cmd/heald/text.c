@@ -29,17 +29,19 @@ void text_add(struct text *t, const char *s)
 
 void text_addf(struct text *t, const char *format, ...)
 {
-    size_t room = t->size - t->len;
     va_list args;
+    size_t room = t->size - t->len;
     va_start(args, format);
+    /* clang-tidy 14 does not see that va_start() has set args. */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     int len = vsnprintf(t->buf + t->len, room, format, args);
     va_end(args);
-    if (len < 0 || (size_t)len >= room) {
+    if (len >= 0 && (size_t)len < room) {
+        t->len += (size_t)len;
+    } else {
         t->buf[t->len] = '\0';
         t->is_cut = true;
-        return;
     }
-    t->len += (size_t)len;
 }
 
 static void add_hex(struct text *t, const char *mark, unsigned char c)
