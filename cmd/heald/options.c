@@ -14,6 +14,7 @@ int options_refuse(const struct command *command, const char *format, ...)
     va_list args;
     fprintf(stderr, "heald %s: ", command->name);
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): see text_addf() */
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
