@@ -76,4 +76,8 @@ void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t res
 /* What a read or write is for: an enum fd_type. */
 int heald_kernel_type(struct heald_loop *loop, const struct heald_op *op);
 
+/* Is it a write to a blocking device? A ring looks whether a terminal is writable and then blocks
+ * its caller for what finds no room, unless it is told to use a worker. */
+bool heald_kernel_may_block(struct heald_loop *loop, const struct heald_op *op);
+
 #endif

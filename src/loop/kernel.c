@@ -23,6 +23,12 @@ int heald_kernel_type(struct heald_loop *loop, const struct heald_op *op)
     return e ? e->type : FD_FILE;
 }
 
+bool heald_kernel_may_block(struct heald_loop *loop, const struct heald_op *op)
+{
+    const struct heald_fd *e = op->u.rw.off < 0 ? fds_find(&loop->fds, op_fd(op)) : NULL;
+    return e && e->type == FD_OTHER && !(e->flags & FDS_NONBLOCK) && !op_is_inward(op);
+}
+
 static void poll_done(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     struct heald_fd *e = fds_find(&loop->fds, op_fd(op));

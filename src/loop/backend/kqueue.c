@@ -59,10 +59,10 @@ static int change(struct kqueue_set *s, int fd, int filter, unsigned flags, uint
 static int change_one(struct kqueue_set *s, int fd, int filter, uint32_t key, unsigned old,
                       unsigned want, unsigned edge)
 {
-    if (want)
+    if (want && !old)
         return change(s, fd, filter, EV_ADD | (edge ? EV_CLEAR : 0), key);
     /* The descriptor may be closed already, and its filter gone with it. */
-    if (old)
+    if (old && !want)
         change(s, fd, filter, EV_DELETE, key);
     return 0;
 }

@@ -113,6 +113,8 @@ static void fill_rw(struct heald_backend *b, struct io_uring_sqe *sqe, struct he
         heald_ring_fill_file(&u->ring, sqe, op);
     else
         fill_socket_rw(u, sqe, op);
+    if (heald_kernel_may_block(b->loop, op))
+        sqe->flags |= IOSQE_ASYNC;
 }
 
 /* POLLPRI alone is never woken in a ring (seen on 6.18); sockets wake for POLLRDBAND with it. */
@@ -256,6 +258,9 @@ static void done(struct heald_backend *b, struct heald_op *op, const struct io_u
     unsigned buffer = HEALD_NO_BUFFER;
     int result = op->kind == OP_POLL ? poll_result(op, cqe->res) : cqe->res;
 
+    /* A worker of the kernel that waits is interrupted by the cancel. */
+    if (result == -EINTR && op->state == OP_CANCELLING)
+        result = -ECANCELED;
     if (cqe->flags & IORING_CQE_F_BUFFER) {
         buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         heald_group_out(op->u.group.group, buffer);

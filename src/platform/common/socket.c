@@ -38,13 +38,15 @@ int heald_plat_close(int fd)
 }
 
 /*
- * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how.
- * A socket that has not begun to connect reports POLLHUP as well, so this is only asked after
- * connect_now() said -EINPROGRESS.
+ * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how. A
+ * socket that has not begun to connect reports POLLHUP as well, so this is only asked after
+ * connect_now() said -EINPROGRESS. libkqueue takes SO_ERROR for itself: then only the missing peer
+ * shows that there is no connection.
  */
 int heald_plat_connect_end(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
+    struct sockaddr_storage peer;
     socklen_t size = sizeof(int);
     int err = 0;
 
@@ -52,5 +54,8 @@ int heald_plat_connect_end(int fd)
         return -EAGAIN;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
         return -errno;
+    size = sizeof peer;
+    if (!err && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
+        err = errno;
     return -err;
 }

@@ -4,7 +4,8 @@
  *
  * RWF_NOWAIT does it where the file supports it (pipes since 6.4). Elsewhere a blocking descriptor
  * is polled first, and a pipe that polls writable takes PIPE_BUF bytes for certain, so no more than
- * that is written at once.
+ * that is written at once. A terminal promises nothing of the kind: it is made non-blocking for the
+ * length of the call.
  */
 #include "platform/sys.h"
 
@@ -70,8 +71,25 @@ int64_t heald_plat_readv_now(int fd, bool nonblocking, const struct iovec *iov, 
     return n < 0 ? -errno : n;
 }
 
+static ssize_t write_to_device(int fd, const struct iovec *iov, int count)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -1;
+    ssize_t n = writev(fd, iov, count);
+    int err = errno;
+    fcntl(fd, F_SETFL, flags);
+    errno = err;
+    return n;
+}
+
 static ssize_t write_some(int fd, const struct iovec *iov, int count)
 {
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+        return write_to_device(fd, iov, count);
     for (int i = 0; i < count; i++)
         if (iov[i].iov_len)
             return write(fd, iov[i].iov_base,
