@@ -12,10 +12,22 @@
 
 enum { MEGABYTE = 1 << 20 };
 
+/* What can be read within ten milliseconds; the write may be over with nothing left to read. */
+static int64_t read_some(struct heald_loop *loop, int fd, void *buf)
+{
+    struct probe r = {0};
+
+    heald_prep_read(&r.op, fd, buf, MEGABYTE, HEALD_NO_OFFSET);
+    r.op.deadline_ns = now() + 10 * HEALD_MS;
+    int64_t n = probe_do(loop, &r);
+    ck_assert(n > 0 || n == -ETIMEDOUT);
+    return n > 0 ? n : 0;
+}
+
 /* Writes a megabyte to a blocking descriptor, while a timer shows that the loop goes on. */
 static void write_without_blocking(struct heald_loop *loop, const int fds[2], int64_t most)
 {
-    char *data = malloc(MEGABYTE), *got = malloc(MEGABYTE);
+    char *data = malloc(MEGABYTE), *got = malloc(2 * MEGABYTE);
     struct probe t = {0}, w = {0};
     int64_t sent = 0, have = 0;
 
@@ -25,11 +37,8 @@ static void write_without_blocking(struct heald_loop *loop, const int fds[2], in
         probe_start(loop, &w);
         heald_prep_timer(&t.op, now());
         ck_assert_int_eq(probe_do(loop, &t), 0);
-        while (!w.finals) {
-            int64_t n = op_read(loop, fds[0], got + have, MEGABYTE, HEALD_NO_OFFSET);
-            ck_assert_int_gt(n, 0);
-            have += n;
-        }
+        while (!w.finals)
+            have += read_some(loop, fds[0], got + have);
         ck_assert_int_gt(w.result, 0);
         sent += w.result;
     }
@@ -115,7 +124,38 @@ HEALD_CASE(a_blocking_terminal)
     ck_assert_int_eq(p.calls, 0);
     ck_assert_int_eq(op_write(loop, fds[0], "key", 3, HEALD_NO_OFFSET), 3);
     ck_assert_int_eq(probe_end(&p), 3);
+    int flags = fcntl(fds[1], F_GETFL);
     write_without_blocking(loop, fds, 50000);
+    ck_assert_int_eq(fcntl(fds[1], F_GETFL), flags);
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
+/* Nobody reads the master: the write waits, and can be cancelled. */
+HEALD_CASE(a_terminal_that_nobody_reads)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    char *data = calloc(1, MEGABYTE);
+    int fds[2] = {-1, -1};
+
+    if (!terminal_open(fds)) {
+        close(fds[0]);
+        harness_skip("there are no pseudo-terminals here");
+    }
+    for (int i = 0; i < 100; i++) {
+        heald_prep_write(&p.op, fds[1], data, MEGABYTE, HEALD_NO_OFFSET);
+        probe_start(loop, &p);
+        turn_for(loop, HEALD_MS);
+        if (!p.finals)
+            break;
+        ck_assert_int_gt(p.result, 0);
+    }
+    ck_assert_int_eq(p.finals, 0);
+    ck_assert_int_eq(heald_cancel(&p.op), 0);
+    int64_t result = probe_end(&p);
+    ck_assert(result > 0 || result == -ECANCELED);
+    free(data);
     pair_close(loop, fds);
     loop_end(loop);
 }
@@ -206,6 +246,7 @@ void add_readiness(TCase *group)
     add_everywhere(group, a_megabyte_to_a_blocking_descriptor);
     add_everywhere(group, a_blocking_read_waits_in_the_loop);
     add_everywhere(group, a_blocking_terminal);
+    add_everywhere(group, a_terminal_that_nobody_reads);
     add_everywhere(group, devices_that_cannot_be_polled);
     add_everywhere(group, counters_and_clocks_of_the_system);
     add_everywhere(group, the_wrong_end_of_a_pipe);
