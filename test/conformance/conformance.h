@@ -24,7 +24,8 @@
 #define FEATURES(X)                                                                        \
     X(combinations)                                                                        \
     X(accept) X(buffers) X(cancel) X(connect) X(datagrams) X(deadlines) X(errors) X(files) \
-        X(multishot) X(order) X(readiness) X(streams) X(timers)
+        X(multishot) X(notify) X(order) X(post) X(readiness) X(stop) X(streams) X(suspend) \
+            X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)
