@@ -50,8 +50,10 @@ HEALD_API int heald_prep_open(struct heald_op *op, int dirfd, const char *path, 
 HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
                                       mode_t mode);
 
-/* Facts about a file; flags 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH (the descriptor `dirfd` itself,
- * path ""). */
+/*
+ * Facts about a file; flags 0 or AT_SYMLINK_NOFOLLOW. An empty path means the descriptor `dirfd`
+ * itself, as fstat(2).
+ */
 HEALD_API int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, int flags,
                               struct heald_stat *ret_stat);
 

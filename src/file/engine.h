@@ -22,6 +22,7 @@ struct heald_engine {
     const struct heald_allocator *alloc;
     struct heald_sink *sink;
     unsigned entries; /* of a ring */
+    bool edge;        /* changes of fd are reported: it need not be drained */
     int fd;           /* set by open: -1, or readable when flush() has something to harvest */
     void *priv;
 

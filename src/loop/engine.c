@@ -51,6 +51,7 @@ int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *op
                                          .alloc = &loop->alloc,
                                          .sink = &loop->sink,
                                          .entries = entries,
+                                         .edge = loop->backend.ops->edge,
                                          .fd = -1,
                                          .pool = pool_of};
     return ops->open(&loop->engine);

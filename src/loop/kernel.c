@@ -66,10 +66,13 @@ static void stream_done(struct heald_loop *loop, struct heald_op *op, int64_t re
     int type = loop->fds.v[fd].type;
 
     /* A connection that was reset before it was accepted is nobody's error. */
-    if (result == -ECONNABORTED && dir == DIR_IN && op->state == OP_ARMED &&
-        !(op->flags & OP_KERNEL) && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)) {
-        heald_kernel_submit(loop, op);
-        return;
+    if (result == -ECONNABORTED && !(op->flags & OP_KERNEL) &&
+        (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)) {
+        if (op->state == OP_ARMED) {
+            heald_kernel_submit(loop, op);
+            return;
+        }
+        result = -ECANCELED;
     }
     if (result >= 0 && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI))
         heald_fds_fresh(loop, (int)result, type);

@@ -123,7 +123,8 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
     if (!err)
         err = heald_choose_engine(loop, o->engine);
     if (!err && loop->engine.fd >= 0)
-        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready, NULL);
+        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
+                               loop->engine.edge ? &loop->engine_counter : NULL);
     return err;
 }
 

@@ -33,8 +33,8 @@ struct heald_mailbox {
     int sleeping;           /* atomic: 1 while the loop waits, or is about to */
     int stop;               /* atomic */
     int bell[2];
-    uint64_t rings;         /* atomic */
-    uint64_t counter;       /* where a ring reads the bell */
+    uint64_t rings;   /* atomic */
+    uint64_t counter; /* where a ring reads the bell */
     struct heald_op watch;
 };
 
@@ -53,7 +53,8 @@ struct heald_loop {
     struct heald_backend backend;
     struct heald_engine engine;
     struct heald_op engine_watch;
-    bool files_native; /* back end and engine are the same ring */
+    uint64_t engine_counter; /* says that the engine's descriptor counts events */
+    bool files_native;       /* back end and engine are the same ring */
     struct heald_pool *pool;
     unsigned pool_threads;
 

@@ -118,7 +118,10 @@ static bool may_try(const struct heald_fd *e, int dir)
         return false;
     if (e->flags & FDS_ALWAYS)
         return true;
-    return dir == DIR_IN ? e->flags & FDS_READABLE : !(e->flags & FDS_FULL);
+    if (dir == DIR_IN)
+        return e->flags & FDS_READABLE;
+    /* A shutdown needs no room: what was to be written before it has been, or was given up. */
+    return !(e->flags & FDS_FULL) || op->kind == OP_SHUTDOWN;
 }
 
 static void run_queue(struct heald_loop *loop, int fd, int dir)

@@ -59,7 +59,7 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
     alloc_free(alloc, r->scratch, r->entries * sizeof *r->scratch);
 }
 
-int heald_ring_bell(struct heald_ring *r)
+int heald_ring_bell(struct heald_ring *r, bool drain)
 {
     int bell[2], err;
 
@@ -72,6 +72,7 @@ int heald_ring_bell(struct heald_ring *r)
         r->sys->close(bell[0]);
         return err;
     }
+    r->drain = drain;
     return r->bell = bell[0];
 }
 
@@ -104,7 +105,7 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     if (err)
         return err;
     /* Drained before the completions are looked at: one that comes later rings again. */
-    if (r->bell >= 0)
+    if (r->bell >= 0 && r->drain)
         r->sys->bell_drain(r->bell);
     if (io_uring_cq_ready(&r->ring))
         timeout_ns = 0;
@@ -191,7 +192,8 @@ void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct
         break;
     case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
     case OP_STAT:
-        io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+        io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path,
+                            op->u.path.flags | (*op->u.path.path ? 0 : AT_EMPTY_PATH),
                             STATX_BASIC_STATS | STATX_BTIME,
                             (struct statx *)(void *)op->u.path.u.ret);
         break;

@@ -28,7 +28,8 @@ struct heald_ring {
     bool enabled;
     unsigned entries;
     union heald_ring_scratch *scratch; /* one for each entry */
-    int bell; /* readable when completions came; -1 until it is asked for */
+    int bell;   /* readable when completions came; -1 until it is asked for */
+    bool drain; /* the bell, at every enter */
 };
 
 /* -ENOSYS: the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
@@ -36,9 +37,11 @@ int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
                     const struct heald_allocator *alloc, unsigned entries);
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
 
-/* Opens the bell: a descriptor for other loops to wait for, which heald_ring_enter() drains. It, or
- * -errno. */
-int heald_ring_bell(struct heald_ring *r);
+/*
+ * Opens the bell: a descriptor for other loops to wait for: it, or -errno. With `drain` every
+ * heald_ring_enter() empties it; without, whoever waits is told of changes.
+ */
+int heald_ring_bell(struct heald_ring *r, bool drain);
 
 /* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no
  * more just now. */

@@ -88,7 +88,7 @@ static void file_pieces_done(struct unit *u)
     if (rng_one_in(&u->noise, 2))
         heald_prep_stat(&f->one, u->run->dir, f->path, 0, &f->stat);
     else
-        heald_prep_stat(&f->one, f->fd, "", AT_EMPTY_PATH, &f->stat);
+        heald_prep_stat(&f->one, f->fd, "", 0, &f->stat);
     unit_go(u, &f->one, file_looked_at);
 }
 

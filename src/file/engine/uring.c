@@ -28,7 +28,7 @@ static int ring_engine_open(struct heald_engine *e)
     int err = heald_ring_open(&r->ring, e->sys, e->alloc, e->entries);
     if (err)
         goto fail;
-    if ((e->fd = heald_ring_bell(&r->ring)) < 0) {
+    if ((e->fd = heald_ring_bell(&r->ring, !e->edge)) < 0) {
         err = e->fd;
         heald_ring_close(&r->ring, e->alloc);
         goto fail;

@@ -307,7 +307,7 @@ static int uring_wait(struct heald_backend *b, int64_t timeout_ns)
 
 static int uring_fd(struct heald_backend *b)
 {
-    return heald_ring_bell(&((struct uring *)b->priv)->ring);
+    return heald_ring_bell(&((struct uring *)b->priv)->ring, true);
 }
 
 static void give(struct heald_buf_group *g, unsigned index)

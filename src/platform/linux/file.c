@@ -46,8 +46,9 @@ int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 
 int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
 {
-    return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME,
-                 (struct statx *)(void *)ret_stat) < 0
-               ? -errno
-               : 0;
+    struct statx *stx = (struct statx *)(void *)ret_stat;
+
+    if (!*path)
+        flags |= AT_EMPTY_PATH;
+    return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME, stx) < 0 ? -errno : 0;
 }
