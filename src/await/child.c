@@ -45,9 +45,12 @@ void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op)
 
     if (err == -EAGAIN || err == -EINTR) {
         /* Woken for nothing: wait on, where the back end does not do so by itself. */
-        if (loop->backend.ops->submit && op->state == OP_ARMED)
-            heald_kernel_submit(loop, op);
-        return;
+        if (op->state == OP_ARMED) {
+            if (loop->backend.ops->submit)
+                heald_kernel_submit(loop, op);
+            return;
+        }
+        err = -ECANCELED;
     }
     fds_remove(&loop->fds.v[op->u.child.fd].polls, op);
     heald_complete(loop, op, err);

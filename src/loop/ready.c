@@ -174,7 +174,7 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     fds_push(&e->queue[dir], op);
     if (!first)
         return;
-    if (ready_will_be_told(e, dir))
+    if (ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else
         heald_ready_kick(loop, e, dir);
