@@ -1,0 +1,117 @@
+/*
+ * test/sim/sim.h: the core of heald in a world that is made up: a clock that moves when we say so,
+ * descriptors that are a few numbers, two back ends that report what these numbers say.
+ *
+ *   world.c     descriptors, the clock, and the table of system calls on them
+ *   backends.c  one back end that reports readiness, one that takes whole ops
+ *   model.c     the oracle: what was handed over, what the world gave to whom, what must be told
+ *   sim.c       the random program
+ *
+ * One simulation at a time, in this process: the table's functions get no pointer of ours.
+ */
+#ifndef HEALD_TEST_SIM_H
+#define HEALD_TEST_SIM_H
+
+#include "check/harness.h"
+#include "check/seeds.h"
+
+#include "loop/loop.h"
+
+#include <heald/heald.h>
+
+enum {
+    FD_FIRST = 50, /* so that the loop's table grows on the way */
+    FDS = 120,
+    SLOTS = 40,
+    ROOM = 32,
+    BUFFERS = 4,
+    BUFFER_SIZE = 16
+};
+
+/* An assertion that costs nothing while it holds: libcheck makes a system call of each. */
+#define VERIFY(condition, ...)         \
+    do {                               \
+        if (!(condition))              \
+            ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
+/* A descriptor of the world. */
+struct wfd {
+    bool open, listener, child;
+    bool closing; /* a close of it is under way: nobody uses it any more */
+    uint8_t type;
+    unsigned generation;        /* counts up with each close */
+    unsigned in, room, backlog; /* bytes or messages to read; bytes to write; connections */
+    bool eof, dead, rung, connecting;
+    int err, outcome; /* of the descriptor; of its connect */
+    unsigned armed;   /* what the loop asked for, with HEALD_EDGE */
+    bool pending;     /* an edge has not been reported */
+    uint32_t key;
+};
+
+struct world {
+    struct rng rng;
+    int64_t now;
+    bool calm;  /* nothing happens by itself any more */
+    bool stuck; /* the loop sleeps, and nothing will wake it */
+    bool drops_closed, edge;
+    size_t bytes;
+    struct wfd fd[FDS];
+};
+extern struct world world;
+
+extern const struct heald_sys world_sys;
+extern const struct heald_allocator world_allocator;
+extern const struct heald_backend_ops *const sim_backends[];
+
+void world_init(uint64_t seed);
+int world_open(int type); /* a descriptor, or -EMFILE */
+unsigned world_ready(const struct wfd *w);
+void world_event(void);               /* something happens, somewhere */
+void world_feed(void);                /* everything happens that anybody may wait for */
+void world_sleep(int64_t timeout_ns); /* the loop waits */
+struct wfd *world_fd(int fd);         /* of an open descriptor, or NULL */
+
+/* One op of the program, and what the oracle knows of it. */
+struct slot {
+    struct heald_op op;
+    unsigned char buf[ROOM];
+    socklen_t len;
+    struct iovec iov;
+    bool live, silent, cancelled, closed;
+    bool given; /* the world has given `result`, which has not been told yet */
+    int64_t result;
+    int64_t deadline;      /* HEALD_FOREVER: none */
+    int64_t first, passed; /* of a timer with a period */
+    int fd;                /* -1: none */
+    unsigned generation;   /* of that descriptor */
+    uint64_t order, turn;
+    bool posted;
+};
+
+struct model {
+    struct heald_loop *loop;
+    struct slot slot[SLOTS];
+    uint64_t order, turn, ends, posts;
+    unsigned live;
+    unsigned char memory[BUFFERS * BUFFER_SIZE];
+    struct heald_buf_group *group;
+    unsigned held[BUFFERS], held_count;
+    void (*in_callback)(struct slot *s); /* what the program does there */
+};
+extern struct model model;
+
+/* The world gives something to the op that owns `buf` (or waits on `fd`). */
+void model_took(int fd, int dir, const void *buf, int64_t result);
+struct slot *model_idle(void); /* one that is free, or NULL */
+struct slot *model_any(void);  /* a live one, or NULL */
+void model_submitted(struct slot *s, bool silent);
+void model_closed(int fd); /* before it is closed or forgotten */
+void model_post(void);
+void model_cancel(struct slot *s);
+void model_callback(struct heald_op *op);
+void model_sleep(int64_t timeout_ns); /* the loop is about to wait, and nothing is there */
+void model_verify(void);
+void model_after_turn(int callbacks, unsigned limit);
+
+#endif
