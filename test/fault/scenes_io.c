@@ -147,7 +147,7 @@ static void files_step(struct entry *e, void (*then)(struct entry *e), unsigned 
         break;
     case 2: heald_prep_write(&n->op, f->fd, s->memory, 5, 0); break;
     case 3: heald_prep_fsync(&n->op, f->fd, 1); break;
-    case 4: heald_prep_stat(&n->op, f->fd, "", AT_EMPTY_PATH, &s->room[1].stat); break;
+    case 4: heald_prep_stat(&n->op, f->fd, "", 0, &s->room[1].stat); break;
     case 5: heald_prep_read(&n->op, f->fd, s->room[2].bytes, 15, 0); break;
     case 6: heald_prep_read(&n->op, f->fd, s->room[3].bytes, 15, HEALD_NO_OFFSET); break;
     case 7: heald_prep_close(&n->op, f->fd); break;

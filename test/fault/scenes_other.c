@@ -1,4 +1,4 @@
-/* test/fault/scenes_other.c: scenes with timers, signals, children, posts, and a loop as a guest. */
+/* test/fault/scenes_other.c: scenes with timers, signals, children, posts, and as a guest. */
 #include "fault/scene.h"
 
 #include <errno.h>
