@@ -148,8 +148,8 @@ HEALD_API void heald_loop_release(struct heald_loop *loop);
 HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
 /*
- * The monotonic time of this turn: read from the system at most once between two waits, and only if
- * somebody asks. Outside a callback it may be as old as the last turn: heald_clock_now() is not.
+ * The monotonic time. In a callback that of this turn: read from the system once between two waits,
+ * and only if somebody asks; outside, now.
  */
 HEALD_API int64_t heald_now(struct heald_loop *loop);
 

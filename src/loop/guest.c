@@ -1,35 +1,69 @@
 /*
  * loop/guest.c: heald inside somebody else's loop. The loop's thread.
  *
- * epoll, kqueue and io_uring are descriptors that can be polled. For poll and select the
- * descriptors are mirrored into a queue of the system's, from the moment on that somebody asks for
- * it.
+ * epoll and kqueue are descriptors that can be polled. For the others there is a mirror, a queue of
+ * the system's that shows what the loop waits for, from the moment on that somebody asks for it.
+ *
+ * For poll and select it holds what is armed. For a ring it holds the ring's bell, and besides
+ * every descriptor of which the bell cannot be trusted to tell: a ring with deferred task work that
+ * is woken by an eventfd rings its own eventfd the first time only (seen on 6.18), so eventfds and
+ * their like are shown directly, as long as an op waits for them.
  */
 #include "loop/loop.h"
 
 #include <errno.h>
 
+/* What the mirror of a ring shows of a descriptor beside the bell. */
+static unsigned shown_of_ring(const struct heald_fd *e)
+{
+    return e->type == FD_OTHER && (e->queue[DIR_IN] || e->polls) ? POLLIN : 0;
+}
+
+void heald_guest_show(struct heald_loop *loop, int fd)
+{
+    struct heald_fd *e = loop->mirror >= 0 ? fds_find(&loop->fds, fd) : NULL;
+    unsigned events = e ? shown_of_ring(e) : 0;
+
+    if (e && events != e->armed && loop->sys->mirror_set(loop->mirror, fd, e->armed, events) == 0)
+        e->armed = (uint16_t)events;
+}
+
+/* Puts into the mirror what the loop waits for already. */
+static int fill(struct heald_loop *loop, int mirror)
+{
+    bool ring = loop->backend.ops->submit;
+
+    for (unsigned fd = 0; fd < loop->fds.size; fd++) {
+        struct heald_fd *e = &loop->fds.v[fd];
+        unsigned events = ring ? shown_of_ring(e) : e->armed;
+        int err = e->type && events ? loop->sys->mirror_set(mirror, (int)fd, 0, events) : 0;
+        if (err)
+            return err;
+        e->armed = (uint16_t)(e->type ? events : 0);
+    }
+    return 0;
+}
+
 static int mirror_open(struct heald_loop *loop)
 {
-    int mirror = loop->sys->mirror_open();
+    int bell = loop->backend.ops->fd ? loop->backend.ops->fd(&loop->backend) : 0;
+    int mirror = bell < 0 ? bell : loop->sys->mirror_open();
 
     if (mirror < 0)
         return mirror;
-    for (unsigned fd = 0; fd < loop->fds.size; fd++) {
-        struct heald_fd *e = &loop->fds.v[fd];
-        int err = e->type && e->armed ? loop->sys->mirror_set(mirror, (int)fd, 0, e->armed) : 0;
-        if (err) {
-            loop->sys->close(mirror);
-            return err;
-        }
+    int err = loop->backend.ops->fd ? loop->sys->mirror_set(mirror, bell, 0, POLLIN) : 0;
+    if (!err)
+        err = fill(loop, mirror);
+    if (err) {
+        loop->sys->close(mirror);
+        return err;
     }
-    loop->mirror = mirror;
-    return mirror;
+    return loop->mirror = mirror;
 }
 
 int heald_loop_fd(struct heald_loop *loop)
 {
-    if (loop->backend.ops->fd)
+    if (loop->backend.ops->fd && !loop->backend.ops->submit)
         return loop->backend.ops->fd(&loop->backend);
     return loop->mirror >= 0 ? loop->mirror : mirror_open(loop);
 }

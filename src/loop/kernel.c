@@ -9,12 +9,20 @@
 
 #include <errno.h>
 
+static bool waits_on_fd(const struct heald_op *op)
+{
+    return op_is_queued_on_fd(op) || op->kind == OP_POLL || op->kind == OP_CHILD ||
+           op->kind == OP_WATCH;
+}
+
 void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
     op->flags |= OP_KERNEL;
     loop->backend.ops->submit(&loop->backend, op);
+    if (loop->mirror >= 0 && waits_on_fd(op))
+        heald_guest_show(loop, op_fd(op));
 }
 
 int heald_kernel_type(struct heald_loop *loop, const struct heald_op *op)
@@ -98,14 +106,17 @@ void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t res
     op->buffer = (uint16_t)buffer;
     if (!more)
         op->flags &= (uint8_t)~OP_KERNEL;
-    bool is_file = op->flags & OP_ENGINE;
+    bool is_file = op->flags & OP_ENGINE || !waits_on_fd(op);
+    int fd = is_file ? -1 : op_fd(op);
     op->flags &= (uint8_t)~OP_ENGINE;
-    if (op_is_queued_on_fd(op) && list_linked(&op->link) && !is_file) {
-        stream_done(loop, op, result);
-    } else if (op->kind == OP_POLL || op->kind == OP_CHILD || op->kind == OP_WATCH) {
-        poll_done(loop, op, result);
-    } else {
+    if (is_file) {
         list_remove(&op->link);
         heald_complete(loop, op, result);
+    } else if (op_is_queued_on_fd(op)) {
+        stream_done(loop, op, result);
+    } else {
+        poll_done(loop, op, result);
     }
+    if (loop->mirror >= 0 && fd >= 0)
+        heald_guest_show(loop, fd);
 }

@@ -107,6 +107,9 @@ void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 /* perform.c */
 int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 
+/* guest.c: an op on a descriptor of a ring has come or gone; only in guest mode. */
+void heald_guest_show(struct heald_loop *loop, int fd);
+
 /* kernel.c */
 void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op);
 

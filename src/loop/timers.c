@@ -13,7 +13,8 @@
 
 int64_t heald_now(struct heald_loop *loop)
 {
-    if (!loop->now_ns)
+    /* Between turns nobody says when a turn began, and what is remembered may be long ago. */
+    if (!loop->now_ns || !loop->running)
         loop->now_ns = loop->sys->now(HEALD_CLOCK_MONOTONIC);
     return loop->now_ns;
 }
