@@ -141,13 +141,19 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
 
 /*
  * Says how an idle op tells of its completions; stays so until it is changed. Return 0, or -EBUSY
- * if the op is live. heald_op_notify_callback: fn(op) in the loop: the default. With no fn,
- * nothing: ask heald_op_error(). heald_op_notify_signal: queue `signo` to the process with
- * si_value = op->data and si_code SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is
- * retried, never dropped. -EINVAL: signo is not a signal. heald_op_notify_thread: fn(op) on a
- * thread of the loop's pool (started when first needed), for which heald_loop_close() waits and
- * heald_loop_run() does not. There the op is idle, but fn may not submit to the loop; it may
- * heald_loop_post(). Multishot ops cannot be notified so: -EINVAL at submit.
+ * if the op is live.
+ *
+ * heald_op_notify_callback: fn(op) in the loop: the default. With no fn, nothing: ask
+ * heald_op_error().
+ *
+ * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
+ * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:
+ * signo is not a signal. At submit: -ENOSYS where the system cannot queue signals.
+ *
+ * heald_op_notify_thread: fn(op) on a thread of the loop's pool (started when first needed), for
+ * which heald_loop_close() waits and heald_loop_run() does not. There the op is idle, but fn may
+ * not submit to the loop; it may heald_loop_post(). Multishot ops cannot be notified so: -EINVAL at
+ * submit.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);

@@ -46,19 +46,23 @@ struct heald_child_status {
 HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid,
                                struct heald_child_status *ret_status);
 
-/* What a standard stream of a new child shall be; a value >= 0 is a descriptor of the caller. */
+/*
+ * What a standard stream of a new child shall be. Zero, and so a zeroed struct, is the caller's own
+ * stream; HEALD_STDIO_FD(fd) is a descriptor of the caller.
+ */
 enum {
-    HEALD_STDIO_INHERIT = -1,
-    HEALD_STDIO_NULL = -2, /* /dev/null */
-    HEALD_STDIO_PIPE = -3  /* a pipe, whose other end is in heald_child.stdio */
+    HEALD_STDIO_INHERIT = 0,
+    HEALD_STDIO_NULL = -1, /* /dev/null */
+    HEALD_STDIO_PIPE = -2  /* a pipe, whose other end is in heald_child.stdio */
 };
+#define HEALD_STDIO_FD(fd) ((fd) + 1)
 
 struct heald_spawn {
     const char *file;  /* looked up in PATH unless it has a slash */
     char *const *argv; /* argv[0] … NULL; NULL: { file, NULL } */
     char *const *envp; /* NULL: the caller's environment */
     const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
-    int stdio[3];      /* set all three: 0 is the caller's descriptor 0 */
+    int stdio[3];
 };
 
 struct heald_child {

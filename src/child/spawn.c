@@ -66,7 +66,7 @@ static int plan_streams(const struct heald_spawn *spawn, const struct streams *s
     int err = 0;
 
     for (int i = 0; i < 3 && !err; i++) {
-        int want = spawn->stdio[i], from = s->theirs[i] >= 0 ? s->theirs[i] : want;
+        int want = spawn->stdio[i], from = s->theirs[i] >= 0 ? s->theirs[i] : want - 1;
         if (want == HEALD_STDIO_INHERIT)
             continue;
         if (want == HEALD_STDIO_NULL) {

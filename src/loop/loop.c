@@ -247,8 +247,7 @@ int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns)
     if (loop->running)
         return -EBUSY;
     int n = turn(loop, deadline_ns);
-    take_stop(loop);
-    return n;
+    return take_stop(loop) && n >= 0 ? -ECANCELED : n;
 }
 
 int heald_loop_run(struct heald_loop *loop)

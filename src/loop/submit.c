@@ -105,6 +105,8 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op->notify == OP_NOTIFY_THREAD && !fn)
         return -EINVAL;
+    if (op->notify == OP_NOTIFY_SIGNAL && !heald_can_queue_signals)
+        return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
 

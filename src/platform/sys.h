@@ -24,6 +24,9 @@
 /* Readiness, in the bits of poll(2); RDHUP is 0 where the system has none. */
 extern const unsigned heald_poll_rdhup;
 
+/* Can a program queue a signal with a value to itself? */
+extern const bool heald_can_queue_signals;
+
 /* What a descriptor is, and how to treat it. */
 enum fd_type {
     FD_UNKNOWN = 0,

@@ -96,6 +96,8 @@ void heald_plat_signals_close(struct heald_signal_source *src)
     src->fd = -1;
 }
 
+const bool heald_can_queue_signals = true;
+
 int heald_plat_signal_queue(int signo, void *value)
 {
     siginfo_t si;

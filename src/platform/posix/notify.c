@@ -143,14 +143,21 @@ void heald_plat_signals_close(struct heald_signal_source *src)
     src->fd = -1;
 }
 
+#if defined(__APPLE__) || defined(__OpenBSD__)
+const bool heald_can_queue_signals = false;
+
 int heald_plat_signal_queue(int signo, void *value)
 {
-#if defined(__APPLE__) || defined(__OpenBSD__)
     (void)signo;
     (void)value;
     return -ENOSYS;
+}
 #else
+const bool heald_can_queue_signals = true;
+
+int heald_plat_signal_queue(int signo, void *value)
+{
     /* si_code is SI_QUEUE: only Linux lets a program say SI_ASYNCIO. */
     return sigqueue(getpid(), signo, (union sigval){.sival_ptr = value}) < 0 ? -errno : 0;
-#endif
 }
+#endif
