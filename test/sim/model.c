@@ -175,6 +175,8 @@ static void check_own_end(const struct slot *s, int64_t r)
                (long long)s->deadline);
     else if (s->op.kind == OP_RECV_MULTI && r == -ENOBUFS)
         VERIFY(model.held_count == BUFFERS || s->turn != model.turn || r, "slot %d: no buffer", i);
+    else if (s->op.kind == OP_POLL)
+        VERIFY(r > 0, "slot %d, poll: %lld", i, (long long)r);
     else if (waits_on_fd(s) && s->op.kind != OP_SHUTDOWN)
         VERIFY(r == -EBADF || r == -ENOTCONN || r == -ENOTSOCK || world.fd[s->fd].type == FD_FILE,
                "slot %d, %s: %lld came from nowhere", i, heald_op_kind(&s->op), (long long)r);
@@ -216,6 +218,11 @@ static void check_end(struct slot *s)
                heald_op_kind(&s->op), (long long)r, (long long)s->result);
     else
         check_own_end(s, r);
+    if (s->posted) {
+        uint64_t *last = &model.last_post[s->op.op_class];
+        VERIFY(*last < s->order, "slot %d: a post overtakes another", (int)(s - model.slot));
+        *last = s->order;
+    }
     s->given = s->live = s->posted = false;
     model.live--;
     model.ends++;
@@ -261,6 +268,9 @@ void model_sleep(int64_t timeout)
 
     heald_loop_stats(model.loop, &stats);
     VERIFY(!stats.due, "sleeps while callbacks are due");
+    VERIFY(model.turn_deadline == HEALD_FOREVER ||
+               (timeout >= 0 && world.now + timeout <= model.turn_deadline),
+           "sleeps %lld, longer than its turn may last", (long long)timeout);
     for (unsigned i = 0; i < SLOTS; i++) {
         const struct slot *s = &model.slot[i];
         if (!s->live || s->op.state == OP_CANCELLING || s->op.state == OP_DONE ||

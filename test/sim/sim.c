@@ -223,6 +223,7 @@ static void turn(void)
     int64_t deadline = below(3) ? world.now + below(1000000) : below(2) ? 0 : HEALD_FOREVER;
 
     model.turn++;
+    model.turn_deadline = deadline;
     int n = heald_loop_turn(model.loop, deadline);
     VERIFY(n >= 0 && (unsigned)n <= limit, "a turn gives %d", n);
     model_after_turn(n, limit);
@@ -241,6 +242,7 @@ static void finish(void)
         turn();
     }
     world.calm = true;
+    model.turn_deadline = HEALD_FOREVER;
     model.in_callback = quiet;
     for (unsigned i = 0; i < SLOTS; i++)
         if (model.slot[i].live)

@@ -43,10 +43,10 @@ struct wfd {
     unsigned generation;        /* counts up with each close */
     unsigned in, room, backlog; /* bytes or messages to read; bytes to write; connections */
     bool eof, dead, rung, connecting;
-    int err, outcome; /* of the descriptor; of its connect */
-    unsigned armed;   /* what the loop asked for, with HEALD_EDGE */
-    bool pending;     /* an edge has not been reported */
-    uint32_t key;
+    int err, outcome;    /* of the descriptor; of its connect */
+    unsigned armed;      /* what the loop asked for, with HEALD_EDGE */
+    bool pending;        /* an edge has not been reported */
+    uint32_t key, stale; /* of the present registration, and of one that is no more */
 };
 
 struct world {
@@ -93,6 +93,8 @@ struct model {
     struct heald_loop *loop;
     struct slot slot[SLOTS];
     uint64_t order, turn, ends, posts;
+    uint64_t last_post[POLICY_CLASSES]; /* the order of the last that was told, of each class */
+    int64_t turn_deadline;              /* of the present turn */
     unsigned live;
     unsigned char memory[BUFFERS * BUFFER_SIZE];
     struct heald_buf_group *group;

@@ -23,7 +23,11 @@ int world_open(int type)
         struct wfd *w = &world.fd[fd];
         if (w->open)
             continue;
-        *w = (struct wfd){.open = true, .type = (uint8_t)type, .generation = w->generation + 1};
+        *w = (struct wfd){.open = true,
+                          .type = (uint8_t)type,
+                          .generation = w->generation + 1,
+                          .key = w->key,
+                          .stale = w->key};
         if (type != FD_OTHER && type != FD_FILE)
             w->room = rng_below(&world.rng, 40);
         return fd;
@@ -308,7 +312,7 @@ static int close_fd(int fd)
         return -EBADF;
     VERIFY(!w->armed || w->armed & HEALD_EDGE || world.drops_closed,
            "descriptor %d is closed while it is armed", fd);
-    *w = (struct wfd){.generation = w->generation + 1};
+    *w = (struct wfd){.generation = w->generation + 1, .key = w->key, .stale = w->key};
     return 0;
 }
 
