@@ -10,7 +10,8 @@ The row of epoll by hand shows what the system calls alone cost. {count}"""
 def run(programs, options):
     table = Table("Pipes")
     count = None
-    for peer, library, must in (("event", "libevent", Must(">=", 1.3)), ("ev", "libev", Must(">=", 1)),
+    for peer, library, must in (("event", "libevent", Must(">=", 1.3)),
+                                ("ev", "libev", Must(">=", 1)),
                                 ("uv", "libuv", None), ("epoll", "epoll by hand", None)):
         for backend in ("epoll", "uring") if must else ("epoll",):
             ours, theirs = pairs(
