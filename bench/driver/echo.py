@@ -6,12 +6,12 @@ from .table import Must, Table, pairs, values
 
 CONNS = (1, 50, 500)
 COUNTED_CONNS = (1, 50)
-NOTE = """64 bytes, one message in flight on each connection; server and load on a processor each. Rates
+NOTE = """\
+64 bytes, one message in flight on each connection; server and load on a processor each. Rates
 are echoes a second, so is the ratio. The processor time is the server's, user and kernel; it
 tells servers apart even where the load is what limits the rate. System calls and user
-instructions are exact counts on one connection; on several they depend on how many echoes
-meet in one turn. The first rows compare a program with itself: a ratio in that range says
-nothing."""
+instructions are exact counts on one connection; on several they depend on how many echoes meet
+in one turn. The first rows compare a program with itself: a ratio in that range says nothing."""
 
 HEALD = "echo/heald_echo"
 

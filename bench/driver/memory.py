@@ -8,10 +8,11 @@ from .table import Table, values
 
 CONNS = 1000
 WARM_UP = 5000  # echoes: more than a server has buffers
-NOTE = """Bytes. A timer is counted by its struct and by the growth of resident anonymous memory when a
-million are armed. An idle connection has echoed one message and is kept open; the figure is
-the growth of the server's resident anonymous memory for each of 1,000, without what the
-kernel holds. In heald a timer is an op."""
+NOTE = """\
+Bytes. A timer is counted by its struct and by the growth of resident anonymous memory when a
+million are armed. An idle connection has echoed one message and is kept open; the figure is the
+growth of the server's resident anonymous memory for each of 1,000, without what the kernel
+holds. In heald a timer is an op."""
 
 
 def _idle_connection(programs, name, backend=None):

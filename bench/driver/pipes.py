@@ -2,8 +2,9 @@
 
 from .table import Must, Table, pairs, values
 
-NOTE = """Socket pairs, of which 100 carry a token, 10,000 writes; all events are re-added before each of 25
-runs. `run` is the turns of the loop, `total` has the re-adding too: the medians of the runs.
+NOTE = """\
+Socket pairs, of which 100 carry a token, 10,000 writes; all events are re-added before each of
+25 runs. `run` is the turns of the loop, `total` has the re-adding too: the medians of the runs.
 The row of epoll by hand shows what the system calls alone cost. {count}"""
 
 

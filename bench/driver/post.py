@@ -2,10 +2,11 @@
 
 from .table import Must, Table, pairs, values
 
-NOTE = """A million messages from one thread to a loop in another. libuv's call coalesces, so its
-messages go through a list under a mutex: with a `uv_async_send` for each, or only when the
-list was empty. *Raw* is the call alone: heald's carries a message, libuv's only wakes. *Round
-trips*: two loops wake each other. Not pinned."""
+NOTE = """\
+A million messages from one thread to a loop in another. libuv's call coalesces, so its messages
+go through a list under a mutex: with a `uv_async_send` for each, or only when the list was
+empty. *Raw* is the call alone: heald's carries a message, libuv's only wakes. *Round trips*:
+two loops wake each other. Not pinned."""
 
 CASES = (
     ("messages, uv_async_send each", "queue", Must(">=", 2)),

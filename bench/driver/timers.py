@@ -2,7 +2,8 @@
 
 from .table import Must, Table, pairs, values
 
-NOTE = """A million timers with the same pseudo-random delays of 1 to 1000 ms. *Fire*: all are overdue,
+NOTE = """\
+A million timers with the same pseudo-random delays of 1 to 1000 ms. *Fire*: all are overdue,
 the loop runs until each has called back. *Cancel*: all, in a shuffled order."""
 
 CASES = (
