@@ -2,6 +2,9 @@
  * loop/backend/select.c: select(2) with bitmaps of our own, as long as the highest descriptor
  * needs, so FD_SETSIZE is no limit. Bit order and word size are those of fd_set on every system:
  * longs, lowest bit first.
+ *
+ * select() knows no POLLRDHUP: such a descriptor is armed as readable, and poll(2) says whether it
+ * is hung up. While it is readable for another reason, the loop turns round and round.
  */
 #include "loop/backend.h"
 
@@ -9,11 +12,11 @@
 
 enum { WORD_BITS = 8 * sizeof(unsigned long), FIRST_WORDS = 16 };
 
-enum { SET_IN, SET_OUT, SET_EX, SETS };
+enum { SET_IN, SET_OUT, SET_EX, SETS, SET_HUP = SETS, ARMED };
 
 struct select_sets {
-    unsigned long *armed[SETS];
-    unsigned long *ready[SETS]; /* what select() is given and changes */
+    unsigned long *armed[ARMED]; /* SET_HUP: whether POLLRDHUP was asked for */
+    unsigned long *ready[SETS];  /* what select() is given and changes */
     uint32_t *keys;
     unsigned words;
     int top; /* one more than the highest descriptor armed so far */
@@ -25,10 +28,10 @@ static int select_open(struct heald_backend *b)
     return b->priv ? 0 : -ENOMEM;
 }
 
-/* One block holds the six bitmaps and the keys. */
+/* One block holds the bitmaps and the keys. */
 static size_t block_size(unsigned words)
 {
-    return words * (2 * SETS * sizeof(unsigned long) + WORD_BITS * sizeof(uint32_t));
+    return words * ((ARMED + SETS) * sizeof(unsigned long) + WORD_BITS * sizeof(uint32_t));
 }
 
 static void select_close(struct heald_backend *b)
@@ -48,15 +51,15 @@ static int grow(struct heald_backend *b, struct select_sets *s, int fd)
     unsigned long *block = alloc_new(b->alloc, block_size(words)), *from = s->armed[0];
     if (!block)
         return -ENOMEM;
-    uint32_t *keys = (uint32_t *)(void *)(block + (size_t)words * 2 * SETS);
-    for (int i = 0; i < SETS && old; i++)
+    uint32_t *keys = (uint32_t *)(void *)(block + (size_t)words * (ARMED + SETS));
+    for (int i = 0; i < ARMED && old; i++)
         memcpy(block + (size_t)words * (unsigned)i, s->armed[i], old * sizeof *block);
     if (old)
         memcpy(keys, s->keys, (size_t)old * WORD_BITS * sizeof *keys);
-    for (int i = 0; i < SETS; i++) {
+    for (int i = 0; i < ARMED; i++)
         s->armed[i] = block + (size_t)words * (unsigned)i;
-        s->ready[i] = block + (size_t)words * (unsigned)(SETS + i);
-    }
+    for (int i = 0; i < SETS; i++)
+        s->ready[i] = block + (size_t)words * (unsigned)(ARMED + i);
     s->keys = keys;
     s->words = words;
     alloc_free(b->alloc, from, block_size(old));
@@ -65,7 +68,7 @@ static int grow(struct heald_backend *b, struct select_sets *s, int fd)
 
 static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
-    static const unsigned bits[SETS] = {POLLIN, POLLOUT, POLLPRI};
+    const unsigned bits[ARMED] = {POLLIN, POLLOUT, POLLPRI, heald_poll_rdhup};
     struct select_sets *s = b->priv;
     int err;
 
@@ -73,10 +76,9 @@ static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned ol
     if ((unsigned)fd >= s->words * WORD_BITS && (err = grow(b, s, fd)))
         return err;
     unsigned long bit = 1ul << (unsigned)fd % WORD_BITS;
-    /* select() knows no hang-up: it shows as readable. */
     if (events & heald_poll_rdhup)
         events |= POLLIN;
-    for (int i = 0; i < SETS; i++) {
+    for (int i = 0; i < ARMED; i++) {
         if (events & bits[i])
             s->armed[i][(unsigned)fd / WORD_BITS] |= bit;
         else
@@ -86,6 +88,12 @@ static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned ol
     if (events && fd >= s->top)
         s->top = fd + 1;
     return 0;
+}
+
+static unsigned hang_up(struct heald_backend *b, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = (short)heald_poll_rdhup};
+    return b->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : 0;
 }
 
 static unsigned events_of(const struct select_sets *s, unsigned word, unsigned long bit)
@@ -109,7 +117,10 @@ static void report(struct heald_backend *b, struct select_sets *s, unsigned word
         unsigned shift = (unsigned)__builtin_ctzl(any);
         int fd = (int)(word * WORD_BITS + shift);
         any &= any - 1;
-        heald_ready_event(b->loop, fd, s->keys[fd], events_of(s, word, 1ul << shift));
+        unsigned events = events_of(s, word, 1ul << shift);
+        if (events & POLLIN && s->armed[SET_HUP][word] & 1ul << shift)
+            events |= hang_up(b, fd);
+        heald_ready_event(b->loop, fd, s->keys[fd], events);
     }
 }
 
