@@ -41,7 +41,8 @@ struct heald_backend_ops {
     /*
      * Readiness: from now on report `events` (0: nothing, forget it) of a descriptor, which was
      * armed with `old` before. `key` comes back with each event. -EPERM: the descriptor cannot be
-     * waited for and counts as ready.
+     * waited for and counts as ready. Completion, where it is not NULL: asked with events 0 before
+     * a descriptor with ops is closed, so that no op reaches the kernel after that.
      */
     int (*arm)(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events);
 

@@ -93,6 +93,10 @@ void heald_fds_forget(struct heald_loop *loop, int fd, bool closing)
     end_all(loop, &e->queue[DIR_IN]);
     end_all(loop, &e->queue[DIR_OUT]);
     end_all(loop, &e->polls);
+    /* Those that the kernel has are not over yet. */
+    if (loop->backend.ops->submit && loop->backend.ops->arm &&
+        (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
+        loop->backend.ops->arm(&loop->backend, fd, e->key, 0, 0);
     /*
      * Closing takes an entry out of epoll's set, unless somebody else has the same file open. Then an
      * entry for changes is seldom heard of, and its key is out of date; one for levels would keep the

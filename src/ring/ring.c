@@ -131,13 +131,24 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     return err < 0 ? err : 0;
 }
 
+int heald_ring_flush(struct heald_ring *r)
+{
+    if (!heald_ring_pending(r))
+        return 0;
+    int err = enable(r);
+    if (!err)
+        err = r->sys->gate(HEALD_GATE_RING_ENTER);
+    if (!err)
+        err = io_uring_submit(&r->ring);
+    return err < 0 ? err : 0;
+}
+
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
 
-    if (sqe || enable(r) || r->sys->gate(HEALD_GATE_RING_ENTER))
+    if (sqe || heald_ring_flush(r))
         return sqe;
-    io_uring_submit(&r->ring);
     return io_uring_get_sqe(&r->ring);
 }
 

@@ -43,6 +43,9 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
  */
 int heald_ring_bell(struct heald_ring *r, bool drain);
 
+/* Hands over what the kernel does not know of yet, and does not wait. 0 or -errno. */
+int heald_ring_flush(struct heald_ring *r);
+
 /* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no
  * more just now. */
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r);

@@ -124,14 +124,19 @@ static unsigned poll_events(const struct heald_op *op)
     return events & POLLPRI ? events | POLLRDBAND : events;
 }
 
-/* Takes out of a poll's result what only poll_events() asked for. */
-static int poll_result(const struct heald_op *op, int result)
+/*
+ * A poll's result: what was asked for and what is told anyhow. A ring trusts the mask of a wake-up,
+ * and sockets wake for urgent data with any data, so that is looked at again. 0: wait on.
+ */
+static int poll_result(struct heald_backend *b, const struct heald_op *op, int result)
 {
-    unsigned asked = fds_events(op) | POLLERR | POLLHUP | POLLNVAL;
+    struct pollfd p = {.fd = op_fd(op), .events = (short)fds_events(op)};
 
-    if (result <= 0 || !((unsigned)result & POLLRDBAND))
+    if (result <= 0)
         return result;
-    return (unsigned)result & asked ? (int)((unsigned)result & asked) : POLLPRI;
+    if (p.events & POLLPRI)
+        return b->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : 0;
+    return (int)((unsigned)result & (fds_events(op) | POLLERR | POLLHUP | POLLNVAL));
 }
 
 static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald_op *op)
@@ -256,7 +261,7 @@ static bool try_again(struct heald_backend *b, struct heald_op *op, uint64_t dat
 static void done(struct heald_backend *b, struct heald_op *op, const struct io_uring_cqe *cqe)
 {
     unsigned buffer = HEALD_NO_BUFFER;
-    int result = op->kind == OP_POLL ? poll_result(op, cqe->res) : cqe->res;
+    int result = op->kind == OP_POLL ? poll_result(b, op, cqe->res) : cqe->res;
 
     /* A worker of the kernel that waits is interrupted by the cancel. */
     if (result == -EINTR && op->state == OP_CANCELLING)
@@ -276,6 +281,12 @@ static void done(struct heald_backend *b, struct heald_op *op, const struct io_u
         op->flags = (uint8_t)((op->flags & ~OP_BACKLOG) | (more ? OP_ENDING : 0));
         list_remove(&op->aux);
     }
+    if (op->kind == OP_POLL && !result && op->state == OP_ARMED) {
+        uring_submit(b, op);
+        return;
+    }
+    if (op->kind == OP_POLL && !result)
+        result = -ECANCELED;
     if (more || !try_again(b, op, cqe->user_data, result))
         heald_kernel_done(b->loop, op, result, more, buffer);
 }
@@ -303,6 +314,17 @@ static int uring_wait(struct heald_backend *b, int64_t timeout_ns)
     int err = heald_ring_enter(&u->ring, list_empty(&u->backlog) ? timeout_ns : 0);
     harvest(b, u);
     return err;
+}
+
+/* Only asked to let a descriptor go. An entry names it by its number, which may soon be another's:
+ * what is still held back goes to the kernel now. */
+static int uring_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
+{
+    (void)fd;
+    (void)key;
+    (void)old;
+    (void)events;
+    return heald_ring_flush(&((struct uring *)b->priv)->ring);
 }
 
 static int uring_fd(struct heald_backend *b)
@@ -368,6 +390,7 @@ const struct heald_backend_ops heald_backend_uring = {
     .about = "io_uring: whole operations, one system call a turn",
     .open = uring_open,
     .close = uring_close,
+    .arm = uring_arm,
     .submit = uring_submit,
     .cancel = uring_cancel,
     .wait = uring_wait,
