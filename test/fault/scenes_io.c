@@ -127,58 +127,47 @@ static void net_stop(struct scene *s)
 
 const struct scene_kind scene_net = {"net", net, net_stop};
 
-/* open, write, fsync, stat, read, close: each step after the one before. */
+/* open; two writes; fsync and stat; two reads; close: each pair after the one before. */
 struct files {
     char name[40];
     int dir, fd;
+    unsigned step, left;
     struct iovec iov;
 };
 
-static void files_step(struct entry *e, void (*then)(struct entry *e), unsigned step)
+static void files_step(struct entry *e);
+
+static void files_prep(struct scene *s, struct heald_op *op, unsigned step)
+{
+    struct files *f = s->own;
+
+    f->iov = (struct iovec){.iov_base = s->memory, .iov_len = 10};
+    switch (step) {
+    case 0: heald_prep_writev(op, f->fd, &f->iov, 1, 5); break;
+    case 1: heald_prep_write(op, f->fd, s->memory, 5, 0); break;
+    case 2: heald_prep_fsync(op, f->fd, 1); break;
+    case 3: heald_prep_stat(op, f->fd, "", AT_EMPTY_PATH, &s->room[1].stat); break;
+    case 4: heald_prep_read(op, f->fd, s->room[2].bytes, 15, 0); break;
+    case 5: heald_prep_read(op, f->fd, s->room[3].bytes, 15, HEALD_NO_OFFSET); break;
+    default: heald_prep_close(op, f->fd);
+    }
+}
+
+static void files_step(struct entry *e)
 {
     struct scene *s = e->scene;
     struct files *f = s->own;
-    struct entry *n = scene_op(s, then);
 
-    switch (step) {
-    case 1:
-        f->iov = (struct iovec){.iov_base = s->memory, .iov_len = 10};
-        heald_prep_writev(&n->op, f->fd, &f->iov, 1, 5);
-        break;
-    case 2: heald_prep_write(&n->op, f->fd, s->memory, 5, 0); break;
-    case 3: heald_prep_fsync(&n->op, f->fd, 1); break;
-    case 4: heald_prep_stat(&n->op, f->fd, "", 0, &s->room[1].stat); break;
-    case 5: heald_prep_read(&n->op, f->fd, s->room[2].bytes, 15, 0); break;
-    case 6: heald_prep_read(&n->op, f->fd, s->room[3].bytes, 15, HEALD_NO_OFFSET); break;
-    case 7: heald_prep_close(&n->op, f->fd); break;
+    if (--f->left || f->step > 6)
+        return;
+    unsigned end = f->step == 6 ? 7 : f->step + 2;
+    f->left = end - f->step;
+    while (f->step < end) {
+        struct entry *n = scene_op(s, files_step);
+        files_prep(s, &n->op, f->step++);
+        scene_go(n);
+        f->left -= !n->accepted;
     }
-    scene_go(n);
-    if (step == 7 && !n->accepted)
-        close(f->fd);
-}
-
-/* The two writes and the two reads go together. */
-static void files_seventh(struct entry *e);
-static void files_fifth(struct entry *e)
-{
-    files_step(e, NULL, 5);
-    files_step(e, files_seventh, 6);
-}
-
-static void files_third(struct entry *e)
-{
-    files_step(e, NULL, 4);
-    files_step(e, files_fifth, 3);
-}
-
-static void files_last(struct entry *e)
-{
-    (void)e;
-}
-
-static void files_seventh(struct entry *e)
-{
-    files_step(e, files_last, 7);
 }
 
 static void files_first(struct entry *e)
@@ -188,8 +177,8 @@ static void files_first(struct entry *e)
     if (e->op.result < 0)
         return;
     f->fd = (int)e->op.result;
-    files_step(e, NULL, 1);
-    files_step(e, files_third, 2);
+    f->left = 1;
+    files_step(e);
 }
 
 static void files(struct scene *s)
@@ -202,8 +191,7 @@ static void files(struct scene *s)
     snprintf(f->name, sizeof f->name, "heald-fault-%ld", (long)getpid());
     f->dir = open(tmp && *tmp ? tmp : "/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int dir = scene_keep(s, f->dir);
-    heald_prep_open_beneath(&(e = scene_op(s, files_last))->op, dir, ".", O_RDONLY | O_DIRECTORY,
-                            0);
+    heald_prep_open_beneath(&(e = scene_op(s, NULL))->op, dir, ".", O_RDONLY | O_DIRECTORY, 0);
     e->op.name = "opens";
     scene_go(e);
     heald_prep_open(&(e = scene_op(s, files_first))->op, dir, f->name, O_RDWR | O_CREAT, 0600);

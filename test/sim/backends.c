@@ -55,8 +55,10 @@ static int readiness_arm(struct heald_backend *b, int fd, uint32_t key, unsigned
     VERIFY((w->armed & ~HEALD_EDGE) == old, "descriptor %d was armed for %x, not %x", fd, w->armed,
            old);
     w->armed = events;
-    if (w->key != key)
+    if (w->key != key && !w->has_stale) {
+        w->has_stale = w->key != 0;
         w->stale = w->key;
+    }
     w->key = key;
     w->pending = events != 0;
     return 0;
@@ -93,7 +95,7 @@ static int readiness_wait(struct heald_backend *b, int64_t timeout)
         heald_ready_event(b->loop, reports[i].fd, reports[i].key, reports[i].events);
     /* An event of a descriptor that was closed or forgotten since. */
     int fd = (int)rng_range(&world.rng, FD_FIRST + 1, FDS - 1);
-    if (world.fd[fd].stale != world.fd[fd].key)
+    if (world.fd[fd].has_stale)
         heald_ready_event(b->loop, fd, world.fd[fd].stale, POLLNVAL);
     return 0;
 }

@@ -43,9 +43,10 @@ struct wfd {
     unsigned generation;        /* counts up with each close */
     unsigned in, room, backlog; /* bytes or messages to read; bytes to write; connections */
     bool eof, dead, rung, connecting;
-    int err, outcome;    /* of the descriptor; of its connect */
-    unsigned armed;      /* what the loop asked for, with HEALD_EDGE */
-    bool pending;        /* an edge has not been reported */
+    int err, outcome; /* of the descriptor; of its connect */
+    unsigned armed;   /* what the loop asked for, with HEALD_EDGE */
+    bool pending;     /* an edge has not been reported */
+    bool has_stale;
     uint32_t key, stale; /* of the present registration, and of one that is no more */
 };
 

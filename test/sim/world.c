@@ -27,7 +27,8 @@ int world_open(int type)
                           .type = (uint8_t)type,
                           .generation = w->generation + 1,
                           .key = w->key,
-                          .stale = w->key};
+                          .stale = w->stale,
+                          .has_stale = w->has_stale};
         if (type != FD_OTHER && type != FD_FILE)
             w->room = rng_below(&world.rng, 40);
         return fd;
@@ -312,7 +313,10 @@ static int close_fd(int fd)
         return -EBADF;
     VERIFY(!w->armed || w->armed & HEALD_EDGE || world.drops_closed,
            "descriptor %d is closed while it is armed", fd);
-    *w = (struct wfd){.generation = w->generation + 1, .key = w->key, .stale = w->key};
+    *w = (struct wfd){.generation = w->generation + 1,
+                      .key = w->key,
+                      .stale = w->key,
+                      .has_stale = w->armed != 0};
     return 0;
 }
 
