@@ -72,8 +72,9 @@ struct heald_loop {
     struct heald_signals *signals;
     int mirror; /* guest mode of a back end without a descriptor; -1: none */
 
-    bool running; /* a callback, or a turn, is on the stack */
-    bool flush;   /* the engine may hold something back */
+    bool running;    /* a callback, or a turn, is on the stack */
+    uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
+    bool flush;      /* the engine may hold something back */
     bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait
                      for more */
     unsigned holds;

@@ -136,6 +136,7 @@ int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     op->loop = loop;
     op->flags = 0;
     op_move(op, OP_QUEUED);
+    loop->classes |= op->op_class;
     loop->stats.live++;
     loop->stats.submitted++;
     if (!(plain && ready_start_plain(loop, op)) && (err = start(loop, op)))

@@ -10,6 +10,7 @@
 #include <heald/io.h>
 
 #include <errno.h>
+#include <limits.h>
 
 int64_t heald_now(struct heald_loop *loop)
 {
@@ -61,6 +62,15 @@ static void expired(void *ctx, struct heald_op *op)
     }
 }
 
+/*
+ * No more than can be told in this turn, so that what is told is still in the cache; but all of
+ * them where one that comes later may have to be told first.
+ */
+static unsigned expiry_limit(const struct heald_loop *loop)
+{
+    return loop->classes || loop->due.policy == HEALD_POLICY_EDF ? UINT_MAX : loop->turn_callbacks;
+}
+
 static void alarm_rang(struct heald_op *watch)
 {
     struct heald_alarm *a = heald_container_of(watch, struct heald_alarm, watch);
@@ -68,7 +78,7 @@ static void alarm_rang(struct heald_op *watch)
 
     x.loop->sys->alarm_drain(a->fd);
     a->set_ns = 0;
-    heald_wheel_expire(&a->wheel, x.now, x.loop->turn_callbacks, expired, &x);
+    heald_wheel_expire(&a->wheel, x.now, expiry_limit(x.loop), expired, &x);
 }
 
 static int boot_open(struct heald_loop *loop)
@@ -119,8 +129,7 @@ void heald_timers_expire(struct heald_loop *loop)
     if (heald_wheel_empty(&loop->timers))
         return;
     x.now = heald_now(loop);
-    /* No more than can be told in this turn: what is told at once is still in the cache. */
-    heald_wheel_expire(&loop->timers, x.now, loop->turn_callbacks, expired, &x);
+    heald_wheel_expire(&loop->timers, x.now, expiry_limit(loop), expired, &x);
 }
 
 int64_t heald_timers_next(struct heald_loop *loop)
