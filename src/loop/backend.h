@@ -26,6 +26,10 @@ struct heald_backend {
 /* Interest in a descriptor beyond the bits of poll(2): report changes only. epoll's own bit. */
 #define HEALD_EDGE 0x80000000u
 
+/* In an event, beside POLLIN: the other end is done. With changes only it is told once, maybe along
+ * with data, and many systems have no POLLRDHUP to say it with. */
+#define HEALD_END 0x40000000u
+
 /* What is asked of the buffers of a group. */
 enum heald_group_call { HEALD_GROUP_OPEN, HEALD_GROUP_CLOSE, HEALD_GROUP_RETURN };
 

@@ -216,7 +216,7 @@ static void note_event(struct heald_fd *e, unsigned events)
         return;
     if (events & (EVENTS_IN | heald_poll_rdhup))
         e->flags |= FDS_READABLE;
-    if (events & (POLLPRI | EVENTS_ANYHOW | heald_poll_rdhup))
+    if (events & (POLLPRI | EVENTS_ANYHOW | heald_poll_rdhup | HEALD_END))
         e->flags |= FDS_STICKY;
 }
 

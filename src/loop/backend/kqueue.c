@@ -86,7 +86,7 @@ static unsigned events_of(const struct kevent *kev)
     if (kev->flags & EV_ERROR)
         return POLLERR;
     if (kev->filter == EVFILT_READ)
-        return POLLIN | (end ? heald_poll_rdhup : 0);
+        return POLLIN | (end ? heald_poll_rdhup | HEALD_END : 0);
     return POLLOUT | (end ? POLLHUP : 0);
 }
 
