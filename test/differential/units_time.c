@@ -44,6 +44,8 @@ static void timers_start(struct unit *u)
             in += FAR_SECONDS * HEALD_SEC;
         enum heald_clock clock =
             rng_one_in(&u->noise, 4) ? HEALD_CLOCK_BOOT : HEALD_CLOCK_MONOTONIC;
+        if (heald_clock_now(clock) < 0) /* not every platform has it */
+            clock = HEALD_CLOCK_MONOTONIC;
         if (clock == HEALD_CLOCK_MONOTONIC && rng_one_in(&u->noise, 8) && !t->cancelled[i])
             in = -in; /* in the past */
         heald_prep_timer_clock(&t->op[i], clock, heald_clock_now(clock) + in, 0);

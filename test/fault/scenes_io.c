@@ -141,9 +141,11 @@ static void files_prep(struct scene *s, struct heald_op *op, unsigned step)
 {
     struct files *f = s->own;
 
-    f->iov = (struct iovec){.iov_base = s->memory, .iov_len = 10};
     switch (step) {
-    case 0: heald_prep_writev(op, f->fd, &f->iov, 1, 5); break;
+    case 0:
+        f->iov = (struct iovec){.iov_base = s->memory, .iov_len = 10};
+        heald_prep_writev(op, f->fd, &f->iov, 1, 5);
+        break;
     case 1: heald_prep_write(op, f->fd, s->memory, 5, 0); break;
     case 2: heald_prep_fsync(op, f->fd, 1); break;
     case 3: heald_prep_stat(op, f->fd, "", AT_EMPTY_PATH, &s->room[1].stat); break;

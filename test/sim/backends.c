@@ -71,7 +71,7 @@ static unsigned gather(struct heald_backend *b, struct report reports[FDS])
     for (unsigned i = 0; i < FDS && n < limit; i++) {
         int fd = (int)((first + i) % FDS);
         struct wfd *w = &world.fd[fd];
-        unsigned events = world_ready(w) & (w->armed | POLLERR | POLLHUP);
+        unsigned events = world_ready(w) & (w->armed | POLLERR | POLLHUP | HEALD_END);
         if (!w->open || !w->armed || !events || (w->armed & HEALD_EDGE && !w->pending))
             continue;
         w->pending = false;
