@@ -154,6 +154,10 @@ static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald
     case OP_RECVMSG:
         io_uring_prep_recvmsg(sqe, op->u.msg.fd, op->u.msg.msg,
                               (unsigned)op->u.msg.flags | MSG_CMSG_CLOEXEC);
+        /* An attempt that finds nothing already writes the credentials of nobody into the control
+         * buffer (seen on 6.18), and there is no room for those that come. */
+        if (op->u.msg.msg->msg_controllen)
+            sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
         break;
     case OP_SENDMSG:
         io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
