@@ -1,0 +1,191 @@
+/* test/conformance/spawn.c: starting programs: their streams, folder, signals; nothing leaks. */
+#include "conformance/conformance.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+/* Runs a line of shell to its end, and returns what it wrote to its output. */
+static int run_shell(struct heald_spawn *s, const char *line, char *ret_text, size_t size)
+{
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)line, NULL};
+    struct heald_child child;
+    int status;
+    size_t have = 0;
+    ssize_t n;
+
+    s->file = "sh";
+    s->argv = argv;
+    s->stdio[1] = HEALD_STDIO_PIPE;
+    ck_assert_int_eq(heald_spawn(s, &child), 0);
+    ck_assert_int_eq(child.stdio[0], -1);
+    ck_assert_int_eq(child.stdio[2], -1);
+    ck_assert_int_ne(fcntl(child.stdio[1], F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(child.stdio[1], F_GETFD) & FD_CLOEXEC, 0);
+    set_blocking(child.stdio[1], true);
+    while ((n = read(child.stdio[1], ret_text + have, size - 1 - have)) > 0)
+        have += (size_t)n;
+    ret_text[have] = 0;
+    close(child.stdio[1]);
+    ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+HEALD_CASE(output_and_status)
+{
+    struct heald_spawn s = {0};
+    char text[64];
+
+    ck_assert_int_eq(run_shell(&s, "echo hello; exit 3", text, sizeof text), 3);
+    ck_assert_str_eq(text, "hello\n");
+}
+
+HEALD_CASE(environment_and_folder)
+{
+    char *envp[] = {(char *)"WORD=heald", (char *)"PATH=/usr/bin:/bin", NULL};
+    struct heald_spawn s = {.envp = envp, .cwd = "/"};
+    char text[64];
+
+    ck_assert_int_eq(run_shell(&s, "echo $WORD $PWD$HOME; pwd", text, sizeof text), 0);
+    ck_assert_str_eq(text, "heald /\n/\n");
+    s.cwd = "/nowhere/at/all";
+    struct heald_child child = {.pid = -7};
+    ck_assert_int_eq(heald_spawn(&s, &child), -ENOENT);
+    ck_assert_int_eq(child.pid, -7);
+}
+
+HEALD_CASE(no_such_program)
+{
+    struct heald_spawn s = {.file = "no-such-program-here",
+                            .stdio = {HEALD_STDIO_PIPE, HEALD_STDIO_PIPE, HEALD_STDIO_PIPE}};
+    struct heald_child child;
+
+    ck_assert_int_eq(heald_spawn(&s, &child), -ENOENT);
+    s.file = "/nowhere/at/all";
+    ck_assert_int_eq(heald_spawn(&s, &child), -ENOENT);
+    s.file = "/etc/passwd";
+    ck_assert_int_eq(heald_spawn(&s, &child), -EACCES);
+    s.file = NULL;
+    ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
+    s.file = "true";
+    s.stdio[0] = HEALD_STDIO_PIPE - 1;
+    ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
+    s.stdio[0] = HEALD_STDIO_FD(100000);
+    ck_assert_int_eq(heald_spawn(&s, &child), -EBADF);
+}
+
+HEALD_CASE(streams_from_descriptors_and_null)
+{
+    struct heald_spawn s = {.stdio = {HEALD_STDIO_NULL, HEALD_STDIO_PIPE, HEALD_STDIO_NULL}};
+    char text[64];
+    int fds[2];
+
+    ck_assert_int_eq(run_shell(&s, "cat; echo end", text, sizeof text), 0);
+    ck_assert_str_eq(text, "end\n");
+    ck_assert_int_eq(heald_pipe(fds), 0);
+    set_blocking(fds[0], true);
+    ck_assert_int_eq(write(fds[1], "fed\n", 4), 4);
+    close(fds[1]);
+    s.stdio[0] = HEALD_STDIO_FD(fds[0]);
+    ck_assert_int_eq(run_shell(&s, "cat", text, sizeof text), 0);
+    ck_assert_str_eq(text, "fed\n");
+    close(fds[0]);
+}
+
+/* The child's standard streams may be the caller's, in another order. */
+HEALD_CASE(streams_that_change_places)
+{
+    struct heald_spawn s = {.stdio = {0, HEALD_STDIO_PIPE, HEALD_STDIO_NULL}};
+    int out[2], err[2], keep[3];
+    char text[64];
+
+    for (int i = 0; i < 3; i++)
+        keep[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+    ck_assert_int_eq(heald_pipe(out), 0);
+    ck_assert_int_eq(heald_pipe(err), 0);
+    dup2(out[1], 1);
+    dup2(err[1], 2);
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)"echo one; echo two >&2", NULL};
+    s.file = "sh";
+    s.argv = argv;
+    s.stdio[1] = HEALD_STDIO_FD(2);
+    s.stdio[2] = HEALD_STDIO_FD(1);
+    struct heald_child child;
+    int started = heald_spawn(&s, &child), status = -1;
+    dup2(keep[1], 1);
+    dup2(keep[2], 2);
+    ck_assert_int_eq(started, 0);
+    ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(read(out[0], text, sizeof text), 4);
+    ck_assert_mem_eq(text, "two\n", 4);
+    ck_assert_int_eq(read(err[0], text, sizeof text), 4);
+    ck_assert_mem_eq(text, "one\n", 4);
+    for (int i = 0; i < 2; i++) {
+        close(out[i]);
+        close(err[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        close(keep[i]);
+}
+
+/* What the caller has open, blocked or ignored is not the child's. */
+HEALD_CASE(nothing_is_inherited)
+{
+    struct heald_spawn s = {0};
+    unsigned long blocked, ignored;
+    char text[256];
+    sigset_t all;
+    int fds[2];
+
+    ck_assert_int_eq(heald_pipe(fds), 0);
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    signal(SIGUSR1, SIG_IGN);
+    ck_assert_int_eq(run_shell(&s, "grep Sig[BI] /proc/self/status", text, sizeof text), 0);
+    ck_assert_int_eq(sscanf(text, "SigBlk: %lx SigIgn: %lx", &blocked, &ignored), 2);
+    /* The numbers above are the C library's own, and may be ignored from the start. */
+    ck_assert_uint_eq((blocked | ignored) & ((1ul << (SIGSYS - 1)) - 1), 0);
+    ck_assert_int_eq(run_shell(&s, "ls -l /proc/self/fd | grep -c pipe:", text, 256), 0);
+    ck_assert_int_le(atoi(text), 4);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Through a loop: written to, read from, and awaited. */
+HEALD_CASE(a_conversation_in_a_loop)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_spawn s = {.file = "cat",
+                            .stdio = {HEALD_STDIO_PIPE, HEALD_STDIO_PIPE, HEALD_STDIO_INHERIT}};
+    struct heald_child_status st;
+    struct heald_child child;
+    struct probe p = {0};
+    char buf[8];
+
+    ck_assert_int_eq(heald_spawn(&s, &child), 0);
+    heald_prep_child(&p.op, child.pid, &st);
+    probe_start(loop, &p);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(op_write(loop, child.stdio[0], "echo", 4, HEALD_NO_OFFSET), 4);
+        ck_assert_int_eq(op_read(loop, child.stdio[1], buf, 8, HEALD_NO_OFFSET), 4);
+    }
+    ck_assert_int_eq(heald_close(loop, child.stdio[0]), 0);
+    ck_assert_int_eq(op_read(loop, child.stdio[1], buf, 8, HEALD_NO_OFFSET), 0);
+    ck_assert_int_eq(probe_end(&p), 0);
+    ck_assert(WIFEXITED(st.status) && WEXITSTATUS(st.status) == 0);
+    ck_assert_int_eq(heald_close(loop, child.stdio[1]), 0);
+    loop_end(loop);
+}
+
+void add_spawn(TCase *group)
+{
+    add_once(group, output_and_status);
+    add_once(group, environment_and_folder);
+    add_once(group, no_such_program);
+    add_once(group, streams_from_descriptors_and_null);
+    add_once(group, streams_that_change_places);
+    add_once(group, nothing_is_inherited);
+    add_everywhere(group, a_conversation_in_a_loop);
+}
