@@ -37,7 +37,8 @@ static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t 
     /* From the time that was meant, not from now: no drift. What passed unnoticed is counted, not
      * made up for. */
     int64_t passed = (now - op->deadline_ns) / period + 1;
-    op->deadline_ns += passed * period;
+    int64_t last = op->deadline_ns + (passed - 1) * period;
+    op->deadline_ns = period > HEALD_FOREVER - last ? HEALD_FOREVER : last + period;
     heald_wheel_add(wheel_of(loop, op), op);
     if (op->flags & OP_DUE)
         op->result += passed;

@@ -181,6 +181,27 @@ HEALD_CASE(a_late_loop_counts_the_periods_it_missed)
     loop_end(loop);
 }
 
+/* The second time would lie behind the end of time: it never comes. */
+HEALD_CASE(a_period_without_end)
+{
+    struct heald_loop *loop = loop_on(_i);
+
+    for (enum heald_clock clock = HEALD_CLOCK_MONOTONIC; clock <= HEALD_CLOCK_BOOT; clock++) {
+        struct probe p = {0};
+        int64_t start = heald_clock_now(clock);
+        if (start < 0)
+            continue;
+        heald_prep_timer_clock(&p.op, clock, start, HEALD_FOREVER);
+        probe_start(loop, &p);
+        turn_for(loop, 5 * HEALD_MS);
+        ck_assert_int_eq(p.calls, 1);
+        ck_assert_int_eq(p.result, 1);
+        ck_assert_int_eq(p.op.deadline_ns, HEALD_FOREVER);
+        probe_cancel(&p);
+    }
+    loop_end(loop);
+}
+
 HEALD_CASE(the_boot_clock_has_timers_too)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -324,6 +345,7 @@ void add_timers(TCase *group)
     add_everywhere(group, what_cannot_be_meant_is_refused);
     add_everywhere(group, a_period_does_not_drift);
     add_everywhere(group, a_late_loop_counts_the_periods_it_missed);
+    add_everywhere(group, a_period_without_end);
     add_everywhere(group, the_boot_clock_has_timers_too);
     add_everywhere(group, boot_timers_fire_in_order);
     add_everywhere(group, armed_again_in_its_callback);
