@@ -268,7 +268,8 @@ int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_o
     struct pollfd now = {.fd = fd, .events = (short)fds_events(op)};
 
     fds_push(&e->polls, op);
-    int err = arm(loop, e, fd);
+    /* What the others wait for is armed already; there may be a great many of them. */
+    int err = fds_events(op) & ~(unsigned)e->armed ? arm(loop, e, fd) : 0;
     if (err) {
         fds_remove(&e->polls, op);
         return err;
