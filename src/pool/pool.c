@@ -2,9 +2,14 @@
  * pool/pool.c: a queue, a mutex, a condition variable, and threads that are started one by one as
  * jobs find none idle.
  *
- * Invariant, under `lock`: job->prev is set exactly while the job is queued; idle <= started <=
- * limit. A job handed to run() belongs to whoever run() gives it to, who may use job->next but
- * leaves job->prev NULL until the job is idle again: heald_pool_take() may still ask.
+ * Invariant, under `lock`: job->prev is set exactly while the job is queued, and `queued` counts
+ * those; idle <= started <= limit. A job handed to run() belongs to whoever run() gives it to, who
+ * may use job->next but leaves job->prev NULL until the job is idle again: heald_pool_take() may
+ * still ask.
+ *
+ * A thread that was woken counts as idle until it has the lock, so a new one is started when the
+ * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO), and
+ * none may lie behind one that waits for it while the limit allows a thread more.
  */
 #include "pool/pool.h"
 
@@ -24,7 +29,7 @@ struct heald_pool {
     pthread_cond_t work;
     /* Guarded by lock: */
     struct heald_link queue;
-    unsigned started, idle;
+    unsigned queued, started, idle;
     bool closing;
     pthread_t threads[];
 };
@@ -38,6 +43,7 @@ static void *worker(void *arg)
         struct heald_link *job = list_pop(&p->queue);
         if (job) {
             job->prev = NULL;
+            p->queued--;
             pthread_mutex_unlock(&p->lock);
             p->run(p->ctx, job);
             pthread_mutex_lock(&p->lock);
@@ -126,11 +132,12 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     int err = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (!p->idle && p->started < p->limit)
+    if (p->queued >= p->idle && p->started < p->limit)
         err = start_thread(p);
     /* With a thread at work the job is only slower; without any it would wait for ever. */
     if (p->started) {
         list_push(&p->queue, job);
+        p->queued++;
         pthread_cond_signal(&p->work);
         err = 0;
     }
@@ -145,6 +152,7 @@ bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
     if (queued) {
         list_remove(job);
         job->prev = NULL;
+        p->queued--;
     }
     pthread_mutex_unlock(&p->lock);
     return queued;

@@ -210,6 +210,35 @@ HEALD_CASE(megabytes_at_once)
     loop_end(loop);
 }
 
+/* Opening one end of a FIFO waits for the other: no op may wait behind one that waits for it. */
+HEALD_CASE(two_that_need_each_other)
+{
+    char path[64], fifo[96];
+    int folder = folder_make(path);
+
+    snprintf(fifo, sizeof fifo, "%s/fifo", path);
+    ck_assert_int_eq(heald_fifo(fifo, 0600), 0);
+    for (int i = 0; i < 3 && strcmp(engine_of(_i), "sync") != 0; i++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct heald_stat st;
+        struct probe p[2] = {0};
+        /* The first thread of the pool, which is then idle. */
+        ck_assert_int_eq(op_stat(loop, folder, "", 0, &st), 0);
+        turn_for(loop, 5 * HEALD_MS);
+        heald_prep_open(&p[0].op, AT_FDCWD, fifo, O_RDONLY, 0);
+        heald_prep_open(&p[1].op, AT_FDCWD, fifo, O_WRONLY, 0);
+        probe_start(loop, &p[0]);
+        probe_start(loop, &p[1]);
+        for (int k = 0; k < 2; k++) {
+            int64_t fd = probe_end(&p[k]);
+            ck_assert_int_ge(fd, 0);
+            heald_close(loop, (int)fd);
+        }
+        loop_end(loop);
+    }
+    folder_remove(folder, path);
+}
+
 HEALD_CASE(nothing_leads_out_of_a_folder)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -315,6 +344,7 @@ void add_files(TCase *group)
     add_everywhere(group, vectors);
     add_everywhere(group, hundreds_at_once);
     add_everywhere(group, megabytes_at_once);
+    add_everywhere(group, two_that_need_each_other);
     add_everywhere(group, nothing_leads_out_of_a_folder);
     add_everywhere(group, facts_about_links_folders_and_descriptors);
     add_everywhere(group, errors_are_those_of_the_system);
