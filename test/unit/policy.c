@@ -1,0 +1,302 @@
+/* test/unit/policy.c: the queue of what is due: shares measured, EDF against a sorted list. */
+#include "loop/policy.h"
+
+#include "check/harness.h"
+#include "op/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPS = 3000 };
+
+static const unsigned usual[POLICY_CLASSES] = {8, 32, 2};
+
+static struct heald_op *ops_make(void)
+{
+    struct heald_op *ops = calloc(OPS, sizeof *ops);
+
+    for (int i = 0; i < OPS; i++) {
+        ops[i].deadline_ns = HEALD_FOREVER;
+        ops[i].kind = OP_TIMER;
+    }
+    return ops;
+}
+
+static uint64_t random_state = 88172645463325252u;
+
+static unsigned draw(unsigned below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)(random_state % below);
+}
+
+HEALD_CASE(nothing_is_due)
+{
+    struct heald_due due;
+
+    for (int policy = 0; policy <= HEALD_POLICY_EDF; policy++) {
+        heald_due_init(&due, (enum heald_policy)policy, usual);
+        ck_assert_ptr_null(heald_due_pop(&due));
+        ck_assert_ptr_null(heald_due_pop(&due));
+    }
+}
+
+/* Classes that are never empty get what their shares say. */
+HEALD_CASE(shares_are_kept)
+{
+    static const unsigned shares[][POLICY_CLASSES] = {
+        {8, 32, 2}, {1, 1, 1}, {1000, 1, 1}, {1, 1000, 500}};
+    struct heald_op *ops = ops_make();
+
+    for (size_t s = 0; s < sizeof shares / sizeof shares[0]; s++) {
+        const unsigned *share = shares[s];
+        unsigned total = share[0] + share[1] + share[2], count[POLICY_CLASSES] = {0};
+        struct heald_due due;
+        heald_due_init(&due, HEALD_POLICY_SHARES, share);
+        for (int i = 0; i < 30; i++) {
+            ops[i].op_class = (uint8_t)(i % 3);
+            heald_due_push(&due, &ops[i]);
+        }
+        for (unsigned i = 0; i < total * 20; i++) {
+            struct heald_op *op = heald_due_pop(&due);
+            count[op->op_class]++;
+            heald_due_push(&due, op);
+        }
+        for (int c = 0; c < POLICY_CLASSES; c++) {
+            ck_assert_uint_ge(count[c], share[c] * 20 - share[c] / 50 - 2);
+            ck_assert_uint_le(count[c], share[c] * 20 + share[c] / 50 + 2);
+        }
+    }
+    free(ops);
+}
+
+/* Whoever waits is told within the rounds that the shares allow. */
+HEALD_CASE(nobody_starves)
+{
+    struct heald_op *ops = ops_make();
+    struct heald_due due;
+    int gap = 0, worst = 0;
+
+    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    for (int i = 0; i < 100; i++) {
+        ops[i].op_class = i ? HEALD_URGENT : HEALD_BULK;
+        heald_due_push(&due, &ops[i]);
+    }
+    for (int i = 0; i < 10000; i++) {
+        struct heald_op *op = heald_due_pop(&due);
+        gap = op->op_class == HEALD_BULK ? 0 : gap + 1;
+        worst = gap > worst ? gap : worst;
+        heald_due_push(&due, op);
+    }
+    ck_assert_int_le(worst, 17);
+    free(ops);
+}
+
+/* A class that was idle has saved nothing up, and owes nothing. */
+HEALD_CASE(idleness_is_not_saved_up)
+{
+    struct heald_op *ops = ops_make();
+    struct heald_due due;
+    int bulk = 0;
+
+    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    for (int i = 0; i < 50; i++)
+        heald_due_push(&due, &ops[i]);
+    for (int i = 0; i < 100000; i++)
+        heald_due_push(&due, heald_due_pop(&due));
+    for (int i = 100; i < 150; i++) {
+        ops[i].op_class = HEALD_BULK;
+        heald_due_push(&due, &ops[i]);
+    }
+    for (int i = 0; i < 50; i++) {
+        struct heald_op *op = heald_due_pop(&due);
+        bulk += op->op_class == HEALD_BULK;
+        heald_due_push(&due, op);
+    }
+    ck_assert_int_ge(bulk, 9);
+    ck_assert_int_le(bulk, 12);
+    free(ops);
+}
+
+/* First come, first served: in all classes together, or in each. */
+HEALD_CASE(order_within)
+{
+    struct heald_op *ops = ops_make();
+
+    for (int policy = 0; policy <= HEALD_POLICY_STRICT; policy++) {
+        struct heald_due due;
+        long last[POLICY_CLASSES] = {-1, -1, -1}, popped = 0;
+        int next = 0;
+        heald_due_init(&due, (enum heald_policy)policy, usual);
+        while (popped < OPS) {
+            for (unsigned n = draw(40); n && next < OPS; n--, next++) {
+                ops[next].op_class = (uint8_t)draw(3);
+                heald_due_push(&due, &ops[next]);
+            }
+            for (unsigned n = draw(40); n && popped < next; n--, popped++) {
+                struct heald_op *op = heald_due_pop(&due);
+                ck_assert_ptr_nonnull(op);
+                int line = policy == HEALD_POLICY_FIFO ? 0 : op->op_class;
+                ck_assert_int_gt(op - ops, last[line]);
+                last[line] = op - ops;
+            }
+        }
+        ck_assert_ptr_null(heald_due_pop(&due));
+    }
+    free(ops);
+}
+
+HEALD_CASE(strict_takes_the_highest)
+{
+    static const int rank[] = {[HEALD_NORMAL] = 1, [HEALD_URGENT] = 0, [HEALD_BULK] = 2};
+    struct heald_op *ops = ops_make();
+    struct heald_due due;
+    int held[3] = {0}, next = 0;
+
+    heald_due_init(&due, HEALD_POLICY_STRICT, usual);
+    for (int i = 0; i < OPS * 2; i++) {
+        if (next < OPS && draw(2)) {
+            ops[next].op_class = (uint8_t)draw(3);
+            held[rank[ops[next].op_class]]++;
+            heald_due_push(&due, &ops[next++]);
+            continue;
+        }
+        struct heald_op *op = heald_due_pop(&due);
+        if (!op)
+            continue;
+        for (int higher = 0; higher < rank[op->op_class]; higher++)
+            ck_assert_int_eq(held[higher], 0);
+        held[rank[op->op_class]]--;
+    }
+    free(ops);
+}
+
+/* The op that EDF must give next: the least deadline, and of these the first that came. */
+static struct heald_op *reference(struct heald_op *const held[], const long arrival[], int count,
+                                  const struct heald_op *ops)
+{
+    struct heald_op *best = NULL;
+
+    for (int i = 0; i < count; i++)
+        if (!best || held[i]->deadline_ns < best->deadline_ns ||
+            (held[i]->deadline_ns == best->deadline_ns &&
+             arrival[held[i] - ops] < arrival[best - ops]))
+            best = held[i];
+    return best;
+}
+
+HEALD_CASE(edf_takes_the_earliest)
+{
+    struct heald_op *ops = ops_make(), *held[OPS];
+    static long arrival[OPS];
+    struct heald_due due;
+    long arrivals = 0;
+    int count = 0;
+
+    heald_due_init(&due, HEALD_POLICY_EDF, usual);
+    for (int i = 0; i < 20000; i++) {
+        struct heald_op *op = &ops[draw(300)];
+        bool in = false;
+        for (int h = 0; h < count; h++)
+            in |= held[h] == op;
+        if (!in && draw(5)) {
+            op->deadline_ns = draw(4) ? (int64_t)draw(50) - 10 : HEALD_FOREVER;
+            arrival[op - ops] = arrivals++;
+            held[count++] = op;
+            heald_due_push(&due, op);
+            continue;
+        }
+        op = heald_due_pop(&due);
+        ck_assert_ptr_eq(op, reference(held, arrival, count, ops));
+        for (int h = 0; h < count; h++)
+            if (held[h] == op) {
+                held[h] = held[--count];
+                break;
+            }
+    }
+    free(ops);
+}
+
+/* Rising, falling and equal deadlines make heaps of every shape, a long chain among them. */
+HEALD_CASE(edf_with_heaps_of_every_shape)
+{
+    struct heald_op *ops = ops_make();
+
+    for (int shape = 0; shape < 4; shape++) {
+        struct heald_due due;
+        int64_t last = INT64_MIN;
+        heald_due_init(&due, HEALD_POLICY_EDF, usual);
+        for (int i = 0; i < OPS; i++) {
+            const int64_t deadline[] = {i, OPS - i, 7, (int64_t)draw(OPS)};
+            ops[i].deadline_ns = deadline[shape];
+            heald_due_push(&due, &ops[i]);
+        }
+        for (int i = 0; i < OPS; i++) {
+            struct heald_op *op = heald_due_pop(&due);
+            ck_assert_int_ge(op->deadline_ns, last);
+            last = op->deadline_ns;
+            if (shape == 2)
+                ck_assert_ptr_eq(op, &ops[i]);
+        }
+        ck_assert_ptr_null(heald_due_pop(&due));
+    }
+    free(ops);
+}
+
+static void note(const struct heald_op *op, void *user)
+{
+    struct heald_op **ops = user;
+
+    ((char *)ops[1])[op - ops[0]]++;
+}
+
+/* A listing names each once, and changes nothing. */
+HEALD_CASE(a_listing_names_each_once)
+{
+    struct heald_op *ops = ops_make();
+
+    for (int policy = 0; policy <= HEALD_POLICY_EDF; policy++)
+        for (int shape = 0; shape < 3; shape++) {
+            struct heald_due due;
+            char seen[OPS] = "";
+            struct heald_op *user[] = {ops, (struct heald_op *)(void *)seen};
+            int64_t last = INT64_MIN;
+            heald_due_init(&due, (enum heald_policy)policy, usual);
+            for (int i = 0; i < OPS; i++) {
+                ops[i].op_class = (uint8_t)(i % 3);
+                ops[i].deadline_ns = shape == 0 ? i : shape == 1 ? OPS - i : (int64_t)draw(OPS);
+                heald_due_push(&due, &ops[i]);
+            }
+            heald_due_each(&due, note, user);
+            for (int i = 0; i < OPS; i++)
+                ck_assert_int_eq(seen[i], 1);
+            for (int i = 0; i < OPS; i++) {
+                struct heald_op *op = heald_due_pop(&due);
+                ck_assert_ptr_nonnull(op);
+                if (policy == HEALD_POLICY_EDF)
+                    ck_assert_int_ge(op->deadline_ns, last);
+                last = op->deadline_ns;
+            }
+            ck_assert_ptr_null(heald_due_pop(&due));
+        }
+    free(ops);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("policy");
+    TCase *group = harness_group(suite, "policy");
+
+    harness_add(group, nothing_is_due);
+    harness_add(group, shares_are_kept);
+    harness_add(group, nobody_starves);
+    harness_add(group, idleness_is_not_saved_up);
+    harness_add(group, order_within);
+    harness_add(group, strict_takes_the_highest);
+    harness_add(group, edf_takes_the_earliest);
+    harness_add(group, edf_with_heaps_of_every_shape);
+    harness_add(group, a_listing_names_each_once);
+    return harness_run(suite);
+}
