@@ -47,16 +47,34 @@ void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result
     heald_complete_inline(loop, op, result);
 }
 
+bool heald_owes_signal(struct heald_loop *loop)
+{
+    struct heald_owed *owed = &loop->owed;
+
+    if (!owed->signo)
+        return false;
+    if (loop->sys->signal_queue(owed->signo, owed->value) == -EAGAIN)
+        return true;
+    owed->signo = 0;
+    count_out(loop);
+    return false;
+}
+
+/*
+ * Who gets the signal finds the op over and may free it, so the op goes first and the signal is sent
+ * without it. The queue of signals may be full: then the loop owes this one, and the other ops stay
+ * due until it was sent.
+ */
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {
-    /* The queue of signals is full: the op stays due, and the signal is sent in a later turn. */
-    if (loop->sys->signal_queue(op->signo, op->data) == -EAGAIN) {
+    if (heald_owes_signal(loop)) {
         op->flags |= OP_DUE;
         heald_due_push(&loop->due, op);
         return;
     }
-    count_out(loop);
+    loop->owed = (struct heald_owed){.signo = op->signo, .value = op->data};
     op_move(op, OP_IDLE);
+    heald_owes_signal(loop);
 }
 
 static void tell_thread(struct heald_loop *loop, struct heald_op *op)

@@ -221,7 +221,7 @@ static int wait(struct heald_loop *loop, int64_t deadline_ns)
 static int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
-    loop->settled = false;
+    loop->settled = heald_owes_signal(loop);
     loop->now_ns = 0;
     heald_mailbox_drain(loop);
     int err = heald_engine_flush(loop);

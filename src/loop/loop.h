@@ -38,6 +38,12 @@ struct heald_mailbox {
     struct heald_op watch;
 };
 
+/* A signal that found no room in the queue of signals, and whose op is its owner's again. */
+struct heald_owed {
+    int signo; /* 0: none */
+    void *value;
+};
+
 /* The timers of a clock that is not the monotonic one; made when first used. */
 struct heald_alarm {
     struct heald_wheel wheel;
@@ -79,6 +85,7 @@ struct heald_loop {
                      for more */
     unsigned holds;
     struct heald_loop_stats stats;
+    struct heald_owed owed;
     struct heald_mailbox mailbox;
 };
 
@@ -96,6 +103,7 @@ void heald_loop_end(struct heald_loop *loop,
 void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
 void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
 int heald_dispatch(struct heald_loop *loop, unsigned limit);
+bool heald_owes_signal(struct heald_loop *loop); /* tries to send it; true: it cannot yet be sent */
 
 /* ready.c */
 void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);

@@ -187,13 +187,24 @@ void heald_ready_resume(struct heald_loop *loop, struct heald_op *op)
         heald_ready_kick(loop, e, op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
+/* What an event means to a poll op: all that holds, also where events come one by one. */
+static unsigned hit_of(struct heald_loop *loop, const struct heald_op *op, unsigned events)
+{
+    unsigned hit = events & (fds_events(op) | EVENTS_ANYHOW);
+    struct pollfd now = {.fd = op_fd(op), .events = (short)fds_events(op)};
+
+    if (hit && op->kind == OP_POLL && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
+        return (unsigned short)now.revents;
+    return hit;
+}
+
 /* Ends the poll ops that an event concerns; wakes the library's own. */
 static void tell_polls(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
     struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
 
     for (op = e->polls; op; op = next) {
-        unsigned hit = events & (fds_events(op) | EVENTS_ANYHOW);
+        unsigned hit = hit_of(loop, op, events);
         next = op == last ? NULL : fds_op(op->link.next);
         if (!hit)
             continue;

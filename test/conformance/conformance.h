@@ -39,6 +39,9 @@ void add_once(TCase *group, const TTest *test);
 
 int combinations(void);
 const char *backend_of(int combination);
+
+/* Ends the case as skipped on the back end kqueue: what libkqueue, or every kqueue, does not do. */
+void skip_on_kqueue(int combination, const char *why);
 const char *engine_of(int combination);
 
 /* A loop on a combination; the second form with further options. It must be there. */

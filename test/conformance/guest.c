@@ -30,6 +30,7 @@ static void host(struct heald_loop *loop, const int *count, int want)
 
 HEALD_CASE(data_that_comes)
 {
+    skip_on_kqueue(_i, "the descriptor of libkqueue misses events");
     struct heald_loop *loop = loop_on(_i);
     char buf[8];
     int fds[2];

@@ -5,6 +5,7 @@
 #include "conformance/conformance.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { FEATURES_MAX = 16 };
 
@@ -32,6 +33,12 @@ static const struct heald_feature *engine_row(int combination)
 const char *backend_of(int combination)
 {
     return backend_row(combination)->name;
+}
+
+void skip_on_kqueue(int combination, const char *why)
+{
+    if (strcmp(backend_of(combination), "kqueue") == 0)
+        harness_skip("kqueue: %s", why);
 }
 
 const char *engine_of(int combination)

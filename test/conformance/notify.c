@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { SIGNALS_SENT = 20 };
@@ -125,6 +126,64 @@ HEALD_CASE(by_signals_that_queue)
         ck_assert_ptr_eq(info.si_value.sival_ptr, &ops[i]);
     }
     ck_assert_int_eq(sigtimedwait(&set, &info, &none), -1);
+    loop_end(loop);
+}
+
+/* Once an op is over its memory is the owner's, also when it was not turned since. */
+HEALD_CASE(by_signal_and_freed)
+{
+    struct heald_loop *loop = loop_on(_i);
+    int fds[2];
+
+    pair_open(PAIR_UNIX, fds);
+    signal(SIGUSR1, SIG_IGN);
+    for (int round = 0; round < 4; round++) {
+        struct heald_op *op = calloc(1, sizeof *op);
+        struct heald_op *const ops[] = {op};
+        must(op);
+        heald_op_notify_signal(op, SIGUSR1);
+        heald_prep_send(op, fds[0], "x", 1, 0);
+        ck_assert_int_eq(heald_submit(loop, op, NULL), 0);
+        ck_assert_int_eq(heald_suspend(loop, ops, 1, 1, HEALD_FOREVER), 1);
+        ck_assert_str_eq(heald_op_state(op), "idle");
+        memset(op, 0xff, sizeof *op);
+        free(op);
+        turn_for(loop, 0);
+    }
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
+/* The queue of signals has room for less: what finds none is sent when there is room. */
+HEALD_CASE(by_signals_that_find_no_room)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op ops[SIGNALS_SENT] = {0};
+    struct rlimit limit;
+    struct timespec none = {0};
+    siginfo_t info;
+    sigset_t set;
+    int sent = 0;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    limit.rlim_cur = 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    for (int i = 0; i < SIGNALS_SENT; i++) {
+        ops[i].data = &ops[i];
+        heald_op_notify_signal(&ops[i], SIGRTMIN + 2);
+        heald_prep_timer(&ops[i], 0);
+        ck_assert_int_eq(heald_submit(loop, &ops[i], NULL), 0);
+    }
+    for (int64_t end = now() + 5 * HEALD_SEC; sent < SIGNALS_SENT && now() < end;) {
+        ck_assert_int_ge(heald_loop_turn(loop, 0), 0);
+        while (sigtimedwait(&set, &info, &none) > 0)
+            ck_assert_ptr_eq(info.si_value.sival_ptr, &ops[sent++]);
+    }
+    ck_assert_int_eq(sent, SIGNALS_SENT);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
     loop_end(loop);
 }
 
@@ -262,7 +321,9 @@ void add_notify(TCase *group)
     add_everywhere(group, by_callback);
     add_everywhere(group, by_nothing);
     add_everywhere(group, by_signal);
+    add_everywhere(group, by_signal_and_freed);
     add_everywhere(group, by_signals_that_queue);
+    add_everywhere(group, by_signals_that_find_no_room);
     add_everywhere(group, by_thread);
     add_everywhere(group, by_thread_and_back_by_post);
     add_everywhere(group, a_close_waits_for_the_thread);

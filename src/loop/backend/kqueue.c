@@ -115,6 +115,7 @@ const struct heald_backend_ops heald_backend_kqueue = {
     .name = "kqueue",
     .about = "kqueue(2): readiness, remembered; each wait costs what happened",
     .edge = true,
+    .one_way = true,
     .open = kqueue_open,
     .close = kqueue_close,
     .arm = kqueue_arm,
