@@ -72,12 +72,10 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_POST] = "post",
 };
 
-/* An op that tells by a signal is over before the signal is sent, though the loop still needs it to
- * send it. */
+/* Over is the owner's again: as soon as it is told so, the owner may free the op. */
 static bool is_over(const struct heald_op *op)
 {
-    enum op_state state = op_load_state(op);
-    return state == OP_IDLE || (state == OP_DONE && op->notify == OP_NOTIFY_SIGNAL);
+    return op_load_state(op) == OP_IDLE;
 }
 
 int heald_op_error(const struct heald_op *op)
