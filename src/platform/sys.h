@@ -44,6 +44,7 @@ struct heald_signal_source {
     int fd;
     int write_fd;
     bool running;
+    int stop; /* atomic: the signal that stops the thread; 0: none */
     pthread_t thread;
     sigset_t set;
 };

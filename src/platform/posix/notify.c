@@ -3,7 +3,10 @@
  *
  * Signals are blocked in the program's threads and taken by a thread of ours in sigwait(3), which
  * writes each to a pipe: no handler is installed, nothing is global. To change the set the thread
- * is cancelled (it holds nothing while it waits) and started again.
+ * is stopped and started again. It is not cancelled, for a cancel can come when the kernel has given
+ * it a signal and the call has not returned, and then the signal is lost. It is sent one of the
+ * signals that it waits for, by pthread_kill(3); only the same signal that the process sends itself
+ * by kill(2) at that very moment can be taken for it.
  */
 #include "platform/sys.h"
 
@@ -56,6 +59,15 @@ static int next_signal(const sigset_t *set, struct heald_siginfo *info)
     return 0;
 }
 
+/* Is it the one of stop_thread()? Its code is SI_USER, SI_TKILL or SI_LWP, as the system likes. */
+static bool is_stop(struct heald_signal_source *src, const struct heald_siginfo *info)
+{
+    /* Acquire: pairs with the release in stop_thread(). */
+    if (__atomic_load_n(&src->stop, __ATOMIC_ACQUIRE) != info->signo)
+        return false;
+    return info->code != SI_QUEUE && (!info->pid || info->pid == getpid());
+}
+
 static void *take_signals(void *arg)
 {
     struct heald_signal_source *src = arg;
@@ -64,23 +76,34 @@ static void *take_signals(void *arg)
     for (;;) {
         if (next_signal(&src->set, &info) < 0)
             continue;
-        /* Not cancelled between the kernel's giving it up and our passing it on. */
-        int state;
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+        if (is_stop(src, &info))
+            return NULL;
         struct pollfd room = {.fd = src->write_fd, .events = POLLOUT};
         while (write(src->write_fd, &info, sizeof info) < 0 && (errno == EAGAIN || errno == EINTR))
             poll(&room, 1, -1);
-        pthread_setcancelstate(state, NULL);
     }
-    return NULL;
 }
 
+static int first_of(const sigset_t *set)
+{
+    for (int s = 1; sigismember(set, s) >= 0; s++)
+        if (sigismember(set, s))
+            return s;
+    return 0;
+}
+
+/* Its set is not empty, or there would be no thread. Signals that it takes before ours are passed
+ * on. */
 static void stop_thread(struct heald_signal_source *src)
 {
-    if (!src->running)
+    int signo = src->running ? first_of(&src->set) : 0;
+
+    if (!signo)
         return;
-    pthread_cancel(src->thread);
+    __atomic_store_n(&src->stop, signo, __ATOMIC_RELEASE);
+    pthread_kill(src->thread, signo);
     pthread_join(src->thread, NULL);
+    src->stop = 0;
     src->running = false;
 }
 
@@ -94,14 +117,6 @@ static int start_thread(struct heald_signal_source *src)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     src->running = !err;
     return -err;
-}
-
-static bool is_empty(const sigset_t *set)
-{
-    for (int s = 1; sigismember(set, s) >= 0; s++)
-        if (sigismember(set, s))
-            return false;
-    return true;
 }
 
 int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
@@ -118,7 +133,7 @@ int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set
     }
     stop_thread(src);
     src->set = *set;
-    return is_empty(set) ? 0 : start_thread(src);
+    return first_of(set) ? start_thread(src) : 0;
 }
 
 int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
