@@ -288,21 +288,26 @@ static bool is_late(struct heald_loop *loop, int64_t deadline_ns)
 int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
                   unsigned need, int64_t deadline_ns)
 {
+    uint64_t left = 0; /* of the callbacks that were due when the deadline came: these still run */
     unsigned over;
-    int err;
+    bool late = false;
 
     if (need > count)
         return -EINVAL;
     if (loop->running)
         return -EBUSY;
-    for (bool late = false; (over = count_over(ops, count)) < need;
-         late = is_late(loop, deadline_ns)) {
+    while ((over = count_over(ops, count)) < need) {
         if (take_stop(loop))
             return -ECANCELED;
-        if (late && !heald_due_any(&loop->due))
+        if (late && !left)
             return -ETIMEDOUT;
-        if ((err = turn(loop, deadline_ns)) < 0)
-            return err;
+        int n = turn(loop, deadline_ns);
+        if (n < 0)
+            return n;
+        if (late)
+            left -= left < (uint64_t)n ? left : (uint64_t)n;
+        else if ((late = is_late(loop, deadline_ns)))
+            left = heald_due_count(&loop->due);
     }
     return (int)over;
 }

@@ -51,6 +51,36 @@ HEALD_CASE(until_a_deadline)
     loop_end(loop);
 }
 
+static bool enough;
+
+/* Is over as soon as it is submitted, so a callback is due at all times. */
+static void on_over_at_once(struct heald_op *op)
+{
+    if (enough)
+        return;
+    heald_prep_recv(op, -1, NULL, 0, 0);
+    ck_assert_int_eq(heald_submit(op->loop, op, on_over_at_once), 0);
+}
+
+HEALD_CASE(a_deadline_though_callbacks_never_end)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op busy = {0};
+    struct probe p = {0};
+    struct heald_op *const ops[] = {&p.op};
+
+    enough = false;
+    heald_prep_recv(&busy, -1, NULL, 0, 0);
+    ck_assert_int_eq(heald_submit(loop, &busy, on_over_at_once), 0);
+    heald_prep_timer(&p.op, HEALD_FOREVER);
+    probe_start(loop, &p);
+    ck_assert_int_eq(heald_suspend(loop, ops, 1, 1, now() + HEALD_MS), -ETIMEDOUT);
+    ck_assert_int_eq(heald_suspend(loop, ops, 1, 1, 0), -ETIMEDOUT);
+    enough = true;
+    probe_cancel(&p);
+    loop_end(loop);
+}
+
 /* What is there already is found without waiting. */
 HEALD_CASE(a_deadline_of_zero_polls)
 {
@@ -176,6 +206,7 @@ void add_suspend(TCase *group)
 {
     add_everywhere(group, for_any_and_for_all);
     add_everywhere(group, until_a_deadline);
+    add_everywhere(group, a_deadline_though_callbacks_never_end);
     add_everywhere(group, a_deadline_of_zero_polls);
     add_everywhere(group, entries_that_are_null);
     add_everywhere(group, not_from_a_callback);
