@@ -107,6 +107,32 @@ static bool terminal_open(int fds[2])
     return tcsetattr(fds[1], TCSANOW, &raw) == 0;
 }
 
+#ifdef O_DIRECT
+/* A pipe of packets gives one a read, however much room there is: a short read does not empty it. */
+HEALD_CASE(a_pipe_of_packets)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p[3] = {0};
+    char buf[3][8];
+    int fds[2];
+
+    ck_assert_int_eq(heald_pipe(fds), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(fcntl(fds[i], F_SETFL, O_NONBLOCK | O_DIRECT), 0);
+    for (int i = 0; i < 3; i++) {
+        heald_prep_read(&p[i].op, fds[0], buf[i], 8, HEALD_NO_OFFSET);
+        probe_start(loop, &p[i]);
+    }
+    turn_for(loop, HEALD_MS);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(write(fds[1], "abc", (size_t)i + 1), i + 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(probe_end(&p[i]), i + 1);
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+#endif
+
 HEALD_CASE(a_blocking_terminal)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -245,6 +271,9 @@ void add_readiness(TCase *group)
 {
     add_everywhere(group, a_megabyte_to_a_blocking_descriptor);
     add_everywhere(group, a_blocking_read_waits_in_the_loop);
+#ifdef O_DIRECT
+    add_everywhere(group, a_pipe_of_packets);
+#endif
     add_everywhere(group, a_blocking_terminal);
     add_everywhere(group, a_terminal_that_nobody_reads);
     add_everywhere(group, devices_that_cannot_be_polled);

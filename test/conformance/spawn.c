@@ -17,7 +17,9 @@ static int run_shell(struct heald_spawn *s, const char *line, char *ret_text, si
     s->file = "sh";
     s->argv = argv;
     s->stdio[1] = HEALD_STDIO_PIPE;
-    ck_assert_int_eq(heald_spawn(s, &child), 0);
+    int err = heald_spawn(s, &child);
+    s->argv = NULL; /* argv does not outlive this function */
+    ck_assert_int_eq(err, 0);
     ck_assert_int_eq(child.stdio[0], -1);
     ck_assert_int_eq(child.stdio[2], -1);
     ck_assert_int_ne(fcntl(child.stdio[1], F_GETFL) & O_NONBLOCK, 0);
