@@ -68,7 +68,7 @@ static const struct {
 const char *heald_strerror(int err)
 {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (err <= 0 && texts[i].code == -err)
+        if (err == -texts[i].code)
             return texts[i].text;
     return "unknown error";
 }

@@ -31,8 +31,8 @@ extern const bool heald_can_queue_signals;
 enum fd_type {
     FD_UNKNOWN = 0,
     FD_FILE,     /* regular file, block device, directory: the engine's */
-    FD_STREAM,   /* internet stream socket: a short read means that it is empty */
-    FD_PIPE,     /* pipe or FIFO: the same */
+    FD_STREAM,   /* TCP socket: a short read means that it is empty */
+    FD_PIPE,     /* pipe or FIFO, but not one of packets: the same */
     FD_SOCKET,   /* any other socket: a Unix stream, for descriptors in transit cut its reads short;
                     seqpacket */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */

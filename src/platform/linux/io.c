@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ const unsigned heald_poll_rdhup = POLLRDHUP;
 
 static int socket_type(int fd)
 {
-    int type, domain;
+    int type, domain, protocol;
     socklen_t size = sizeof type;
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
@@ -30,7 +31,13 @@ static int socket_type(int fd)
         return -errno;
     if (type == SOCK_DGRAM || type == SOCK_RAW)
         return FD_DATAGRAM;
-    return type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6) ? FD_STREAM : FD_SOCKET;
+    if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6))
+        return FD_SOCKET;
+    /* SCTP keeps messages apart, also on a stream: a short read does not empty it. */
+    size = sizeof protocol;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
+        return -errno;
+    return protocol == IPPROTO_TCP ? FD_STREAM : FD_SOCKET;
 }
 
 int heald_plat_fd_type(int fd, bool *ret_nonblocking)
@@ -45,7 +52,8 @@ int heald_plat_fd_type(int fd, bool *ret_nonblocking)
         return socket_type(fd);
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
         return FD_FILE;
-    return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
+    /* With O_DIRECT a pipe gives one packet a read: a short read does not empty it. */
+    return S_ISFIFO(st.st_mode) && !(flags & O_DIRECT) ? FD_PIPE : FD_OTHER;
 }
 
 static bool ready_now(int fd, short events)

@@ -46,6 +46,11 @@ int heald_plat_fd_type(int fd, bool *ret_nonblocking)
         return socket_type(fd);
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
         return FD_FILE;
+#ifdef O_DIRECT
+    /* On Linux such a pipe gives one packet a read: a short read does not empty it. */
+    if (S_ISFIFO(st.st_mode) && flags & O_DIRECT)
+        return FD_OTHER;
+#endif
     return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
 }
 
