@@ -122,14 +122,14 @@ HEALD_API int heald_loop_run(struct heald_loop *loop);
 
 /*
  * One turn: waits for something to happen until the deadline at most (0: does not wait), then runs
- * the callbacks that are due, at most turn_callbacks of them. Returns how many ran, -errno as above,
- * or -ECANCELED after a turn that heald_loop_stop() ended.
+ * the callbacks that are due, at most turn_callbacks of them. Returns how many ran, -errno as
+ * above, or -ECANCELED after a turn that heald_loop_stop() ended.
  */
 HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
 
 /*
- * Ends heald_loop_run(), heald_suspend() or heald_loop_turn() after the callback that is running; if
- * none of them runs, the next one at once. Any thread; safe in a signal handler.
+ * Ends heald_loop_run(), heald_suspend() or heald_loop_turn() after the callback that is running;
+ * if none of them runs, the next one at once. Any thread; safe in a signal handler.
  */
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 

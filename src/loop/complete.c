@@ -61,9 +61,9 @@ bool heald_owes_signal(struct heald_loop *loop)
 }
 
 /*
- * Who gets the signal finds the op over and may free it, so the op goes first and the signal is sent
- * without it. The queue of signals may be full: then the loop owes this one, and the other ops stay
- * due until it was sent.
+ * Who gets the signal finds the op over and may free it, so the op goes first and the signal is
+ * sent without it. The queue of signals may be full: then the loop owes this one, and the other ops
+ * stay due until it was sent.
  */
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {

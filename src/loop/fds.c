@@ -98,9 +98,9 @@ void heald_fds_forget(struct heald_loop *loop, int fd, bool closing)
         (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
         loop->backend.ops->arm(&loop->backend, fd, e->key, 0, 0);
     /*
-     * Closing takes an entry out of epoll's set, unless somebody else has the same file open. Then an
-     * entry for changes is seldom heard of, and its key is out of date; one for levels would keep the
-     * loop awake.
+     * Closing takes an entry out of epoll's set, unless somebody else has the same file open. Then
+     * an entry for changes is seldom heard of, and its key is out of date; one for levels would
+     * keep the loop awake.
      */
     bool dropped = closing && loop->backend.ops->drops_closed && e->flags & FDS_EDGE;
     if (e->armed && !dropped)

@@ -8,8 +8,8 @@
  * still ask.
  *
  * A thread that was woken counts as idle until it has the lock, so a new one is started when the
- * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO), and
- * none may lie behind one that waits for it while the limit allows a thread more.
+ * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO),
+ * and none may lie behind one that waits for it while the limit allows a thread more.
  */
 #include "pool/pool.h"
 

@@ -1,4 +1,4 @@
-/* test/conformance/children.c: the end of child processes: status, usage, and nobody left behind. */
+/* test/conformance/children.c: the end of child processes: status, usage, nobody left behind. */
 #include "conformance/conformance.h"
 
 #include <signal.h>

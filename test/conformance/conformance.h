@@ -21,12 +21,13 @@
 #include <unistd.h>
 
 /* The features, a file each. */
-#define FEATURES(X)                                                                           \
-    X(combinations)                                                                           \
-    X(accept) X(alloc) X(buffers) X(cancel) X(children) X(close) X(connect) X(datagrams)      \
-        X(deadlines) X(environment) X(errors) X(files) X(guest) X(limits) X(loop) X(messages) \
-            X(multishot) X(net) X(notify) X(order) X(policy) X(poll) X(post) X(readiness)     \
-                X(signals) X(spawn) X(stop) X(streams) X(suspend) X(timers)
+#define FEATURES(X)                                                                              \
+    X(combinations)                                                                              \
+    X(accept)                                                                                    \
+    X(alloc) X(buffers) X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines)      \
+        X(environment) X(errors) X(files) X(guest) X(limits) X(loop) X(messages) X(multishot)    \
+            X(net) X(notify) X(order) X(policy) X(poll) X(post) X(readiness) X(signals) X(spawn) \
+                X(stop) X(streams) X(suspend) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)
@@ -42,6 +43,9 @@ const char *backend_of(int combination);
 
 /* Ends the case as skipped on the back end kqueue: what libkqueue, or every kqueue, does not do. */
 void skip_on_kqueue(int combination, const char *why);
+
+/* The same where heald was built for the portable platform, which lacks some things. */
+void skip_on_portable(const char *why);
 const char *engine_of(int combination);
 
 /* A loop on a combination; the second form with further options. It must be there. */
@@ -78,7 +82,7 @@ void turn_for(struct heald_loop *loop, int64_t ns);
 /* Turns the loop until *count has reached `want`, five seconds at most. */
 void turn_until(struct heald_loop *loop, const int *count, int want);
 
-/* ck_assert() writes a note each time, whether or not it holds; this one does not, for long loops. */
+/* ck_assert() writes a note each time, also when it holds; this one does not, for long loops. */
 #define must(condition)                           \
     do {                                          \
         if (!(condition))                         \

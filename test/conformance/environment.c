@@ -1,4 +1,4 @@
-/* test/conformance/environment.c: the choice of back end and engine: options, environment, order. */
+/* test/conformance/environment.c: the choice of back end and engine: options, environment. */
 #include "conformance/conformance.h"
 
 enum { ROWS = 16 };

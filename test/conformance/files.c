@@ -241,6 +241,7 @@ HEALD_CASE(two_that_need_each_other)
 
 HEALD_CASE(nothing_leads_out_of_a_folder)
 {
+    skip_on_portable("refuses links with another code");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char path[64], above[96];

@@ -30,6 +30,7 @@ static void host(struct heald_loop *loop, const int *count, int want)
 
 HEALD_CASE(data_that_comes)
 {
+    skip_on_portable("no guest mode");
     skip_on_kqueue(_i, "the descriptor of libkqueue misses events");
     struct heald_loop *loop = loop_on(_i);
     char buf[8];
@@ -57,6 +58,7 @@ HEALD_CASE(data_that_comes)
 /* What was there before the descriptor was asked for. */
 HEALD_CASE(asked_for_late)
 {
+    skip_on_portable("no guest mode");
     struct heald_loop *loop = loop_on(_i);
     char buf[2][8];
     int fds[2];
@@ -103,6 +105,7 @@ HEALD_CASE(it_is_silent_when_nothing_happens)
 
 HEALD_CASE(timers_by_the_deadline)
 {
+    skip_on_portable("no guest mode");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0}, late = {0};
     int64_t deadline = 0, when = now() + 3 * HEALD_MS;
@@ -171,6 +174,7 @@ static void *post_slowly(void *arg)
 
 HEALD_CASE(posts_from_a_thread)
 {
+    skip_on_portable("no guest mode");
     struct heald_loop *loop = loop_on(_i);
     struct poster p = {.loop = loop};
     pthread_t thread;
@@ -184,6 +188,7 @@ HEALD_CASE(posts_from_a_thread)
 
 HEALD_CASE(files)
 {
+    skip_on_portable("no guest mode");
     struct heald_loop *loop = loop_on(_i);
     struct probe p[20] = {0};
     char path[64], buf[20][16];
@@ -207,6 +212,7 @@ HEALD_CASE(files)
 /* Descriptors come and go while somebody watches. */
 HEALD_CASE(descriptors_come_and_go)
 {
+    skip_on_portable("no guest mode");
     struct heald_loop *loop = loop_on(_i);
     char buf[8];
     int fds[2];

@@ -128,6 +128,7 @@ static int submit_every_kind(struct heald_loop *loop, struct heald_op ops[16], c
 
 HEALD_CASE(a_list_of_all_that_lives)
 {
+    skip_on_portable("no boot clock");
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr addr;
     struct heald_op ops[16] = {0};
@@ -245,6 +246,7 @@ HEALD_CASE(two_side_by_side)
 
 HEALD_CASE(opened_and_closed_a_hundred_times)
 {
+    skip_on_portable("no guest mode");
     for (int i = 0; i < 100; i++) {
         struct heald_loop *loop = loop_on(_i);
         if (i & 1)

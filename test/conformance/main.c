@@ -41,6 +41,13 @@ void skip_on_kqueue(int combination, const char *why)
         harness_skip("kqueue: %s", why);
 }
 
+void skip_on_portable(const char *why)
+{
+    /* The portable platform knows no other clock. */
+    if (heald_clock_now(HEALD_CLOCK_BOOT) < 0)
+        harness_skip("portable platform: %s", why);
+}
+
 const char *engine_of(int combination)
 {
     return engine_row(combination)->name;

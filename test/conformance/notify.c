@@ -77,6 +77,7 @@ static void handle(int signo)
 
 HEALD_CASE(by_signal)
 {
+    skip_on_portable("si_code is SI_QUEUE");
     struct heald_loop *loop = loop_on(_i);
     struct heald_op op = {.data = &handled};
     int fds[2];
@@ -154,8 +155,8 @@ HEALD_CASE(by_signal_and_freed)
     loop_end(loop);
 }
 
-/* What finds no room in the queue of signals is sent when there is. Other processes of the user take
- * room as well, so the limit grows until something comes. */
+/* What finds no room in the queue of signals is sent when there is. Other processes of the user
+ * take room as well, so the limit grows until something comes. */
 HEALD_CASE(by_signals_that_find_no_room)
 {
     struct heald_loop *loop = loop_on(_i);

@@ -43,6 +43,7 @@ HEALD_CASE(each_event_when_it_holds)
 
 HEALD_CASE(hang_ups)
 {
+    skip_on_portable("select tells no hang-up without POLLRDHUP");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     int fds[2];

@@ -108,7 +108,8 @@ static bool terminal_open(int fds[2])
 }
 
 #ifdef O_DIRECT
-/* A pipe of packets gives one a read, however much room there is: a short read does not empty it. */
+/* A pipe of packets gives one a read, however much room there is: a short read does not empty it.
+ */
 HEALD_CASE(a_pipe_of_packets)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -135,6 +136,7 @@ HEALD_CASE(a_pipe_of_packets)
 
 HEALD_CASE(a_blocking_terminal)
 {
+    skip_on_portable("a blocking terminal that polls writable may still hold up a write");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char buf[8];
@@ -237,6 +239,7 @@ HEALD_CASE(counters_and_clocks_of_the_system)
 
 HEALD_CASE(the_wrong_end_of_a_pipe)
 {
+    skip_on_portable("a blocking end is polled first, which tells no error");
     struct heald_loop *loop = loop_on(_i);
     char buf[8];
     int fds[2];

@@ -38,8 +38,8 @@ int heald_plat_close(int fd)
 }
 
 /*
- * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how. A
- * socket that has not begun to connect reports POLLHUP as well, so this is only asked after
+ * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how.
+ * A socket that has not begun to connect reports POLLHUP as well, so this is only asked after
  * connect_now() said -EINPROGRESS. libkqueue takes SO_ERROR for itself: then only the missing peer
  * shows that there is no connection.
  */

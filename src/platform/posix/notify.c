@@ -3,10 +3,10 @@
  *
  * Signals are blocked in the program's threads and taken by a thread of ours in sigwait(3), which
  * writes each to a pipe: no handler is installed, nothing is global. To change the set the thread
- * is stopped and started again. It is not cancelled, for a cancel can come when the kernel has given
- * it a signal and the call has not returned, and then the signal is lost. It is sent one of the
- * signals that it waits for, by pthread_kill(3); only the same signal that the process sends itself
- * by kill(2) at that very moment can be taken for it.
+ * is stopped and started again. It is not cancelled, for a cancel can come when the kernel has
+ * given it a signal and the call has not returned, and then the signal is lost. It is sent one of
+ * the signals that it waits for, by pthread_kill(3); only the same signal that the process sends
+ * itself by kill(2) at that very moment can be taken for it.
  */
 #include "platform/sys.h"
 

@@ -39,11 +39,20 @@ static int settle_both(int fds[2])
     return 0;
 }
 
+static bool listens(int fd)
+{
+    int on = 0;
+    socklen_t size = sizeof on;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
+}
+
 int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    if (!nonblocking && poll(&p, 1, 0) == 0)
+    /* A socket that does not listen is refused at once. */
+    if (!nonblocking && poll(&p, 1, 0) == 0 && listens(fd))
         return -EAGAIN;
     int got = accept(fd, addr, len);
     return got < 0 ? -errno : settle(got);
