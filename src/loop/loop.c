@@ -1,8 +1,8 @@
 /*
  * loop/loop.c: opening, turning and closing a loop.
  *
- * A turn: take what other threads left, ask the back end once (waiting only when nothing is due),
- * let time pass, run a bounded number of callbacks. Called on the loop's thread, but where
+ * A turn: ask the back end once (waiting only when nothing is due), let time pass, take what other
+ * threads left, run a bounded number of callbacks. Called on the loop's thread, but where
  * <heald/loop.h> says otherwise.
  */
 #include "loop/loop.h"
@@ -155,7 +155,7 @@ int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_option
 
 int heald_loop_close(struct heald_loop *loop)
 {
-    heald_mailbox_drain(loop);
+    heald_mailbox_take_all(loop);
     if (loop->stats.live || loop->running)
         return -EBUSY;
     while (!list_empty(&loop->groups))
@@ -223,13 +223,12 @@ static int turn(struct heald_loop *loop, int64_t deadline_ns)
     loop->running = true;
     loop->settled = heald_owes_signal(loop);
     loop->now_ns = 0;
-    heald_mailbox_drain(loop);
     int err = heald_engine_flush(loop);
     if (!err)
         err = wait(loop, deadline_ns);
     if (!err) {
         heald_timers_expire(loop);
-        heald_mailbox_drain(loop);
+        heald_mailbox_take(loop);
         err = heald_dispatch(loop, loop->turn_callbacks);
     }
     loop->running = false;
@@ -259,8 +258,7 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        heald_mailbox_drain(loop);
-        if (!loop->stats.live && !loop->holds)
+        if (!loop->stats.live && !loop->holds && !heald_mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
             return err;

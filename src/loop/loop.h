@@ -27,13 +27,22 @@
 struct heald_pool;
 struct heald_signals;
 
-/* Ops that other threads hand to the loop, newest first; see post.c for the argument. */
+enum { HEALD_APART = 64 /* bytes of a cache line */ };
+
+/*
+ * Ops that other threads hand to the loop; see post.c for the argument. What they write lies apart
+ * from what the loop writes, on whatever cache line the allocator puts it.
+ */
 struct heald_mailbox {
-    struct heald_link *top; /* atomic */
+    char apart_before[HEALD_APART];
+    struct heald_link *top; /* atomic: pushed and not yet fetched, newest first */
     int sleeping;           /* atomic: 1 while the loop waits, or is about to */
     int stop;               /* atomic */
+    uint64_t rings;         /* atomic */
+    bool sorts;             /* atomic: an op of another class than the usual one was posted */
+    char apart_after[HEALD_APART];
+    struct heald_link *first, *last; /* fetched and not yet delivered, oldest first */
     int bell[2];
-    uint64_t rings;   /* atomic */
     uint64_t counter; /* where a ring reads the bell */
     struct heald_op watch;
 };
@@ -94,6 +103,12 @@ static inline struct heald_loop *loop_of_sink(struct heald_sink *sink)
     return heald_container_of(sink, struct heald_loop, sink);
 }
 
+/* May an op that comes later have to be told of first? */
+static inline bool heald_loop_sorts(const struct heald_loop *loop)
+{
+    return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
+}
+
 /* submit.c */
 int heald_loop_start(struct heald_loop *loop, struct heald_op *op);
 void heald_loop_end(struct heald_loop *loop,
@@ -141,7 +156,9 @@ void heald_timers_close(struct heald_loop *loop);
 /* post.c */
 int heald_mailbox_open(struct heald_loop *loop);
 void heald_mailbox_close(struct heald_loop *loop);
-void heald_mailbox_drain(struct heald_loop *loop);
+void heald_mailbox_take(struct heald_loop *loop); /* a turn's share */
+void heald_mailbox_take_all(struct heald_loop *loop);
+bool heald_mailbox_any(const struct heald_loop *loop);
 bool heald_mailbox_sleep(
     struct heald_loop *loop); /* before waiting; false: do not, something is there */
 void heald_mailbox_awake(struct heald_loop *loop);

@@ -3,19 +3,28 @@
  * loop takes, whole.
  *
  * Argument. `top` is a stack: a push is one compare-and-swap, taking everything is one exchange, so
- * an op is taken by exactly one drain, and no ABA can arise since nobody pops a single one. The
- * drain turns the stack round: ops of one thread come in order.
+ * an op is taken by exactly one fetch, and no ABA can arise since nobody pops a single one. Turned
+ * round it goes to the end of the inbox (first, last), which is the loop's alone: ops of one thread
+ * come in order. A poster that is held up halfway holds up nobody else, as it would in a queue that
+ * is linked after the exchange.
  *
  * No wake is lost: the loop stores sleeping = 1 and then loads top; a poster stores top and then
  * loads sleeping. All four are sequentially consistent, so at least one sees the other's store:
  * either the loop finds the op and does not sleep, or the poster finds it asleep and rings the
  * bell. The poster that turns sleeping from 1 to 0 rings; the others need not, for the bell stays
- * readable until the loop drains it, and the loop takes the stack after that. heald_loop_stop()
- * uses `stop` in the place of top.
+ * readable until the loop drains it, and the loop fetches after that, or does not sleep while
+ * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top.
+ *
+ * A turn delivers no more than it can tell, so that a flood of posts keeps neither descriptors nor
+ * the cache waiting; a share of the turn is theirs even when more is due. Where one op may overtake
+ * another (`sorts`), the policy must see them all.
  */
-#include "loop/loop.h"
+#include "loop/complete.h"
 
 #include <errno.h>
+#include <limits.h>
+
+enum { LEAST_SHARE = 8 /* one in so many callbacks of a turn */ };
 
 static void wake(struct heald_loop *loop)
 {
@@ -34,7 +43,7 @@ static void push(struct heald_loop *loop, struct heald_op *op)
     struct heald_mailbox *m = &loop->mailbox;
     struct heald_link *top = __atomic_load_n(&m->top, __ATOMIC_RELAXED);
 
-    /* Release by way of seq_cst: pairs with the exchange in heald_mailbox_drain(). */
+    /* Release by way of seq_cst: pairs with the exchange in fetch(). */
     do
         op->link.next = top;
     while (!__atomic_compare_exchange_n(&m->top, &top, &op->link, true, __ATOMIC_SEQ_CST,
@@ -52,6 +61,9 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     op->fn = fn;
     op->loop = loop;
     op_move(op, OP_QUEUED);
+    /* Relaxed: the push that follows releases it. */
+    if (op->op_class != HEALD_NORMAL)
+        __atomic_store_n(&loop->mailbox.sorts, true, __ATOMIC_RELAXED);
     push(loop, op);
     wake(loop);
     return 0;
@@ -72,33 +84,82 @@ void heald_loop_stop(struct heald_loop *loop)
     wake(loop);
 }
 
-void heald_mailbox_drain(struct heald_loop *loop)
+/* Takes what is in the stack, and turns it round to the end of the inbox. */
+static void fetch(struct heald_mailbox *m)
 {
-    struct heald_link *node, *next, *first = NULL;
+    struct heald_link *node, *next, *last, *first = NULL;
 
-    /* Relaxed: an op that is not seen here is seen by the next drain, or keeps the loop from
+    /* Relaxed: an op that is not seen here is seen by the next fetch, or keeps the loop from
      * sleeping. */
-    if (!__atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&m->top, __ATOMIC_RELAXED))
         return;
     /* Acquire: pairs with push(). */
-    node = __atomic_exchange_n(&loop->mailbox.top, NULL, __ATOMIC_ACQUIRE);
+    last = node = __atomic_exchange_n(&m->top, NULL, __ATOMIC_ACQUIRE);
     for (; node; node = next) {
         next = node->next;
         node->next = first;
         first = node;
     }
-    for (node = first; node; node = next) {
-        struct heald_op *op = fds_op(node);
-        next = node->next;
-        node->next = NULL;
-        if (op->kind == OP_POST) {
-            loop->stats.live++;
-            loop->stats.posts++;
-            heald_complete(loop, op, 0);
-        } else {
-            heald_engine_done(loop, op, op->result);
-        }
+    if (m->first)
+        m->last->next = first;
+    else
+        m->first = first;
+    m->last = last;
+}
+
+static void deliver(struct heald_loop *loop, struct heald_op *op)
+{
+    op->link.next = NULL;
+    if (op->kind == OP_POST) {
+        loop->stats.live++;
+        loop->stats.posts++;
+        heald_complete_inline(loop, op, 0);
+    } else {
+        heald_engine_done(loop, op, op->result);
     }
+}
+
+/* How many to deliver in this turn. */
+static unsigned share_of_turn(struct heald_loop *loop)
+{
+    uint64_t due = heald_due_count(&loop->due);
+    unsigned all = loop->turn_callbacks, least = all / LEAST_SHARE + 1;
+
+    /* Relaxed: fetch() has acquired what came with the ops. */
+    if (heald_loop_sorts(loop) || __atomic_load_n(&loop->mailbox.sorts, __ATOMIC_RELAXED))
+        return UINT_MAX;
+    return due + least < all ? all - (unsigned)due : least;
+}
+
+static void drain(struct heald_loop *loop, unsigned limit)
+{
+    struct heald_link *node = loop->mailbox.first;
+
+    for (; node && limit; limit--) {
+        struct heald_op *op = fds_op(node);
+        node = node->next;
+        deliver(loop, op);
+    }
+    loop->mailbox.first = node;
+}
+
+void heald_mailbox_take(struct heald_loop *loop)
+{
+    fetch(&loop->mailbox);
+    if (loop->mailbox.first)
+        drain(loop, share_of_turn(loop));
+}
+
+void heald_mailbox_take_all(struct heald_loop *loop)
+{
+    fetch(&loop->mailbox);
+    drain(loop, UINT_MAX);
+}
+
+bool heald_mailbox_any(const struct heald_loop *loop)
+{
+    const struct heald_mailbox *m = &loop->mailbox;
+    return m->first || __atomic_load_n(&m->top, __ATOMIC_RELAXED);
 }
 
 bool heald_mailbox_sleep(struct heald_loop *loop)
@@ -107,7 +168,7 @@ bool heald_mailbox_sleep(struct heald_loop *loop)
 
     /* Pairs with wake(), see the argument above. */
     __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
-    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
+    return !m->first && !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
            !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
 }
 

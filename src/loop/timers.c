@@ -69,7 +69,7 @@ static void expired(void *ctx, struct heald_op *op)
  */
 static unsigned expiry_limit(const struct heald_loop *loop)
 {
-    return loop->classes || loop->due.policy == HEALD_POLICY_EDF ? UINT_MAX : loop->turn_callbacks;
+    return heald_loop_sorts(loop) ? UINT_MAX : loop->turn_callbacks;
 }
 
 static void alarm_rang(struct heald_op *watch)

@@ -163,6 +163,72 @@ HEALD_CASE(a_busy_loop_is_not_rung)
     loop_end(loop);
 }
 
+enum { FLOOD = 5000 };
+
+static struct {
+    struct heald_op ops[FLOOD];
+    int count;
+    int before_data, before_urgent; /* how many were told when the other was */
+} flood;
+
+static void on_flood(struct heald_op *op)
+{
+    (void)op;
+    flood.count++;
+}
+
+static void on_data(struct heald_op *op)
+{
+    ck_assert_int_eq(op->result, 1);
+    flood.before_data = flood.count;
+}
+
+static void on_urgent(struct heald_op *op)
+{
+    (void)op;
+    flood.before_urgent = flood.count;
+}
+
+static void flood_loop(struct heald_loop *loop)
+{
+    for (int i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(heald_loop_post(loop, &flood.ops[i], on_flood), 0);
+}
+
+/* Data that came after a flood of posts is told of in its first turns, not after all of them. */
+HEALD_CASE(a_flood_leaves_room_for_others)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op op = {0};
+    char byte;
+    int fds[2];
+
+    ck_assert_int_eq(heald_socketpair(SOCK_STREAM, fds), 0);
+    ck_assert_int_eq(heald_prep_recv(&op, fds[0], &byte, 1, 0), 0);
+    ck_assert_int_eq(heald_submit(loop, &op, on_data), 0);
+    flood_loop(loop);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(flood.count, FLOOD);
+    ck_assert_int_le(flood.before_data, 512);
+    heald_close(loop, fds[0]);
+    heald_close(loop, fds[1]);
+    loop_end(loop);
+}
+
+HEALD_CASE(an_urgent_post_overtakes_a_flood)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op urgent = {.op_class = HEALD_URGENT};
+
+    flood_loop(loop);
+    ck_assert_int_eq(heald_loop_post(loop, &urgent, on_urgent), 0);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(flood.count, FLOOD);
+    ck_assert_int_le(flood.before_urgent, 1);
+    loop_end(loop);
+}
+
 void add_post(TCase *group)
 {
     add_everywhere(group, thousands_from_many_threads);
@@ -171,4 +237,6 @@ void add_post(TCase *group)
     add_everywhere(group, live_until_its_callback);
     add_everywhere(group, a_post_is_not_submitted);
     add_everywhere(group, a_busy_loop_is_not_rung);
+    add_everywhere(group, a_flood_leaves_room_for_others);
+    add_everywhere(group, an_urgent_post_overtakes_a_flood);
 }
