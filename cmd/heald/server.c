@@ -67,8 +67,11 @@ static void on_accepted(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, accept);
     if (op->result >= 0) {
-        if (server->connections < server->config->max_connections &&
-            server->phase == SERVER_RUNNING)
+        /* One that comes as the server ends is treated as the queue of a listener that closes: a
+         * client may try again elsewhere without asking whether anything was done. */
+        if (server->phase != SERVER_RUNNING)
+            heald_close(server->loop, (int)op->result);
+        else if (server->connections < server->config->max_connections)
             conn_open(server, (int)op->result);
         else
             turn_away(server, (int)op->result);
