@@ -16,8 +16,14 @@ CASES = (
 )
 
 
+MESSAGES = """\
+Messages: an op is two cache lines that both threads touch; the message of libuv's side is eight
+bytes, of which a line holds eight, and has no callback of its own."""
+
+
 def run(programs, options):
     table = Table("Cross-thread post", NOTE)
+    table.explain("messages", MESSAGES)
     ours, theirs = pairs(
         options.pairs,
         lambda: programs.run("post/heald_post", cpu=None),

@@ -65,7 +65,7 @@ def _ratio(ratios):
 
 class Table:
     def __init__(self, title, note=""):
-        self.title, self.note, self.rows = title, note, []
+        self.title, self.note, self.rows, self.causes = title, note, [], []
 
     def add(self, case, ours, theirs, unit="", must=None, faster=False):
         """A row. ours and theirs are lists of one figure, in the order of the pairs. faster: the
@@ -77,6 +77,13 @@ class Table:
             cells[-1] = must.verdict(ratios) if ratios else "absent"
         self.rows.append(cells)
 
+    def explain(self, part, cause):
+        """Why the rows whose case has this part in it miss, if they do."""
+        self.causes.append((part, cause))
+
+    def _missed(self, part):
+        return any(part in cells[0] and cells[-1] == "miss" for cells in self.rows)
+
     def print(self):
         print(f"## {self.title}\n")
         if self.note:
@@ -84,4 +91,7 @@ class Table:
         print(HEAD)
         for cells in self.rows:
             print("| " + " | ".join(cells) + " |")
+        causes = [cause for part, cause in self.causes if self._missed(part)]
+        if causes:
+            print("\nWhy it falls short:\n\n" + "\n".join(f"* {cause}" for cause in causes))
         print(flush=True)

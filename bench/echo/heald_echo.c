@@ -1,9 +1,6 @@
 /*
- * The echo server on heald: callbacks, one struct a connection, back end from HEALD_BACKEND.
- *
- * On readiness a connection receives into one scratch buffer that all share, which is safe because
- * a send is tried at once and what it did not take is kept; on io_uring it receives from a group of
- * buffers and sends from there.
+ * The echo server on heald: callbacks, one struct and one op a connection, the same on every back
+ * end, which HEALD_BACKEND chooses.
  */
 #define _GNU_SOURCE 1
 #include "../common/common.h"
