@@ -2,7 +2,7 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench asan tsan valgrind fuzz coverage tidy clang posix install clean
+.PHONY: help demo test bench asan tsan valgrind fuzz crash coverage tidy clang posix install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -65,6 +65,11 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 	$(call build,build-fuzz,$(CLANG),-Dfuzz=true -Dtests=false -Db_lundef=false \
 		-Db_sanitize=address$(comma)undefined)
 	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS)
+
+crash: ## kill a process at every instruction of every operation on shared objects (20 minutes)
+	$(call deps,test)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@HEALD_CRASH_STRIDE=1 HEALD_TEST_LIMIT=7200 scripts/run-tests build crash
 
 coverage: ## the tests, and which lines of src they ran: build-coverage/coverage/index.html
 	$(call deps,test)

@@ -3,12 +3,15 @@
 #define HEALD_HEALD_H
 
 #include <heald/base.h>
+#include <heald/cond.h>
 #include <heald/file.h>
 #include <heald/io.h>
 #include <heald/loop.h>
+#include <heald/mutex.h>
 #include <heald/net.h>
 #include <heald/op.h>
 #include <heald/process.h>
+#include <heald/region.h>
 #include <heald/timer.h>
 
 #endif

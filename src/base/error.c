@@ -63,6 +63,13 @@ static const struct {
     {ECONNREFUSED, "connection refused"},
     {EHOSTUNREACH, "host unreachable"},
     {EDEADLK, "would deadlock"},
+    {EOWNERDEAD, "its last holder died with it"},
+    {ENOTRECOVERABLE, "given up after its holder died"},
+    {ESTALE, "participant of another process, or detached"},
+    {EUSERS, "as many participants as there can be"},
+    {ENOEXEC, "not a region"},
+    {EPROTONOSUPPORT, "made by another version of heald or of the C library"},
+    {EBADMSG, "corrupt"},
 };
 
 const char *heald_strerror(int err)

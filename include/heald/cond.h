@@ -1,0 +1,45 @@
+/*
+ * heald/cond.h: a condition variable in a region, used with a heald_mutex that guards the
+ * condition. Embedded anywhere; zeroed memory is one that nobody waits for. It keeps nothing of its
+ * waiters, so whoever is killed leaves nothing behind, and nobody else hangs for it.
+ */
+#ifndef HEALD_COND_H
+#define HEALD_COND_H
+
+#include <heald/mutex.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All private. */
+struct heald_cond {
+    uint32_t sequence; /* atomic: changes with every signal */
+    uint32_t waiters;  /* atomic: how many may be waiting; too many after a death */
+};
+
+/*
+ * Unlocks the mutex, waits for a signal, and locks it again, as one step for whoever signals with
+ * the mutex held. Returns early now and then: look at the condition again, always.
+ *
+ * 0; -EOWNERDEAD: signalled or not, the mutex was left by one who died (see heald_mutex_lock()),
+ * and is the caller's; -ETIMEDOUT: the deadline (absolute, monotonic) has passed; the mutex is the
+ * caller's in all three. -ENOTRECOVERABLE: it is lost. -EPERM: the caller does not hold it.
+ * -EINVAL: he holds it more than once, or has not made it consistent; in these two nothing
+ * happened.
+ */
+HEALD_API int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
+                              struct heald_participant *me, int64_t deadline_ns);
+
+/*
+ * Wakes those who wait. Both wake all: one that is being killed swallows a wake that was meant for
+ * another. No system call when nobody waits. The mutex may be held or not; if what was changed was
+ * changed with the mutex held, no waiter misses it. Signal-safe.
+ */
+HEALD_API void heald_cond_signal(struct heald_cond *cond);
+HEALD_API void heald_cond_broadcast(struct heald_cond *cond);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,110 @@
+/*
+ * heald/region.h: memory that processes share, and the register of who is attached to it.
+ *
+ * A region is a file in the system's folder of shared memory ("/name"), a file anywhere
+ * ("file:/path", which outlives everybody), or a memfd without a name, passed on by descriptor. It
+ * is made whole before it gets its name: nobody ever sees half a region. What lies in it and is
+ * found wrong is -EBADMSG, what is not a region at all -ENOEXEC.
+ *
+ * A thread that uses the objects in a region (heald/mutex.h and its kin) is a participant. It holds
+ * a lifeline that the kernel lets go of when the thread ends, by return, exec or SIGKILL; what it
+ * held is then known to be nobody's. A process forked off is no participant until it attaches.
+ *
+ * The participants of one region trust each other: whoever can write to it can make the others
+ * wait.
+ */
+#ifndef HEALD_REGION_H
+#define HEALD_REGION_H
+
+#include <heald/base.h>
+
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct heald_region;      /* a region, as this process has it mapped */
+struct heald_participant; /* a thread that is attached to it */
+
+enum {
+    HEALD_REGION_CREATE = 1,   /* make it if it is not there */
+    HEALD_REGION_EXCLUSIVE = 2 /* … and refuse if it is: -EEXIST */
+};
+
+/* All zero is a good choice. Used by whoever makes the region. */
+struct heald_region_options {
+    size_t size;           /* of the data; 0: 64 KiB */
+    unsigned participants; /* how many threads may be attached at a time; 0: 64, at most 4096 */
+    mode_t mode;           /* permissions, less the umask; 0: 0600 */
+    /* Fills in the data, zeroed until then, before anybody else can see it. 0 or -errno, which ends
+     * the making. */
+    int (*init)(void *data, size_t size, void *ctx);
+    void *ctx;
+};
+
+/*
+ * Opens the region of a name, or makes it. Blocks for as long as the file system takes;
+ * thread-safe. -EINVAL: a name that is neither "/name" nor "file:/path", or an option out of range;
+ * -ENAMETOOLONG; -ENOENT; -EEXIST; -EACCES; -ENOSPC: no room for it; -ENOEXEC: not a region;
+ * -EPROTONOSUPPORT: made by another version of heald or of the C library; -EBADMSG: corrupt;
+ * -ENOSYS: the system has no robust mutexes; -ENOMEM.
+ */
+HEALD_API int heald_region_open(struct heald_region **ret_region, const char *name, int flags,
+                                const struct heald_region_options *options);
+
+/* Makes one without a name that can neither shrink nor grow. -ENOSYS where there is no
+ * memfd_create(2); otherwise as heald_region_open(). */
+HEALD_API int heald_region_create_memfd(struct heald_region **ret_region,
+                                        const struct heald_region_options *options);
+
+/* Opens the region behind a descriptor, which stays the caller's. Errors as heald_region_open();
+ * -EBADF. */
+HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
+
+/*
+ * Unmaps it. -EBUSY while a participant of this process is attached. Nobody may use what lies in it
+ * from then on. The region itself stays, under its name, until heald_region_unlink() and the end of
+ * its last user.
+ */
+HEALD_API int heald_region_close(struct heald_region *region);
+
+/* Takes the name away. Those who have it open keep it. -ENOENT, -EACCES, -EINVAL; -ENOEXEC: that is
+ * no region. */
+HEALD_API int heald_region_unlink(const char *name);
+
+/* A descriptor of the region, to pass on (heald_fd_msg_send()); it belongs to the region. */
+HEALD_API int heald_region_fd(const struct heald_region *region);
+
+/* The data, aligned as for any type. At another address in each process: keep offsets in it, not
+ * pointers. */
+HEALD_API void *heald_region_data(const struct heald_region *region);
+HEALD_API size_t heald_region_size(const struct heald_region *region);
+
+/*
+ * Makes the calling thread a participant until heald_detach() or its end. Does not wait; finds and
+ * settles the slots of the dead. -EUSERS: all slots are taken by threads that live; -EBADMSG;
+ * -ENOMEM. The handle is for the thread that made it alone. A child of fork(2) that uses its
+ * parent's gets -ESTALE.
+ */
+HEALD_API int heald_attach(struct heald_region *region, struct heald_participant **ret_me);
+
+/* Ends it, on the thread that attached. What it still held is treated as if it had died. In a child
+ * that inherited the handle it only frees the child's copy. */
+HEALD_API void heald_detach(struct heald_participant *me);
+
+/* What a region tells of itself. */
+struct heald_region_stats {
+    unsigned participants; /* attached now, the dead that nobody has found yet included */
+    unsigned most;         /* how many there can be */
+    uint64_t deaths;       /* found so far */
+};
+
+/* Any thread, participant or not. */
+HEALD_API void heald_region_stats(struct heald_region *region,
+                                  struct heald_region_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* platform/common/shm.c: the part of shm.h that POSIX has. */
+#include "platform/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { TRIES = 100 };
+
+/* Named after the process and a number: ".heald-PID-N" in the same folder. */
+int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode)
+{
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash + 1 - path) : 0;
+
+    for (int i = 0; i < TRIES; i++) {
+        if (snprintf(draft->temp, sizeof draft->temp, "%.*s.heald-%ld-%d", length, path,
+                     (long)getpid(), i) >= (int)sizeof draft->temp)
+            return -ENAMETOOLONG;
+        draft->fd = open(draft->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (draft->fd >= 0)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    draft->temp[0] = 0;
+    return -errno;
+}
+
+void heald_plat_draft_end(struct heald_draft *draft)
+{
+    if (draft->temp[0])
+        unlink(draft->temp);
+    draft->temp[0] = 0;
+}
+
+int heald_plat_reserve(int fd, uint64_t size)
+{
+    int err = posix_fallocate(fd, 0, (off_t)size);
+
+    /* A file system that cannot set room aside can at least be asked for the size. */
+    if (err == EINVAL || err == EOPNOTSUPP)
+        err = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
+    return -err;
+}
+
+void heald_plat_private_free(void *memory, size_t size)
+{
+    munmap(memory, size);
+}

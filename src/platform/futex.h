@@ -1,0 +1,46 @@
+/*
+ * platform/futex.h: waiting for words of shared memory to change. All that the objects of ipc/ know
+ * of waiting.
+ *
+ * On Linux this is futex(2). The portable layer looks at the words again and again: right, and
+ * slow.
+ */
+#ifndef HEALD_SRC_PLATFORM_FUTEX_H
+#define HEALD_SRC_PLATFORM_FUTEX_H
+
+#include <stdint.h>
+
+/* A word, and what it was when the caller decided to wait. */
+struct heald_word {
+    uint32_t *word;
+    uint32_t seen;
+};
+
+enum { HEALD_WORDS_MAX = 4 };
+
+/*
+ * Blocks until one of the words is woken, or differs from what was seen; returns at once if one
+ * does already. 0, perhaps for no reason; -ETIMEDOUT at the deadline (monotonic, absolute);
+ * -EINTR. Shared between processes. At most HEALD_WORDS_MAX words.
+ */
+int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
+
+/* Between two looks at a word that another processor is about to change. */
+static inline void heald_plat_pause(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+/*
+ * Change the word and wake all who wait for it, in one step where the system can: then whoever is
+ * killed has done both or neither. Release: what was written before is seen by those who see the
+ * change.
+ */
+void heald_plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
+void heald_plat_word_count(uint32_t *word);          /* one more */
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * platform/linux/futex.c: futex(2) and futex_waitv(2).
+ *
+ * FUTEX_WAKE_OP changes a word and wakes those who wait for it in one system call, which a signal,
+ * SIGKILL included, finds begun or not begun. The kernel's change is an atomic
+ * read-modify-write; the one made here just before it, of the same word, gives it release order (it
+ * continues the release sequence) and shows it to ThreadSanitizer. futex_waitv is there from 5.16
+ * on; without it only the first word is waited for, a little while at a time.
+ */
+#include "platform/futex.h"
+
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SLICE_MS = 5 };
+
+static struct timespec timespec_of(int64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / HEALD_SEC), .tv_nsec = (long)(ns % HEALD_SEC)};
+}
+
+static int wait_for_one(const struct heald_word *w, int64_t deadline_ns)
+{
+    struct timespec until = timespec_of(deadline_ns);
+    long n = syscall(SYS_futex, w->word, FUTEX_WAIT_BITSET, w->seen,
+                     deadline_ns == HEALD_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+
+    return n == 0 || errno == EAGAIN ? 0 : -errno;
+}
+
+static int wait_in_slices(const struct heald_word words[], unsigned count, int64_t deadline_ns)
+{
+    int64_t slice = heald_plat_now(HEALD_CLOCK_MONOTONIC) + SLICE_MS * HEALD_MS;
+
+    for (unsigned i = 1; i < count; i++)
+        if (__atomic_load_n(words[i].word, __ATOMIC_ACQUIRE) != words[i].seen)
+            return 0;
+    int err = wait_for_one(words, slice < deadline_ns ? slice : deadline_ns);
+    return err == -ETIMEDOUT && slice < deadline_ns ? 0 : err;
+}
+
+int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
+{
+    struct futex_waitv v[HEALD_WORDS_MAX] = {0};
+    struct timespec until = timespec_of(deadline_ns);
+
+    if (count == 1)
+        return wait_for_one(words, deadline_ns);
+    for (unsigned i = 0; i < count; i++)
+        v[i] = (struct futex_waitv){
+            .uaddr = (uintptr_t)words[i].word, .val = words[i].seen, .flags = FUTEX_32};
+    long n = syscall(SYS_futex_waitv, v, count, 0, deadline_ns == HEALD_FOREVER ? NULL : &until,
+                     CLOCK_MONOTONIC);
+    if (n >= 0 || errno == EAGAIN)
+        return 0;
+    if (errno == ENOSYS || errno == EPERM)
+        return wait_in_slices(words, count, deadline_ns);
+    return -errno;
+}
+
+static void wake(uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* op is one of FUTEX_OP_SET, FUTEX_OP_ADD. False: the system does not know it; nothing happened. */
+static bool change_and_wake(uint32_t *word, int op, int arg)
+{
+    /* Release: see above. */
+    __atomic_fetch_or(word, 0, __ATOMIC_RELEASE);
+    return syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word,
+                   FUTEX_OP(op, arg, FUTEX_OP_CMP_LT, 0)) >= 0;
+}
+
+void heald_plat_word_set(uint32_t *word, int value)
+{
+    if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff))
+        return;
+    __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
+    wake(word);
+}
+
+void heald_plat_word_count(uint32_t *word)
+{
+    if (change_and_wake(word, FUTEX_OP_ADD, 1))
+        return;
+    __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
+    wake(word);
+}

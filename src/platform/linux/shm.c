@@ -1,0 +1,104 @@
+/*
+ * platform/linux/shm.c: O_TMPFILE, memfd_create(2), and pages that fork wipes.
+ *
+ * A nameless file is named through /proc; where that is not mounted, and on file systems without
+ * O_TMPFILE, a file with a name of its own is linked instead.
+ */
+#include "platform/shm.h"
+
+#include "platform/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const char *const heald_shm_folder = "/dev/shm";
+
+int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path) : 0;
+
+    draft->temp[0] = 0;
+    if (snprintf(folder, sizeof folder, "%.*s%s", length, path,
+                 !slash   ? "."
+                 : length ? ""
+                          : "/") >= (int)sizeof folder)
+        return -ENAMETOOLONG;
+    draft->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    if (draft->fd >= 0 && access("/proc/self/fd", X_OK) == 0)
+        return 0;
+    if (draft->fd >= 0)
+        close(draft->fd);
+    else if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+        return -errno;
+    return heald_plat_draft_temp(draft, path, mode);
+}
+
+int heald_plat_draft_name(struct heald_draft *draft, const char *path)
+{
+    char proc[64];
+
+    if (draft->temp[0])
+        return link(draft->temp, path) < 0 ? -errno : 0;
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", draft->fd);
+    return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int heald_plat_memfd(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+int heald_plat_memfd_seal(int fd)
+{
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
+int heald_plat_private(size_t size, void **ret_memory)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    if (madvise(memory, size, MADV_WIPEONFORK) < 0) {
+        int err = -errno;
+        munmap(memory, size);
+        return err;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+/* The 22nd field of /proc/PID/stat; the second may hold blanks and brackets. */
+uint64_t heald_plat_start_time(pid_t pid)
+{
+    char path[32], text[1024];
+    unsigned long long start = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *p = strrchr(text, ')');
+    for (int field = 2; p && field < 22; field++)
+        p = strchr(p + 1, ' ');
+    if (p)
+        start = strtoull(p + 1, NULL, 10);
+    return start;
+}
+
+uint64_t heald_plat_thread_id(void)
+{
+    return (uint64_t)syscall(SYS_gettid);
+}

@@ -1,0 +1,76 @@
+/* platform/posix/shm.c: drafts are files with a name of their own; no memory without a name. */
+#include "platform/shm.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+const char *const heald_shm_folder = "/tmp";
+
+int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
+{
+    return heald_plat_draft_temp(draft, path, mode);
+}
+
+int heald_plat_draft_name(struct heald_draft *draft, const char *path)
+{
+    return link(draft->temp, path) < 0 ? -errno : 0;
+}
+
+int heald_plat_memfd(const char *name)
+{
+    (void)name;
+    return -ENOSYS;
+}
+
+int heald_plat_memfd_seal(int fd)
+{
+    (void)fd;
+    return -ENOSYS;
+}
+
+static int wipe_on_fork(void *memory, size_t size)
+{
+#if defined MADV_WIPEONFORK
+    return madvise(memory, size, MADV_WIPEONFORK);
+#elif defined INHERIT_ZERO
+    return minherit(memory, size, INHERIT_ZERO);
+#else
+    (void)memory;
+    (void)size;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+int heald_plat_private(size_t size, void **ret_memory)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    if (wipe_on_fork(memory, size) < 0) {
+        int err = -errno;
+        munmap(memory, size);
+        return err;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+uint64_t heald_plat_start_time(pid_t pid)
+{
+    (void)pid;
+    return 0;
+}
+
+uint64_t heald_plat_thread_id(void)
+{
+    pthread_t self = pthread_self();
+    uint64_t id = 0;
+
+    memcpy(&id, &self, sizeof self < sizeof id ? sizeof self : sizeof id);
+    return id;
+}

@@ -1,0 +1,50 @@
+/*
+ * platform/shm.h: files that are made whole before they have a name, and memory that no file is
+ * behind. Calls block for as long as the file system takes. 0 or a descriptor, or -errno.
+ */
+#ifndef HEALD_SRC_PLATFORM_SHM_H
+#define HEALD_SRC_PLATFORM_SHM_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A file on the way to its name. */
+struct heald_draft {
+    int fd;
+    char temp[PATH_MAX]; /* empty: it has no name at all */
+};
+
+/* Where the shared memory objects of the system are, as files: a folder without a slash at its
+ * end. */
+extern const char *const heald_shm_folder;
+
+/* A new file in the folder of `path`, on the same file system; close-on-exec. */
+int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode);
+/* The same, with a name of its own for the time being. */
+int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode);
+/* Gives it its name: 0, -EEXIST. */
+int heald_plat_draft_name(struct heald_draft *draft, const char *path);
+/* The draft, named or not, is no longer needed; the descriptor stays open. */
+void heald_plat_draft_end(struct heald_draft *draft);
+
+/* Memory without a name, which can neither shrink nor grow once it is sealed. */
+int heald_plat_memfd(const char *name);
+int heald_plat_memfd_seal(int fd);
+
+/* Sets the size and has the room for it set aside, so that a full file system says so here and not
+ * by SIGBUS. */
+int heald_plat_reserve(int fd, uint64_t size);
+
+/* Zeroed private memory that a child of fork(2) finds zeroed. */
+int heald_plat_private(size_t size, void **ret_memory);
+void heald_plat_private_free(void *memory, size_t size);
+
+/* When a process began, in the system's own unit; 0: not known. */
+uint64_t heald_plat_start_time(pid_t pid);
+
+/* The thread that calls, as the system numbers them. */
+uint64_t heald_plat_thread_id(void);
+
+#endif

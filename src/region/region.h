@@ -1,0 +1,74 @@
+/*
+ * region/region.h: what the objects of ipc/ need of a region: who I am, whether somebody else still
+ * lives, and to wait.
+ */
+#ifndef HEALD_SRC_REGION_REGION_H
+#define HEALD_SRC_REGION_REGION_H
+
+#include <heald/region.h>
+
+#include "platform/futex.h"
+#include "region/layout.h"
+
+#include <stdbool.h>
+
+struct heald_region {
+    char *base;
+    uint64_t size, data_at;
+    struct region_slot *slots;
+    struct heald_participant *participants; /* of this process, one for each slot */
+    unsigned slot_count;
+    int fd;
+};
+
+/*
+ * Lies in memory that a child of fork(2) finds zeroed: `id` 0 is nobody.
+ *
+ * id: generation << 32 | (slot + 1) << 16. The low sixteen bits are free for the flags of the words
+ * that an object keeps it in, and the low half, on which others wait, is never 0.
+ */
+struct heald_participant {
+    uint64_t id;
+    struct heald_region *region;
+    struct region_slot *slot;
+};
+
+enum { REGION_ID_SHIFT = 16, REGION_ID_FLAGS = 0xffff };
+
+static inline uint64_t region_id(uint64_t word)
+{
+    return word & ~(uint64_t)REGION_ID_FLAGS;
+}
+
+/* The half of a word that changes with its holder and its flags. */
+static inline uint32_t *region_half(uint64_t *word)
+{
+    const uint16_t one = 1;
+    bool is_big_endian = *(const unsigned char *)&one == 0;
+    return (uint32_t *)(void *)word + is_big_endian;
+}
+
+/* Is a participant of this process attached? */
+bool region_in_use(struct heald_region *region);
+
+/*
+ * Whether the participant of an id is there still. -EOWNERDEAD: it is gone, and everybody who waits
+ * has been told to look again. 0: it lives. -EBADMSG: there cannot be such a participant.
+ */
+int region_is_gone(struct heald_region *region, uint64_t id);
+
+/* Taken before the caller looks at what it may have to wait for, and given to region_wait(). */
+static inline uint32_t region_bell(const struct heald_participant *me)
+{
+    /* Acquire: pairs with the ring in register.c; whoever sees the ring sees the death. */
+    return __atomic_load_n(&me->slot->bell, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Waits until the word is woken or differs from `seen`, the participant `holder` (0: nobody) dies,
+ * or anybody was found dead since `bell`. 0: look again, perhaps for nothing; -ETIMEDOUT.
+ */
+int region_wait(struct heald_participant *me, uint32_t *word, uint32_t seen, uint64_t holder,
+                uint32_t bell, int64_t deadline_ns);
+
+#endif
