@@ -14,40 +14,45 @@
  */
 #include <heald/cond.h>
 
-#include "ipc/mutex.h"
-#include "region/region.h"
+#include "ipc/begin.h"
 
 #include <errno.h>
 
-static int wait_for_signal(struct heald_cond *cond, struct heald_participant *me, uint32_t seen,
-                           uint32_t bell, int64_t deadline_ns)
+int ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex, struct heald_participant *me,
+                   struct region_wait *ret_wait)
 {
-    int err = 0;
+    int err = ipc_mutex_may_wait(mutex, me);
 
-    /* Acquire: what was done before the signal is seen after it. A death ends the wait as well: the
-     * one who would have signalled may be gone. */
-    while (!err && __atomic_load_n(&cond->sequence, __ATOMIC_ACQUIRE) == seen &&
-           region_bell(me) == bell)
-        err = region_wait(me, &cond->sequence, seen, 0, bell, deadline_ns);
-    return err;
+    if (err)
+        return err;
+    /* Relaxed: the mutex orders all three. */
+    __atomic_fetch_add(&cond->waiters, 1, __ATOMIC_RELAXED);
+    *ret_wait = (struct region_wait){.me = me,
+                                     .word = &cond->sequence,
+                                     .seen = __atomic_load_n(&cond->sequence, __ATOMIC_RELAXED),
+                                     .bell = region_bell(me)};
+    heald_mutex_unlock(mutex, me);
+    return 0;
+}
+
+void ipc_cond_end(struct heald_cond *cond)
+{
+    __atomic_fetch_sub(&cond->waiters, 1, __ATOMIC_RELAXED);
 }
 
 int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
                     struct heald_participant *me, int64_t deadline_ns)
 {
-    int err = heald_mutex_may_wait(mutex, me), again;
-    uint32_t bell, seen;
+    struct region_wait wait;
+    int again, err = ipc_cond_begin(cond, mutex, me, &wait);
 
     if (err)
         return err;
-    bell = region_bell(me);
-    /* Relaxed: the mutex orders all three. */
-    __atomic_fetch_add(&cond->waiters, 1, __ATOMIC_RELAXED);
-    seen = __atomic_load_n(&cond->sequence, __ATOMIC_RELAXED);
-    heald_mutex_unlock(mutex, me);
-    err = wait_for_signal(cond, me, seen, bell, deadline_ns);
+    /* A death ends the wait as well: who would have signalled may be gone. */
+    while (!err && !region_is_over(&wait))
+        err = region_wait(&wait, deadline_ns);
     again = heald_mutex_lock(mutex, me, HEALD_FOREVER);
-    __atomic_fetch_sub(&cond->waiters, 1, __ATOMIC_RELAXED);
+    ipc_cond_end(cond);
     return again ? again : err;
 }
 

@@ -20,9 +20,7 @@
  *
  * Clearing changes the low half alone; the generation that stays above it means nothing.
  */
-#include "ipc/mutex.h"
-
-#include "region/region.h"
+#include "ipc/begin.h"
 
 #include <errno.h>
 
@@ -71,7 +69,8 @@ static int lock_again(struct heald_mutex *mutex)
  * One look at the mutex. 0 and -EOWNERDEAD: it is the caller's. -EBUSY: *word is held by somebody
  * who lives. All else is final.
  */
-static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word)
+static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
+                   int (*again)(struct heald_mutex *))
 {
     for (*word = look(mutex);;) {
         if (is_free(*word)) {
@@ -82,7 +81,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         if ((uint32_t)*word == LOST)
             return -ENOTRECOVERABLE;
         if (region_id(*word) == me->id)
-            return lock_again(mutex);
+            return again(mutex);
         int err = region_is_gone(me->region, region_id(*word));
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
@@ -100,23 +99,51 @@ static void spin(const struct heald_mutex *mutex)
         heald_plat_pause();
 }
 
-static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
+/* One look, after which the caller has it or may wait. */
+static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
+                        int (*again)(struct heald_mutex *), struct region_wait *ret_wait)
 {
-    spin(mutex);
     for (;;) {
         uint32_t bell = region_bell(me);
         uint64_t word;
-        int err = attempt(mutex, me, &word);
+        int err = attempt(mutex, me, &word, again);
 
         if (err != -EBUSY)
             return err;
         if (!(word & WAITERS) && !change(mutex, &word, word | WAITERS))
             continue;
-        err = region_wait(me, region_half(&mutex->word), (uint32_t)word | WAITERS, region_id(word),
-                          bell, deadline_ns);
-        if (err)
-            return err;
+        *ret_wait = (struct region_wait){.me = me,
+                                         .word = region_half(&mutex->word),
+                                         .seen = (uint32_t)word | WAITERS,
+                                         .bell = bell,
+                                         .holder = region_id(word)};
+        return -EBUSY;
     }
+}
+
+static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
+{
+    struct region_wait wait;
+    int err;
+
+    spin(mutex);
+    while ((err = look_and_arm(mutex, me, lock_again, &wait)) == -EBUSY)
+        if ((err = region_wait(&wait, deadline_ns)))
+            break;
+    return err;
+}
+
+/* An op waits also for another op of its own participant. */
+static int wait_for_myself(struct heald_mutex *mutex)
+{
+    (void)mutex;
+    return -EBUSY;
+}
+
+int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
+                    struct region_wait *ret_wait)
+{
+    return me->id ? look_and_arm(mutex, me, wait_for_myself, ret_wait) : -ESTALE;
 }
 
 /* The usual case: nobody holds it. */
@@ -140,7 +167,7 @@ int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
 
     if (lock_at_once(mutex, me))
         return 0;
-    return me->id ? attempt(mutex, me, &word) : -ESTALE;
+    return me->id ? attempt(mutex, me, &word, lock_again) : -ESTALE;
 }
 
 /* Gives it back, or up. Release: pairs with change(). */
@@ -171,7 +198,7 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
     return 0;
 }
 
-int heald_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
+int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
 {
     uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 

@@ -57,18 +57,35 @@ bool region_in_use(struct heald_region *region);
  */
 int region_is_gone(struct heald_region *region, uint64_t id);
 
-/* Taken before the caller looks at what it may have to wait for, and given to region_wait(). */
+/* Taken before the caller looks at what it may have to wait for, and kept in what he waits for. */
 static inline uint32_t region_bell(const struct heald_participant *me)
 {
     /* Acquire: pairs with the ring in register.c; whoever sees the ring sees the death. */
     return __atomic_load_n(&me->slot->bell, __ATOMIC_ACQUIRE);
 }
 
-/*
- * Waits until the word is woken or differs from `seen`, the participant `holder` (0: nobody) dies,
- * or anybody was found dead since `bell`. 0: look again, perhaps for nothing; -ETIMEDOUT.
- */
-int region_wait(struct heald_participant *me, uint32_t *word, uint32_t seen, uint64_t holder,
-                uint32_t bell, int64_t deadline_ns);
+/* What a participant waits for: that the word is woken or differs from `seen`, that the participant
+ * `holder` (0: nobody) dies, or that anybody was found dead since `bell`. */
+struct region_wait {
+    struct heald_participant *me;
+    uint32_t *word;
+    uint32_t seen, bell;
+    uint64_t holder;
+};
+
+enum { REGION_WORDS = 3 };
+
+/* The words in which all this shows. How many. */
+unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS]);
+
+/* Is there a reason to look again? Asks more than the words tell: nobody may have been left to tell
+ * of a death. */
+bool region_is_over(const struct region_wait *wait);
+
+/* Waits. 0: look again, perhaps for nothing; -ETIMEDOUT. */
+int region_wait(const struct region_wait *wait, int64_t deadline_ns);
+
+/* For how long words alone may be relied on; see register.c. */
+#define REGION_RECHECK_NS (50 * HEALD_MS)
 
 #endif

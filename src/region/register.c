@@ -21,8 +21,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define RECHECK_NS (50 * HEALD_MS)
-
 /* Tells all participants to look again. */
 static void ring_all(struct heald_region *region)
 {
@@ -89,19 +87,37 @@ int region_is_gone(struct heald_region *region, uint64_t id)
                                                                               : -EOWNERDEAD;
 }
 
-int region_wait(struct heald_participant *me, uint32_t *word, uint32_t seen, uint64_t holder,
-                uint32_t bell, int64_t deadline_ns)
+unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS])
 {
-    struct heald_word words[3] = {{word, seen}, {&me->slot->bell, bell}};
-    unsigned count = 2, index = (unsigned)(holder >> REGION_ID_SHIFT & 0xffff) - 1;
-    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC), recheck = now + RECHECK_NS;
+    const struct heald_region *region = wait->me->region;
+    unsigned index = (unsigned)(wait->holder >> REGION_ID_SHIFT & 0xffff) - 1, count = 2;
+
+    ret_words[0] = (struct heald_word){wait->word, wait->seen};
+    ret_words[1] = (struct heald_word){&wait->me->slot->bell, wait->bell};
+    if (wait->holder && index < region->slot_count) {
+        struct heald_word *life = &ret_words[2];
+        life->word = heald_plat_life_watch(&region->slots[index].life, &life->seen);
+        count += life->word != NULL;
+    }
+    return count;
+}
+
+bool region_is_over(const struct region_wait *wait)
+{
+    /* Acquire: what made the word change is seen with it. */
+    return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
+           region_bell(wait->me) != wait->bell ||
+           (wait->holder && region_is_gone(wait->me->region, wait->holder));
+}
+
+int region_wait(const struct region_wait *wait, int64_t deadline_ns)
+{
+    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC), recheck = now + REGION_RECHECK_NS;
+    struct heald_word words[REGION_WORDS];
 
     if (now >= deadline_ns)
         return -ETIMEDOUT;
-    if (holder && index < me->region->slot_count) {
-        words[2].word = heald_plat_life_watch(&me->region->slots[index].life, &words[2].seen);
-        count += words[2].word != NULL;
-    }
+    unsigned count = region_words(wait, words);
     int err = heald_plat_words_wait(words, count, recheck < deadline_ns ? recheck : deadline_ns);
     return err == -ETIMEDOUT && deadline_ns <= recheck ? err : 0;
 }
