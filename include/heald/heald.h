@@ -7,6 +7,7 @@
 #include <heald/file.h>
 #include <heald/io.h>
 #include <heald/loop.h>
+#include <heald/map.h>
 #include <heald/mutex.h>
 #include <heald/net.h>
 #include <heald/op.h>

@@ -11,6 +11,7 @@
 #define HEALD_SRC_PLATFORM_SYS_H
 
 #include <heald/file.h>
+#include <heald/map.h>
 #include <heald/process.h>
 #include <heald/timer.h>
 
@@ -88,6 +89,20 @@ struct heald_sys {
     int (*stat)(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
     int (*fsync)(int fd, bool data_only);
 
+    /*
+     * Mapped memory. Whole pages: `addr` and `offset` begin one. flags as of heald_map_open().
+     * map_sync and map_populate block for as long as the disk takes; populate: -EFAULT where a
+     * touch would be SIGBUS. resident: a byte a page, of which the lowest bit counts.
+     */
+    int (*map)(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
+    int (*unmap)(void *addr, size_t size);
+    int (*map_sync)(void *addr, size_t size);
+    int (*map_populate)(void *addr, size_t size, bool writing);
+    int (*map_resident)(void *addr, size_t size, unsigned char *ret_pages);
+    /* A copy that the kernel makes, from any address to any: how many bytes came over; -EFAULT, and
+     * no signal, where there is not even the first. Blocks as a touch of the memory does. */
+    int64_t (*copy)(void *to, const void *from, size_t len);
+
     /* Waiting. They block for timeout_ns (-1: for ever) and may return early with -EINTR. */
     int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
     int (*select)(int count, void *rd, void *wr, void *ex,
@@ -153,6 +168,13 @@ int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
 int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
 int heald_plat_fsync(int fd, bool data_only);
+int heald_plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
+int heald_plat_unmap(void *addr, size_t size);
+int heald_plat_map_sync(void *addr, size_t size);
+int heald_plat_map_populate(void *addr, size_t size, bool writing);
+int heald_plat_map_resident(void *addr, size_t size, unsigned char *ret_pages);
+int64_t heald_plat_copy(void *to, const void *from, size_t len);
+int64_t heald_plat_copy_by_pipe(void *to, const void *from, size_t len);
 int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
 int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
 int heald_plat_queue_open(void);
@@ -172,6 +194,9 @@ void heald_plat_signals_close(struct heald_signal_source *src);
 int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
+
+/* A power of 2. */
+size_t heald_plat_page_size(void);
 
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);

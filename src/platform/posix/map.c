@@ -1,0 +1,18 @@
+/* platform/posix/map.c: mapped memory where the kernel has no call to copy it, or to have it read
+ * beforehand. */
+#include "platform/sys.h"
+
+#include <errno.h>
+
+int64_t heald_plat_copy(void *to, const void *from, size_t len)
+{
+    return heald_plat_copy_by_pipe(to, from, len);
+}
+
+int heald_plat_map_populate(void *addr, size_t size, bool writing)
+{
+    (void)addr;
+    (void)size;
+    (void)writing;
+    return -ENOSYS;
+}
