@@ -136,7 +136,8 @@ static int end_server(struct demo *demo, struct served *served)
     heald_close(demo->loop, served->child.stdio[1]);
     if (result < 0)
         return (int)result;
-    if (WIFSIGNALED(status.status))
+    /* Ctrl-C goes to the child, too: with the SIGTERM that makes two signals. */
+    if (WIFSIGNALED(status.status) && !demo->is_interrupted)
         fprintf(stderr, "heald demo: the server was ended by signal %d\n", WTERMSIG(status.status));
     return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
 }
