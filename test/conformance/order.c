@@ -36,7 +36,8 @@ HEALD_CASE(reads_in_order)
 HEALD_CASE(writes_in_order)
 {
     struct heald_loop *loop = loop_on(_i);
-    char *data = malloc((size_t)OPS * 10000), *got = malloc((size_t)OPS * 10000);
+    char *data = malloc((size_t)OPS * 10000);
+    char *got = malloc((size_t)(OPS + 1) * 10000); /* room for a whole read, also for the last */
     int fds[2];
 
     pattern_fill(data, (size_t)OPS * 10000, 0);

@@ -60,7 +60,7 @@ HEALD_CASE(edf_is_the_order_of_deadlines)
     struct heald_loop *loop = loop_with(
         _i, (struct heald_loop_options){.policy = HEALD_POLICY_EDF, .turn_callbacks = 1000});
     struct probe p[40] = {0}, without[5] = {0};
-    char buf[40];
+    char buf[40] = {0};
     int fds[2];
 
     pair_open(PAIR_PIPE, fds);

@@ -193,7 +193,7 @@ HEALD_CASE(devices_that_cannot_be_polled)
     struct heald_loop *loop = loop_on(_i);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC), zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
     struct probe p = {0};
-    char buf[64];
+    char buf[64] = {0};
 
     for (int round = 0; round < 3; round++) {
         ck_assert_int_eq(op_read(loop, null, buf, 64, HEALD_NO_OFFSET), 0);
@@ -241,7 +241,7 @@ HEALD_CASE(the_wrong_end_of_a_pipe)
 {
     skip_on_portable("a blocking end is polled first, which tells no error");
     struct heald_loop *loop = loop_on(_i);
-    char buf[8];
+    char buf[8] = {0};
     int fds[2];
 
     for (int blocking = 0; blocking < 2; blocking++) {
@@ -259,7 +259,7 @@ HEALD_CASE(a_socket_that_is_not_connected)
 {
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr addr;
-    char buf[8];
+    char buf[8] = {0};
     int listener = tcp_listen(0, &addr), fd = heald_socket(&addr, SOCK_STREAM);
 
     ck_assert_int_eq(op_recv(loop, fd, buf, 8), -ENOTCONN);
