@@ -95,9 +95,11 @@ posix: ## the tests on the portable platform layer
 
 install: ## build for release and install under PREFIX (/usr/local); DESTDIR works
 	$(call deps,build)
-	$(call build,build-release,$(GCC),--buildtype=release -Dtests=false)
-	@meson configure build-release -Dprefix=$(PREFIX)
-	@meson install -C build-release --quiet
+	@[ ! -f build-release/build.ninja ] || { meson configure build-release -Dprefix=$(PREFIX) && \
+		ninja -C build-release build.ninja; } >build-release/setup.log || \
+		{ cat build-release/setup.log; exit 1; }
+	$(call build,build-release,$(GCC),--buildtype=release -Dtests=false -Dprefix=$(PREFIX))
+	@meson install -C build-release --no-rebuild --quiet
 	@[ -n "$(DESTDIR)" ] || ! command -v ldconfig >/dev/null || ldconfig
 
 clean: ## remove every build folder
