@@ -2,6 +2,7 @@
 #ifndef HEALD_HEALD_H
 #define HEALD_HEALD_H
 
+#include <heald/await.h>
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>

@@ -28,6 +28,9 @@ struct heald_buf_group;
 struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
+struct heald_mutex;
+struct heald_cond;
+struct heald_participant;
 
 /* How the owner of an op hears of its end; runs on the loop's thread unless the op asked for
  * another. */
@@ -122,6 +125,11 @@ struct heald_op {
             pid_t pid;
             struct heald_child_status *ret;
         } child;
+        struct {
+            struct heald_mutex *mutex;
+            struct heald_participant *me;
+            struct heald_cond *cond;
+        } lock;
     } u;
     void *data;       /* the owner's; the value of a queued signal */
     const char *name; /* the owner's, shown by heald_loop_list(); may be NULL */

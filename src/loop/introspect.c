@@ -83,5 +83,6 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
     if (loop->boot)
         list_timers(&loop->boot->wheel, &l);
     heald_await_signal_each(loop, list_one, &l);
+    heald_await_lock_each(loop, list_one, &l);
     return l.count;
 }

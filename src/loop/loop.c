@@ -90,6 +90,7 @@ static void dismantle(struct heald_loop *loop)
 
     heald_engine_close(loop);
     heald_await_signal_close(loop);
+    heald_await_lock_close(loop);
     heald_timers_close(loop);
     if (loop->backend.priv)
         loop->backend.ops->close(&loop->backend);

@@ -26,6 +26,7 @@
 
 struct heald_pool;
 struct heald_signals;
+struct heald_locks;
 
 enum { HEALD_APART = 64 /* bytes of a cache line */ };
 
@@ -85,6 +86,7 @@ struct heald_loop {
     struct heald_wheel timers;
     struct heald_alarm *boot;
     struct heald_signals *signals;
+    struct heald_locks *locks; /* made when first needed */
     int mirror; /* guest mode of a back end without a descriptor; -1: none */
 
     bool running;    /* a callback, or a turn, is on the stack */
@@ -187,6 +189,11 @@ void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
 void heald_await_signal_close(struct heald_loop *loop);
 void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
                              void *user);
+int heald_await_lock(struct heald_loop *loop, struct heald_op *op);
+void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald_await_lock_close(struct heald_loop *loop);
+void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                           void *user);
 int heald_await_child(struct heald_loop *loop, struct heald_op *op);
 void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op);
 void heald_await_child_close(struct heald_loop *loop, struct heald_op *op);

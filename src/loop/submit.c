@@ -93,6 +93,8 @@ int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
     case OP_TIMER: return heald_timers_submit(loop, op);
     case OP_SIGNAL: return heald_await_signal(loop, op);
     case OP_CHILD: return heald_await_child(loop, op);
+    case OP_MUTEX:
+    case OP_COND: return heald_await_lock(loop, op);
     default: heald_engine_submit(loop, op); return 0;
     }
 }
@@ -188,6 +190,8 @@ void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
         heald_complete(loop, op, -ECANCELED);
     } else if (op->kind == OP_SIGNAL) {
         heald_await_signal_cancel(loop, op);
+    } else if (op->kind == OP_MUTEX || op->kind == OP_COND) {
+        heald_await_lock_cancel(loop, op);
     } else {
         take_out(loop, op);
     }

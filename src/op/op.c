@@ -36,6 +36,8 @@ const uint8_t op_traits[OP_KINDS] = {
     [OP_TIMER] = OP_PUBLIC | OP_MULTI,
     [OP_SIGNAL] = OP_PUBLIC | OP_MULTI,
     [OP_CHILD] = OP_PUBLIC | OP_TIDIES,
+    [OP_MUTEX] = OP_PUBLIC,
+    [OP_COND] = OP_PUBLIC,
 };
 
 static const char *const state_names[OP_STATES] = {
@@ -69,6 +71,8 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_TIMER] = "timer",
     [OP_SIGNAL] = "signal",
     [OP_CHILD] = "child",
+    [OP_MUTEX] = "mutex-lock",
+    [OP_COND] = "cond-wait",
     [OP_POST] = "post",
 };
 

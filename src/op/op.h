@@ -56,6 +56,8 @@ enum op_kind {
     OP_TIMER,
     OP_SIGNAL,
     OP_CHILD,
+    OP_MUTEX,
+    OP_COND,
     OP_POST,
     OP_KINDS
 };

@@ -6,6 +6,7 @@
  */
 #include "op/op.h"
 
+#include <heald/await.h>
 #include <heald/file.h>
 #include <heald/io.h>
 #include <heald/process.h>
@@ -318,4 +319,32 @@ int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *
     op->u.child.pid = pid;
     op->u.child.ret = ret_status;
     return 0;
+}
+
+static int prep_lock(struct heald_op *op, enum op_kind kind, struct heald_cond *cond,
+                     struct heald_mutex *mutex, struct heald_participant *me)
+{
+    int err = op_prepare(op);
+
+    if (err)
+        return err;
+    if (!mutex || !me || (kind == OP_COND && !cond))
+        return -EINVAL;
+    op->kind = (uint8_t)kind;
+    op->u.lock.mutex = mutex;
+    op->u.lock.me = me;
+    op->u.lock.cond = cond;
+    return 0;
+}
+
+int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
+                          struct heald_participant *me)
+{
+    return prep_lock(op, OP_MUTEX, NULL, mutex, me);
+}
+
+int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond, struct heald_mutex *mutex,
+                         struct heald_participant *me)
+{
+    return prep_lock(op, OP_COND, cond, mutex, me);
 }

@@ -8,6 +8,7 @@
 #ifndef HEALD_SRC_PLATFORM_FUTEX_H
 #define HEALD_SRC_PLATFORM_FUTEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A word, and what it was when the caller decided to wait. */
@@ -16,12 +17,15 @@ struct heald_word {
     uint32_t seen;
 };
 
-enum { HEALD_WORDS_MAX = 4 };
+enum { HEALD_WORDS_MAX = 128 };
+
+/* False: whoever waits looks at the words again and again, so they must stay where they are. */
+extern const bool heald_words_sleep;
 
 /*
  * Blocks until one of the words is woken, or differs from what was seen; returns at once if one
  * does already. 0, perhaps for no reason; -ETIMEDOUT at the deadline (monotonic, absolute);
- * -EINTR. Shared between processes. At most HEALD_WORDS_MAX words.
+ * -EINTR; -EFAULT: a word is not there. Shared between processes. At most HEALD_WORDS_MAX words.
  */
 int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
 

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+const bool heald_words_sleep = true;
+
 enum { SLICE_MS = 5 };
 
 static struct timespec timespec_of(int64_t ns)
@@ -34,20 +36,17 @@ static int wait_for_one(const struct heald_word *w, int64_t deadline_ns)
     return n == 0 || errno == EAGAIN ? 0 : -errno;
 }
 
-static int wait_in_slices(const struct heald_word words[], unsigned count, int64_t deadline_ns)
+static int wait_in_slices(const struct heald_word words[], int64_t deadline_ns)
 {
     int64_t slice = heald_plat_now(HEALD_CLOCK_MONOTONIC) + SLICE_MS * HEALD_MS;
 
-    for (unsigned i = 1; i < count; i++)
-        if (__atomic_load_n(words[i].word, __ATOMIC_ACQUIRE) != words[i].seen)
-            return 0;
     int err = wait_for_one(words, slice < deadline_ns ? slice : deadline_ns);
     return err == -ETIMEDOUT && slice < deadline_ns ? 0 : err;
 }
 
 int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
 {
-    struct futex_waitv v[HEALD_WORDS_MAX] = {0};
+    struct futex_waitv v[HEALD_WORDS_MAX];
     struct timespec until = timespec_of(deadline_ns);
 
     if (count == 1)
@@ -60,7 +59,7 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
     if (n >= 0 || errno == EAGAIN)
         return 0;
     if (errno == ENOSYS || errno == EPERM)
-        return wait_in_slices(words, count, deadline_ns);
+        return wait_in_slices(words, deadline_ns);
     return -errno;
 }
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <time.h>
 
+const bool heald_words_sleep = false;
+
 enum { NAP_FIRST_NS = 50 * 1000, NAP_LAST_NS = 2 * 1000 * 1000 };
 
 static bool changed(const struct heald_word words[], unsigned count)

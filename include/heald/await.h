@@ -1,0 +1,42 @@
+/*
+ * heald/await.h: locks in shared memory, awaited in a loop like a socket.
+ *
+ * The op is submitted to the loop of the thread that is the participant; cancel and deadline are as
+ * with any op. The first op that has to wait starts a thread of the loop's own, with all signals
+ * blocked, that waits for the words and wakes the loop; it ends with the loop. Everything else
+ * happens on the loop's thread.
+ */
+#ifndef HEALD_AWAIT_H
+#define HEALD_AWAIT_H
+
+#include <heald/cond.h>
+#include <heald/op.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Locks the mutex; results as heald_mutex_lock(): with 0 and -EOWNERDEAD it is the participant's
+ * when the callback begins. Two ops of one participant wait for each other, and for a lock that it
+ * has taken otherwise, as for a stranger's: also on a recursive mutex. An op that was cancelled or
+ * came too late does not have the lock.
+ *
+ * The prep returns 0, -EBUSY if the op is live, -EINVAL for a NULL. At submit: -ENOMEM; -EAGAIN: no
+ * thread can be had.
+ */
+HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
+                                    struct heald_participant *me);
+
+/*
+ * Unlocks the mutex, waits for a signal and locks it again; results as heald_cond_wait(), and
+ * -ECANCELED. The deadline and a cancel end the wait for the signal and not the locking that
+ * follows: the mutex is the participant's after 0, -ETIMEDOUT, -ECANCELED and -EOWNERDEAD.
+ */
+HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
+                                   struct heald_mutex *mutex, struct heald_participant *me);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

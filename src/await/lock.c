@@ -1,0 +1,189 @@
+/*
+ * await/lock.c: mutexes and condition variables in shared memory as ops. The loop's thread.
+ *
+ * An op that has to wait lies in `pending`, in the order of submission, and what it waits for with
+ * the sentry. Whenever that rings, every op is tried again in order, and what is still to be waited
+ * for goes back to the sentry. An op that is cancelled takes everything back from the sentry, so
+ * that nothing of its region is looked at once it is over; the next look puts the others there
+ * again.
+ *
+ * A condition's op has two halves: with u.lock.cond it waits for the signal, and `result` keeps
+ * what it saw; without, for the mutex. A cancel or a deadline ends the first half only.
+ */
+#include "await/sentry.h"
+#include "base/list.h"
+#include "ipc/begin.h"
+#include "loop/loop.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+
+struct heald_locks {
+    struct heald_sentry sentry;
+    struct heald_link pending; /* by op->link */
+    unsigned count;
+    struct heald_op watch;
+};
+
+/* What the first half of a condition's op waits for. */
+static struct region_wait wait_of_cond(const struct heald_op *op)
+{
+    return (struct region_wait){.me = op->u.lock.me,
+                                .word = &op->u.lock.cond->sequence,
+                                .seen = (uint32_t)op->result,
+                                .bell = (uint32_t)((uint64_t)op->result >> 32)};
+}
+
+static void end_first_half(struct heald_op *op)
+{
+    ipc_cond_end(op->u.lock.cond);
+    op->u.lock.cond = NULL;
+    op->result = 0;
+}
+
+static void finish(struct heald_loop *loop, struct heald_op *op, int result)
+{
+    list_remove(&op->link);
+    loop->locks->count--;
+    /* A condition's op that was to end has its mutex now. */
+    heald_complete(loop, op, !result && op->state == OP_CANCELLING ? -ECANCELED : result);
+}
+
+/* Tries again. False: it is over. */
+static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct region_wait *ret_wait)
+{
+    if (op->u.lock.cond) {
+        *ret_wait = wait_of_cond(op);
+        if (!region_is_over(ret_wait))
+            return true;
+        end_first_half(op);
+    }
+    int err = ipc_mutex_begin(op->u.lock.mutex, op->u.lock.me, ret_wait);
+    if (err == -EBUSY)
+        return true;
+    finish(loop, op, err);
+    return false;
+}
+
+static void on_bell(struct heald_op *watch)
+{
+    struct heald_loop *loop = watch->loop;
+    struct heald_locks *locks = loop->locks;
+    struct heald_link *head = &locks->pending, *node, *next;
+    struct region_wait wait;
+
+    loop->sys->bell_drain(locks->sentry.bell[0]);
+    heald_sentry_begin(&locks->sentry);
+    for (node = head->next; node != head; node = next) {
+        next = node->next;
+        if (goes_on(loop, fds_op(node), &wait))
+            heald_sentry_add(&locks->sentry, &wait);
+    }
+    heald_sentry_end(&locks->sentry);
+}
+
+static int open_locks(struct heald_loop *loop)
+{
+    struct heald_locks *locks = alloc_new(&loop->alloc, sizeof *locks);
+
+    if (!locks)
+        return -ENOMEM;
+    list_init(&locks->pending);
+    int err = heald_sentry_open(&locks->sentry, loop->sys, &loop->alloc);
+    if (!err &&
+        (err = heald_loop_watch(loop, &locks->watch, locks->sentry.bell[0], on_bell, NULL))) {
+        heald_forget(loop, locks->sentry.bell[0]);
+        heald_sentry_close(&locks->sentry);
+    }
+    if (err) {
+        alloc_free(&loop->alloc, locks, sizeof *locks);
+        return err;
+    }
+    loop->locks = locks;
+    return 0;
+}
+
+/* Everything that may fail, before anything has happened. */
+static int make_room(struct heald_loop *loop)
+{
+    int err = loop->locks ? 0 : open_locks(loop);
+    return err ? err : heald_sentry_reserve(&loop->locks->sentry, loop->locks->count + 1);
+}
+
+static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
+                         const struct region_wait *wait)
+{
+    op_move(op, OP_ARMED);
+    list_push(&loop->locks->pending, &op->link);
+    loop->locks->count++;
+    heald_sentry_add_one(&loop->locks->sentry, wait);
+}
+
+static int start_mutex(struct heald_loop *loop, struct heald_op *op)
+{
+    struct region_wait wait;
+    int err = ipc_mutex_begin(op->u.lock.mutex, op->u.lock.me, &wait);
+
+    if (err != -EBUSY) {
+        heald_complete(loop, op, err);
+        return 0;
+    }
+    if ((err = make_room(loop)))
+        return err;
+    wait_in_loop(loop, op, &wait);
+    return 0;
+}
+
+static int start_cond(struct heald_loop *loop, struct heald_op *op)
+{
+    struct region_wait wait;
+    int err = make_room(loop);
+
+    if (err)
+        return err;
+    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.mutex, op->u.lock.me, &wait);
+    if (err) {
+        heald_complete(loop, op, err);
+        return 0;
+    }
+    op->result = (int64_t)((uint64_t)wait.bell << 32 | wait.seen);
+    wait_in_loop(loop, op, &wait);
+    return 0;
+}
+
+int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
+{
+    return op->kind == OP_COND ? start_cond(loop, op) : start_mutex(loop, op);
+}
+
+void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    heald_sentry_forget(&loop->locks->sentry);
+    if (op->kind == OP_MUTEX) {
+        finish(loop, op, -ECANCELED);
+        return;
+    }
+    op_move(op, OP_CANCELLING);
+    if (op->u.lock.cond)
+        end_first_half(op);
+}
+
+void heald_await_lock_close(struct heald_loop *loop)
+{
+    if (!loop->locks)
+        return;
+    heald_sentry_close(&loop->locks->sentry);
+    alloc_free(&loop->alloc, loop->locks, sizeof *loop->locks);
+    loop->locks = NULL;
+}
+
+void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                           void *user)
+{
+    if (!loop->locks)
+        return;
+    struct heald_link *head = &loop->locks->pending;
+    for (struct heald_link *n = head->next; n != head; n = n->next)
+        each(fds_op(n), user);
+}

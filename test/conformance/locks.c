@@ -1,0 +1,297 @@
+/* test/conformance/locks.c: mutexes and conditions of a region, awaited in a loop. */
+#include "conformance/conformance.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+enum { CROWD = 200 };
+
+struct shared {
+    struct heald_mutex mutex;
+    struct heald_cond cond;
+    int held, release, turn, told;
+};
+
+static struct {
+    struct heald_region *region;
+    struct heald_participant *me;
+    struct shared *shared;
+} here;
+
+static void open_region(void)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "/heald-locks-%ld", (long)getpid());
+    ck_assert_int_eq(heald_region_open(&here.region, name, HEALD_REGION_CREATE, NULL), 0);
+    ck_assert_int_eq(heald_region_unlink(name), 0);
+    ck_assert_int_eq(heald_attach(here.region, &here.me), 0);
+    here.shared = heald_region_data(here.region);
+}
+
+static void close_region(struct heald_loop *loop)
+{
+    loop_end(loop);
+    heald_detach(here.me);
+    ck_assert_int_eq(heald_region_close(here.region), 0);
+}
+
+static int load(const int *flag)
+{
+    return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+/* A process that holds the mutex until it is told to let go, or killed. */
+static pid_t holder_start(void)
+{
+    struct shared *s = here.shared;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (heald_attach(here.region, &here.me) ||
+            heald_mutex_lock(&s->mutex, here.me, HEALD_FOREVER))
+            _exit(1);
+        __atomic_store_n(&s->held, 1, __ATOMIC_RELEASE);
+        while (!load(&s->release))
+            usleep(500);
+        heald_mutex_unlock(&s->mutex, here.me);
+        _exit(0);
+    }
+    for (int64_t end = now() + 5 * HEALD_SEC * harness_slow(); !load(&s->held); usleep(100))
+        must(now() < end);
+    return pid;
+}
+
+static void holder_end(pid_t pid, bool killed)
+{
+    int status;
+
+    if (killed)
+        kill(pid, SIGKILL);
+    else
+        __atomic_store_n(&here.shared->release, 1, __ATOMIC_RELEASE);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(killed ? WIFSIGNALED(status) : WIFEXITED(status), 1);
+}
+
+static void prep(struct probe *p)
+{
+    ck_assert_int_eq(heald_prep_mutex_lock(&p->op, &here.shared->mutex, here.me), 0);
+}
+
+HEALD_CASE(one_that_is_free)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+
+    open_region();
+    ck_assert_int_eq(heald_prep_mutex_lock(&p.op, NULL, here.me), -EINVAL);
+    ck_assert_int_eq(heald_prep_mutex_lock(&p.op, &here.shared->mutex, NULL), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    prep(&p);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    ck_assert_str_eq(heald_op_kind(&p.op), "mutex-lock");
+    ck_assert_int_eq(heald_mutex_trylock(&here.shared->mutex, here.me), -EDEADLK);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
+HEALD_CASE(one_that_another_process_holds)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0}, socket = {0};
+    int fds[2];
+    char byte;
+
+    open_region();
+    pid_t pid = holder_start();
+    prep(&p);
+    probe_start(loop, &p);
+    ck_assert_uint_eq(heald_loop_list(loop, NULL, NULL), 1);
+    ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
+    /* The loop goes on meanwhile. */
+    pair_open(PAIR_UNIX, fds);
+    ck_assert_int_eq(heald_prep_recv(&socket.op, fds[0], &byte, 1, 0), 0);
+    probe_start(loop, &socket);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    ck_assert_int_eq(probe_end(&socket), 1);
+    pair_close(loop, fds);
+    turn_for(loop, 120 * HEALD_MS);
+    ck_assert_int_eq(p.calls, 0);
+    holder_end(pid, false);
+    ck_assert_int_eq(probe_end(&p), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
+HEALD_CASE(one_whose_holder_is_killed)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+
+    open_region();
+    pid_t pid = holder_start();
+    prep(&p);
+    probe_start(loop, &p);
+    turn_for(loop, 5 * HEALD_MS);
+    holder_end(pid, true);
+    ck_assert_int_eq(probe_end(&p), -EOWNERDEAD);
+    ck_assert_int_eq(heald_mutex_consistent(&here.shared->mutex, here.me), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
+HEALD_CASE(deadline_and_cancel)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe late = {0}, cancelled = {0}, last = {0};
+
+    open_region();
+    pid_t pid = holder_start();
+    prep(&late);
+    late.op.deadline_ns = now() + 30 * HEALD_MS;
+    probe_start(loop, &late);
+    prep(&cancelled);
+    probe_start(loop, &cancelled);
+    prep(&last);
+    probe_start(loop, &last);
+    probe_cancel(&cancelled);
+    ck_assert_int_eq(probe_end(&late), -ETIMEDOUT);
+    ck_assert_int_ge(now(), late.op.deadline_ns);
+    ck_assert_int_eq(last.calls, 0);
+    holder_end(pid, false);
+    ck_assert_int_eq(probe_end(&last), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    ck_assert_int_eq(heald_mutex_trylock(&here.shared->mutex, here.me), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
+static int crowd_inside, crowd_told;
+
+static void on_turn(struct heald_op *op)
+{
+    must(op->result == 0);
+    must(crowd_inside++ == 0);
+    crowd_told++;
+    crowd_inside--;
+    must(heald_mutex_unlock(&here.shared->mutex, here.me) == 0);
+}
+
+/* More than the kernel can wait for at once. */
+HEALD_CASE(many_ops_take_turns)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op ops[CROWD] = {0};
+
+    open_region();
+    pid_t pid = holder_start();
+    for (int i = 0; i < CROWD; i++) {
+        ck_assert_int_eq(heald_prep_mutex_lock(&ops[i], &here.shared->mutex, here.me), 0);
+        ck_assert_int_eq(heald_submit(loop, &ops[i], on_turn), 0);
+    }
+    turn_for(loop, 10 * HEALD_MS);
+    ck_assert_int_eq(crowd_told, 0);
+    holder_end(pid, false);
+    turn_until(loop, &crowd_told, CROWD);
+    close_region(loop);
+}
+
+/* A process that changes the condition, and signals. */
+static pid_t signaller_start(void)
+{
+    struct shared *s = here.shared;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        usleep(10000);
+        if (heald_attach(here.region, &here.me) ||
+            heald_mutex_lock(&s->mutex, here.me, HEALD_FOREVER))
+            _exit(1);
+        s->turn = 1;
+        heald_cond_signal(&s->cond);
+        heald_mutex_unlock(&s->mutex, here.me);
+        heald_detach(here.me);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void prep_wait(struct probe *p)
+{
+    ck_assert_int_eq(heald_prep_cond_wait(&p->op, &here.shared->cond, &here.shared->mutex, here.me),
+                     0);
+}
+
+HEALD_CASE(a_condition)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct shared *s;
+    struct probe p = {0};
+    int status;
+
+    open_region();
+    s = here.shared;
+    prep_wait(&p);
+    ck_assert_int_eq(probe_do(loop, &p), -EPERM);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex, here.me, 0), 0);
+    pid_t pid = signaller_start();
+    while (!s->turn) {
+        prep_wait(&p);
+        p.finals = 0;
+        int64_t result = probe_do(loop, &p);
+        ck_assert_int_eq(result, 0);
+    }
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex, here.me), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    close_region(loop);
+}
+
+HEALD_CASE(a_condition_that_does_not_come)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct shared *s;
+    struct probe late = {0}, cancelled = {0};
+
+    open_region();
+    s = here.shared;
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex, here.me, 0), 0);
+    prep_wait(&late);
+    late.op.deadline_ns = now() + 20 * HEALD_MS;
+    ck_assert_int_eq(probe_do(loop, &late), -ETIMEDOUT);
+    ck_assert_int_ge(now(), late.op.deadline_ns);
+    /* The mutex is held again, after both. */
+    prep_wait(&cancelled);
+    probe_start(loop, &cancelled);
+    probe_cancel(&cancelled);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex, here.me), 0);
+    close_region(loop);
+}
+
+HEALD_CASE(a_participant_that_is_none)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    struct heald_participant *gone;
+
+    open_region();
+    ck_assert_int_eq(heald_attach(here.region, &gone), 0);
+    heald_detach(gone);
+    ck_assert_int_eq(heald_prep_mutex_lock(&p.op, &here.shared->mutex, gone), 0);
+    ck_assert_int_eq(probe_do(loop, &p), -ESTALE);
+    close_region(loop);
+}
+
+void add_locks(TCase *group)
+{
+    add_everywhere(group, one_that_is_free);
+    add_everywhere(group, one_that_another_process_holds);
+    add_everywhere(group, one_whose_holder_is_killed);
+    add_everywhere(group, deadline_and_cancel);
+    add_everywhere(group, many_ops_take_turns);
+    add_everywhere(group, a_condition);
+    add_everywhere(group, a_condition_that_does_not_come);
+    add_everywhere(group, a_participant_that_is_none);
+}
