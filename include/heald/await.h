@@ -9,8 +9,12 @@
 #ifndef HEALD_AWAIT_H
 #define HEALD_AWAIT_H
 
+#include <heald/barrier.h>
 #include <heald/cond.h>
+#include <heald/once.h>
 #include <heald/op.h>
+#include <heald/rwlock.h>
+#include <heald/sem.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +39,24 @@ HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mut
  */
 HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
                                    struct heald_mutex *mutex, struct heald_participant *me);
+
+/*
+ * A permit; reading or writing; all the others at a barrier; that it was done, or is the owner's to
+ * do: results and errors as those of heald_sem_wait(), heald_rwlock_rdlock(),
+ * heald_rwlock_wrlock(), heald_barrier_wait() and heald_once_begin(), but that -EDEADLK is waited
+ * for: another op of the same participant may give it back. An op that was cancelled has neither
+ * taken nor come. Preps as above.
+ */
+HEALD_API int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem,
+                                  struct heald_participant *me);
+HEALD_API int heald_prep_rwlock_rdlock(struct heald_op *op, struct heald_rwlock *lock,
+                                       struct heald_participant *me);
+HEALD_API int heald_prep_rwlock_wrlock(struct heald_op *op, struct heald_rwlock *lock,
+                                       struct heald_participant *me);
+HEALD_API int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier *barrier,
+                                      struct heald_participant *me);
+HEALD_API int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
+                                    struct heald_participant *me);
 
 #ifdef __cplusplus
 }

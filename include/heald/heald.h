@@ -3,6 +3,7 @@
 #define HEALD_HEALD_H
 
 #include <heald/await.h>
+#include <heald/barrier.h>
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>
@@ -11,9 +12,12 @@
 #include <heald/map.h>
 #include <heald/mutex.h>
 #include <heald/net.h>
+#include <heald/once.h>
 #include <heald/op.h>
 #include <heald/process.h>
 #include <heald/region.h>
+#include <heald/rwlock.h>
+#include <heald/sem.h>
 #include <heald/timer.h>
 
 #endif

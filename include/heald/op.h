@@ -28,7 +28,6 @@ struct heald_buf_group;
 struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
-struct heald_mutex;
 struct heald_cond;
 struct heald_participant;
 
@@ -126,7 +125,7 @@ struct heald_op {
             struct heald_child_status *ret;
         } child;
         struct {
-            struct heald_mutex *mutex;
+            void *object; /* of a condition: its mutex */
             struct heald_participant *me;
             struct heald_cond *cond;
         } lock;

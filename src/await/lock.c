@@ -1,5 +1,5 @@
 /*
- * await/lock.c: mutexes and condition variables in shared memory as ops. The loop's thread.
+ * await/lock.c: what lies in shared memory and is waited for, as ops. The loop's thread.
  *
  * An op that has to wait lies in `pending`, in the order of submission, and what it waits for with
  * the sentry. Whenever that rings, every op is tried again in order, and what is still to be waited
@@ -8,11 +8,12 @@
  * again.
  *
  * A condition's op has two halves: with u.lock.cond it waits for the signal, and `result` keeps
- * what it saw; without, for the mutex. A cancel or a deadline ends the first half only.
+ * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
+ * others `result` is what the object remembers between two looks.
  */
 #include "await/sentry.h"
 #include "base/list.h"
-#include "ipc/begin.h"
+#include "ipc/monitor.h"
 #include "loop/loop.h"
 
 #include <heald/io.h>
@@ -32,7 +33,26 @@ static struct region_wait wait_of_cond(const struct heald_op *op)
     return (struct region_wait){.me = op->u.lock.me,
                                 .word = &op->u.lock.cond->sequence,
                                 .seen = (uint32_t)op->result,
-                                .bell = (uint32_t)((uint64_t)op->result >> 32)};
+                                .bell = (uint32_t)((uint64_t)op->result >> 32),
+                                .guard = &((struct heald_mutex *)op->u.lock.object)->word};
+}
+
+static const struct ipc_form *form_of(const struct heald_op *op)
+{
+    switch ((enum op_kind)op->kind) {
+    case OP_SEM: return &ipc_sem_form;
+    case OP_RDLOCK: return &ipc_rdlock_form;
+    case OP_WRLOCK: return &ipc_wrlock_form;
+    case OP_BARRIER: return &ipc_barrier_form;
+    case OP_ONCE: return &ipc_once_form;
+    default: return &ipc_mutex_form;
+    }
+}
+
+/* One look; `result` is the memory of the form. */
+static int look(struct heald_op *op, struct region_wait *ret_wait)
+{
+    return form_of(op)->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
 }
 
 static void end_first_half(struct heald_op *op)
@@ -59,7 +79,7 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct region_
             return true;
         end_first_half(op);
     }
-    int err = ipc_mutex_begin(op->u.lock.mutex, op->u.lock.me, ret_wait);
+    int err = look(op, ret_wait);
     if (err == -EBUSY)
         return true;
     finish(loop, op, err);
@@ -120,10 +140,10 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     heald_sentry_add_one(&loop->locks->sentry, wait);
 }
 
-static int start_mutex(struct heald_loop *loop, struct heald_op *op)
+static int start_lock(struct heald_loop *loop, struct heald_op *op)
 {
     struct region_wait wait;
-    int err = ipc_mutex_begin(op->u.lock.mutex, op->u.lock.me, &wait);
+    int err = look(op, &wait);
 
     if (err != -EBUSY) {
         heald_complete(loop, op, err);
@@ -142,7 +162,7 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 
     if (err)
         return err;
-    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.mutex, op->u.lock.me, &wait);
+    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.object, op->u.lock.me, &wait);
     if (err) {
         heald_complete(loop, op, err);
         return 0;
@@ -154,14 +174,18 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 
 int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
 {
-    return op->kind == OP_COND ? start_cond(loop, op) : start_mutex(loop, op);
+    op->result = 0;
+    return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
 void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     heald_sentry_forget(&loop->locks->sentry);
-    if (op->kind == OP_MUTEX) {
-        finish(loop, op, -ECANCELED);
+    if (op->kind != OP_COND) {
+        const struct ipc_form *form = form_of(op);
+        int instead =
+            form->abandon ? form->abandon(op->u.lock.object, op->u.lock.me, &op->result) : -EBUSY;
+        finish(loop, op, instead == -EBUSY ? -ECANCELED : instead);
         return;
     }
     op_move(op, OP_CANCELLING);

@@ -38,13 +38,13 @@ static unsigned collect(struct heald_sentry *s, struct heald_word words[HEALD_WO
     return n;
 }
 
-/* Under the lock. Rings once, until the loop has looked. */
-static void look(struct heald_sentry *s)
+/* Under the lock. Rings once, until the loop has looked. late: nothing was heard for a while. */
+static void look(struct heald_sentry *s, bool late)
 {
     if (s->rung)
         return;
     for (unsigned i = 0; i < s->count && !s->rung; i++)
-        s->rung = region_is_over(&s->waits[i]);
+        s->rung = (late && s->waits[i].several) || region_is_over(&s->waits[i]);
     if (s->rung)
         s->sys->bell_ring(s->bell[1]);
 }
@@ -59,9 +59,9 @@ static void *sentry_main(void *arg)
     while (!s->closing) {
         unsigned n = collect(s, words, &deadline_ns);
         pthread_mutex_unlock(&s->lock);
-        heald_plat_words_wait(words, n, deadline_ns);
+        bool late = heald_plat_words_wait(words, n, deadline_ns) == -ETIMEDOUT;
         pthread_mutex_lock(&s->lock);
-        look(s);
+        look(s, late);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;

@@ -30,7 +30,8 @@ int ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex, struct he
     *ret_wait = (struct region_wait){.me = me,
                                      .word = &cond->sequence,
                                      .seen = __atomic_load_n(&cond->sequence, __ATOMIC_RELAXED),
-                                     .bell = region_bell(me)};
+                                     .bell = region_bell(me),
+                                     .guard = &mutex->word};
     heald_mutex_unlock(mutex, me);
     return 0;
 }

@@ -20,7 +20,7 @@
  *
  * Clearing changes the low half alone; the generation that stays above it means nothing.
  */
-#include "ipc/begin.h"
+#include "ipc/monitor.h"
 
 #include <errno.h>
 
@@ -145,6 +145,15 @@ int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
 {
     return me->id ? look_and_arm(mutex, me, wait_for_myself, ret_wait) : -ESTALE;
 }
+
+static int look_for_op(void *object, struct heald_participant *me, int64_t *memory,
+                       struct region_wait *wait)
+{
+    (void)memory;
+    return ipc_mutex_begin(object, me, wait);
+}
+
+const struct ipc_form ipc_mutex_form = {.look = look_for_op};
 
 /* The usual case: nobody holds it. */
 static inline bool lock_at_once(struct heald_mutex *mutex, const struct heald_participant *me)

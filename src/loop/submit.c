@@ -87,14 +87,14 @@ int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
 {
     if (op_is_queued_on_fd(op))
         return start_on_fd(loop, op);
+    if (op_is_lock(op))
+        return heald_await_lock(loop, op);
     switch ((enum op_kind)op->kind) {
     case OP_POLL: return start_poll(loop, op);
     case OP_CLOSE: return start_close(loop, op);
     case OP_TIMER: return heald_timers_submit(loop, op);
     case OP_SIGNAL: return heald_await_signal(loop, op);
     case OP_CHILD: return heald_await_child(loop, op);
-    case OP_MUTEX:
-    case OP_COND: return heald_await_lock(loop, op);
     default: heald_engine_submit(loop, op); return 0;
     }
 }
@@ -190,7 +190,7 @@ void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
         heald_complete(loop, op, -ECANCELED);
     } else if (op->kind == OP_SIGNAL) {
         heald_await_signal_cancel(loop, op);
-    } else if (op->kind == OP_MUTEX || op->kind == OP_COND) {
+    } else if (op_is_lock(op)) {
         heald_await_lock_cancel(loop, op);
     } else {
         take_out(loop, op);

@@ -38,6 +38,11 @@ const uint8_t op_traits[OP_KINDS] = {
     [OP_CHILD] = OP_PUBLIC | OP_TIDIES,
     [OP_MUTEX] = OP_PUBLIC,
     [OP_COND] = OP_PUBLIC,
+    [OP_SEM] = OP_PUBLIC,
+    [OP_RDLOCK] = OP_PUBLIC,
+    [OP_WRLOCK] = OP_PUBLIC,
+    [OP_BARRIER] = OP_PUBLIC,
+    [OP_ONCE] = OP_PUBLIC,
 };
 
 static const char *const state_names[OP_STATES] = {
@@ -73,6 +78,11 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_CHILD] = "child",
     [OP_MUTEX] = "mutex-lock",
     [OP_COND] = "cond-wait",
+    [OP_SEM] = "sem-wait",
+    [OP_RDLOCK] = "rdlock",
+    [OP_WRLOCK] = "wrlock",
+    [OP_BARRIER] = "barrier-wait",
+    [OP_ONCE] = "once-begin",
     [OP_POST] = "post",
 };
 

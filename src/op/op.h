@@ -56,8 +56,14 @@ enum op_kind {
     OP_TIMER,
     OP_SIGNAL,
     OP_CHILD,
+    /* On what lies in a region. */
     OP_MUTEX,
     OP_COND,
+    OP_SEM,
+    OP_RDLOCK,
+    OP_WRLOCK,
+    OP_BARRIER,
+    OP_ONCE,
     OP_POST,
     OP_KINDS
 };
@@ -120,6 +126,11 @@ static inline bool op_is_inward(const struct heald_op *op)
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
     return op_traits[op->kind] & OP_ON_FD;
+}
+
+static inline bool op_is_lock(const struct heald_op *op)
+{
+    return op->kind >= OP_MUTEX && op->kind <= OP_ONCE;
 }
 
 /* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */

@@ -321,30 +321,63 @@ int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *
     return 0;
 }
 
-static int prep_lock(struct heald_op *op, enum op_kind kind, struct heald_cond *cond,
-                     struct heald_mutex *mutex, struct heald_participant *me)
+static int prep_lock(struct heald_op *op, enum op_kind kind, void *object,
+                     struct heald_participant *me)
 {
     int err = op_prepare(op);
 
     if (err)
         return err;
-    if (!mutex || !me || (kind == OP_COND && !cond))
+    if (!object || !me)
         return -EINVAL;
     op->kind = (uint8_t)kind;
-    op->u.lock.mutex = mutex;
+    op->u.lock.object = object;
     op->u.lock.me = me;
-    op->u.lock.cond = cond;
+    op->u.lock.cond = NULL;
     return 0;
 }
 
 int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
                           struct heald_participant *me)
 {
-    return prep_lock(op, OP_MUTEX, NULL, mutex, me);
+    return prep_lock(op, OP_MUTEX, mutex, me);
 }
 
 int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond, struct heald_mutex *mutex,
                          struct heald_participant *me)
 {
-    return prep_lock(op, OP_COND, cond, mutex, me);
+    int err = prep_lock(op, OP_COND, cond ? mutex : NULL, me);
+
+    if (!err)
+        op->u.lock.cond = cond;
+    return err;
+}
+
+int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem, struct heald_participant *me)
+{
+    return prep_lock(op, OP_SEM, sem, me);
+}
+
+int heald_prep_rwlock_rdlock(struct heald_op *op, struct heald_rwlock *lock,
+                             struct heald_participant *me)
+{
+    return prep_lock(op, OP_RDLOCK, lock, me);
+}
+
+int heald_prep_rwlock_wrlock(struct heald_op *op, struct heald_rwlock *lock,
+                             struct heald_participant *me)
+{
+    return prep_lock(op, OP_WRLOCK, lock, me);
+}
+
+int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier *barrier,
+                            struct heald_participant *me)
+{
+    return prep_lock(op, OP_BARRIER, barrier, me);
+}
+
+int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
+                          struct heald_participant *me)
+{
+    return prep_lock(op, OP_ONCE, once, me);
 }

@@ -71,6 +71,10 @@ struct region_wait {
     uint32_t *word;
     uint32_t seen, bell;
     uint64_t holder;
+    uint64_t
+        *guard;   /* NULL, or the word of the mutex under which the one who changes what is waited
+                        for may have died before he told */
+    bool several; /* there are more holders than one: look again now and then */
 };
 
 enum { REGION_WORDS = 3 };

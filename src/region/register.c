@@ -102,12 +102,23 @@ unsigned region_words(const struct region_wait *wait, struct heald_word ret_word
     return count;
 }
 
+/* Has the holder of a word died? A word that names nobody is nobody's. */
+static bool left_by_the_dead(const struct region_wait *wait)
+{
+    /* Acquire: pairs with taking it. */
+    uint64_t word = __atomic_load_n(wait->guard, __ATOMIC_ACQUIRE);
+
+    return region_id(word) != wait->me->id &&
+           region_is_gone(wait->me->region, region_id(word)) == -EOWNERDEAD;
+}
+
 bool region_is_over(const struct region_wait *wait)
 {
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
            region_bell(wait->me) != wait->bell ||
-           (wait->holder && region_is_gone(wait->me->region, wait->holder));
+           (wait->holder && region_is_gone(wait->me->region, wait->holder)) ||
+           (wait->guard && left_by_the_dead(wait));
 }
 
 int region_wait(const struct region_wait *wait, int64_t deadline_ns)

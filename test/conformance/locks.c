@@ -11,6 +11,10 @@ struct shared {
     struct heald_mutex mutex;
     struct heald_cond cond;
     int held, release, turn, told;
+    HEALD_SEM(2) tickets;
+    struct heald_rwlock lock;
+    struct heald_barrier barrier;
+    struct heald_once once;
 };
 
 static struct {
@@ -270,6 +274,111 @@ HEALD_CASE(a_condition_that_does_not_come)
     close_region(loop);
 }
 
+/* Ops of one loop exclude each other, too. */
+HEALD_CASE(permits)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p[3] = {0};
+
+    open_region();
+    struct heald_sem *sem = &here.shared->tickets.sem;
+    ck_assert_int_eq(heald_sem_init(sem, 2), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(heald_prep_sem_wait(&p[i].op, sem, here.me), 0);
+        probe_start(loop, &p[i]);
+    }
+    ck_assert_int_eq(probe_end(&p[0]), 0);
+    ck_assert_int_eq(probe_end(&p[1]), 0);
+    turn_for(loop, 10 * HEALD_MS);
+    ck_assert_int_eq(p[2].calls, 0);
+    ck_assert_int_eq(heald_sem_post(sem, here.me), 0);
+    ck_assert_int_eq(probe_end(&p[2]), 0);
+    ck_assert_int_eq(heald_sem_value(sem, here.me), 0);
+    close_region(loop);
+}
+
+HEALD_CASE(readers_and_a_writer)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe reader[2] = {0}, writer = {0}, late = {0};
+
+    open_region();
+    struct heald_rwlock *lock = &here.shared->lock;
+    ck_assert_int_eq(heald_rwlock_init(lock, HEALD_RWLOCK_PREFER_WRITER), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(heald_prep_rwlock_rdlock(&reader[i].op, lock, here.me), 0);
+        ck_assert_int_eq(probe_do(loop, &reader[i]), 0);
+    }
+    ck_assert_int_eq(heald_prep_rwlock_wrlock(&writer.op, lock, here.me), 0);
+    probe_start(loop, &writer);
+    ck_assert_int_eq(heald_prep_rwlock_wrlock(&late.op, lock, here.me), 0);
+    probe_start(loop, &late);
+    probe_cancel(&late);
+    for (int i = 0; i < 2; i++) {
+        turn_for(loop, 5 * HEALD_MS);
+        ck_assert_int_eq(writer.calls, 0);
+        ck_assert_int_eq(heald_rwlock_unlock(lock, here.me), 0);
+    }
+    ck_assert_int_eq(probe_end(&writer), 0);
+    ck_assert_int_eq(heald_rwlock_tryrdlock(lock, here.me), -EDEADLK);
+    ck_assert_int_eq(heald_rwlock_unlock(lock, here.me), 0);
+    close_region(loop);
+}
+
+static pid_t comer_start(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        usleep(5000);
+        if (heald_attach(here.region, &here.me))
+            _exit(9);
+        int last = heald_barrier_wait(&here.shared->barrier, here.me, HEALD_FOREVER);
+        heald_detach(here.me);
+        _exit(last);
+    }
+    return pid;
+}
+
+HEALD_CASE(a_barrier)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    int status;
+
+    open_region();
+    ck_assert_int_eq(heald_barrier_init(&here.shared->barrier, 2), 0);
+    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me), 0);
+    probe_start(loop, &p);
+    turn_for(loop, HEALD_MS);
+    probe_cancel(&p);
+    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me), 0);
+    p.finals = 0;
+    pid_t pid = comer_start();
+    int64_t last = probe_do(loop, &p);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(last + WEXITSTATUS(status), 1);
+    close_region(loop);
+}
+
+HEALD_CASE(once)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p[2] = {0};
+
+    open_region();
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(heald_prep_once_begin(&p[i].op, &here.shared->once, here.me), 0);
+        probe_start(loop, &p[i]);
+    }
+    ck_assert_int_eq(probe_end(&p[0]), 1);
+    turn_for(loop, 5 * HEALD_MS);
+    ck_assert_int_eq(p[1].calls, 0);
+    ck_assert_int_eq(heald_once_end(&here.shared->once, here.me, 1), 0);
+    ck_assert_int_eq(probe_end(&p[1]), 0);
+    close_region(loop);
+}
+
 HEALD_CASE(a_participant_that_is_none)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -293,5 +402,9 @@ void add_locks(TCase *group)
     add_everywhere(group, many_ops_take_turns);
     add_everywhere(group, a_condition);
     add_everywhere(group, a_condition_that_does_not_come);
+    add_everywhere(group, permits);
+    add_everywhere(group, readers_and_a_writer);
+    add_everywhere(group, a_barrier);
+    add_everywhere(group, once);
     add_everywhere(group, a_participant_that_is_none);
 }

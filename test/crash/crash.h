@@ -14,6 +14,10 @@
 struct scene_data {
     struct heald_mutex mutex;
     struct heald_cond cond;
+    HEALD_SEM(1) ticket;
+    struct heald_rwlock lock;
+    struct heald_barrier barrier;
+    struct heald_once once;
     long a, b;   /* equal but while the mutex is held */
     int turn;    /* the condition: guarded by the mutex */
     int waiting; /* who is about to wait for the turn; guarded by the mutex */

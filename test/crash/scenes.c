@@ -138,6 +138,132 @@ static void kill_the_holder(struct stage *st)
     st->holder = 0;
 }
 
+/* The larger objects: one permit, so that it excludes as a mutex does. */
+
+static void set_up(struct stage *st)
+{
+    must(heald_sem_init(&st->data->ticket.sem, 1) == 0);
+    must(heald_rwlock_init(&st->data->lock, HEALD_RWLOCK_PREFER_WRITER) == 0);
+    must(heald_barrier_init(&st->data->barrier, 2) == 0);
+}
+
+static void take_permit(struct stage *st)
+{
+    must(heald_sem_wait(&st->data->ticket.sem, st->me, soon()) == 0);
+}
+
+static void give_permit(struct stage *st)
+{
+    must(heald_sem_post(&st->data->ticket.sem, st->me) == 0);
+}
+
+static void use_permit(struct stage *st)
+{
+    take_permit(st);
+    give_permit(st);
+}
+
+static void set_up_taken(struct stage *st)
+{
+    set_up(st);
+    take_permit(st);
+}
+
+static bool permit_works(struct stage *st)
+{
+    use_permit(st);
+    return heald_sem_value(&st->data->ticket.sem, st->me) == 1;
+}
+
+static int write_lock(struct stage *st)
+{
+    int err = heald_rwlock_wrlock(&st->data->lock, st->me, soon());
+
+    if (err == -EOWNERDEAD) {
+        st->data->a = st->data->b;
+        err = heald_rwlock_consistent(&st->data->lock, st->me);
+    }
+    must(err == 0 && st->data->a == st->data->b);
+    return err;
+}
+
+static void give_lock(struct stage *st)
+{
+    must(heald_rwlock_unlock(&st->data->lock, st->me) == 0);
+}
+
+static void write_section(struct stage *st)
+{
+    write_lock(st);
+    st->data->a++;
+    st->data->b++;
+    give_lock(st);
+}
+
+static void read_section(struct stage *st)
+{
+    int err;
+
+    /* A writer died: somebody must write, and mend. */
+    while ((err = heald_rwlock_rdlock(&st->data->lock, st->me, soon())) == -EOWNERDEAD)
+        write_section(st);
+    must(err == 0 && st->data->a == st->data->b);
+    give_lock(st);
+}
+
+static void set_up_reading(struct stage *st)
+{
+    set_up(st);
+    read_section(st);
+    must(heald_rwlock_rdlock(&st->data->lock, st->me, soon()) == 0);
+}
+
+static void hold_writing(struct stage *st)
+{
+    write_lock(st);
+}
+
+static bool lock_works(struct stage *st)
+{
+    write_section(st);
+    read_section(st);
+    return true;
+}
+
+static void come(struct stage *st)
+{
+    heald_barrier_wait(&st->data->barrier, st->me, soon());
+}
+
+/* The victim was let through, or has broken it, or has not come and the director does. */
+static bool barrier_works(struct stage *st)
+{
+    int64_t patience = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 20 * HEALD_MS;
+
+    if (!crash_through(st) && heald_barrier_wait(&st->data->barrier, st->me, patience) < 0 &&
+        !crash_through(st))
+        return false;
+    return heald_barrier_reset(&st->data->barrier, st->me) == 0;
+}
+
+static void do_once(struct stage *st)
+{
+    int err = heald_once_begin(&st->data->once, st->me, soon());
+
+    if (err == 0)
+        return;
+    must(err == 1 || err == -EOWNERDEAD);
+    st->data->a = 1;
+    st->data->b = 1;
+    must(heald_once_end(&st->data->once, st->me, 1) == 0);
+}
+
+static bool once_works(struct stage *st)
+{
+    do_once(st);
+    return st->data->a == 1 && st->data->b == 1;
+}
+
 /* Regions. */
 
 static void attach_again(struct stage *st)
@@ -214,6 +340,19 @@ const struct scene crash_scenes[] = {
      wait_for_turn, signalled_or_again},
     {"cond: signaller with the mutex", true, nothing, nothing, change_and_signal, NULL,
      wait_for_turn, signalled_or_again},
+    {"sem: holder", false, set_up, nothing, use_permit, NULL, NULL, permit_works},
+    {"sem: holder, somebody waits", true, set_up, take_permit, give_permit, NULL, use_permit,
+     permit_works},
+    {"sem: woken waiter, somebody waits", true, set_up_taken, nothing, use_permit, give_permit,
+     use_permit, permit_works},
+    {"rwlock: writer", false, set_up, nothing, write_section, NULL, NULL, lock_works},
+    {"rwlock: writer, a reader waits", true, set_up, hold_writing, give_lock, NULL, read_section,
+     lock_works},
+    {"rwlock: waiting writer, a writer waits", true, set_up_reading, nothing, write_section,
+     give_lock, write_section, lock_works},
+    {"rwlock: reader", false, set_up, nothing, read_section, NULL, NULL, lock_works},
+    {"barrier: the last to come", true, set_up, nothing, come, NULL, come, barrier_works},
+    {"once", false, set_up, nothing, do_once, NULL, NULL, once_works},
     {"region: attach and detach", false, nothing, nothing, attach_again, NULL, NULL, attach_works},
     {"region: make", false, name_region, nothing, make_region, NULL, NULL, region_works},
 };

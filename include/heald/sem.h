@@ -1,0 +1,62 @@
+/*
+ * heald/sem.h: a semaphore in a region. Two kinds: one whose permits know who has them, so that
+ * those of the dead come back; and one that only counts, for signalling. See heald/region.h for
+ * participants. Every call takes the calling thread's own. None is safe in a signal handler.
+ */
+#ifndef HEALD_SEM_H
+#define HEALD_SEM_H
+
+#include <heald/mutex.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { HEALD_SEM_PERMITS_MAX = 4096 };
+
+/* All private. Behind it lie as many words as it has permits: see HEALD_SEM(). */
+struct heald_sem {
+    struct heald_monitor monitor;
+    uint32_t permits; /* 0: it only counts */
+    uint32_t value;   /* of one that counts */
+};
+
+/* A semaphore with room for `n` permits, to embed: `HEALD_SEM(4) tickets;` and then
+ * `&tickets.sem`. */
+#define HEALD_SEM(n)               \
+    struct {                       \
+        struct heald_sem sem;      \
+        uint64_t heald_permits[n]; \
+    }
+
+/* The same in bytes. */
+#define HEALD_SEM_SIZE(n) (sizeof(struct heald_sem) + (n) * sizeof(uint64_t))
+
+/* `permits` permits, all free, each of which its taker gives back; there must be room for them.
+ * Before anybody else can see it. 0, -EINVAL: none, or more than HEALD_SEM_PERMITS_MAX. */
+HEALD_API int heald_sem_init(struct heald_sem *sem, unsigned permits);
+
+/* One that counts: anybody may add, and what a dead one took is gone. 0. */
+HEALD_API int heald_sem_init_counting(struct heald_sem *sem, unsigned value);
+
+/*
+ * Takes a permit, waiting until the deadline. A participant may have several. 0; -ETIMEDOUT;
+ * -ESTALE: see heald_mutex_lock(); -EBADMSG: corrupt.
+ */
+HEALD_API int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me,
+                             int64_t deadline_ns);
+
+/* The same without waiting for a permit: -EAGAIN: there is none. */
+HEALD_API int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me);
+
+/* Gives a permit back: -EPERM: the caller has none. To one that counts it adds one: -EOVERFLOW.
+ * -ESTALE, -EBADMSG. */
+HEALD_API int heald_sem_post(struct heald_sem *sem, struct heald_participant *me);
+
+/* How many are free: those of the dead count as free. -ESTALE, -EBADMSG. */
+HEALD_API int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,106 @@
+/* ipc/monitor.c: see monitor.h. Any thread, as the participant it is. */
+#include "ipc/monitor.h"
+
+#include <errno.h>
+
+static int entered(struct heald_monitor *m, struct heald_participant *me, int err)
+{
+    if (err == -EOWNERDEAD)
+        err = heald_mutex_consistent(&m->mutex, me);
+    return err;
+}
+
+int monitor_enter(struct heald_monitor *m, struct heald_participant *me,
+                  struct region_wait *ret_wait)
+{
+    uint32_t bell;
+
+    if (!me->id)
+        return -ESTALE;
+    bell = region_bell(me);
+    int err = entered(m, me, ipc_mutex_begin(&m->mutex, me, ret_wait));
+    /* For monitor_leave_to_wait(): from before all that is looked at inside. */
+    if (!err)
+        ret_wait->bell = bell;
+    return err;
+}
+
+int monitor_enter_now(struct heald_monitor *m, struct heald_participant *me)
+{
+    return entered(m, me, heald_mutex_lock(&m->mutex, me, HEALD_FOREVER));
+}
+
+void monitor_leave(struct heald_monitor *m, struct heald_participant *me)
+{
+    heald_mutex_unlock(&m->mutex, me);
+}
+
+void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *me)
+{
+    /* In this order: one wake too many after a death between the two, and never one too few. */
+    if (m->waiting) {
+        heald_plat_word_count(&m->sequence);
+        m->waiting = 0;
+    }
+    monitor_leave(m, me);
+}
+
+int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,
+                          bool several, struct region_wait *ret_wait)
+{
+    m->waiting = 1;
+    /* Relaxed: changed inside only. */
+    *ret_wait = (struct region_wait){.me = me,
+                                     .word = &m->sequence,
+                                     .seen = __atomic_load_n(&m->sequence, __ATOMIC_RELAXED),
+                                     .bell = ret_wait->bell,
+                                     .holder = holder,
+                                     .guard = &m->mutex.word,
+                                     .several = several};
+    monitor_leave(m, me);
+    return -EBUSY;
+}
+
+int monitor_is_gone(const struct heald_participant *me, uint64_t id)
+{
+    return id ? region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
+}
+
+/* Waits for the object to change; if not, gives up. -EBUSY: it did. */
+static int wait_or_abandon(const struct ipc_form *form, void *object, struct heald_participant *me,
+                           int64_t *memory, const struct region_wait *wait, int64_t deadline_ns)
+{
+    int err = region_wait(wait, deadline_ns);
+
+    if (!err)
+        return -EBUSY;
+    int instead = form->abandon ? form->abandon(object, me, memory) : -EBUSY;
+    return instead == -EBUSY ? err : instead;
+}
+
+int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
+              int64_t deadline_ns)
+{
+    struct region_wait wait;
+    int64_t memory = 0;
+    int err;
+
+    while ((err = form->look(object, me, &memory, &wait)) == -EBUSY)
+        if ((err = wait_or_abandon(form, object, me, &memory, &wait, deadline_ns)) != -EBUSY)
+            break;
+    return err;
+}
+
+int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy)
+{
+    int64_t memory = 0;
+    struct region_wait wait;
+    int err;
+
+    /* Only the wait for the monitor itself has no guard. */
+    while ((err = form->look(object, me, &memory, &wait)) == -EBUSY && !wait.guard)
+        region_wait(&wait, HEALD_FOREVER);
+    if (err == -EBUSY && form->abandon)
+        err = form->abandon(object, me, &memory);
+    return err == -EBUSY ? busy : err;
+}

@@ -1,0 +1,60 @@
+/*
+ * ipc/monitor.h: a mutex and an event count, inside which the larger objects do all they do: enter,
+ * look, change, leave; or leave and wait for a change.
+ *
+ * What an object keeps is in order after every single store, so whoever enters after one who died
+ * inside goes on as if nothing had been. One that died between a change and telling of it is
+ * noticed by those who wait (region_wait.guard).
+ */
+#ifndef HEALD_SRC_IPC_MONITOR_H
+#define HEALD_SRC_IPC_MONITOR_H
+
+#include "ipc/begin.h"
+
+/* 0: inside. -EBUSY: another is; what to wait for. -ESTALE, -EBADMSG. */
+int monitor_enter(struct heald_monitor *m, struct heald_participant *me,
+                  struct region_wait *ret_wait);
+
+/* The same, waiting for as long as it takes. */
+int monitor_enter_now(struct heald_monitor *m, struct heald_participant *me);
+
+void monitor_leave(struct heald_monitor *m, struct heald_participant *me);
+
+/* After a change that others may wait for. */
+void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *me);
+
+/*
+ * -EBUSY, and what to wait for: that somebody tells, or that `holder` dies (0: nobody). `several`:
+ * others' deaths matter, too.
+ */
+int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,
+                          bool several, struct region_wait *ret_wait);
+
+/* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. */
+int monitor_is_gone(const struct heald_participant *me, uint64_t id);
+
+/*
+ * Blocks in a wait of this form until the deadline. `memory` is 0 at the first look of a wait and
+ * then what the last look left there. abandon (or NULL) takes back what the looks did when the wait
+ * is given up; what it returns, if not -EBUSY, is the result after all.
+ */
+typedef int ipc_look(void *object, struct heald_participant *me, int64_t *memory,
+                     struct region_wait *ret_wait);
+typedef int ipc_abandon(void *object, struct heald_participant *me, int64_t *memory);
+
+struct ipc_form {
+    ipc_look *look;
+    ipc_abandon *abandon;
+};
+
+int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
+              int64_t deadline_ns);
+
+/* One look. Where it would have to wait, `busy`. A monitor that is busy is waited for. */
+int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy);
+
+/* The forms that there are. */
+extern const struct ipc_form ipc_mutex_form, ipc_sem_form, ipc_rdlock_form, ipc_wrlock_form,
+    ipc_barrier_form, ipc_once_form;
+
+#endif

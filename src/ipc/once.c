@@ -1,0 +1,54 @@
+/*
+ * ipc/once.c: something that is done once: a mutex, and a mark that it needs no taking any more.
+ * Any thread, as the participant it is.
+ */
+#include <heald/once.h>
+
+#include "ipc/monitor.h"
+
+#include <errno.h>
+
+/* Acquire: pairs with heald_once_end(): what was done is seen. */
+static bool is_done(const struct heald_once *once)
+{
+    return __atomic_load_n(&once->done, __ATOMIC_ACQUIRE);
+}
+
+static int look(void *object, struct heald_participant *me, int64_t *memory,
+                struct region_wait *wait)
+{
+    struct heald_once *once = object;
+
+    (void)memory;
+    if (is_done(once))
+        return 0;
+    int err = ipc_mutex_begin(&once->mutex, me, wait);
+    if (err != 0 && err != -EOWNERDEAD)
+        return err;
+    if (err)
+        heald_mutex_consistent(&once->mutex, me);
+    if (!is_done(once))
+        return err ? err : 1;
+    heald_mutex_unlock(&once->mutex, me);
+    return 0;
+}
+
+const struct ipc_form ipc_once_form = {.look = look};
+
+int heald_once_begin(struct heald_once *once, struct heald_participant *me, int64_t deadline_ns)
+{
+    if (!is_done(once) && ipc_mutex_may_wait(&once->mutex, me) == 0)
+        return -EDEADLK;
+    return ipc_block(&ipc_once_form, once, me, deadline_ns);
+}
+
+int heald_once_end(struct heald_once *once, struct heald_participant *me, int done)
+{
+    int err = ipc_mutex_may_wait(&once->mutex, me);
+
+    if (err)
+        return err;
+    if (done)
+        __atomic_store_n(&once->done, 1, __ATOMIC_RELEASE);
+    return heald_mutex_unlock(&once->mutex, me);
+}

@@ -1,0 +1,385 @@
+/* test/ipc/objects.c: semaphores, read-write locks, barriers and once between processes, some of
+ * which die. */
+#include "ipc/ipc.h"
+
+enum { PERMITS = 3, PARTIES = 4, ROUNDS = 300 };
+
+struct shared {
+    HEALD_SEM(PERMITS) tickets;
+    struct heald_sem count;
+    struct heald_rwlock lock;
+    struct heald_barrier barrier;
+    struct heald_once once;
+    int ready, done, inside, times;
+    long a, b;
+};
+
+static struct shared *shared_of(struct fixture *f)
+{
+    return f->data;
+}
+
+static bool take_and_stay(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    must(heald_sem_wait(&s->tickets.sem, f->me, HEALD_FOREVER) == 0);
+    must(heald_sem_wait(&s->tickets.sem, f->me, HEALD_FOREVER) == 0);
+    set_flag(&s->ready);
+    return true;
+}
+
+HEALD_CASE(permits_of_the_dead_come_back)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_sem *sem = &s->tickets.sem;
+
+    ck_assert_int_eq(heald_sem_init(sem, 0), -EINVAL);
+    ck_assert_int_eq(heald_sem_init(sem, HEALD_SEM_PERMITS_MAX + 1), -EINVAL);
+    ck_assert_int_eq(heald_sem_init(sem, PERMITS), 0);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), -EPERM);
+    pid_t pid = child_start(&f, take_and_stay);
+    until_set(&s->ready);
+    ck_assert_int_eq(heald_sem_value(sem, f.me), 1);
+    ck_assert_int_eq(heald_sem_trywait(sem, f.me), 0);
+    ck_assert_int_eq(heald_sem_trywait(sem, f.me), -EAGAIN);
+    ck_assert_int_eq(heald_sem_wait(sem, f.me, in_ms(120)), -ETIMEDOUT);
+    child_kill(pid);
+    ck_assert_int_eq(heald_sem_wait(sem, f.me, in_ms(5000)), 0);
+    ck_assert_int_eq(heald_sem_value(sem, f.me), 1);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), 0);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), 0);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), -EPERM);
+    ck_assert_int_eq(heald_sem_value(sem, f.me), PERMITS);
+    fixture_close(&f);
+}
+
+static bool take_turns(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        must(heald_sem_wait(&s->tickets.sem, f->me, HEALD_FOREVER) == 0);
+        must(__atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST) <= PERMITS);
+        __atomic_sub_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
+        must(heald_sem_post(&s->tickets.sem, f->me) == 0);
+    }
+    return false;
+}
+
+HEALD_CASE(no_more_than_there_are_permits)
+{
+    struct fixture f = fixture_open();
+    pid_t pids[PARTIES];
+
+    ck_assert_int_eq(heald_sem_init(&shared_of(&f)->tickets.sem, PERMITS), 0);
+    for (int i = 0; i < PARTIES; i++)
+        pids[i] = child_start(&f, take_turns);
+    for (int i = 0; i < PARTIES; i++)
+        ck_assert_int_eq(child_end(pids[i]), 0);
+    fixture_close(&f);
+}
+
+static bool post_many(struct fixture *f)
+{
+    for (int i = 0; i < ROUNDS; i++)
+        must(heald_sem_post(&shared_of(f)->count, f->me) == 0);
+    return false;
+}
+
+HEALD_CASE(one_that_counts)
+{
+    struct fixture f = fixture_open();
+    struct heald_sem *sem = &shared_of(&f)->count;
+
+    ck_assert_int_eq(heald_sem_init_counting(sem, 1), 0);
+    ck_assert_int_eq(heald_sem_trywait(sem, f.me), 0);
+    ck_assert_int_eq(heald_sem_trywait(sem, f.me), -EAGAIN);
+    pid_t pid = child_start(&f, post_many);
+    for (int i = 0; i < ROUNDS; i++)
+        ck_assert_int_eq(heald_sem_wait(sem, f.me, in_ms(10000)), 0);
+    ck_assert_int_eq(heald_sem_value(sem, f.me), 0);
+    ck_assert_int_eq(child_end(pid), 0);
+    ck_assert_int_eq(heald_sem_init_counting(sem, UINT32_MAX), 0);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), -EOVERFLOW);
+    /* More permits than there is room for in the region. */
+    sem->permits = HEALD_SEM_PERMITS_MAX * 4;
+    ck_assert_int_eq(heald_sem_trywait(sem, f.me), -EBADMSG);
+    ck_assert_int_eq(heald_sem_post(sem, f.me), -EBADMSG);
+    fixture_close(&f);
+}
+
+static bool read_and_stay(struct fixture *f)
+{
+    must(heald_rwlock_rdlock(&shared_of(f)->lock, f->me, HEALD_FOREVER) == 0);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+static bool write_and_stay(struct fixture *f)
+{
+    must(heald_rwlock_wrlock(&shared_of(f)->lock, f->me, HEALD_FOREVER) == 0);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+HEALD_CASE(readers_that_die_are_forgotten)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    pid_t pid = child_start(&f, read_and_stay);
+
+    until_set(&s->ready);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), -EPERM);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, 0), 0);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, 0), 0);
+    ck_assert_int_eq(heald_rwlock_wrlock(&s->lock, f.me, 0), -EDEADLK);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    ck_assert_int_eq(heald_rwlock_trywrlock(&s->lock, f.me), -EBUSY);
+    ck_assert_int_eq(heald_rwlock_wrlock(&s->lock, f.me, in_ms(120)), -ETIMEDOUT);
+    child_kill(pid);
+    ck_assert_int_eq(heald_rwlock_wrlock(&s->lock, f.me, in_ms(5000)), 0);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, 0), -EDEADLK);
+    ck_assert_int_eq(heald_rwlock_consistent(&s->lock, f.me), -EINVAL);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    fixture_close(&f);
+}
+
+HEALD_CASE(a_writer_that_dies_leaves_it_to_the_next)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+
+    for (int round = 0; round < 2; round++) {
+        s->ready = 0;
+        pid_t pid = child_start(&f, write_and_stay);
+        until_set(&s->ready);
+        ck_assert_int_eq(heald_rwlock_tryrdlock(&s->lock, f.me), -EBUSY);
+        child_kill(pid);
+        ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, in_ms(5000)), -EOWNERDEAD);
+        ck_assert_int_eq(heald_rwlock_wrlock(&s->lock, f.me, in_ms(5000)), -EOWNERDEAD);
+        if (round == 0)
+            ck_assert_int_eq(heald_rwlock_consistent(&s->lock, f.me), 0);
+        ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    }
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, HEALD_FOREVER), -ENOTRECOVERABLE);
+    ck_assert_int_eq(heald_rwlock_wrlock(&s->lock, f.me, HEALD_FOREVER), -ENOTRECOVERABLE);
+    fixture_close(&f);
+}
+
+static bool read_and_write(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        if (i % 4 == 0) {
+            must(heald_rwlock_wrlock(&s->lock, f->me, HEALD_FOREVER) == 0);
+            s->a++;
+            s->b++;
+        } else {
+            must(heald_rwlock_rdlock(&s->lock, f->me, HEALD_FOREVER) == 0);
+            must(s->a == s->b);
+        }
+        must(heald_rwlock_unlock(&s->lock, f->me) == 0);
+    }
+    return false;
+}
+
+static void readers_and_writers(unsigned flags)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    pid_t pids[PARTIES];
+
+    ck_assert_int_eq(heald_rwlock_init(&s->lock, flags), 0);
+    for (int i = 0; i < PARTIES; i++)
+        pids[i] = child_start(&f, read_and_write);
+    for (int i = 0; i < PARTIES; i++)
+        ck_assert_int_eq(child_end(pids[i]), 0);
+    ck_assert_int_eq(s->a, PARTIES * ROUNDS / 4);
+    fixture_close(&f);
+}
+
+HEALD_CASE(readers_and_writers_exclude_each_other)
+{
+    readers_and_writers(0);
+}
+
+HEALD_CASE(the_same_with_writers_preferred)
+{
+    readers_and_writers(HEALD_RWLOCK_PREFER_WRITER);
+}
+
+static bool write_once(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    set_flag(&s->ready);
+    must(heald_rwlock_wrlock(&s->lock, f->me, HEALD_FOREVER) == 0);
+    set_flag(&s->done);
+    must(heald_rwlock_unlock(&s->lock, f->me) == 0);
+    return false;
+}
+
+HEALD_CASE(a_waiting_writer_keeps_new_readers_out)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_participant *other;
+
+    ck_assert_int_eq(heald_rwlock_init(&s->lock, 2), -EINVAL);
+    ck_assert_int_eq(heald_rwlock_init(&s->lock, HEALD_RWLOCK_PREFER_WRITER), 0);
+    ck_assert_int_eq(heald_attach(f.region, &other), 0);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, f.me, 0), 0);
+    pid_t pid = child_start(&f, write_once);
+    until_set(&s->ready);
+    while (heald_rwlock_tryrdlock(&s->lock, other) == 0) {
+        ck_assert_int_eq(heald_rwlock_unlock(&s->lock, other), 0);
+        usleep(1000);
+    }
+    /* Who reads already may do so again. */
+    ck_assert_int_eq(heald_rwlock_tryrdlock(&s->lock, f.me), 0);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    ck_assert_int_eq(s->done, 0);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
+    ck_assert_int_eq(child_end(pid), 0);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->lock, other, in_ms(5000)), 0);
+    heald_detach(other);
+    fixture_close(&f);
+}
+
+static bool meet(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        __atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
+        int last = heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER);
+        must(last == 0 || last == 1);
+        must(__atomic_load_n(&s->inside, __ATOMIC_SEQ_CST) >= (i + 1) * PARTIES);
+        if (last)
+            __atomic_add_fetch(&s->times, 1, __ATOMIC_SEQ_CST);
+    }
+    return false;
+}
+
+HEALD_CASE(nobody_passes_before_all_have_come)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    pid_t pids[PARTIES];
+
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 0), -EINVAL);
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, HEALD_BARRIER_MAX + 1), -EINVAL);
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, PARTIES), 0);
+    for (int i = 0; i < PARTIES; i++)
+        pids[i] = child_start(&f, meet);
+    for (int i = 0; i < PARTIES; i++)
+        ck_assert_int_eq(child_end(pids[i]), 0);
+    ck_assert_int_eq(s->times, ROUNDS);
+    fixture_close(&f);
+}
+
+static bool come_and_wait(struct fixture *f)
+{
+    set_flag(&shared_of(f)->ready);
+    heald_barrier_wait(&shared_of(f)->barrier, f->me, HEALD_FOREVER);
+    return false;
+}
+
+HEALD_CASE(one_that_dies_there_breaks_it)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 3), 0);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20)), -ETIMEDOUT);
+    pid_t pid = child_start(&f, come_and_wait);
+    until_set(&s->ready);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(200)), -ETIMEDOUT);
+    child_kill(pid);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000)), -EOWNERDEAD);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000)), -EOWNERDEAD);
+    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me), 0);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20)), -ETIMEDOUT);
+    fixture_close(&f);
+}
+
+static bool do_once(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+    int err = heald_once_begin(&s->once, f->me, HEALD_FOREVER);
+
+    if (err == 1) {
+        s->times++;
+        must(heald_once_end(&s->once, f->me, 1) == 0);
+        err = 0;
+    }
+    must(err == 0 && s->times == 1);
+    return false;
+}
+
+static bool begin_and_stay(struct fixture *f)
+{
+    must(heald_once_begin(&shared_of(f)->once, f->me, HEALD_FOREVER) == 1);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+HEALD_CASE(done_once)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    pid_t pids[PARTIES];
+
+    ck_assert_int_eq(heald_once_end(&s->once, f.me, 1), -EPERM);
+    for (int i = 0; i < PARTIES; i++)
+        pids[i] = child_start(&f, do_once);
+    for (int i = 0; i < PARTIES; i++)
+        ck_assert_int_eq(child_end(pids[i]), 0);
+    ck_assert_int_eq(s->times, 1);
+    fixture_close(&f);
+}
+
+HEALD_CASE(done_by_another_when_one_dies_over_it)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    pid_t pid = child_start(&f, begin_and_stay);
+
+    until_set(&s->ready);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, in_ms(20)), -ETIMEDOUT);
+    child_kill(pid);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, in_ms(5000)), -EOWNERDEAD);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, in_ms(5000)), -EDEADLK);
+    ck_assert_int_eq(heald_once_end(&s->once, f.me, 0), 0);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, 0), 1);
+    ck_assert_int_eq(heald_once_end(&s->once, f.me, 1), 0);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, 0), 0);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("objects");
+    TCase *group = harness_group(suite, "sem");
+
+    harness_add(group, permits_of_the_dead_come_back);
+    harness_add(group, no_more_than_there_are_permits);
+    harness_add(group, one_that_counts);
+    group = harness_group(suite, "rwlock");
+    harness_add(group, readers_that_die_are_forgotten);
+    harness_add(group, a_writer_that_dies_leaves_it_to_the_next);
+    harness_add(group, readers_and_writers_exclude_each_other);
+    harness_add(group, the_same_with_writers_preferred);
+    harness_add(group, a_waiting_writer_keeps_new_readers_out);
+    group = harness_group(suite, "barrier");
+    harness_add(group, nobody_passes_before_all_have_come);
+    harness_add(group, one_that_dies_there_breaks_it);
+    group = harness_group(suite, "once");
+    harness_add(group, done_once);
+    harness_add(group, done_by_another_when_one_dies_over_it);
+    return harness_run(suite);
+}
