@@ -1,0 +1,30 @@
+/*
+ * Locks in shared memory: the method. A program fills in a struct lock_peer and calls lock_main().
+ *
+ * Prints `uncontended_ns N contended R longest_us L wake_ns W op_ns O`:
+ * uncontended  one lock and unlock by one process
+ * contended    sections a second of two processes that do nothing else, each section 20 steps long
+ *              and 20 steps apart; and the longest that one of them waited
+ * wake         from the call that wakes to the callback in an event loop of another process, median
+ * op           one lock as an operation of a loop, and unlock; 0 where there is none
+ */
+#ifndef BENCH_LOCK_H
+#define BENCH_LOCK_H
+
+#include "../common/common.h"
+
+struct lock_peer {
+    const char *name;
+    void *(*open)(void);          /* what all processes share; before they are forked */
+    void (*attach)(void *shared); /* in each process, once */
+    void (*rounds)(void *shared, long count);
+    void (*lock)(void *shared);
+    void (*unlock)(void *shared);
+    void (*ring)(void *shared); /* wakes the loop of the other process */
+    void (*listen)(void *shared, void (*woken)(void *ctx), void *ctx, long count);
+    double (*op_ns)(void *shared); /* or NULL */
+};
+
+int lock_main(const struct lock_peer *peer);
+
+#endif

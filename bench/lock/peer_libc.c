@@ -1,0 +1,87 @@
+/*
+ * Locks in shared memory, of the C library: a robust process-shared mutex. It has nothing that an
+ * event loop could wait for: what wakes is an eventfd, awaited with epoll.
+ */
+#define _GNU_SOURCE 1
+#include "lock.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct shared {
+    pthread_mutex_t mutex;
+    int bell;
+};
+
+static void *peer_open(void)
+{
+    struct shared *s =
+        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t attr;
+
+    if (s == MAP_FAILED)
+        bench_die("mmap", errno);
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&s->mutex, &attr);
+    s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return s;
+}
+
+static void peer_attach(void *shared)
+{
+    (void)shared;
+}
+
+static void peer_lock(void *shared)
+{
+    pthread_mutex_lock(&((struct shared *)shared)->mutex);
+}
+
+static void peer_unlock(void *shared)
+{
+    pthread_mutex_unlock(&((struct shared *)shared)->mutex);
+}
+
+static void peer_rounds(void *shared, long count)
+{
+    struct shared *s = shared;
+
+    for (long i = 0; i < count; i++) {
+        pthread_mutex_lock(&s->mutex);
+        pthread_mutex_unlock(&s->mutex);
+    }
+}
+
+static void peer_ring(void *shared)
+{
+    eventfd_write(((struct shared *)shared)->bell, 1);
+}
+
+static void peer_listen(void *shared, void (*woken)(void *ctx), void *ctx, long count)
+{
+    struct shared *s = shared;
+    struct epoll_event event = {.events = EPOLLIN};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    eventfd_t n;
+
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, s->bell, &event))
+        bench_die("epoll", errno);
+    while (count > 0)
+        if (epoll_wait(epoll, &event, 1, -1) == 1 && eventfd_read(s->bell, &n) == 0)
+            for (; n && count; n--, count--)
+                woken(ctx);
+    close(epoll);
+}
+
+int main(void)
+{
+    const struct lock_peer peer = {"libc",      peer_open, peer_attach, peer_rounds, peer_lock,
+                                   peer_unlock, peer_ring, peer_listen, NULL};
+
+    return lock_main(&peer);
+}
