@@ -1,5 +1,5 @@
-/* Locks in shared memory, on heald: see lock.h. What wakes is a semaphore that counts, awaited as an
- * op. */
+/* Locks in shared memory, on heald: see lock.h. What wakes is a semaphore that counts, awaited as
+ * an op. */
 #define _GNU_SOURCE 1
 #include "lock.h"
 
