@@ -193,6 +193,7 @@ int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginf
 void heald_plat_signals_close(struct heald_signal_source *src);
 int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
+int heald_plat_child_watch(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 
 /* A power of 2. */

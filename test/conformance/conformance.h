@@ -47,6 +47,13 @@ void skip_on_kqueue(int combination, const char *why);
 
 /* The same where heald was built for the portable platform, which lacks some things. */
 void skip_on_portable(const char *why);
+
+/*
+ * Does the kernel have the call, and let us have it? Old kernels, sandboxes and valgrind do not;
+ * then heald does what the portable platform does, for which the answer is no, too.
+ */
+bool has_pidfd_open(void);
+bool has_openat2(void);
 const char *engine_of(int combination);
 
 /* A loop on a combination; the second form with further options. It must be there. */

@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 enum { FEATURES_MAX = 16 };
 
@@ -47,6 +50,35 @@ void skip_on_portable(const char *why)
     if (heald_clock_now(HEALD_CLOCK_BOOT) < 0)
         harness_skip("portable platform: %s", why);
 }
+
+#ifdef __linux__
+/* -1 is no good argument to any of the calls that are asked about. */
+static bool has_call(long number)
+{
+    return heald_clock_now(HEALD_CLOCK_BOOT) >= 0 && syscall(number, -1L, NULL, NULL, 0L) < 0 &&
+           errno != ENOSYS && errno != EPERM;
+}
+
+bool has_pidfd_open(void)
+{
+    return has_call(SYS_pidfd_open);
+}
+
+bool has_openat2(void)
+{
+    return has_call(SYS_openat2);
+}
+#else
+bool has_pidfd_open(void)
+{
+    return false;
+}
+
+bool has_openat2(void)
+{
+    return false;
+}
+#endif
 
 const char *engine_of(int combination)
 {

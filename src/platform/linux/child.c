@@ -1,4 +1,7 @@
-/* platform/linux/child.c: the end of a child as a readable descriptor (pidfd, Linux 5.3). */
+/*
+ * platform/linux/child.c: the end of a child as a readable descriptor: a pidfd, or a thread's pipe
+ * before Linux 5.3 and where a sandbox, or valgrind, does not know pidfd_open(2).
+ */
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -9,6 +12,8 @@
 int heald_plat_child_open(pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by definition */
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return heald_plat_child_watch(pid);
     if (fd < 0)
         return errno == ESRCH ? -ECHILD : -errno;
 
