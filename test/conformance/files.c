@@ -241,7 +241,6 @@ HEALD_CASE(two_that_need_each_other)
 
 HEALD_CASE(nothing_leads_out_of_a_folder)
 {
-    skip_on_portable("refuses links with another code");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char path[64], above[96];
@@ -257,7 +256,9 @@ HEALD_CASE(nothing_leads_out_of_a_folder)
                                       "up",        "../../secret", "./.././secret"};
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) {
         int64_t got = op_beneath(loop, in, out[i], O_RDONLY);
-        ck_assert_msg(got == -EXDEV || got == -ELOOP, "%s: %d", out[i], (int)got);
+        /* Without openat2() a link to a folder is no folder. */
+        ck_assert_msg(got == -EXDEV || got == -ELOOP || (got == -ENOTDIR && !has_openat2()),
+                      "%s: %d", out[i], (int)got);
     }
     snprintf(above, sizeof above, "%s/secret", path);
     ck_assert_int_lt(op_beneath(loop, in, above, O_RDONLY), 0);
