@@ -312,7 +312,7 @@ HEALD_CASE(errors_are_those_of_the_system)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
-    char path[64], buf[16];
+    char path[64], buf[16] = {0};
     int folder = folder_make(path), fds[2];
 
     int fd = (int)op_open(loop, folder, "file", O_RDONLY | O_CREAT);
