@@ -168,8 +168,30 @@ static void open_the_door(void)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old_limit), 0);
 }
 
+/*
+ * valgrind keeps the limit itself: it lets the kernel accept the connection, and then closes it and
+ * says EMFILE.
+ */
+static void skip_where_a_refused_accept_takes(void)
+{
+    struct heald_addr addr;
+    int listener = tcp_listen(0, &addr), client = tcp_connect(&addr);
+
+    close_the_door();
+    int refused = accept(listener, NULL, NULL);
+    open_the_door();
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_lt(refused, 0);
+    if (fd < 0)
+        harness_skip("an accept(2) that says EMFILE has taken the connection away");
+    close(fd);
+    close(listener);
+    close(client);
+}
+
 HEALD_CASE(an_accept_without_a_descriptor)
 {
+    skip_where_a_refused_accept_takes();
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr addr;
     struct probe p = {0}, m = {0};

@@ -73,6 +73,18 @@ HEALD_CASE(from_another_thread)
     loop_end(loop);
 }
 
+/*
+ * valgrind (3.19) frees its copy of pselect6's last argument when a signal comes just before the
+ * call, and then makes the call with it: -EFAULT, to whoever calls.
+ */
+static void skip_where_select_breaks(int combination)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    if (strcmp(backend_of(combination), "select") == 0 && preload && strstr(preload, "vgpreload"))
+        harness_skip("pselect(2) says EFAULT under valgrind where a signal comes just before it");
+}
+
 static void on_alarm(int signo)
 {
     (void)signo;
@@ -81,6 +93,7 @@ static void on_alarm(int signo)
 
 HEALD_CASE(from_a_signal_handler)
 {
+    skip_where_select_breaks(_i);
     struct heald_loop *loop = loop_on(_i);
     struct sigaction action = {.sa_handler = on_alarm}, old;
     struct probe p = {0};
@@ -108,6 +121,7 @@ static void on_nothing(int signo)
 
 HEALD_CASE(an_interrupted_wait_goes_on)
 {
+    skip_where_select_breaks(_i);
     struct heald_loop *loop = loop_on(_i);
     struct sigaction action = {.sa_handler = on_nothing}, old;
     struct itimerval often = {.it_value.tv_usec = 300, .it_interval.tv_usec = 300}, never = {0};
