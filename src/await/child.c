@@ -25,6 +25,8 @@ int heald_await_child(struct heald_loop *loop, struct heald_op *op)
         loop->sys->close(fd);
         return err ? err : -EIO;
     }
+    /* A wake for nothing must come again. The pipe of a thread would be armed for changes. */
+    e->flags &= (uint8_t)~FDS_EDGE;
     op->u.child.fd = fd;
     if (loop->backend.ops->submit) {
         fds_push(&e->polls, op);
