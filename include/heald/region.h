@@ -10,8 +10,11 @@
  * a lifeline that the kernel lets go of when the thread ends, by return, exec or SIGKILL; what it
  * held is then known to be nobody's. A process forked off is no participant until it attaches.
  *
- * The participants of one region trust each other: whoever can write to it can make the others
- * wait.
+ * The participants of one region trust each other with everything: whoever can write to it can make
+ * the others wait, crash, or do as he likes, for the C library keeps pointers in their lifelines.
+ *
+ * Limits: that a thread other than the first of its process calls exec is found out within the same
+ * PID name space only; a thread may be attached about 2000 times at once.
  */
 #ifndef HEALD_REGION_H
 #define HEALD_REGION_H
@@ -28,8 +31,9 @@ struct heald_region;      /* a region, as this process has it mapped */
 struct heald_participant; /* a thread that is attached to it */
 
 enum {
-    HEALD_REGION_CREATE = 1,   /* make it if it is not there */
-    HEALD_REGION_EXCLUSIVE = 2 /* … and refuse if it is: -EEXIST */
+    HEALD_REGION_CREATE = 1,    /* make it if it is not there */
+    HEALD_REGION_EXCLUSIVE = 2, /* … and refuse if it is: -EEXIST */
+    HEALD_REGION_ANY_OWNER = 4  /* also one that another user made; else -EPERM, but for root's */
 };
 
 /* All zero is a good choice. Used by whoever makes the region. */
@@ -46,7 +50,8 @@ struct heald_region_options {
 /*
  * Opens the region of a name, or makes it. Blocks for as long as the file system takes;
  * thread-safe. -EINVAL: a name that is neither "/name" nor "file:/path", or an option out of range;
- * -ENAMETOOLONG; -ENOENT; -EEXIST; -EACCES; -ENOSPC: no room for it; -ENOEXEC: not a region;
+ * -ENAMETOOLONG; -ENOENT; -EEXIST; -EACCES; -EPERM: another user's; -ENOSPC: no room for it;
+ * -ENOEXEC: not a region;
  * -EPROTONOSUPPORT: made by another version of heald or of the C library; -EBADMSG: corrupt;
  * -ENOSYS: the system has no robust mutexes; -ENOMEM.
  */
@@ -64,8 +69,8 @@ HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
 
 /*
  * Unmaps it. -EBUSY while a participant of this process is attached. Nobody may use what lies in it
- * from then on. The region itself stays, under its name, until heald_region_unlink() and the end of
- * its last user.
+ * from then on, nor may an op wait for it. The region itself stays, under its name, until
+ * heald_region_unlink() and the end of its last user.
  */
 HEALD_API int heald_region_close(struct heald_region *region);
 

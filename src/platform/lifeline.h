@@ -5,8 +5,14 @@
  * It is a robust process-shared mutex of the C library, held from the attaching to the detaching of
  * a participant. The library keeps it in the thread's robust list, which the kernel walks when the
  * thread ends: the mutex's word then carries FUTEX_OWNER_DIED, and one of those who wait for it is
- * woken. fork(2) gives the child none of them. PIDs play no part, so their reuse and their name
- * spaces cannot deceive.
+ * woken. fork(2) gives the child none of them.
+ *
+ * The kernel tells the holder by its thread id. Two things follow. When a thread other than the
+ * first of its process calls exec, it gets the first one's id before its list is walked, and is not
+ * found in its own lifelines: whether a holder is there at all must be asked besides
+ * (heald_plat_thread_is_absent()). And who dies while he tries to take a lifeline that another
+ * holds with the same id, in another PID name space, would be mistaken for him: so one that is held
+ * is not tried. A thread's list has room for 2048 locks of all kinds.
  */
 #ifndef HEALD_SRC_PLATFORM_LIFELINE_H
 #define HEALD_SRC_PLATFORM_LIFELINE_H
@@ -29,6 +35,15 @@ int heald_plat_life_init(struct heald_lifeline *life);
 int heald_plat_life_take(struct heald_lifeline *life);
 void heald_plat_life_settled(struct heald_lifeline *life);
 void heald_plat_life_release(struct heald_lifeline *life);
+
+/* What its word says, without taking it. */
+enum heald_life {
+    HEALD_LIFE_UNKNOWN, /* the system does not say where the word is: take it to learn */
+    HEALD_LIFE_FREE,
+    HEALD_LIFE_HELD,
+    HEALD_LIFE_ENDED /* its holder died, and nobody has taken it since */
+};
+enum heald_life heald_plat_life_state(struct heald_lifeline *life);
 
 /*
  * A word that changes when the holder dies, for whose waiters the kernel then wakes one, and what

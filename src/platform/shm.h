@@ -6,6 +6,7 @@
 #define HEALD_SRC_PLATFORM_SHM_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -46,5 +47,14 @@ uint64_t heald_plat_start_time(pid_t pid);
 
 /* The thread that calls, as the system numbers them. */
 uint64_t heald_plat_thread_id(void);
+
+/* The name space in which process and thread numbers mean something; 0: not known. */
+uint64_t heald_plat_pid_space(void);
+
+/* Is there certainly no such thread, in the caller's own name space? */
+bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread);
+
+/* How much memory the machine has; 0: not known. */
+uint64_t heald_plat_memory(void);
 
 #endif

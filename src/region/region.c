@@ -20,6 +20,8 @@
 
 enum { SIZE_DEFAULT = 64 * 1024, PARTICIPANTS_DEFAULT = 64, MODE_DEFAULT = 0600, RACES_MAX = 100 };
 
+enum { REGION_FLAGS = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE | HEALD_REGION_ANY_OWNER };
+
 static const char file_prefix[] = "file:";
 
 /* The file of a region's name. */
@@ -45,7 +47,7 @@ static int settle_options(struct heald_region_options *o)
     o->size = o->size ? o->size : SIZE_DEFAULT;
     o->participants = o->participants ? o->participants : PARTICIPANTS_DEFAULT;
     o->mode = o->mode ? o->mode : MODE_DEFAULT;
-    if (o->participants > REGION_SLOTS_MAX || o->size > INT64_MAX / 2 || o->mode & ~(mode_t)0777)
+    if (o->participants > REGION_SLOTS_MAX || o->size > SIZE_MAX / 4 || o->mode & ~(mode_t)0777)
         return -EINVAL;
     return 0;
 }
@@ -55,9 +57,8 @@ static int adopt(struct heald_region **ret_region, char *base, const struct regi
                  int fd)
 {
     struct heald_region *region = malloc(sizeof *region);
-    void *participants;
-    int err = region ? heald_plat_private(head->slots * sizeof *region->participants, &participants)
-                     : -ENOMEM;
+    void *local;
+    int err = region ? heald_plat_private(region_local_size(head->slots), &local) : -ENOMEM;
 
     if (err) {
         free(region);
@@ -68,7 +69,8 @@ static int adopt(struct heald_region **ret_region, char *base, const struct regi
         .size = head->size,
         .data_at = head->data_at,
         .slots = (struct region_slot *)(void *)(base + head->slots_at),
-        .participants = participants,
+        .local = local,
+        .pid_space = heald_plat_pid_space(),
         .slot_count = head->slots,
         .fd = fd,
     };
@@ -78,6 +80,8 @@ static int adopt(struct heald_region **ret_region, char *base, const struct regi
 
 static int map(int fd, uint64_t size, char **ret_base)
 {
+    if (size > SIZE_MAX)
+        return -ENOMEM;
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (base == MAP_FAILED)
@@ -142,8 +146,8 @@ static int create(struct heald_region **ret_region, const char *path,
     return err;
 }
 
-/* Takes over fd when it succeeds. */
-static int open_fd(struct heald_region **ret_region, int fd)
+/* Takes over fd when it succeeds. any_owner: a stranger's is welcome. */
+static int open_fd(struct heald_region **ret_region, int fd, bool any_owner)
 {
     struct region_head head;
     struct stat st;
@@ -153,6 +157,8 @@ static int open_fd(struct heald_region **ret_region, int fd)
         return -errno;
     if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof head)
         return -ENOEXEC;
+    if (!any_owner && st.st_uid != geteuid() && st.st_uid != 0)
+        return -EPERM;
     ssize_t n = pread(fd, &head, sizeof head, 0);
     if (n < 0)
         return -errno;
@@ -167,13 +173,13 @@ static int open_fd(struct heald_region **ret_region, int fd)
     return err;
 }
 
-static int open_path(struct heald_region **ret_region, const char *path)
+static int open_path(struct heald_region **ret_region, const char *path, int flags)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd < 0)
         return -errno;
-    int err = open_fd(ret_region, fd);
+    int err = open_fd(ret_region, fd, flags & HEALD_REGION_ANY_OWNER);
     if (err)
         close(fd);
     return err;
@@ -184,7 +190,7 @@ static int open_or_create(struct heald_region **ret_region, const char *path, in
                           const struct heald_region_options *o)
 {
     for (int race = 0; race < RACES_MAX; race++) {
-        int err = flags & HEALD_REGION_EXCLUSIVE ? -ENOENT : open_path(ret_region, path);
+        int err = flags & HEALD_REGION_EXCLUSIVE ? -ENOENT : open_path(ret_region, path, flags);
         if (err != -ENOENT || !(flags & HEALD_REGION_CREATE))
             return err;
         err = create(ret_region, path, o);
@@ -202,7 +208,7 @@ int heald_region_open(struct heald_region **ret_region, const char *name, int fl
     char path[PATH_MAX];
     int err = path_of(name, path);
 
-    if (!err && (flags & ~(HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE) ||
+    if (!err && (flags & ~REGION_FLAGS ||
                  (flags & HEALD_REGION_EXCLUSIVE && !(flags & HEALD_REGION_CREATE))))
         err = -EINVAL;
     if (!err)
@@ -219,7 +225,12 @@ int heald_region_create_memfd(struct heald_region **ret_region,
 {
     struct heald_region_options o = options ? *options : (struct heald_region_options){0};
     struct heald_region *region;
+    uint64_t memory = heald_plat_memory();
     int err = settle_options(&o);
+
+    /* No file system bounds it, and the system would rather kill somebody than refuse it. */
+    if (!err && memory && o.size > memory)
+        err = -ENOSPC;
     int fd = err ? err : heald_plat_memfd("heald");
 
     if (fd < 0)
@@ -244,7 +255,7 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
 
     if (copy < 0)
         return -errno;
-    int err = open_fd(&region, copy);
+    int err = open_fd(&region, copy, true);
     if (err)
         close(copy);
     else
@@ -257,8 +268,7 @@ int heald_region_close(struct heald_region *region)
     if (region_in_use(region))
         return -EBUSY;
     munmap(region->base, region->size);
-    heald_plat_private_free(region->participants,
-                            region->slot_count * sizeof *region->participants);
+    heald_plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
     free(region);
     return 0;

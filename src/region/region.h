@@ -16,13 +16,14 @@ struct heald_region {
     char *base;
     uint64_t size, data_at;
     struct region_slot *slots;
-    struct heald_participant *participants; /* of this process, one for each slot */
+    struct region_local *local;
+    uint64_t pid_space;
     unsigned slot_count;
     int fd;
 };
 
 /*
- * Lies in memory that a child of fork(2) finds zeroed: `id` 0 is nobody.
+ * Lies in region_local: `id` 0 is nobody.
  *
  * id: generation << 32 | (slot + 1) << 16. The low sixteen bits are free for the flags of the words
  * that an object keeps it in, and the low half, on which others wait, is never 0.
@@ -32,6 +33,17 @@ struct heald_participant {
     struct heald_region *region;
     struct region_slot *slot;
 };
+
+/* Of this process alone: a child of fork(2) finds it zeroed. */
+struct region_local {
+    int leaving;                             /* atomic: how many are in heald_detach() */
+    struct heald_participant participants[]; /* one for each slot */
+};
+
+static inline size_t region_local_size(unsigned slots)
+{
+    return sizeof(struct region_local) + slots * sizeof(struct heald_participant);
+}
 
 enum { REGION_ID_SHIFT = 16, REGION_ID_FLAGS = 0xffff };
 
@@ -71,10 +83,9 @@ struct region_wait {
     uint32_t *word;
     uint32_t seen, bell;
     uint64_t holder;
-    uint64_t
-        *guard;   /* NULL, or the word of the mutex under which the one who changes what is waited
-                        for may have died before he told */
-    bool several; /* there are more holders than one: look again now and then */
+    uint64_t *guard; /* NULL, or the word of the mutex under which the one who changes what is
+                        waited for may have died before he told */
+    bool several;    /* there are more holders than one: look again now and then */
 };
 
 enum { REGION_WORDS = 3 };

@@ -2,17 +2,21 @@
  * region/register.c: who is attached, who has died, and waiting for either.
  *
  * Invariant: a slot's lifeline is held by the thread that is attached there, or for a moment by
- * whoever settles a death, or by nobody; only its holder writes the slot. Its generation is odd
- * while somebody is attached. Words in objects name their holder by slot *and* generation: so a
- * death is settled by making the generation even and telling everybody to look again. Nothing of
- * the dead is hunted for: whoever comes across a word of theirs finds the generation gone by and
- * takes it over. Doing it twice, or half and then again, is the same as doing it once; who dies
- * while settling leaves the lifeline as it was left to him.
+ * whoever is about to attach, or by nobody. Its generation is odd while somebody is attached; it is
+ * moved on by its holder, or by anybody who found that the holder has died, with a
+ * compare-and-swap, so once. Words in objects name their holder by slot *and* generation: so a
+ * death is settled by moving the generation on and telling everybody to look again. Nothing of the
+ * dead is hunted for: whoever comes across a word of theirs finds the generation gone by and takes
+ * it over. The generation is moved on before the lifeline is taken: who is stopped, or killed, with
+ * a dead one's lifeline in his hand holds up nobody.
+ *
+ * A holder that is found dead with generation g is the one who had g: the lifeline is taken before
+ * the generation becomes odd and given back after it became even, and g is read first.
  *
  * Who learns of a death: the kernel wakes one of those who wait for the holder's lifeline, and he
  * tells the rest by their bells. The kernel may wake one who is being killed himself; then nobody
  * is told. No chain of watchers mends that, for a chain has a last link; so nobody sleeps longer
- * than RECHECK without looking again. Deaths are never concluded from time.
+ * than REGION_RECHECK_NS without looking again. Deaths are never concluded from time.
  */
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -26,65 +30,114 @@ static void ring_all(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
         struct region_slot *slot = &region->slots[i];
-        /* Relaxed: one who attaches just now has not yet looked at anything. */
-        if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) & 1)
+        /* Seq_cst: pairs with occupy(). One who is not seen attached will see that the other is
+         * gone: move_on() came before this. */
+        if (__atomic_load_n(&slot->generation, __ATOMIC_SEQ_CST) & 1)
             heald_plat_word_count(&slot->bell);
     }
 }
 
-/* The caller holds the lifeline: whoever was attached is not. */
-static void retire(struct heald_region *region, struct region_slot *slot)
+/* Whoever was attached with this generation is not any more. False: somebody has done so already.
+ */
+static bool move_on(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
-    uint32_t generation = __atomic_load_n(&slot->generation, __ATOMIC_RELAXED);
-
     /* Seq_cst: before the bells, and before the lifeline is free; pairs with region_is_gone(). */
-    if (generation & 1)
-        __atomic_store_n(&slot->generation, generation + 1, __ATOMIC_SEQ_CST);
+    bool moved = generation & 1 &&
+                 __atomic_compare_exchange_n(&slot->generation, &generation, generation + 1, false,
+                                             __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+
     ring_all(region);
+    return moved;
 }
 
-static void settle(struct heald_region *region, struct region_slot *slot)
+static uint32_t generation_of(const struct region_slot *slot)
+{
+    /* Acquire: pairs with move_on() and occupy(). */
+    return __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
+}
+
+/* The holder has died. */
+static void settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     struct region_head *head = (struct region_head *)(void *)region->base;
 
-    retire(region, slot);
-    __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
-    heald_plat_life_settled(&slot->life);
+    if (move_on(region, slot, generation))
+        __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
+}
+
+/* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
+ * give this lifeline back, so it is made anew, by the one who settles the death. */
+static bool was_left(struct heald_region *region, struct region_slot *slot, uint32_t generation)
+{
+    /* Relaxed: they are this generation's if that is still the same afterwards. */
+    uint64_t space = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED);
+    pid_t pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED);
+    uint64_t thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
+
+    if (!region->pid_space || space != region->pid_space ||
+        !heald_plat_thread_is_absent(pid, thread) || generation_of(slot) != generation ||
+        heald_plat_life_state(&slot->life) != HEALD_LIFE_HELD)
+        return false;
+    if (move_on(region, slot, generation)) {
+        struct region_head *head = (struct region_head *)(void *)region->base;
+        __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
+        heald_plat_life_init(&slot->life);
+    }
+    return true;
 }
 
 /* 0: the slot's lifeline is the caller's. -EBUSY: it is somebody's. -EBADMSG. */
 static int take_slot(struct heald_region *region, struct region_slot *slot)
 {
-    int err = heald_plat_life_take(&slot->life);
+    uint32_t generation = generation_of(slot);
+    enum heald_life state = heald_plat_life_state(&slot->life);
 
-    if (err == -EOWNERDEAD) {
-        settle(region, slot);
-        return 0;
-    }
-    return err;
+    if (state == HEALD_LIFE_HELD && !(generation & 1 && was_left(region, slot, generation)))
+        return -EBUSY;
+    if (state == HEALD_LIFE_ENDED)
+        settle(region, slot, generation);
+    int err = heald_plat_life_take(&slot->life);
+    if (err != -EOWNERDEAD)
+        return err;
+    /* Where the state is not known, or he died just now. */
+    settle(region, slot, generation_of(slot));
+    heald_plat_life_settled(&slot->life);
+    return 0;
+}
+
+/* The same where only taking a lifeline tells. */
+static int try_to_learn(struct heald_region *region, struct region_slot *slot)
+{
+    int err = take_slot(region, slot);
+
+    if (err)
+        return err == -EBUSY ? 0 : err;
+    heald_plat_life_release(&slot->life);
+    return 0;
 }
 
 int region_is_gone(struct heald_region *region, uint64_t id)
 {
     unsigned index = (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
-    uint32_t generation = (uint32_t)(id >> 32), seen;
+    uint32_t generation = (uint32_t)(id >> 32);
     struct region_slot *slot;
+    int err = 0;
 
     if (index >= region->slot_count || !(generation & 1))
         return -EBADMSG;
     slot = &region->slots[index];
-    /* Acquire: pairs with retire(). */
-    if (__atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) != generation)
+    if (generation_of(slot) != generation)
         return -EOWNERDEAD;
-    if (heald_plat_life_watch(&slot->life, &seen))
-        return 0;
-    int err = take_slot(region, slot);
+    switch (heald_plat_life_state(&slot->life)) {
+    case HEALD_LIFE_HELD: was_left(region, slot, generation); break;
+    case HEALD_LIFE_ENDED: settle(region, slot, generation); break;
+    case HEALD_LIFE_UNKNOWN: err = try_to_learn(region, slot); break;
+    /* Attached, and nobody holds it: unless that has just changed it cannot be. */
+    case HEALD_LIFE_FREE: err = generation_of(slot) == generation ? -EBADMSG : 0; break;
+    }
     if (err)
-        return err == -EBUSY ? 0 : err;
-    /* Free, or just settled; a generation that is still the old one was left by nobody. */
-    heald_plat_life_release(&slot->life);
-    return __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) == generation ? -EBADMSG
-                                                                              : -EOWNERDEAD;
+        return err;
+    return generation_of(slot) == generation ? 0 : -EOWNERDEAD;
 }
 
 unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS])
@@ -121,6 +174,15 @@ bool region_is_over(const struct region_wait *wait)
            (wait->guard && left_by_the_dead(wait));
 }
 
+/* Did the holder die since it was looked at? */
+static bool has_ended(const struct region_wait *wait)
+{
+    unsigned index = (unsigned)(wait->holder >> REGION_ID_SHIFT & 0xffff) - 1;
+
+    return wait->holder && index < wait->me->region->slot_count &&
+           heald_plat_life_state(&wait->me->region->slots[index].life) == HEALD_LIFE_ENDED;
+}
+
 int region_wait(const struct region_wait *wait, int64_t deadline_ns)
 {
     int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC), recheck = now + REGION_RECHECK_NS;
@@ -128,6 +190,8 @@ int region_wait(const struct region_wait *wait, int64_t deadline_ns)
 
     if (now >= deadline_ns)
         return -ETIMEDOUT;
+    if (has_ended(wait))
+        return 0;
     unsigned count = region_words(wait, words);
     int err = heald_plat_words_wait(words, count, recheck < deadline_ns ? recheck : deadline_ns);
     return err == -ETIMEDOUT && deadline_ns <= recheck ? err : 0;
@@ -136,14 +200,16 @@ int region_wait(const struct region_wait *wait, int64_t deadline_ns)
 static struct heald_participant *occupy(struct heald_region *region, unsigned index)
 {
     struct region_slot *slot = &region->slots[index];
-    struct heald_participant *me = &region->participants[index];
+    struct heald_participant *me = &region->local->participants[index];
     uint32_t generation = (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) + 1) | 1;
 
-    slot->pid = getpid();
-    slot->thread = heald_plat_thread_id();
+    /* Relaxed: was_left() may read them when they are out of date, and finds that out. */
+    __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->pid_space, region->pid_space, __ATOMIC_RELAXED);
     slot->start_time = heald_plat_start_time(getpid());
-    /* Release: whoever sees the generation sees who it is. */
-    __atomic_store_n(&slot->generation, generation, __ATOMIC_RELEASE);
+    /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
+    __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
     me->slot = slot;
     me->id = (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT;
@@ -167,22 +233,29 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
 
 void heald_detach(struct heald_participant *me)
 {
+    struct heald_region *region = me->region;
     struct region_slot *slot = me->slot;
 
     if (!me->id)
         return;
+    /* Until the last line the region is in use. Release, there: pairs with region_in_use(). */
+    __atomic_fetch_add(&region->local->leaving, 1, __ATOMIC_RELAXED);
     /* While the lifeline is held nobody else gets this handle. */
-    me->id = 0;
-    retire(me->region, slot);
+    __atomic_store_n(&me->id, 0, __ATOMIC_RELEASE);
+    move_on(region, slot, generation_of(slot));
     heald_plat_life_release(&slot->life);
+    __atomic_fetch_sub(&region->local->leaving, 1, __ATOMIC_RELEASE);
 }
 
 bool region_in_use(struct heald_region *region)
 {
-    for (unsigned i = 0; i < region->slot_count; i++)
-        if (region->participants[i].id && !region_is_gone(region, region->participants[i].id))
+    for (unsigned i = 0; i < region->slot_count; i++) {
+        /* Acquire: whoever is seen to have left has said before that he is leaving. */
+        uint64_t id = __atomic_load_n(&region->local->participants[i].id, __ATOMIC_ACQUIRE);
+        if (id && !region_is_gone(region, id))
             return true;
-    return false;
+    }
+    return __atomic_load_n(&region->local->leaving, __ATOMIC_ACQUIRE);
 }
 
 void heald_region_stats(struct heald_region *region, struct heald_region_stats *ret_stats)

@@ -24,12 +24,13 @@ struct fixture {
     struct heald_region *region;
     struct heald_participant *me;
     void *data;
+    int ready;
 };
 
 static inline struct fixture fixture_open(void)
 {
     char name[] = "/tmp/heald-ipc-XXXXXX", text[64];
-    struct fixture f;
+    struct fixture f = {0};
     int fd = mkstemp(name);
 
     ck_assert_int_ge(fd, 0);

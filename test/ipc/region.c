@@ -60,7 +60,7 @@ HEALD_CASE(options_out_of_range)
     struct heald_region *r;
 
     name_it();
-    ck_assert_int_eq(heald_region_open(&r, name, 4, NULL), -EINVAL);
+    ck_assert_int_eq(heald_region_open(&r, name, 8, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, HEALD_REGION_EXCLUSIVE, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &many), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &mode), -EINVAL);
@@ -227,6 +227,92 @@ HEALD_CASE(a_thread_that_ends_has_died)
     fixture_close(&f);
 }
 
+static void *lock_and_exec(void *arg)
+{
+    attach_and_end(arg);
+    execlp("sleep", "sleep", "1000", (char *)NULL);
+    _exit(1);
+}
+
+/* It leaves its process, whose number goes on. */
+HEALD_CASE(a_thread_that_calls_exec_has_died)
+{
+    struct fixture f = fixture_open();
+    struct heald_region_stats stats;
+
+    heald_region_stats(f.region, &stats);
+    unsigned before = stats.participants;
+    for (int first = 0; first < 2; first++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t thread;
+            if (first)
+                lock_and_exec(&f);
+            pthread_create(&thread, NULL, lock_and_exec, &f);
+            for (;;)
+                pause();
+        }
+        int err;
+        while ((err = heald_mutex_lock(f.data, f.me, in_ms(10000))) == 0) {
+            ck_assert_int_eq(heald_mutex_unlock(f.data, f.me), 0);
+            usleep(1000);
+        }
+        child_kill(pid);
+        if (err == -ETIMEDOUT && heald_clock_now(HEALD_CLOCK_BOOT) < 0)
+            harness_skip("the portable platform cannot tell");
+        ck_assert_int_eq(err, -EOWNERDEAD);
+        ck_assert_int_eq(heald_mutex_consistent(f.data, f.me), 0);
+        ck_assert_int_eq(heald_mutex_unlock(f.data, f.me), 0);
+    }
+    heald_region_stats(f.region, &stats);
+    ck_assert_uint_eq(stats.participants, before);
+    ck_assert_uint_eq(stats.deaths, 2);
+    fixture_close(&f);
+}
+
+HEALD_CASE(not_of_another_user)
+{
+    struct heald_region *r, *b;
+
+    if (geteuid() != 0)
+        harness_skip("only root can give files away");
+    name_it();
+    ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
+    ck_assert_int_eq(fchown(heald_region_fd(r), 65534, 65534), 0);
+    ck_assert_int_eq(heald_region_open(&b, name, CREATE, NULL), -EPERM);
+    ck_assert_int_eq(heald_region_open(&b, name, HEALD_REGION_ANY_OWNER, NULL), 0);
+    heald_region_close(b);
+    heald_region_close(r);
+    heald_region_unlink(name);
+}
+
+static void *attach_and_detach(void *arg)
+{
+    struct fixture *f = arg;
+    struct heald_participant *me;
+
+    must(heald_attach(f->region, &me) == 0);
+    set_flag(&f->ready);
+    heald_detach(me);
+    return NULL;
+}
+
+/* One thread detaches while another closes. */
+HEALD_CASE(closed_as_soon_as_nobody_is_attached)
+{
+    for (int i = 0; i < 300; i++) {
+        struct fixture f = fixture_open();
+        pthread_t thread;
+
+        heald_detach(f.me);
+        ck_assert_int_eq(pthread_create(&thread, NULL, attach_and_detach, &f), 0);
+        until_set(&f.ready);
+        while (heald_region_close(f.region) == -EBUSY)
+            ;
+        pthread_join(thread, NULL);
+    }
+}
+
 HEALD_CASE(in_use_until_detached)
 {
     struct fixture f = fixture_open();
@@ -339,6 +425,9 @@ int main(void)
     harness_add(group, any_byte_wrong);
     harness_add(group, cut_short);
     harness_add(group, a_thread_that_ends_has_died);
+    harness_add(group, a_thread_that_calls_exec_has_died);
+    harness_add(group, not_of_another_user);
+    harness_add(group, closed_as_soon_as_nobody_is_attached);
     harness_add(group, in_use_until_detached);
     harness_add(group, a_fork_is_nobody);
     harness_add(group, slots_of_the_dead_are_used_again);

@@ -51,3 +51,9 @@ void heald_plat_private_free(void *memory, size_t size)
 {
     munmap(memory, size);
 }
+
+uint64_t heald_plat_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}

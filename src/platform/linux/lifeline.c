@@ -19,6 +19,15 @@ static uint32_t *word_of(struct heald_lifeline *life)
 #endif
 }
 
+enum heald_life heald_plat_life_state(struct heald_lifeline *life)
+{
+    uint32_t seen = __atomic_load_n(word_of(life), __ATOMIC_ACQUIRE);
+
+    if (seen & FUTEX_OWNER_DIED)
+        return HEALD_LIFE_ENDED;
+    return seen & FUTEX_TID_MASK ? HEALD_LIFE_HELD : HEALD_LIFE_FREE;
+}
+
 uint32_t *heald_plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen)
 {
     uint32_t *word = word_of(life), seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);

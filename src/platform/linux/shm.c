@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,4 +102,15 @@ uint64_t heald_plat_start_time(pid_t pid)
 uint64_t heald_plat_thread_id(void)
 {
     return (uint64_t)syscall(SYS_gettid);
+}
+
+uint64_t heald_plat_pid_space(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) < 0 ? 0 : (uint64_t)st.st_ino;
+}
+
+bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)
+{
+    return syscall(SYS_tgkill, pid, (pid_t)thread, 0) < 0 && errno == ESRCH;
 }

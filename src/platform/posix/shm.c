@@ -74,3 +74,15 @@ uint64_t heald_plat_thread_id(void)
     memcpy(&id, &self, sizeof self < sizeof id ? sizeof self : sizeof id);
     return id;
 }
+
+uint64_t heald_plat_pid_space(void)
+{
+    return 0;
+}
+
+bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)
+{
+    (void)pid;
+    (void)thread;
+    return false;
+}
