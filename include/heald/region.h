@@ -68,8 +68,8 @@ HEALD_API int heald_region_create_memfd(struct heald_region **ret_region,
 HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
 
 /*
- * Unmaps it. -EBUSY while a participant of this process is attached. Nobody may use what lies in it
- * from then on, nor may an op wait for it. The region itself stays, under its name, until
+ * Unmaps it. -EBUSY while a participant of this process is attached, or an op of it waits in a
+ * loop. Nobody may use what lies in it from then on. The region itself stays, under its name, until
  * heald_region_unlink() and the end of its last user.
  */
 HEALD_API int heald_region_close(struct heald_region *region);

@@ -66,6 +66,8 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
     list_remove(&op->link);
     loop->locks->count--;
+    /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
+    __atomic_fetch_sub(&op->u.lock.me->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
     heald_complete(loop, op, !result && op->state == OP_CANCELLING ? -ECANCELED : result);
 }
@@ -137,6 +139,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     op_move(op, OP_ARMED);
     list_push(&loop->locks->pending, &op->link);
     loop->locks->count++;
+    __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
     heald_sentry_add_one(&loop->locks->sentry, wait);
 }
 

@@ -32,6 +32,7 @@ struct heald_participant {
     uint64_t id;
     struct heald_region *region;
     struct region_slot *slot;
+    int pending; /* atomic: ops that wait in loops */
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */

@@ -170,6 +170,7 @@ bool region_is_over(const struct region_wait *wait)
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
            region_bell(wait->me) != wait->bell ||
+           !__atomic_load_n(&wait->me->id, __ATOMIC_RELAXED) ||
            (wait->holder && region_is_gone(wait->me->region, wait->holder)) ||
            (wait->guard && left_by_the_dead(wait));
 }
@@ -212,7 +213,9 @@ static struct heald_participant *occupy(struct heald_region *region, unsigned in
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
     me->slot = slot;
-    me->id = (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT;
+    /* Relaxed: the others that read it only ask whether it is 0. */
+    __atomic_store_n(&me->id, (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT,
+                     __ATOMIC_RELAXED);
     return me;
 }
 
@@ -252,7 +255,8 @@ bool region_in_use(struct heald_region *region)
     for (unsigned i = 0; i < region->slot_count; i++) {
         /* Acquire: whoever is seen to have left has said before that he is leaving. */
         uint64_t id = __atomic_load_n(&region->local->participants[i].id, __ATOMIC_ACQUIRE);
-        if (id && !region_is_gone(region, id))
+        if ((id && !region_is_gone(region, id)) ||
+            __atomic_load_n(&region->local->participants[i].pending, __ATOMIC_ACQUIRE))
             return true;
     }
     return __atomic_load_n(&region->local->leaving, __ATOMIC_ACQUIRE);

@@ -379,6 +379,26 @@ HEALD_CASE(once)
     close_region(loop);
 }
 
+HEALD_CASE(a_participant_that_leaves_before_its_op)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_participant *other;
+    struct probe p = {0};
+
+    open_region();
+    ck_assert_int_eq(heald_attach(here.region, &other), 0);
+    ck_assert_int_eq(heald_mutex_lock(&here.shared->mutex, other, 0), 0);
+    prep(&p);
+    probe_start(loop, &p);
+    heald_detach(here.me);
+    heald_mutex_unlock(&here.shared->mutex, other);
+    heald_detach(other);
+    ck_assert_int_eq(heald_region_close(here.region), -EBUSY);
+    ck_assert_int_eq(probe_end(&p), -ESTALE);
+    ck_assert_int_eq(heald_region_close(here.region), 0);
+    loop_end(loop);
+}
+
 HEALD_CASE(a_participant_that_is_none)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -406,5 +426,6 @@ void add_locks(TCase *group)
     add_everywhere(group, readers_and_a_writer);
     add_everywhere(group, a_barrier);
     add_everywhere(group, once);
+    add_everywhere(group, a_participant_that_leaves_before_its_op);
     add_everywhere(group, a_participant_that_is_none);
 }
