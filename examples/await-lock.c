@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct program {
-    struct heald_op tick, lock, child;
+    struct heald_op tick, lock;
     struct heald_mutex *mutex; /* all that is in the region */
     struct heald_participant *me;
     pid_t holder;
@@ -51,11 +51,9 @@ static int run(struct program *p, struct heald_loop *loop)
     p->tick.data = p->lock.data = p;
     heald_prep_timer_clock(&p->tick, HEALD_CLOCK_MONOTONIC, now, 20 * HEALD_MS);
     heald_prep_mutex_lock(&p->lock, p->mutex, p->me);
-    heald_prep_child(&p->child, p->holder, NULL); /* so that it leaves no zombie */
     p->lock.deadline_ns = now + 5 * HEALD_SEC;
     int err = heald_submit(loop, &p->tick, on_tick);
     err = err ? err : heald_submit(loop, &p->lock, on_lock);
-    err = err ? err : heald_submit(loop, &p->child, NULL);
     return err ? err : heald_loop_run(loop);
 }
 
@@ -76,5 +74,7 @@ int main(void)
     err = p.holder < 0 ? -errno : heald_attach(region, &p.me);
     for (; !err && heald_mutex_trylock(p.mutex, p.me) == 0; usleep(1000))
         heald_mutex_unlock(p.mutex, p.me); /* the child has not got there yet */
-    return err || (err = run(&p, loop)) || heald_loop_close(loop);
+    err = err || run(&p, loop) || heald_loop_close(loop);
+    heald_detach(p.me);
+    return heald_region_close(region) || err;
 }
