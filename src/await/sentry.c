@@ -14,7 +14,6 @@
 #include "await/sentry.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #define SLICE_NS (2 * HEALD_MS)
 
@@ -69,23 +68,8 @@ static void *sentry_main(void *arg)
 
 static int start(struct heald_sentry *s)
 {
-    sigset_t all, old;
     int err = s->sys->gate(HEALD_GATE_THREAD);
-
-    if (err)
-        return err;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&s->thread, NULL, sentry_main, s);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -err;
-}
-
-static void close_bell(struct heald_sentry *s)
-{
-    if (s->bell[1] != s->bell[0])
-        s->sys->close(s->bell[1]);
-    s->sys->close(s->bell[0]);
+    return err ? err : heald_plat_thread_start(&s->thread, sentry_main, s);
 }
 
 int heald_sentry_open(struct heald_sentry *s, const struct heald_sys *sys,
@@ -100,7 +84,7 @@ int heald_sentry_open(struct heald_sentry *s, const struct heald_sys *sys,
     if (!err && (err = start(s)))
         pthread_mutex_destroy(&s->lock);
     if (err)
-        close_bell(s);
+        sys_bell_close(s->sys, s->bell);
     return err;
 }
 
@@ -118,7 +102,7 @@ void heald_sentry_close(struct heald_sentry *s)
     nudge(s);
     pthread_join(s->thread, NULL);
     pthread_mutex_destroy(&s->lock);
-    close_bell(s);
+    sys_bell_close(s->sys, s->bell);
     alloc_free(s->alloc, s->waits, s->size * sizeof *s->waits);
 }
 

@@ -208,8 +208,6 @@ void heald_mailbox_close(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
-    if (m->bell[1] >= 0 && m->bell[1] != m->bell[0])
-        loop->sys->close(m->bell[1]);
     if (m->bell[0] >= 0)
-        loop->sys->close(m->bell[0]);
+        sys_bell_close(loop->sys, m->bell);
 }

@@ -145,6 +145,13 @@ struct heald_sys {
 /* The real table. */
 extern const struct heald_sys heald_sys_native;
 
+static inline void sys_bell_close(const struct heald_sys *sys, const int bell[2])
+{
+    if (bell[1] != bell[0])
+        sys->close(bell[1]);
+    sys->close(bell[0]);
+}
+
 /* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts
  * them together. */
 int heald_plat_gate(enum heald_gate what);
@@ -198,6 +205,9 @@ int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 
 /* A power of 2. */
 size_t heald_plat_page_size(void);
+
+/* A thread in which every signal is blocked. 0 or -errno. */
+int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
 
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);

@@ -108,21 +108,16 @@ void heald_pool_close(struct heald_pool *p)
     alloc_free(&alloc, p, size_of(p->limit));
 }
 
-/* Starts one more thread with every signal blocked. Under the lock, so that `started` and `threads`
+/* Starts one more thread. Under the lock, so that `started` and `threads`
  * agree. */
 static int start_thread(struct heald_pool *p)
 {
-    sigset_t all, old;
     int err = p->sys->gate(HEALD_GATE_THREAD);
 
+    if (!err)
+        err = heald_plat_thread_start(&p->threads[p->started], worker, p);
     if (err)
         return err;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&p->threads[p->started], NULL, worker, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (err)
-        return -err;
     p->started++;
     return 0;
 }

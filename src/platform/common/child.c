@@ -45,15 +45,11 @@ static void *wait_for_end(void *arg)
 static int start(struct watch *w)
 {
     pthread_t thread;
-    sigset_t all, old;
+    int err = heald_plat_thread_start(&thread, wait_for_end, w);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = pthread_create(&thread, NULL, wait_for_end, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!err)
         pthread_detach(thread);
-    return -err;
+    return err;
 }
 
 int heald_plat_child_watch(pid_t pid)

@@ -109,14 +109,10 @@ static void stop_thread(struct heald_signal_source *src)
 
 static int start_thread(struct heald_signal_source *src)
 {
-    sigset_t all, old;
+    int err = heald_plat_thread_start(&src->thread, take_signals, src);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = pthread_create(&src->thread, NULL, take_signals, src);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     src->running = !err;
-    return -err;
+    return err;
 }
 
 int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
