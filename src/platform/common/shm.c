@@ -1,4 +1,4 @@
-/* platform/common/shm.c: the part of shm.h that POSIX has. */
+/* platform/common/shm.c: the part of shm.h that POSIX has, and pages that fork wipes. */
 #include "platform/shm.h"
 
 #include <errno.h>
@@ -45,6 +45,35 @@ int heald_plat_reserve(int fd, uint64_t size)
     if (err == EINVAL || err == EOPNOTSUPP)
         err = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
     return -err;
+}
+
+static int wipe_on_fork(void *memory, size_t size)
+{
+#if defined MADV_WIPEONFORK
+    return madvise(memory, size, MADV_WIPEONFORK);
+#elif defined INHERIT_ZERO
+    return minherit(memory, size, INHERIT_ZERO);
+#else
+    (void)memory;
+    (void)size;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+int heald_plat_private(size_t size, void **ret_memory)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    if (wipe_on_fork(memory, size) < 0) {
+        int err = -errno;
+        munmap(memory, size);
+        return err;
+    }
+    *ret_memory = memory;
+    return 0;
 }
 
 void heald_plat_private_free(void *memory, size_t size)

@@ -1,5 +1,5 @@
 /*
- * platform/linux/shm.c: O_TMPFILE, memfd_create(2), and pages that fork wipes.
+ * platform/linux/shm.c: O_TMPFILE, memfd_create(2), and who is who.
  *
  * A nameless file is named through /proc; where that is not mounted, and on file systems without
  * O_TMPFILE, a file with a name of its own is linked instead.
@@ -61,21 +61,6 @@ int heald_plat_memfd(const char *name)
 int heald_plat_memfd_seal(int fd)
 {
     return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
-}
-
-int heald_plat_private(size_t size, void **ret_memory)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        return -errno;
-    if (madvise(memory, size, MADV_WIPEONFORK) < 0) {
-        int err = -errno;
-        munmap(memory, size);
-        return err;
-    }
-    *ret_memory = memory;
-    return 0;
 }
 
 /* The 22nd field of /proc/PID/stat; the second may hold blanks and brackets. */

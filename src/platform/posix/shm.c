@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 const char *const heald_shm_folder = "/tmp";
@@ -29,35 +28,6 @@ int heald_plat_memfd_seal(int fd)
 {
     (void)fd;
     return -ENOSYS;
-}
-
-static int wipe_on_fork(void *memory, size_t size)
-{
-#if defined MADV_WIPEONFORK
-    return madvise(memory, size, MADV_WIPEONFORK);
-#elif defined INHERIT_ZERO
-    return minherit(memory, size, INHERIT_ZERO);
-#else
-    (void)memory;
-    (void)size;
-    errno = ENOSYS;
-    return -1;
-#endif
-}
-
-int heald_plat_private(size_t size, void **ret_memory)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        return -errno;
-    if (wipe_on_fork(memory, size) < 0) {
-        int err = -errno;
-        munmap(memory, size);
-        return err;
-    }
-    *ret_memory = memory;
-    return 0;
 }
 
 uint64_t heald_plat_start_time(pid_t pid)
