@@ -22,7 +22,7 @@ struct region_slot {
     uint32_t generation;        /* atomic: odd while somebody is attached; never goes back */
     uint32_t bell;              /* atomic: changes when somebody has died: look again */
     int64_t pid;
-    uint64_t thread, start_time, pid_space;
+    uint64_t thread, pid_space;
 };
 
 struct region_head {

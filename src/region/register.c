@@ -50,19 +50,28 @@ static bool move_on(struct heald_region *region, struct region_slot *slot, uint3
     return moved;
 }
 
+/* The slot of an id; NULL: there is none. */
+static struct region_slot *slot_of(const struct heald_region *region, uint64_t id)
+{
+    unsigned index = (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
+    return index < region->slot_count ? &region->slots[index] : NULL;
+}
+
 static uint32_t generation_of(const struct region_slot *slot)
 {
     /* Acquire: pairs with move_on() and occupy(). */
     return __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
 }
 
-/* The holder has died. */
-static void settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
+/* The holder has died. True: the caller is the one who settled it. */
+static bool settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     struct region_head *head = (struct region_head *)(void *)region->base;
+    bool settled = move_on(region, slot, generation);
 
-    if (move_on(region, slot, generation))
+    if (settled)
         __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
+    return settled;
 }
 
 /* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
@@ -78,11 +87,8 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
         !heald_plat_thread_is_absent(pid, thread) || generation_of(slot) != generation ||
         heald_plat_life_state(&slot->life) != HEALD_LIFE_HELD)
         return false;
-    if (move_on(region, slot, generation)) {
-        struct region_head *head = (struct region_head *)(void *)region->base;
-        __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
+    if (settle(region, slot, generation))
         heald_plat_life_init(&slot->life);
-    }
     return true;
 }
 
@@ -118,14 +124,12 @@ static int try_to_learn(struct heald_region *region, struct region_slot *slot)
 
 int region_is_gone(struct heald_region *region, uint64_t id)
 {
-    unsigned index = (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
+    struct region_slot *slot = slot_of(region, id);
     uint32_t generation = (uint32_t)(id >> 32);
-    struct region_slot *slot;
     int err = 0;
 
-    if (index >= region->slot_count || !(generation & 1))
+    if (!slot || !(generation & 1))
         return -EBADMSG;
-    slot = &region->slots[index];
     if (generation_of(slot) != generation)
         return -EOWNERDEAD;
     switch (heald_plat_life_state(&slot->life)) {
@@ -142,14 +146,14 @@ int region_is_gone(struct heald_region *region, uint64_t id)
 
 unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS])
 {
-    const struct heald_region *region = wait->me->region;
-    unsigned index = (unsigned)(wait->holder >> REGION_ID_SHIFT & 0xffff) - 1, count = 2;
+    struct region_slot *holder = slot_of(wait->me->region, wait->holder);
+    unsigned count = 2;
 
     ret_words[0] = (struct heald_word){wait->word, wait->seen};
     ret_words[1] = (struct heald_word){&wait->me->slot->bell, wait->bell};
-    if (wait->holder && index < region->slot_count) {
+    if (holder) {
         struct heald_word *life = &ret_words[2];
-        life->word = heald_plat_life_watch(&region->slots[index].life, &life->seen);
+        life->word = heald_plat_life_watch(&holder->life, &life->seen);
         count += life->word != NULL;
     }
     return count;
@@ -178,10 +182,8 @@ bool region_is_over(const struct region_wait *wait)
 /* Did the holder die since it was looked at? */
 static bool has_ended(const struct region_wait *wait)
 {
-    unsigned index = (unsigned)(wait->holder >> REGION_ID_SHIFT & 0xffff) - 1;
-
-    return wait->holder && index < wait->me->region->slot_count &&
-           heald_plat_life_state(&wait->me->region->slots[index].life) == HEALD_LIFE_ENDED;
+    struct region_slot *holder = slot_of(wait->me->region, wait->holder);
+    return holder && heald_plat_life_state(&holder->life) == HEALD_LIFE_ENDED;
 }
 
 int region_wait(const struct region_wait *wait, int64_t deadline_ns)
@@ -208,7 +210,6 @@ static struct heald_participant *occupy(struct heald_region *region, unsigned in
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, region->pid_space, __ATOMIC_RELAXED);
-    slot->start_time = heald_plat_start_time(getpid());
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
