@@ -36,13 +36,13 @@ const uint8_t op_traits[OP_KINDS] = {
     [OP_TIMER] = OP_PUBLIC | OP_MULTI,
     [OP_SIGNAL] = OP_PUBLIC | OP_MULTI,
     [OP_CHILD] = OP_PUBLIC | OP_TIDIES,
-    [OP_MUTEX] = OP_PUBLIC,
-    [OP_COND] = OP_PUBLIC,
-    [OP_SEM] = OP_PUBLIC,
-    [OP_RDLOCK] = OP_PUBLIC,
-    [OP_WRLOCK] = OP_PUBLIC,
-    [OP_BARRIER] = OP_PUBLIC,
-    [OP_ONCE] = OP_PUBLIC,
+    [OP_MUTEX] = OP_PUBLIC | OP_LOCK,
+    [OP_COND] = OP_PUBLIC | OP_LOCK,
+    [OP_SEM] = OP_PUBLIC | OP_LOCK,
+    [OP_RDLOCK] = OP_PUBLIC | OP_LOCK,
+    [OP_WRLOCK] = OP_PUBLIC | OP_LOCK,
+    [OP_BARRIER] = OP_PUBLIC | OP_LOCK,
+    [OP_ONCE] = OP_PUBLIC | OP_LOCK,
 };
 
 static const char *const state_names[OP_STATES] = {

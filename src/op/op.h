@@ -106,7 +106,8 @@ enum {
     OP_RW = 0x08,     /* may be for a file */
     OP_MULTI = 0x10,  /* may complete more than once */
     OP_TIDIES = 0x20, /* holds something that its end gives back */
-    OP_PUBLIC = 0x40  /* may be submitted */
+    OP_PUBLIC = 0x40, /* may be submitted */
+    OP_LOCK = 0x80    /* waits for what lies in a region */
 };
 
 extern const uint8_t op_traits[OP_KINDS];
@@ -130,7 +131,7 @@ static inline bool op_is_queued_on_fd(const struct heald_op *op)
 
 static inline bool op_is_lock(const struct heald_op *op)
 {
-    return op->kind >= OP_MUTEX && op->kind <= OP_ONCE;
+    return op_traits[op->kind] & OP_LOCK;
 }
 
 /* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */
