@@ -185,10 +185,8 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     heald_sentry_forget(&loop->locks->sentry);
     if (op->kind != OP_COND) {
-        const struct ipc_form *form = form_of(op);
-        int instead =
-            form->abandon ? form->abandon(op->u.lock.object, op->u.lock.me, &op->result) : -EBUSY;
-        finish(loop, op, instead == -EBUSY ? -ECANCELED : instead);
+        finish(loop, op,
+               ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, -ECANCELED));
         return;
     }
     op_move(op, OP_CANCELLING);

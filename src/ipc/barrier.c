@@ -46,14 +46,6 @@ static int enter(struct heald_barrier *b, struct heald_participant *me, struct r
     return err;
 }
 
-static uint64_t *find(struct heald_barrier *b, uint64_t id)
-{
-    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
-        if (b->arrived[i] == id)
-            return &b->arrived[i];
-    return NULL;
-}
-
 /* How many have come; -EOWNERDEAD: one of them is gone. *ret_other: one who is not the caller. */
 static int count(struct heald_barrier *b, const struct heald_participant *me, uint64_t *ret_other)
 {
@@ -80,7 +72,7 @@ static int come(struct heald_barrier *b, struct heald_participant *me, int64_t *
         return 0;
     if (b->broken || !b->needed || b->needed > HEALD_BARRIER_MAX)
         return b->broken ? -EOWNERDEAD : -EBADMSG;
-    uint64_t *place = *memory ? NULL : find(b, 0);
+    uint64_t *place = *memory ? NULL : monitor_find(b->arrived, HEALD_BARRIER_MAX, 0);
     if (!*memory && !place)
         return -EBADMSG;
     if (place)
@@ -125,7 +117,7 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
 
     if (!*memory || enter(b, me, NULL))
         return result;
-    uint64_t *place = find(b, me->id);
+    uint64_t *place = monitor_find(b->arrived, HEALD_BARRIER_MAX, me->id);
     if ((uint32_t)*memory != b->round)
         result = 0;
     else if (place)

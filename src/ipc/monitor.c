@@ -66,16 +66,30 @@ int monitor_is_gone(const struct heald_participant *me, uint64_t id)
     return id ? region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
 }
 
-/* Waits for the object to change; if not, gives up. -EBUSY: it did. */
-static int wait_or_abandon(const struct ipc_form *form, void *object, struct heald_participant *me,
-                           int64_t *memory, const struct region_wait *wait, int64_t deadline_ns)
+uint64_t *monitor_find(uint64_t words[], unsigned count, uint64_t id)
 {
-    int err = region_wait(wait, deadline_ns);
+    for (unsigned i = 0; i < count; i++)
+        /* Relaxed: from outside only one's own id is looked for, which nobody else writes. */
+        if (__atomic_load_n(&words[i], __ATOMIC_RELAXED) == id)
+            return &words[i];
+    return NULL;
+}
 
-    if (!err)
-        return -EBUSY;
+uint64_t *monitor_find_free(uint64_t words[], unsigned count, const struct heald_participant *me)
+{
+    uint64_t *found = monitor_find(words, count, 0);
+
+    for (unsigned i = 0; !found && i < count; i++)
+        if (monitor_is_gone(me, words[i]) == -EOWNERDEAD)
+            found = &words[i];
+    return found;
+}
+
+int ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,
+                int64_t *memory, int result)
+{
     int instead = form->abandon ? form->abandon(object, me, memory) : -EBUSY;
-    return instead == -EBUSY ? err : instead;
+    return instead == -EBUSY ? result : instead;
 }
 
 int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
@@ -86,8 +100,8 @@ int ipc_block(const struct ipc_form *form, void *object, struct heald_participan
     int err;
 
     while ((err = form->look(object, me, &memory, &wait)) == -EBUSY)
-        if ((err = wait_or_abandon(form, object, me, &memory, &wait, deadline_ns)) != -EBUSY)
-            break;
+        if ((err = region_wait(&wait, deadline_ns)))
+            return ipc_give_up(form, object, me, &memory, err);
     return err;
 }
 
@@ -100,7 +114,5 @@ int ipc_try(const struct ipc_form *form, void *object, struct heald_participant 
     /* Only the wait for the monitor itself has no guard. */
     while ((err = form->look(object, me, &memory, &wait)) == -EBUSY && !wait.guard)
         region_wait(&wait, HEALD_FOREVER);
-    if (err == -EBUSY && form->abandon)
-        err = form->abandon(object, me, &memory);
-    return err == -EBUSY ? busy : err;
+    return err == -EBUSY ? ipc_give_up(form, object, me, &memory, busy) : err;
 }

@@ -34,6 +34,13 @@ int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me,
 int monitor_is_gone(const struct heald_participant *me, uint64_t id);
 
 /*
+ * Among words that name their holders: the first that is `id` (0: nobody's), and the first that is
+ * nobody's or of one who is gone; NULL. The first may be asked from outside for one's own id.
+ */
+uint64_t *monitor_find(uint64_t words[], unsigned count, uint64_t id);
+uint64_t *monitor_find_free(uint64_t words[], unsigned count, const struct heald_participant *me);
+
+/*
  * Blocks in a wait of this form until the deadline. `memory` is 0 at the first look of a wait and
  * then what the last look left there. abandon (or NULL) takes back what the looks did when the wait
  * is given up; what it returns, if not -EBUSY, is the result after all.
@@ -46,6 +53,10 @@ struct ipc_form {
     ipc_look *look;
     ipc_abandon *abandon;
 };
+
+/* Gives a wait up: `result`, or what it came to after all. */
+int ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,
+                int64_t *memory, int result);
 
 int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
               int64_t deadline_ns);

@@ -179,6 +179,17 @@ int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
     return me->id ? attempt(mutex, me, &word, lock_again) : -ESTALE;
 }
 
+/* Does the caller hold it? 0, and the word; -EPERM, -ESTALE. */
+static int check_mine(const struct heald_mutex *mutex, const struct heald_participant *me,
+                      uint64_t *ret_word)
+{
+    /* Relaxed: only the caller can have made it his own. */
+    *ret_word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+    if (!me->id)
+        return -ESTALE;
+    return region_id(*ret_word) == me->id ? 0 : -EPERM;
+}
+
 /* Gives it back, or up. Release: pairs with change(). */
 static void let_go(struct heald_mutex *mutex, uint64_t word)
 {
@@ -195,11 +206,11 @@ static void let_go(struct heald_mutex *mutex, uint64_t word)
 
 int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
 {
-    /* Relaxed: only the caller can have made it his own. */
-    uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+    uint64_t word;
+    int err = check_mine(mutex, me, &word);
 
-    if (region_id(word) != me->id || !me->id)
-        return me->id ? -EPERM : -ESTALE;
+    if (err)
+        return err;
     if (mutex->depth)
         mutex->depth--;
     else
@@ -209,19 +220,21 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
 
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
 {
-    uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+    uint64_t word;
+    int err = check_mine(mutex, me, &word);
 
-    if (region_id(word) != me->id || !me->id)
-        return me->id ? -EPERM : -ESTALE;
+    if (err)
+        return err;
     return mutex->depth || word & INCONSISTENT ? -EINVAL : 0;
 }
 
 int heald_mutex_consistent(struct heald_mutex *mutex, struct heald_participant *me)
 {
-    uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
+    uint64_t word;
+    int err = check_mine(mutex, me, &word);
 
-    if (region_id(word) != me->id || !me->id)
-        return me->id ? -EPERM : -ESTALE;
+    if (err)
+        return err;
     if (!(word & INCONSISTENT))
         return -EINVAL;
     __atomic_fetch_and(&mutex->word, ~(uint64_t)INCONSISTENT, __ATOMIC_RELAXED);

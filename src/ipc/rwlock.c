@@ -24,22 +24,7 @@ int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags)
 
 static uint64_t *find_reader(struct heald_rwlock *lock, uint64_t id)
 {
-    for (unsigned i = 0; i < HEALD_RWLOCK_READERS; i++)
-        /* Relaxed: outside the monitor only one's own id is looked for. */
-        if (__atomic_load_n(&lock->readers[i], __ATOMIC_RELAXED) == id)
-            return &lock->readers[i];
-    return NULL;
-}
-
-/* A place for a reader: free, or of one who is gone. */
-static uint64_t *find_place(struct heald_rwlock *lock, const struct heald_participant *me)
-{
-    uint64_t *place = find_reader(lock, 0);
-
-    for (unsigned i = 0; !place && i < HEALD_RWLOCK_READERS; i++)
-        if (monitor_is_gone(me, lock->readers[i]) == -EOWNERDEAD)
-            place = &lock->readers[i];
-    return place;
+    return monitor_find(lock->readers, HEALD_RWLOCK_READERS, id);
 }
 
 /* Forgets the readers that are gone. One of the others, or 0; *ret_several: there are more. */
@@ -89,7 +74,7 @@ static int look_to_read(void *object, struct heald_participant *me, int64_t *mem
         holder = lock->next;
         err = -EBUSY;
     }
-    if (!err && (place = find_place(lock, me)))
+    if (!err && (place = monitor_find_free(lock->readers, HEALD_RWLOCK_READERS, me)))
         *place = me->id;
     else if (!err)
         err = -EBUSY;

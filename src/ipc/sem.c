@@ -40,46 +40,46 @@ int heald_sem_init_counting(struct heald_sem *sem, unsigned value)
     return 0;
 }
 
-/* A permit that is free; else NULL, and *ret_holder has one of them. */
-static uint64_t *find_free(struct heald_sem *sem, struct heald_participant *me,
-                           uint64_t *ret_holder)
+/* Somebody else who has one, or 0. */
+static uint64_t another_holder(struct heald_sem *sem, const struct heald_participant *me)
 {
-    uint64_t *permits = permits_of(sem);
-
     for (unsigned i = 0; i < sem->permits; i++)
-        if (!permits[i])
-            return &permits[i];
-    for (unsigned i = 0; i < sem->permits; i++) {
-        if (monitor_is_gone(me, permits[i]) == -EOWNERDEAD)
-            return &permits[i];
-        if (permits[i] != me->id)
-            *ret_holder = permits[i];
+        if (permits_of(sem)[i] != me->id)
+            return permits_of(sem)[i];
+    return 0;
+}
+
+/* Inside. 0: taken; -EBUSY: there is none. */
+static int take(struct heald_sem *sem, const struct heald_participant *me)
+{
+    if (!is_sound(sem, me))
+        return -EBADMSG;
+    if (!sem->permits) {
+        if (!sem->value)
+            return -EBUSY;
+        sem->value--;
+        return 0;
     }
-    return NULL;
+    uint64_t *permit = monitor_find_free(permits_of(sem), sem->permits, me);
+    if (!permit)
+        return -EBUSY;
+    *permit = me->id;
+    return 0;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,
                 struct region_wait *wait)
 {
     struct heald_sem *sem = object;
-    uint64_t holder = 0;
     int err = monitor_enter(&sem->monitor, me, wait);
 
     (void)memory;
     if (err)
         return err;
-    if (sem->permits) {
-        uint64_t *permit = is_sound(sem, me) ? find_free(sem, me, &holder) : NULL;
-        if (permit)
-            *permit = me->id;
-        else if (is_sound(sem, me))
-            return monitor_leave_to_wait(&sem->monitor, me, holder, sem->permits > 1, wait);
-        err = permit ? 0 : -EBADMSG;
-    } else if (sem->value) {
-        sem->value--;
-    } else {
-        return monitor_leave_to_wait(&sem->monitor, me, 0, false, wait);
-    }
+    err = take(sem, me);
+    if (err == -EBUSY)
+        return monitor_leave_to_wait(&sem->monitor, me, another_holder(sem, me), sem->permits > 1,
+                                     wait);
     monitor_leave(&sem->monitor, me);
     return err;
 }
@@ -98,14 +98,12 @@ int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
 
 static int give_back(struct heald_sem *sem, struct heald_participant *me)
 {
-    uint64_t *permits = permits_of(sem);
+    uint64_t *permit = monitor_find(permits_of(sem), sem->permits, me->id);
 
-    for (unsigned i = 0; i < sem->permits; i++)
-        if (permits[i] == me->id) {
-            permits[i] = 0;
-            return 0;
-        }
-    return -EPERM;
+    if (!permit)
+        return -EPERM;
+    *permit = 0;
+    return 0;
 }
 
 int heald_sem_post(struct heald_sem *sem, struct heald_participant *me)
