@@ -7,11 +7,13 @@
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>
+#include <heald/heap.h>
 #include <heald/io.h>
 #include <heald/loop.h>
 #include <heald/map.h>
 #include <heald/mutex.h>
 #include <heald/net.h>
+#include <heald/object.h>
 #include <heald/once.h>
 #include <heald/op.h>
 #include <heald/process.h>

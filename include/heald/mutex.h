@@ -6,6 +6,8 @@
  * -EOWNERDEAD. It may be embedded anywhere in the data of a region; zeroed memory is a mutex that
  * nobody holds. Every call takes the calling thread's own participant of *that* region; another's
  * is not noticed. None is safe in a signal handler.
+ *
+ * It also keeps, for the tools (heald/inspect.h), where it was locked and who held it last.
  */
 #ifndef HEALD_MUTEX_H
 #define HEALD_MUTEX_H
@@ -17,14 +19,25 @@ extern "C" {
 #endif
 
 enum {
-    HEALD_MUTEX_RECURSIVE = 1 /* its holder may lock it again; as many unlocks give it free */
+    HEALD_MUTEX_RECURSIVE = 1, /* its holder may lock it again; as many unlocks give it free */
+    HEALD_MUTEX_FAIR = 2 /* who has waited longest gets it; nobody who just comes is faster. Slower
+                            when it is contended, and one who is stopped in line stops those behind.
+                            A participant that waits for more than four objects at once stands in
+                            line for four of them, and else comes after all who do. */
 };
+
+enum { HEALD_MUTEX_LAST = 4 };
 
 /* All private. */
 struct heald_mutex {
     uint64_t word;  /* atomic: who holds it, and flags */
-    uint32_t flags; /* of heald_mutex_init(); never changes */
+    uint16_t flags; /* of heald_mutex_init(); never changes */
+    uint16_t turn;  /* atomic: the latest in `last` */
     uint32_t depth; /* the holder's: how many times more than once */
+    /* For people; atomic, each by itself: */
+    uint64_t site; /* where the holder locked it: an address in its program; 0: not known */
+    int64_t since; /* since when, in a region with `trace`; else 0 */
+    uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
 };
 
 /* All private: what the objects that are more than a mutex are made of. */

@@ -6,6 +6,14 @@
  * is made whole before it gets its name: nobody ever sees half a region. What lies in it and is
  * found wrong is -EBADMSG, what is not a region at all -ENOEXEC.
  *
+ * What lies in it: the program's own data, and if it has a heap, memory handed out (heald/heap.h)
+ * and objects with names (heald/object.h). With its heap the region grows, in place: addresses stay
+ * as they are, in every process.
+ *
+ * A region in a file is found again after everybody has gone, even after the machine was switched
+ * off: the first to open it, which an flock(2) tells, clears away those who were attached. (What
+ * was not written out by then is lost, as of any file.)
+ *
  * A thread that uses the objects in a region (heald/mutex.h and its kin) is a participant. It holds
  * a lifeline that the kernel lets go of when the thread ends, by return, exec or SIGKILL; what it
  * held is then known to be nobody's. A process forked off is no participant until it attaches.
@@ -33,7 +41,9 @@ struct heald_participant; /* a thread that is attached to it */
 enum {
     HEALD_REGION_CREATE = 1,    /* make it if it is not there */
     HEALD_REGION_EXCLUSIVE = 2, /* … and refuse if it is: -EEXIST */
-    HEALD_REGION_ANY_OWNER = 4  /* also one that another user made; else -EPERM, but for root's */
+    HEALD_REGION_ANY_OWNER = 4, /* also one that another user made; else -EPERM, but for root's */
+    HEALD_REGION_READ_ONLY = 8, /* to look at it: nothing in it can be changed, nobody attached */
+    HEALD_REGION_TEMPORARY = 16 /* the last of all to close it takes its name away */
 };
 
 /* All zero is a good choice. Used by whoever makes the region. */
@@ -41,10 +51,18 @@ struct heald_region_options {
     size_t size;           /* of the data; 0: 64 KiB */
     unsigned participants; /* how many threads may be attached at a time; 0: 64, at most 4096 */
     mode_t mode;           /* permissions, less the umask; 0: 0600 */
+    size_t heap;           /* bytes of heap to begin with; 0: it has none; else at least 16 KiB */
+    size_t heap_most;      /* as large as that may grow; 0: 64 MiB, or `heap` if that is more */
+    unsigned names;        /* room in the directory, if there is a heap; 0: 64, at most 65536 */
+    int trace;             /* 1: record for how long mutexes are held, and report wrong orders of
+                              locking (heald_region_on_inversion()); locking takes longer */
     /* Fills in the data, zeroed until then, before anybody else can see it. 0 or -errno, which ends
      * the making. */
     int (*init)(void *data, size_t size, void *ctx);
     void *ctx;
+    /* If not NULL: when it is no region, of another version or corrupt, a constant text that says
+     * which check it did not pass; else NULL. Used by whoever opens it, too. */
+    const char **ret_why;
 };
 
 /*
@@ -58,7 +76,7 @@ struct heald_region_options {
 HEALD_API int heald_region_open(struct heald_region **ret_region, const char *name, int flags,
                                 const struct heald_region_options *options);
 
-/* Makes one without a name that can neither shrink nor grow. -ENOSYS where there is no
+/* Makes one without a name that cannot shrink, nor grow but by its heap. -ENOSYS where there is no
  * memfd_create(2); otherwise as heald_region_open(). */
 HEALD_API int heald_region_create_memfd(struct heald_region **ret_region,
                                         const struct heald_region_options *options);
@@ -82,15 +100,21 @@ HEALD_API int heald_region_unlink(const char *name);
 HEALD_API int heald_region_fd(const struct heald_region *region);
 
 /* The data, aligned as for any type. At another address in each process: keep offsets in it, not
- * pointers. */
+ * pointers (heald_offset()). */
 HEALD_API void *heald_region_data(const struct heald_region *region);
 HEALD_API size_t heald_region_size(const struct heald_region *region);
 
+/* The address of an offset in this process; NULL: 0, or not in the region. Any thread. */
+HEALD_API void *heald_at(const struct heald_region *region, uint64_t offset);
+
+/* The offset of an address; 0: not in the region. */
+HEALD_API uint64_t heald_offset(const struct heald_region *region, const void *address);
+
 /*
  * Makes the calling thread a participant until heald_detach() or its end. Does not wait; finds and
- * settles the slots of the dead. -EUSERS: all slots are taken by threads that live; -EBADMSG;
- * -ENOMEM. The handle is for the thread that made it alone. A child of fork(2) that uses its
- * parent's gets -ESTALE.
+ * settles the slots of the dead. -EUSERS: all slots are taken by threads that live; -EACCES: it was
+ * opened to be read only; -EBADMSG; -ENOMEM. The handle is for the thread that made it alone. A
+ * child of fork(2) that uses its parent's gets -ESTALE.
  */
 HEALD_API int heald_attach(struct heald_region *region, struct heald_participant **ret_me);
 
@@ -103,11 +127,36 @@ struct heald_region_stats {
     unsigned participants; /* attached now, the dead that nobody has found yet included */
     unsigned most;         /* how many there can be */
     uint64_t deaths;       /* found so far */
+    uint64_t size;         /* bytes of the whole region, as it is now */
+    uint64_t size_most;    /* as large as it may become */
 };
 
 /* Any thread, participant or not. */
 HEALD_API void heald_region_stats(struct heald_region *region,
                                   struct heald_region_stats *ret_stats);
+
+/* The order of two locks is taken both ways round, so that two who do so at once may wait for each
+ * other for ever. Offsets: see heald_at(); sites are addresses in the program that called. */
+struct heald_inversion {
+    uint64_t held, wanted; /* the caller has the first and asks for the second */
+    uint64_t site;         /* and asks here */
+    uint64_t other_site;   /* where one who had `wanted` asked for the next lock on the way
+                              to `held` */
+    pid_t other_pid;
+    uint64_t other_thread;
+};
+
+/*
+ * In a region made with `trace`: fn is called, by the thread that is about to lock a mutex or a
+ * read-write lock and before it waits, the first time that this process or any other takes two
+ * locks in an order that contradicts the one seen before, whether or not anybody hangs. It may do
+ * anything but lock. NULL: a line on standard error, which is what happens without this call. The
+ * orders of 64 locks are recorded, of 16 held at once by one participant. Before anybody attaches.
+ */
+HEALD_API void heald_region_on_inversion(struct heald_region *region,
+                                         void (*fn)(const struct heald_inversion *inversion,
+                                                    void *ctx),
+                                         void *ctx);
 
 #ifdef __cplusplus
 }

@@ -126,7 +126,8 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
     return result;
 }
 
-const struct ipc_form ipc_barrier_form = {.look = look, .abandon = abandon};
+const struct ipc_form ipc_barrier_form = {
+    .look = look, .abandon = abandon, .kind = HEALD_OBJECT_BARRIER};
 
 int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *me,
                        int64_t deadline_ns)

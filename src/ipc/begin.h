@@ -9,12 +9,25 @@
 
 #include "region/region.h"
 
+/* The address in the program that called the function that says this. */
+#define IPC_SITE ((uint64_t)(uintptr_t)__builtin_return_address(0))
+
 /*
  * As heald_mutex_trylock(), but where that is -EBUSY, or -EDEADLK, or locks a recursive mutex once
  * more, this is -EBUSY and says what to wait for before the next attempt.
  */
 int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
                     struct region_wait *ret_wait);
+
+/* The caller has just locked it there: for people. */
+void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site);
+
+/* Locks what is a part of something else, and so is of no interest to people. */
+int ipc_mutex_enter(struct heald_mutex *mutex, struct heald_participant *me);
+
+/* As heald_mutex_lock(), for one who called there. */
+int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
+                        int64_t deadline_ns, uint64_t site);
 
 /* Would giving the mutex back once not give it free, or give it up? -EPERM: it is not the caller's;
  * -EINVAL: so it is; 0; -ESTALE. */

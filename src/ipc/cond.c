@@ -44,15 +44,18 @@ void ipc_cond_end(struct heald_cond *cond)
 int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
                     struct heald_participant *me, int64_t deadline_ns)
 {
+    unsigned flags = deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE;
     struct region_wait wait;
     int again, err = ipc_cond_begin(cond, mutex, me, &wait);
 
     if (err)
         return err;
+    unsigned place = region_line_up(me, cond, HEALD_OBJECT_COND, flags);
     /* A death ends the wait as well: who would have signalled may be gone. */
     while (!err && !region_is_over(&wait))
         err = region_wait(&wait, deadline_ns);
-    again = heald_mutex_lock(mutex, me, HEALD_FOREVER);
+    region_step_out(me, place);
+    again = ipc_mutex_lock_from(mutex, me, HEALD_FOREVER, IPC_SITE);
     ipc_cond_end(cond);
     return again ? again : err;
 }

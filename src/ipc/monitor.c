@@ -27,7 +27,7 @@ int monitor_enter(struct heald_monitor *m, struct heald_participant *me,
 
 int monitor_enter_now(struct heald_monitor *m, struct heald_participant *me)
 {
-    return entered(m, me, heald_mutex_lock(&m->mutex, me, HEALD_FOREVER));
+    return entered(m, me, ipc_mutex_enter(&m->mutex, me));
 }
 
 void monitor_leave(struct heald_monitor *m, struct heald_participant *me)
@@ -95,14 +95,18 @@ int ipc_give_up(const struct ipc_form *form, void *object, struct heald_particip
 int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
               int64_t deadline_ns)
 {
+    unsigned flags = deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE, place = 0;
     struct region_wait wait;
     int64_t memory = 0;
-    int err;
+    int err, late = 0;
 
-    while ((err = form->look(object, me, &memory, &wait)) == -EBUSY)
-        if ((err = region_wait(&wait, deadline_ns)))
-            return ipc_give_up(form, object, me, &memory, err);
-    return err;
+    while (!late && (err = form->look(object, me, &memory, &wait)) == -EBUSY) {
+        if (!place)
+            place = region_line_up(me, object, form->kind, flags);
+        late = region_wait(&wait, deadline_ns);
+    }
+    region_step_out(me, place);
+    return late ? ipc_give_up(form, object, me, &memory, late) : err;
 }
 
 int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy)

@@ -52,6 +52,7 @@ typedef int ipc_abandon(void *object, struct heald_participant *me, int64_t *mem
 struct ipc_form {
     ipc_look *look;
     ipc_abandon *abandon;
+    enum heald_object_type kind;
 };
 
 /* Gives a wait up: `result`, or what it came to after all. */

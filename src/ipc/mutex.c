@@ -19,8 +19,16 @@
  * when the death was settled, and a bell is read before the word.
  *
  * Clearing changes the low half alone; the generation that stays above it means nothing.
+ *
+ * A fair mutex is given back as free but with WAITERS, so that nobody takes it by the one
+ * compare-and-swap from 0; all who wait look whether somebody who lives stands before them in the
+ * line (region/line.c), and only who finds nobody takes it. The others go on sleeping on the free
+ * word, and watch the life of who is before them: he takes it, or dies, or steps out and wakes all.
  */
+#include <heald/timer.h>
+
 #include "ipc/monitor.h"
+#include "ipc/order.h"
 
 #include <errno.h>
 
@@ -31,7 +39,7 @@ enum { WAITERS = 1, INCONSISTENT = 2, SPINS = 100 };
 
 static bool is_free(uint64_t word)
 {
-    return (uint32_t)word == 0;
+    return !((uint32_t)word & ~(uint32_t)WAITERS);
 }
 
 /* Acquire: pairs with the release in heald_mutex_unlock(). On failure *word is what it is now. */
@@ -48,10 +56,43 @@ static uint64_t look(const struct heald_mutex *mutex)
 
 int heald_mutex_init(struct heald_mutex *mutex, unsigned flags)
 {
-    if (flags & ~(unsigned)HEALD_MUTEX_RECURSIVE)
+    if (flags & ~(unsigned)(HEALD_MUTEX_RECURSIVE | HEALD_MUTEX_FAIR))
         return -EINVAL;
-    *mutex = (struct heald_mutex){.flags = flags};
+    *mutex = (struct heald_mutex){.flags = (uint16_t)flags};
     return 0;
+}
+
+void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site)
+{
+    uint64_t *last = mutex->last;
+    uint16_t turn = __atomic_load_n(&mutex->turn, __ATOMIC_RELAXED);
+
+    /* What is so already is not stored again: the word that others look at lies beside it. */
+    if (__atomic_load_n(&mutex->site, __ATOMIC_RELAXED) != site)
+        __atomic_store_n(&mutex->site, site, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&last[turn % HEALD_MUTEX_LAST], __ATOMIC_RELAXED) != me->who) {
+        turn++;
+        __atomic_store_n(&last[turn % HEALD_MUTEX_LAST], me->who, __ATOMIC_RELAXED);
+        __atomic_store_n(&mutex->turn, turn, __ATOMIC_RELAXED);
+    }
+    if (me->is_traced) {
+        __atomic_store_n(&mutex->since, heald_clock_now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+        ipc_order_took(me, mutex);
+    }
+}
+
+/* Nobody holds it. May the caller have it, and with which flags? *ret_before: who must have it
+ * first. */
+static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *ret_before,
+                    uint64_t *ret_flags)
+{
+    bool are_behind = false;
+
+    *ret_before = 0;
+    if (mutex->flags & HEALD_MUTEX_FAIR)
+        *ret_before = region_before_me(me, mutex, &are_behind);
+    *ret_flags = are_behind ? WAITERS : 0;
+    return !*ret_before;
 }
 
 /* The caller holds it already. */
@@ -67,14 +108,17 @@ static int lock_again(struct heald_mutex *mutex)
 
 /*
  * One look at the mutex. 0 and -EOWNERDEAD: it is the caller's. -EBUSY: *word is held by somebody
- * who lives. All else is final.
+ * who lives, *ret_other, or free and that one's to take. All else is final.
  */
 static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
-                   int (*again)(struct heald_mutex *))
+                   int (*again)(struct heald_mutex *), uint64_t *ret_other)
 {
     for (*word = look(mutex);;) {
+        uint64_t flags;
         if (is_free(*word)) {
-            if (change(mutex, word, me->id))
+            if (!is_next(mutex, me, ret_other, &flags))
+                return -EBUSY;
+            if (change(mutex, word, me->id | flags))
                 return 0;
             continue;
         }
@@ -82,7 +126,8 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
             return -ENOTRECOVERABLE;
         if (region_id(*word) == me->id)
             return again(mutex);
-        int err = region_is_gone(me->region, region_id(*word));
+        *ret_other = region_id(*word);
+        int err = region_is_gone(me->region, *ret_other);
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
         if (change(mutex, word, me->id | INCONSISTENT)) {
@@ -105,8 +150,8 @@ static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
 {
     for (;;) {
         uint32_t bell = region_bell(me);
-        uint64_t word;
-        int err = attempt(mutex, me, &word, again);
+        uint64_t word, other;
+        int err = attempt(mutex, me, &word, again, &other);
 
         if (err != -EBUSY)
             return err;
@@ -116,21 +161,10 @@ static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
                                          .word = region_half(&mutex->word),
                                          .seen = (uint32_t)word | WAITERS,
                                          .bell = bell,
-                                         .holder = region_id(word)};
+                                         .holder = other,
+                                         .several = is_free(word)};
         return -EBUSY;
     }
-}
-
-static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
-{
-    struct region_wait wait;
-    int err;
-
-    spin(mutex);
-    while ((err = look_and_arm(mutex, me, lock_again, &wait)) == -EBUSY)
-        if ((err = region_wait(&wait, deadline_ns)))
-            break;
-    return err;
 }
 
 /* An op waits also for another op of its own participant. */
@@ -149,34 +183,84 @@ int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
 static int look_for_op(void *object, struct heald_participant *me, int64_t *memory,
                        struct region_wait *wait)
 {
+    int err = ipc_mutex_begin(object, me, wait);
+
     (void)memory;
-    return ipc_mutex_begin(object, me, wait);
+    if (err == 0 || err == -EOWNERDEAD)
+        ipc_mutex_note(object, me, 0);
+    return err;
 }
 
-const struct ipc_form ipc_mutex_form = {.look = look_for_op};
+static int look_alone(void *object, struct heald_participant *me, int64_t *memory,
+                      struct region_wait *wait)
+{
+    (void)memory;
+    return look_and_arm(object, me, lock_again, wait);
+}
+
+/* Out of the line before he had it: those behind sleep on a word that is free. */
+static int abandon(void *object, struct heald_participant *me, int64_t *memory)
+{
+    struct heald_mutex *mutex = object;
+
+    (void)me;
+    (void)memory;
+    if (mutex->flags & HEALD_MUTEX_FAIR)
+        heald_plat_word_wake(region_half(&mutex->word));
+    return -EBUSY;
+}
+
+const struct ipc_form ipc_mutex_form = {look_for_op, abandon, HEALD_OBJECT_MUTEX};
+static const struct ipc_form mutex_alone = {look_alone, abandon, HEALD_OBJECT_MUTEX};
 
 /* The usual case: nobody holds it. */
 static inline bool lock_at_once(struct heald_mutex *mutex, const struct heald_participant *me)
 {
     uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 
-    return is_free(word) && me->id && change(mutex, &word, me->id);
+    return !(uint32_t)word && me->id && change(mutex, &word, me->id);
+}
+
+static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
+{
+    if (!me->id)
+        return -ESTALE;
+    spin(mutex);
+    return ipc_block(&mutex_alone, mutex, me, deadline_ns);
+}
+
+int ipc_mutex_enter(struct heald_mutex *mutex, struct heald_participant *me)
+{
+    return lock_at_once(mutex, me) ? 0 : lock_slowly(mutex, me, HEALD_FOREVER);
+}
+
+int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
+                        int64_t deadline_ns, uint64_t site)
+{
+    int err = 0;
+
+    if (me->is_traced)
+        ipc_order_wants(me, mutex, site);
+    if (!lock_at_once(mutex, me))
+        err = lock_slowly(mutex, me, deadline_ns);
+    if (err == 0 || err == -EOWNERDEAD)
+        ipc_mutex_note(mutex, me, site);
+    return err;
 }
 
 int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
 {
-    if (lock_at_once(mutex, me))
-        return 0;
-    return me->id ? lock_slowly(mutex, me, deadline_ns) : -ESTALE;
+    return ipc_mutex_lock_from(mutex, me, deadline_ns, IPC_SITE);
 }
 
 int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
 {
-    uint64_t word;
+    uint64_t word, other;
+    int err = me->id ? attempt(mutex, me, &word, lock_again, &other) : -ESTALE;
 
-    if (lock_at_once(mutex, me))
-        return 0;
-    return me->id ? attempt(mutex, me, &word, lock_again) : -ESTALE;
+    if (err == 0 || err == -EOWNERDEAD)
+        ipc_mutex_note(mutex, me, IPC_SITE);
+    return err;
 }
 
 /* Does the caller hold it? 0, and the word; -EPERM, -ESTALE. */
@@ -201,7 +285,7 @@ static void let_go(struct heald_mutex *mutex, uint64_t word)
         if (__atomic_compare_exchange_n(&mutex->word, &word, 0, false, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED))
             return;
-    heald_plat_word_set(region_half(&mutex->word), 0);
+    heald_plat_word_set(region_half(&mutex->word), mutex->flags & HEALD_MUTEX_FAIR ? WAITERS : 0);
 }
 
 int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
@@ -211,10 +295,13 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
 
     if (err)
         return err;
-    if (mutex->depth)
+    if (mutex->depth) {
         mutex->depth--;
-    else
-        let_go(mutex, word);
+        return 0;
+    }
+    if (me->is_traced)
+        ipc_order_gave(me, mutex);
+    let_go(mutex, word);
     return 0;
 }
 

@@ -27,13 +27,15 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
         return err;
     if (err)
         heald_mutex_consistent(&once->mutex, me);
-    if (!is_done(once))
+    if (!is_done(once)) {
+        ipc_mutex_note(&once->mutex, me, 0);
         return err ? err : 1;
+    }
     heald_mutex_unlock(&once->mutex, me);
     return 0;
 }
 
-const struct ipc_form ipc_once_form = {.look = look};
+const struct ipc_form ipc_once_form = {.look = look, .kind = HEALD_OBJECT_ONCE};
 
 int heald_once_begin(struct heald_once *once, struct heald_participant *me, int64_t deadline_ns)
 {

@@ -9,6 +9,7 @@
 #include <heald/rwlock.h>
 
 #include "ipc/monitor.h"
+#include "ipc/order.h"
 
 #include <errno.h>
 
@@ -131,8 +132,9 @@ static int abandon_writing(void *object, struct heald_participant *me, int64_t *
     return -EBUSY;
 }
 
-const struct ipc_form ipc_rdlock_form = {.look = look_to_read};
-const struct ipc_form ipc_wrlock_form = {.look = look_to_write, .abandon = abandon_writing};
+const struct ipc_form ipc_rdlock_form = {.look = look_to_read, .kind = HEALD_OBJECT_RWLOCK};
+const struct ipc_form ipc_wrlock_form = {
+    .look = look_to_write, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
 
 /* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
 static int look_to_read_alone(void *object, struct heald_participant *me, int64_t *memory,
@@ -157,20 +159,32 @@ static int look_to_write_alone(void *object, struct heald_participant *me, int64
     return look_to_write(object, me, memory, wait);
 }
 
-static const struct ipc_form rdlock_alone = {.look = look_to_read_alone};
-static const struct ipc_form wrlock_alone = {.look = look_to_write_alone,
-                                             .abandon = abandon_writing};
+static const struct ipc_form rdlock_alone = {.look = look_to_read_alone,
+                                             .kind = HEALD_OBJECT_RWLOCK};
+static const struct ipc_form wrlock_alone = {
+    .look = look_to_write_alone, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
+
+static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
+                         struct heald_participant *me, int64_t deadline_ns, uint64_t site)
+{
+    if (me->is_traced)
+        ipc_order_wants(me, lock, site);
+    int err = ipc_block(form, lock, me, deadline_ns);
+    if (me->is_traced && (err == 0 || (err == -EOWNERDEAD && form == &wrlock_alone)))
+        ipc_order_took(me, lock);
+    return err;
+}
 
 int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
                         int64_t deadline_ns)
 {
-    return ipc_block(&rdlock_alone, lock, me, deadline_ns);
+    return lock_in_order(&rdlock_alone, lock, me, deadline_ns, IPC_SITE);
 }
 
 int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
                         int64_t deadline_ns)
 {
-    return ipc_block(&wrlock_alone, lock, me, deadline_ns);
+    return lock_in_order(&wrlock_alone, lock, me, deadline_ns, IPC_SITE);
 }
 
 int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me)
@@ -200,6 +214,8 @@ int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me)
         monitor_leave(&lock->monitor, me);
         return -EPERM;
     }
+    if (me->is_traced)
+        ipc_order_gave(me, lock);
     monitor_leave_and_tell(&lock->monitor, me);
     return 0;
 }

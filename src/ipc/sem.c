@@ -19,10 +19,8 @@ static uint64_t *permits_of(struct heald_sem *sem)
 /* Do the permits lie in the region? */
 static bool is_sound(const struct heald_sem *sem, const struct heald_participant *me)
 {
-    const char *end = me->region->base + me->region->size;
-
     return sem->permits <= HEALD_SEM_PERMITS_MAX &&
-           (size_t)(end - (const char *)(sem + 1)) / sizeof(uint64_t) >= sem->permits;
+           region_has(me->region, sem, HEALD_SEM_SIZE(sem->permits));
 }
 
 int heald_sem_init(struct heald_sem *sem, unsigned permits)
@@ -84,7 +82,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
     return err;
 }
 
-const struct ipc_form ipc_sem_form = {.look = look};
+const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM};
 
 int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t deadline_ns)
 {

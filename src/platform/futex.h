@@ -39,6 +39,9 @@ static inline void heald_plat_pause(void)
 #endif
 }
 
+/* Wakes all who wait for the word, which is as it was. */
+void heald_plat_word_wake(uint32_t *word);
+
 /*
  * Change the word and wake all who wait for it, in one step where the system can: then whoever is
  * killed has done both or neither. Release: what was written before is seen by those who see the

@@ -30,9 +30,14 @@ int heald_plat_draft_name(struct heald_draft *draft, const char *path);
 /* The draft, named or not, is no longer needed; the descriptor stays open. */
 void heald_plat_draft_end(struct heald_draft *draft);
 
-/* Memory without a name, which can neither shrink nor grow once it is sealed. */
+/* Memory without a name, which cannot shrink once it is sealed, nor grow unless it may. */
 int heald_plat_memfd(const char *name);
-int heald_plat_memfd_seal(int fd);
+int heald_plat_memfd_seal(int fd, bool may_grow);
+
+/* Who has a file open (flock(2)): alone, else -EWOULDBLOCK; or with others, for which it waits
+ * while somebody has it alone. Only those who ask are seen. */
+int heald_plat_file_claim(int fd);
+int heald_plat_file_share(int fd);
 
 /* Sets the size and has the room for it set aside, so that a full file system says so here and not
  * by SIGBUS. */
@@ -41,6 +46,9 @@ int heald_plat_reserve(int fd, uint64_t size);
 /* Zeroed private memory that a child of fork(2) finds zeroed. */
 int heald_plat_private(size_t size, void **ret_memory);
 void heald_plat_private_free(void *memory, size_t size);
+
+/* Since when the system runs: another number after each start of it; 0: not known. */
+uint64_t heald_plat_boot(void);
 
 /* When a process began, in the system's own unit; 0: not known. */
 uint64_t heald_plat_start_time(pid_t pid);

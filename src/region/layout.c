@@ -36,13 +36,22 @@ static uint64_t round_up(uint64_t n)
     return (n + REGION_ALIGN - 1) / REGION_ALIGN * REGION_ALIGN;
 }
 
-void region_layout(struct region_head *head, unsigned slots, uint64_t data_size)
+void region_layout(struct region_head *head, const struct region_shape *shape)
 {
-    head->slots = slots;
+    uint64_t order = shape->is_traced ? sizeof(struct region_order) : 0;
+
+    head->slots = shape->slots;
     head->slot_size = sizeof(struct region_slot);
+    head->names = shape->names;
+    head->flags = shape->is_traced ? REGION_TRACED : 0;
     head->slots_at = REGION_ALIGN;
-    head->data_at = REGION_ALIGN + round_up((uint64_t)slots * head->slot_size);
-    head->size = head->data_at + round_up(data_size);
+    head->order_at = REGION_ALIGN + round_up((uint64_t)shape->slots * head->slot_size);
+    head->names_at = head->order_at + round_up(order);
+    head->data_at = head->names_at + round_up(shape->names * sizeof(struct region_name));
+    head->heap_at = head->data_at + round_up(shape->data);
+    head->first_size = head->heap_at + round_up(shape->heap);
+    head->most_size = head->heap_at + round_up(shape->heap_most);
+    head->size = head->first_size;
 }
 
 void region_seal(struct region_head *head)
@@ -53,24 +62,56 @@ void region_seal(struct region_head *head)
     head->checksum = checksum_of(head);
 }
 
-int region_check(const struct region_head *head, uint64_t size)
+/* Do the offsets follow from the sizes? */
+static bool is_laid_out(const struct region_head *head)
 {
     struct region_head want = {0};
 
-    if (head->magic != REGION_MAGIC)
+    if (!head->slots || head->slots > REGION_SLOTS_MAX || head->names > REGION_NAMES_MAX ||
+        head->data_at >= head->heap_at || head->heap_at > head->first_size ||
+        head->first_size > head->most_size || head->most_size > UINT64_MAX / 4)
+        return false;
+    region_layout(&want, &(struct region_shape){.slots = head->slots,
+                                                .names = head->names,
+                                                .data = head->heap_at - head->data_at,
+                                                .heap = head->first_size - head->heap_at,
+                                                .heap_most = head->most_size - head->heap_at,
+                                                .is_traced = head->flags & REGION_TRACED});
+    return want.slots_at == head->slots_at && want.order_at == head->order_at &&
+           want.names_at == head->names_at && want.data_at == head->data_at &&
+           want.heap_at == head->heap_at && want.slot_size == head->slot_size &&
+           want.flags == head->flags;
+}
+
+int region_check(const struct region_head *head, uint64_t file_size, const char **ret_why)
+{
+    if (head->magic != REGION_MAGIC) {
+        *ret_why = "it does not begin as a region does";
         return -ENOEXEC;
-    if (head->version != REGION_VERSION)
+    }
+    if (head->version != REGION_VERSION) {
+        *ret_why = "its layout is of another version";
         return -EPROTONOSUPPORT;
-    if (head->checksum != checksum_of(head))
+    }
+    if (head->checksum != checksum_of(head)) {
+        *ret_why = "the checksum of its head is wrong";
         return -EBADMSG;
-    if (head->abi != abi_of_this_program())
+    }
+    if (head->abi != abi_of_this_program()) {
+        *ret_why = "its robust mutexes are of another C library";
         return -EPROTONOSUPPORT;
-    if (!head->slots || head->slots > REGION_SLOTS_MAX || head->size != size ||
-        head->data_at >= size)
+    }
+    if (!is_laid_out(head)) {
+        *ret_why = "the parts that its head names do not fit";
         return -EBADMSG;
-    region_layout(&want, head->slots, size - head->data_at);
-    return want.data_at == head->data_at && want.slots_at == head->slots_at &&
-                   want.slot_size == head->slot_size && want.size == size
-               ? 0
-               : -EBADMSG;
+    }
+    if (head->size < head->first_size || head->size > head->most_size) {
+        *ret_why = "the size in its head is out of range";
+        return -EBADMSG;
+    }
+    if (file_size < head->size) {
+        *ret_why = "its file is shorter than its head says";
+        return -EBADMSG;
+    }
+    return 0;
 }

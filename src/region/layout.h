@@ -1,53 +1,107 @@
 /*
- * region/layout.h: what lies in a region: head, slots, data, in this order.
+ * region/layout.h: what lies in a region, in this order: head, slots, the order of locks where it
+ * is recorded, names, data, heap.
  *
- * The head is written once, before the region has a name, and carries its own checksum; the slots
- * change hands by their lifelines. A reader copies the head first and then checks and uses the copy
- * alone.
+ * The head is written once, before the region has a name, and carries its own checksum; only what
+ * stands behind that changes. The slots change hands by their lifelines. A reader copies the head
+ * first and then checks and uses the copy alone.
  */
 #ifndef HEALD_SRC_REGION_LAYOUT_H
 #define HEALD_SRC_REGION_LAYOUT_H
 
+#include <heald/object.h>
+
 #include "platform/lifeline.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { REGION_VERSION = 1, REGION_ALIGN = 4096, REGION_SLOTS_MAX = 4096 };
+enum {
+    REGION_VERSION = 2,
+    REGION_ALIGN = 4096,
+    REGION_SLOTS_MAX = 4096,
+    REGION_NAMES_MAX = 65536,
+    REGION_PLACES = 4,
+    REGION_ORDER_MAX = 64
+};
 
 #define REGION_MAGIC UINT64_C(0x6e6f676572646c68) /* "hldregon" on little-endian machines */
 
+/* A place in the line for an object. Written by its participant alone, read by anybody. */
+struct region_place {
+    uint64_t object; /* atomic: where it is; 0: this is no place */
+    int64_t since;   /* atomic */
+    uint32_t kind;   /* atomic: enum heald_object_type */
+    uint32_t flags;  /* atomic: enum heald_wait_flag */
+};
+
 /* One participant, or the place for one. */
 struct region_slot {
-    struct heald_lifeline life; /* held by the participant; guards all below but `bell` */
+    struct heald_lifeline life; /* held by the participant; guards what follows up to `bell` */
     uint32_t generation;        /* atomic: odd while somebody is attached; never goes back */
     uint32_t bell;              /* atomic: changes when somebody has died: look again */
     int64_t pid;
     uint64_t thread, pid_space;
+    struct region_place places[REGION_PLACES];
 };
+
+/* A lock was taken while another was held, first by `who` at `site`. */
+struct region_edge {
+    uint64_t site; /* atomic */
+    uint64_t who;  /* atomic: pid << 32 | thread; 0: never */
+};
+
+/* In which order locks are taken (ipc/order.c). */
+struct region_order {
+    uint64_t locks[REGION_ORDER_MAX]; /* atomic: where they are; 0: free */
+    struct region_edge edges[REGION_ORDER_MAX][REGION_ORDER_MAX]; /* of [held][wanted] */
+    uint64_t reported[REGION_ORDER_MAX]; /* atomic: a bit for each `wanted`: it is an inversion */
+};
+
+/* One name of the directory (store/names.c). */
+struct region_name {
+    uint64_t at; /* atomic: what has the name; 0: this is no name */
+    uint64_t size;
+    uint32_t type;
+    uint32_t is_allocated; /* from the heap */
+    char name[HEALD_NAME_MAX + 1];
+};
+
+enum { REGION_TRACED = 1 };
 
 struct region_head {
     uint64_t magic;
     uint32_t version;
     uint32_t abi; /* of what the C library puts into a slot */
-    uint64_t size;
-    uint64_t slots_at, data_at;
-    uint32_t slots, slot_size;
+    uint64_t slots_at, order_at, names_at, data_at, heap_at;
+    uint64_t first_size, most_size; /* as it was made, and as large as it may become */
+    uint32_t slots, slot_size, names, flags;
     int64_t creator_pid;
     uint64_t creator_start_time;
     uint64_t checksum; /* of all above */
+    uint64_t size;     /* atomic: now; a file that is longer was being made so */
     uint64_t deaths;   /* atomic */
+    uint64_t boot;     /* heald_plat_boot() of those who are attached */
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_ALIGN, "slots begin on the second page");
 _Static_assert(sizeof(struct region_slot) % 8 == 0, "slots follow each other");
+_Static_assert(sizeof(struct region_name) % 8 == 0, "names follow each other");
 
-/* Fills in what follows from the number of slots and the size of the data. */
-void region_layout(struct region_head *head, unsigned slots, uint64_t data_size);
+/* What the sizes follow from. */
+struct region_shape {
+    unsigned slots, names;
+    uint64_t data, heap, heap_most;
+    bool is_traced;
+};
+
+void region_layout(struct region_head *head, const struct region_shape *shape);
 
 /* Closes the head: magic, version and checksum. */
 void region_seal(struct region_head *head);
 
-/* Is it a head that describes a region of this size? 0, -ENOEXEC, -EPROTONOSUPPORT, -EBADMSG. */
-int region_check(const struct region_head *head, uint64_t size);
+/* Is it a head that describes a region in a file of this size? 0, -ENOEXEC, -EPROTONOSUPPORT,
+ * -EBADMSG, and which check it was. */
+int region_check(const struct region_head *head, uint64_t file_size, const char **ret_why);
 
 #endif

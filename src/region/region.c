@@ -1,59 +1,24 @@
 /*
- * region/region.c: making, opening and closing regions. Any thread; a handle is closed once.
+ * region/region.c: a region that is mapped: its handle, its data, its size. Any thread; a handle is
+ * closed once.
  *
- * A region is made as a file without a name, filled, and then given its name by link(2), which
- * refuses when there is one: so it is there whole or not at all, two who make the same one agree on
- * one of them, and who is killed halfway leaves nothing.
+ * All of the region that there may ever be is mapped from the start. What the file does not have
+ * yet must not be touched (SIGBUS); it is there once the file was made longer, without mapping
+ * anything anew, so growing moves nothing and nobody has to be told. `size` in the head says how
+ * far it reaches; it only becomes larger, after the file did.
  */
 #include "region/region.h"
 
 #include "platform/shm.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIZE_DEFAULT = 64 * 1024, PARTICIPANTS_DEFAULT = 64, MODE_DEFAULT = 0600, RACES_MAX = 100 };
-
-enum { REGION_FLAGS = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE | HEALD_REGION_ANY_OWNER };
-
-static const char file_prefix[] = "file:";
-
-/* The file of a region's name. */
-static int path_of(const char *name, char path[PATH_MAX])
-{
-    size_t prefix = sizeof file_prefix - 1;
-    bool is_file = name && strncmp(name, file_prefix, prefix) == 0;
-
-    if (!name || (!is_file && name[0] != '/'))
-        return -EINVAL;
-    if (is_file)
-        name += prefix;
-    if (!*name || (!is_file && (!name[1] || strchr(name + 1, '/') || name[1] == '.')))
-        return -EINVAL;
-    if (!is_file && strlen(name + 1) > NAME_MAX)
-        return -ENAMETOOLONG;
-    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald_shm_folder, name);
-    return n < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-static int settle_options(struct heald_region_options *o)
-{
-    o->size = o->size ? o->size : SIZE_DEFAULT;
-    o->participants = o->participants ? o->participants : PARTICIPANTS_DEFAULT;
-    o->mode = o->mode ? o->mode : MODE_DEFAULT;
-    if (o->participants > REGION_SLOTS_MAX || o->size > SIZE_MAX / 4 || o->mode & ~(mode_t)0777)
-        return -EINVAL;
-    return 0;
-}
-
-/* A handle for a region that is mapped already; takes over fd. */
-static int adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
+int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
                  int fd)
 {
     struct heald_region *region = malloc(sizeof *region);
@@ -66,23 +31,33 @@ static int adopt(struct heald_region **ret_region, char *base, const struct regi
     }
     *region = (struct heald_region){
         .base = base,
-        .size = head->size,
+        .names_at = head->names_at,
         .data_at = head->data_at,
+        .heap_at = head->heap_at,
+        .first_size = head->first_size,
+        .most_size = head->most_size,
         .slots = (struct region_slot *)(void *)(base + head->slots_at),
+        .names = (struct region_name *)(void *)(base + head->names_at),
         .local = local,
         .pid_space = heald_plat_pid_space(),
         .slot_count = head->slots,
+        .name_count = head->names,
         .fd = fd,
     };
+    if (head->flags & REGION_TRACED)
+        region->order = (struct region_order *)(void *)(base + head->order_at);
+    region->local->is_first = true;
     *ret_region = region;
     return 0;
 }
 
-static int map(int fd, uint64_t size, char **ret_base)
+int region_map(int fd, uint64_t size, bool read_only, char **ret_base)
 {
+    int prot = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+
     if (size > SIZE_MAX)
         return -ENOMEM;
-    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *base = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
 
     if (base == MAP_FAILED)
         return -errno;
@@ -90,212 +65,52 @@ static int map(int fd, uint64_t size, char **ret_base)
     return 0;
 }
 
-/* Everything in a region that nobody else can see yet. */
-static int fill(char *base, struct region_head *head, const struct heald_region_options *o)
+/* Nobody else has it open: the name goes, unless it is another's by now. A child of fork(2) does
+ * not decide that for its parent. */
+static void take_name_away(struct heald_region *region)
 {
-    struct region_slot *slots = (struct region_slot *)(void *)(base + head->slots_at);
-    int err = 0;
+    struct stat mine, named;
 
-    for (unsigned i = 0; i < head->slots && !err; i++)
-        err = heald_plat_life_init(&slots[i].life);
-    if (!err && o->init)
-        err = o->init(base + head->data_at, (size_t)(head->size - head->data_at), o->ctx);
-    if (err)
-        return err;
-    head->creator_pid = getpid();
-    head->creator_start_time = heald_plat_start_time(getpid());
-    region_seal(head);
-    memcpy(base, head, sizeof *head);
-    return 0;
-}
-
-/* Makes a region of an empty file. Takes over fd when it succeeds. */
-static int make(struct heald_region **ret_region, int fd, const struct heald_region_options *o)
-{
-    struct region_head head = {0};
-    char *base = NULL;
-
-    region_layout(&head, o->participants, o->size);
-    int err = heald_plat_reserve(fd, head.size);
-    if (!err)
-        err = map(fd, head.size, &base);
-    if (err)
-        return err;
-    err = fill(base, &head, o);
-    if (!err)
-        err = adopt(ret_region, base, &head, fd);
-    if (err)
-        munmap(base, head.size);
-    return err;
-}
-
-static int create(struct heald_region **ret_region, const char *path,
-                  const struct heald_region_options *o)
-{
-    struct heald_draft draft;
-    int err = heald_plat_draft_open(&draft, path, o->mode);
-
-    if (err)
-        return err;
-    err = make(ret_region, draft.fd, o);
-    if (err)
-        close(draft.fd);
-    if (!err && (err = heald_plat_draft_name(&draft, path)))
-        heald_region_close(*ret_region);
-    heald_plat_draft_end(&draft);
-    return err;
-}
-
-/* Takes over fd when it succeeds. any_owner: a stranger's is welcome. */
-static int open_fd(struct heald_region **ret_region, int fd, bool any_owner)
-{
-    struct region_head head;
-    struct stat st;
-    char *base = NULL;
-
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof head)
-        return -ENOEXEC;
-    if (!any_owner && st.st_uid != geteuid() && st.st_uid != 0)
-        return -EPERM;
-    ssize_t n = pread(fd, &head, sizeof head, 0);
-    if (n < 0)
-        return -errno;
-    int err = n < (ssize_t)sizeof head ? -ENOEXEC : region_check(&head, (uint64_t)st.st_size);
-    if (!err)
-        err = map(fd, head.size, &base);
-    if (err)
-        return err;
-    err = adopt(ret_region, base, &head, fd);
-    if (err)
-        munmap(base, head.size);
-    return err;
-}
-
-static int open_path(struct heald_region **ret_region, const char *path, int flags)
-{
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (fd < 0)
-        return -errno;
-    int err = open_fd(ret_region, fd, flags & HEALD_REGION_ANY_OWNER);
-    if (err)
-        close(fd);
-    return err;
-}
-
-/* Open or create: whichever of the two fails because of another process is tried again. */
-static int open_or_create(struct heald_region **ret_region, const char *path, int flags,
-                          const struct heald_region_options *o)
-{
-    for (int race = 0; race < RACES_MAX; race++) {
-        int err = flags & HEALD_REGION_EXCLUSIVE ? -ENOENT : open_path(ret_region, path, flags);
-        if (err != -ENOENT || !(flags & HEALD_REGION_CREATE))
-            return err;
-        err = create(ret_region, path, o);
-        if (err != -EEXIST || flags & HEALD_REGION_EXCLUSIVE)
-            return err;
-    }
-    return -EAGAIN;
-}
-
-int heald_region_open(struct heald_region **ret_region, const char *name, int flags,
-                      const struct heald_region_options *options)
-{
-    struct heald_region_options o = options ? *options : (struct heald_region_options){0};
-    struct heald_region *region;
-    char path[PATH_MAX];
-    int err = path_of(name, path);
-
-    if (!err && (flags & ~REGION_FLAGS ||
-                 (flags & HEALD_REGION_EXCLUSIVE && !(flags & HEALD_REGION_CREATE))))
-        err = -EINVAL;
-    if (!err)
-        err = settle_options(&o);
-    if (!err)
-        err = open_or_create(&region, path, flags, &o);
-    if (!err)
-        *ret_region = region;
-    return err;
-}
-
-int heald_region_create_memfd(struct heald_region **ret_region,
-                              const struct heald_region_options *options)
-{
-    struct heald_region_options o = options ? *options : (struct heald_region_options){0};
-    struct heald_region *region;
-    uint64_t memory = heald_plat_memory();
-    int err = settle_options(&o);
-
-    /* No file system bounds it, and the system would rather kill somebody than refuse it. */
-    if (!err && memory && o.size > memory)
-        err = -ENOSPC;
-    int fd = err ? err : heald_plat_memfd("heald");
-
-    if (fd < 0)
-        return fd;
-    err = make(&region, fd, &o);
-    if (err) {
-        close(fd);
-        return err;
-    }
-    if ((err = heald_plat_memfd_seal(fd))) {
-        heald_region_close(region);
-        return err;
-    }
-    *ret_region = region;
-    return 0;
-}
-
-int heald_region_open_fd(struct heald_region **ret_region, int fd)
-{
-    struct heald_region *region;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-    if (copy < 0)
-        return -errno;
-    int err = open_fd(&region, copy, true);
-    if (err)
-        close(copy);
-    else
-        *ret_region = region;
-    return err;
+    if (region->local->is_first && heald_plat_file_claim(region->fd) == 0 &&
+        fstat(region->fd, &mine) == 0 && stat(region->temporary, &named) == 0 &&
+        mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+        unlink(region->temporary);
 }
 
 int heald_region_close(struct heald_region *region)
 {
     if (region_in_use(region))
         return -EBUSY;
-    munmap(region->base, region->size);
+    if (region->temporary)
+        take_name_away(region);
+    munmap(region->base, region->most_size);
     heald_plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
+    free(region->temporary);
     free(region);
     return 0;
 }
 
-/* So that a slip of the pen does not cost a file that is something else. */
-static int is_region(const char *path)
+static struct region_head *head_of(const struct heald_region *region)
 {
-    uint64_t magic = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (fd < 0)
-        return -errno;
-    ssize_t n = pread(fd, &magic, sizeof magic, 0);
-    close(fd);
-    return n == (ssize_t)sizeof magic && magic == REGION_MAGIC ? 0 : -ENOEXEC;
+    return (struct region_head *)(void *)region->base;
 }
 
-int heald_region_unlink(const char *name)
+uint64_t region_size(const struct heald_region *region)
 {
-    char path[PATH_MAX];
-    int err = path_of(name, path);
+    /* Acquire: pairs with region_grow(). */
+    uint64_t size = __atomic_load_n(&head_of(region)->size, __ATOMIC_ACQUIRE);
+    return size < region->most_size ? size : region->most_size;
+}
 
+int region_grow(struct heald_region *region, uint64_t size)
+{
+    if (size > region->most_size)
+        return -ENOMEM;
+    int err = heald_plat_reserve(region->fd, size);
     if (!err)
-        err = is_region(path);
-    if (!err && unlink(path) < 0)
-        err = -errno;
+        /* Release: pairs with region_size(): what is within it is there. */
+        __atomic_store_n(&head_of(region)->size, size, __ATOMIC_RELEASE);
     return err;
 }
 
@@ -311,5 +126,43 @@ void *heald_region_data(const struct heald_region *region)
 
 size_t heald_region_size(const struct heald_region *region)
 {
-    return (size_t)(region->size - region->data_at);
+    return (size_t)(region->heap_at - region->data_at);
+}
+
+void *heald_at(const struct heald_region *region, uint64_t offset)
+{
+    return offset >= region->data_at && offset < region_size(region) ? region->base + offset : NULL;
+}
+
+uint64_t heald_offset(const struct heald_region *region, const void *address)
+{
+    uintptr_t at = (uintptr_t)address - (uintptr_t)region->base;
+    return at >= region->data_at && at < region_size(region) ? at : 0;
+}
+
+bool region_has(const struct heald_region *region, const void *object, size_t size)
+{
+    uint64_t at = heald_offset(region, object);
+    return at && size <= region_size(region) - at;
+}
+
+void heald_region_on_inversion(struct heald_region *region,
+                               void (*fn)(const struct heald_inversion *inversion, void *ctx),
+                               void *ctx)
+{
+    region->on_inversion = fn;
+    region->inversion_ctx = ctx;
+}
+
+void heald_region_stats(struct heald_region *region, struct heald_region_stats *ret_stats)
+{
+    *ret_stats = (struct heald_region_stats){
+        .most = region->slot_count,
+        .deaths = __atomic_load_n(&head_of(region)->deaths, __ATOMIC_RELAXED),
+        .size = region_size(region),
+        .size_most = region->most_size,
+    };
+    for (unsigned i = 0; i < region->slot_count; i++)
+        ret_stats->participants +=
+            __atomic_load_n(&region->slots[i].generation, __ATOMIC_RELAXED) & 1;
 }

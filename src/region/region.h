@@ -10,17 +10,26 @@
 #include "platform/futex.h"
 #include "region/layout.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct heald_region {
     char *base;
-    uint64_t size, data_at;
+    uint64_t names_at, data_at, heap_at, first_size, most_size;
     struct region_slot *slots;
+    struct region_name *names;
+    struct region_order *order; /* NULL: is not recorded */
     struct region_local *local;
     uint64_t pid_space;
-    unsigned slot_count;
+    unsigned slot_count, name_count;
     int fd;
+    bool is_read_only;
+    char *temporary; /* the path of one whose name goes with its last user, or NULL */
+    void (*on_inversion)(const struct heald_inversion *inversion, void *ctx);
+    void *inversion_ctx;
 };
+
+enum { REGION_HELD_MAX = 16 };
 
 /*
  * Lies in region_local: `id` 0 is nobody.
@@ -30,14 +39,19 @@ struct heald_region {
  */
 struct heald_participant {
     uint64_t id;
+    uint64_t who; /* pid << 32 | thread, for people */
     struct heald_region *region;
     struct region_slot *slot;
-    int pending; /* atomic: ops that wait in loops */
+    int pending;              /* atomic: ops that wait in loops */
+    bool is_traced;           /* its region records the order of locks */
+    unsigned char held_count; /* of `held`, then */
+    uint64_t held[REGION_HELD_MAX];
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */
 struct region_local {
     int leaving;                             /* atomic: how many are in heald_detach() */
+    bool is_first;                           /* the process that opened it, no child of that */
     struct heald_participant participants[]; /* one for each slot */
 };
 
@@ -61,8 +75,44 @@ static inline uint32_t *region_half(uint64_t *word)
     return (uint32_t *)(void *)word + is_big_endian;
 }
 
+/* The file of a region's name: 0, -EINVAL, -ENAMETOOLONG. */
+int region_path(const char *name, char path[PATH_MAX]);
+
+/* Maps a region of this size; a handle for it, which takes over base and fd. */
+int region_map(int fd, uint64_t size, bool read_only, char **ret_base);
+int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
+                 int fd);
+
+/* The only user has opened it: if it was last used before the machine was started, all who were
+ * attached then are gone. */
+void region_start_anew(struct heald_region *region);
+
+/* How far it reaches now; makes it reach further: 0, -ENOMEM, or -errno of the file system. Only
+ * under the lock of the heap. */
+uint64_t region_size(const struct heald_region *region);
+int region_grow(struct heald_region *region, uint64_t size);
+
+/* Does all of this lie in the region, behind its slots and names? */
+bool region_has(const struct heald_region *region, const void *object, size_t size);
+
+/*
+ * A place in the line for an object, from the moment that a participant must wait for it: for the
+ * tools, and for locks that are fair. 0: all places of the participant are taken; so it waits
+ * without one.
+ */
+unsigned region_line_up(struct heald_participant *me, const void *object,
+                        enum heald_object_type kind, unsigned flags);
+void region_step_out(struct heald_participant *me, unsigned place);
+
+/* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:
+ * there are others behind. */
+uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind);
+
 /* Is a participant of this process attached? */
 bool region_in_use(struct heald_region *region);
+
+/* The id of the participant that is attached there; 0: nobody is. */
+uint64_t region_id_of(const struct heald_region *region, const struct region_slot *slot);
 
 /*
  * Whether the participant of an id is there still. -EOWNERDEAD: it is gone, and everybody who waits

@@ -63,6 +63,17 @@ static uint32_t generation_of(const struct region_slot *slot)
     return __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
 }
 
+static uint64_t make_id(uint32_t generation, size_t index)
+{
+    return (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT;
+}
+
+uint64_t region_id_of(const struct heald_region *region, const struct region_slot *slot)
+{
+    uint32_t generation = generation_of(slot);
+    return generation & 1 ? make_id(generation, (size_t)(slot - region->slots)) : 0;
+}
+
 /* The holder has died. True: the caller is the one who settled it. */
 static bool settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
@@ -210,13 +221,17 @@ static struct heald_participant *occupy(struct heald_region *region, unsigned in
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, region->pid_space, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < REGION_PLACES; i++)
+        __atomic_store_n(&slot->places[i].object, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
     me->slot = slot;
+    me->who = (uint64_t)getpid() << 32 | (uint32_t)slot->thread;
+    me->is_traced = region->order != NULL;
+    me->held_count = 0;
     /* Relaxed: the others that read it only ask whether it is 0. */
-    __atomic_store_n(&me->id, (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT,
-                     __ATOMIC_RELAXED);
+    __atomic_store_n(&me->id, make_id(generation, index), __ATOMIC_RELAXED);
     return me;
 }
 
@@ -224,6 +239,8 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
 {
     int last = -EUSERS;
 
+    if (region->is_read_only)
+        return -EACCES;
     for (unsigned i = 0; i < region->slot_count; i++) {
         int err = take_slot(region, &region->slots[i]);
         if (!err) {
@@ -251,6 +268,20 @@ void heald_detach(struct heald_participant *me)
     __atomic_fetch_sub(&region->local->leaving, 1, __ATOMIC_RELEASE);
 }
 
+void region_start_anew(struct heald_region *region)
+{
+    struct region_head *head = (struct region_head *)(void *)region->base;
+    uint64_t boot = heald_plat_boot();
+
+    if (!boot || head->boot == boot)
+        return;
+    for (unsigned i = 0; i < region->slot_count; i++) {
+        settle(region, &region->slots[i], generation_of(&region->slots[i]));
+        heald_plat_life_init(&region->slots[i].life);
+    }
+    head->boot = boot;
+}
+
 bool region_in_use(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
@@ -261,15 +292,4 @@ bool region_in_use(struct heald_region *region)
             return true;
     }
     return __atomic_load_n(&region->local->leaving, __ATOMIC_ACQUIRE);
-}
-
-void heald_region_stats(struct heald_region *region, struct heald_region_stats *ret_stats)
-{
-    const struct region_head *head = (const struct region_head *)(const void *)region->base;
-
-    *ret_stats = (struct heald_region_stats){
-        .most = region->slot_count, .deaths = __atomic_load_n(&head->deaths, __ATOMIC_RELAXED)};
-    for (unsigned i = 0; i < region->slot_count; i++)
-        ret_stats->participants +=
-            __atomic_load_n(&region->slots[i].generation, __ATOMIC_RELAXED) & 1;
 }

@@ -181,7 +181,8 @@ HEALD_CASE(killed_at_each_instruction)
 {
     const char *stride_text = getenv("HEALD_CRASH_STRIDE");
     unsigned long stride = stride_text ? strtoul(stride_text, NULL, 10) : STRIDE_DEFAULT, n = 0;
-    struct heald_region_options o = {.participants = 4, .size = sizeof(struct scene_data)};
+    struct heald_region_options o = {
+        .participants = 4, .size = sizeof(struct scene_data), .heap = 1, .names = 2};
     char name[64];
     const struct scene *scene = &crash_scenes[_i];
     struct stage st = {0};

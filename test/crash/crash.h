@@ -18,11 +18,12 @@ struct scene_data {
     struct heald_rwlock lock;
     struct heald_barrier barrier;
     struct heald_once once;
-    long a, b;   /* equal but while the mutex is held */
-    int turn;    /* the condition: guarded by the mutex */
-    int waiting; /* who is about to wait for the turn; guarded by the mutex */
-    int through; /* atomic: the survivor has done what he came for */
-    long mended; /* how often what a dead one left was mended */
+    long a, b;         /* equal but while the mutex is held */
+    int turn;          /* the condition: guarded by the mutex */
+    int waiting;       /* who is about to wait for the turn; guarded by the mutex */
+    int through;       /* atomic: the survivor has done what he came for */
+    long mended;       /* how often what a dead one left was mended */
+    uint64_t where[3]; /* what was handed out */
 };
 
 struct stage {

@@ -264,6 +264,106 @@ static bool once_works(struct stage *st)
     return st->data->a == 1 && st->data->b == 1;
 }
 
+/* The heap and its names. Three blocks, so that one that is freed has neighbours. */
+
+static void set_up_heap(struct stage *st)
+{
+    for (int i = 0; i < 3; i++)
+        must(heald_alloc(st->me, 100, &st->data->where[i]) == 0);
+}
+
+static void use_heap(struct stage *st)
+{
+    must(heald_free(st->me, &st->data->where[1]) == 0);
+    must(heald_free(st->me, &st->data->where[0]) == 0);
+    must(heald_alloc(st->me, 60, &st->data->where[0]) == 0);
+    must(heald_alloc(st->me, 300, &st->data->where[1]) == 0);
+}
+
+/* Nothing is lost: what is handed out is what the words refer to. */
+static bool heap_works(struct stage *st)
+{
+    struct heald_heap_stats before, after;
+    unsigned blocks = 0;
+
+    if (heald_heap_stats(st->me, &before) != 0)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        blocks += st->data->where[i] != 0;
+        if (heald_free(st->me, &st->data->where[i]) != 0)
+            return false;
+    }
+    return before.blocks == blocks && heald_heap_stats(st->me, &after) == 0 && after.used == 0;
+}
+
+/* A heap grows but once: each play has a region of its own, full but for a little. */
+static struct stage growing;
+
+static void set_up_growing(struct stage *st)
+{
+    struct heald_region_options o = {.participants = 2, .size = 64, .heap = 1};
+    struct heald_heap_stats stats;
+
+    (void)st;
+    must(heald_region_create_memfd(&growing.region, &o) == 0);
+    must(heald_attach(growing.region, &growing.me) == 0);
+    must(heald_heap_stats(growing.me, &stats) == 0);
+    must(heald_alloc(growing.me, (size_t)stats.largest - 600, heald_region_data(growing.region)) ==
+         0);
+}
+
+static void attach_growing(struct stage *st)
+{
+    (void)st;
+    must(heald_attach(growing.region, &growing.me) == 0);
+}
+
+static void grow(struct stage *st)
+{
+    (void)st;
+    must(heald_alloc(growing.me, 1000, (uint64_t *)heald_region_data(growing.region) + 1) == 0);
+}
+
+static bool growing_works(struct stage *st)
+{
+    uint64_t *where = heald_region_data(growing.region);
+    struct heald_heap_stats stats;
+    bool works = heald_free(growing.me, &where[1]) == 0;
+
+    grow(st);
+    works = works && heald_heap_stats(growing.me, &stats) == 0 && stats.blocks == 2;
+    heald_detach(growing.me);
+    return heald_region_close(growing.region) == 0 && works;
+}
+
+static const struct heald_object_options door = {.type = HEALD_OBJECT_MUTEX};
+
+static void use_name(struct stage *st)
+{
+    void *object;
+
+    must(heald_object_open(st->me, "door", &door, &object, NULL) == 0);
+    must(heald_object_remove(st->me, "door") == 0);
+}
+
+static bool names_work(struct stage *st)
+{
+    int err = heald_object_remove(st->me, "door");
+
+    if (err != 0 && err != -ENOENT)
+        return false;
+    use_name(st);
+    return heap_works(st);
+}
+
+/* Fair: the victim and the survivor stand in line, in this order or the other. */
+
+static void hold_fair(struct stage *st)
+{
+    must(heald_mutex_init(&st->data->mutex, HEALD_MUTEX_FAIR) == 0);
+    lock_or_die(st);
+}
+
 /* Regions. */
 
 static void attach_again(struct stage *st)
@@ -353,6 +453,11 @@ const struct scene crash_scenes[] = {
     {"rwlock: reader", false, set_up, nothing, read_section, NULL, NULL, lock_works},
     {"barrier: the last to come", true, set_up, nothing, come, NULL, come, barrier_works},
     {"once", false, set_up, nothing, do_once, NULL, NULL, once_works},
+    {"fair: woken waiter, somebody waits", true, hold_fair, nothing, section, unlock, section,
+     section_works},
+    {"heap: free and allocate", false, set_up_heap, nothing, use_heap, NULL, NULL, heap_works},
+    {"heap: grow", false, set_up_growing, attach_growing, grow, NULL, NULL, growing_works},
+    {"name: make and remove", false, nothing, nothing, use_name, NULL, NULL, names_work},
     {"region: attach and detach", false, nothing, nothing, attach_again, NULL, NULL, attach_works},
     {"region: make", false, name_region, nothing, make_region, NULL, NULL, region_works},
 };

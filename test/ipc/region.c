@@ -60,7 +60,7 @@ HEALD_CASE(options_out_of_range)
     struct heald_region *r;
 
     name_it();
-    ck_assert_int_eq(heald_region_open(&r, name, 8, NULL), -EINVAL);
+    ck_assert_int_eq(heald_region_open(&r, name, 32, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, HEALD_REGION_EXCLUSIVE, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &many), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &mode), -EINVAL);
@@ -161,7 +161,7 @@ static void use(struct heald_region *r)
     heald_detach(me);
 }
 
-enum { HEAD_BYTES = 72, SLOTS_AT = 4096, SLOT_BYTES = 128 };
+enum { HEAD_BYTES = 120, SLOTS_AT = 4096, SLOT_BYTES = 336 };
 
 /* Every byte of the head and of the slots turned round: an error, or a region that works; never a
  * crash, and never a wait beyond its deadline. */
@@ -410,6 +410,53 @@ HEALD_CASE(all_who_make_it_get_the_same)
     heald_region_unlink(name);
 }
 
+HEALD_CASE(says_what_is_wrong)
+{
+    const char *why = "";
+    struct heald_region_options o = {.ret_why = &why, .participants = 2};
+    struct heald_region *r, *b;
+
+    name_it();
+    ck_assert_int_eq(heald_region_open(&r, name, ANEW, &o), 0);
+    ck_assert_ptr_null(why);
+    uint64_t *head = (uint64_t *)(void *)((char *)heald_region_data(r) - 8192);
+    head[0]++;
+    ck_assert_int_eq(heald_region_open(&b, name, 0, &o), -ENOEXEC);
+    ck_assert_ptr_nonnull(strstr(why, "does not begin"));
+    head[0]--;
+    head[1]++;
+    ck_assert_int_eq(heald_region_open(&b, name, 0, &o), -EPROTONOSUPPORT);
+    ck_assert_ptr_nonnull(strstr(why, "version"));
+    head[1]--;
+    head[5]++;
+    ck_assert_int_eq(heald_region_open(&b, name, 0, &o), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(why, "checksum"));
+    head[5]--;
+    ck_assert_int_eq(ftruncate(heald_region_fd(r), 8192), 0);
+    ck_assert_int_eq(heald_region_open(&b, name, 0, &o), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(why, "shorter"));
+    ck_assert_int_eq(heald_region_unlink(name), 0);
+    ck_assert_int_eq(ftruncate(heald_region_fd(r), 1 << 20), 0);
+    heald_region_close(r);
+}
+
+HEALD_CASE(looked_at_only)
+{
+    struct heald_region *r, *b;
+    struct heald_participant *me;
+
+    name_it();
+    ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
+    strcpy(heald_region_data(r), "hello");
+    ck_assert_int_eq(heald_region_open(&b, name, HEALD_REGION_READ_ONLY | CREATE, NULL), -EINVAL);
+    ck_assert_int_eq(heald_region_open(&b, name, HEALD_REGION_READ_ONLY, NULL), 0);
+    ck_assert_str_eq(heald_region_data(b), "hello");
+    ck_assert_int_eq(heald_attach(b, &me), -EACCES);
+    heald_region_close(b);
+    heald_region_close(r);
+    heald_region_unlink(name);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("region");
@@ -417,6 +464,8 @@ int main(void)
 
     harness_add(group, made_opened_and_unlinked);
     harness_add(group, names_that_are_none);
+    harness_add(group, says_what_is_wrong);
+    harness_add(group, looked_at_only);
     harness_add(group, options_out_of_range);
     harness_add(group, filled_before_it_has_a_name);
     harness_add(group, private_by_default);

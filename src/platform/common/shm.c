@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,6 +46,21 @@ int heald_plat_reserve(int fd, uint64_t size)
     if (err == EINVAL || err == EOPNOTSUPP)
         err = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
     return -err;
+}
+
+int heald_plat_file_claim(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+int heald_plat_file_share(int fd)
+{
+    int err;
+
+    do
+        err = flock(fd, LOCK_SH) < 0 ? -errno : 0;
+    while (err == -EINTR);
+    return err;
 }
 
 static int wipe_on_fork(void *memory, size_t size)

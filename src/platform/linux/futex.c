@@ -63,7 +63,7 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
     return -errno;
 }
 
-static void wake(uint32_t *word)
+void heald_plat_word_wake(uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
@@ -82,7 +82,7 @@ void heald_plat_word_set(uint32_t *word, int value)
     if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff))
         return;
     __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
-    wake(word);
+    heald_plat_word_wake(word);
 }
 
 void heald_plat_word_count(uint32_t *word)
@@ -90,5 +90,5 @@ void heald_plat_word_count(uint32_t *word)
     if (change_and_wake(word, FUTEX_OP_ADD, 1))
         return;
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
-    wake(word);
+    heald_plat_word_wake(word);
 }

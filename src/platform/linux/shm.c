@@ -58,9 +58,33 @@ int heald_plat_memfd(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int heald_plat_memfd_seal(int fd)
+int heald_plat_memfd_seal(int fd, bool may_grow)
 {
-    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
+    int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
+    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+/* A file of /proc as text. */
+static void read_text(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+}
+
+/* The digits of a random number. */
+uint64_t heald_plat_boot(void)
+{
+    uint64_t boot = 0;
+    char text[64];
+
+    read_text("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    for (const char *p = text; *p; p++)
+        boot = boot * 31 + (unsigned char)*p;
+    return boot;
 }
 
 /* The 22nd field of /proc/PID/stat; the second may hold blanks and brackets. */
@@ -70,12 +94,7 @@ uint64_t heald_plat_start_time(pid_t pid)
     unsigned long long start = 0;
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
+    read_text(path, text, sizeof text);
     const char *p = strrchr(text, ')');
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');

@@ -46,3 +46,8 @@ void heald_plat_word_count(uint32_t *word)
 {
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
 }
+
+void heald_plat_word_wake(uint32_t *word)
+{
+    (void)word;
+}

@@ -24,10 +24,16 @@ int heald_plat_memfd(const char *name)
     return -ENOSYS;
 }
 
-int heald_plat_memfd_seal(int fd)
+int heald_plat_memfd_seal(int fd, bool may_grow)
 {
     (void)fd;
+    (void)may_grow;
     return -ENOSYS;
+}
+
+uint64_t heald_plat_boot(void)
+{
+    return 0;
 }
 
 uint64_t heald_plat_start_time(pid_t pid)

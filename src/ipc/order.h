@@ -1,0 +1,16 @@
+/*
+ * ipc/order.h: in which order locks are taken, in regions that record it.
+ */
+#ifndef HEALD_SRC_IPC_ORDER_H
+#define HEALD_SRC_IPC_ORDER_H
+
+#include "region/region.h"
+
+/* The participant is about to lock an object, at `site`. */
+void ipc_order_wants(struct heald_participant *me, const void *object, uint64_t site);
+
+/* It has it; or not any more. */
+void ipc_order_took(struct heald_participant *me, const void *object);
+void ipc_order_gave(struct heald_participant *me, const void *object);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * region/open.c: making, opening and naming regions. Any thread.
+ *
+ * A region is made as a file without a name, filled, and then given its name by link(2), which
+ * refuses when there is one: so it is there whole or not at all, two who make the same one agree on
+ * one of them, and who is killed halfway leaves nothing.
+ *
+ * Whoever has a region open holds a shared flock(2) on it, which the kernel lets go when the last
+ * process that has it mapped is gone. Who can have it alone is the only user: he clears away those
+ * who were attached when the machine stopped, or takes the name of one that is no longer wanted. So
+ * who has opened a file looks, once it holds its lock, whether that still has a name, and begins
+ * again if not.
+ */
+#include "region/region.h"
+
+#include "platform/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    HEAP_LEAST = 16 * 1024,
+    SIZE_DEFAULT = 64 * 1024,
+    HEAP_MOST_DEFAULT = 64 * 1024 * 1024,
+    PARTICIPANTS_DEFAULT = 64,
+    NAMES_DEFAULT = 64,
+    MODE_DEFAULT = 0600,
+    RACES_MAX = 100
+};
+
+enum {
+    REGION_FLAGS = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE | HEALD_REGION_ANY_OWNER |
+                   HEALD_REGION_READ_ONLY | HEALD_REGION_TEMPORARY
+};
+
+static const char file_prefix[] = "file:";
+
+int region_path(const char *name, char path[PATH_MAX])
+{
+    size_t prefix = sizeof file_prefix - 1;
+    bool is_file = name && strncmp(name, file_prefix, prefix) == 0;
+
+    if (!name || (!is_file && name[0] != '/'))
+        return -EINVAL;
+    if (is_file)
+        name += prefix;
+    if (!*name || (!is_file && (!name[1] || strchr(name + 1, '/') || name[1] == '.')))
+        return -EINVAL;
+    if (!is_file && strlen(name + 1) > NAME_MAX)
+        return -ENAMETOOLONG;
+    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald_shm_folder, name);
+    return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int settle_options(struct heald_region_options *o)
+{
+    o->size = o->size ? o->size : SIZE_DEFAULT;
+    o->participants = o->participants ? o->participants : PARTICIPANTS_DEFAULT;
+    o->mode = o->mode ? o->mode : MODE_DEFAULT;
+    if (o->heap && o->heap < HEAP_LEAST)
+        o->heap = HEAP_LEAST;
+    if (o->heap && !o->names)
+        o->names = NAMES_DEFAULT;
+    if (o->heap && !o->heap_most)
+        o->heap_most = o->heap > HEAP_MOST_DEFAULT ? o->heap : HEAP_MOST_DEFAULT;
+    if (o->participants > REGION_SLOTS_MAX || o->names > REGION_NAMES_MAX ||
+        o->size > SIZE_MAX / 8 || o->heap_most > SIZE_MAX / 8 || o->heap > o->heap_most ||
+        (!o->heap && (o->heap_most || o->names)) || o->trace & ~1 || o->mode & ~(mode_t)0777)
+        return -EINVAL;
+    return 0;
+}
+
+static int check_flags(int flags)
+{
+    bool alone = flags & HEALD_REGION_EXCLUSIVE && !(flags & HEALD_REGION_CREATE);
+    bool reads =
+        flags & HEALD_REGION_READ_ONLY && flags & (HEALD_REGION_CREATE | HEALD_REGION_TEMPORARY);
+
+    return flags & ~REGION_FLAGS || alone || reads ? -EINVAL : 0;
+}
+
+/* Everything in a region that nobody else can see yet. */
+static int fill(char *base, struct region_head *head, const struct heald_region_options *o)
+{
+    struct region_slot *slots = (struct region_slot *)(void *)(base + head->slots_at);
+    int err = 0;
+
+    for (unsigned i = 0; i < head->slots && !err; i++)
+        err = heald_plat_life_init(&slots[i].life);
+    if (!err && o->init)
+        err = o->init(base + head->data_at, (size_t)(head->heap_at - head->data_at), o->ctx);
+    if (err)
+        return err;
+    head->creator_pid = getpid();
+    head->creator_start_time = heald_plat_start_time(getpid());
+    head->boot = heald_plat_boot();
+    region_seal(head);
+    memcpy(base, head, sizeof *head);
+    return 0;
+}
+
+/* Makes a region of an empty file. Takes over fd when it succeeds. */
+static int make(struct heald_region **ret_region, int fd, const struct heald_region_options *o)
+{
+    struct region_head head = {0};
+    char *base = NULL;
+
+    region_layout(&head, &(struct region_shape){.slots = o->participants,
+                                                .names = o->names,
+                                                .data = o->size,
+                                                .heap = o->heap,
+                                                .heap_most = o->heap_most,
+                                                .is_traced = o->trace});
+    int err = heald_plat_reserve(fd, head.size);
+    if (!err)
+        err = region_map(fd, head.most_size, false, &base);
+    if (err)
+        return err;
+    err = fill(base, &head, o);
+    if (!err)
+        err = region_adopt(ret_region, base, &head, fd);
+    if (err)
+        munmap(base, head.most_size);
+    else
+        heald_plat_file_share(fd);
+    return err;
+}
+
+static int create(struct heald_region **ret_region, const char *path,
+                  const struct heald_region_options *o)
+{
+    struct heald_draft draft;
+    int err = heald_plat_draft_open(&draft, path, o->mode);
+
+    if (err)
+        return err;
+    err = make(ret_region, draft.fd, o);
+    if (err)
+        close(draft.fd);
+    if (!err && (err = heald_plat_draft_name(&draft, path)))
+        heald_region_close(*ret_region);
+    heald_plat_draft_end(&draft);
+    return err;
+}
+
+/* 0: a region, and its head. */
+static int read_head(int fd, bool any_owner, struct region_head *head, const char **ret_why)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof *head) {
+        *ret_why = S_ISREG(st.st_mode) ? "it is too small" : "it is not a file";
+        return -ENOEXEC;
+    }
+    if (!any_owner && st.st_uid != geteuid() && st.st_uid != 0)
+        return -EPERM;
+    ssize_t n = pread(fd, head, sizeof *head, 0);
+    if (n < 0)
+        return -errno;
+    if (n == (ssize_t)sizeof *head)
+        return region_check(head, (uint64_t)st.st_size, ret_why);
+    *ret_why = "it is too small";
+    return -ENOEXEC;
+}
+
+/* Takes over fd when it succeeds. any_owner: a stranger's is welcome. */
+static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
+{
+    bool read_only = flags & HEALD_REGION_READ_ONLY;
+    struct region_head head;
+    char *base = NULL;
+    int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
+
+    if (!err)
+        err = region_map(fd, head.most_size, read_only, &base);
+    if (err)
+        return err;
+    err = region_adopt(ret_region, base, &head, fd);
+    if (err)
+        munmap(base, head.most_size);
+    else
+        (*ret_region)->is_read_only = read_only;
+    return err;
+}
+
+/* Has the file a name still? Else it was taken away between open(2) and flock(2). */
+static int check_named(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return st.st_nlink ? 0 : -ESTALE;
+}
+
+/* Opens, with the file's lock. -ESTALE: it has lost its name meanwhile. */
+static int open_locked(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
+{
+    bool is_alone = heald_plat_file_claim(fd) == 0;
+
+    if (!is_alone)
+        heald_plat_file_share(fd);
+    int err = check_named(fd);
+    if (!err)
+        err = open_fd(ret_region, fd, flags, ret_why);
+    if (err || !is_alone)
+        return err;
+    region_start_anew(*ret_region);
+    heald_plat_file_share(fd);
+    /* Between the two locks somebody may have had it alone. */
+    if ((err = check_named(fd))) {
+        (*ret_region)->fd = -1;
+        heald_region_close(*ret_region);
+    }
+    return err;
+}
+
+static int open_path(struct heald_region **ret_region, const char *path, int flags,
+                     const char **ret_why)
+{
+    bool read_only = flags & HEALD_REGION_READ_ONLY;
+    int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return -errno;
+    int err = read_only ? open_fd(ret_region, fd, flags, ret_why)
+                        : open_locked(ret_region, fd, flags, ret_why);
+    if (err)
+        close(fd);
+    return err;
+}
+
+/* Open or create: whichever of the two fails because of another process is tried again. */
+static int open_or_create(struct heald_region **ret_region, const char *path, int flags,
+                          const struct heald_region_options *o)
+{
+    for (int race = 0; race < RACES_MAX; race++) {
+        int err = flags & HEALD_REGION_EXCLUSIVE ? -ENOENT
+                                                 : open_path(ret_region, path, flags, o->ret_why);
+        if (err == -ESTALE)
+            continue;
+        if (err != -ENOENT || !(flags & HEALD_REGION_CREATE))
+            return err;
+        err = create(ret_region, path, o);
+        if (err != -EEXIST || flags & HEALD_REGION_EXCLUSIVE)
+            return err;
+    }
+    return -EAGAIN;
+}
+
+int heald_region_open(struct heald_region **ret_region, const char *name, int flags,
+                      const struct heald_region_options *options)
+{
+    struct heald_region_options o = options ? *options : (struct heald_region_options){0};
+    struct heald_region *region;
+    const char *why = NULL;
+    char path[PATH_MAX];
+    int err = region_path(name, path);
+
+    o.ret_why = &why;
+    if (!err)
+        err = check_flags(flags);
+    if (!err)
+        err = settle_options(&o);
+    if (!err)
+        err = open_or_create(&region, path, flags, &o);
+    if (options && options->ret_why)
+        *options->ret_why = why;
+    if (!err && flags & HEALD_REGION_TEMPORARY && !(region->temporary = strdup(path))) {
+        heald_region_close(region);
+        err = -ENOMEM;
+    }
+    if (!err)
+        *ret_region = region;
+    return err;
+}
+
+int heald_region_create_memfd(struct heald_region **ret_region,
+                              const struct heald_region_options *options)
+{
+    struct heald_region_options o = options ? *options : (struct heald_region_options){0};
+    struct heald_region *region;
+    uint64_t memory = heald_plat_memory();
+    int err = settle_options(&o);
+
+    /* No file system bounds it, and the system would rather kill somebody than refuse it. */
+    if (!err && memory && (o.size > memory || o.heap > memory))
+        err = -ENOSPC;
+    int fd = err ? err : heald_plat_memfd("heald");
+
+    if (fd < 0)
+        return fd;
+    err = make(&region, fd, &o);
+    if (err) {
+        close(fd);
+        return err;
+    }
+    if ((err = heald_plat_memfd_seal(fd, o.heap_most > o.heap))) {
+        heald_region_close(region);
+        return err;
+    }
+    *ret_region = region;
+    return 0;
+}
+
+int heald_region_open_fd(struct heald_region **ret_region, int fd)
+{
+    struct heald_region *region;
+    const char *why;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0)
+        return -errno;
+    int err = open_fd(&region, copy, HEALD_REGION_ANY_OWNER, &why);
+    if (err) {
+        close(copy);
+        return err;
+    }
+    heald_plat_file_share(copy);
+    *ret_region = region;
+    return 0;
+}
+
+/* So that a slip of the pen does not cost a file that is something else. */
+static int is_region(const char *path)
+{
+    uint64_t magic = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return -errno;
+    ssize_t n = pread(fd, &magic, sizeof magic, 0);
+    close(fd);
+    return n == (ssize_t)sizeof magic && magic == REGION_MAGIC ? 0 : -ENOEXEC;
+}
+
+int heald_region_unlink(const char *name)
+{
+    char path[PATH_MAX];
+    int err = region_path(name, path);
+
+    if (!err)
+        err = is_region(path);
+    if (!err && unlink(path) < 0)
+        err = -errno;
+    return err;
+}

@@ -1,0 +1,377 @@
+/*
+ * store/heap.c: two-level segregated fit (see heald/heap.h). Any thread, as the participant it is.
+ *
+ * Invariant, outside a visit: from the end of `struct store` to `end` lies one block behind the
+ * other; each knows its size and where the one before begins; no two that are free touch; each that
+ * is free is in the list of its subclass, and a bit says which lists are not empty. At `end` lies a
+ * block of size 0 that is used.
+ *
+ * All links are offsets, and each is checked before it is followed: block_at() answers what cannot
+ * be with a block outside the region, which no word can be changed in, and the visit fails.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { USED = 1, HEADER = 16, SMALL = STORE_ALIGN * STORE_SUBCLASSES, WALK_MAX = 16 };
+
+#define GROWTH_LEAST (64 * 1024)
+
+struct block {
+    uint64_t before;     /* where the block before it lies; 0: there is none */
+    uint64_t size;       /* of what is handed out, and USED */
+    uint64_t next, prev; /* when it is free: in the list of its subclass */
+};
+
+_Static_assert(offsetof(struct block, next) == HEADER, "what is handed out follows the header");
+
+/* Where a free block of a size is kept. */
+struct class
+{
+    unsigned major, minor;
+};
+
+static const struct block none; /* never changed, see store_set() */
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static uint64_t first_of(const struct heald_region *region)
+{
+    return region->heap_at + round_up(sizeof(struct store), STORE_ALIGN);
+}
+
+static struct block *block_at(struct store_visit *v, uint64_t at)
+{
+    if (at % STORE_ALIGN || at < first_of(v->region) || at > v->store->end) {
+        v->is_corrupt = true;
+        return (struct block *)(uintptr_t)&none;
+    }
+    return (struct block *)(void *)(v->region->base + at);
+}
+
+static uint64_t at_of(const struct store_visit *v, const struct block *b)
+{
+    return (uint64_t)((const char *)b - v->region->base);
+}
+
+static uint64_t size_of(const struct block *b)
+{
+    return b->size & ~(uint64_t)USED;
+}
+
+static struct block *after(struct store_visit *v, const struct block *b)
+{
+    return block_at(v, at_of(v, b) + HEADER + size_of(b));
+}
+
+static unsigned log2_of(uint64_t n)
+{
+    return 63 - (unsigned)__builtin_clzll(n);
+}
+
+static struct class class_of(uint64_t size)
+{
+    if (size < SMALL)
+        return (struct class){0, (unsigned)(size / STORE_ALIGN)};
+    unsigned log = log2_of(size), major = log - log2_of(SMALL) + 1;
+    return (struct class){major, (unsigned)(size >> (log - 4)) & (STORE_SUBCLASSES - 1)};
+}
+
+static void take_out(struct store_visit *v, struct block *b)
+{
+    struct store *s = v->store;
+    struct class c = class_of(size_of(b));
+    uint64_t *head = &s->heads[c.major][c.minor];
+
+    if (b->next)
+        store_set(v, &block_at(v, b->next)->prev, b->prev);
+    if (b->prev)
+        store_set(v, &block_at(v, b->prev)->next, b->next);
+    else
+        store_set(v, head, b->next);
+    if (*head)
+        return;
+    store_set(v, &s->subclasses[c.major], s->subclasses[c.major] & ~(UINT64_C(1) << c.minor));
+    if (!s->subclasses[c.major])
+        store_set(v, &s->classes, s->classes & ~(UINT64_C(1) << c.major));
+}
+
+static void put_in(struct store_visit *v, struct block *b)
+{
+    struct store *s = v->store;
+    struct class c = class_of(size_of(b));
+    uint64_t *head = &s->heads[c.major][c.minor];
+
+    if (c.major >= STORE_CLASSES) {
+        v->is_corrupt = true;
+        return;
+    }
+    store_set(v, &b->next, *head);
+    store_set(v, &b->prev, 0);
+    if (*head)
+        store_set(v, &block_at(v, *head)->prev, at_of(v, b));
+    store_set(v, head, at_of(v, b));
+    store_set(v, &s->subclasses[c.major], s->subclasses[c.major] | UINT64_C(1) << c.minor);
+    store_set(v, &s->classes, s->classes | UINT64_C(1) << c.major);
+}
+
+/* A block of the first list from this one on that is not empty, and whose blocks are all as large;
+ * NULL. */
+static struct block *find_above(struct store_visit *v, uint64_t size)
+{
+    const struct store *s = v->store;
+    uint64_t step = size < SMALL ? 1 : UINT64_C(1) << (log2_of(size) - 4);
+    struct class c = class_of(size + step - 1);
+
+    if (c.major >= STORE_CLASSES)
+        return NULL;
+    uint64_t minors = s->subclasses[c.major] & (~UINT64_C(0) << c.minor);
+    if (!minors) {
+        uint64_t majors = c.major + 1 < 64 ? s->classes & (~UINT64_C(0) << (c.major + 1)) : 0;
+        if (!majors)
+            return NULL;
+        c.major = (unsigned)__builtin_ctzll(majors);
+        minors = c.major < STORE_CLASSES ? s->subclasses[c.major] : 0;
+    }
+    c.minor = minors ? (unsigned)__builtin_ctzll(minors) : STORE_SUBCLASSES;
+    if (c.minor < STORE_SUBCLASSES && s->heads[c.major][c.minor])
+        return block_at(v, s->heads[c.major][c.minor]);
+    v->is_corrupt = true;
+    return NULL;
+}
+
+/* One of the same list that happens to be large enough. */
+static struct block *find_among(struct store_visit *v, uint64_t size)
+{
+    struct class c = class_of(size);
+    uint64_t at = c.major < STORE_CLASSES ? v->store->heads[c.major][c.minor] : 0;
+
+    for (int i = 0; at && i < WALK_MAX; i++) {
+        struct block *b = block_at(v, at);
+        if (size_of(b) >= size)
+            return b;
+        at = b->next;
+    }
+    return NULL;
+}
+
+/* Makes [b, b + size) the whole of a block, which is in no list, and what follows know it. */
+static void lay(struct store_visit *v, struct block *b, uint64_t size, uint64_t flag)
+{
+    store_set(v, &b->size, size | flag);
+    store_set(v, &after(v, b)->before, at_of(v, b));
+}
+
+/* Gives up what of a block that is in no list is more than `size`. */
+static void cut(struct store_visit *v, struct block *b, uint64_t size)
+{
+    uint64_t whole = size_of(b);
+
+    if (whole < size + HEADER + STORE_ALIGN) {
+        store_set(v, &b->size, whole | USED);
+        return;
+    }
+    struct block *rest = block_at(v, at_of(v, b) + HEADER + size);
+    lay(v, rest, whole - size - HEADER, 0);
+    lay(v, b, size, USED);
+    put_in(v, rest);
+}
+
+/* A block that is in no list becomes free, one with its neighbours that are. */
+static void release(struct store_visit *v, struct block *b)
+{
+    struct block *next = after(v, b);
+    uint64_t size = size_of(b);
+
+    if (!(next->size & USED)) {
+        take_out(v, next);
+        size += HEADER + size_of(next);
+    }
+    if (b->before) {
+        struct block *before = block_at(v, b->before);
+        if (!(before->size & USED)) {
+            take_out(v, before);
+            size += HEADER + size_of(before);
+            b = before;
+        }
+    }
+    lay(v, b, size, 0);
+    put_in(v, b);
+}
+
+/* The heap reaches to `size` from now on; what is new is a free block. */
+static void extend(struct store_visit *v, uint64_t size)
+{
+    struct store *s = v->store;
+    uint64_t old = s->end ? s->end : first_of(v->region), end = size - HEADER;
+
+    store_set(v, &s->end, end);
+    struct block *b = block_at(v, old);
+    store_set(v, &block_at(v, end)->size, USED);
+    lay(v, b, end - old - HEADER, USED);
+    release(v, b);
+    /* Whatever follows may write over what the journal would need to undo this. */
+    store_commit(v);
+}
+
+static int grow(struct store_visit *v, uint64_t size)
+{
+    struct heald_region *region = v->region;
+    uint64_t now = region_size(region),
+             least = round_up(size + size / 8 + 2 * HEADER, REGION_ALIGN);
+    uint64_t step = (now - region->heap_at) / 2;
+
+    step = step > GROWTH_LEAST ? round_up(step, REGION_ALIGN) : GROWTH_LEAST;
+    step = step > least ? step : least;
+    /* It was made longer by one who did not live to use it. */
+    if (now - v->store->end <= HEADER + REGION_ALIGN) {
+        if (step > region->most_size - now)
+            step = region->most_size - now;
+        if (size > step)
+            return -ENOMEM;
+        int err = region_grow(region, now + step);
+        if (err)
+            return err;
+    }
+    extend(v, region_size(region));
+    return 0;
+}
+
+/* Is what one is about to use as it must be? */
+static int check(struct store_visit *v)
+{
+    struct store *s = v->store;
+    uint64_t size = region_size(v->region);
+
+    if (!s->end && size > first_of(v->region) + 4 * HEADER)
+        extend(v, size);
+    return s->end % STORE_ALIGN || s->end < first_of(v->region) || s->end > size - HEADER ? -EBADMSG
+                                                                                          : 0;
+}
+
+static struct block *find(struct store_visit *v, uint64_t size)
+{
+    struct block *b = find_above(v, size);
+    return b || v->is_corrupt ? b : find_among(v, size);
+}
+
+int store_take(struct store_visit *v, uint64_t size, uint64_t *where)
+{
+    int err = check(v);
+
+    if (err || !size || size > SIZE_MAX / 8)
+        return err ? err : size ? -ENOMEM : -EINVAL;
+    size = round_up(size, STORE_ALIGN);
+    struct block *b = find(v, size);
+    while (!b && !v->is_corrupt) {
+        if ((err = grow(v, size)))
+            return err;
+        b = find(v, size);
+    }
+    if (v->is_corrupt || b->size & USED || at_of(v, after(v, b)) <= at_of(v, b))
+        return -EBADMSG;
+    take_out(v, b);
+    cut(v, b, size);
+    if (v->is_corrupt)
+        return -EBADMSG;
+    /* Where its links were: the rest of what is wiped nobody needs if this is undone. */
+    store_set(v, &b->next, 0);
+    store_set(v, &b->prev, 0);
+    memset((char *)b + HEADER, 0, size_of(b));
+    store_set(v, &v->store->used, v->store->used + HEADER + size_of(b));
+    store_set(v, &v->store->blocks, v->store->blocks + 1);
+    store_set(v, where, at_of(v, b) + HEADER);
+    return 0;
+}
+
+int store_give(struct store_visit *v, uint64_t *where)
+{
+    int err = check(v);
+
+    if (err)
+        return err;
+    uint64_t at = *where - HEADER;
+    if (*where < HEADER || at % STORE_ALIGN || at < first_of(v->region) || at >= v->store->end)
+        return -EINVAL;
+    struct block *b = block_at(v, at);
+    if (!(b->size & USED) || size_of(b) > v->store->end - at - HEADER || after(v, b)->before != at)
+        return -EINVAL;
+    store_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
+    store_set(v, &v->store->blocks, v->store->blocks - 1);
+    release(v, b);
+    store_set(v, where, 0);
+    return 0;
+}
+
+static bool is_place(const struct heald_participant *me, const uint64_t *where)
+{
+    return me->id && region_has(me->region, where, sizeof *where) &&
+           (uintptr_t)where % sizeof *where == 0;
+}
+
+int heald_alloc(struct heald_participant *me, size_t size, uint64_t *where)
+{
+    struct store_visit v;
+    int err = store_enter(&v, me);
+
+    if (err)
+        return err;
+    return store_leave(&v, is_place(me, where) ? store_take(&v, size, where) : -EINVAL);
+}
+
+int heald_free(struct heald_participant *me, uint64_t *where)
+{
+    struct store_visit v;
+    int err = store_enter(&v, me);
+
+    if (err)
+        return err;
+    if (!is_place(me, where))
+        err = -EINVAL;
+    else if (*where)
+        err = store_give(&v, where);
+    return store_leave(&v, err);
+}
+
+/* Looks at each block; *stats holds what they add up to. */
+static int walk(struct store_visit *v, struct heald_heap_stats *stats)
+{
+    uint64_t before = 0, at = first_of(v->region);
+
+    while (at < v->store->end) {
+        const struct block *b = block_at(v, at);
+        uint64_t size = size_of(b);
+        if (v->is_corrupt || b->before != before || size < STORE_ALIGN || size % STORE_ALIGN ||
+            size > v->store->end - at - HEADER)
+            return -EBADMSG;
+        if (b->size & USED) {
+            stats->used += HEADER + size;
+            stats->blocks++;
+        } else if (size > stats->largest) {
+            stats->largest = size;
+        }
+        before = at;
+        at += HEADER + size;
+    }
+    return at == v->store->end && stats->used == v->store->used && stats->blocks == v->store->blocks
+               ? 0
+               : -EBADMSG;
+}
+
+int heald_heap_stats(struct heald_participant *me, struct heald_heap_stats *ret_stats)
+{
+    struct store_visit v;
+    int err = store_enter(&v, me);
+
+    if (err)
+        return err;
+    *ret_stats = (struct heald_heap_stats){.size = region_size(v.region) - v.region->heap_at,
+                                           .most = v.region->most_size - v.region->heap_at};
+    err = check(&v);
+    return store_leave(&v, err ? err : walk(&v, ret_stats));
+}

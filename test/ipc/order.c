@@ -1,0 +1,249 @@
+/* test/ipc/order.c: locks that are fair, and locks that are taken in two orders. */
+#include "ipc/ipc.h"
+
+enum { LOCKS = 4 };
+
+struct shared {
+    struct heald_mutex mutex[LOCKS];
+    struct heald_rwlock rwlock;
+    int next, came[8], order[8];
+    int told;
+};
+
+static struct fixture open_region(int trace)
+{
+    struct heald_region_options o = {.trace = trace};
+    struct fixture f = {0};
+
+    ck_assert_int_eq(heald_region_create_memfd(&f.region, &o), 0);
+    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
+    f.data = heald_region_data(f.region);
+    return f;
+}
+
+static int number;
+
+/* Comes to the line, and writes down when it was its turn. */
+static bool stand_in_line(struct fixture *f)
+{
+    struct shared *s = f->data;
+    int mine = number;
+
+    set_flag(&s->came[mine]);
+    int err = heald_mutex_lock(&s->mutex[0], f->me, HEALD_FOREVER);
+    must(err == 0);
+    s->order[s->next++] = mine;
+    must(heald_mutex_unlock(&s->mutex[0], f->me) == 0);
+    return false;
+}
+
+static void fill_line(struct fixture *f, pid_t pids[], int count)
+{
+    struct shared *s = f->data;
+
+    ck_assert_int_eq(heald_mutex_init(&s->mutex[0], HEALD_MUTEX_FAIR), 0);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f->me, HEALD_FOREVER), 0);
+    for (number = 0; number < count; number++) {
+        pids[number] = child_start(f, stand_in_line);
+        until_set(&s->came[number]);
+        usleep(5000 * (useconds_t)harness_slow());
+    }
+}
+
+HEALD_CASE(who_came_first_is_first)
+{
+    struct fixture f = open_region(0);
+    struct shared *s = f.data;
+    pid_t pids[6];
+
+    fill_line(&f, pids, 6);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    /* The one who comes now has to wait, although nobody holds it for a moment. */
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, in_ms(10000)), 0);
+    ck_assert_int_eq(s->next, 6);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    for (int i = 0; i < 6; i++) {
+        child_end(pids[i]);
+        ck_assert_int_eq(s->order[i], i);
+    }
+    /* And then it is as good as new. */
+    ck_assert_int_eq(heald_mutex_trylock(&s->mutex[0], f.me), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    fixture_close(&f);
+}
+
+HEALD_CASE(the_dead_are_out_of_the_line)
+{
+    struct fixture f = open_region(0);
+    struct shared *s = f.data;
+    pid_t pids[4];
+
+    fill_line(&f, pids, 4);
+    child_kill(pids[0]);
+    child_kill(pids[2]);
+    int64_t begin = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    child_end(pids[1]);
+    child_end(pids[3]);
+    ck_assert_int_lt(heald_clock_now(HEALD_CLOCK_MONOTONIC) - begin,
+                     100 * HEALD_MS * harness_slow());
+    ck_assert_int_eq(s->order[0], 1);
+    ck_assert_int_eq(s->order[1], 3);
+    fixture_close(&f);
+}
+
+static bool give_up(struct fixture *f)
+{
+    struct shared *s = f->data;
+
+    set_flag(&s->came[7]);
+    int err = heald_mutex_lock(&s->mutex[0], f->me, in_ms(60));
+    must(err == -ETIMEDOUT || heald_mutex_unlock(&s->mutex[0], f->me) == 0);
+    return false;
+}
+
+/* The first in line has only just so much time, most of which he is stopped. */
+HEALD_CASE(who_is_stopped_stops_those_behind)
+{
+    struct fixture f = open_region(0);
+    struct shared *s = f.data;
+    pid_t pid, next;
+
+    ck_assert_int_eq(heald_mutex_init(&s->mutex[0], HEALD_MUTEX_FAIR), 0);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), 0);
+    pid = child_start(&f, give_up);
+    until_set(&s->came[7]);
+    usleep(5000);
+    number = 0;
+    next = child_start(&f, stand_in_line);
+    until_set(&s->came[0]);
+    usleep(5000);
+    kill(pid, SIGSTOP);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    usleep(80000);
+    ck_assert_int_eq(s->next, 0);
+    ck_assert_int_eq(heald_mutex_trylock(&s->mutex[0], f.me), -EBUSY);
+    kill(pid, SIGCONT);
+    ck_assert_int_eq(child_end(next), 0);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    fixture_close(&f);
+}
+
+static void lock_two(struct fixture *f, int first, int second)
+{
+    struct shared *s = f->data;
+
+    must(heald_mutex_lock(&s->mutex[first], f->me, HEALD_FOREVER) == 0);
+    must(heald_mutex_lock(&s->mutex[second], f->me, HEALD_FOREVER) == 0);
+    must(heald_mutex_unlock(&s->mutex[second], f->me) == 0);
+    must(heald_mutex_unlock(&s->mutex[first], f->me) == 0);
+}
+
+static bool lock_one_way(struct fixture *f)
+{
+    lock_two(f, 0, 1);
+    lock_two(f, 1, 2);
+    return false;
+}
+
+struct told {
+    int count;
+    struct heald_inversion last;
+};
+
+static void tell(const struct heald_inversion *inversion, void *ctx)
+{
+    struct told *told = ctx;
+
+    told->count++;
+    told->last = *inversion;
+}
+
+/* Another process locked 0, 1, 2 in this order, and has gone. */
+HEALD_CASE(the_wrong_order_is_told_once)
+{
+    struct fixture f = open_region(1);
+    struct shared *s = f.data;
+    struct told told = {0};
+
+    heald_region_on_inversion(f.region, tell, &told);
+    pid_t pid = child_start(&f, lock_one_way);
+    ck_assert_int_eq(child_end(pid), 0);
+    lock_two(&f, 0, 2);
+    lock_two(&f, 0, 1);
+    ck_assert_int_eq(told.count, 0);
+    lock_two(&f, 2, 0);
+    ck_assert_int_eq(told.count, 1);
+    ck_assert_ptr_eq(heald_at(f.region, told.last.held), &s->mutex[2]);
+    ck_assert_ptr_eq(heald_at(f.region, told.last.wanted), &s->mutex[0]);
+    ck_assert_uint_ne(told.last.site, 0);
+    ck_assert_uint_ne(told.last.other_site, 0);
+    lock_two(&f, 2, 0);
+    ck_assert_int_eq(told.count, 1);
+    lock_two(&f, 2, 1);
+    ck_assert_int_eq(told.count, 2);
+    ck_assert_int_eq(told.last.other_pid, pid);
+    fixture_close(&f);
+}
+
+HEALD_CASE(readers_and_writers_are_in_the_order_too)
+{
+    struct fixture f = open_region(1);
+    struct shared *s = f.data;
+    struct told told = {0};
+
+    heald_region_on_inversion(f.region, tell, &told);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), 0);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
+    /* Neither a try nor what is held already can hang. */
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), -EDEADLK);
+    ck_assert_int_eq(heald_rwlock_trywrlock(&s->rwlock, f.me), 0);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
+    ck_assert_int_eq(told.count, 0);
+    ck_assert_int_eq(heald_rwlock_wrlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
+    ck_assert_int_eq(told.count, 1);
+    fixture_close(&f);
+}
+
+static bool lock_many(struct fixture *f)
+{
+    heald_region_on_inversion(f->region, NULL, NULL);
+    lock_two(f, 1, 0);
+    return false;
+}
+
+HEALD_CASE(told_on_standard_error_unless_somebody_asks)
+{
+    struct fixture f = open_region(1);
+    int fds[2];
+    char text[512] = "";
+
+    lock_two(&f, 0, 1);
+    ck_assert_int_eq(pipe(fds), 0);
+    int kept = dup(STDERR_FILENO);
+    dup2(fds[1], STDERR_FILENO);
+    child_end(child_start(&f, lock_many));
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fds[1]);
+    ck_assert_int_gt(read(fds[0], text, sizeof text - 1), 0);
+    close(fds[0]);
+    ck_assert_ptr_nonnull(strstr(text, "wrong order of locks"));
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("order");
+    TCase *group = harness_group(suite, "order");
+
+    harness_add(group, who_came_first_is_first);
+    harness_add(group, the_dead_are_out_of_the_line);
+    harness_add(group, who_is_stopped_stops_those_behind);
+    harness_add(group, the_wrong_order_is_told_once);
+    harness_add(group, readers_and_writers_are_in_the_order_too);
+    harness_add(group, told_on_standard_error_unless_somebody_asks);
+    return harness_run(suite);
+}
