@@ -1,5 +1,6 @@
 /* backends.c: `heald backends`: what this system has, what is chosen, and why not. */
 #include "commands.h"
+#include "json.h"
 
 #include <heald/heald.h>
 
@@ -39,31 +40,16 @@ static void print_table(const char *title, const struct heald_feature *features,
     }
 }
 
-static void print_string(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < 0x20)
-            printf("\\u%04x", c);
-        else
-            putchar(c);
-    }
-    putchar('"');
-}
-
 static void print_json(const char *title, const struct heald_feature *features, unsigned count)
 {
     printf("\"%s\": [", title);
     for (unsigned i = 0; i < count; i++) {
         const struct heald_feature *f = &features[i];
         printf("%s{\"name\": ", i ? ", " : "");
-        print_string(f->name);
+        json_string(f->name);
         printf(", \"available\": %s, \"chosen\": %s, \"error\": %d, \"why\": ",
                f->error ? "false" : "true", f->chosen ? "true" : "false", f->error);
-        print_string(f->why);
+        json_string(f->why);
         putchar('}');
     }
     putchar(']');

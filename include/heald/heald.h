@@ -8,6 +8,7 @@
 #include <heald/cond.h>
 #include <heald/file.h>
 #include <heald/heap.h>
+#include <heald/inspect.h>
 #include <heald/io.h>
 #include <heald/loop.h>
 #include <heald/map.h>

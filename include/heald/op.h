@@ -58,7 +58,8 @@ struct heald_op {
     int64_t result;          /* >= 0, or -errno; valid from the completion on */
     int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
                                 HEALD_FOREVER */
-    uint16_t buffer;         /* which buffer of the group holds the data (multishot receive) */
+    uint16_t buffer;         /* which buffer of the group holds the data (multishot receive); of
+                                locks private: the place in the line */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
     uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
     uint8_t notify;          /* private, as all below but the last two */

@@ -96,6 +96,12 @@ HEALD_API int heald_region_close(struct heald_region *region);
  * no region. */
 HEALD_API int heald_region_unlink(const char *name);
 
+/*
+ * Takes the name away if nobody has the region open, in any process, which the kernel knows; with
+ * `only_ask` it only says whether it would. -EBUSY: somebody has; otherwise as above.
+ */
+HEALD_API int heald_region_unlink_unused(const char *name, int only_ask);
+
 /* A descriptor of the region, to pass on (heald_fd_msg_send()); it belongs to the region. */
 HEALD_API int heald_region_fd(const struct heald_region *region);
 

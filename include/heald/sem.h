@@ -53,6 +53,34 @@ HEALD_API int heald_sem_trywait(struct heald_sem *sem, struct heald_participant 
  * -ESTALE, -EBADMSG. */
 HEALD_API int heald_sem_post(struct heald_sem *sem, struct heald_participant *me);
 
+enum { HEALD_SEM_COUNTING = 1 << 16 /* beside enum heald_region's flags: it only counts */ };
+
+/* A semaphore with a name, opened by one thread: its parts are for the calls above, and ops. */
+struct heald_named_sem {
+    struct heald_sem *sem;
+    struct heald_participant *me;
+    struct heald_region *region;
+};
+
+/*
+ * Opens the semaphore of a name, "/name" or "file:/path", or with HEALD_REGION_CREATE makes it with
+ * so many permits, or if HEALD_SEM_COUNTING is set with that value; flags are those of
+ * heald_region_open(). It is a region of its own with the object "sem" in it. Unlike sem_open(3)'s,
+ * its permits come back when their holder dies; with HEALD_REGION_TEMPORARY the last to close it
+ * takes its name away. For the calling thread. Blocks for as long as the file system takes.
+ *
+ * 0; -EPROTOTYPE: there is something else of that name, or one with another number of permits (0:
+ * whatever it has); -EINVAL; errors of heald_region_open(), heald_attach() and heald_object_open().
+ */
+HEALD_API int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
+                             unsigned permits);
+
+/* Gives back what permits the thread has, and closes it. -EBUSY: an op of it waits in a loop. */
+HEALD_API int heald_sem_close(struct heald_named_sem *sem);
+
+/* Takes the name away: as heald_region_unlink(). */
+HEALD_API int heald_sem_unlink(const char *name);
+
 /* How many are free: those of the dead count as free. -ESTALE, -EBADMSG. */
 HEALD_API int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me);
 

@@ -55,8 +55,29 @@ static int look(struct heald_op *op, struct region_wait *ret_wait)
     return form_of(op)->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
 }
 
+/* Into the line for what it waits for now, if it is not there yet. */
+static void line_up(struct heald_op *op)
+{
+    struct heald_cond *cond = op->u.lock.cond;
+    unsigned flags = HEALD_WAIT_IN_LOOP;
+
+    if (op->buffer)
+        return;
+    if (op->deadline_ns != HEALD_FOREVER)
+        flags |= HEALD_WAIT_DEADLINE;
+    op->buffer = region_line_up(op->u.lock.me, cond ? (void *)cond : op->u.lock.object,
+                                cond ? HEALD_OBJECT_COND : form_of(op)->kind, flags);
+}
+
+static void step_out(struct heald_op *op)
+{
+    region_step_out(op->u.lock.me, op->buffer);
+    op->buffer = 0;
+}
+
 static void end_first_half(struct heald_op *op)
 {
+    step_out(op);
     ipc_cond_end(op->u.lock.cond);
     op->u.lock.cond = NULL;
     op->result = 0;
@@ -64,6 +85,7 @@ static void end_first_half(struct heald_op *op)
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
+    step_out(op);
     list_remove(&op->link);
     loop->locks->count--;
     /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
@@ -82,8 +104,10 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct region_
         end_first_half(op);
     }
     int err = look(op, ret_wait);
-    if (err == -EBUSY)
+    if (err == -EBUSY) {
+        line_up(op);
         return true;
+    }
     finish(loop, op, err);
     return false;
 }
@@ -137,6 +161,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
                          const struct region_wait *wait)
 {
     op_move(op, OP_ARMED);
+    line_up(op);
     list_push(&loop->locks->pending, &op->link);
     loop->locks->count++;
     __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
@@ -178,6 +203,7 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
 {
     op->result = 0;
+    op->buffer = 0;
     return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
@@ -185,6 +211,7 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     heald_sentry_forget(&loop->locks->sentry);
     if (op->kind != OP_COND) {
+        step_out(op);
         finish(loop, op,
                ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, -ECANCELED));
         return;

@@ -77,7 +77,7 @@ struct region_head {
     uint64_t first_size, most_size; /* as it was made, and as large as it may become */
     uint32_t slots, slot_size, names, flags;
     int64_t creator_pid;
-    uint64_t creator_start_time;
+    uint64_t creator_start_time, creator_pid_space;
     uint64_t checksum; /* of all above */
     uint64_t size;     /* atomic: now; a file that is longer was being made so */
     uint64_t deaths;   /* atomic */

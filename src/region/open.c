@@ -99,6 +99,7 @@ static int fill(char *base, struct region_head *head, const struct heald_region_
         return err;
     head->creator_pid = getpid();
     head->creator_start_time = heald_plat_start_time(getpid());
+    head->creator_pid_space = heald_plat_pid_space();
     head->boot = heald_plat_boot();
     region_seal(head);
     memcpy(base, head, sizeof *head);
@@ -329,8 +330,9 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
     return 0;
 }
 
-/* So that a slip of the pen does not cost a file that is something else. */
-static int is_region(const char *path)
+/* So that a slip of the pen does not cost a file that is something else. A descriptor, or -errno.
+ */
+static int open_region(const char *path)
 {
     uint64_t magic = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -338,18 +340,34 @@ static int is_region(const char *path)
     if (fd < 0)
         return -errno;
     ssize_t n = pread(fd, &magic, sizeof magic, 0);
+    if (n == (ssize_t)sizeof magic && magic == REGION_MAGIC)
+        return fd;
     close(fd);
-    return n == (ssize_t)sizeof magic && magic == REGION_MAGIC ? 0 : -ENOEXEC;
+    return -ENOEXEC;
+}
+
+static int unlink_region(const char *name, bool only_unused, bool only_ask)
+{
+    char path[PATH_MAX];
+    int err = region_path(name, path), fd = err ? err : open_region(path);
+
+    if (fd < 0)
+        return fd;
+    if (only_unused && heald_plat_file_claim(fd) < 0)
+        err = -EBUSY;
+    /* Who opens it now waits for the lock, and then finds that it has no name. */
+    else if (!only_ask && unlink(path) < 0)
+        err = -errno;
+    close(fd);
+    return err;
 }
 
 int heald_region_unlink(const char *name)
 {
-    char path[PATH_MAX];
-    int err = region_path(name, path);
+    return unlink_region(name, false, false);
+}
 
-    if (!err)
-        err = is_region(path);
-    if (!err && unlink(path) < 0)
-        err = -errno;
-    return err;
+int heald_region_unlink_unused(const char *name, int only_ask)
+{
+    return unlink_region(name, true, only_ask);
 }

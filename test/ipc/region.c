@@ -161,7 +161,7 @@ static void use(struct heald_region *r)
     heald_detach(me);
 }
 
-enum { HEAD_BYTES = 120, SLOTS_AT = 4096, SLOT_BYTES = 336 };
+enum { HEAD_BYTES = 128, SLOTS_AT = 4096, SLOT_BYTES = 336 };
 
 /* Every byte of the head and of the slots turned round: an error, or a region that works; never a
  * crash, and never a wait beyond its deadline. */

@@ -1,5 +1,5 @@
-/* test/ipc/region_file.c: a region's name and file: who is the last, and what a crash of the machine
- * leaves. */
+/* test/ipc/region_file.c: the name and the file of a region: who is last, and what a crash of the
+ * machine leaves. */
 #include "ipc/ipc.h"
 
 enum { CREATE = HEALD_REGION_CREATE };
@@ -72,7 +72,7 @@ static void copy_file(int from, int to)
         ck_assert_int_eq(pwrite(to, buf, (size_t)n, at), n);
 }
 
-enum { BOOT_AT = 128 };
+enum { BOOT_AT = 136 };
 
 /* A file as it was when the machine stopped: its participants had no time to die. */
 HEALD_CASE(found_again_after_the_machine_stopped)

@@ -1,0 +1,246 @@
+/* census.c: see census.h. */
+#include "census.h"
+
+#include <heald/heald.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PATH_SIZE = 4096, LINE_SIZE = 4096 };
+
+void *census_grow(void *array, unsigned count, size_t size)
+{
+    void *bigger = realloc(array, ((size_t)count + 1) * size);
+
+    if (!bigger) {
+        fprintf(stderr, "heald: out of memory\n");
+        exit(1);
+    }
+    memset((char *)bigger + count * size, 0, size);
+    return bigger;
+}
+
+static char *copy_of(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(census_grow(NULL, 0, size), text, size);
+}
+
+static void list_people(struct census_region *r)
+{
+    struct heald_participant_info info;
+    unsigned cursor = 0;
+
+    while (heald_participant_next(r->region, &cursor, &info)) {
+        r->people = census_grow(r->people, r->person_count, sizeof *r->people);
+        r->people[r->person_count++] = info;
+    }
+}
+
+static struct census_object *find_object(struct census_region *r, uint64_t offset,
+                                         enum heald_object_type type)
+{
+    for (unsigned i = 0; i < r->object_count; i++)
+        if (r->objects[i].info.offset == offset && r->objects[i].info.type == type)
+            return &r->objects[i];
+    return NULL;
+}
+
+static struct census_object *add_object(struct census_region *r,
+                                        const struct heald_object_info *info)
+{
+    r->objects = census_grow(r->objects, r->object_count, sizeof *r->objects);
+    struct census_object *o = &r->objects[r->object_count++];
+    o->info = *info;
+    o->state.condition = HEALD_OBJECT_UNKNOWN;
+    heald_object_look(r->region, info->offset, info->type, &o->state);
+    return o;
+}
+
+/* Into the line, by the time of its coming. */
+static void add_wait(struct census_object *o, struct census_wait wait)
+{
+    unsigned at = o->wait_count;
+
+    o->waits = census_grow(o->waits, at, sizeof *o->waits);
+    for (; at > 0 && o->waits[at - 1].wait->since_ns > wait.wait->since_ns; at--)
+        o->waits[at] = o->waits[at - 1];
+    o->waits[at] = wait;
+    o->wait_count++;
+}
+
+static void list_objects(struct census_region *r)
+{
+    struct heald_object_info info;
+    unsigned cursor = 0;
+
+    while (heald_object_next(r->region, &cursor, &info))
+        add_object(r, &info);
+    for (unsigned i = 0; i < r->person_count; i++) {
+        for (unsigned k = 0; k < r->people[i].wait_count && !r->people[i].is_gone; k++) {
+            const struct heald_wait_info *w = &r->people[i].waits[k];
+            struct census_object *o = find_object(r, w->offset, w->type);
+            info = (struct heald_object_info){.offset = w->offset, .type = w->type};
+            if (!o)
+                o = add_object(r, &info);
+            add_wait(o, (struct census_wait){i, w});
+        }
+    }
+}
+
+/* 0, or why it is no region that can be looked at. */
+static int add_region(struct census *c, const char *name)
+{
+    const char *why = NULL;
+    struct heald_region_options o = {.ret_why = &why};
+    struct heald_region *region;
+    int err = heald_region_open(&region, name, HEALD_REGION_READ_ONLY | HEALD_REGION_ANY_OWNER, &o);
+
+    if (err == -ENOEXEC || err == -ENOENT || err == -EINVAL || err == -ENAMETOOLONG)
+        return err;
+    c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
+    struct census_region *r = &c->regions[c->region_count++];
+    *r = (struct census_region){.name = copy_of(name), .error = err, .why = why};
+    if (err)
+        return err;
+    r->region = region;
+    heald_region_look(region, &r->info);
+    heald_region_stats(region, &r->stats);
+    r->is_open = heald_region_unlink_unused(name, 1) == -EBUSY;
+    list_people(r);
+    list_objects(r);
+    return 0;
+}
+
+static void add_leftover(struct census *c, const char *name, const struct stat *st)
+{
+    c->leftovers = census_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
+    c->leftovers[c->leftover_count++] =
+        (struct census_leftover){.name = copy_of(name),
+                                 .is_sem = strncmp(name, "sem.", 4) == 0,
+                                 .size = st->st_size,
+                                 .owner = st->st_uid};
+}
+
+/* Everything in the folder of shared memory; where that is nobody's alone, the regions. */
+static void take_all(struct census *c)
+{
+    const char *folder = heald_region_folder();
+    bool is_alone = strcmp(folder, "/dev/shm") == 0;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char path[PATH_SIZE], name[sizeof entry->d_name + 1];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+            continue;
+        snprintf(name, sizeof name, "/%s", entry->d_name);
+        int err = add_region(c, name);
+        if (is_alone && (err == -ENOEXEC || err == -EINVAL))
+            add_leftover(c, entry->d_name, &st);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+bool census_take(struct census *c, const char *command, const char *const names[], unsigned count)
+{
+    bool all = true;
+
+    *c = (struct census){0};
+    if (!count)
+        take_all(c);
+    for (unsigned i = 0; i < count; i++) {
+        int err = add_region(c, names[i]);
+        if (!err)
+            continue;
+        fprintf(stderr, "heald %s: %s: %s\n", command, names[i], heald_strerror(err));
+        all = false;
+    }
+    return all;
+}
+
+void census_free(struct census *c)
+{
+    for (unsigned i = 0; i < c->region_count; i++) {
+        struct census_region *r = &c->regions[i];
+        for (unsigned k = 0; k < r->object_count; k++)
+            free(r->objects[k].waits);
+        free(r->objects);
+        free(r->people);
+        free(r->name);
+        if (r->region)
+            heald_region_close(r->region);
+    }
+    for (unsigned i = 0; i < c->leftover_count; i++)
+        free(c->leftovers[i].name);
+    free(c->regions);
+    free(c->leftovers);
+}
+
+/* The first line of a file of /proc; "" where there is none. */
+static void read_line(const char *path, char *line, size_t size)
+{
+    FILE *f = fopen(path, "re");
+
+    if (!f || !fgets(line, (int)size, f))
+        line[0] = 0;
+    line[strcspn(line, "\n")] = 0;
+    if (f)
+        fclose(f);
+}
+
+char *census_thread(const struct heald_thread_info *thread, char *text, size_t size)
+{
+    char path[64], name[64] = "";
+    long pid = (long)thread->pid;
+
+    snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+    if (thread->is_here)
+        read_line(path, name, sizeof name);
+    int n = thread->thread && thread->thread != (uint64_t)pid && thread->is_here
+                ? snprintf(text, size, "%ld/%llu", pid, (unsigned long long)thread->thread)
+                : snprintf(text, size, "%ld", pid);
+    const char *where = thread->is_here ? "ended" : "elsewhere";
+    if (n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, " (%s)", name[0] ? name : where);
+    return text;
+}
+
+const struct heald_participant_info *census_person(const struct census_region *r, unsigned slot)
+{
+    for (unsigned i = 0; i < r->person_count; i++)
+        if (r->people[i].slot == slot)
+            return &r->people[i];
+    return NULL;
+}
+
+char *census_site(const struct heald_thread_info *thread, uint64_t site, char *text, size_t size)
+{
+    char path[64], line[LINE_SIZE];
+
+    text[0] = 0;
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)thread->pid);
+    FILE *f = site && thread->is_here ? fopen(path, "re") : NULL;
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long long from, to, offset;
+        int at = 0;
+        if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &from, &to, &offset, &at) < 3 ||
+            site < from || site >= to || !at)
+            continue;
+        const char *file = strrchr(line + at, '/');
+        line[strcspn(line, "\n")] = 0;
+        snprintf(text, size, "%s+0x%llx", file ? file + 1 : "?",
+                 (unsigned long long)site - from + offset);
+        break;
+    }
+    if (f)
+        fclose(f);
+    return text;
+}

@@ -1,0 +1,70 @@
+/*
+ * census.h: all regions of this host, what lies in them, who is attached and who waits, as they are
+ * at one moment; nothing of it is locked or changed.
+ */
+#ifndef HEALD_CMD_CENSUS_H
+#define HEALD_CMD_CENSUS_H
+
+#include <heald/inspect.h>
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct census_wait {
+    unsigned person; /* of the region's */
+    const struct heald_wait_info *wait;
+};
+
+/* Something that has a name, or that somebody waits for. */
+struct census_object {
+    struct heald_object_info info; /* name "": it has none */
+    struct heald_object_state state;
+    unsigned wait_count;
+    struct census_wait *waits; /* who came first is first */
+};
+
+struct census_region {
+    char *name;
+    struct heald_region *region; /* NULL: it cannot be opened: error and why */
+    int error;
+    const char *why;
+    struct heald_region_info info;
+    struct heald_region_stats stats;
+    bool is_open; /* some process has it open */
+    unsigned person_count, object_count;
+    struct heald_participant_info *people;
+    struct census_object *objects;
+};
+
+/* What POSIX programs left in the same folder: "shm" or "sem". */
+struct census_leftover {
+    char *name;
+    bool is_sem;
+    off_t size;
+    uid_t owner;
+};
+
+struct census {
+    unsigned region_count, leftover_count;
+    struct census_region *regions;
+    struct census_leftover *leftovers;
+};
+
+/* The regions of these names, or with none all with names like "/name", and then what else lies in
+ * their folder. Says on stderr what cannot be looked at; false: a name given cannot. */
+bool census_take(struct census *c, const char *command, const char *const names[], unsigned count);
+void census_free(struct census *c);
+
+/* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
+void *census_grow(void *array, unsigned count, size_t size);
+
+/* "1234 (worker)", or with its thread "1234/1240 (worker)"; in `text`, which it returns. */
+char *census_thread(const struct heald_thread_info *thread, char *text, size_t size);
+
+/* The person of a slot; NULL. */
+const struct heald_participant_info *census_person(const struct census_region *r, unsigned slot);
+
+/* An address in a process as "program+0x1234", for addr2line(1); "" if it cannot be found. */
+char *census_site(const struct heald_thread_info *thread, uint64_t site, char *text, size_t size);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * graph.h: who waits for whom, across all regions: a thread is one person wherever it is attached.
+ */
+#ifndef HEALD_CMD_GRAPH_H
+#define HEALD_CMD_GRAPH_H
+
+#include "census.h"
+
+/* A wait for an object that others hold. */
+struct graph_wait {
+    const struct census_region *region;
+    const struct census_object *object;
+    const struct heald_wait_info *wait;
+};
+
+struct graph_person {
+    struct heald_thread_info thread;
+    unsigned wait_count;
+    struct graph_wait *waits;
+    bool is_stuck; /* waits for those alone who wait in the same way */
+};
+
+struct graph {
+    unsigned count;
+    struct graph_person *people;
+};
+
+void graph_make(struct graph *g, const struct census *c);
+void graph_free(struct graph *g);
+
+/*
+ * A circle of those who are stuck, each of whom waits for the next, in `circle`, which has room for
+ * all; how many; 0: there is none further. *cursor is 0 at first. Each circle comes once.
+ */
+unsigned graph_circle(const struct graph *g, unsigned *cursor, unsigned circle[]);
+
+/* What the first waits for so that the second, who holds it, keeps it stuck. */
+const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * hold.c: `heald lock` and `heald sem`: run a command while holding a lock, or a permit, with a
+ * name.
+ *
+ * All in one loop: the wait for the lock, its deadline, signals, and the child. The lock is this
+ * process's: when it ends, in whatever way, the lock is given back.
+ */
+#include "commands.h"
+
+#include <heald/heald.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { WORDS_MAX = 4096, SIGNALS = 3, EXIT_NOT_HELD = 1, EXIT_NOT_RUN = 127, EXIT_SIGNAL = 128 };
+
+struct hold_options {
+    bool is_trying, is_quiet;
+    int64_t timeout_ns;
+};
+
+static const struct option options[] = {
+    {"--timeout", OPTION_SECONDS, offsetof(struct hold_options, timeout_ns), 0, 1000000000,
+     "SECONDS", "wait no longer (for ever)"},
+    {"--try", OPTION_FLAG, offsetof(struct hold_options, is_trying), 0, 0, NULL, "do not wait"},
+    {"--quiet", OPTION_FLAG, offsetof(struct hold_options, is_quiet), 0, 0, NULL,
+     "do not say why the command was not run"},
+    {0},
+};
+
+static int run_lock(const struct command *command, const char *program, int argc, char **argv);
+static int run_sem(const struct command *command, const char *program, int argc, char **argv);
+
+#define HOLD_DETAILS                                                                               \
+    "The exit status is the command's, or 128 and the signal that ended it; 1 if it was not run\n" \
+    "because others held the lock; 2 if something is wrong; 127 if it cannot be started. TERM\n"   \
+    "and HUP are passed on to it. When heald itself is killed the lock is free, and the command\n" \
+    "goes on without it.\n"
+
+const struct command command_lock = {
+    .name = "lock",
+    .run = run_lock,
+    .summary = "Runs a command while holding a lock with a name.",
+    .arguments = "NAME -- COMMAND [ARG...]",
+    .arguments_max = WORDS_MAX,
+    .options = options,
+    .details = "NAME is /name or file:/path; it is made if it is not there. If its last holder was "
+               "killed,\nthat is said, and the command is run.\n" HOLD_DETAILS,
+};
+
+const struct command command_sem = {
+    .name = "sem",
+    .run = run_sem,
+    .summary = "Runs a command while holding one of N permits with a name.",
+    .arguments = "NAME N -- COMMAND [ARG...]",
+    .arguments_max = WORDS_MAX,
+    .options = options,
+    .details = "NAME is /name or file:/path; it is made, with N permits, if it is not there. The "
+               "permits of\nthe killed come back.\n" HOLD_DETAILS,
+};
+
+struct hold_signal {
+    struct heald_op op;
+    struct heald_siginfo info;
+    struct hold *hold;
+};
+
+struct hold {
+    const struct command *command;
+    const struct hold_options *options;
+    const char *name, **words;
+    struct heald_loop *loop;
+    struct heald_op wait, end;
+    struct hold_signal signals[SIGNALS];
+    struct heald_child child;
+    struct heald_child_status status;
+    int result; /* the exit status */
+};
+
+static const int signos[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+
+static int complain(const struct hold *h, const char *what, int err)
+{
+    fprintf(stderr, "heald %s: %s: %s\n", h->command->name, what, heald_strerror(err));
+    return EXIT_USAGE;
+}
+
+/* With nothing left to wait for the loop ends. */
+static void finish(struct hold *h, int result)
+{
+    h->result = result;
+    for (int i = 0; i < SIGNALS; i++)
+        heald_cancel(&h->signals[i].op);
+    heald_cancel(&h->wait);
+}
+
+/* A terminal sends SIGINT to the child as well. */
+static void on_signal(struct heald_op *op)
+{
+    struct hold_signal *s = heald_container_of(op, struct hold_signal, op);
+    struct hold *h = s->hold;
+
+    if (op->result < 0)
+        return;
+    if (!h->child.pid) {
+        finish(h, EXIT_SIGNAL + s->info.signo);
+        return;
+    }
+    if (s->info.signo != SIGINT)
+        kill(h->child.pid, s->info.signo);
+    heald_prep_signal(op, s->info.signo, &s->info);
+    heald_submit(op->loop, op, on_signal); /* cannot fail: the loop knows the signal */
+}
+
+static void on_end(struct heald_op *op)
+{
+    struct hold *h = heald_container_of(op, struct hold, end);
+    int status = h->status.status;
+
+    if (op->result < 0)
+        finish(h, complain(h, h->words[0], (int)op->result));
+    else
+        finish(h, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL + WTERMSIG(status));
+}
+
+static void start_command(struct hold *h)
+{
+    struct heald_spawn spawn = {.file = h->words[0], .argv = (char *const *)(uintptr_t)h->words};
+    int err = heald_spawn(&spawn, &h->child);
+
+    if (!err) {
+        err = heald_prep_child(&h->end, h->child.pid, &h->status);
+        if (!err)
+            err = heald_submit(h->loop, &h->end, on_end);
+    }
+    if (!err)
+        return;
+    complain(h, h->words[0], err);
+    finish(h, EXIT_NOT_RUN);
+}
+
+static void on_held(struct heald_op *op)
+{
+    struct hold *h = heald_container_of(op, struct hold, wait);
+
+    if (op->result == -ECANCELED)
+        return;
+    if (op->result == -EOWNERDEAD)
+        fprintf(stderr, "heald %s: %s: its last holder was killed\n", h->command->name, h->name);
+    if (op->result >= 0 || op->result == -EOWNERDEAD) {
+        start_command(h);
+        return;
+    }
+    if (op->result != -ETIMEDOUT) {
+        finish(h, complain(h, h->name, (int)op->result));
+        return;
+    }
+    if (!h->options->is_quiet)
+        fprintf(stderr, "heald %s: %s: others hold it\n", h->command->name, h->name);
+    finish(h, EXIT_NOT_HELD);
+}
+
+static int submit_all(struct hold *h)
+{
+    int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+    int err = 0;
+
+    for (int i = 0; i < SIGNALS && !err; i++) {
+        struct hold_signal *s = &h->signals[i];
+        s->hold = h;
+        err = heald_prep_signal(&s->op, signos[i], &s->info);
+        if (!err)
+            err = heald_submit(h->loop, &s->op, on_signal);
+    }
+    if (h->options->is_trying)
+        h->wait.deadline_ns = now;
+    else if (h->options->timeout_ns)
+        h->wait.deadline_ns = now + h->options->timeout_ns;
+    return err ? err : heald_submit(h->loop, &h->wait, on_held);
+}
+
+/* With `wait` prepared: waits, runs the command, and gives back nothing. The exit status. */
+static int hold_and_run(struct hold *h)
+{
+    int err = submit_all(h);
+
+    if (!err)
+        err = heald_loop_run(h->loop);
+    return err < 0 ? complain(h, h->name, err) : h->result;
+}
+
+/* Fills in `words`, which ends with NULL, behind the arguments that the command itself takes. */
+static int parse(struct hold *h, struct hold_options *o, int argc, char **argv, int own)
+{
+    int count = 0, status = options_parse(h->command, argc, argv, o, h->words);
+
+    if (status != OPTIONS_GO_ON)
+        return status;
+    while (h->words[count])
+        count++;
+    if (count <= own)
+        return options_refuse(h->command, count == 0    ? "which name?"
+                                          : count < own ? "how many permits?"
+                                                        : "which command?");
+    h->name = h->words[0];
+    return OPTIONS_GO_ON;
+}
+
+static int lock_and_run(struct hold *h)
+{
+    struct heald_region_options o = {.size = 1, .heap = 1};
+    struct heald_object_options mutex = {.type = HEALD_OBJECT_MUTEX};
+    struct heald_region *region;
+    struct heald_participant *me;
+    void *lock;
+    int err = heald_region_open(&region, h->name, HEALD_REGION_CREATE, &o);
+
+    if (err)
+        return complain(h, h->name, err);
+    err = heald_attach(region, &me);
+    if (!err)
+        err = heald_object_open(me, "lock", &mutex, &lock, NULL);
+    if (!err)
+        err = heald_prep_mutex_lock(&h->wait, lock, me);
+    if (err)
+        return complain(h, h->name, err);
+    h->words++;
+    int status = hold_and_run(h);
+    heald_mutex_consistent(lock, me);
+    heald_mutex_unlock(lock, me);
+    heald_detach(me);
+    heald_region_close(region);
+    return status;
+}
+
+static int take_permit_and_run(struct hold *h)
+{
+    struct heald_named_sem sem;
+    char *end;
+    unsigned long permits = strtoul(h->words[1], &end, 10);
+
+    if (*end || !permits || permits > HEALD_SEM_PERMITS_MAX || h->words[1][0] == '-')
+        return options_refuse(h->command, "'%s' is not a number of permits, from 1 to %d",
+                              h->words[1], HEALD_SEM_PERMITS_MAX);
+    int err = heald_sem_open(&sem, h->name, HEALD_REGION_CREATE, (unsigned)permits);
+    if (err == -EPROTOTYPE)
+        return options_refuse(h->command, "%s is there, and not with %lu permits", h->name,
+                              permits);
+    if (!err)
+        err = heald_prep_sem_wait(&h->wait, sem.sem, sem.me);
+    if (err)
+        return complain(h, h->name, err);
+    h->words += 2;
+    int status = hold_and_run(h);
+    heald_sem_close(&sem);
+    return status;
+}
+
+static int run(const struct command *command, int argc, char **argv, int own,
+               int (*hold_it)(struct hold *))
+{
+    struct hold_options o = {0};
+    struct hold h = {.command = command, .options = &o};
+    const char **words = calloc((size_t)argc + 1, sizeof *words);
+    int status = EXIT_USAGE;
+
+    h.words = words;
+    if (words)
+        status = parse(&h, &o, argc, argv, own);
+    if (status == OPTIONS_GO_ON) {
+        int err = heald_loop_open(&h.loop, NULL);
+        status = err ? complain(&h, "cannot begin", err) : hold_it(&h);
+        if (!err)
+            heald_loop_close(h.loop);
+    }
+    free(words);
+    return status;
+}
+
+static int run_lock(const struct command *command, const char *program, int argc, char **argv)
+{
+    (void)program;
+    return run(command, argc, argv, 1, lock_and_run);
+}
+
+static int run_sem(const struct command *command, const char *program, int argc, char **argv)
+{
+    (void)program;
+    return run(command, argc, argv, 2, take_permit_and_run);
+}

@@ -1,0 +1,187 @@
+/* ls.c: `heald ls`: the regions of this host and what lies in them. */
+#include "census.h"
+#include "commands.h"
+#include "json.h"
+
+#include <heald/heald.h>
+
+#include <stdio.h>
+
+enum { NAMES_MAX = 64, TEXT_SIZE = 128 };
+
+struct ls_options {
+    bool is_json;
+};
+
+static const struct option options[] = {
+    {"--json", OPTION_FLAG, offsetof(struct ls_options, is_json), 0, 0, NULL, "for programs"},
+    {0},
+};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_ls = {
+    .name = "ls",
+    .run = run,
+    .summary = "Lists regions of shared memory and the objects in them.",
+    .arguments = "[NAME...]",
+    .arguments_max = NAMES_MAX,
+    .options = options,
+    .details =
+        "NAME is /name or file:/path; without one, all regions with names like /name, and what\n"
+        "POSIX programs left in the same folder. An object is listed if it has a name, or if\n"
+        "somebody waits for it. Nothing is locked or changed.\n",
+};
+
+static const char *plural(unsigned n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void print_holders(const struct census_region *r, const struct heald_object_state *s)
+{
+    char text[TEXT_SIZE];
+
+    for (unsigned i = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
+        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+        if (p)
+            printf("%s%s", i ? ", " : "  by ", census_thread(&p->thread, text, sizeof text));
+    }
+}
+
+static void print_object(const struct census_region *r, const struct census_object *o)
+{
+    const struct heald_object_state *s = &o->state;
+    char name[HEALD_NAME_MAX + 3], at[32];
+
+    snprintf(name, sizeof name, "\"%s\"", o->info.name);
+    snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
+    printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
+           o->info.name[0] ? name : at, o->info.size);
+    if (o->info.type == HEALD_OBJECT_SEM && s->most)
+        printf("%u of %u free", s->free, s->most);
+    else if (o->info.type == HEALD_OBJECT_SEM)
+        printf("value %u", s->free);
+    else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
+        printf("%u of %u have come", s->holder_count, s->most);
+    else if (o->info.type != HEALD_OBJECT_DATA && o->info.type != HEALD_OBJECT_COND)
+        printf("%s", heald_object_condition_name(s->condition));
+    print_holders(r, s);
+    if (o->wait_count)
+        printf("  %u wait%s", o->wait_count, o->wait_count == 1 ? "s" : "");
+    printf("\n");
+}
+
+static void print_region(const struct census_region *r)
+{
+    char text[TEXT_SIZE];
+
+    if (r->error) {
+        printf("%s: %s%s%s\n", r->name, heald_strerror(r->error), r->why ? ": " : "",
+               r->why ? r->why : "");
+        return;
+    }
+    printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->name,
+           (unsigned long long)r->stats.size / 1024, r->person_count, r->stats.most,
+           r->is_open ? "in use" : "nobody has it open",
+           census_thread(&r->info.creator, text, sizeof text), r->info.is_traced ? "; traced" : "");
+    for (unsigned i = 0; i < r->object_count; i++)
+        print_object(r, &r->objects[i]);
+}
+
+static void print_text(const struct census *c)
+{
+    for (unsigned i = 0; i < c->region_count; i++)
+        print_region(&c->regions[i]);
+    if (c->leftover_count)
+        printf("POSIX, not heald's:\n");
+    for (unsigned i = 0; i < c->leftover_count; i++)
+        printf("  %-4s %-24s %8lld bytes  user %u\n", c->leftovers[i].is_sem ? "sem" : "shm",
+               c->leftovers[i].name, (long long)c->leftovers[i].size,
+               (unsigned)c->leftovers[i].owner);
+    if (!c->region_count)
+        printf("no region%s\n", plural(0));
+}
+
+static void print_object_json(const struct census_region *r, const struct census_object *o)
+{
+    const struct heald_object_state *s = &o->state;
+
+    printf("{\"name\": ");
+    json_string(o->info.name);
+    printf(", \"type\": \"%s\", \"offset\": %llu, \"size\": %zu, \"state\": \"%s\"",
+           heald_object_type_name(o->info.type), (unsigned long long)o->info.offset, o->info.size,
+           heald_object_condition_name(s->condition));
+    if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER)
+        printf(", \"free\": %u, \"most\": %u", s->free, s->most);
+    printf(", \"holders\": [");
+    for (unsigned i = 0, n = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
+        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+        if (p)
+            printf("%s{\"pid\": %ld, \"thread\": %llu}", n++ ? ", " : "", (long)p->thread.pid,
+                   (unsigned long long)p->thread.thread);
+    }
+    printf("], \"waiters\": %u}", o->wait_count);
+}
+
+static void print_region_json(const struct census_region *r)
+{
+    printf("{\"name\": ");
+    json_string(r->name);
+    if (r->error) {
+        printf(", \"error\": %d, \"why\": ", r->error);
+        json_string(r->why ? r->why : heald_strerror(r->error));
+        printf("}");
+        return;
+    }
+    printf(", \"size\": %llu, \"participants\": %u, \"most\": %u, \"in_use\": %s, \"traced\": %s, "
+           "\"creator\": %ld, \"creator_gone\": %s, \"objects\": [",
+           (unsigned long long)r->stats.size, r->person_count, r->stats.most,
+           r->is_open ? "true" : "false", r->info.is_traced ? "true" : "false",
+           (long)r->info.creator.pid, r->info.creator_is_gone ? "true" : "false");
+    for (unsigned i = 0; i < r->object_count; i++) {
+        printf("%s", i ? ", " : "");
+        print_object_json(r, &r->objects[i]);
+    }
+    printf("]}");
+}
+
+static void print_json(const struct census *c)
+{
+    printf("{\"regions\": [");
+    for (unsigned i = 0; i < c->region_count; i++) {
+        printf("%s", i ? ", " : "");
+        print_region_json(&c->regions[i]);
+    }
+    printf("], \"posix\": [");
+    for (unsigned i = 0; i < c->leftover_count; i++) {
+        const struct census_leftover *l = &c->leftovers[i];
+        printf("%s{\"name\": ", i ? ", " : "");
+        json_string(l->name);
+        printf(", \"kind\": \"%s\", \"size\": %lld, \"owner\": %u}", l->is_sem ? "sem" : "shm",
+               (long long)l->size, (unsigned)l->owner);
+    }
+    printf("]}\n");
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    const char *names[NAMES_MAX] = {NULL};
+    struct ls_options o = {0};
+    struct census c;
+    unsigned count = 0;
+    int status = options_parse(command, argc, argv, &o, names);
+
+    (void)program;
+    if (status != OPTIONS_GO_ON)
+        return status;
+    while (count < NAMES_MAX && names[count])
+        count++;
+    bool all = census_take(&c, command->name, names, count);
+    if (o.is_json)
+        print_json(&c);
+    else if (all || c.region_count)
+        print_text(&c);
+    census_free(&c);
+    return all ? 0 : 1;
+}

@@ -1,0 +1,95 @@
+/*
+ * heald/inspect.h: who is attached to a region, who holds what in it, and who waits for what, since
+ * when. For tools: nothing is locked or changed, so it works while the program hangs, on a region
+ * that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
+ *
+ * What is told was so at some moment of the call; parts of it may be of different moments.
+ */
+#ifndef HEALD_INSPECT_H
+#define HEALD_INSPECT_H
+
+#include <heald/object.h>
+#include <heald/region.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Threads that are known by these numbers: of the PID name space in which they attached. */
+struct heald_thread_info {
+    pid_t pid;
+    uint64_t thread; /* as the system numbers threads */
+    int is_here;     /* the numbers mean something in the caller's PID name space */
+};
+
+enum { HEALD_WAITS_SHOWN = 4 };
+
+struct heald_wait_info {
+    uint64_t offset; /* of the object: heald_at() */
+    enum heald_object_type type;
+    unsigned flags;   /* enum heald_wait_flag */
+    int64_t since_ns; /* of the monotonic clock */
+};
+
+struct heald_participant_info {
+    struct heald_thread_info thread;
+    unsigned slot;
+    int is_gone; /* it has ended, and nobody has come across that yet */
+    unsigned wait_count;
+    struct heald_wait_info waits[HEALD_WAITS_SHOWN];
+};
+
+/* Lists who is attached: *cursor is 0 at first. 1: *ret_info is one; 0: that was all. */
+HEALD_API int heald_participant_next(const struct heald_region *region, unsigned *cursor,
+                                     struct heald_participant_info *ret_info);
+
+enum heald_object_condition {
+    HEALD_OBJECT_FREE,     /* whoever comes need not wait */
+    HEALD_OBJECT_HELD,     /* he must wait, for the holders or for a signal */
+    HEALD_OBJECT_ORPHANED, /* its holder has died, which the next one will be told */
+    HEALD_OBJECT_LOST,     /* given up for ever, or a broken barrier */
+    HEALD_OBJECT_DONE,     /* of once */
+    HEALD_OBJECT_UNKNOWN   /* data, or corrupt */
+};
+
+/* "free", "held", …; NULL: no such condition. */
+HEALD_API const char *heald_object_condition_name(enum heald_object_condition condition);
+
+enum { HEALD_HOLDERS_SHOWN = 64, HEALD_LAST_SHOWN = 4 };
+
+struct heald_object_state {
+    enum heald_object_condition condition;
+    unsigned holder_count; /* who live; of a barrier who has come. At most HEALD_HOLDERS_SHOWN are
+                              in holders */
+    unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
+    unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts */
+    uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */
+    int64_t since_ns; /* since when it is held, in a region with `trace`; else 0 */
+    unsigned last_count;
+    struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked a mutex, the latest first; their
+                                                        is_here is not known and 0 */
+};
+
+/* Looks at what lies at an offset. 0; -EINVAL: it does not lie in the region, or there is no such
+ * type. */
+HEALD_API int heald_object_look(const struct heald_region *region, uint64_t offset,
+                                enum heald_object_type type, struct heald_object_state *ret_state);
+
+/* Who made it, and how. */
+struct heald_region_info {
+    struct heald_thread_info creator; /* the thread is 0 */
+    int creator_is_gone;              /* 0: there, or not known */
+    int is_traced;
+};
+
+/* Any thread. */
+HEALD_API void heald_region_look(const struct heald_region *region,
+                                 struct heald_region_info *ret_info);
+
+/* The folder in which the regions with names like "/name" are files. */
+HEALD_API const char *heald_region_folder(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,264 @@
+/*
+ * inspect/inspect.c: looking at a region from outside. Any thread; reads only, and only atomically
+ * what others write meanwhile.
+ *
+ * Each kind of object is a function that reads its words into a state. A word names its holder by
+ * slot and generation; one whose generation has gone by, or whose lifeline was let go, is nobody's.
+ */
+#include <heald/barrier.h>
+#include <heald/cond.h>
+#include <heald/inspect.h>
+#include <heald/once.h>
+#include <heald/rwlock.h>
+#include <heald/sem.h>
+
+#include "platform/shm.h"
+#include "region/region.h"
+
+#include <errno.h>
+
+/* What the objects keep in a word beside the id (ipc/mutex.c, ipc/rwlock.c). */
+#define LOST UINT32_MAX
+
+static uint64_t load64(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t load32(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static unsigned slot_of(uint64_t id)
+{
+    return (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
+}
+
+static bool has_ended(const struct heald_region *region, const struct region_slot *slot)
+{
+    struct heald_lifeline *life = (struct heald_lifeline *)(uintptr_t)&slot->life;
+
+    if (heald_plat_life_state(life) == HEALD_LIFE_ENDED)
+        return true;
+    uint64_t space = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED);
+    return space && space == region->pid_space &&
+           heald_plat_thread_is_absent((pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
+                                       __atomic_load_n(&slot->thread, __ATOMIC_RELAXED));
+}
+
+static bool lives(const struct heald_region *region, uint64_t id)
+{
+    unsigned index = slot_of(id);
+
+    return index < region->slot_count &&
+           region_id_of(region, &region->slots[index]) == region_id(id) &&
+           !has_ended(region, &region->slots[index]);
+}
+
+static void add_holder(const struct heald_region *region, struct heald_object_state *s, uint64_t id)
+{
+    if (!id)
+        return;
+    if (!lives(region, id)) {
+        s->condition = HEALD_OBJECT_ORPHANED;
+        return;
+    }
+    if (s->holder_count < HEALD_HOLDERS_SHOWN)
+        s->holders[s->holder_count] = slot_of(id);
+    s->holder_count++;
+}
+
+static void look_at_word(const struct heald_region *region, uint64_t word,
+                         struct heald_object_state *s)
+{
+    if ((uint32_t)word == LOST) {
+        s->condition = HEALD_OBJECT_LOST;
+    } else if ((uint32_t)word >> REGION_ID_SHIFT) {
+        s->condition = HEALD_OBJECT_HELD;
+        add_holder(region, s, region_id(word));
+    }
+}
+
+static void look_at_mutex(const struct heald_region *region, const void *object,
+                          struct heald_object_state *s)
+{
+    const struct heald_mutex *m = object;
+    unsigned turn = __atomic_load_n(&m->turn, __ATOMIC_RELAXED);
+
+    look_at_word(region, load64(&m->word), s);
+    if (s->condition == HEALD_OBJECT_HELD || s->condition == HEALD_OBJECT_ORPHANED) {
+        s->site = load64(&m->site);
+        s->since_ns = __atomic_load_n(&m->since, __ATOMIC_RELAXED);
+    }
+    for (unsigned i = 0; i < HEALD_LAST_SHOWN; i++) {
+        uint64_t who = load64(&m->last[(turn - i) % HEALD_MUTEX_LAST]);
+        if (who)
+            s->last[s->last_count++] =
+                (struct heald_thread_info){.pid = (pid_t)(who >> 32), .thread = (uint32_t)who};
+    }
+}
+
+static void look_at_once(const struct heald_region *region, const void *object,
+                         struct heald_object_state *s)
+{
+    const struct heald_once *once = object;
+
+    look_at_mutex(region, &once->mutex, s);
+    if (load32(&once->done))
+        s->condition = HEALD_OBJECT_DONE;
+}
+
+static void look_at_cond(const struct heald_region *region, const void *object,
+                         struct heald_object_state *s)
+{
+    (void)region;
+    (void)object;
+    s->condition = HEALD_OBJECT_HELD;
+}
+
+static void look_at_sem(const struct heald_region *region, const void *object,
+                        struct heald_object_state *s)
+{
+    const struct heald_sem *sem = object;
+    const uint64_t *permits = (const uint64_t *)(const void *)(sem + 1);
+    unsigned most = load32(&sem->permits);
+
+    if (most > HEALD_SEM_PERMITS_MAX || !region_has(region, sem, HEALD_SEM_SIZE(most))) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    for (unsigned i = 0; i < most; i++)
+        add_holder(region, s, load64(&permits[i]));
+    s->most = most;
+    s->free = most ? most - s->holder_count : load32(&sem->value);
+    s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
+}
+
+static void look_at_rwlock(const struct heald_region *region, const void *object,
+                           struct heald_object_state *s)
+{
+    const struct heald_rwlock *lock = object;
+
+    for (unsigned i = 0; i < HEALD_RWLOCK_READERS; i++)
+        add_holder(region, s, load64(&lock->readers[i]));
+    s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
+    look_at_word(region, load64(&lock->writer), s);
+    if (load32(&lock->lost))
+        s->condition = HEALD_OBJECT_LOST;
+}
+
+static void look_at_barrier(const struct heald_region *region, const void *object,
+                            struct heald_object_state *s)
+{
+    const struct heald_barrier *b = object;
+
+    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
+        add_holder(region, s, load64(&b->arrived[i]));
+    s->most = load32(&b->needed);
+    s->free = s->most > s->holder_count ? s->most - s->holder_count : 0;
+    if (s->condition == HEALD_OBJECT_ORPHANED || load32(&b->broken))
+        s->condition = HEALD_OBJECT_LOST;
+    else
+        s->condition = HEALD_OBJECT_HELD;
+}
+
+static const struct {
+    size_t size;
+    void (*look)(const struct heald_region *region, const void *object,
+                 struct heald_object_state *s);
+} kinds[] = {
+    [HEALD_OBJECT_DATA] = {1, NULL},
+    [HEALD_OBJECT_MUTEX] = {sizeof(struct heald_mutex), look_at_mutex},
+    [HEALD_OBJECT_COND] = {sizeof(struct heald_cond), look_at_cond},
+    [HEALD_OBJECT_SEM] = {sizeof(struct heald_sem), look_at_sem},
+    [HEALD_OBJECT_RWLOCK] = {sizeof(struct heald_rwlock), look_at_rwlock},
+    [HEALD_OBJECT_BARRIER] = {sizeof(struct heald_barrier), look_at_barrier},
+    [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), look_at_once},
+};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+int heald_object_look(const struct heald_region *region, uint64_t offset,
+                      enum heald_object_type type, struct heald_object_state *ret_state)
+{
+    const void *object = heald_at(region, offset);
+
+    if ((unsigned)type >= KINDS || !object || offset % sizeof(uint64_t) ||
+        !region_has(region, object, kinds[type].size))
+        return -EINVAL;
+    *ret_state = (struct heald_object_state){.condition = HEALD_OBJECT_FREE};
+    if (kinds[type].look)
+        kinds[type].look(region, object, ret_state);
+    else
+        ret_state->condition = HEALD_OBJECT_UNKNOWN;
+    return 0;
+}
+
+const char *heald_object_condition_name(enum heald_object_condition condition)
+{
+    static const char *const names[] = {
+        [HEALD_OBJECT_FREE] = "free",         [HEALD_OBJECT_HELD] = "held",
+        [HEALD_OBJECT_ORPHANED] = "orphaned", [HEALD_OBJECT_LOST] = "lost",
+        [HEALD_OBJECT_DONE] = "done",         [HEALD_OBJECT_UNKNOWN] = "unknown",
+    };
+    return (unsigned)condition < sizeof names / sizeof names[0] ? names[condition] : NULL;
+}
+
+static void list_waits(const struct region_slot *slot, struct heald_participant_info *info)
+{
+    for (unsigned i = 0; i < REGION_PLACES && info->wait_count < HEALD_WAITS_SHOWN; i++) {
+        const struct region_place *place = &slot->places[i];
+        uint64_t object = load64(&place->object);
+        uint32_t kind = load32(&place->kind);
+        if (object && kind < KINDS)
+            info->waits[info->wait_count++] = (struct heald_wait_info){
+                .offset = object,
+                .type = (enum heald_object_type)kind,
+                .flags = load32(&place->flags),
+                .since_ns = __atomic_load_n(&place->since, __ATOMIC_RELAXED),
+            };
+    }
+}
+
+int heald_participant_next(const struct heald_region *region, unsigned *cursor,
+                           struct heald_participant_info *ret_info)
+{
+    while (*cursor < region->slot_count) {
+        const struct region_slot *slot = &region->slots[*cursor];
+        unsigned index = (*cursor)++;
+        uint64_t id = region_id_of(region, slot);
+        if (!id)
+            continue;
+        *ret_info = (struct heald_participant_info){
+            .thread = {.pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
+                       .thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED),
+                       .is_here = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED) ==
+                                  region->pid_space},
+            .slot = index,
+            .is_gone = has_ended(region, slot),
+        };
+        list_waits(slot, ret_info);
+        if (region_id_of(region, slot) == id)
+            return 1;
+    }
+    return 0;
+}
+
+void heald_region_look(const struct heald_region *region, struct heald_region_info *ret_info)
+{
+    const struct region_head *head = (const struct region_head *)(const void *)region->base;
+    pid_t pid = (pid_t)head->creator_pid;
+    bool is_here = head->creator_pid_space == region->pid_space && region->pid_space;
+
+    *ret_info = (struct heald_region_info){
+        .creator = {.pid = pid, .is_here = is_here},
+        .creator_is_gone = is_here && heald_plat_start_time(pid) != head->creator_start_time,
+        .is_traced = region->order != NULL,
+    };
+}
+
+const char *heald_region_folder(void)
+{
+    return heald_shm_folder;
+}

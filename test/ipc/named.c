@@ -1,0 +1,234 @@
+/* test/ipc/named.c: named semaphores, looking at a region from outside, and names nobody uses. */
+#include "ipc/ipc.h"
+
+enum { CREATE = HEALD_REGION_CREATE };
+
+static char name[64];
+
+static void name_it(void)
+{
+    snprintf(name, sizeof name, "/heald-test-%ld", (long)getpid());
+    heald_region_unlink(name);
+}
+
+HEALD_CASE(a_named_semaphore)
+{
+    struct heald_named_sem a, b;
+
+    name_it();
+    ck_assert_int_eq(heald_sem_open(&a, name, 0, 0), -ENOENT);
+    ck_assert_int_eq(heald_sem_open(&a, name, CREATE, 0), -EINVAL);
+    ck_assert_int_eq(heald_sem_open(&a, name, CREATE, 2), 0);
+    ck_assert_int_eq(heald_sem_open(&b, name, CREATE, 3), -EPROTOTYPE);
+    ck_assert_int_eq(heald_sem_open(&b, name, CREATE, 1), -EPROTOTYPE);
+    ck_assert_int_eq(heald_sem_open(&b, name, CREATE | HEALD_SEM_COUNTING, 2), -EPROTOTYPE);
+    ck_assert_int_eq(heald_sem_open(&b, name, 0, 0), 0);
+    ck_assert_int_eq(heald_sem_wait(a.sem, a.me, 0), 0);
+    ck_assert_int_eq(heald_sem_wait(b.sem, b.me, 0), 0);
+    ck_assert_int_eq(heald_sem_trywait(b.sem, b.me), -EAGAIN);
+    ck_assert_int_eq(heald_sem_close(&a), 0);
+    /* Its permit came back. */
+    ck_assert_int_eq(heald_sem_trywait(b.sem, b.me), 0);
+    ck_assert_int_eq(heald_sem_close(&b), 0);
+    ck_assert_int_eq(heald_sem_unlink(name), 0);
+    ck_assert_int_eq(heald_sem_unlink(name), -ENOENT);
+}
+
+HEALD_CASE(a_named_semaphore_that_counts)
+{
+    struct heald_named_sem a, b;
+    int flags = CREATE | HEALD_SEM_COUNTING | HEALD_REGION_TEMPORARY;
+
+    name_it();
+    ck_assert_int_eq(heald_sem_open(&a, name, flags, 1), 0);
+    ck_assert_int_eq(heald_sem_open(&b, name, flags, 1), 0);
+    ck_assert_int_eq(heald_sem_post(b.sem, b.me), 0);
+    ck_assert_int_eq(heald_sem_value(a.sem, a.me), 2);
+    heald_sem_close(&a);
+    heald_sem_close(&b);
+    ck_assert_int_eq(heald_sem_open(&a, name, 0, 0), -ENOENT);
+}
+
+HEALD_CASE(something_else_of_that_name)
+{
+    struct heald_region *r;
+    struct heald_named_sem s;
+
+    name_it();
+    ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
+    ck_assert_int_eq(heald_sem_open(&s, name, 0, 0), -EPROTOTYPE);
+    ck_assert_int_eq(heald_sem_open(&s, name, CREATE, 2), -EPROTOTYPE);
+    heald_region_close(r);
+    heald_region_unlink(name);
+}
+
+HEALD_CASE(a_killed_holder_of_a_named_one)
+{
+    struct heald_named_sem s;
+    int fds[2];
+    char byte;
+
+    name_it();
+    ck_assert_int_eq(heald_sem_open(&s, name, CREATE, 1), 0);
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct heald_named_sem mine;
+        must(heald_sem_open(&mine, name, 0, 1) == 0);
+        must(heald_sem_wait(mine.sem, mine.me, HEALD_FOREVER) == 0);
+        must(write(fds[1], "x", 1) == 1);
+        for (;;)
+            pause();
+    }
+    ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+    ck_assert_int_eq(heald_sem_trywait(s.sem, s.me), -EAGAIN);
+    child_kill(pid);
+    ck_assert_int_eq(heald_sem_wait(s.sem, s.me, in_ms(5000)), 0);
+    close(fds[0]);
+    close(fds[1]);
+    heald_sem_close(&s);
+    heald_sem_unlink(name);
+}
+
+struct shared {
+    struct heald_mutex mutex;
+    struct heald_rwlock rwlock;
+    struct heald_barrier barrier;
+    struct heald_once once;
+    struct heald_cond cond;
+    HEALD_SEM(3) sem;
+    int ready;
+};
+
+static struct heald_object_state look(struct fixture *f, const void *object,
+                                      enum heald_object_type type)
+{
+    struct heald_object_state s;
+
+    ck_assert_int_eq(heald_object_look(f->region, heald_offset(f->region, object), type, &s), 0);
+    return s;
+}
+
+static bool wait_for_mutex(struct fixture *f)
+{
+    struct shared *s = f->data;
+
+    set_flag(&s->ready);
+    heald_mutex_lock(&s->mutex, f->me, in_ms(60000));
+    return true;
+}
+
+/* The one participant that waits; false: none does. */
+static bool find_waiter(struct fixture *f, struct heald_participant_info *ret_info)
+{
+    unsigned cursor = 0;
+
+    while (heald_participant_next(f->region, &cursor, ret_info))
+        if (ret_info->wait_count)
+            return true;
+    return false;
+}
+
+HEALD_CASE(who_holds_and_who_waits)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_object_state state = look(&f, &s->mutex, HEALD_OBJECT_MUTEX);
+    struct heald_participant_info p;
+
+    ck_assert_int_eq(state.condition, HEALD_OBJECT_FREE);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex, f.me, HEALD_FOREVER), 0);
+    state = look(&f, &s->mutex, HEALD_OBJECT_MUTEX);
+    ck_assert_int_eq(state.condition, HEALD_OBJECT_HELD);
+    ck_assert_uint_eq(state.holder_count, 1);
+    ck_assert_uint_ne(state.site, 0);
+    ck_assert_int_eq(state.last[0].pid, getpid());
+    ck_assert(!find_waiter(&f, &p));
+    pid_t pid = child_start(&f, wait_for_mutex);
+    until_set(&s->ready);
+    for (int64_t end = in_ms(10000 * harness_slow()); !find_waiter(&f, &p); usleep(200))
+        ck_assert_int_lt(heald_clock_now(HEALD_CLOCK_MONOTONIC), end);
+    ck_assert_int_eq(p.thread.pid, pid);
+    ck_assert_uint_eq(p.waits[0].offset, heald_offset(f.region, &s->mutex));
+    ck_assert_int_eq(p.waits[0].type, HEALD_OBJECT_MUTEX);
+    ck_assert_uint_eq(p.waits[0].flags, HEALD_WAIT_DEADLINE);
+    child_kill(pid);
+    unsigned cursor = 0, gone = 0;
+    while (heald_participant_next(f.region, &cursor, &p))
+        gone += p.is_gone != 0;
+    if (heald_clock_now(HEALD_CLOCK_BOOT) >= 0)
+        ck_assert_uint_eq(gone, 1);
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex, f.me), 0);
+    ck_assert_int_eq(look(&f, &s->mutex, HEALD_OBJECT_MUTEX).condition, HEALD_OBJECT_FREE);
+    fixture_close(&f);
+}
+
+HEALD_CASE(every_kind_is_looked_at)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_object_state state;
+
+    ck_assert_int_eq(heald_sem_init(&s->sem.sem, 3), 0);
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 2), 0);
+    ck_assert_int_eq(heald_sem_wait(&s->sem.sem, f.me, 0), 0);
+    state = look(&f, &s->sem, HEALD_OBJECT_SEM);
+    ck_assert_uint_eq(state.free, 2);
+    ck_assert_uint_eq(state.most, 3);
+    ck_assert_uint_eq(state.holder_count, 1);
+    ck_assert_int_eq(heald_rwlock_rdlock(&s->rwlock, f.me, 0), 0);
+    ck_assert_uint_eq(look(&f, &s->rwlock, HEALD_OBJECT_RWLOCK).holder_count, 1);
+    ck_assert_int_eq(look(&f, &s->barrier, HEALD_OBJECT_BARRIER).free, 2);
+    ck_assert_int_eq(look(&f, &s->once, HEALD_OBJECT_ONCE).condition, HEALD_OBJECT_FREE);
+    ck_assert_int_eq(heald_once_begin(&s->once, f.me, 0), 1);
+    ck_assert_int_eq(look(&f, &s->once, HEALD_OBJECT_ONCE).condition, HEALD_OBJECT_HELD);
+    ck_assert_int_eq(heald_once_end(&s->once, f.me, 1), 0);
+    ck_assert_int_eq(look(&f, &s->once, HEALD_OBJECT_ONCE).condition, HEALD_OBJECT_DONE);
+    look(&f, &s->cond, HEALD_OBJECT_COND);
+    ck_assert_int_eq(heald_object_look(f.region, 16, HEALD_OBJECT_MUTEX, &state), -EINVAL);
+    ck_assert_int_eq(
+        heald_object_look(f.region, heald_offset(f.region, s) + 4, HEALD_OBJECT_MUTEX, &state),
+        -EINVAL);
+    ck_assert_int_eq(
+        heald_object_look(f.region, heald_offset(f.region, s), (enum heald_object_type)7, &state),
+        -EINVAL);
+    memset(s, 0xff, sizeof *s);
+    for (int type = 0; type <= HEALD_OBJECT_ONCE; type++)
+        look(&f, s, (enum heald_object_type)type);
+    ck_assert_str_eq(heald_object_condition_name(HEALD_OBJECT_LOST), "lost");
+    fixture_close(&f);
+}
+
+HEALD_CASE(unused_is_what_nobody_has_open)
+{
+    struct heald_region *r;
+    struct heald_region_info info;
+
+    name_it();
+    ck_assert_int_eq(heald_region_unlink_unused(name, 0), -ENOENT);
+    ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
+    heald_region_look(r, &info);
+    ck_assert_int_eq(info.creator.pid, getpid());
+    ck_assert_int_eq(info.creator_is_gone, 0);
+    ck_assert_int_eq(heald_region_unlink_unused(name, 1), -EBUSY);
+    ck_assert_int_eq(heald_region_unlink_unused(name, 0), -EBUSY);
+    heald_region_close(r);
+    ck_assert_int_eq(heald_region_unlink_unused(name, 1), 0);
+    ck_assert_int_eq(heald_region_unlink_unused(name, 0), 0);
+    ck_assert_int_eq(heald_region_unlink_unused(name, 0), -ENOENT);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("named");
+    TCase *group = harness_group(suite, "named");
+
+    harness_add(group, a_named_semaphore);
+    harness_add(group, a_named_semaphore_that_counts);
+    harness_add(group, something_else_of_that_name);
+    harness_add(group, a_killed_holder_of_a_named_one);
+    harness_add(group, who_holds_and_who_waits);
+    harness_add(group, every_kind_is_looked_at);
+    harness_add(group, unused_is_what_nobody_has_open);
+    return harness_run(suite);
+}

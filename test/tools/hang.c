@@ -1,0 +1,104 @@
+/*
+ * test/tools/hang.c: hang NAME PLAN...: makes the region NAME with the mutexes "a" to "d" and a
+ * semaphore "s" of one permit, and starts a process for each PLAN, which takes what the letters say
+ * in turn: "ab" locks a and then b. Each waits for the others before its second letter. Prints
+ * "ready" when all wait or have all, and then stays.
+ */
+#include <heald/heald.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct shared {
+    struct heald_mutex mutex[4];
+    HEALD_SEM(1) sem;
+    int arrived; /* atomic */
+};
+
+static void must(int err)
+{
+    if (err) {
+        fprintf(stderr, "hang: %s\n", heald_strerror(err));
+        exit(1);
+    }
+}
+
+static int fill(void *data, size_t size, void *ctx)
+{
+    struct shared *s = data;
+
+    (void)size;
+    (void)ctx;
+    return heald_sem_init(&s->sem.sem, 1);
+}
+
+static void take(struct shared *s, struct heald_participant *me, char letter)
+{
+    if (letter == 's')
+        must(heald_sem_wait(&s->sem.sem, me, HEALD_FOREVER));
+    else
+        must(heald_mutex_lock(&s->mutex[(letter - 'a') & 3], me, HEALD_FOREVER));
+}
+
+static void follow(struct heald_region *region, const char *plan, int others)
+{
+    struct shared *s = heald_region_data(region);
+    struct heald_participant *me;
+
+    must(heald_attach(region, &me));
+    take(s, me, plan[0]);
+    __atomic_fetch_add(&s->arrived, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&s->arrived, __ATOMIC_SEQ_CST) < others)
+        usleep(1000);
+    for (const char *p = plan + 1; *p; p++)
+        take(s, me, *p);
+    for (;;)
+        pause();
+}
+
+static void give_names(struct heald_region *region)
+{
+    struct shared *s = heald_region_data(region);
+    struct heald_participant *me;
+    char name[2] = "a";
+
+    must(heald_attach(region, &me));
+    for (int i = 0; i < 4; i++) {
+        name[0] = (char)('a' + i);
+        must(heald_object_name(me, name, HEALD_OBJECT_MUTEX, &s->mutex[i], 0));
+    }
+    must(heald_object_name(me, "s", HEALD_OBJECT_SEM, &s->sem, sizeof s->sem));
+    heald_detach(me);
+}
+
+int main(int argc, char **argv)
+{
+    struct heald_region_options o = {.heap = 1, .init = fill};
+    struct heald_region *region;
+
+    if (argc < 3)
+        return 2;
+    must(heald_region_open(&region, argv[1], HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, &o));
+    give_names(region);
+    for (int i = 2; i < argc; i++)
+        if (fork() == 0)
+            follow(region, argv[i], argc - 2);
+    struct shared *s = heald_region_data(region);
+    while (__atomic_load_n(&s->arrived, __ATOMIC_SEQ_CST) < argc - 2)
+        usleep(1000);
+    usleep(200000);
+    printf("ready\n");
+    fflush(stdout);
+    /* They end with this one: standard input closes. */
+    while (getchar() != EOF)
+        ;
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    for (int i = 2; i < argc; i++)
+        wait(NULL);
+    return 0;
+}
