@@ -126,6 +126,10 @@ struct heald_op {
             struct heald_child_status *ret;
         } child;
         struct {
+            struct heald_map *map;
+            size_t offset, size;
+        } map;
+        struct {
             void *object; /* of a condition: its mutex */
             struct heald_participant *me;
             struct heald_cond *cond;

@@ -2,7 +2,8 @@
  * file/engine.h: how file operations are done: the table of an engine.
  *
  * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset),
- * open, open-beneath, stat, fsync and close, and finishes each exactly once through the sink. It
+ * open, open-beneath, stat, fsync and close, and on maps if it `maps`; what it cannot, the engine
+ * `threads` does in its stead. It finishes each exactly once through the sink. It
  * uses op->link while it has an op; op->aux belongs to the loop. All calls are made on the loop's
  * thread.
  */
@@ -33,6 +34,7 @@ struct heald_engine {
 struct heald_engine_ops {
     const char *name;
     const char *about;
+    bool maps;
     int (*open)(struct heald_engine *e);
     void (*close)(struct heald_engine *e);
     /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this

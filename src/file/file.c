@@ -1,4 +1,6 @@
 /* file/file.c: one file operation from its op to the system's call. Any thread: it only reads. */
+#include <heald/map.h>
+
 #include "file/engine.h"
 #include "op/op.h"
 
@@ -14,6 +16,11 @@ static int64_t perform_rw(const struct heald_sys *sys, const struct heald_op *op
     if (op->kind == OP_READ || op->kind == OP_READV)
         return sys->preadv(op->u.rw.fd, iov, count, op->u.rw.off);
     return sys->pwritev(op->u.rw.fd, iov, count, op->u.rw.off);
+}
+
+static int64_t prefault(const struct heald_op *op, unsigned access)
+{
+    return heald_map_prefault(op->u.map.map, op->u.map.offset, op->u.map.size, access);
 }
 
 static int64_t perform(const struct heald_sys *sys, const struct heald_op *op)
@@ -32,6 +39,10 @@ static int64_t perform(const struct heald_sys *sys, const struct heald_op *op)
         return sys->stat(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.ret);
     case OP_FSYNC: return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
     case OP_CLOSE: return sys->close(op->u.poll.fd);
+    /* A map has the table of calls that it was opened with. */
+    case OP_MAP_SYNC: return heald_map_sync(op->u.map.map, op->u.map.offset, op->u.map.size);
+    case OP_MAP_READ: return prefault(op, HEALD_MAP_READ);
+    case OP_MAP_WRITE: return prefault(op, HEALD_MAP_WRITE);
     default: return -EINVAL;
     }
 }

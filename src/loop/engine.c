@@ -42,7 +42,7 @@ static int pool_of(struct heald_engine *engine, struct heald_pool **ret_pool)
     return heald_loop_pool(heald_container_of(engine, struct heald_loop, engine), ret_pool);
 }
 
-int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops)
+int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native)
 {
     unsigned entries = loop->backend.entries;
 
@@ -54,7 +54,8 @@ int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *op
                                          .edge = loop->backend.ops->edge,
                                          .fd = -1,
                                          .pool = pool_of};
-    return ops->open(&loop->engine);
+    loop->files_native = is_native;
+    return is_native ? 0 : ops->open(&loop->engine);
 }
 
 void heald_engine_close(struct heald_loop *loop)
@@ -65,24 +66,41 @@ void heald_engine_close(struct heald_loop *loop)
         loop->engine.ops->close(&loop->engine);
 }
 
+/* The engine, or for what that cannot the one that needs but the pool. */
+static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
+                                              const struct heald_op *op)
+{
+    return op_is_mapped(op) && !loop->engine.ops->maps ? &heald_engine_threads : loop->engine.ops;
+}
+
+/* Has the back end got it, or would it get it, in the engine's stead? */
+static bool is_native(const struct heald_loop *loop, const struct heald_op *op)
+{
+    return loop->files_native && !op_is_mapped(op);
+}
+
 void heald_engine_submit(struct heald_loop *loop, struct heald_op *op)
 {
     op_move(op, OP_ARMED);
     op->flags |= OP_ENGINE;
-    if (loop->files_native) {
+    if (is_native(loop, op)) {
         list_push(&loop->natives, &op->link);
         heald_kernel_submit(loop, op);
         return;
     }
     list_push(&loop->files, &op->aux);
-    loop->flush = true;
-    loop->engine.ops->submit(&loop->engine, op);
+    loop->flush = !loop->files_native;
+    ops_for(loop, op)->submit(&loop->engine, op);
 }
 
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
 {
-    loop->flush = true;
-    loop->engine.ops->cancel(&loop->engine, op);
+    if (is_native(loop, op)) {
+        loop->backend.ops->cancel(&loop->backend, op);
+        return;
+    }
+    loop->flush = !loop->files_native;
+    ops_for(loop, op)->cancel(&loop->engine, op);
 }
 
 int heald_engine_flush(struct heald_loop *loop)

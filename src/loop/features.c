@@ -49,13 +49,9 @@ int heald_choose_backend(struct heald_loop *loop, const char *name)
 /* A ring that is both back end and engine is one ring. */
 static int open_engine(struct heald_loop *loop, const struct heald_engine_ops *ops)
 {
-    loop->files_native =
-        loop->backend.ops->submit && strcmp(loop->backend.ops->name, ops->name) == 0;
-    if (!loop->files_native)
-        return heald_engine_open(loop, ops);
-    loop->engine.ops = ops;
-    loop->engine.fd = -1;
-    return 0;
+    bool is_native = loop->backend.ops->submit && strcmp(loop->backend.ops->name, ops->name) == 0;
+
+    return heald_engine_open(loop, ops, is_native);
 }
 
 int heald_choose_engine(struct heald_loop *loop, const char *name)

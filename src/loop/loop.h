@@ -140,7 +140,7 @@ void heald_guest_show(struct heald_loop *loop, int fd);
 void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op);
 
 /* engine.c */
-int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops);
+int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
 void heald_engine_close(struct heald_loop *loop);
 void heald_engine_submit(struct heald_loop *loop, struct heald_op *op);
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);

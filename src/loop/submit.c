@@ -182,7 +182,7 @@ void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
         op->flags |= OP_ENDING;
     } else if (op->flags & (OP_ENGINE | OP_KERNEL)) {
         op_move(op, OP_CANCELLING);
-        if (op->flags & OP_ENGINE && !loop->files_native)
+        if (op->flags & OP_ENGINE)
             heald_engine_cancel(loop, op);
         else
             loop->backend.ops->cancel(&loop->backend, op);

@@ -20,7 +20,7 @@ enum op_state {
     OP_IDLE = 0, /* the owner's; submit or post moves it to queued */
     OP_QUEUED,   /* the loop's: waits behind others on its descriptor; a post, for the loop */
     OP_ARMED, /* the kernel's, or at the head of its descriptor's queue: its end will wake the loop
-                */
+               */
     OP_CANCELLING, /* as armed, and its end was asked for; only its result moves it to done */
     OP_DONE,       /* over; the policy holds it until its callback is due, which moves it to idle */
     OP_STATES
@@ -52,6 +52,10 @@ enum op_kind {
     OP_OPEN_BENEATH,
     OP_STAT,
     OP_FSYNC,
+    /* On a file that is mapped. */
+    OP_MAP_SYNC,
+    OP_MAP_READ,
+    OP_MAP_WRITE,
     /* On neither. */
     OP_TIMER,
     OP_SIGNAL,
@@ -132,6 +136,12 @@ static inline bool op_is_queued_on_fd(const struct heald_op *op)
 static inline bool op_is_lock(const struct heald_op *op)
 {
     return op_traits[op->kind] & OP_LOCK;
+}
+
+/* Kinds that no ring knows: threads do them. */
+static inline bool op_is_mapped(const struct heald_op *op)
+{
+    return op->kind >= OP_MAP_SYNC && op->kind <= OP_MAP_WRITE;
 }
 
 /* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */

@@ -9,6 +9,7 @@
 #include <heald/await.h>
 #include <heald/file.h>
 #include <heald/io.h>
+#include <heald/map.h>
 #include <heald/process.h>
 #include <heald/timer.h>
 
@@ -219,6 +220,34 @@ int heald_prep_poll(struct heald_op *op, int fd, unsigned events)
 int heald_prep_fsync(struct heald_op *op, int fd, int data_only)
 {
     return prep_fd(op, OP_FSYNC, fd, data_only != 0);
+}
+
+static int prep_map(struct heald_op *op, enum op_kind kind, struct heald_map *map, size_t offset,
+                    size_t size)
+{
+    int err = op_prepare(op);
+
+    if (err)
+        return err;
+    if (!map)
+        return -EINVAL;
+    op->kind = (uint8_t)kind;
+    op->u.map.map = map;
+    op->u.map.offset = offset;
+    op->u.map.size = size;
+    return 0;
+}
+
+int heald_prep_map_sync(struct heald_op *op, struct heald_map *map, size_t offset, size_t size)
+{
+    return prep_map(op, OP_MAP_SYNC, map, offset, size);
+}
+
+int heald_prep_map_prefault(struct heald_op *op, struct heald_map *map, size_t offset, size_t size,
+                            unsigned access)
+{
+    return prep_map(op, access == HEALD_MAP_WRITE ? OP_MAP_WRITE : OP_MAP_READ,
+                    access <= HEALD_MAP_WRITE ? map : NULL, offset, size);
 }
 
 static int prep_path(struct heald_op *op, enum op_kind kind, int dirfd, const char *path, int flags)

@@ -337,8 +337,53 @@ HEALD_CASE(errors_are_those_of_the_system)
     loop_end(loop);
 }
 
+HEALD_CASE(maps_without_waiting_for_the_disk)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_map map, reads;
+    struct probe p = {0};
+    char path[64];
+    int folder = folder_make(path);
+    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+
+    ck_assert_int_eq(ftruncate(fd, 100000), 0);
+    ck_assert_int_eq(heald_map_open(&map, fd, 0, 0, HEALD_MAP_WRITE), 0);
+    ck_assert_int_eq(heald_map_open(&reads, fd, 5000, 0, HEALD_MAP_READ), 0);
+    ck_assert_int_eq(heald_prep_map_sync(&p.op, NULL, 0, 0), -EINVAL);
+    ck_assert_int_eq(heald_prep_map_prefault(&p.op, &map, 0, 0, HEALD_MAP_PRIVATE), -EINVAL);
+    ck_assert_int_eq(heald_prep_map_prefault(&p.op, &map, 0, 0, HEALD_MAP_READ), 0);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    int64_t resident = heald_map_resident(&map, 0, 0);
+    ck_assert(resident == 100000 || resident < 0);
+    heald_prep_map_prefault(&p.op, &reads, 0, 0, HEALD_MAP_WRITE);
+    ck_assert_int_eq(probe_do(loop, &p), -EACCES);
+    memset(map.data, 'x', 100000);
+    heald_prep_map_sync(&p.op, &map, 1, 99999);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    heald_prep_map_sync(&p.op, &map, 1, 100000);
+    ck_assert_int_eq(probe_do(loop, &p), -EINVAL);
+    /* Some begin before they are cancelled, and some do not. */
+    struct probe many[40] = {0};
+    for (int i = 0; i < 40; i++) {
+        heald_prep_map_sync(&many[i].op, &map, 0, 0);
+        probe_start(loop, &many[i]);
+    }
+    for (int i = 0; i < 40; i++)
+        heald_cancel(&many[i].op);
+    for (int i = 0; i < 40; i++) {
+        probe_end(&many[i]);
+        ck_assert(many[i].op.result == 0 || many[i].op.result == -ECANCELED);
+    }
+    heald_map_close(&map);
+    heald_map_close(&reads);
+    heald_close(loop, fd);
+    folder_remove(folder, path);
+    loop_end(loop);
+}
+
 void add_files(TCase *group)
 {
+    add_everywhere(group, maps_without_waiting_for_the_disk);
     add_everywhere(group, a_file_from_birth_to_end);
     add_everywhere(group, without_an_offset_the_place_moves);
     (void)without_an_offset_the_order_holds;

@@ -68,6 +68,7 @@ static void prepare_all(struct heald_op ops[], int results[])
     static struct iovec iov;
     static struct sockaddr addr;
     static struct heald_stat st;
+    static struct heald_map map;
     static char buf[8];
     int n = 0;
 
@@ -89,6 +90,8 @@ static void prepare_all(struct heald_op ops[], int results[])
     results[n] = heald_prep_open_beneath(&ops[n], 3, "x", 0, 0), n++;
     results[n] = heald_prep_stat(&ops[n], AT_FDCWD, "x", 0, &st), n++;
     results[n] = heald_prep_fsync(&ops[n], 0, 0), n++;
+    results[n] = heald_prep_map_sync(&ops[n], &map, 0, 0), n++;
+    results[n] = heald_prep_map_prefault(&ops[n], &map, 0, 0, HEALD_MAP_WRITE), n++;
     results[n] = heald_prep_timer(&ops[n], 5), n++;
     results[n] = heald_prep_timer_clock(&ops[n], HEALD_CLOCK_BOOT, 5, 5), n++;
     results[n] = heald_prep_signal(&ops[n], SIGUSR1, NULL), n++;
@@ -96,11 +99,11 @@ static void prepare_all(struct heald_op ops[], int results[])
 }
 
 static const char *const kinds[] = {
-    "read",         "write",    "readv",   "writev", "recv",
-    "send",         "recvmsg",  "sendmsg", "accept", "accept-multishot",
-    "connect",      "shutdown", "close",   "poll",   "open",
-    "open-beneath", "stat",     "fsync",   "timer",  "timer",
-    "signal",       "child"};
+    "read",         "write",    "readv",   "writev",   "recv",
+    "send",         "recvmsg",  "sendmsg", "accept",   "accept-multishot",
+    "connect",      "shutdown", "close",   "poll",     "open",
+    "open-beneath", "stat",     "fsync",   "map-sync", "map-prefault",
+    "timer",        "timer",    "signal",  "child"};
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
