@@ -1,0 +1,60 @@
+/*
+ * test/model/cond_users.pml: the last process makes something ready and signals; the others wait
+ * for it.
+ *
+ * Holds: none of those who live waits for ever for what is ready, or was to be made so by one who
+ * died with the mutex. One who dies without the mutex before he signals may leave them waiting
+ * (SIGNAL_OUTSIDE).
+ */
+#define FORGET(p)
+#define MAKER (PROCS - 1)
+#define IN_VAIN (!ready && killed[MAKER] && (mutex & 31) == 0)
+#define AFTER_WAIT
+#include "kernel.pml"
+#include "register.pml"
+#include "mutex.pml"
+#include "cond.pml"
+
+bool ready;
+
+inline mend() {
+    assert(res == locked || res == owner_dead);
+    if
+    :: res == owner_dead -> consistent()
+    :: else
+    fi
+}
+
+inline make_ready() {
+    lock(true);
+    mend();
+    atomic { STEP(make_ready); ready = true }
+#ifdef SIGNAL_OUTSIDE
+    unlock();
+    cond_signal()
+#else
+    cond_signal();
+    unlock()
+#endif
+}
+
+inline await_ready() {
+    lock(true);
+    mend();
+    do
+    :: !ready && !is_late -> cond_wait(); mend()
+    :: else -> break
+    od;
+    unlock()
+}
+
+active [PROCS] proctype user() {
+    LOCALS;
+    if
+    :: ME == MAKER -> make_ready()
+    :: else -> await_ready()
+    fi;
+    atomic { STEP(over); state[ME] = OVER }
+    DIES_HERE
+}
+KILLER

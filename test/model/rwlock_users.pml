@@ -1,0 +1,94 @@
+/*
+ * test/model/rwlock_users.pml: the first process writes, the last reads, one between them does
+ * either (with TAKEN_AT_FIRST it reads). A reader who is told of a dead writer writes, to mend what
+ * he left. With DEADLINE the first gives up at any time; with READ_AGAIN the last reads twice.
+ *
+ * Holds: a writer is alone; what a dead writer left is seen by nobody who was not told; none of
+ * those who live waits for ever.
+ */
+#define FORGET(p) reads[p] = false; writes[p] = false
+#define AFTER_WAIT bell_outer[slot] = UNREAD; sequence[ME] = UNREAD
+#include "kernel.pml"
+#include "register.pml"
+#include "mutex.pml"
+#include "monitor.pml"
+#include "rwlock.pml"
+
+bool reads[PROCS], writes[PROCS], dirty, may_be_lost;
+#if PROCS > 2
+#define WRITING (writes[0] + writes[1] + writes[2])
+#define READING (reads[0] + reads[1] + reads[2])
+#else
+#define WRITING (writes[0] + writes[1])
+#define READING (reads[0] + reads[1])
+#endif
+
+#ifdef TAKEN_AT_FIRST
+#define IS_FIXED true
+#else
+#define IS_FIXED false
+#endif
+
+inline writing() {
+    write_lock();
+    if
+    :: res == lost -> assert(may_be_lost)
+    :: res == busy
+    :: else ->
+        atomic {
+            STEP(writing);
+            writes[ME] = true;
+            assert(WRITING == 1 && READING == 0);
+            assert(!dirty || res == owner_dead);
+            dirty = true
+        }
+        if
+        :: res == owner_dead -> rw_consistent(); res = locked
+        :: res == owner_dead -> may_be_lost = true /* unlocks without */
+        :: res == locked
+        fi;
+        atomic { STEP(written); writes[ME] = false; dirty = res == owner_dead }
+        rw_unlock()
+    fi
+}
+
+inline reading() {
+    if
+    :: !has_it -> read_lock()
+    :: else -> res = locked
+    fi;
+    if
+    :: res == locked ->
+        atomic { STEP(reading); reads[ME] = true; assert(WRITING == 0 && !dirty) }
+        atomic { STEP(has_read); reads[ME] = false }
+        rw_unlock();
+        res = locked
+    :: res == lost -> assert(may_be_lost)
+    :: else
+    fi
+}
+
+active [PROCS] proctype user() {
+    MONITOR_LOCALS;
+    short holder_id;
+    bool has_it = HAS_IT;
+    res = owner_dead;
+    if
+    :: ME > 0 -> reading()
+    :: ME < PROCS - 1 && !IS_FIXED
+    :: ME == 0 && IS_FIXED
+    fi;
+#ifdef READ_AGAIN
+    if
+    :: ME > 0 && res == locked -> has_it = false; reading()
+    :: else
+    fi;
+#endif
+    if
+    :: res == owner_dead -> writing()
+    :: else
+    fi;
+    atomic { STEP(over); state[ME] = OVER }
+    DIES_HERE
+}
+KILLER
