@@ -2,7 +2,8 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench asan tsan valgrind fuzz crash coverage tidy clang posix install clean
+.PHONY: help demo test bench asan tsan valgrind fuzz crash model coverage tidy clang posix \
+	install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -82,6 +83,10 @@ crash: ## kill a process at every instruction of every operation on shared objec
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_TEST_LIMIT=7200 scripts/run-tests build crash
+
+model: ## search the models of the shared objects with spin, all of them (5 minutes)
+	$(call deps,test)
+	@HEALD_MODEL=all test/model/run
 
 coverage: ## the tests, and which lines of src they ran: build-coverage/coverage/index.html
 	$(call deps,test)
