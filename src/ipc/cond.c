@@ -11,6 +11,8 @@
  * when it signals. A signal by one who changed nothing under the mutex may be missed, as POSIX has
  * it. `sequence` may come round in 2^32 signals while a waiter is between reading it and sleeping,
  * who then sleeps until the next: nobody has seen that.
+ *
+ * Model: test/model/cond.pml; its steps are named after the functions here.
  */
 #include <heald/cond.h>
 

@@ -1,4 +1,8 @@
-/* ipc/monitor.c: see monitor.h. Any thread, as the participant it is. */
+/*
+ * ipc/monitor.c: see monitor.h. Any thread, as the participant it is.
+ *
+ * Model: test/model/monitor.pml; its steps are named after the functions here.
+ */
 #include "ipc/monitor.h"
 
 #include <errno.h>

@@ -24,6 +24,8 @@
  * compare-and-swap from 0; all who wait look whether somebody who lives stands before them in the
  * line (region/line.c), and only who finds nobody takes it. The others go on sleeping on the free
  * word, and watch the life of who is before them: he takes it, or dies, or steps out and wakes all.
+ *
+ * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
 #include <heald/timer.h>
 

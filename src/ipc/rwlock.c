@@ -5,6 +5,8 @@
  * the monitor. A reader that is gone is none. A writer that is gone stays in `writer` until another
  * takes its place, who is told. `next` is a hint, right or wrong, that only makes readers wait for
  * a writer that lives; it is taken back when the writer gives up.
+ *
+ * Model: test/model/rwlock.pml; its steps are named after the functions here.
  */
 #include <heald/rwlock.h>
 

@@ -3,6 +3,8 @@
  *
  * A permit is a word: 0, or the id of who has it. Taking and giving back are one store each, inside
  * the monitor; a permit whose holder is gone is free. What is read from the region is checked.
+ *
+ * Model: test/model/sem.pml; its steps are named after the functions here.
  */
 #include <heald/sem.h>
 
