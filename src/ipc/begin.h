@@ -29,6 +29,10 @@ int ipc_mutex_enter(struct heald_mutex *mutex, struct heald_participant *me);
 int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                         int64_t deadline_ns, uint64_t site);
 
+/* Gives back a mutex that is in order and held once, and wakes those who wait for the word, in one
+ * step. */
+void ipc_mutex_unlock_and_wake(struct heald_mutex *mutex, uint32_t *word);
+
 /* Would giving the mutex back once not give it free, or give it up? -EPERM: it is not the caller's;
  * -EINVAL: so it is; 0; -ESTALE. */
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me);

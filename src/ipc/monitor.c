@@ -41,12 +41,15 @@ void monitor_leave(struct heald_monitor *m, struct heald_participant *me)
 
 void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *me)
 {
-    /* In this order: one wake too many after a death between the two, and never one too few. */
-    if (m->waiting) {
-        heald_plat_word_count(&m->sequence);
-        m->waiting = 0;
+    if (!m->waiting) {
+        monitor_leave(m, me);
+        return;
     }
-    monitor_leave(m, me);
+    /* Who is killed before the last step is found dead inside, and all are told to look. It leaves
+     * and tells in one: who is woken can enter. Relaxed: the step releases it. */
+    __atomic_fetch_add(&m->sequence, 1, __ATOMIC_RELAXED);
+    m->waiting = 0;
+    ipc_mutex_unlock_and_wake(&m->mutex, &m->sequence);
 }
 
 int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,

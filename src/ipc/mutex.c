@@ -307,6 +307,12 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
     return 0;
 }
 
+void ipc_mutex_unlock_and_wake(struct heald_mutex *mutex, uint32_t *word)
+{
+    /* Release: pairs with change(). */
+    heald_plat_words_set(region_half(&mutex->word), 0, word);
+}
+
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
 {
     uint64_t word;

@@ -68,18 +68,23 @@ void heald_plat_word_wake(uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* op is one of FUTEX_OP_SET, FUTEX_OP_ADD. False: the system does not know it; nothing happened. */
-static bool change_and_wake(uint32_t *word, int op, int arg)
+/* op is one of FUTEX_OP_SET, FUTEX_OP_ADD. `other` is woken, too; it may be the same. False: the
+ * system does not know it; nothing happened. */
+static bool change_and_wake(uint32_t *word, int op, int arg, uint32_t *other)
 {
+    /* It wakes all who wait for the first word it is given; those of the one it changes, if that
+     * was not 0 before. Asked for twice, they are woken once. */
+    long most = other == word ? 0 : INT_MAX;
+
     /* Release: see above. */
     __atomic_fetch_or(word, 0, __ATOMIC_RELEASE);
-    return syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, (void *)0, word,
-                   FUTEX_OP(op, arg, FUTEX_OP_CMP_LT, 0)) >= 0;
+    return syscall(SYS_futex, other, FUTEX_WAKE_OP, INT_MAX, most, word,
+                   FUTEX_OP(op, arg, FUTEX_OP_CMP_NE, 0)) >= 0;
 }
 
 void heald_plat_word_set(uint32_t *word, int value)
 {
-    if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff))
+    if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff, word))
         return;
     __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
     heald_plat_word_wake(word);
@@ -87,8 +92,18 @@ void heald_plat_word_set(uint32_t *word, int value)
 
 void heald_plat_word_count(uint32_t *word)
 {
-    if (change_and_wake(word, FUTEX_OP_ADD, 1))
+    if (change_and_wake(word, FUTEX_OP_ADD, 1, word))
         return;
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
     heald_plat_word_wake(word);
+}
+
+/* The word was not 0. */
+void heald_plat_words_set(uint32_t *word, int value, uint32_t *other)
+{
+    if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff, other))
+        return;
+    __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
+    heald_plat_word_wake(word);
+    heald_plat_word_wake(other);
 }
