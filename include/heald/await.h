@@ -2,9 +2,10 @@
  * heald/await.h: locks in shared memory, awaited in a loop like a socket.
  *
  * The op is submitted to the loop of the thread that is the participant; cancel and deadline are as
- * with any op. The first op that has to wait starts a thread of the loop's own, with all signals
- * blocked, that waits for the words and wakes the loop; it ends with the loop. Everything else
- * happens on the loop's thread.
+ * with any op. The kernel waits for the words in an io_uring where it can (Linux 6.7), which the
+ * first op that has to wait finds out; else that op starts a thread of the loop's own, with all
+ * signals blocked, that waits and wakes the loop, and ends with it. HEALD_AWAIT ("ring", "thread")
+ * names one of the two. Everything else happens on the loop's thread.
  */
 #ifndef HEALD_AWAIT_H
 #define HEALD_AWAIT_H
@@ -26,8 +27,8 @@ extern "C" {
  * has taken otherwise, as for a stranger's: also on a recursive mutex. An op that was cancelled or
  * came too late does not have the lock.
  *
- * The prep returns 0, -EBUSY if the op is live, -EINVAL for a NULL. At submit: -ENOMEM; -EAGAIN: no
- * thread can be had.
+ * The prep returns 0, -EBUSY if the op is live, -EINVAL for a NULL. At submit: -ENOMEM; -EMFILE;
+ * -EAGAIN: no thread can be had; -ENOSYS, -EINVAL: nor what HEALD_AWAIT names.
  */
 HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
                                     struct heald_participant *me);

@@ -1,30 +1,26 @@
 /*
  * await/lock.c: what lies in shared memory and is waited for, as ops. The loop's thread.
  *
- * An op that has to wait lies in `pending`, in the order of submission, and what it waits for with
- * the sentry. Whenever that rings, every op is tried again in order, and what is still to be waited
- * for goes back to the sentry. An op that is cancelled takes everything back from the sentry, so
- * that nothing of its region is looked at once it is over; the next look puts the others there
- * again.
+ * An op that has to wait lies in `pending`, in the order of submission, and what it waits for is
+ * the road's (road.h). Whenever that asks for a look, the turn tries every op again, in order, and
+ * says what is still to be waited for. An op that is over is dropped by the road first, so that
+ * nothing of its region is looked at from then on.
  *
  * A condition's op has two halves: with u.lock.cond it waits for the signal, and `result` keeps
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
  * others `result` is what the object remembers between two looks.
  */
-#include "await/sentry.h"
+#include "await/road.h"
 #include "base/list.h"
 #include "ipc/monitor.h"
 #include "loop/loop.h"
 
-#include <heald/io.h>
-
 #include <errno.h>
 
 struct heald_locks {
-    struct heald_sentry sentry;
+    struct heald_road road;
     struct heald_link pending; /* by op->link */
     unsigned count;
-    struct heald_op watch;
 };
 
 /* What the first half of a condition's op waits for. */
@@ -85,9 +81,12 @@ static void end_first_half(struct heald_op *op)
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
+    struct heald_locks *locks = loop->locks;
+
     step_out(op);
+    locks->road.ops->drop(&locks->road, op);
     list_remove(&op->link);
-    loop->locks->count--;
+    locks->count--;
     /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
     __atomic_fetch_sub(&op->u.lock.me->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
@@ -112,21 +111,20 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct region_
     return false;
 }
 
-static void on_bell(struct heald_op *watch)
+void heald_await_look(struct heald_loop *loop)
 {
-    struct heald_loop *loop = watch->loop;
-    struct heald_locks *locks = loop->locks;
-    struct heald_link *head = &locks->pending, *node, *next;
+    struct heald_road *road = &loop->locks->road;
+    struct heald_link *head = &loop->locks->pending, *node, *next;
     struct region_wait wait;
 
-    loop->sys->bell_drain(locks->sentry.bell[0]);
-    heald_sentry_begin(&locks->sentry);
+    loop->look = false;
+    road->ops->begin(road);
     for (node = head->next; node != head; node = next) {
         next = node->next;
         if (goes_on(loop, fds_op(node), &wait))
-            heald_sentry_add(&locks->sentry, &wait);
+            road->ops->add(road, fds_op(node), &wait);
     }
-    heald_sentry_end(&locks->sentry);
+    road->ops->end(road);
 }
 
 static int open_locks(struct heald_loop *loop)
@@ -136,12 +134,7 @@ static int open_locks(struct heald_loop *loop)
     if (!locks)
         return -ENOMEM;
     list_init(&locks->pending);
-    int err = heald_sentry_open(&locks->sentry, loop->sys, &loop->alloc);
-    if (!err &&
-        (err = heald_loop_watch(loop, &locks->watch, locks->sentry.bell[0], on_bell, NULL))) {
-        heald_forget(loop, locks->sentry.bell[0]);
-        heald_sentry_close(&locks->sentry);
-    }
+    int err = heald_road_open(&locks->road, loop);
     if (err) {
         alloc_free(&loop->alloc, locks, sizeof *locks);
         return err;
@@ -154,18 +147,24 @@ static int open_locks(struct heald_loop *loop)
 static int make_room(struct heald_loop *loop)
 {
     int err = loop->locks ? 0 : open_locks(loop);
-    return err ? err : heald_sentry_reserve(&loop->locks->sentry, loop->locks->count + 1);
+
+    if (err)
+        return err;
+    struct heald_road *road = &loop->locks->road;
+    return road->ops->reserve(road, loop->locks->count + 1);
 }
 
 static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
                          const struct region_wait *wait)
 {
+    struct heald_road *road = &loop->locks->road;
+
     op_move(op, OP_ARMED);
     line_up(op);
     list_push(&loop->locks->pending, &op->link);
     loop->locks->count++;
     __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
-    heald_sentry_add_one(&loop->locks->sentry, wait);
+    road->ops->add_one(road, op, wait);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
@@ -209,7 +208,6 @@ int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
 
 void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
-    heald_sentry_forget(&loop->locks->sentry);
     if (op->kind != OP_COND) {
         step_out(op);
         finish(loop, op,
@@ -219,13 +217,15 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_CANCELLING);
     if (op->u.lock.cond)
         end_first_half(op);
+    loop->look = true;
 }
 
 void heald_await_lock_close(struct heald_loop *loop)
 {
     if (!loop->locks)
         return;
-    heald_sentry_close(&loop->locks->sentry);
+    struct heald_road *road = &loop->locks->road;
+    road->ops->close(road);
     alloc_free(&loop->alloc, loop->locks, sizeof *loop->locks);
     loop->locks = NULL;
 }

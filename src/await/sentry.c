@@ -1,5 +1,7 @@
 /*
- * await/sentry.c: see sentry.h. The loop's thread calls; sentry_main() is the other one.
+ * await/sentry.c: the road `thread`: a thread that waits for words of shared memory in the place of
+ * a loop, and rings it when there is a reason to look again. sentry_main() is that thread, started
+ * with the road; the rest is the loop's.
  *
  * The thread copies the words under the lock and waits for them without it. What it waits for may
  * then be unmapped: the kernel says -EFAULT or wakes nobody, and the thread itself looks at a wait
@@ -11,16 +13,34 @@
  * REGION_RECHECK_NS. More waits than the kernel takes at once are looked at every SLICE. A wait
  * that is added changes `control`, which is among the words.
  */
-#include "await/sentry.h"
+#include "await/road.h"
+
+#include <heald/io.h>
 
 #include <errno.h>
+#include <pthread.h>
 
 #define SLICE_NS (2 * HEALD_MS)
 
 enum { FIRST_SIZE = 16 };
 
+struct sentry {
+    const struct heald_sys *sys;
+    const struct heald_allocator *alloc;
+    struct heald_op watch;
+    int bell[2]; /* [0] is readable when the loop should look */
+    pthread_t thread;
+    bool looking;         /* the loop's: between begin and end */
+    uint32_t control;     /* atomic: changes when the thread should look here */
+    pthread_mutex_t lock; /* guards all below */
+    struct region_wait *waits;
+    unsigned count, size;
+    bool rung; /* the loop has been told, and has not looked since */
+    bool closing;
+};
+
 /* Under the lock: the words to wait for, and until when. */
-static unsigned collect(struct heald_sentry *s, struct heald_word words[HEALD_WORDS_MAX],
+static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MAX],
                         int64_t *ret_deadline_ns)
 {
     unsigned n = 1, i = 0;
@@ -38,7 +58,7 @@ static unsigned collect(struct heald_sentry *s, struct heald_word words[HEALD_WO
 }
 
 /* Under the lock. Rings once, until the loop has looked. late: nothing was heard for a while. */
-static void look(struct heald_sentry *s, bool late)
+static void look(struct sentry *s, bool late)
 {
     if (s->rung)
         return;
@@ -50,7 +70,7 @@ static void look(struct heald_sentry *s, bool late)
 
 static void *sentry_main(void *arg)
 {
-    struct heald_sentry *s = arg;
+    struct sentry *s = arg;
     struct heald_word words[HEALD_WORDS_MAX];
     int64_t deadline_ns;
 
@@ -66,37 +86,73 @@ static void *sentry_main(void *arg)
     return NULL;
 }
 
-static int start(struct heald_sentry *s)
+static int start(struct sentry *s)
 {
     int err = s->sys->gate(HEALD_GATE_THREAD);
     return err ? err : heald_plat_thread_start(&s->thread, sentry_main, s);
 }
 
-int heald_sentry_open(struct heald_sentry *s, const struct heald_sys *sys,
-                      const struct heald_allocator *alloc)
-{
-    *s = (struct heald_sentry){.sys = sys, .alloc = alloc};
-    int err = sys->bell_open(s->bell);
-
-    if (err)
-        return err;
-    err = -pthread_mutex_init(&s->lock, NULL);
-    if (!err && (err = start(s)))
-        pthread_mutex_destroy(&s->lock);
-    if (err)
-        sys_bell_close(s->sys, s->bell);
-    return err;
-}
-
 /* After a change that the thread must see at once. */
-static void nudge(struct heald_sentry *s)
+static void nudge(struct sentry *s)
 {
     pthread_mutex_unlock(&s->lock);
     heald_plat_word_count(&s->control);
 }
 
-void heald_sentry_close(struct heald_sentry *s)
+static void on_bell(struct heald_op *watch)
 {
+    const struct sentry *s = heald_container_of(watch, struct sentry, watch);
+
+    s->sys->bell_drain(s->bell[0]);
+    watch->loop->look = true;
+}
+
+/* The bell, and its place in the loop. */
+static int bell_open(struct sentry *s, struct heald_loop *loop)
+{
+    int err = s->sys->bell_open(s->bell);
+
+    if (err)
+        return err;
+    if ((err = heald_loop_watch(loop, &s->watch, s->bell[0], on_bell, NULL))) {
+        heald_forget(loop, s->bell[0]);
+        sys_bell_close(s->sys, s->bell);
+    }
+    return err;
+}
+
+static int thread_open(struct heald_road *road)
+{
+    struct heald_loop *loop = road->loop;
+    struct sentry *s = alloc_new(&loop->alloc, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    s->sys = loop->sys;
+    s->alloc = &loop->alloc;
+    int err = -pthread_mutex_init(&s->lock, NULL);
+    if (err)
+        goto no_lock;
+    if ((err = bell_open(s, loop)))
+        goto no_bell;
+    if ((err = start(s)))
+        goto no_thread;
+    road->priv = s;
+    return 0;
+no_thread:
+    heald_forget(loop, s->bell[0]);
+    sys_bell_close(s->sys, s->bell);
+no_bell:
+    pthread_mutex_destroy(&s->lock);
+no_lock:
+    alloc_free(&loop->alloc, s, sizeof *s);
+    return err;
+}
+
+static void thread_close(struct heald_road *road)
+{
+    struct sentry *s = road->priv;
+
     pthread_mutex_lock(&s->lock);
     s->closing = true;
     nudge(s);
@@ -104,10 +160,12 @@ void heald_sentry_close(struct heald_sentry *s)
     pthread_mutex_destroy(&s->lock);
     sys_bell_close(s->sys, s->bell);
     alloc_free(s->alloc, s->waits, s->size * sizeof *s->waits);
+    alloc_free(s->alloc, s, sizeof *s);
 }
 
-int heald_sentry_reserve(struct heald_sentry *s, unsigned count)
+static int thread_reserve(struct heald_road *road, unsigned count)
 {
+    struct sentry *s = road->priv;
     unsigned size = s->size ? s->size : FIRST_SIZE;
 
     if (count <= s->size)
@@ -125,41 +183,68 @@ int heald_sentry_reserve(struct heald_sentry *s, unsigned count)
     return waits ? 0 : -ENOMEM;
 }
 
-void heald_sentry_begin(struct heald_sentry *s)
+/* Nothing of what was there before stays. From here to the end the thread looks at nothing. */
+static void thread_begin(struct heald_road *road)
 {
+    struct sentry *s = road->priv;
+
     pthread_mutex_lock(&s->lock);
     s->count = 0;
     s->rung = false;
+    s->looking = true;
 }
 
-void heald_sentry_add(struct heald_sentry *s, const struct region_wait *wait)
+static void thread_add(struct heald_road *road, struct heald_op *op, const struct region_wait *wait)
 {
+    struct sentry *s = road->priv;
+
+    (void)op; /* What is woken is found by trying. */
     s->waits[s->count++] = *wait;
 }
 
-void heald_sentry_end(struct heald_sentry *s)
+static void thread_end(struct heald_road *road)
 {
+    struct sentry *s = road->priv;
+
+    s->looking = false;
     if (s->count)
         nudge(s);
     else
         pthread_mutex_unlock(&s->lock);
 }
 
-void heald_sentry_add_one(struct heald_sentry *s, const struct region_wait *wait)
+static void thread_add_one(struct heald_road *road, struct heald_op *op,
+                           const struct region_wait *wait)
 {
+    struct sentry *s = road->priv;
+
     pthread_mutex_lock(&s->lock);
-    heald_sentry_add(s, wait);
+    thread_add(road, op, wait);
     nudge(s);
 }
 
-void heald_sentry_forget(struct heald_sentry *s)
+static void thread_drop(struct heald_road *road, struct heald_op *op)
 {
+    struct sentry *s = road->priv;
+
+    (void)op;
+    if (s->looking)
+        return;
     pthread_mutex_lock(&s->lock);
-    bool any = s->count;
     s->count = 0;
-    bool told = s->rung;
     s->rung = true;
     pthread_mutex_unlock(&s->lock);
-    if (any && !told)
-        s->sys->bell_ring(s->bell[1]);
+    road->loop->look = true;
 }
+
+const struct heald_road_ops heald_road_thread = {
+    .name = "thread",
+    .open = thread_open,
+    .close = thread_close,
+    .reserve = thread_reserve,
+    .begin = thread_begin,
+    .add = thread_add,
+    .end = thread_end,
+    .add_one = thread_add_one,
+    .drop = thread_drop,
+};

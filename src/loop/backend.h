@@ -39,6 +39,7 @@ struct heald_backend_ops {
     bool edge;         /* arm() knows HEALD_EDGE */
     bool drops_closed; /* a descriptor that is closed need not be disarmed first */
     bool one_way;      /* an event tells of one direction, whatever holds in the other */
+    bool words;        /* submit() takes OP_WORDS and OP_TICK, if the kernel does */
 
     int (*open)(struct heald_backend *b);
     void (*close)(struct heald_backend *b);

@@ -80,7 +80,7 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (err && err != -EINTR)
         return err;
     bool quiet = heald_mailbox_sleep(loop) && !heald_due_any(&loop->due) && !loop->flush &&
-                 !heald_owes_signal(loop);
+                 !loop->look && !heald_owes_signal(loop);
     *ret_deadline_ns = quiet ? heald_timers_next(loop) : 0;
     return 0;
 }

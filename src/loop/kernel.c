@@ -106,6 +106,10 @@ void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t res
     op->buffer = (uint16_t)buffer;
     if (!more)
         op->flags &= (uint8_t)~OP_KERNEL;
+    if (op->kind == OP_WORDS || op->kind == OP_TICK) {
+        op->fn(op);
+        return;
+    }
     bool is_file = op->flags & OP_ENGINE || !waits_on_fd(op);
     int fd = is_file ? -1 : op_fd(op);
     op->flags &= (uint8_t)~OP_ENGINE;

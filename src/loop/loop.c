@@ -90,10 +90,11 @@ static void dismantle(struct heald_loop *loop)
 
     heald_engine_close(loop);
     heald_await_signal_close(loop);
-    heald_await_lock_close(loop);
     heald_timers_close(loop);
     if (loop->backend.priv)
         loop->backend.ops->close(&loop->backend);
+    /* After the ring, which may still wait for words in what is freed there. */
+    heald_await_lock_close(loop);
     heald_mailbox_close(loop);
     if (loop->mirror >= 0)
         loop->sys->close(loop->mirror);
@@ -205,7 +206,7 @@ static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    bool waits = !heald_due_any(&loop->due) && !loop->settled && !loop->flush;
+    bool waits = !heald_due_any(&loop->due) && !loop->settled && !loop->flush && !loop->look;
     int64_t timeout = waits && deadline_ns ? timeout_until(loop, deadline_ns) : 0;
     bool sleeps = timeout != 0;
 
@@ -228,6 +229,9 @@ static int turn(struct heald_loop *loop, int64_t deadline_ns)
     if (!err)
         err = wait(loop, deadline_ns);
     if (!err) {
+        /* Before the deadlines: what can be had now is not late. */
+        if (loop->look)
+            heald_await_look(loop);
         heald_timers_expire(loop);
         heald_mailbox_take(loop);
         err = heald_dispatch(loop, loop->turn_callbacks);

@@ -87,11 +87,12 @@ struct heald_loop {
     struct heald_alarm *boot;
     struct heald_signals *signals;
     struct heald_locks *locks; /* made when first needed */
-    int mirror; /* guest mode of a back end without a descriptor; -1: none */
+    int mirror;                /* guest mode of a back end without a descriptor; -1: none */
 
     bool running;    /* a callback, or a turn, is on the stack */
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
     bool flush;      /* the engine may hold something back */
+    bool look;       /* what waits for locks is to be tried again */
     bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait
                      for more */
     unsigned holds;
@@ -191,6 +192,7 @@ void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct 
                              void *user);
 int heald_await_lock(struct heald_loop *loop, struct heald_op *op);
 void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald_await_look(struct heald_loop *loop); /* while loop->look is set: do not wait */
 void heald_await_lock_close(struct heald_loop *loop);
 void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
                            void *user);

@@ -89,6 +89,8 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_WRLOCK] = "wrlock",
     [OP_BARRIER] = "barrier-wait",
     [OP_ONCE] = "once-begin",
+    [OP_WORDS] = "words",
+    [OP_TICK] = "tick",
     [OP_POST] = "post",
 };
 

@@ -68,6 +68,9 @@ enum op_kind {
     OP_WRLOCK,
     OP_BARRIER,
     OP_ONCE,
+    /* The loop's own: a ring waits for words, or for a while; fn tells of the end. */
+    OP_WORDS,
+    OP_TICK,
     OP_POST,
     OP_KINDS
 };

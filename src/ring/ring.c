@@ -11,6 +11,7 @@
 #include "ring/ring.h"
 
 #include "op/op.h"
+#include "platform/futex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,11 @@
 #include <unistd.h>
 
 enum { COMPLETIONS = 4 /* times the entries */, WORKERS_MAX = 64 };
+
+/* Linux 6.7; the headers of the system may be older. */
+enum { FUTEX_WAITV_ENTRY = 53 };
+
+#define TEST_NS (100 * HEALD_MS)
 
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
                     const struct heald_allocator *alloc, unsigned entries)
@@ -215,4 +221,48 @@ void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct
     default: fill_rw(sqe, op);
     }
     io_uring_sqe_set_data(sqe, op);
+}
+
+void heald_ring_fill_wait(struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    if (op->kind == OP_TICK) {
+        io_uring_prep_timeout(sqe, op->u.rw.buf, 0, 0);
+    } else {
+        memset(sqe, 0, sizeof *sqe);
+        sqe->opcode = FUTEX_WAITV_ENTRY;
+        sqe->addr = (uint64_t)(uintptr_t)op->u.rw.buf;
+        sqe->len = op->u.rw.len;
+    }
+    io_uring_sqe_set_data(sqe, op);
+}
+
+/* The next completion within that time: its result, or an error that no completion has. */
+static int next_result(struct heald_ring *r, int64_t timeout_ns)
+{
+    int err = heald_ring_enter(r, timeout_ns);
+    struct io_uring_cqe *cqe = err ? NULL : heald_ring_peek(r);
+
+    if (!cqe)
+        return -ETIME;
+    int result = cqe->res;
+    heald_ring_seen(r);
+    return result;
+}
+
+bool heald_ring_waits(struct heald_ring *r)
+{
+    uint32_t words[2] = {0};
+    struct futex_waitv list[2] = {{.uaddr = (uintptr_t)&words[0], .flags = FUTEX_32},
+                                  {.uaddr = (uintptr_t)&words[1], .flags = FUTEX_32}};
+    struct heald_op op = {.kind = OP_WORDS, .u.rw = {.buf = list, .len = 2}};
+    struct io_uring_sqe *sqe = heald_ring_entry(r);
+
+    if (!sqe)
+        return false;
+    heald_ring_fill_wait(sqe, &op);
+    /* It waits, and is told which one was woken. */
+    if (next_result(r, 0) != -ETIME)
+        return false;
+    heald_plat_word_count(&words[1]);
+    return next_result(r, TEST_NS) == 1;
 }

@@ -14,6 +14,7 @@
 #include <heald/op.h>
 
 #include <liburing.h>
+#include <linux/futex.h>
 #include <linux/openat2.h>
 
 /* What an entry points to until it is handed over. */
@@ -80,6 +81,15 @@ static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
 
 /* Fills an entry for a file operation; what completes it carries `op` as user data. */
 void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
+
+/*
+ * Fills an entry that waits: OP_WORDS until a word is woken or is not what was seen (u.rw: the
+ * struct futex_waitv), OP_TICK for a while (u.rw.buf: the struct __kernel_timespec). Both stay
+ * there until it ends. heald_ring_waits: does the kernel wait for words so? Asked of a ring in
+ * which there is nothing else.
+ */
+void heald_ring_fill_wait(struct io_uring_sqe *sqe, struct heald_op *op);
+bool heald_ring_waits(struct heald_ring *r);
 
 /* Fills an entry that asks for the end of what carries `user_data`; its own completion carries 0.
  */

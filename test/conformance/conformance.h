@@ -27,8 +27,8 @@
     X(alloc)                                                                                      \
     X(buffers) X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(environment) \
         X(errors) X(files) X(guest) X(limits) X(locks) X(loop) X(messages) X(multishot) X(net)    \
-            X(notify) X(order) X(policy) X(poll) X(post) X(readiness) X(signals) X(spawn) X(stop) \
-                X(streams) X(suspend) X(timers)
+            X(notify) X(order) X(policy) X(poll) X(post) X(readiness) X(roads) X(signals)         \
+                X(spawn) X(stop) X(streams) X(suspend) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)
@@ -38,6 +38,11 @@ FEATURES(FEATURE_DECLARE)
 void add_everywhere(TCase *group, const TTest *test);
 void add_on_backends(TCase *group, const TTest *test);
 void add_once(TCase *group, const TTest *test);
+
+/* Everywhere, and then on every back end with a thread that waits for what lies in shared memory:
+ * combinations whose number is above the others'. */
+void add_on_roads(TCase *group, const TTest *test);
+bool waits_by_thread(int combination);
 
 int combinations(void);
 const char *backend_of(int combination);

@@ -415,17 +415,17 @@ HEALD_CASE(a_participant_that_is_none)
 
 void add_locks(TCase *group)
 {
-    add_everywhere(group, one_that_is_free);
-    add_everywhere(group, one_that_another_process_holds);
-    add_everywhere(group, one_whose_holder_is_killed);
-    add_everywhere(group, deadline_and_cancel);
-    add_everywhere(group, many_ops_take_turns);
-    add_everywhere(group, a_condition);
-    add_everywhere(group, a_condition_that_does_not_come);
-    add_everywhere(group, permits);
-    add_everywhere(group, readers_and_a_writer);
-    add_everywhere(group, a_barrier);
-    add_everywhere(group, once);
-    add_everywhere(group, a_participant_that_leaves_before_its_op);
-    add_everywhere(group, a_participant_that_is_none);
+    add_on_roads(group, one_that_is_free);
+    add_on_roads(group, one_that_another_process_holds);
+    add_on_roads(group, one_whose_holder_is_killed);
+    add_on_roads(group, deadline_and_cancel);
+    add_on_roads(group, many_ops_take_turns);
+    add_on_roads(group, a_condition);
+    add_on_roads(group, a_condition_that_does_not_come);
+    add_on_roads(group, permits);
+    add_on_roads(group, readers_and_a_writer);
+    add_on_roads(group, a_barrier);
+    add_on_roads(group, once);
+    add_on_roads(group, a_participant_that_leaves_before_its_op);
+    add_on_roads(group, a_participant_that_is_none);
 }

@@ -25,7 +25,7 @@ int combinations(void)
 
 static const struct heald_feature *backend_row(int combination)
 {
-    return &table.backends[combination / table.engine_count];
+    return &table.backends[combination % combinations() / table.engine_count];
 }
 
 static const struct heald_feature *engine_row(int combination)
@@ -108,6 +108,21 @@ void add_on_backends(TCase *group, const TTest *test)
         }
 }
 
+void add_on_roads(TCase *group, const TTest *test)
+{
+    add_everywhere(group, test);
+    for (int i = 0; i < combinations(); i++)
+        if (is_there(i) && strcmp(engine_of(i), "sync") == 0) {
+            harness_add_range(group, test, combinations() + i, combinations() + i + 1);
+            table.pairs++;
+        }
+}
+
+bool waits_by_thread(int combination)
+{
+    return combination >= combinations();
+}
+
 void add_once(TCase *group, const TTest *test)
 {
     harness_add(group, test);
@@ -170,6 +185,7 @@ int main(int argc, char *argv[])
     /* The loops here are opened by name; a wish of the user's would only be in the way. */
     unsetenv("HEALD_BACKEND");
     unsetenv("HEALD_ENGINE");
+    unsetenv("HEALD_AWAIT");
     table.backend_count = (int)heald_backends(table.backends, FEATURES_MAX);
     table.engine_count = (int)heald_engines(table.engines, FEATURES_MAX);
     if (argc < 2)

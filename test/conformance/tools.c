@@ -15,6 +15,8 @@ struct heald_loop *loop_with(int combination, struct heald_loop_options options)
 {
     struct heald_loop *loop = NULL;
 
+    if (waits_by_thread(combination))
+        setenv("HEALD_AWAIT", "thread", 1);
     options.backend = backend_of(combination);
     options.engine = engine_of(combination);
     int err = heald_loop_open(&loop, &options);

@@ -171,6 +171,8 @@ static void fill(struct heald_backend *b, struct io_uring_sqe *sqe, struct heald
         break;
     case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
     case OP_WATCH: fill_watch(sqe, op); break;
+    case OP_WORDS:
+    case OP_TICK: heald_ring_fill_wait(sqe, op); break;
     case OP_POLL:
     case OP_CHILD: io_uring_prep_poll_add(sqe, op_fd(op), poll_events(op)); break;
     case OP_READ:
@@ -252,7 +254,8 @@ static bool try_again(struct heald_backend *b, struct heald_op *op, uint64_t dat
 
     if (polled)
         op->flags &= (uint8_t)~OP_STARTED;
-    if (op->state != OP_ARMED || op->kind == OP_CONNECT || (polled && result < 0))
+    if (op->state != OP_ARMED || op->kind == OP_CONNECT || op->kind == OP_WORDS ||
+        (polled && result < 0))
         return false;
     if (!polled && result != -EAGAIN && result != -EINTR)
         return false;
@@ -392,6 +395,7 @@ static int uring_group(struct heald_backend *b, struct heald_buf_group *g,
 const struct heald_backend_ops heald_backend_uring = {
     .name = "uring",
     .about = "io_uring: whole operations, one system call a turn",
+    .words = true,
     .open = uring_open,
     .close = uring_close,
     .arm = uring_arm,

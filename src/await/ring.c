@@ -1,0 +1,416 @@
+/*
+ * await/ring.c: the road `ring`: the kernel waits for the words, by FUTEX_WAITV entries in the ring
+ * that is the loop's back end, or in one of its own, whose bell the loop watches. The loop's
+ * thread.
+ *
+ * A *spot* is one entry, for all ops in a row that wait for the same words. A look keeps the spots
+ * whose words are still the right ones; the others are called back, and taken again when the kernel
+ * has let go of them: a spot has one entry at a time.
+ *
+ * No wake is lost: the kernel compares each word with what the op saw when it decided to wait,
+ * under the lock that a wake takes, and the end of an entry, whatever it says, asks for a look.
+ * What the words do not tell (region_is_over()) is asked once more when they have been named. And
+ * while an op waits, a tick asks for a look every REGION_RECHECK_NS.
+ *
+ * An op may be over, and its region unmapped, while the kernel still has its entry. That harms
+ * nobody: an entry makes the kernel read words and sleep, it never writes. One that is not handed
+ * over yet has its recall behind it, and a word that is not there any more ends it with -EFAULT.
+ * The spot, and so the list of words, stays until the entry has ended.
+ *
+ * The kernel's quirks: a private futex may be lost where it has a hash of its own for the process,
+ * so all are shared ones; the result of a recall says nothing, so no result is looked at.
+ */
+#include "ring/ring.h"
+
+#include "await/road.h"
+#include "base/list.h"
+#include <heald/io.h>
+
+#include <errno.h>
+
+struct spot {
+    struct heald_op op;    /* OP_WORDS; its state is that of the entry; link: free, or no room */
+    struct heald_link all; /* of the road; an op that waits here points to it by aux.next */
+    unsigned users, round; /* how many; the look that last named the words */
+    unsigned count;        /* of the words that are wanted */
+    struct heald_word words[REGION_WORDS];
+    struct futex_waitv entry[REGION_WORDS]; /* what the kernel has */
+};
+
+struct ring_road {
+    struct heald_loop *loop;
+    struct heald_link all, free;
+    unsigned total, orphans; /* spots; and those without a user that the kernel still has */
+    unsigned waiting;        /* ops */
+    unsigned round;
+    struct spot *last;    /* the one that was named last, or NULL */
+    struct heald_op tick; /* OP_TICK, as long as ops wait: cheaper than a time-out of each wait */
+    struct __kernel_timespec tick_time;
+    /* Where the loop's back end is no ring: */
+    bool own;
+    struct heald_ring ring;
+    struct heald_link backlog; /* spots for which the kernel has no room, or for their recall */
+    struct heald_op watch;
+    uint64_t counter;
+};
+
+enum { ENTRIES = 64, TEST_ENTRIES = 4 };
+
+static struct spot *spot_of(const struct heald_op *op)
+{
+    return op->aux.next ? heald_container_of(op->aux.next, struct spot, all) : NULL;
+}
+
+/* The kernel has let go of it. */
+static void on_end(struct heald_op *op)
+{
+    struct spot *spot = heald_container_of(op, struct spot, op);
+    struct ring_road *r = op->data;
+
+    op_move(op, OP_DONE);
+    op_move(op, OP_IDLE);
+    if (spot->users) {
+        r->loop->look = true;
+    } else {
+        r->orphans--;
+        list_push(&r->free, &op->link);
+    }
+}
+
+/* To the kernel: an entry, or its recall. */
+static bool hand_over(struct ring_road *r, struct heald_op *op)
+{
+    struct io_uring_sqe *sqe = heald_ring_entry(&r->ring);
+
+    if (!sqe)
+        return false;
+    if (op->state == OP_CANCELLING)
+        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+    else
+        heald_ring_fill_wait(sqe, op);
+    return true;
+}
+
+static void hand_over_in_turn(struct ring_road *r, struct heald_op *op)
+{
+    if (list_empty(&r->backlog) && hand_over(r, op))
+        return;
+    op->flags |= OP_BACKLOG;
+    list_push(&r->backlog, &op->link);
+}
+
+static void leave_backlog(struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_BACKLOG;
+    list_remove(&op->link);
+}
+
+/* An entry of its own, or of the back end's. */
+static void submit(struct ring_road *r, struct heald_op *op)
+{
+    op_move(op, OP_QUEUED);
+    if (!r->own) {
+        heald_kernel_submit(r->loop, op);
+        return;
+    }
+    op_move(op, OP_ARMED);
+    hand_over_in_turn(r, op);
+}
+
+static void arm(struct ring_road *r, struct spot *spot)
+{
+    for (unsigned i = 0; i < spot->count; i++)
+        spot->entry[i] = (struct futex_waitv){
+            .uaddr = (uintptr_t)spot->words[i].word, .val = spot->words[i].seen, .flags = FUTEX_32};
+    spot->op.u.rw.len = spot->count;
+    submit(r, &spot->op);
+}
+
+/* Calls its entry back, if it has one. */
+static void recall(struct ring_road *r, struct spot *spot)
+{
+    struct heald_op *op = &spot->op;
+
+    if (op->state != OP_ARMED)
+        return;
+    op_move(op, OP_CANCELLING);
+    if (!r->own) {
+        r->loop->backend.ops->cancel(&r->loop->backend, op);
+    } else if (op->flags & OP_BACKLOG) {
+        leave_backlog(op);
+        on_end(op);
+    } else {
+        hand_over_in_turn(r, op);
+    }
+}
+
+static void harvest(struct ring_road *r)
+{
+    struct io_uring_cqe *cqe;
+
+    while ((cqe = heald_ring_peek(&r->ring))) {
+        struct heald_op *op = io_uring_cqe_get_data(cqe);
+        heald_ring_seen(&r->ring);
+        if (!op)
+            continue;
+        if (op->flags & OP_BACKLOG)
+            leave_backlog(op);
+        op->fn(op);
+    }
+}
+
+/* The ring of its own: what is to be handed over goes, what has ended comes. */
+static void flush(struct ring_road *r)
+{
+    int err;
+
+    if (!r->own)
+        return;
+    do {
+        while (!list_empty(&r->backlog)) {
+            struct heald_op *op = heald_container_of(r->backlog.next, struct heald_op, link);
+            if (!hand_over(r, op))
+                break;
+            leave_backlog(op);
+        }
+        /* What is harvested here need not ring. Seq_cst: pairs with the kernel, which says that it
+         * has something (heald_ring_behind()) before it asks whether to ring. */
+        io_uring_cq_eventfd_toggle(&r->ring.ring, false);
+        err = heald_ring_enter(&r->ring, 0);
+        io_uring_cq_eventfd_toggle(&r->ring.ring, true);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        harvest(r);
+    } while (!err && heald_ring_behind(&r->ring));
+    /* What fails is tried again at the next tick. */
+    if (!err && (heald_ring_pending(&r->ring) || !list_empty(&r->backlog)))
+        r->loop->look = true;
+}
+
+/* Where only changes are reported the bell need not be drained, and what has ended is seen when the
+ * next words are handed over: the ops are tried first. */
+static void on_bell(struct heald_op *watch)
+{
+    struct ring_road *r = heald_container_of(watch, struct ring_road, watch);
+
+    r->loop->look = true;
+    if (r->ring.drain)
+        flush(r);
+}
+
+static void on_tick(struct heald_op *tick)
+{
+    op_move(tick, OP_DONE);
+    op_move(tick, OP_IDLE);
+    tick->loop->look = true;
+}
+
+static void keep_ticking(struct ring_road *r)
+{
+    if (r->waiting && r->tick.state == OP_IDLE)
+        submit(r, &r->tick);
+}
+
+/* The op does not wait there any more. */
+static void leave(struct ring_road *r, struct heald_op *op)
+{
+    struct spot *spot = spot_of(op);
+
+    op->aux.next = NULL;
+    if (!spot || --spot->users)
+        return;
+    if (r->last == spot)
+        r->last = NULL;
+    if (spot->op.state == OP_IDLE) {
+        list_push(&r->free, &spot->op.link);
+    } else {
+        r->orphans++;
+        recall(r, spot);
+    }
+}
+
+/* A spot that nobody uses; NULL: all that are left are the kernel's still. */
+static struct spot *fresh(struct ring_road *r)
+{
+    struct heald_link *link = list_pop(&r->free);
+    struct spot *spot = link ? heald_container_of(link, struct spot, op.link) : NULL;
+
+    if (spot)
+        spot->round = 0;
+    return spot;
+}
+
+static bool is_for(const struct spot *spot, const struct heald_word words[], unsigned count)
+{
+    if (spot->count != count)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (spot->words[i].word != words[i].word || spot->words[i].seen != words[i].seen)
+            return false;
+    return true;
+}
+
+/* These are the words of this spot now. */
+static void name(struct ring_road *r, struct spot *spot, const struct heald_word words[],
+                 unsigned count)
+{
+    bool same = is_for(spot, words, count);
+
+    memcpy(spot->words, words, count * sizeof *words);
+    spot->count = count;
+    spot->round = r->round;
+    if (!same)
+        recall(r, spot);
+    if (spot->op.state == OP_IDLE)
+        arm(r, spot);
+}
+
+static void ring_add(struct heald_road *road, struct heald_op *op, const struct region_wait *wait)
+{
+    struct ring_road *r = road->priv;
+    struct heald_word words[REGION_WORDS];
+    unsigned count = region_words(wait, words);
+    struct spot *spot = r->last;
+
+    if (!spot || !is_for(spot, words, count)) {
+        spot = spot_of(op);
+        if (!spot || spot->round == r->round)
+            spot = fresh(r);
+    }
+    if (spot != spot_of(op)) {
+        if (spot)
+            spot->users++;
+        leave(r, op);
+        op->aux.next = spot ? &spot->all : NULL;
+    }
+    r->last = spot;
+    if (spot && spot->round != r->round)
+        name(r, spot, words, count);
+    /* The words of one who holds what is waited for, and has died, do not tell. */
+    if (!spot || (wait->holder && count < REGION_WORDS && region_is_over(wait)))
+        r->loop->look = true;
+}
+
+static void ring_begin(struct heald_road *road)
+{
+    struct ring_road *r = road->priv;
+
+    r->last = NULL;
+    r->round += r->round == UINT32_MAX ? 2 : 1;
+}
+
+static void ring_end(struct heald_road *road)
+{
+    struct ring_road *r = road->priv;
+
+    keep_ticking(r);
+    /* Else there are recalls at most, which have time. */
+    if (r->waiting)
+        flush(r);
+}
+
+static void ring_add_one(struct heald_road *road, struct heald_op *op,
+                         const struct region_wait *wait)
+{
+    struct ring_road *r = road->priv;
+
+    r->waiting++;
+    op->aux.next = NULL;
+    ring_add(road, op, wait);
+    ring_end(road);
+}
+
+static void ring_drop(struct heald_road *road, struct heald_op *op)
+{
+    struct ring_road *r = road->priv;
+
+    r->waiting--;
+    leave(r, op);
+}
+
+static int ring_reserve(struct heald_road *road, unsigned count)
+{
+    struct ring_road *r = road->priv;
+
+    for (; r->total - r->orphans < count; r->total++) {
+        struct spot *spot = alloc_new(&r->loop->alloc, sizeof *spot);
+        if (!spot)
+            return -ENOMEM;
+        spot->op.kind = OP_WORDS;
+        spot->op.fn = on_end;
+        spot->op.data = r;
+        spot->op.u.rw.buf = spot->entry;
+        list_push(&r->all, &spot->all);
+        list_push(&r->free, &spot->op.link);
+    }
+    return 0;
+}
+
+/* A ring of the road's own, which waits as it should, and its bell in the loop. */
+static int open_own(struct ring_road *r, bool keep)
+{
+    struct heald_loop *loop = r->loop;
+    int err = heald_ring_open(&r->ring, loop->sys, &loop->alloc, keep ? ENTRIES : TEST_ENTRIES);
+
+    if (err)
+        return err;
+    bool edge = loop->backend.ops->edge;
+    int bell = heald_ring_waits(&r->ring) ? 0 : -ENOSYS;
+    if (!bell && keep)
+        bell = heald_ring_bell(&r->ring, !edge);
+    if (bell > 0 &&
+        (err = heald_loop_watch(loop, &r->watch, bell, on_bell, edge ? &r->counter : NULL)))
+        heald_forget(loop, bell);
+    if (bell < 0 || err || !keep)
+        heald_ring_close(&r->ring, &loop->alloc);
+    return bell < 0 ? bell : err;
+}
+
+static int ring_open(struct heald_road *road)
+{
+    struct heald_loop *loop = road->loop;
+    struct ring_road *r = alloc_new(&loop->alloc, sizeof *r);
+
+    if (!r)
+        return -ENOMEM;
+    r->loop = loop;
+    r->own = !loop->backend.ops->words;
+    r->round = 1;
+    list_init(&r->all);
+    list_init(&r->free);
+    list_init(&r->backlog);
+    r->tick_time.tv_nsec = REGION_RECHECK_NS;
+    r->tick =
+        (struct heald_op){.kind = OP_TICK, .fn = on_tick, .loop = loop, .u.rw.buf = &r->tick_time};
+    /* The loop's own ring is full of other things: whether it would wait is seen in another. */
+    int err = open_own(r, r->own);
+    if (err) {
+        alloc_free(&loop->alloc, r, sizeof *r);
+        return err;
+    }
+    road->priv = r;
+    return 0;
+}
+
+static void ring_close(struct heald_road *road)
+{
+    struct ring_road *r = road->priv;
+    const struct heald_allocator *alloc = &r->loop->alloc;
+
+    if (r->own)
+        heald_ring_close(&r->ring, alloc);
+    for (struct heald_link *link; (link = list_pop(&r->all));)
+        alloc_free(alloc, heald_container_of(link, struct spot, all), sizeof(struct spot));
+    alloc_free(alloc, r, sizeof *r);
+}
+
+const struct heald_road_ops heald_road_ring = {
+    .name = "ring",
+    .open = ring_open,
+    .close = ring_close,
+    .reserve = ring_reserve,
+    .begin = ring_begin,
+    .add = ring_add,
+    .end = ring_end,
+    .add_one = ring_add_one,
+    .drop = ring_drop,
+};
