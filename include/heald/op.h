@@ -134,6 +134,12 @@ struct heald_op {
             struct heald_participant *me;
             struct heald_cond *cond;
         } lock;
+        struct {
+            void *object;      /* or the word, or the words */
+            uint32_t *word;    /* of a mutex */
+            uint32_t expected; /* of a word; how many words */
+            int waited;
+        } foreign;
     } u;
     void *data;       /* the owner's; the value of a queued signal */
     const char *name; /* the owner's, shown by heald_loop_list(); may be NULL */

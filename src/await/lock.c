@@ -10,7 +10,7 @@
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
  * others `result` is what the object remembers between two looks.
  */
-#include "await/road.h"
+#include "await/foreign.h"
 #include "base/list.h"
 #include "ipc/monitor.h"
 #include "loop/loop.h"
@@ -57,7 +57,7 @@ static void line_up(struct heald_op *op)
     struct heald_cond *cond = op->u.lock.cond;
     unsigned flags = HEALD_WAIT_IN_LOOP;
 
-    if (op->buffer)
+    if (op->buffer || op_is_foreign(op))
         return;
     if (op->deadline_ns != HEALD_FOREVER)
         flags |= HEALD_WAIT_DEADLINE;
@@ -67,6 +67,8 @@ static void line_up(struct heald_op *op)
 
 static void step_out(struct heald_op *op)
 {
+    if (op_is_foreign(op))
+        return;
     region_step_out(op->u.lock.me, op->buffer);
     op->buffer = 0;
 }
@@ -88,21 +90,55 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
     list_remove(&op->link);
     locks->count--;
     /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
-    __atomic_fetch_sub(&op->u.lock.me->pending, 1, __ATOMIC_RELEASE);
+    if (!op_is_foreign(op))
+        __atomic_fetch_sub(&op->u.lock.me->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
-    heald_complete(loop, op, !result && op->state == OP_CANCELLING ? -ECANCELED : result);
+    bool ended = op->kind == OP_COND && op->state == OP_CANCELLING;
+    heald_complete(loop, op, !result && ended ? -ECANCELED : result);
 }
 
-/* Tries again. False: it is over. */
-static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct region_wait *ret_wait)
+/* Others' locks wake one: so an op of theirs is over only when it cannot be woken any more. */
+static void end_foreign(struct heald_loop *loop, struct heald_op *op)
 {
+    struct heald_road *road = &loop->locks->road;
+
+    if (!road->ops->withdraw(road, op))
+        return;
+    if (op->u.foreign.waited == FOREIGN_TAKEN) {
+        finish(loop, op, (int)op->result);
+        return;
+    }
+    heald_foreign_give_up(op);
+    finish(loop, op, -ECANCELED);
+}
+
+static bool foreign_goes_on(struct heald_loop *loop, struct heald_op *op,
+                            struct heald_wait *ret_wait)
+{
+    if (op->state == OP_ARMED) {
+        int err = heald_foreign_look(op, ret_wait);
+        if (err == -EBUSY)
+            return true;
+        op->result = err;
+        op->u.foreign.waited = FOREIGN_TAKEN;
+        op_move(op, OP_CANCELLING);
+    }
+    end_foreign(loop, op);
+    return false;
+}
+
+/* Tries again. False: there is nothing to wait for any more. */
+static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_wait *ret_wait)
+{
+    if (op_is_foreign(op))
+        return foreign_goes_on(loop, op, ret_wait);
     if (op->u.lock.cond) {
-        *ret_wait = wait_of_cond(op);
-        if (!region_is_over(ret_wait))
+        *ret_wait = (struct heald_wait){.region = wait_of_cond(op)};
+        if (!region_is_over(&ret_wait->region))
             return true;
         end_first_half(op);
     }
-    int err = look(op, ret_wait);
+    int err = look(op, &ret_wait->region);
     if (err == -EBUSY) {
         line_up(op);
         return true;
@@ -115,12 +151,13 @@ void heald_await_look(struct heald_loop *loop)
 {
     struct heald_road *road = &loop->locks->road;
     struct heald_link *head = &loop->locks->pending, *node, *next;
-    struct region_wait wait;
+    struct heald_wait wait;
 
     loop->look = false;
     road->ops->begin(road);
     for (node = head->next; node != head; node = next) {
         next = node->next;
+        wait = (struct heald_wait){0};
         if (goes_on(loop, fds_op(node), &wait))
             road->ops->add(road, fds_op(node), &wait);
     }
@@ -144,18 +181,18 @@ static int open_locks(struct heald_loop *loop)
 }
 
 /* Everything that may fail, before anything has happened. */
-static int make_room(struct heald_loop *loop)
+static int make_room(struct heald_loop *loop, unsigned words)
 {
     int err = loop->locks ? 0 : open_locks(loop);
 
     if (err)
         return err;
     struct heald_road *road = &loop->locks->road;
-    return road->ops->reserve(road, loop->locks->count + 1);
+    return road->ops->reserve(road, loop->locks->count + 1, words);
 }
 
 static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
-                         const struct region_wait *wait)
+                         const struct heald_wait *wait)
 {
     struct heald_road *road = &loop->locks->road;
 
@@ -163,20 +200,21 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     line_up(op);
     list_push(&loop->locks->pending, &op->link);
     loop->locks->count++;
-    __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
+    if (!op_is_foreign(op))
+        __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
     road->ops->add_one(road, op, wait);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
 {
-    struct region_wait wait;
-    int err = look(op, &wait);
+    struct heald_wait wait = {0};
+    int err = look(op, &wait.region);
 
     if (err != -EBUSY) {
         heald_complete(loop, op, err);
         return 0;
     }
-    if ((err = make_room(loop)))
+    if ((err = make_room(loop, REGION_WORDS)))
         return err;
     wait_in_loop(loop, op, &wait);
     return 0;
@@ -184,17 +222,34 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
 
 static int start_cond(struct heald_loop *loop, struct heald_op *op)
 {
-    struct region_wait wait;
-    int err = make_room(loop);
+    struct heald_wait wait = {0};
+    int err = make_room(loop, REGION_WORDS);
 
     if (err)
         return err;
-    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.object, op->u.lock.me, &wait);
+    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.object, op->u.lock.me, &wait.region);
     if (err) {
         heald_complete(loop, op, err);
         return 0;
     }
-    op->result = (int64_t)((uint64_t)wait.bell << 32 | wait.seen);
+    op->result = (int64_t)((uint64_t)wait.region.bell << 32 | wait.region.seen);
+    wait_in_loop(loop, op, &wait);
+    return 0;
+}
+
+static int start_foreign(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_wait wait;
+    int err = heald_foreign_begin(op, &wait);
+
+    if (err != -EBUSY) {
+        heald_complete(loop, op, err);
+        return 0;
+    }
+    if ((err = make_room(loop, wait.count))) {
+        heald_foreign_give_up(op);
+        return err;
+    }
     wait_in_loop(loop, op, &wait);
     return 0;
 }
@@ -203,11 +258,18 @@ int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
 {
     op->result = 0;
     op->buffer = 0;
+    if (op_is_foreign(op))
+        return start_foreign(loop, op);
     return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
 void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
+    if (op_is_foreign(op)) {
+        op_move(op, OP_CANCELLING);
+        end_foreign(loop, op);
+        return;
+    }
     if (op->kind != OP_COND) {
         step_out(op);
         finish(loop, op,

@@ -28,13 +28,22 @@
 
 #include <errno.h>
 
-struct spot {
-    struct heald_op op;    /* OP_WORDS; its state is that of the entry; link: free, or no room */
-    struct heald_link all; /* of the road; an op that waits here points to it by aux.next */
-    unsigned users, round; /* how many; the look that last named the words */
-    unsigned count;        /* of the words that are wanted */
+/* The words that are waited for. */
+struct want {
+    unsigned count;
     struct heald_word words[REGION_WORDS];
-    struct futex_waitv entry[REGION_WORDS]; /* what the kernel has */
+    const struct heald_futex *many; /* in their place */
+};
+
+struct spot {
+    struct heald_op op;     /* OP_WORDS; its state is that of the entry; link: free, or no room */
+    struct heald_link all;  /* of the road; an op that waits here points to it by aux.next */
+    unsigned users, round;  /* how many; the look that last named the words */
+    struct heald_op *owner; /* the one user, if the words are others' */
+    struct want want;
+    struct futex_waitv entry[REGION_WORDS]; /* what the kernel has, or `more` */
+    struct futex_waitv *more;
+    unsigned more_size;
 };
 
 struct ring_road {
@@ -42,6 +51,7 @@ struct ring_road {
     struct heald_link all, free;
     unsigned total, orphans; /* spots; and those without a user that the kernel still has */
     unsigned waiting;        /* ops */
+    unsigned others;         /* of these, for others' words */
     unsigned round;
     struct spot *last;    /* the one that was named last, or NULL */
     struct heald_op tick; /* OP_TICK, as long as ops wait: cheaper than a time-out of each wait */
@@ -61,12 +71,25 @@ static struct spot *spot_of(const struct heald_op *op)
     return op->aux.next ? heald_container_of(op->aux.next, struct spot, all) : NULL;
 }
 
+/* A word of others was. The op hears of it, or, if it is as good as over, somebody else. */
+static void woken(struct spot *spot, unsigned index)
+{
+    const struct futex_waitv *entry = spot->op.u.rw.buf;
+
+    if (spot->op.state == OP_ARMED)
+        spot->owner->result = index + 1;
+    else
+        heald_plat_word_wake_one((uint32_t *)(uintptr_t)entry[index].uaddr);
+}
+
 /* The kernel has let go of it. */
 static void on_end(struct heald_op *op)
 {
     struct spot *spot = heald_container_of(op, struct spot, op);
     struct ring_road *r = op->data;
 
+    if (spot->owner && op->result >= 0)
+        woken(spot, (unsigned)op->result);
     op_move(op, OP_DONE);
     op_move(op, OP_IDLE);
     if (spot->users) {
@@ -119,10 +142,18 @@ static void submit(struct ring_road *r, struct heald_op *op)
 
 static void arm(struct ring_road *r, struct spot *spot)
 {
-    for (unsigned i = 0; i < spot->count; i++)
-        spot->entry[i] = (struct futex_waitv){
-            .uaddr = (uintptr_t)spot->words[i].word, .val = spot->words[i].seen, .flags = FUTEX_32};
-    spot->op.u.rw.len = spot->count;
+    const struct want *want = &spot->want;
+    struct futex_waitv *entry = want->count > REGION_WORDS ? spot->more : spot->entry;
+
+    for (unsigned i = 0; i < want->count; i++) {
+        struct heald_word w = want->words[want->many ? 0 : i];
+        if (want->many)
+            w = (struct heald_word){want->many[i].word, want->many[i].expected};
+        entry[i] =
+            (struct futex_waitv){.uaddr = (uintptr_t)w.word, .val = w.seen, .flags = FUTEX_32};
+    }
+    spot->op.u.rw.buf = entry;
+    spot->op.u.rw.len = want->count;
     submit(r, &spot->op);
 }
 
@@ -150,9 +181,11 @@ static void harvest(struct ring_road *r)
 
     while ((cqe = heald_ring_peek(&r->ring))) {
         struct heald_op *op = io_uring_cqe_get_data(cqe);
+        int result = cqe->res;
         heald_ring_seen(&r->ring);
         if (!op)
             continue;
+        op->result = result;
         if (op->flags & OP_BACKLOG)
             leave_backlog(op);
         op->fn(op);
@@ -187,13 +220,13 @@ static void flush(struct ring_road *r)
 }
 
 /* Where only changes are reported the bell need not be drained, and what has ended is seen when the
- * next words are handed over: the ops are tried first. */
+ * next words are handed over: the ops are tried first. But not those that hear each for itself. */
 static void on_bell(struct heald_op *watch)
 {
     struct ring_road *r = heald_container_of(watch, struct ring_road, watch);
 
     r->loop->look = true;
-    if (r->ring.drain)
+    if (r->ring.drain || r->others)
         flush(r);
 }
 
@@ -202,12 +235,6 @@ static void on_tick(struct heald_op *tick)
     op_move(tick, OP_DONE);
     op_move(tick, OP_IDLE);
     tick->loop->look = true;
-}
-
-static void keep_ticking(struct ring_road *r)
-{
-    if (r->waiting && r->tick.state == OP_IDLE)
-        submit(r, &r->tick);
 }
 
 /* The op does not wait there any more. */
@@ -234,59 +261,80 @@ static struct spot *fresh(struct ring_road *r)
     struct heald_link *link = list_pop(&r->free);
     struct spot *spot = link ? heald_container_of(link, struct spot, op.link) : NULL;
 
-    if (spot)
+    if (spot) {
         spot->round = 0;
+        spot->owner = NULL;
+    }
     return spot;
 }
 
-static bool is_for(const struct spot *spot, const struct heald_word words[], unsigned count)
+static struct want want_of(const struct heald_wait *wait)
 {
-    if (spot->count != count)
+    struct want want = {.many = wait->words, .count = wait->count};
+
+    if (!want.many)
+        want.count = heald_wait_words(wait, want.words);
+    return want;
+}
+
+static bool is_for(const struct spot *spot, const struct want *want)
+{
+    const struct want *have = &spot->want;
+
+    if (have->count != want->count || have->many != want->many)
         return false;
-    for (unsigned i = 0; i < count; i++)
-        if (spot->words[i].word != words[i].word || spot->words[i].seen != words[i].seen)
+    for (unsigned i = 0; !want->many && i < want->count; i++)
+        if (have->words[i].word != want->words[i].word ||
+            have->words[i].seen != want->words[i].seen)
             return false;
     return true;
 }
 
-/* These are the words of this spot now. */
-static void name(struct ring_road *r, struct spot *spot, const struct heald_word words[],
-                 unsigned count)
+/* These are the words of this spot now. Where there are none, the tick must do. */
+static void name(struct ring_road *r, struct spot *spot, const struct want *want)
 {
-    bool same = is_for(spot, words, count);
+    bool same = is_for(spot, want);
 
-    memcpy(spot->words, words, count * sizeof *words);
-    spot->count = count;
+    spot->want = *want;
     spot->round = r->round;
     if (!same)
         recall(r, spot);
-    if (spot->op.state == OP_IDLE)
+    if (spot->op.state == OP_IDLE && want->count)
         arm(r, spot);
 }
 
-static void ring_add(struct heald_road *road, struct heald_op *op, const struct region_wait *wait)
+/* Where this op may wait for that; NULL: nowhere just now. */
+static struct spot *place_for(struct ring_road *r, struct heald_op *op, const struct want *want,
+                              bool alone)
+{
+    struct spot *spot = spot_of(op);
+
+    if (!alone && r->last && is_for(r->last, want))
+        return r->last;
+    return spot && spot->round != r->round ? spot : fresh(r);
+}
+
+static void ring_add(struct heald_road *road, struct heald_op *op, const struct heald_wait *wait)
 {
     struct ring_road *r = road->priv;
-    struct heald_word words[REGION_WORDS];
-    unsigned count = region_words(wait, words);
-    struct spot *spot = r->last;
+    bool foreign = wait_is_foreign(wait);
+    struct want want = want_of(wait);
+    struct spot *spot = place_for(r, op, &want, foreign);
 
-    if (!spot || !is_for(spot, words, count)) {
-        spot = spot_of(op);
-        if (!spot || spot->round == r->round)
-            spot = fresh(r);
-    }
     if (spot != spot_of(op)) {
         if (spot)
             spot->users++;
         leave(r, op);
         op->aux.next = spot ? &spot->all : NULL;
     }
-    r->last = spot;
+    if (!foreign)
+        r->last = spot;
+    else if (spot)
+        spot->owner = op;
     if (spot && spot->round != r->round)
-        name(r, spot, words, count);
+        name(r, spot, &want);
     /* The words of one who holds what is waited for, and has died, do not tell. */
-    if (!spot || (wait->holder && count < REGION_WORDS && region_is_over(wait)))
+    if (!spot || (wait->region.holder && want.count < REGION_WORDS && heald_wait_is_over(wait)))
         r->loop->look = true;
 }
 
@@ -302,18 +350,20 @@ static void ring_end(struct heald_road *road)
 {
     struct ring_road *r = road->priv;
 
-    keep_ticking(r);
+    if (r->waiting && r->tick.state == OP_IDLE)
+        submit(r, &r->tick);
     /* Else there are recalls at most, which have time. */
     if (r->waiting)
         flush(r);
 }
 
 static void ring_add_one(struct heald_road *road, struct heald_op *op,
-                         const struct region_wait *wait)
+                         const struct heald_wait *wait)
 {
     struct ring_road *r = road->priv;
 
     r->waiting++;
+    r->others += op_is_foreign(op);
     op->aux.next = NULL;
     ring_add(road, op, wait);
     ring_end(road);
@@ -324,24 +374,48 @@ static void ring_drop(struct heald_road *road, struct heald_op *op)
     struct ring_road *r = road->priv;
 
     r->waiting--;
+    r->others -= op_is_foreign(op);
     leave(r, op);
 }
 
-static int ring_reserve(struct heald_road *road, unsigned count)
+/* A wake that comes before the kernel has let go is heard by nobody else: so the op must not be
+ * over before that. */
+static bool ring_withdraw(struct heald_road *road, struct heald_op *op)
+{
+    struct ring_road *r = road->priv;
+    struct spot *spot = spot_of(op);
+
+    if (!spot)
+        return true;
+    recall(r, spot);
+    if (spot->op.state != OP_IDLE)
+        flush(r);
+    return spot->op.state == OP_IDLE;
+}
+
+static int ring_reserve(struct heald_road *road, unsigned count, unsigned words)
 {
     struct ring_road *r = road->priv;
 
-    for (; r->total - r->orphans < count; r->total++) {
-        struct spot *spot = alloc_new(&r->loop->alloc, sizeof *spot);
-        if (!spot)
+    for (; r->total - r->orphans < count || list_empty(&r->free); r->total++) {
+        struct spot *more = alloc_new(&r->loop->alloc, sizeof *more);
+        if (!more)
             return -ENOMEM;
-        spot->op.kind = OP_WORDS;
-        spot->op.fn = on_end;
-        spot->op.data = r;
-        spot->op.u.rw.buf = spot->entry;
-        list_push(&r->all, &spot->all);
-        list_push(&r->free, &spot->op.link);
+        more->op = (struct heald_op){.kind = OP_WORDS, .fn = on_end, .data = r};
+        list_push(&r->all, &more->all);
+        list_push(&r->free, &more->op.link);
     }
+    /* It is the next to be taken. */
+    struct spot *spot = heald_container_of(r->free.next, struct spot, op.link);
+    if (words <= REGION_WORDS || words <= spot->more_size)
+        return 0;
+    struct futex_waitv *more =
+        alloc_resize(&r->loop->alloc, spot->more, spot->more_size * sizeof *more,
+                     HEALD_FUTEX_MAX * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    spot->more = more;
+    spot->more_size = HEALD_FUTEX_MAX;
     return 0;
 }
 
@@ -398,8 +472,11 @@ static void ring_close(struct heald_road *road)
 
     if (r->own)
         heald_ring_close(&r->ring, alloc);
-    for (struct heald_link *link; (link = list_pop(&r->all));)
-        alloc_free(alloc, heald_container_of(link, struct spot, all), sizeof(struct spot));
+    for (struct heald_link *link; (link = list_pop(&r->all));) {
+        struct spot *spot = heald_container_of(link, struct spot, all);
+        alloc_free(alloc, spot->more, spot->more_size * sizeof *spot->more);
+        alloc_free(alloc, spot, sizeof *spot);
+    }
     alloc_free(alloc, r, sizeof *r);
 }
 
@@ -413,4 +490,5 @@ const struct heald_road_ops heald_road_ring = {
     .end = ring_end,
     .add_one = ring_add_one,
     .drop = ring_drop,
+    .withdraw = ring_withdraw,
 };

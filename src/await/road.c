@@ -1,4 +1,4 @@
-/* await/road.c: which road a loop takes. The loop's thread. */
+/* await/road.c: which road a loop takes, on the loop's thread; and what is waited for, on any. */
 #include "await/road.h"
 
 #include "config.h"
@@ -24,4 +24,30 @@ int heald_road_open(struct heald_road *road, struct heald_loop *loop)
             return err;
     }
     return err;
+}
+
+unsigned heald_wait_words(const struct heald_wait *wait, struct heald_word ret_words[])
+{
+    if (!wait_is_foreign(wait))
+        return region_words(&wait->region, ret_words);
+    if (!wait->words)
+        ret_words[0] = wait->few;
+    for (unsigned i = 0; wait->words && i < wait->count; i++)
+        ret_words[i] = (struct heald_word){wait->words[i].word, wait->words[i].expected};
+    return wait->count;
+}
+
+bool heald_wait_is_over(const struct heald_wait *wait)
+{
+    if (!wait_is_foreign(wait))
+        return region_is_over(&wait->region);
+    for (unsigned i = 0; i < wait->count; i++) {
+        struct heald_word w = wait->few;
+        if (wait->words)
+            w = (struct heald_word){wait->words[i].word, wait->words[i].expected};
+        /* Acquire: what made it change is seen with it. */
+        if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != w.seen)
+            return true;
+    }
+    return false;
 }

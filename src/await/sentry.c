@@ -12,6 +12,9 @@
  * compares that before it sleeps; region_is_over() does after it woke, and once in
  * REGION_RECHECK_NS. More waits than the kernel takes at once are looked at every SLICE. A wait
  * that is added changes `control`, which is among the words.
+ *
+ * A wake of others' words is meant for one: it is told to the op that waits for the word, or, if
+ * that has been withdrawn while the thread was asleep or on its way, passed on by the thread.
  */
 #include "await/road.h"
 
@@ -24,6 +27,18 @@
 
 enum { FIRST_SIZE = 16 };
 
+struct sentry_wait {
+    struct heald_wait wait;
+    struct heald_op *op; /* of others' words; looked into by the loop alone */
+    unsigned woken;      /* of those: the one that was woken, plus 1 */
+};
+
+/* Of a word that the thread waits for: whose of the others' it is, and which of his. */
+struct sentry_word {
+    struct heald_op *op;
+    unsigned index;
+};
+
 struct sentry {
     const struct heald_sys *sys;
     const struct heald_allocator *alloc;
@@ -33,7 +48,7 @@ struct sentry {
     bool looking;         /* the loop's: between begin and end */
     uint32_t control;     /* atomic: changes when the thread should look here */
     pthread_mutex_t lock; /* guards all below */
-    struct region_wait *waits;
+    struct sentry_wait *waits;
     unsigned count, size;
     bool rung; /* the loop has been told, and has not looked since */
     bool closing;
@@ -41,7 +56,7 @@ struct sentry {
 
 /* Under the lock: the words to wait for, and until when. */
 static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MAX],
-                        int64_t *ret_deadline_ns)
+                        struct sentry_word whose[HEALD_WORDS_MAX], int64_t *ret_deadline_ns)
 {
     unsigned n = 1, i = 0;
 
@@ -50,8 +65,15 @@ static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MA
     *ret_deadline_ns = HEALD_FOREVER;
     if (s->rung || !s->count)
         return n;
-    for (; heald_words_sleep && i < s->count && n + REGION_WORDS <= HEALD_WORDS_MAX; i++)
-        n += region_words(&s->waits[i], words + n);
+    for (; heald_words_sleep && i < s->count; i++) {
+        const struct sentry_wait *w = &s->waits[i];
+        if (n + (w->op ? w->wait.count : REGION_WORDS) > HEALD_WORDS_MAX)
+            break;
+        unsigned count = heald_wait_words(&w->wait, words + n);
+        for (unsigned k = 0; k < count; k++)
+            whose[n + k] = (struct sentry_word){w->op, k};
+        n += count;
+    }
     *ret_deadline_ns =
         s->sys->now(HEALD_CLOCK_MONOTONIC) + (i < s->count ? SLICE_NS : REGION_RECHECK_NS);
     return n;
@@ -62,25 +84,42 @@ static void look(struct sentry *s, bool late)
 {
     if (s->rung)
         return;
-    for (unsigned i = 0; i < s->count && !s->rung; i++)
-        s->rung = (late && s->waits[i].several) || region_is_over(&s->waits[i]);
+    for (unsigned i = 0; i < s->count && !s->rung; i++) {
+        const struct sentry_wait *w = &s->waits[i];
+        s->rung =
+            (late && (w->op || w->wait.region.several)) || w->woken || heald_wait_is_over(&w->wait);
+    }
     if (s->rung)
         s->sys->bell_ring(s->bell[1]);
+}
+
+/* Under the lock: a word of others was woken. */
+static void heard(struct sentry *s, const struct sentry_word *whose, uint32_t *word)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->waits[i].op == whose->op) {
+            s->waits[i].woken = whose->index + 1;
+            return;
+        }
+    heald_plat_word_wake_one(word);
 }
 
 static void *sentry_main(void *arg)
 {
     struct sentry *s = arg;
     struct heald_word words[HEALD_WORDS_MAX];
+    struct sentry_word whose[HEALD_WORDS_MAX] = {{NULL, 0}};
     int64_t deadline_ns;
 
     pthread_mutex_lock(&s->lock);
     while (!s->closing) {
-        unsigned n = collect(s, words, &deadline_ns);
+        unsigned n = collect(s, words, whose, &deadline_ns);
         pthread_mutex_unlock(&s->lock);
-        bool late = heald_plat_words_wait(words, n, deadline_ns) == -ETIMEDOUT;
+        int woken = heald_plat_words_wait(words, n, deadline_ns);
         pthread_mutex_lock(&s->lock);
-        look(s, late);
+        if (woken > 0 && woken < (int)n && whose[woken].op)
+            heard(s, &whose[woken], words[woken].word);
+        look(s, woken == -ETIMEDOUT);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -163,17 +202,18 @@ static void thread_close(struct heald_road *road)
     alloc_free(s->alloc, s, sizeof *s);
 }
 
-static int thread_reserve(struct heald_road *road, unsigned count)
+static int thread_reserve(struct heald_road *road, unsigned count, unsigned words)
 {
     struct sentry *s = road->priv;
     unsigned size = s->size ? s->size : FIRST_SIZE;
 
+    (void)words;
     if (count <= s->size)
         return 0;
     while (size < count)
         size *= 2;
     pthread_mutex_lock(&s->lock);
-    struct region_wait *waits =
+    struct sentry_wait *waits =
         alloc_resize(s->alloc, s->waits, s->size * sizeof *waits, size * sizeof *waits);
     if (waits) {
         s->waits = waits;
@@ -183,23 +223,33 @@ static int thread_reserve(struct heald_road *road, unsigned count)
     return waits ? 0 : -ENOMEM;
 }
 
+/* Under the lock: nothing waits any more; who was woken is told. */
+static void clear(struct sentry *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->waits[i].woken)
+            s->waits[i].op->result = s->waits[i].woken;
+    s->count = 0;
+}
+
 /* Nothing of what was there before stays. From here to the end the thread looks at nothing. */
 static void thread_begin(struct heald_road *road)
 {
     struct sentry *s = road->priv;
 
     pthread_mutex_lock(&s->lock);
-    s->count = 0;
+    clear(s);
     s->rung = false;
     s->looking = true;
 }
 
-static void thread_add(struct heald_road *road, struct heald_op *op, const struct region_wait *wait)
+static void thread_add(struct heald_road *road, struct heald_op *op, const struct heald_wait *wait)
 {
     struct sentry *s = road->priv;
 
-    (void)op; /* What is woken is found by trying. */
-    s->waits[s->count++] = *wait;
+    /* What a participant waits for is found by trying. */
+    s->waits[s->count++] =
+        (struct sentry_wait){.wait = *wait, .op = wait_is_foreign(wait) ? op : NULL};
 }
 
 static void thread_end(struct heald_road *road)
@@ -214,7 +264,7 @@ static void thread_end(struct heald_road *road)
 }
 
 static void thread_add_one(struct heald_road *road, struct heald_op *op,
-                           const struct region_wait *wait)
+                           const struct heald_wait *wait)
 {
     struct sentry *s = road->priv;
 
@@ -231,10 +281,17 @@ static void thread_drop(struct heald_road *road, struct heald_op *op)
     if (s->looking)
         return;
     pthread_mutex_lock(&s->lock);
-    s->count = 0;
+    clear(s);
     s->rung = true;
     pthread_mutex_unlock(&s->lock);
     road->loop->look = true;
+}
+
+/* From here on the thread passes on what it hears for this op. */
+static bool thread_withdraw(struct heald_road *road, struct heald_op *op)
+{
+    thread_drop(road, op);
+    return true;
 }
 
 const struct heald_road_ops heald_road_thread = {
@@ -247,4 +304,5 @@ const struct heald_road_ops heald_road_thread = {
     .end = thread_end,
     .add_one = thread_add_one,
     .drop = thread_drop,
+    .withdraw = thread_withdraw,
 };

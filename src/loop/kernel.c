@@ -107,6 +107,7 @@ void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t res
     if (!more)
         op->flags &= (uint8_t)~OP_KERNEL;
     if (op->kind == OP_WORDS || op->kind == OP_TICK) {
+        op->result = result;
         op->fn(op);
         return;
     }

@@ -46,6 +46,10 @@ const uint8_t op_traits[OP_KINDS] = {
     [OP_WRLOCK] = OP_PUBLIC | OP_LOCK,
     [OP_BARRIER] = OP_PUBLIC | OP_LOCK,
     [OP_ONCE] = OP_PUBLIC | OP_LOCK,
+    [OP_PTHREAD_MUTEX] = OP_PUBLIC | OP_LOCK,
+    [OP_SEM_T] = OP_PUBLIC | OP_LOCK,
+    [OP_FUTEX] = OP_PUBLIC | OP_LOCK,
+    [OP_FUTEX_ANY] = OP_PUBLIC | OP_LOCK,
 };
 
 static const char *const state_names[OP_STATES] = {
@@ -89,6 +93,10 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_WRLOCK] = "wrlock",
     [OP_BARRIER] = "barrier-wait",
     [OP_ONCE] = "once-begin",
+    [OP_PTHREAD_MUTEX] = "pthread-mutex-lock",
+    [OP_SEM_T] = "sem_t-wait",
+    [OP_FUTEX] = "futex-wait",
+    [OP_FUTEX_ANY] = "futex-wait-any",
     [OP_WORDS] = "words",
     [OP_TICK] = "tick",
     [OP_POST] = "post",

@@ -68,6 +68,11 @@ enum op_kind {
     OP_WRLOCK,
     OP_BARRIER,
     OP_ONCE,
+    /* On what others wait with. */
+    OP_PTHREAD_MUTEX,
+    OP_SEM_T,
+    OP_FUTEX,
+    OP_FUTEX_ANY,
     /* The loop's own: a ring waits for words, or for a while; fn tells of the end. */
     OP_WORDS,
     OP_TICK,
@@ -114,7 +119,7 @@ enum {
     OP_MULTI = 0x10,  /* may complete more than once */
     OP_TIDIES = 0x20, /* holds something that its end gives back */
     OP_PUBLIC = 0x40, /* may be submitted */
-    OP_LOCK = 0x80    /* waits for what lies in a region */
+    OP_LOCK = 0x80    /* waits for what lies in shared memory */
 };
 
 extern const uint8_t op_traits[OP_KINDS];
@@ -145,6 +150,11 @@ static inline bool op_is_lock(const struct heald_op *op)
 static inline bool op_is_mapped(const struct heald_op *op)
 {
     return op->kind >= OP_MAP_SYNC && op->kind <= OP_MAP_WRITE;
+}
+
+static inline bool op_is_foreign(const struct heald_op *op)
+{
+    return op->kind >= OP_PTHREAD_MUTEX && op->kind <= OP_FUTEX_ANY;
 }
 
 /* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */

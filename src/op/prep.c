@@ -8,6 +8,7 @@
 
 #include <heald/await.h>
 #include <heald/file.h>
+#include <heald/foreign.h>
 #include <heald/io.h>
 #include <heald/map.h>
 #include <heald/process.h>
@@ -409,4 +410,47 @@ int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
                           struct heald_participant *me)
 {
     return prep_lock(op, OP_ONCE, once, me);
+}
+
+static int prep_foreign(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
+{
+    int err = op_prepare(op);
+
+    if (err)
+        return err;
+    if (!object)
+        return -EINVAL;
+    op->kind = (uint8_t)kind;
+    op->u.foreign.object = object;
+    op->u.foreign.expected = expected;
+    return 0;
+}
+
+int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t *mutex)
+{
+    return prep_foreign(op, OP_PTHREAD_MUTEX, mutex, 0);
+}
+
+int heald_prep_sem_t_wait(struct heald_op *op, sem_t *sem)
+{
+    return prep_foreign(op, OP_SEM_T, sem, 0);
+}
+
+static bool is_futex(const uint32_t *word)
+{
+    return word && (uintptr_t)word % sizeof *word == 0;
+}
+
+int heald_prep_futex_wait(struct heald_op *op, uint32_t *word, uint32_t expected)
+{
+    return prep_foreign(op, OP_FUTEX, is_futex(word) ? word : NULL, expected);
+}
+
+int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex words[], unsigned count)
+{
+    bool valid = words && count && count <= HEALD_FUTEX_MAX;
+
+    for (unsigned i = 0; valid && i < count; i++)
+        valid = is_futex(words[i].word);
+    return prep_foreign(op, OP_FUTEX_ANY, valid ? (void *)words : NULL, count);
 }

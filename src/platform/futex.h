@@ -24,8 +24,9 @@ extern const bool heald_words_sleep;
 
 /*
  * Blocks until one of the words is woken, or differs from what was seen; returns at once if one
- * does already. 0, perhaps for no reason; -ETIMEDOUT at the deadline (monotonic, absolute);
- * -EINTR; -EFAULT: a word is not there. Shared between processes. At most HEALD_WORDS_MAX words.
+ * does already. The index of one that was woken, or HEALD_WORDS_MAX: none was, or it is not known;
+ * -ETIMEDOUT at the deadline (monotonic, absolute); -EINTR; -EFAULT: a word is not there. Shared
+ * between processes. At most HEALD_WORDS_MAX words.
  */
 int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
 
@@ -49,6 +50,10 @@ void heald_plat_word_wake(uint32_t *word);
  */
 void heald_plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
 void heald_plat_word_count(uint32_t *word);          /* one more */
+/* Wakes one who waits, of a word that is others'. It is neither read nor written, and need not be
+ * there. */
+void heald_plat_word_wake_one(uint32_t *word);
+
 /* Sets a word that is not 0, and wakes those who wait for it or for the other. */
 void heald_plat_words_set(uint32_t *word, int value, uint32_t *other);
 

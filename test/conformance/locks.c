@@ -146,6 +146,26 @@ HEALD_CASE(one_whose_holder_is_killed)
     close_region(loop);
 }
 
+/* Stopped is not dead: nothing is taken over, however long it lasts. */
+HEALD_CASE(one_whose_holder_is_stopped)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+
+    open_region();
+    pid_t pid = holder_start();
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    prep(&p);
+    probe_start(loop, &p);
+    turn_for(loop, 150 * HEALD_MS);
+    ck_assert_int_eq(p.calls, 0);
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    holder_end(pid, false);
+    ck_assert_int_eq(probe_end(&p), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
 HEALD_CASE(deadline_and_cancel)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -418,6 +438,7 @@ void add_locks(TCase *group)
     add_on_roads(group, one_that_is_free);
     add_on_roads(group, one_that_another_process_holds);
     add_on_roads(group, one_whose_holder_is_killed);
+    add_on_roads(group, one_whose_holder_is_stopped);
     add_on_roads(group, deadline_and_cancel);
     add_on_roads(group, many_ops_take_turns);
     add_on_roads(group, a_condition);

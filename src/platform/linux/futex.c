@@ -33,7 +33,9 @@ static int wait_for_one(const struct heald_word *w, int64_t deadline_ns)
     long n = syscall(SYS_futex, w->word, FUTEX_WAIT_BITSET, w->seen,
                      deadline_ns == HEALD_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 
-    return n == 0 || errno == EAGAIN ? 0 : -errno;
+    if (n == 0)
+        return 0;
+    return errno == EAGAIN ? HEALD_WORDS_MAX : -errno;
 }
 
 static int wait_in_slices(const struct heald_word words[], int64_t deadline_ns)
@@ -41,7 +43,7 @@ static int wait_in_slices(const struct heald_word words[], int64_t deadline_ns)
     int64_t slice = heald_plat_now(HEALD_CLOCK_MONOTONIC) + SLICE_MS * HEALD_MS;
 
     int err = wait_for_one(words, slice < deadline_ns ? slice : deadline_ns);
-    return err == -ETIMEDOUT && slice < deadline_ns ? 0 : err;
+    return err == -ETIMEDOUT && slice < deadline_ns ? HEALD_WORDS_MAX : err;
 }
 
 int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
@@ -56,8 +58,10 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
             .uaddr = (uintptr_t)words[i].word, .val = words[i].seen, .flags = FUTEX_32};
     long n = syscall(SYS_futex_waitv, v, count, 0, deadline_ns == HEALD_FOREVER ? NULL : &until,
                      CLOCK_MONOTONIC);
-    if (n >= 0 || errno == EAGAIN)
-        return 0;
+    if (n >= 0)
+        return (int)n;
+    if (errno == EAGAIN)
+        return HEALD_WORDS_MAX;
     if (errno == ENOSYS || errno == EPERM)
         return wait_in_slices(words, deadline_ns);
     return -errno;
@@ -66,6 +70,11 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
 void heald_plat_word_wake(uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void heald_plat_word_wake_one(uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 /* op is one of FUTEX_OP_SET, FUTEX_OP_ADD. `other` is woken, too; it may be the same. False: the

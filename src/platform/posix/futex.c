@@ -34,7 +34,12 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
         if (nap.tv_nsec < NAP_LAST_NS)
             nap.tv_nsec *= 2;
     }
-    return 0;
+    return HEALD_WORDS_MAX;
+}
+
+void heald_plat_word_wake_one(uint32_t *word)
+{
+    (void)word;
 }
 
 void heald_plat_word_set(uint32_t *word, int value)
