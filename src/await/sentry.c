@@ -54,31 +54,6 @@ struct sentry {
     bool closing;
 };
 
-/* Under the lock: the words to wait for, and until when. */
-static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MAX],
-                        struct sentry_word whose[HEALD_WORDS_MAX], int64_t *ret_deadline_ns)
-{
-    unsigned n = 1, i = 0;
-
-    /* Relaxed: changed under the lock. */
-    words[0] = (struct heald_word){&s->control, __atomic_load_n(&s->control, __ATOMIC_RELAXED)};
-    *ret_deadline_ns = HEALD_FOREVER;
-    if (s->rung || !s->count)
-        return n;
-    for (; heald_words_sleep && i < s->count; i++) {
-        const struct sentry_wait *w = &s->waits[i];
-        if (n + (w->op ? w->wait.count : REGION_WORDS) > HEALD_WORDS_MAX)
-            break;
-        unsigned count = heald_wait_words(&w->wait, words + n);
-        for (unsigned k = 0; k < count; k++)
-            whose[n + k] = (struct sentry_word){w->op, k};
-        n += count;
-    }
-    *ret_deadline_ns =
-        s->sys->now(HEALD_CLOCK_MONOTONIC) + (i < s->count ? SLICE_NS : REGION_RECHECK_NS);
-    return n;
-}
-
 /* Under the lock. Rings once, until the loop has looked. late: nothing was heard for a while. */
 static void look(struct sentry *s, bool late)
 {
@@ -91,6 +66,37 @@ static void look(struct sentry *s, bool late)
     }
     if (s->rung)
         s->sys->bell_ring(s->bell[1]);
+}
+
+/* Under the lock: the words to wait for, and until when. */
+static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MAX],
+                        struct sentry_word whose[HEALD_WORDS_MAX], int64_t *ret_deadline_ns)
+{
+    unsigned n = 1, i = 0;
+    bool untold = false; /* of a holder who has died there is no word any more */
+
+    /* Relaxed: changed under the lock. */
+    words[0] = (struct heald_word){&s->control, __atomic_load_n(&s->control, __ATOMIC_RELAXED)};
+    *ret_deadline_ns = HEALD_FOREVER;
+    if (s->rung || !s->count)
+        return n;
+    for (; heald_words_sleep && i < s->count; i++) {
+        const struct sentry_wait *w = &s->waits[i];
+        if (n + (w->op ? w->wait.count : REGION_WORDS) > HEALD_WORDS_MAX)
+            break;
+        unsigned count = heald_wait_words(&w->wait, words + n);
+        untold |= w->wait.region.holder && count < REGION_WORDS;
+        for (unsigned k = 0; k < count; k++)
+            whose[n + k] = (struct sentry_word){w->op, k};
+        n += count;
+    }
+    if (untold)
+        look(s, false);
+    if (s->rung)
+        return 1;
+    *ret_deadline_ns =
+        s->sys->now(HEALD_CLOCK_MONOTONIC) + (i < s->count ? SLICE_NS : REGION_RECHECK_NS);
+    return n;
 }
 
 /* Under the lock: a word of others was woken. */
