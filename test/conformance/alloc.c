@@ -124,6 +124,48 @@ HEALD_CASE(a_crowd_of_ops_needs_none)
     ck_assert_int_eq(purse.held, 0);
 }
 
+/* A round of waits for words of shared memory: some end, some are cancelled. */
+static void wait_for_words(struct heald_loop *loop, uint32_t words[], unsigned count)
+{
+    struct heald_futex any[8];
+    struct heald_op ops[8] = {0}, many = {0};
+
+    for (unsigned i = 0; i < count; i++) {
+        any[i] = (struct heald_futex){&words[i], words[i]};
+        ck_assert_int_eq(heald_prep_futex_wait(&ops[i], &words[i], words[i]), 0);
+        ck_assert_int_eq(heald_submit(loop, &ops[i], NULL), 0);
+    }
+    ck_assert_int_eq(heald_prep_futex_wait_any(&many, any, count), 0);
+    ck_assert_int_eq(heald_submit(loop, &many, NULL), 0);
+    turn_for(loop, HEALD_MS);
+    for (unsigned i = 0; i < count; i++) {
+        if (i % 2)
+            words[i]++;
+        else if (heald_op_error(&ops[i]) == -EINPROGRESS)
+            ck_assert_int_eq(heald_cancel(&ops[i]), 0);
+    }
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    /* A cancel passes on a wake. */
+    ck_assert_int_ge(many.result, 0);
+}
+
+HEALD_CASE(none_for_a_wait)
+{
+    enum { COUNT = 8, ROUNDS = 6 };
+    struct purse purse = {0};
+    struct heald_loop *loop = loop_counted(_i, &purse);
+    uint32_t words[COUNT] = {0};
+    long calls = 0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        wait_for_words(loop, words, COUNT);
+        calls = i < ROUNDS / 2 ? purse.calls : calls;
+    }
+    ck_assert_int_eq(purse.calls, calls);
+    loop_end(loop);
+    ck_assert_int_eq(purse.held, 0);
+}
+
 /* Everything that a loop can be asked for is paid from its purse, and comes back. */
 HEALD_CASE(all_comes_back)
 {
@@ -169,6 +211,7 @@ void add_alloc(TCase *group)
 {
     add_everywhere(group, none_for_an_operation);
     add_everywhere(group, a_crowd_of_ops_needs_none);
+    add_on_roads(group, none_for_a_wait);
     add_everywhere(group, all_comes_back);
     add_everywhere(group, without_memory_there_is_no_loop);
 }
