@@ -84,7 +84,7 @@ crash: ## kill a process at every instruction of every operation on shared objec
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_TEST_LIMIT=7200 scripts/run-tests build crash
 
-model: ## search the models of the shared objects with spin, all of them (5 minutes)
+model: ## search the models of the shared objects with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
 	@HEALD_MODEL=all test/model/run
 

@@ -6,10 +6,12 @@
  * the entering of one queue of futex_waitv, a FUTEX_WAKE_OP. A process can be killed before each.
  *
  * Flags, with -D: PROCS (2, 3); CRASHES: how many are killed at most; EARLY: how many times a
- * sleep ends for no reason; NO_RECHECK: nobody looks again unless he is woken; DEADLINE: a caller
- * may give up; ATTACH: those beyond SLOTS attach first, and all may detach; COARSE and
- * TAKEN_AT_FIRST: below; MUTANT_...: as if the code were otherwise. Each process runs once through what its model has it do, so
- * somebody who does not come to his end is a defect.
+ * sleep ends for no reason; NO_RECHECK: nobody looks again unless he is woken; VICTIM: the one who
+ * may be killed; DEADLINE: a caller may give up; ATTACH: those beyond SLOTS attach first, and all
+ * may detach; COARSE and TAKEN_AT_FIRST: below; MUTANT_...: as if the code were otherwise.
+ *
+ * Each process runs once through what its model has it do, so one who does not come to his end is a
+ * defect.
  *
  * Left out: memory that is seen in another order by another processor (a step is seen by all at
  * once), and the systems without futex_waitv or FUTEX_WAKE_OP.
@@ -366,5 +368,9 @@ inline die() {
  * nobody any more: else one who sleeps for ever could still be killed, and would not be found.
  */
 #define OR_RETIRE :: atomic { QUIET && crashes < CRASHES -> crashes = CRASHES }
-#define KILLER active proctype killer() { \
-    end: do OR_KILL(0) OR_KILL(1) OR_KILL_THE_THIRD OR_RETIRE od }
+#ifdef VICTIM /* nobody else is killed */
+#define OR_KILL_ANYBODY OR_KILL(VICTIM)
+#else
+#define OR_KILL_ANYBODY OR_KILL(0) OR_KILL(1) OR_KILL_THE_THIRD
+#endif
+#define KILLER active proctype killer() { end: do OR_KILL_ANYBODY OR_RETIRE od }
