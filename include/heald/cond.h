@@ -1,7 +1,9 @@
 /*
  * heald/cond.h: a condition variable in a region, used with a heald_mutex that guards the
  * condition. Embedded anywhere; zeroed memory is one that nobody waits for. It keeps nothing of its
- * waiters, so whoever is killed leaves nothing behind, and nobody else hangs for it.
+ * waiters, so whoever is killed while he waits leaves nothing behind. Who is killed before he
+ * signals what he has changed does not signal: signal with the mutex held, and those who wait are
+ * told of such a death, too.
  */
 #ifndef HEALD_COND_H
 #define HEALD_COND_H

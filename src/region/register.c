@@ -14,9 +14,10 @@
  * the generation becomes odd and given back after it became even, and g is read first.
  *
  * Who learns of a death: the kernel wakes one of those who wait for the holder's lifeline, and he
- * tells the rest by their bells. The kernel may wake one who is being killed himself; then nobody
- * is told. No chain of watchers mends that, for a chain has a last link; so nobody sleeps longer
- * than REGION_RECHECK_NS without looking again. Deaths are never concluded from time.
+ * tells the rest by their bells. The kernel may wake one who is being killed himself, and nobody
+ * watches who would have posted to a semaphore that counts; then nobody is told. No chain of
+ * watchers mends that, for a chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS
+ * without looking again. Deaths are never concluded from time.
  *
  * Model: test/model/register.pml; its steps are named after the functions here.
  */
@@ -206,9 +207,10 @@ int region_wait(const struct region_wait *wait, int64_t deadline_ns)
 
     if (now >= deadline_ns)
         return -ETIMEDOUT;
+    /* In this order: whose lifeline is not to be watched has ended, and is seen to have. */
+    unsigned count = region_words(wait, words);
     if (has_ended(wait))
         return 0;
-    unsigned count = region_words(wait, words);
     int err = heald_plat_words_wait(words, count, recheck < deadline_ns ? recheck : deadline_ns);
     return err == -ETIMEDOUT && deadline_ns <= recheck ? err : 0;
 }

@@ -155,20 +155,20 @@ byte sequence[PROCS]; /* as each has read it */
 #define WAKE_SEQUENCE wake_all(SEQUENCE)
 #endif
 
+inline change_sequence() {
+    d_step {
+        k = 0;
+        do
+        :: k < PROCS -> CHANGE(sequence[k]); k++
+        :: else -> break
+        od;
+        k = 0
+    }
+}
+
 /* heald_plat_word_count() of it: the change and the wake are one system call. */
 inline count_sequence() {
-    atomic {
-        STEP(count_sequence);
-        d_step {
-            k = 0;
-            do
-            :: k < PROCS -> CHANGE(sequence[k]); k++
-            :: else -> break
-            od;
-            k = 0
-        }
-        WAKE_SEQUENCE
-    }
+    atomic { STEP(count_sequence); change_sequence(); WAKE_SEQUENCE }
 }
 
 #if PROCS > 2

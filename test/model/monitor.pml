@@ -27,6 +27,11 @@ inline monitor_enter_now() {
     entered()
 }
 
+/* ipc_mutex_unlock_and_wake(): one system call for both words. */
+inline unlock_and_wake() {
+    atomic { STEP(unlock_and_wake); mutex = mutex & ~31; WAKE(MUTEX); WAKE_SEQUENCE }
+}
+
 /* monitor_leave() is unlock(). */
 inline monitor_leave_and_tell() {
 #ifdef MUTANT_TELL_OUTSIDE
@@ -39,11 +44,11 @@ inline monitor_leave_and_tell() {
 #else
     if
     :: waiting ->
-        count_sequence();
+        atomic { STEP(add_to_sequence); change_sequence() }
         atomic { STEP(clear_waiting); waiting = false }
-    :: else
-    fi;
-    unlock()
+        unlock_and_wake()
+    :: else -> unlock()
+    fi
 #endif
 }
 

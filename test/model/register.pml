@@ -3,8 +3,6 @@
  *
  * Left out: exec (was_left()), the kinds of errors, and systems that do not say what a lifeline's
  * word is (HEALD_LIFE_UNKNOWN).
- *
- * WATCH_FIRST: region_wait() with the two questions in the other order; see there.
  */
 byte generation[SLOTS] = 1; /* all are attached when it begins */
 
@@ -84,15 +82,14 @@ inline is_gone(s, g, is) {
 }
 
 /*
- * region_wait(). `h`: the slot of the holder whose death matters, or SLOTS. One who dies between
- * has_ended() and life_watch() is not watched, so that only the recheck tells of him; WATCH_FIRST,
- * which is not what the code does, asks in the other order.
+ * region_wait(). `h`: the slot of the holder whose death matters, or SLOTS. In the other order one
+ * who dies between has_ended() and life_watch() is not watched, and only the recheck tells of him.
  */
 inline region_wait(word, same, bell, h, is_late) {
     go = true;
     is_late = false;
     watched = 0;
-#ifdef WATCH_FIRST
+#ifndef MUTANT_WATCH_LATE
     if
     :: h < SLOTS -> life_watch(h, watched, holder)
     :: else
@@ -102,7 +99,7 @@ inline region_wait(word, same, bell, h, is_late) {
     :: h < SLOTS -> atomic { STEP(has_ended); go = life[h] != ENDED }
     :: else
     fi;
-#ifndef WATCH_FIRST
+#ifdef MUTANT_WATCH_LATE
     if
     :: go && h < SLOTS -> life_watch(h, watched, holder)
     :: else
