@@ -82,7 +82,8 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 crash: ## kill a process at every instruction of every operation on shared objects (20 minutes)
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
-	@HEALD_CRASH_STRIDE=1 HEALD_TEST_LIMIT=7200 scripts/run-tests build crash
+	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
+		scripts/run-tests build crash soak
 
 model: ## search the models of the shared objects with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
