@@ -121,6 +121,36 @@ static void on_locked(struct heald_op *op)
     }
 }
 
+struct heir {
+    struct heald_op op;
+    struct heald_mutex *mutex;
+    void (*told)(void *ctx);
+    void *ctx;
+};
+
+static void on_inherited(struct heald_op *op)
+{
+    struct heir *heir = heald_container_of(op, struct heir, op);
+
+    if (op->result != -EOWNERDEAD)
+        bench_die("heald_prep_mutex_lock", (int)-op->result);
+    heir->told(heir->ctx);
+    heald_mutex_consistent(heir->mutex, me);
+    heald_mutex_unlock(heir->mutex, me);
+}
+
+static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
+{
+    struct heir heir = {.mutex = &((struct shared *)shared)->mutex, .told = told, .ctx = ctx};
+    struct heald_loop *loop = loop_open();
+
+    heald_prep_mutex_lock(&heir.op, heir.mutex, me);
+    if (heald_submit(loop, &heir.op, on_inherited))
+        bench_die("heald_submit", 0);
+    heald_loop_run(loop);
+    heald_loop_close(loop);
+}
+
 /* Sixteen at a time, so that the turns of the loop do not hide what an op costs. */
 static double peer_op_ns(void *shared)
 {
@@ -143,8 +173,8 @@ static double peer_op_ns(void *shared)
 
 int main(void)
 {
-    const struct lock_peer peer = {"heald",     peer_open, peer_attach, peer_rounds, peer_lock,
-                                   peer_unlock, peer_ring, peer_listen, peer_op_ns};
+    const struct lock_peer peer = {"heald",     peer_open, peer_attach, peer_rounds,  peer_lock,
+                                   peer_unlock, peer_ring, peer_listen, peer_inherit, peer_op_ns};
 
     return lock_main(&peer);
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE 1
 #include "lock.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,8 @@ enum {
     CONTEND_US = 500000,
     WAKES = 3000,
     WAKE_APART_US = 100,
+    DEATHS = 200,
+    DEATH_AFTER_US = 2000,
 };
 
 /* Beside what the peer shares. */
@@ -21,6 +24,9 @@ struct board {
     long sections[CONTENDERS];
     int64_t longest_ns[CONTENDERS];
     _Atomic int64_t rang_ns;
+    atomic_int held;
+    int64_t death_ns[DEATHS];
+    int deaths;
 };
 
 struct wakes {
@@ -101,7 +107,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double wake_ns(const struct lock_peer *peer, void *shared)
+/* In order. */
+static const int64_t *wakes(const struct lock_peer *peer, void *shared)
 {
     static struct wakes w;
 
@@ -119,7 +126,62 @@ static double wake_ns(const struct lock_peer *peer, void *shared)
     peer->listen(shared, on_wake, &w, WAKES);
     wait(NULL);
     qsort(w.ns, WAKES, sizeof w.ns[0], by_value);
-    return (double)w.ns[WAKES / 2];
+    return w.ns;
+}
+
+static pid_t holder_start(const struct lock_peer *peer, void *shared, struct board *board)
+{
+    board->held = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        peer->attach(shared);
+        peer->lock(shared);
+        board->held = 1;
+        for (;;)
+            pause();
+    }
+    while (!board->held)
+        usleep(100);
+    return pid;
+}
+
+/* Kills the holder once the other waits for its lock. */
+static pid_t killer_start(pid_t victim, struct board *board)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        usleep(DEATH_AFTER_US);
+        board->rang_ns = bench_now_ns();
+        kill(victim, SIGKILL);
+        /* Its own end would only be in the way. */
+        usleep(DEATH_AFTER_US);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void on_death(void *ctx)
+{
+    struct board *board = ctx;
+
+    board->death_ns[board->deaths++] = bench_now_ns() - board->rang_ns;
+}
+
+/* In order. */
+static struct board *deaths(const struct lock_peer *peer, void *shared)
+{
+    struct board *board = board_open();
+
+    for (int i = 0; i < DEATHS; i++) {
+        pid_t holder = holder_start(peer, shared, board);
+        killer_start(holder, board);
+        peer->inherit(shared, on_death, board);
+        wait(NULL);
+        wait(NULL);
+    }
+    qsort(board->death_ns, DEATHS, sizeof board->death_ns[0], by_value);
+    return board;
 }
 
 int lock_main(const struct lock_peer *peer)
@@ -133,8 +195,13 @@ int lock_main(const struct lock_peer *peer)
     peer->rounds(shared, ROUNDS);
     uncontended = (double)(bench_now_ns() - start) / ROUNDS;
     rate = contended(peer, shared, &longest);
-    printf("uncontended_ns %.2f contended %.0f longest_us %.0f wake_ns %.0f op_ns %.2f\n",
-           uncontended, rate, (double)longest / 1000, wake_ns(peer, shared),
+    const int64_t *wake = wakes(peer, shared);
+    const struct board *board = deaths(peer, shared);
+    printf("uncontended_ns %.2f contended %.0f longest_us %.0f wake_ns %.0f wake_q1_ns %.0f "
+           "death_p50_us %.1f death_p99_us %.1f op_ns %.2f\n",
+           uncontended, rate, (double)longest / 1000, (double)wake[WAKES / 2],
+           (double)wake[WAKES / 4], (double)board->death_ns[DEATHS / 2] / 1000,
+           (double)board->death_ns[DEATHS * 99 / 100] / 1000,
            peer->op_ns ? peer->op_ns(shared) : 0);
     return 0;
 }

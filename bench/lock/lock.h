@@ -1,11 +1,14 @@
 /*
  * Locks in shared memory: the method. A program fills in a struct lock_peer and calls lock_main().
  *
- * Prints `uncontended_ns N contended R longest_us L wake_ns W op_ns O`:
+ * Prints `uncontended_ns N contended R longest_us L wake_ns W wake_q1_ns V death_p50_us D
+ * death_p99_us E op_ns O`:
  * uncontended  one lock and unlock by one process
  * contended    sections a second of two processes that do nothing else, each section 20 steps long
  *              and 20 steps apart; and the longest that one of them waited
- * wake         from the call that wakes to the callback in an event loop of another process, median
+ * wake         from the call that wakes to the callback in an event loop of another process: median
+ *              and lower quartile
+ * death        from the SIGKILL of the holder until another has the lock, heald's in a loop
  * op           one lock as an operation of a loop, and unlock; 0 where there is none
  */
 #ifndef BENCH_LOCK_H
@@ -22,6 +25,9 @@ struct lock_peer {
     void (*unlock)(void *shared);
     void (*ring)(void *shared); /* wakes the loop of the other process */
     void (*listen)(void *shared, void (*woken)(void *ctx), void *ctx, long count);
+    /* Waits for a lock whose holder is about to be killed, tells when it has it, gives it back in
+     * order. */
+    void (*inherit)(void *shared, void (*told)(void *ctx), void *ctx);
     double (*op_ns)(void *shared); /* or NULL */
 };
 

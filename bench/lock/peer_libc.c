@@ -78,10 +78,21 @@ static void peer_listen(void *shared, void (*woken)(void *ctx), void *ctx, long 
     close(epoll);
 }
 
+static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
+{
+    struct shared *s = shared;
+
+    if (pthread_mutex_lock(&s->mutex) != EOWNERDEAD)
+        bench_die("pthread_mutex_lock", 0);
+    told(ctx);
+    pthread_mutex_consistent(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+}
+
 int main(void)
 {
-    const struct lock_peer peer = {"libc",      peer_open, peer_attach, peer_rounds, peer_lock,
-                                   peer_unlock, peer_ring, peer_listen, NULL};
+    const struct lock_peer peer = {"libc",      peer_open, peer_attach, peer_rounds,  peer_lock,
+                                   peer_unlock, peer_ring, peer_listen, peer_inherit, NULL};
 
     return lock_main(&peer);
 }
