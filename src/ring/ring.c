@@ -104,6 +104,19 @@ bool heald_ring_behind(const struct heald_ring *r)
     return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+/*
+ * The kernel says that there is work after it has put it in its list: so it may say so when an
+ * enter has done that already, and nobody takes it back (seen on 6.18). Taken back before each
+ * enter, which looks at the list itself; what comes later says so again.
+ */
+static bool take_back_taskrun(struct heald_ring *r)
+{
+    if (!(__atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN))
+        return false;
+    __atomic_fetch_and(r->ring.sq.kflags, ~(unsigned)IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
+    return true;
+}
+
 int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
 {
     int err = enable(r);
@@ -117,6 +130,7 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
         timeout_ns = 0;
     if (!timeout_ns && !heald_ring_pending(r) && !heald_ring_behind(r))
         return 0;
+    bool work = take_back_taskrun(r);
     err = r->sys->gate(HEALD_GATE_RING_ENTER);
     if (err) {
         /* refused before the kernel was asked */
@@ -130,6 +144,8 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     } else {
         err = io_uring_submit_and_get_events(&r->ring);
     }
+    if (work && err < 0 && err != -ETIME)
+        __atomic_fetch_or(r->ring.sq.kflags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
     /* What could not be taken now is taken next time: that completions wait is reason enough to
      * come back. */
     if (err == -ETIME || err == -EBUSY || err == -EAGAIN)
