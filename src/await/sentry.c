@@ -72,7 +72,8 @@ static void look(struct sentry *s, bool late)
 static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MAX],
                         struct sentry_word whose[HEALD_WORDS_MAX], int64_t *ret_deadline_ns)
 {
-    unsigned n = 1, i = 0;
+    unsigned n = 1;
+    bool all = heald_words_sleep;
     bool untold = false; /* of a holder who has died there is no word any more */
 
     /* Relaxed: changed under the lock. */
@@ -80,10 +81,12 @@ static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MA
     *ret_deadline_ns = HEALD_FOREVER;
     if (s->rung || !s->count)
         return n;
-    for (; heald_words_sleep && i < s->count; i++) {
+    for (unsigned i = 0; heald_words_sleep && i < s->count; i++) {
         const struct sentry_wait *w = &s->waits[i];
-        if (n + (w->op ? w->wait.count : REGION_WORDS) > HEALD_WORDS_MAX)
-            break;
+        if (n + (w->op ? w->wait.count : REGION_WORDS) > HEALD_WORDS_MAX) {
+            all = false;
+            continue;
+        }
         unsigned count = heald_wait_words(&w->wait, words + n);
         untold |= w->wait.region.holder && count < REGION_WORDS;
         for (unsigned k = 0; k < count; k++)
@@ -94,8 +97,7 @@ static unsigned collect(struct sentry *s, struct heald_word words[HEALD_WORDS_MA
         look(s, false);
     if (s->rung)
         return 1;
-    *ret_deadline_ns =
-        s->sys->now(HEALD_CLOCK_MONOTONIC) + (i < s->count ? SLICE_NS : REGION_RECHECK_NS);
+    *ret_deadline_ns = s->sys->now(HEALD_CLOCK_MONOTONIC) + (all ? REGION_RECHECK_NS : SLICE_NS);
     return n;
 }
 
