@@ -11,6 +11,9 @@ struct shared {
     struct heald_mutex mutex;
     char apart[128];
     struct heald_sem sem;
+    char apart_too[128];
+    HEALD_SEM(4) permits;
+    struct heald_rwlock lock;
 };
 
 static struct heald_region *region;
@@ -51,6 +54,27 @@ static void peer_rounds(void *shared, long count)
     for (long i = 0; i < count; i++) {
         heald_mutex_lock(&s->mutex, me, HEALD_FOREVER);
         heald_mutex_unlock(&s->mutex, me);
+    }
+}
+
+static void peer_permits(void *shared, long count)
+{
+    struct heald_sem *sem = &((struct shared *)shared)->permits.sem;
+
+    heald_sem_init(sem, 4);
+    for (long i = 0; i < count; i++) {
+        heald_sem_wait(sem, me, HEALD_FOREVER);
+        heald_sem_post(sem, me);
+    }
+}
+
+static void peer_reads(void *shared, long count)
+{
+    struct heald_rwlock *lock = &((struct shared *)shared)->lock;
+
+    for (long i = 0; i < count; i++) {
+        heald_rwlock_rdlock(lock, me, HEALD_FOREVER);
+        heald_rwlock_unlock(lock, me);
     }
 }
 
@@ -173,8 +197,9 @@ static double peer_op_ns(void *shared)
 
 int main(void)
 {
-    const struct lock_peer peer = {"heald",     peer_open, peer_attach, peer_rounds,  peer_lock,
-                                   peer_unlock, peer_ring, peer_listen, peer_inherit, peer_op_ns};
+    const struct lock_peer peer = {"heald",      peer_open,   peer_attach,  peer_rounds,
+                                   peer_lock,    peer_unlock, peer_ring,    peer_listen,
+                                   peer_inherit, peer_op_ns,  peer_permits, peer_reads};
 
     return lock_main(&peer);
 }

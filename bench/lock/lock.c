@@ -184,24 +184,32 @@ static struct board *deaths(const struct lock_peer *peer, void *shared)
     return board;
 }
 
+static double each_ns(void (*rounds)(void *shared, long count), void *shared)
+{
+    int64_t start = bench_now_ns();
+
+    if (!rounds)
+        return 0;
+    rounds(shared, ROUNDS);
+    return (double)(bench_now_ns() - start) / ROUNDS;
+}
+
 int lock_main(const struct lock_peer *peer)
 {
     void *shared = peer->open();
-    int64_t longest, start;
+    int64_t longest;
     double uncontended, rate;
 
     peer->attach(shared);
-    start = bench_now_ns();
-    peer->rounds(shared, ROUNDS);
-    uncontended = (double)(bench_now_ns() - start) / ROUNDS;
+    uncontended = each_ns(peer->rounds, shared);
     rate = contended(peer, shared, &longest);
     const int64_t *wake = wakes(peer, shared);
     const struct board *board = deaths(peer, shared);
     printf("uncontended_ns %.2f contended %.0f longest_us %.0f wake_ns %.0f wake_q1_ns %.0f "
-           "death_p50_us %.1f death_p99_us %.1f op_ns %.2f\n",
+           "death_p50_us %.1f death_p99_us %.1f op_ns %.2f permit_ns %.2f read_ns %.2f\n",
            uncontended, rate, (double)longest / 1000, (double)wake[WAKES / 2],
            (double)wake[WAKES / 4], (double)board->death_ns[DEATHS / 2] / 1000,
-           (double)board->death_ns[DEATHS * 99 / 100] / 1000,
-           peer->op_ns ? peer->op_ns(shared) : 0);
+           (double)board->death_ns[DEATHS * 99 / 100] / 1000, peer->op_ns ? peer->op_ns(shared) : 0,
+           each_ns(peer->permits, shared), each_ns(peer->reads, shared));
     return 0;
 }

@@ -2,7 +2,7 @@
  * Locks in shared memory: the method. A program fills in a struct lock_peer and calls lock_main().
  *
  * Prints `uncontended_ns N contended R longest_us L wake_ns W wake_q1_ns V death_p50_us D
- * death_p99_us E op_ns O`:
+ * death_p99_us E op_ns O permit_ns P read_ns Q`:
  * uncontended  one lock and unlock by one process
  * contended    sections a second of two processes that do nothing else, each section 20 steps long
  *              and 20 steps apart; and the longest that one of them waited
@@ -10,6 +10,8 @@
  *              and lower quartile
  * death        from the SIGKILL of the holder until another has the lock, heald's in a loop
  * op           one lock as an operation of a loop, and unlock; 0 where there is none
+ * permit       a permit of a semaphore taken and given back by one process; 0 where there is none
+ * read         the same of a read-write lock, for reading
  */
 #ifndef BENCH_LOCK_H
 #define BENCH_LOCK_H
@@ -29,6 +31,9 @@ struct lock_peer {
      * order. */
     void (*inherit)(void *shared, void (*told)(void *ctx), void *ctx);
     double (*op_ns)(void *shared); /* or NULL */
+    /* Take a permit and give it back; lock for reading and unlock. Or NULL. */
+    void (*permits)(void *shared, long count);
+    void (*reads)(void *shared, long count);
 };
 
 int lock_main(const struct lock_peer *peer);

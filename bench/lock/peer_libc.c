@@ -6,6 +6,7 @@
 #include "lock.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -14,6 +15,9 @@
 struct shared {
     pthread_mutex_t mutex;
     int bell;
+    char apart[128];
+    sem_t permits;
+    pthread_rwlock_t lock;
 };
 
 static void *peer_open(void)
@@ -57,6 +61,32 @@ static void peer_rounds(void *shared, long count)
     }
 }
 
+/* Neither knows who has it. */
+static void peer_permits(void *shared, long count)
+{
+    sem_t *sem = &((struct shared *)shared)->permits;
+
+    sem_init(sem, 1, 4);
+    for (long i = 0; i < count; i++) {
+        sem_wait(sem);
+        sem_post(sem);
+    }
+}
+
+static void peer_reads(void *shared, long count)
+{
+    pthread_rwlock_t *lock = &((struct shared *)shared)->lock;
+    pthread_rwlockattr_t attr;
+
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_rwlock_init(lock, &attr);
+    for (long i = 0; i < count; i++) {
+        pthread_rwlock_rdlock(lock);
+        pthread_rwlock_unlock(lock);
+    }
+}
+
 static void peer_ring(void *shared)
 {
     eventfd_write(((struct shared *)shared)->bell, 1);
@@ -91,8 +121,9 @@ static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
 
 int main(void)
 {
-    const struct lock_peer peer = {"libc",      peer_open, peer_attach, peer_rounds,  peer_lock,
-                                   peer_unlock, peer_ring, peer_listen, peer_inherit, NULL};
+    const struct lock_peer peer = {"libc",       peer_open,   peer_attach,  peer_rounds,
+                                   peer_lock,    peer_unlock, peer_ring,    peer_listen,
+                                   peer_inherit, NULL,        peer_permits, peer_reads};
 
     return lock_main(&peer);
 }

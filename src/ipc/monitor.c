@@ -41,21 +41,22 @@ void monitor_leave(struct heald_monitor *m, struct heald_participant *me)
 
 void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *me)
 {
-    if (!m->waiting) {
+    /* Relaxed: changed inside only. */
+    if (!__atomic_load_n(&m->waiting, __ATOMIC_RELAXED)) {
         monitor_leave(m, me);
         return;
     }
     /* Who is killed before the last step is found dead inside, and all are told to look. It leaves
      * and tells in one: who is woken can enter. Relaxed: the step releases it. */
     __atomic_fetch_add(&m->sequence, 1, __ATOMIC_RELAXED);
-    m->waiting = 0;
+    __atomic_store_n(&m->waiting, 0, __ATOMIC_RELAXED);
     ipc_mutex_unlock_and_wake(&m->mutex, &m->sequence);
 }
 
 int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,
                           bool several, struct region_wait *ret_wait)
 {
-    m->waiting = 1;
+    __atomic_store_n(&m->waiting, 1, __ATOMIC_SEQ_CST);
     /* Relaxed: changed inside only. */
     *ret_wait = (struct region_wait){.me = me,
                                      .word = &m->sequence,
@@ -82,14 +83,71 @@ uint64_t *monitor_find(uint64_t words[], unsigned count, uint64_t id)
     return NULL;
 }
 
-uint64_t *monitor_find_free(uint64_t words[], unsigned count, const struct heald_participant *me)
+/* Where one begins to look: so that each finds his own cell at once, and no two the same. */
+static unsigned first_of(const struct heald_participant *me, unsigned count)
 {
-    uint64_t *found = monitor_find(words, count, 0);
+    uint32_t slot = (uint32_t)(me->id >> REGION_ID_SHIFT & 0xffff);
 
-    for (unsigned i = 0; !found && i < count; i++)
-        if (monitor_is_gone(me, words[i]) == -EOWNERDEAD)
-            found = &words[i];
-    return found;
+    /* Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4), scaled without dividing. */
+    return (unsigned)((uint64_t)(slot * UINT32_C(2654435769)) * count >> 32);
+}
+
+bool monitor_swap(uint64_t *cell, uint64_t from, uint64_t to)
+{
+    /* Seq_cst: pairs with those who store something and then look at the cells. */
+    return __atomic_compare_exchange_n(cell, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static uint64_t *claim_of_the_dead(uint64_t cells[], unsigned count,
+                                   const struct heald_participant *me)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t id = __atomic_load_n(&cells[i], __ATOMIC_ACQUIRE);
+        if (id && monitor_is_gone(me, id) == -EOWNERDEAD && monitor_swap(&cells[i], id, me->id))
+            return &cells[i];
+    }
+    return NULL;
+}
+
+uint64_t *monitor_claim(uint64_t cells[], unsigned count, const struct heald_participant *me,
+                        bool thoroughly)
+{
+    unsigned at = first_of(me, count);
+
+    for (unsigned i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
+        if (!__atomic_load_n(&cells[at], __ATOMIC_SEQ_CST) && monitor_swap(&cells[at], 0, me->id))
+            return &cells[at];
+    return thoroughly ? claim_of_the_dead(cells, count, me) : NULL;
+}
+
+bool monitor_release(uint64_t cells[], unsigned count, const struct heald_participant *me)
+{
+    unsigned at = first_of(me, count);
+
+    for (unsigned i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0) {
+        /* Relaxed: nobody else makes it the caller's. */
+        if (__atomic_load_n(&cells[at], __ATOMIC_RELAXED) != me->id)
+            continue;
+        __atomic_store_n(&cells[at], 0, __ATOMIC_SEQ_CST);
+        return true;
+    }
+    return false;
+}
+
+void monitor_will_wait(struct heald_monitor *m)
+{
+    /* Seq_cst: pairs with monitor_tell_if_waiting(). */
+    __atomic_store_n(&m->waiting, 1, __ATOMIC_SEQ_CST);
+}
+
+int monitor_tell_if_waiting(struct heald_monitor *m, struct heald_participant *me)
+{
+    if (!__atomic_load_n(&m->waiting, __ATOMIC_SEQ_CST))
+        return 0;
+    int err = monitor_enter_now(m, me);
+    if (!err)
+        monitor_leave_and_tell(m, me);
+    return err;
 }
 
 int ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,

@@ -33,12 +33,27 @@ int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me,
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. */
 int monitor_is_gone(const struct heald_participant *me, uint64_t id);
 
-/*
- * Among words that name their holders: the first that is `id` (0: nobody's), and the first that is
- * nobody's or of one who is gone; NULL. The first may be asked from outside for one's own id.
- */
+/* Inside, before looking for what others give back without entering: from then on they tell. */
+void monitor_will_wait(struct heald_monitor *m);
+
+/* From outside, after giving something back: tells, if somebody waits. 0, -ESTALE, -EBADMSG. */
+int monitor_tell_if_waiting(struct heald_monitor *m, struct heald_participant *me);
+
+/* Among words that name their holders: the first that is `id` (0: nobody's); NULL. May be asked
+ * from outside for one's own id. */
 uint64_t *monitor_find(uint64_t words[], unsigned count, uint64_t id);
-uint64_t *monitor_find_free(uint64_t words[], unsigned count, const struct heald_participant *me);
+
+/*
+ * Cells: words that name their holders and are taken and given back without entering, each by one
+ * change. Takes one that is nobody's, or if `thoroughly` of one who is gone; NULL: there is none.
+ * Gives back one that is the caller's; false: none is.
+ */
+uint64_t *monitor_claim(uint64_t cells[], unsigned count, const struct heald_participant *me,
+                        bool thoroughly);
+bool monitor_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
+
+/* Changes a cell, if it is still `from`. */
+bool monitor_swap(uint64_t *cell, uint64_t from, uint64_t to);
 
 /*
  * Blocks in a wait of this form until the deadline. `memory` is 0 at the first look of a wait and

@@ -1,8 +1,17 @@
 /*
  * ipc/sem.c: a semaphore. Any thread, as the participant it is.
  *
- * A permit is a word: 0, or the id of who has it. Taking and giving back are one store each, inside
- * the monitor; a permit whose holder is gone is free. What is read from the region is checked.
+ * A permit is a word: 0, or the id of who has it; it is taken by one compare-and-swap, from 0 or
+ * from one who is gone, and given back by one store. The value of one that counts is a word as
+ * well. Only who must wait enters the monitor, and who must tell him.
+ *
+ * No wake is lost: who waits sets `waiting`, inside, and then looks for a permit; who gives one
+ * back stores that and then looks at `waiting`. All four are sequentially consistent, so one of the
+ * two sees the other: the waiter takes the permit, or the giver enters and tells, which takes the
+ * waiter's leaving the monitor, after which he sleeps only while `sequence` is as he read it
+ * inside. A giver who is killed between the two is the holder whose death the waiter watches, or
+ * one of several, or of nobody's if it only counts: then the next look finds the permit
+ * (REGION_RECHECK_NS).
  *
  * Model: test/model/sem.pml; its steps are named after the functions here.
  */
@@ -13,16 +22,22 @@
 #include <errno.h>
 #include <string.h>
 
+#define CORRUPT UINT32_MAX
+
 static uint64_t *permits_of(struct heald_sem *sem)
 {
     return (uint64_t *)(void *)(sem + 1);
 }
 
-/* Do the permits lie in the region? */
-static bool is_sound(const struct heald_sem *sem, const struct heald_participant *me)
+/* How many there are, read once; CORRUPT: they would not lie in the region. */
+static unsigned permits_in(const struct heald_sem *sem, const struct heald_participant *me)
 {
-    return sem->permits <= HEALD_SEM_PERMITS_MAX &&
-           region_has(me->region, sem, HEALD_SEM_SIZE(sem->permits));
+    unsigned permits = __atomic_load_n(&sem->permits, __ATOMIC_RELAXED);
+
+    return permits <= HEALD_SEM_PERMITS_MAX && me->id &&
+                   region_has(me->region, sem, HEALD_SEM_SIZE(permits))
+               ? permits
+               : CORRUPT;
 }
 
 int heald_sem_init(struct heald_sem *sem, unsigned permits)
@@ -41,44 +56,57 @@ int heald_sem_init_counting(struct heald_sem *sem, unsigned value)
 }
 
 /* Somebody else who has one, or 0. */
-static uint64_t another_holder(struct heald_sem *sem, const struct heald_participant *me)
+static uint64_t another_holder(struct heald_sem *sem, unsigned permits,
+                               const struct heald_participant *me)
 {
-    for (unsigned i = 0; i < sem->permits; i++)
-        if (permits_of(sem)[i] != me->id)
-            return permits_of(sem)[i];
+    for (unsigned i = 0; i < permits; i++) {
+        uint64_t id = __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED);
+        if (id && id != me->id)
+            return id;
+    }
     return 0;
 }
 
-/* Inside. 0: taken; -EBUSY: there is none. */
-static int take(struct heald_sem *sem, const struct heald_participant *me)
+static int take_counted(struct heald_sem *sem)
 {
-    if (!is_sound(sem, me))
-        return -EBADMSG;
-    if (!sem->permits) {
-        if (!sem->value)
-            return -EBUSY;
-        sem->value--;
-        return 0;
-    }
-    uint64_t *permit = monitor_find_free(permits_of(sem), sem->permits, me);
-    if (!permit)
-        return -EBUSY;
-    *permit = me->id;
-    return 0;
+    /* Seq_cst: pairs with add(); see above. */
+    uint32_t value = __atomic_load_n(&sem->value, __ATOMIC_SEQ_CST);
+
+    while (value)
+        if (__atomic_compare_exchange_n(&sem->value, &value, value - 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
+            return 0;
+    return -EBUSY;
+}
+
+/* 0: taken; -EBUSY: there is none. thoroughly: those of the dead, too. */
+static int take(struct heald_sem *sem, unsigned permits, const struct heald_participant *me,
+                bool thoroughly)
+{
+    if (!permits)
+        return take_counted(sem);
+    return monitor_claim(permits_of(sem), permits, me, thoroughly) ? 0 : -EBUSY;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,
                 struct region_wait *wait)
 {
     struct heald_sem *sem = object;
-    int err = monitor_enter(&sem->monitor, me, wait);
+    unsigned permits = permits_in(sem, me);
+    int err;
 
     (void)memory;
+    if (permits == CORRUPT)
+        return me->id ? -EBADMSG : -ESTALE;
+    if (take(sem, permits, me, false) == 0)
+        return 0;
+    err = monitor_enter(&sem->monitor, me, wait);
     if (err)
         return err;
-    err = take(sem, me);
+    monitor_will_wait(&sem->monitor);
+    err = take(sem, permits, me, true);
     if (err == -EBUSY)
-        return monitor_leave_to_wait(&sem->monitor, me, another_holder(sem, me), sem->permits > 1,
+        return monitor_leave_to_wait(&sem->monitor, me, another_holder(sem, permits, me), true,
                                      wait);
     monitor_leave(&sem->monitor, me);
     return err;
@@ -88,6 +116,10 @@ const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM};
 
 int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t deadline_ns)
 {
+    unsigned permits = permits_in(sem, me);
+
+    if (permits != CORRUPT && take(sem, permits, me, false) == 0)
+        return 0;
     return ipc_block(&ipc_sem_form, sem, me, deadline_ns);
 }
 
@@ -96,49 +128,47 @@ int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
     return ipc_try(&ipc_sem_form, sem, me, -EAGAIN);
 }
 
-static int give_back(struct heald_sem *sem, struct heald_participant *me)
+static int add(struct heald_sem *sem)
 {
-    uint64_t *permit = monitor_find(permits_of(sem), sem->permits, me->id);
+    uint32_t value = __atomic_load_n(&sem->value, __ATOMIC_RELAXED);
 
-    if (!permit)
-        return -EPERM;
-    *permit = 0;
+    do
+        if (value == UINT32_MAX)
+            return -EOVERFLOW;
+    while (!__atomic_compare_exchange_n(&sem->value, &value, value + 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
     return 0;
 }
 
 int heald_sem_post(struct heald_sem *sem, struct heald_participant *me)
 {
-    int err = monitor_enter_now(&sem->monitor, me);
+    unsigned permits = permits_in(sem, me);
+    int err = 0;
 
-    if (err)
-        return err;
-    if (!is_sound(sem, me))
-        err = -EBADMSG;
-    else if (sem->permits)
-        err = give_back(sem, me);
-    else if (sem->value == UINT32_MAX)
-        err = -EOVERFLOW;
-    else
-        sem->value++;
-    if (err)
-        monitor_leave(&sem->monitor, me);
-    else
-        monitor_leave_and_tell(&sem->monitor, me);
-    return err;
+    if (!me->id)
+        return -ESTALE;
+    if (permits == CORRUPT)
+        return -EBADMSG;
+    if (!permits)
+        err = add(sem);
+    else if (!monitor_release(permits_of(sem), permits, me))
+        err = -EPERM;
+    return err ? err : monitor_tell_if_waiting(&sem->monitor, me);
 }
 
 int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me)
 {
-    int64_t value = monitor_enter_now(&sem->monitor, me);
+    unsigned permits = permits_in(sem, me);
+    int64_t value = 0;
 
-    if (value)
-        return value;
-    if (!is_sound(sem, me))
-        value = -EBADMSG;
-    else if (!sem->permits)
-        value = sem->value;
-    for (unsigned i = 0; value >= 0 && i < sem->permits; i++)
-        value += monitor_is_gone(me, permits_of(sem)[i]) == -EOWNERDEAD;
-    monitor_leave(&sem->monitor, me);
+    if (!me->id)
+        return -ESTALE;
+    if (permits == CORRUPT)
+        return -EBADMSG;
+    if (!permits)
+        return __atomic_load_n(&sem->value, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < permits; i++)
+        value += monitor_is_gone(me, __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED)) ==
+                 -EOWNERDEAD;
     return value;
 }

@@ -96,13 +96,6 @@ static struct region_head *head_of(const struct heald_region *region)
     return (struct region_head *)(void *)region->base;
 }
 
-uint64_t region_size(const struct heald_region *region)
-{
-    /* Acquire: pairs with region_grow(). */
-    uint64_t size = __atomic_load_n(&head_of(region)->size, __ATOMIC_ACQUIRE);
-    return size < region->most_size ? size : region->most_size;
-}
-
 int region_grow(struct heald_region *region, uint64_t size)
 {
     if (size > region->most_size)
@@ -138,12 +131,6 @@ uint64_t heald_offset(const struct heald_region *region, const void *address)
 {
     uintptr_t at = (uintptr_t)address - (uintptr_t)region->base;
     return at >= region->data_at && at < region_size(region) ? at : 0;
-}
-
-bool region_has(const struct heald_region *region, const void *object, size_t size)
-{
-    uint64_t at = heald_offset(region, object);
-    return at && size <= region_size(region) - at;
 }
 
 void heald_region_on_inversion(struct heald_region *region,

@@ -87,13 +87,27 @@ int region_adopt(struct heald_region **ret_region, char *base, const struct regi
  * attached then are gone. */
 void region_start_anew(struct heald_region *region);
 
-/* How far it reaches now; makes it reach further: 0, -ENOMEM, or -errno of the file system. Only
- * under the lock of the heap. */
-uint64_t region_size(const struct heald_region *region);
+/* How far it reaches now. */
+static inline uint64_t region_size(const struct heald_region *region)
+{
+    const struct region_head *head = (const struct region_head *)(const void *)region->base;
+    /* Acquire: pairs with region_grow(). */
+    uint64_t size = __atomic_load_n(&head->size, __ATOMIC_ACQUIRE);
+
+    return size < region->most_size ? size : region->most_size;
+}
+
+/* Makes it reach further: 0, -ENOMEM, or -errno of the file system. Only under the lock of the
+ * heap. */
 int region_grow(struct heald_region *region, uint64_t size);
 
 /* Does all of this lie in the region, behind its slots and names? */
-bool region_has(const struct heald_region *region, const void *object, size_t size);
+static inline bool region_has(const struct heald_region *region, const void *object, size_t size)
+{
+    uint64_t at = (uintptr_t)object - (uintptr_t)region->base, end = region_size(region);
+
+    return at >= region->data_at && at < end && size <= end - at;
+}
 
 /*
  * A place in the line for an object, from the moment that a participant must wait for it: for the
