@@ -296,6 +296,22 @@ static bool heap_works(struct stage *st)
     return before.blocks == blocks && heald_heap_stats(st->me, &after) == 0 && after.used == 0;
 }
 
+static char region_name[64];
+
+static void name_region(struct stage *st)
+{
+    (void)st;
+    if (!region_name[0]) {
+        const char text[] = "/heald-crash-";
+        unsigned pid = (unsigned)getpid(), n = 0;
+        for (; text[n]; n++)
+            region_name[n] = text[n];
+        for (; pid; pid /= 10)
+            region_name[n++] = (char)('0' + pid % 10);
+    }
+    heald_region_unlink(region_name);
+}
+
 /* A heap grows but once: each play has a region of its own, full but for a little. */
 static struct stage growing;
 
@@ -304,8 +320,9 @@ static void set_up_growing(struct stage *st)
     struct heald_region_options o = {.participants = 2, .size = 64, .heap = 1};
     struct heald_heap_stats stats;
 
-    (void)st;
-    must(heald_region_create_memfd(&growing.region, &o) == 0);
+    name_region(st);
+    must(heald_region_open(&growing.region, region_name, HEALD_REGION_CREATE, &o) == 0);
+    must(heald_region_unlink(region_name) == 0);
     must(heald_attach(growing.region, &growing.me) == 0);
     must(heald_heap_stats(growing.me, &stats) == 0);
     must(heald_alloc(growing.me, (size_t)stats.largest - 600, heald_region_data(growing.region)) ==
@@ -382,22 +399,6 @@ static bool attach_works(struct stage *st)
         return false;
     heald_detach(second);
     return section_works(st);
-}
-
-static char region_name[64];
-
-static void name_region(struct stage *st)
-{
-    (void)st;
-    if (!region_name[0]) {
-        const char text[] = "/heald-crash-";
-        unsigned pid = (unsigned)getpid(), n = 0;
-        for (; text[n]; n++)
-            region_name[n] = text[n];
-        for (; pid; pid /= 10)
-            region_name[n++] = (char)('0' + pid % 10);
-    }
-    heald_region_unlink(region_name);
 }
 
 static void make_region(struct stage *st)

@@ -5,23 +5,13 @@
 
 #include <pthread.h>
 
-enum { ANEW = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, SLOTS = 64, ROUNDS = 4000 };
+enum { SLOTS = 64, ROUNDS = 4000 };
 
 /* The words that hold what was handed out; each block is filled with its own number. */
 struct root {
     uint64_t where[SLOTS];
     uint64_t size[SLOTS];
 };
-
-static struct fixture open_with(struct heald_region_options o)
-{
-    struct fixture f = {0};
-
-    ck_assert_int_eq(heald_region_create_memfd(&f.region, &o), 0);
-    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
-    f.data = heald_region_data(f.region);
-    return f;
-}
 
 static struct heald_heap_stats stats_of(struct fixture *f)
 {
@@ -33,7 +23,7 @@ static struct heald_heap_stats stats_of(struct fixture *f)
 
 HEALD_CASE(handed_out_and_taken_back)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 64 * 1024});
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 64 * 1024});
     uint64_t *where = f.data, before = stats_of(&f).largest;
     unsigned char *p;
 
@@ -59,8 +49,9 @@ HEALD_CASE(handed_out_and_taken_back)
 
 HEALD_CASE(what_is_refused)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .heap_most = 1 << 18});
-    struct fixture none = open_with((struct heald_region_options){0});
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 18});
+    struct fixture none = fixture_open_with(&(struct heald_region_options){0});
     uint64_t *where = f.data, local = 0;
 
     ck_assert_int_eq(heald_alloc(f.me, 0, where), -EINVAL);
@@ -116,7 +107,8 @@ static void step(struct fixture *f, struct root *root, struct rng *rng, size_t m
 
 HEALD_CASE(a_long_random_life)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
     struct root *root = f.data;
     struct rng rng = rng_of(1, 0);
     uint64_t count = 0;
@@ -143,7 +135,8 @@ HEALD_CASE(a_long_random_life)
 
 HEALD_CASE(grows_where_it_is)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .heap_most = 4 << 20});
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 4 << 20});
     struct heald_region *other;
     uint64_t *where = f.data, made = stats_of(&f).size;
 
@@ -177,7 +170,8 @@ static bool live_on(struct fixture *f)
 
 HEALD_CASE(killed_again_and_again)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
     struct root *root = f.data;
     uint64_t count = 0;
 
@@ -205,7 +199,7 @@ static int make_ticket(void *object, size_t size, void *ctx)
 
 HEALD_CASE(found_by_name)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1});
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 1});
     unsigned permits = 3;
     struct heald_object_options lock = {.type = HEALD_OBJECT_MUTEX};
     struct heald_object_options sem = {
@@ -243,7 +237,7 @@ static int refuse(void *object, size_t size, void *ctx)
 
 HEALD_CASE(names_that_are_refused)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .names = 2});
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 1, .names = 2});
     struct heald_object_options data = {.type = HEALD_OBJECT_DATA, .size = 8};
     struct heald_object_options bad = {.type = (enum heald_object_type)99, .size = 8};
     struct heald_object_options fails = {.size = 8, .init = refuse}, none = {0};
@@ -276,7 +270,7 @@ HEALD_CASE(names_that_are_refused)
 
 HEALD_CASE(listed)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1});
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 1});
     struct heald_object_options lock = {.type = HEALD_OBJECT_MUTEX};
     struct heald_object_info info;
     unsigned cursor = 0;
@@ -307,7 +301,7 @@ HEALD_CASE(any_byte_wrong)
 {
     struct heald_region_options o = {.heap = 1, .names = 2, .size = 64, .participants = 2};
     struct heald_object_options lock = {.type = HEALD_OBJECT_MUTEX};
-    struct fixture f = open_with(o);
+    struct fixture f = fixture_open_with(&o);
     uint64_t *where = f.data;
     void *p;
 
@@ -359,7 +353,7 @@ static bool churn(struct fixture *f)
 
 HEALD_CASE(names_are_there_whole_or_not_at_all)
 {
-    struct fixture f = open_with((struct heald_region_options){.heap = 1, .names = 4});
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 1, .names = 4});
 
     for (int i = 0; i < 200; i++) {
         pid_t pid = child_start(&f, churn);

@@ -27,7 +27,7 @@ struct fixture {
     int ready;
 };
 
-static inline struct fixture fixture_open(void)
+static inline struct fixture fixture_open_with(const struct heald_region_options *options)
 {
     char name[] = "/tmp/heald-ipc-XXXXXX", text[64];
     struct fixture f = {0};
@@ -38,11 +38,17 @@ static inline struct fixture fixture_open(void)
     unlink(name);
     snprintf(text, sizeof text, "file:%s", name);
     ck_assert_int_eq(
-        heald_region_open(&f.region, text, HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, NULL), 0);
+        heald_region_open(&f.region, text, HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, options),
+        0);
     ck_assert_int_eq(heald_region_unlink(text), 0);
     ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
     f.data = heald_region_data(f.region);
     return f;
+}
+
+static inline struct fixture fixture_open(void)
+{
+    return fixture_open_with(NULL);
 }
 
 static inline void fixture_close(struct fixture *f)

@@ -12,13 +12,7 @@ struct shared {
 
 static struct fixture open_region(int trace)
 {
-    struct heald_region_options o = {.trace = trace};
-    struct fixture f = {0};
-
-    ck_assert_int_eq(heald_region_create_memfd(&f.region, &o), 0);
-    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
-    f.data = heald_region_data(f.region);
-    return f;
+    return fixture_open_with(&(struct heald_region_options){.trace = trace});
 }
 
 static int number;
