@@ -78,6 +78,32 @@ static void peer_reads(void *shared, long count)
     }
 }
 
+/* What a region grows by for each participant. */
+static double participant_bytes(void)
+{
+    enum { MORE = 1024 };
+    uint64_t size[2] = {0, 0};
+
+    for (int i = 0; i < 2; i++) {
+        struct heald_region_options o = {.size = 1, .participants = 1 + (unsigned)i * MORE};
+        struct heald_region_stats stats;
+        struct heald_region *r;
+        if (heald_region_create_memfd(&r, &o))
+            return 0;
+        heald_region_stats(r, &stats);
+        size[i] = stats.size;
+        heald_region_close(r);
+    }
+    return (double)(size[1] - size[0]) / MORE;
+}
+
+static void peer_sizes(void)
+{
+    printf("mutex %zu cond %zu sem %zu rwlock %zu barrier %zu participant %.0f",
+           sizeof(struct heald_mutex), sizeof(struct heald_cond), HEALD_SEM_SIZE(1),
+           sizeof(struct heald_rwlock), sizeof(struct heald_barrier), participant_bytes());
+}
+
 static void peer_ring(void *shared)
 {
     heald_sem_post(&((struct shared *)shared)->sem, me);
@@ -197,9 +223,9 @@ static double peer_op_ns(void *shared)
 
 int main(void)
 {
-    const struct lock_peer peer = {"heald",      peer_open,   peer_attach,  peer_rounds,
-                                   peer_lock,    peer_unlock, peer_ring,    peer_listen,
-                                   peer_inherit, peer_op_ns,  peer_permits, peer_reads};
+    const struct lock_peer peer = {"heald",      peer_open,  peer_attach, peer_rounds,  peer_lock,
+                                   peer_unlock,  peer_ring,  peer_listen, peer_inherit, peer_op_ns,
+                                   peer_permits, peer_reads, peer_sizes};
 
     return lock_main(&peer);
 }

@@ -206,10 +206,13 @@ int lock_main(const struct lock_peer *peer)
     const int64_t *wake = wakes(peer, shared);
     const struct board *board = deaths(peer, shared);
     printf("uncontended_ns %.2f contended %.0f longest_us %.0f wake_ns %.0f wake_q1_ns %.0f "
-           "death_p50_us %.1f death_p99_us %.1f op_ns %.2f permit_ns %.2f read_ns %.2f\n",
+           "death_p50_us %.1f death_p99_us %.1f op_ns %.2f permit_ns %.2f read_ns %.2f ",
            uncontended, rate, (double)longest / 1000, (double)wake[WAKES / 2],
            (double)wake[WAKES / 4], (double)board->death_ns[DEATHS / 2] / 1000,
            (double)board->death_ns[DEATHS * 99 / 100] / 1000, peer->op_ns ? peer->op_ns(shared) : 0,
            each_ns(peer->permits, shared), each_ns(peer->reads, shared));
+    if (peer->sizes)
+        peer->sizes();
+    printf("\n");
     return 0;
 }

@@ -12,6 +12,7 @@
  * op           one lock as an operation of a loop, and unlock; 0 where there is none
  * permit       a permit of a semaphore taken and given back by one process; 0 where there is none
  * read         the same of a read-write lock, for reading
+ * and the sizes of the objects, in bytes
  */
 #ifndef BENCH_LOCK_H
 #define BENCH_LOCK_H
@@ -34,6 +35,8 @@ struct lock_peer {
     /* Take a permit and give it back; lock for reading and unlock. Or NULL. */
     void (*permits)(void *shared, long count);
     void (*reads)(void *shared, long count);
+    void (*sizes)(void); /* or NULL: prints `mutex N cond N sem N rwlock N barrier N
+                            participant N`, bytes */
 };
 
 int lock_main(const struct lock_peer *peer);

@@ -87,6 +87,13 @@ static void peer_reads(void *shared, long count)
     }
 }
 
+static void peer_sizes(void)
+{
+    printf("mutex %zu cond %zu sem %zu rwlock %zu barrier %zu participant 0",
+           sizeof(pthread_mutex_t), sizeof(pthread_cond_t), sizeof(sem_t), sizeof(pthread_rwlock_t),
+           sizeof(pthread_barrier_t));
+}
+
 static void peer_ring(void *shared)
 {
     eventfd_write(((struct shared *)shared)->bell, 1);
@@ -121,9 +128,9 @@ static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
 
 int main(void)
 {
-    const struct lock_peer peer = {"libc",       peer_open,   peer_attach,  peer_rounds,
-                                   peer_lock,    peer_unlock, peer_ring,    peer_listen,
-                                   peer_inherit, NULL,        peer_permits, peer_reads};
+    const struct lock_peer peer = {"libc",       peer_open,  peer_attach, peer_rounds,  peer_lock,
+                                   peer_unlock,  peer_ring,  peer_listen, peer_inherit, NULL,
+                                   peer_permits, peer_reads, peer_sizes};
 
     return lock_main(&peer);
 }

@@ -130,9 +130,9 @@ static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
 
 int main(void)
 {
-    const struct lock_peer peer = {"uring",      peer_open,   peer_attach, peer_rounds,
-                                   peer_lock,    peer_unlock, peer_ring,   peer_listen,
-                                   peer_inherit, NULL,        NULL,        NULL};
+    const struct lock_peer peer = {"uring",     peer_open, peer_attach, peer_rounds,  peer_lock,
+                                   peer_unlock, peer_ring, peer_listen, peer_inherit, NULL,
+                                   NULL,        NULL,      NULL};
 
     return lock_main(&peer);
 }

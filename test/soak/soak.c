@@ -1,7 +1,7 @@
 /*
  * test/soak/soak.c: the director and the workers. HEALD_SOAK_KILLS kills (500), from the seed
- * HEALD_SEED; prints what came of it. Exit status 0; 1: something was lost or corrupted; 3: nobody
- * got on any more.
+ * HEALD_SEED; prints what came of it. With an argument, so many kills, and only figures. Exit
+ * status 0; 1: something was lost or corrupted; 3: nobody got on any more.
  */
 #include "soak/soak.h"
 
@@ -171,8 +171,9 @@ static long kill_one(void *shared, pid_t pids[], struct rng *rng)
     return await_progress(state_of(shared));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool is_test = argc < 2;
     long kills = number("HEALD_SOAK_KILLS", KILLS), done = 0, slowest = 0;
     struct rng rng = rng_of((uint64_t)number("HEALD_SEED", 1), 0);
     void *shared = peer_open((peer_size() + 63) / 64 * 64 + sizeof(struct state));
@@ -183,6 +184,8 @@ int main(void)
         return 77;
     }
     struct state *s = state_of(shared);
+    if (!is_test)
+        kills = strtol(argv[1], NULL, 10);
     make_ring(s);
     for (int i = 0; i < WORKERS; i++)
         pids[i] = start(shared, i);
@@ -193,6 +196,11 @@ int main(void)
         waitpid(pids[i], NULL, 0);
     }
     bool lost = s->wrong;
+    if (!is_test) {
+        printf("kills %ld sections %ld mended %ld slowest_us %ld wrong %d\n", done, s->ended,
+               s->mended, slowest, lost);
+        return 0;
+    }
     printf("%ld kills, %ld sections, %ld mended, slowest recovery %ld us%s\n", done, s->ended,
            s->mended, slowest,
            lost           ? ", CORRUPT"
