@@ -45,10 +45,16 @@ static const struct ipc_form *form_of(const struct heald_op *op)
     }
 }
 
-/* One look; `result` is the memory of the form. */
+/* One look; `result` is the memory of the form. What a person finds of a mutex locked so is the
+ * callback, which has it. */
 static int look(struct heald_op *op, struct region_wait *ret_wait)
 {
-    return form_of(op)->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
+    const struct ipc_form *form = form_of(op);
+    int err = form->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
+
+    if (form == &ipc_mutex_form && (err == 0 || err == -EOWNERDEAD))
+        ipc_mutex_note(op->u.lock.object, op->u.lock.me, (uint64_t)(uintptr_t)op->fn);
+    return err;
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */

@@ -185,12 +185,8 @@ int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
 static int look_for_op(void *object, struct heald_participant *me, int64_t *memory,
                        struct region_wait *wait)
 {
-    int err = ipc_mutex_begin(object, me, wait);
-
     (void)memory;
-    if (err == 0 || err == -EOWNERDEAD)
-        ipc_mutex_note(object, me, 0);
-    return err;
+    return ipc_mutex_begin(object, me, wait);
 }
 
 static int look_alone(void *object, struct heald_participant *me, int64_t *memory,
