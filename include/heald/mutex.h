@@ -35,7 +35,8 @@ struct heald_mutex {
     uint16_t turn;  /* atomic: the latest in `last` */
     uint32_t depth; /* the holder's: how many times more than once */
     /* For people; atomic, each by itself: */
-    uint64_t site; /* where the holder locked it: an address in its program; 0: not known */
+    uint64_t site; /* where the holder locked it, or the callback of the op that did: an address in
+                      its program; 0: not known */
     int64_t since; /* since when, in a region with `trace`; else 0 */
     uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
 };
