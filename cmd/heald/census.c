@@ -166,6 +166,21 @@ bool census_take(struct census *c, const char *command, const char *const names[
     return all;
 }
 
+int census_parse(struct census *c, const struct command *command, int argc, char **argv,
+                 void *options, bool *ret_all)
+{
+    const char *names[CENSUS_NAMES_MAX] = {NULL};
+    unsigned count = 0;
+    int status = options_parse(command, argc, argv, options, names);
+
+    if (status != OPTIONS_GO_ON)
+        return status;
+    while (count < CENSUS_NAMES_MAX && names[count])
+        count++;
+    *ret_all = census_take(c, command->name, names, count);
+    return status;
+}
+
 void census_free(struct census *c)
 {
     for (unsigned i = 0; i < c->region_count; i++) {

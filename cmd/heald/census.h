@@ -5,10 +5,14 @@
 #ifndef HEALD_CMD_CENSUS_H
 #define HEALD_CMD_CENSUS_H
 
+#include "options.h"
+
 #include <heald/inspect.h>
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+enum { CENSUS_NAMES_MAX = 64 };
 
 struct census_wait {
     unsigned person; /* of the region's */
@@ -54,6 +58,11 @@ struct census {
  * their folder. Says on stderr what cannot be looked at; false: a name given cannot. */
 bool census_take(struct census *c, const char *command, const char *const names[], unsigned count);
 void census_free(struct census *c);
+
+/* The options of a command whose arguments are such names, and then the census of them: what
+ * options_parse() says. *ret_all: what census_take() does. */
+int census_parse(struct census *c, const struct command *command, int argc, char **argv,
+                 void *options, bool *ret_all);
 
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *census_grow(void *array, unsigned count, size_t size);

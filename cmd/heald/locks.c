@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAMES_MAX = 64, TEXT_SIZE = 128, SITE_SIZE = 300 };
+enum { TEXT_SIZE = 128, SITE_SIZE = 300 };
 
 struct locks_options {
     bool is_json, is_all;
@@ -29,7 +29,7 @@ const struct command command_locks = {
     .run = run,
     .summary = "Shows who holds which lock, who waits for it, and deadlocks.",
     .arguments = "[NAME...]",
-    .arguments_max = NAMES_MAX,
+    .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path; without one, all regions with names like /name. Locks are\n"
@@ -252,18 +252,14 @@ static bool print_all(const struct census *c, const struct locks_options *opt)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[NAMES_MAX] = {NULL};
     struct locks_options o = {0};
     struct census c;
-    unsigned count = 0;
-    int status = options_parse(command, argc, argv, &o, names);
+    bool all;
+    int status = census_parse(&c, command, argc, argv, &o, &all);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    while (count < NAMES_MAX && names[count])
-        count++;
-    bool all = census_take(&c, command->name, names, count);
     bool found = print_all(&c, &o);
     census_free(&c);
     return found ? 1 : all ? 0 : EXIT_USAGE;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { NAMES_MAX = 64, TEXT_SIZE = 128 };
+enum { TEXT_SIZE = 128 };
 
 struct ls_options {
     bool is_json;
@@ -25,7 +25,7 @@ const struct command command_ls = {
     .run = run,
     .summary = "Lists regions of shared memory and the objects in them.",
     .arguments = "[NAME...]",
-    .arguments_max = NAMES_MAX,
+    .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path; without one, all regions with names like /name, and what\n"
@@ -166,18 +166,14 @@ static void print_json(const struct census *c)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[NAMES_MAX] = {NULL};
     struct ls_options o = {0};
     struct census c;
-    unsigned count = 0;
-    int status = options_parse(command, argc, argv, &o, names);
+    bool all;
+    int status = census_parse(&c, command, argc, argv, &o, &all);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    while (count < NAMES_MAX && names[count])
-        count++;
-    bool all = census_take(&c, command->name, names, count);
     if (o.is_json)
         print_json(&c);
     else if (all || c.region_count)

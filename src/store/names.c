@@ -58,6 +58,17 @@ static int check_type(enum heald_object_type type, size_t *size)
     return 0;
 }
 
+/* Inside, if what is asked for can be; the size is settled. */
+static int enter(struct store_visit *v, struct heald_participant *me, const char *name,
+                 enum heald_object_type type, size_t *size)
+{
+    int err = check_name(name);
+
+    if (!err)
+        err = check_type(type, size);
+    return err ? err : store_enter(v, me);
+}
+
 static uint64_t at_of(const struct region_name *n)
 {
     /* Acquire: pairs with store_set(): the rest of the name is there. */
@@ -140,12 +151,8 @@ int heald_object_open(struct heald_participant *me, const char *name,
     struct store_visit v;
     size_t size = options ? options->size : 0;
     void *object;
-    int made, err = check_name(name);
+    int made, err = options ? enter(&v, me, name, options->type, &size) : -EINVAL;
 
-    if (!err)
-        err = options ? check_type(options->type, &size) : -EINVAL;
-    if (!err)
-        err = store_enter(&v, me);
     if (err)
         return err;
     err = store_leave(&v, open_object(&v, name, options, size, &object, &made));
@@ -162,12 +169,8 @@ int heald_object_find(struct heald_participant *me, const char *name, enum heald
 {
     struct store_visit v;
     void *object;
-    int err = check_name(name);
+    int err = enter(&v, me, name, type, &size);
 
-    if (!err)
-        err = check_type(type, &size);
-    if (!err)
-        err = store_enter(&v, me);
     if (err)
         return err;
     const struct region_name *n = find(v.region, name);
@@ -181,12 +184,8 @@ int heald_object_name(struct heald_participant *me, const char *name, enum heald
                       void *object, size_t size)
 {
     struct store_visit v;
-    int err = check_name(name);
+    int err = enter(&v, me, name, type, &size);
 
-    if (!err)
-        err = check_type(type, &size);
-    if (!err)
-        err = store_enter(&v, me);
     if (err)
         return err;
     struct region_name *n = NULL;
@@ -204,10 +203,9 @@ int heald_object_name(struct heald_participant *me, const char *name, enum heald
 int heald_object_remove(struct heald_participant *me, const char *name)
 {
     struct store_visit v;
-    int err = check_name(name);
+    size_t size = 0;
+    int err = enter(&v, me, name, HEALD_OBJECT_DATA, &size);
 
-    if (!err)
-        err = store_enter(&v, me);
     if (err)
         return err;
     struct region_name *n = find(v.region, name);

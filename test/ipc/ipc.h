@@ -19,6 +19,16 @@
 /* In a thread or a child, where Check cannot be told. */
 #define must(condition) ((condition) ? (void)0 : abort())
 
+/* A name that no other process takes, and nothing under it. */
+static inline const char *fresh_name(void)
+{
+    static char name[64];
+
+    snprintf(name, sizeof name, "/heald-test-%ld", (long)getpid());
+    heald_region_unlink(name);
+    return name;
+}
+
 /* A region for one case, on a file that has no name; and the case's thread in it. */
 struct fixture {
     struct heald_region *region;

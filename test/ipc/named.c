@@ -3,19 +3,13 @@
 
 enum { CREATE = HEALD_REGION_CREATE };
 
-static char name[64];
-
-static void name_it(void)
-{
-    snprintf(name, sizeof name, "/heald-test-%ld", (long)getpid());
-    heald_region_unlink(name);
-}
+static const char *name; /* of the case's region */
 
 HEALD_CASE(a_named_semaphore)
 {
     struct heald_named_sem a, b;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_sem_open(&a, name, 0, 0), -ENOENT);
     ck_assert_int_eq(heald_sem_open(&a, name, CREATE, 0), -EINVAL);
     ck_assert_int_eq(heald_sem_open(&a, name, CREATE, 2), 0);
@@ -39,7 +33,7 @@ HEALD_CASE(a_named_semaphore_that_counts)
     struct heald_named_sem a, b;
     int flags = CREATE | HEALD_SEM_COUNTING | HEALD_REGION_TEMPORARY;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_sem_open(&a, name, flags, 1), 0);
     ck_assert_int_eq(heald_sem_open(&b, name, flags, 1), 0);
     ck_assert_int_eq(heald_sem_post(b.sem, b.me), 0);
@@ -54,7 +48,7 @@ HEALD_CASE(something_else_of_that_name)
     struct heald_region *r;
     struct heald_named_sem s;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
     ck_assert_int_eq(heald_sem_open(&s, name, 0, 0), -EPROTOTYPE);
     ck_assert_int_eq(heald_sem_open(&s, name, CREATE, 2), -EPROTOTYPE);
@@ -68,7 +62,7 @@ HEALD_CASE(a_killed_holder_of_a_named_one)
     int fds[2];
     char byte;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_sem_open(&s, name, CREATE, 1), 0);
     ck_assert_int_eq(pipe(fds), 0);
     pid_t pid = fork();
@@ -204,7 +198,7 @@ HEALD_CASE(unused_is_what_nobody_has_open)
     struct heald_region *r;
     struct heald_region_info info;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_unlink_unused(name, 0), -ENOENT);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
     heald_region_look(r, &info);

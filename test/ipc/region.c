@@ -8,19 +8,13 @@
 
 enum { CREATE = HEALD_REGION_CREATE, ANEW = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE };
 
-static char name[64];
-
-static void name_it(void)
-{
-    snprintf(name, sizeof name, "/heald-test-%ld", (long)getpid());
-    heald_region_unlink(name);
-}
+static const char *name; /* of the case's region */
 
 HEALD_CASE(made_opened_and_unlinked)
 {
     struct heald_region *a, *b;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&a, name, 0, NULL), -ENOENT);
     ck_assert_int_eq(heald_region_open(&a, name, ANEW, NULL), 0);
     ck_assert_int_eq(heald_region_open(&b, name, ANEW, NULL), -EEXIST);
@@ -59,7 +53,7 @@ HEALD_CASE(options_out_of_range)
     struct heald_region_options size = {.size = SIZE_MAX};
     struct heald_region *r;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, 32, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, HEALD_REGION_EXCLUSIVE, NULL), -EINVAL);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &many), -EINVAL);
@@ -81,7 +75,7 @@ HEALD_CASE(filled_before_it_has_a_name)
     struct heald_region *r;
     struct stat st;
 
-    name_it();
+    name = fresh_name();
     umask(0);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, &o), 0);
     ck_assert_int_eq(*(char *)heald_region_data(r), 'x');
@@ -99,7 +93,7 @@ HEALD_CASE(private_by_default)
     struct heald_region *r;
     struct stat st;
 
-    name_it();
+    name = fresh_name();
     umask(0);
     ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
     ck_assert_int_eq(fstat(heald_region_fd(r), &st), 0);
@@ -171,7 +165,7 @@ HEALD_CASE(any_byte_wrong)
     struct heald_region *r, *b;
     int refused = 0;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, ANEW, &o), 0);
     unsigned char *base = (unsigned char *)heald_region_data(r) - 2 * SLOTS_AT;
     for (int i = 0; i < SLOTS_AT + SLOT_BYTES; i++) {
@@ -196,7 +190,7 @@ HEALD_CASE(cut_short)
 {
     struct heald_region *r, *b;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
     ck_assert_int_eq(ftruncate(heald_region_fd(r), 8192), 0);
     heald_region_unlink(name);
@@ -276,7 +270,7 @@ HEALD_CASE(not_of_another_user)
 
     if (geteuid() != 0)
         harness_skip("only root can give files away");
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
     ck_assert_int_eq(fchown(heald_region_fd(r), 65534, 65534), 0);
     ck_assert_int_eq(heald_region_open(&b, name, CREATE, NULL), -EPERM);
@@ -367,7 +361,7 @@ HEALD_CASE(slots_of_the_dead_are_used_again)
     struct fixture f;
     struct heald_participant *second;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&f.region, name, ANEW, &o), 0);
     heald_region_unlink(name);
     ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
@@ -393,7 +387,7 @@ HEALD_CASE(all_who_make_it_get_the_same)
     int *count;
     struct heald_region *r;
 
-    name_it();
+    name = fresh_name();
     for (int i = 0; i < RACERS; i++)
         if ((pids[i] = fork()) == 0) {
             if (heald_region_open(&r, name, CREATE, NULL) != 0)
@@ -416,7 +410,7 @@ HEALD_CASE(says_what_is_wrong)
     struct heald_region_options o = {.ret_why = &why, .participants = 2};
     struct heald_region *r, *b;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, ANEW, &o), 0);
     ck_assert_ptr_null(why);
     uint64_t *head = (uint64_t *)(void *)((char *)heald_region_data(r) - 8192);
@@ -445,7 +439,7 @@ HEALD_CASE(looked_at_only)
     struct heald_region *r, *b;
     struct heald_participant *me;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
     strcpy(heald_region_data(r), "hello");
     ck_assert_int_eq(heald_region_open(&b, name, HEALD_REGION_READ_ONLY | CREATE, NULL), -EINVAL);

@@ -4,20 +4,14 @@
 
 enum { CREATE = HEALD_REGION_CREATE };
 
-static char name[64];
-
-static void name_it(void)
-{
-    snprintf(name, sizeof name, "/heald-test-%ld", (long)getpid());
-    heald_region_unlink(name);
-}
+static const char *name; /* of the case's region */
 
 HEALD_CASE(temporary_until_the_last_has_closed_it)
 {
     struct heald_region *a, *b;
     int temporary = CREATE | HEALD_REGION_TEMPORARY;
 
-    name_it();
+    name = fresh_name();
     ck_assert_int_eq(heald_region_open(&a, name, temporary, NULL), 0);
     ck_assert_int_eq(heald_region_open(&b, name, temporary, NULL), 0);
     pid_t pid = fork();
@@ -53,7 +47,7 @@ HEALD_CASE(temporary_in_a_race)
     struct heald_region *r;
     pid_t pid;
 
-    name_it();
+    name = fresh_name();
     if ((pid = fork()) == 0) {
         open_and_close(300);
         _exit(0);
