@@ -1,6 +1,8 @@
 /*
  * test/crash/crash.h: the kill matrix. A victim is stepped N instructions into an operation and
  * killed there, for every N until the operation is through; those who survive must get on.
+ *
+ * The scenes in which somebody waits are played on three roads: by blocking, and by ops in loops.
  */
 #ifndef HEALD_TEST_CRASH_H
 #define HEALD_TEST_CRASH_H
@@ -18,25 +20,44 @@ struct scene_data {
     struct heald_rwlock lock;
     struct heald_barrier barrier;
     struct heald_once once;
-    long a, b;         /* equal but while the mutex is held */
-    int turn;          /* the condition: guarded by the mutex */
-    int waiting;       /* who is about to wait for the turn; guarded by the mutex */
-    int through;       /* atomic: the survivor has done what he came for */
-    long mended;       /* how often what a dead one left was mended */
-    uint64_t where[3]; /* what was handed out */
+    struct heald_sem never; /* zeroed: it counts, and is never posted */
+    long a, b;              /* equal but while the mutex is held */
+    int turn;               /* the condition: guarded by the mutex */
+    int waiting;            /* who is about to wait for the turn; guarded by the mutex */
+    int ready;              /* atomic: the survivor is about to do what he came for */
+    int through;            /* atomic: he has done it */
+    long mended;            /* how often what a dead one left was mended */
+    uint64_t where[3];      /* what was handed out */
 };
 
+/* How the victim and the survivor wait. */
+struct road {
+    const char *name;
+    const char *backend; /* of their loops; NULL: they block */
+    const char *await;   /* the loop's road: HEALD_AWAIT */
+};
+
+enum { ROADS = 3 };
+
+extern const struct road crash_roads[ROADS]; /* the first blocks */
+
 struct stage {
+    const struct road *road;
     struct heald_region *region;
     struct heald_participant *me; /* of the process that looks at this */
+    struct heald_loop *loop;      /* of that process; NULL: it blocks, as the director does */
     struct scene_data *data;
     pid_t victim, survivor, holder;
 };
 
+/* SURVIVOR: a process that runs survive() is blocked from the start. LOOP: somebody may have to
+ * wait, so it is played on all roads. PATIENT: check() waits for what need not come. */
+enum scene_flag { SCENE_SURVIVOR = 1, SCENE_LOOP = 2, SCENE_PATIENT = 4 };
+
 struct scene {
     const char *name;
-    bool survivor;                    /* a process that runs survive() is blocked from the start */
-    void (*set)(struct stage *stage); /* the director, before all */
+    unsigned flags;
+    void (*set)(struct stage *stage);   /* the director, before all */
     void (*enter)(struct stage *stage); /* the victim, up to the operation */
     void (*act)(struct stage *stage);   /* the operation */
     void (*cue)(struct stage *stage);   /* the director, when the victim blocks in it; or NULL */
@@ -45,10 +66,22 @@ struct scene {
                                            through */
 };
 
+struct scene_list {
+    const struct scene *scenes;
+    unsigned count;
+};
+
+extern const struct scene_list crash_objects, crash_memory;
+
 /* Waits until the survivor is through; false: not in time. */
 bool crash_through(struct stage *stage);
 
-extern const struct scene crash_scenes[];
-extern const unsigned crash_scene_count;
+/* Kills a process, if there is one, and sees it end. */
+void crash_bury(pid_t *pid);
+
+/* The loop of this process, for the stage's road: all that an op needs to wait is there. 0, -errno:
+ * there is no such loop here. */
+int crash_open_loop(struct stage *stage);
+void crash_close_loop(struct stage *stage);
 
 #endif

@@ -1,0 +1,165 @@
+/*
+ * test/crash/take.c: the roads on which somebody waits, and each object waited for on them.
+ *
+ * On the road `thread` a process has a second thread, which sleeps on the words and rings the loop.
+ * It is not stepped: it changes nothing in the region and holds nothing there, so wherever it is
+ * when SIGKILL ends both, what others see of it is that it slept or did not. ptrace(2) concerns the
+ * thread that asked for it alone, and the whole process is waited for by its first thread.
+ */
+#include "crash/take.h"
+
+#include <errno.h>
+
+#define LONG_NS (10 * HEALD_SEC)
+
+const struct road crash_roads[] = {
+    {"blocking", NULL, NULL}, {"uring", "uring", "ring"}, {"epoll", "epoll", "thread"}};
+
+static int64_t soon(void)
+{
+    return heald_clock_now(HEALD_CLOCK_MONOTONIC) + LONG_NS;
+}
+
+static void on_end(struct heald_op *op)
+{
+    *(bool *)op->data = true;
+}
+
+/* Until the op, which was prepared with this result, is over. */
+static int run(struct stage *st, struct heald_op *op, int prepared)
+{
+    bool over = false;
+
+    if (prepared)
+        return prepared;
+    op->data = &over;
+    op->deadline_ns = soon();
+    int err = heald_submit(st->loop, op, on_end);
+    while (!err && !over)
+        must(heald_loop_turn(st->loop, HEALD_FOREVER) >= 0);
+    return err ? err : (int)op->result;
+}
+
+/* The road is opened by the first op that has to wait. */
+static int open_road(struct stage *st)
+{
+    struct heald_op op = {0};
+    bool over = false;
+
+    op.data = &over;
+    int err = heald_prep_sem_wait(&op, &st->data->never, st->me);
+    if (err || (err = heald_submit(st->loop, &op, on_end)))
+        return err;
+    must(heald_cancel(&op) == 0);
+    while (!over)
+        must(heald_loop_turn(st->loop, HEALD_FOREVER) >= 0);
+    return 0;
+}
+
+int crash_open_loop(struct stage *st)
+{
+    struct heald_loop_options o = {.backend = st->road->backend, .engine = "sync"};
+
+    if (!o.backend)
+        return 0;
+    setenv("HEALD_AWAIT", st->road->await, 1);
+    int err = heald_loop_open(&st->loop, &o);
+    if (err)
+        return err;
+    if ((err = open_road(st)))
+        crash_close_loop(st);
+    return err;
+}
+
+void crash_close_loop(struct stage *st)
+{
+    if (st->loop)
+        must(heald_loop_close(st->loop) == 0);
+    st->loop = NULL;
+}
+
+int take_mutex(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_mutex_lock(&st->data->mutex, st->me, soon());
+    return run(st, &op, heald_prep_mutex_lock(&op, &st->data->mutex, st->me));
+}
+
+int take_signal(struct stage *st)
+{
+    struct scene_data *d = st->data;
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_cond_wait(&d->cond, &d->mutex, st->me, soon());
+    return run(st, &op, heald_prep_cond_wait(&op, &d->cond, &d->mutex, st->me));
+}
+
+int take_ticket(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_sem_wait(&st->data->ticket.sem, st->me, soon());
+    return run(st, &op, heald_prep_sem_wait(&op, &st->data->ticket.sem, st->me));
+}
+
+int take_reading(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_rwlock_rdlock(&st->data->lock, st->me, soon());
+    return run(st, &op, heald_prep_rwlock_rdlock(&op, &st->data->lock, st->me));
+}
+
+int take_writing(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_rwlock_wrlock(&st->data->lock, st->me, soon());
+    return run(st, &op, heald_prep_rwlock_wrlock(&op, &st->data->lock, st->me));
+}
+
+int take_barrier(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_barrier_wait(&st->data->barrier, st->me, soon());
+    return run(st, &op, heald_prep_barrier_wait(&op, &st->data->barrier, st->me));
+}
+
+int take_once(struct stage *st)
+{
+    struct heald_op op = {0};
+
+    if (!st->loop)
+        return heald_once_begin(&st->data->once, st->me, soon());
+    return run(st, &op, heald_prep_once_begin(&op, &st->data->once, st->me));
+}
+
+bool scene_mend(struct stage *st, int err)
+{
+    struct scene_data *d = st->data;
+
+    if (err == -EOWNERDEAD) {
+        d->a = d->b;
+        d->mended++;
+        return heald_mutex_consistent(&d->mutex, st->me) == 0;
+    }
+    return err == 0 && d->a == d->b;
+}
+
+bool scene_lock(struct stage *st)
+{
+    return scene_mend(st, take_mutex(st));
+}
+
+bool scene_section_works(struct stage *st)
+{
+    return scene_lock(st) && heald_mutex_unlock(&st->data->mutex, st->me) == 0;
+}
