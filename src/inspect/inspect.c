@@ -42,7 +42,7 @@ static bool has_ended(const struct heald_region *region, const struct region_slo
     if (heald_plat_life_state(life) == HEALD_LIFE_ENDED)
         return true;
     uint64_t space = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED);
-    return space && space == region->pid_space &&
+    return space && space == region_pid_space(region) &&
            heald_plat_thread_is_absent((pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
                                        __atomic_load_n(&slot->thread, __ATOMIC_RELAXED));
 }
@@ -234,7 +234,7 @@ int heald_participant_next(const struct heald_region *region, unsigned *cursor,
             .thread = {.pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
                        .thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED),
                        .is_here = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED) ==
-                                  region->pid_space},
+                                  region_pid_space(region)},
             .slot = index,
             .is_gone = has_ended(region, slot),
         };
@@ -249,7 +249,7 @@ void heald_region_look(const struct heald_region *region, struct heald_region_in
 {
     const struct region_head *head = (const struct region_head *)(const void *)region->base;
     pid_t pid = (pid_t)head->creator_pid;
-    bool is_here = head->creator_pid_space == region->pid_space && region->pid_space;
+    bool is_here = head->creator_pid_space && head->creator_pid_space == region_pid_space(region);
 
     *ret_info = (struct heald_region_info){
         .creator = {.pid = pid, .is_here = is_here},

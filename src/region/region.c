@@ -39,7 +39,6 @@ int region_adopt(struct heald_region **ret_region, char *base, const struct regi
         .slots = (struct region_slot *)(void *)(base + head->slots_at),
         .names = (struct region_name *)(void *)(base + head->names_at),
         .local = local,
-        .pid_space = heald_plat_pid_space(),
         .slot_count = head->slots,
         .name_count = head->names,
         .fd = fd,

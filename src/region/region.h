@@ -20,7 +20,6 @@ struct heald_region {
     struct region_name *names;
     struct region_order *order; /* NULL: is not recorded */
     struct region_local *local;
-    uint64_t pid_space;
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
@@ -52,6 +51,7 @@ struct heald_participant {
 struct region_local {
     int leaving;                             /* atomic: how many are in heald_detach() */
     bool is_first;                           /* the process that opened it, no child of that */
+    uint64_t pid_space;                      /* atomic: region_pid_space(); 0: not asked yet */
     struct heald_participant participants[]; /* one for each slot */
 };
 
@@ -121,6 +121,10 @@ void region_step_out(struct heald_participant *me, unsigned place);
 /* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:
  * there are others behind. */
 uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind);
+
+/* The PID name space of this process, which may be another than that of the process that opened the
+ * region; 0: not known. */
+uint64_t region_pid_space(const struct heald_region *region);
 
 /* Is a participant of this process attached? */
 bool region_in_use(struct heald_region *region);

@@ -88,6 +88,19 @@ static bool settle(struct heald_region *region, struct region_slot *slot, uint32
     return settled;
 }
 
+uint64_t region_pid_space(const struct heald_region *region)
+{
+    uint64_t *known = &region->local->pid_space, space = __atomic_load_n(known, __ATOMIC_RELAXED);
+
+    /* A child of fork(2) finds 0 here and asks for itself: unshare(2) gives the children that come
+     * after it another name space. A process keeps its own. */
+    if (!space) {
+        space = heald_plat_pid_space();
+        __atomic_store_n(known, space, __ATOMIC_RELAXED);
+    }
+    return space;
+}
+
 /* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
  * give this lifeline back, so it is made anew, by the one who settles the death. */
 static bool was_left(struct heald_region *region, struct region_slot *slot, uint32_t generation)
@@ -97,9 +110,8 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
     pid_t pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED);
     uint64_t thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
 
-    if (!region->pid_space || space != region->pid_space ||
-        !heald_plat_thread_is_absent(pid, thread) || generation_of(slot) != generation ||
-        heald_plat_life_state(&slot->life) != HEALD_LIFE_HELD)
+    if (!space || space != region_pid_space(region) || !heald_plat_thread_is_absent(pid, thread) ||
+        generation_of(slot) != generation || heald_plat_life_state(&slot->life) != HEALD_LIFE_HELD)
         return false;
     if (settle(region, slot, generation))
         heald_plat_life_init(&slot->life);
@@ -224,7 +236,7 @@ static struct heald_participant *occupy(struct heald_region *region, unsigned in
     /* Relaxed: was_left() may read them when they are out of date, and finds that out. */
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->pid_space, region->pid_space, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->pid_space, region_pid_space(region), __ATOMIC_RELAXED);
     for (unsigned i = 0; i < REGION_PLACES; i++)
         __atomic_store_n(&slot->places[i].object, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
