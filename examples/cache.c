@@ -19,6 +19,9 @@ struct cache {
     struct entry entries[64];
 };
 
+static struct heald_region *region;
+static struct heald_participant *me;
+
 static struct entry *find(struct cache *c, const char *key) /* or a free one; NULL */
 {
     for (int i = 0; i < 64 && strlen(key) < sizeof c->entries[i].key; i++)
@@ -27,8 +30,7 @@ static struct entry *find(struct cache *c, const char *key) /* or a free one; NU
     return NULL;
 }
 
-static int get(struct heald_region *region, struct heald_participant *me, struct cache *c,
-               const char *key)
+static int get(struct cache *c, const char *key)
 {
     int err = heald_rwlock_rdlock(&c->lock, me, HEALD_FOREVER);
     const struct entry *e = err ? NULL : find(c, key);
@@ -40,8 +42,7 @@ static int get(struct heald_region *region, struct heald_participant *me, struct
     return err ? err : value ? 0 : -ENOENT;
 }
 
-static int put(struct heald_region *region, struct heald_participant *me, struct cache *c,
-               const char *key, const char *value)
+static int put(struct cache *c, const char *key, const char *value)
 {
     int err = heald_rwlock_wrlock(&c->lock, me, HEALD_FOREVER);
 
@@ -61,19 +62,18 @@ static int put(struct heald_region *region, struct heald_participant *me, struct
 
 int main(int argc, char **argv)
 {
-    struct heald_region_options options = {.heap = 64 * 1024};
+    struct heald_region_options o = {.heap = 64 * 1024};
     struct heald_object_options object = {.size = sizeof(struct cache)};
-    struct heald_region *region;
-    struct heald_participant *me;
     void *c;
-    int err =
-        argc < 3 ? -EINVAL : heald_region_open(&region, argv[1], HEALD_REGION_CREATE, &options);
-    if (!err)
-        err = heald_attach(region, &me);
-    if (!err)
+    int err = argc < 3 ? -EINVAL : heald_region_open(&region, argv[1], HEALD_REGION_CREATE, &o);
+
+    if (!err && !(err = heald_attach(region, &me))) {
         err = heald_object_open(me, "cache", &object, &c, NULL);
-    if (!err)
-        err = argc > 3 ? put(region, me, c, argv[2], argv[3]) : get(region, me, c, argv[2]);
+        if (!err)
+            err = argc > 3 ? put(c, argv[2], argv[3]) : get(c, argv[2]);
+        heald_detach(me);
+        heald_region_close(region);
+    }
     if (err)
         fprintf(stderr, "cache: %s\n", heald_strerror(err));
     return err != 0;

@@ -82,12 +82,23 @@ static struct class class_of(uint64_t size)
     return (struct class){major, (unsigned)(size >> (log - 4)) & (STORE_SUBCLASSES - 1)};
 }
 
+/* The list that a free block is in, or is to be; NULL: of such a size there is none. */
+static uint64_t *list_of(struct store_visit *v, struct class c)
+{
+    if (c.major < STORE_CLASSES)
+        return &v->store->heads[c.major][c.minor];
+    v->is_corrupt = true;
+    return NULL;
+}
+
 static void take_out(struct store_visit *v, struct block *b)
 {
     struct store *s = v->store;
     struct class c = class_of(size_of(b));
-    uint64_t *head = &s->heads[c.major][c.minor];
+    uint64_t *head = list_of(v, c);
 
+    if (!head)
+        return;
     if (b->next)
         store_set(v, &block_at(v, b->next)->prev, b->prev);
     if (b->prev)
@@ -105,12 +116,10 @@ static void put_in(struct store_visit *v, struct block *b)
 {
     struct store *s = v->store;
     struct class c = class_of(size_of(b));
-    uint64_t *head = &s->heads[c.major][c.minor];
+    uint64_t *head = list_of(v, c);
 
-    if (c.major >= STORE_CLASSES) {
-        v->is_corrupt = true;
+    if (!head)
         return;
-    }
     store_set(v, &b->next, *head);
     store_set(v, &b->prev, 0);
     if (*head)

@@ -100,5 +100,5 @@ int main(int argc, char **argv)
     kill(0, SIGTERM);
     for (int i = 2; i < argc; i++)
         wait(NULL);
-    return 0;
+    return heald_region_close(region) != 0;
 }
