@@ -8,7 +8,9 @@
  * death is settled by moving the generation on and telling everybody to look again. Nothing of the
  * dead is hunted for: whoever comes across a word of theirs finds the generation gone by and takes
  * it over. The generation is moved on before the lifeline is taken: who is stopped, or killed, with
- * a dead one's lifeline in his hand holds up nobody.
+ * a dead one's lifeline in his hand holds up nobody. (Where the platform cannot tell that a
+ * lifeline was let go, only taking it tells: who is stopped just after that holds up those who want
+ * what the dead one had, until he goes on or is killed.)
  *
  * A holder that is found dead with generation g is the one who had g: the lifeline is taken before
  * the generation becomes odd and given back after it became even, and g is read first.

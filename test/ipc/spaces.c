@@ -23,6 +23,12 @@ struct shared {
 
 enum { OPENED_ANEW = 1, NOT_THE_FIRST = 2, VARIANTS = 4 };
 
+/* Else all participants are taken to be of one. */
+static bool tells_spaces(void)
+{
+    return heald_clock_now(HEALD_CLOCK_BOOT) >= 0;
+}
+
 static int new_space(void)
 {
 #ifdef CLONE_NEWPID
@@ -75,16 +81,20 @@ static pid_t space_start(struct fixture *f, int variant, void (*live)(struct fix
             be_a_later_one();
             later = fork();
             if (later > 0)
-                for (;;)
-                    pause();
+                _exit(waitpid(later, NULL, 0) != later);
         }
         if (first == 0)
             live_there(f, variant, live);
         /* Told to: ends it, without ending itself first. */
-        while (first > 0 && !__atomic_load_n(&s->over, __ATOMIC_ACQUIRE))
+        while (first > 0 && !__atomic_load_n(&s->over, __ATOMIC_ACQUIRE)) {
+            if (waitpid(first, NULL, WNOHANG) == first)
+                _exit(1);
             usleep(500);
-        kill(first, SIGKILL);
-        waitpid(first, NULL, 0);
+        }
+        if (first > 0) {
+            kill(first, SIGKILL);
+            waitpid(first, NULL, 0);
+        }
         _exit(first < 0 ? NOT_PERMITTED : 0);
     }
     while (!__atomic_load_n(&s->ready, __ATOMIC_ACQUIRE)) {
@@ -131,8 +141,9 @@ static void is_seen_alive(struct fixture *f)
         here += info.thread.is_here && info.thread.pid == getpid();
         there += !info.thread.is_here && info.thread.pid == (pid_t)s->pid;
     }
+    if (tells_spaces())
+        ck_assert_uint_eq(here + there, 2);
     ck_assert_uint_eq(here, 1);
-    ck_assert_uint_eq(there, 1);
 }
 
 HEALD_CASE(a_holder_in_another_name_space_is_seen_alive_and_dead)
@@ -164,7 +175,7 @@ static void want(struct fixture *f)
         others += !info.thread.is_here;
     }
     /* The case, and the holder. */
-    must(others == 2);
+    must(others == 2 || !tells_spaces());
     set_flag(&s->ready);
     must(heald_mutex_lock(&s->mutex, f->me, HEALD_FOREVER) == -EOWNERDEAD);
     must(heald_mutex_consistent(&s->mutex, f->me) == 0);
