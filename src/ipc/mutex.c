@@ -110,7 +110,7 @@ static int lock_again(struct heald_mutex *mutex)
 
 /*
  * One look at the mutex. 0 and -EOWNERDEAD: it is the caller's. -EBUSY: *word is held by somebody
- * who lives, *ret_other, or free and that one's to take. All else is final.
+ * who lives, *ret_other (0: by the caller), or free and that one's to take. All else is final.
  */
 static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
                    int (*again)(struct heald_mutex *), uint64_t *ret_other)
@@ -126,6 +126,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         }
         if ((uint32_t)*word == LOST)
             return -ENOTRECOVERABLE;
+        *ret_other = 0;
         if (region_id(*word) == me->id)
             return again(mutex);
         *ret_other = region_id(*word);
