@@ -7,11 +7,21 @@
 
 #include <errno.h>
 
+/* Nobody is inside when he enters, nobody enters twice, and no monitor is given up: a mutex that
+ * says so is corrupt. Nobody else would give it back: so that is said, and not waited for. */
 static int entered(struct heald_monitor *m, struct heald_participant *me, int err)
 {
-    if (err == -EOWNERDEAD)
-        err = heald_mutex_consistent(&m->mutex, me);
-    return err;
+    switch (err) {
+    case -EOWNERDEAD: return heald_mutex_consistent(&m->mutex, me);
+    case -EBUSY:
+        /* Relaxed: only the caller can have made it his own. */
+        return region_id(__atomic_load_n(&m->mutex.word, __ATOMIC_RELAXED)) == me->id ? -EBADMSG
+                                                                                      : err;
+    case -EDEADLK:
+    case -EAGAIN:
+    case -ENOTRECOVERABLE: return -EBADMSG;
+    default: return err;
+    }
 }
 
 int monitor_enter(struct heald_monitor *m, struct heald_participant *me,

@@ -1,0 +1,260 @@
+/*
+ * test/ipc/hostile.c: objects with wrong bytes in them: each byte turned round, and several at
+ * once, from a seed. Whatever is then done with the object ends, by its deadline, with an error or
+ * without, and touches nothing outside; an object beside it is as it was.
+ */
+#include "check/seeds.h"
+#include "ipc/ipc.h"
+
+#include <heald/inspect.h>
+
+enum { PERMITS = 4, PATIENCE_MS = 1, HANG_MS = 2000, SEEDS = 300, BYTES_AT_ONCE = 24 };
+
+/* Beside each object lie words that nobody may change. */
+#define GUARD UINT64_C(0x6865616c64686561)
+
+union object {
+    struct heald_mutex mutex;
+    struct {
+        struct heald_cond cond;
+        struct heald_mutex mutex;
+    } cond;
+    HEALD_SEM(PERMITS) sem;
+    struct heald_rwlock rwlock;
+    struct heald_barrier barrier;
+    struct heald_once once;
+};
+
+struct shared {
+    uint64_t before[8];
+    union object object;
+    uint64_t after[8];
+};
+
+static int64_t soon(void)
+{
+    return in_ms(PATIENCE_MS);
+}
+
+static void set_mutex(union object *o)
+{
+    must(heald_mutex_init(&o->mutex, 0) == 0);
+}
+
+static void set_recursive_and_fair(union object *o)
+{
+    must(heald_mutex_init(&o->mutex, HEALD_MUTEX_RECURSIVE | HEALD_MUTEX_FAIR) == 0);
+}
+
+static void use_mutex(union object *o, struct heald_participant *me)
+{
+    heald_mutex_trylock(&o->mutex, me);
+    heald_mutex_unlock(&o->mutex, me);
+    heald_mutex_lock(&o->mutex, me, soon());
+    heald_mutex_consistent(&o->mutex, me);
+    heald_mutex_unlock(&o->mutex, me);
+    heald_mutex_unlock(&o->mutex, me);
+}
+
+static void set_cond(union object *o)
+{
+    memset(&o->cond, 0, sizeof o->cond);
+}
+
+/* Its mutex is in order: a condition waits for that without a deadline. */
+static void use_cond(union object *o, struct heald_participant *me)
+{
+    if (heald_mutex_lock(&o->cond.mutex, me, soon()) != 0)
+        return;
+    heald_cond_wait(&o->cond.cond, &o->cond.mutex, me, soon());
+    heald_cond_signal(&o->cond.cond);
+    heald_cond_broadcast(&o->cond.cond);
+    must(heald_mutex_unlock(&o->cond.mutex, me) == 0);
+}
+
+static void set_sem(union object *o)
+{
+    must(heald_sem_init(&o->sem.sem, PERMITS) == 0);
+}
+
+static void set_counting(union object *o)
+{
+    must(heald_sem_init_counting(&o->sem.sem, 3) == 0);
+}
+
+static void use_sem(union object *o, struct heald_participant *me)
+{
+    struct heald_sem *sem = &o->sem.sem;
+
+    for (int i = 0; i < PERMITS + 1; i++)
+        heald_sem_trywait(sem, me);
+    heald_sem_value(sem, me);
+    heald_sem_wait(sem, me, soon());
+    for (int i = 0; i < PERMITS + 1; i++)
+        heald_sem_post(sem, me);
+}
+
+static void set_rwlock(union object *o)
+{
+    must(heald_rwlock_init(&o->rwlock, HEALD_RWLOCK_PREFER_WRITER) == 0);
+}
+
+static void use_rwlock(union object *o, struct heald_participant *me)
+{
+    struct heald_rwlock *lock = &o->rwlock;
+
+    heald_rwlock_tryrdlock(lock, me);
+    heald_rwlock_unlock(lock, me);
+    heald_rwlock_trywrlock(lock, me);
+    heald_rwlock_unlock(lock, me);
+    heald_rwlock_rdlock(lock, me, soon());
+    heald_rwlock_unlock(lock, me);
+    heald_rwlock_wrlock(lock, me, soon());
+    heald_rwlock_consistent(lock, me);
+    heald_rwlock_unlock(lock, me);
+}
+
+static void set_barrier(union object *o)
+{
+    must(heald_barrier_init(&o->barrier, 2) == 0);
+}
+
+static void use_barrier(union object *o, struct heald_participant *me)
+{
+    heald_barrier_wait(&o->barrier, me, soon());
+    heald_barrier_reset(&o->barrier, me);
+    heald_barrier_wait(&o->barrier, me, soon());
+}
+
+static void set_once(union object *o)
+{
+    memset(&o->once, 0, sizeof o->once);
+}
+
+static void use_once(union object *o, struct heald_participant *me)
+{
+    heald_once_begin(&o->once, me, soon());
+    heald_once_end(&o->once, me, 0);
+    heald_once_begin(&o->once, me, soon());
+    heald_once_end(&o->once, me, 1);
+}
+
+static const struct kind {
+    const char *name;
+    enum heald_object_type type;
+    size_t size; /* whose bytes are made wrong */
+    void (*set)(union object *object);
+    void (*use)(union object *object, struct heald_participant *me);
+} kinds[] = {
+    {"mutex", HEALD_OBJECT_MUTEX, sizeof(struct heald_mutex), set_mutex, use_mutex},
+    {"fair mutex", HEALD_OBJECT_MUTEX, sizeof(struct heald_mutex), set_recursive_and_fair,
+     use_mutex},
+    {"cond", HEALD_OBJECT_COND, sizeof(struct heald_cond), set_cond, use_cond},
+    {"sem", HEALD_OBJECT_SEM, HEALD_SEM_SIZE(PERMITS), set_sem, use_sem},
+    {"counting sem", HEALD_OBJECT_SEM, sizeof(struct heald_sem), set_counting, use_sem},
+    {"rwlock", HEALD_OBJECT_RWLOCK, sizeof(struct heald_rwlock), set_rwlock, use_rwlock},
+    {"barrier", HEALD_OBJECT_BARRIER, sizeof(struct heald_barrier), set_barrier, use_barrier},
+    {"once", HEALD_OBJECT_ONCE, sizeof(struct heald_once), set_once, use_once},
+};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* The case is alone in it: what somebody who lives has is waited for, for as long as he lives, and
+ * that is no wrong byte. */
+static struct fixture open_region(void)
+{
+    struct heald_region_options o = {.size = sizeof(struct shared)};
+    struct fixture f = {0};
+    char name[64];
+
+    snprintf(name, sizeof name, "/heald-hostile-%ld", (long)getpid());
+    ck_assert_int_eq(heald_region_open(&f.region, name, HEALD_REGION_CREATE, &o), 0);
+    ck_assert_int_eq(heald_region_unlink(name), 0);
+    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
+    f.data = heald_region_data(f.region);
+    return f;
+}
+
+static void set_up(const struct kind *kind, struct shared *s)
+{
+    for (int i = 0; i < 8; i++)
+        s->before[i] = s->after[i] = GUARD;
+    memset(&s->object, 0, sizeof s->object);
+    kind->set(&s->object);
+}
+
+/* What was done to it is said by `what`, for whoever reads of the failure. */
+static void use(const struct kind *kind, struct fixture *f, const char *what, unsigned long number)
+{
+    struct shared *s = f->data;
+    struct heald_object_state state;
+    int64_t begin = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+
+    ck_assert_int_eq(
+        heald_object_look(f->region, heald_offset(f->region, &s->object), kind->type, &state), 0);
+    kind->use(&s->object, f->me);
+    ck_assert_int_eq(
+        heald_object_look(f->region, heald_offset(f->region, &s->object), kind->type, &state), 0);
+    int64_t took = heald_clock_now(HEALD_CLOCK_MONOTONIC) - begin;
+    ck_assert_msg(took < HANG_MS * HEALD_MS * harness_slow(), "%s: took too long: %s %lu",
+                  kind->name, what, number);
+    for (int i = 0; i < 8; i++)
+        ck_assert_msg(s->before[i] == GUARD && s->after[i] == GUARD,
+                      "%s: wrote outside of it: %s %lu", kind->name, what, number);
+}
+
+/* One bit of a byte, and all but that. */
+HEALD_CASE(any_byte_of_an_object_is_wrong)
+{
+    static const unsigned char masks[] = {0x01, 0x81, 0xff};
+    const struct kind *kind = &kinds[_i];
+    struct fixture f = open_region();
+    struct shared *s = f.data;
+
+    for (size_t m = 0; m < sizeof masks; m++)
+        for (size_t i = 0; i < kind->size; i++) {
+            set_up(kind, s);
+            ((unsigned char *)&s->object)[i] ^= masks[m];
+            use(kind, &f, "byte", i);
+        }
+    fixture_close(&f);
+}
+
+/* Bytes that mean something: a slot there is, one there is not, flags, all of them. */
+static unsigned char a_byte(struct rng *random)
+{
+    static const unsigned char telling[] = {0, 1, 2, 3, 64, 65, 0x7f, 0x80, 0xff};
+    unsigned n = rng_below(random, 2 * sizeof telling);
+    return n < sizeof telling ? telling[n] : (unsigned char)rng_next(random);
+}
+
+HEALD_CASE(many_bytes_of_an_object_are_wrong)
+{
+    const char *text = getenv("HEALD_SEED");
+    uint64_t first = text ? strtoull(text, NULL, 10) : 1, last = text ? first : SEEDS;
+    const struct kind *kind = &kinds[_i];
+    struct fixture f = open_region();
+    struct shared *s = f.data;
+
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct rng random = rng_of(seed, (uint64_t)_i);
+        unsigned count = 1 + rng_below(&random, BYTES_AT_ONCE);
+        set_up(kind, s);
+        for (unsigned i = 0; i < count; i++)
+            ((unsigned char *)&s->object)[rng_below(&random, (unsigned)kind->size)] =
+                a_byte(&random);
+        use(kind, &f, "HEALD_SEED", seed);
+    }
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("hostile");
+    TCase *group = harness_group(suite, "hostile");
+
+    harness_limit(group, 60);
+    harness_add_range(group, any_byte_of_an_object_is_wrong, 0, KINDS);
+    harness_add_range(group, many_bytes_of_an_object_are_wrong, 0, KINDS);
+    return harness_run(suite);
+}
