@@ -32,8 +32,11 @@ static void clear(struct heald_barrier *b)
 /* Also again, after one who died over it. */
 static void open_up(struct heald_barrier *b)
 {
+    monitor_then();
     b->round = b->opening - 1;
+    monitor_then();
     clear(b);
+    monitor_then();
     b->opening = 0;
 }
 
@@ -142,6 +145,7 @@ int heald_barrier_reset(struct heald_barrier *barrier, struct heald_participant 
     if (err)
         return err;
     clear(barrier);
+    monitor_then();
     barrier->broken = 0;
     monitor_leave_and_tell(&barrier->monitor, me);
     return 0;

@@ -30,6 +30,16 @@ void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *m
 int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,
                           bool several, struct region_wait *ret_wait);
 
+/*
+ * Between two stores inside of which one must come first: whoever is killed has made the first, or
+ * neither. Only the compiler could make it otherwise: what a processor has done is seen by all
+ * before the death is.
+ */
+static inline void monitor_then(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. */
 int monitor_is_gone(const struct heald_participant *me, uint64_t id);
 

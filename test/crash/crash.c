@@ -222,8 +222,7 @@ static unsigned long play(const struct scene *scene, struct stage *st, unsigned 
         scene->cue(st);
     int64_t begin = now();
     works = scene->check(st) && (!(scene->flags & SCENE_SURVIVOR) || crash_through(st));
-    if (!(scene->flags & SCENE_PATIENT))
-        works = works && is_in_time(begin);
+    works = works && is_in_time(begin);
     crash_bury(&st->survivor);
     crash_bury(&st->holder);
     tally.plays++;

@@ -51,8 +51,8 @@ struct stage {
 };
 
 /* SURVIVOR: a process that runs survive() is blocked from the start. LOOP: somebody may have to
- * wait, so it is played on all roads. PATIENT: check() waits for what need not come. */
-enum scene_flag { SCENE_SURVIVOR = 1, SCENE_LOOP = 2, SCENE_PATIENT = 4 };
+ * wait, so it is played on all roads. */
+enum scene_flag { SCENE_SURVIVOR = 1, SCENE_LOOP = 2 };
 
 struct scene {
     const char *name;
