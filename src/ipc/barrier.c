@@ -4,7 +4,8 @@
  * Who has come is a word with its id in `arrived`. The last to come opens the barrier: it writes
  * down that it does (`opening`), moves `round` on, and clears `arrived`; whoever enters after it
  * died on the way does the rest. A wait remembers the round in which it came: once that is over it
- * was let through, whatever happened since.
+ * was let through, whatever happened since. Who finds the round going on and himself not among
+ * those who have come was sent away by a reset.
  */
 #include <heald/barrier.h>
 
@@ -75,11 +76,10 @@ static int come(struct heald_barrier *b, struct heald_participant *me, int64_t *
         return 0;
     if (b->broken || !b->needed || b->needed > HEALD_BARRIER_MAX)
         return b->broken ? -EOWNERDEAD : -EBADMSG;
-    uint64_t *place = *memory ? NULL : monitor_find(b->arrived, HEALD_BARRIER_MAX, 0);
-    if (!*memory && !place)
-        return -EBADMSG;
-    if (place)
-        *place = me->id;
+    uint64_t *place = monitor_find(b->arrived, HEALD_BARRIER_MAX, *memory ? me->id : 0);
+    if (!place)
+        return *memory ? -EOWNERDEAD : -EBADMSG;
+    *place = me->id;
     *memory = CAME | b->round;
     int n = count(b, me, ret_other);
     if (n < 0) {

@@ -230,8 +230,9 @@ static unsigned char a_byte(struct rng *random)
 
 HEALD_CASE(many_bytes_of_an_object_are_wrong)
 {
-    const char *text = getenv("HEALD_SEED");
-    uint64_t first = text ? strtoull(text, NULL, 10) : 1, last = text ? first : SEEDS;
+    const char *one = getenv("HEALD_SEED"), *many = getenv("HEALD_SEEDS");
+    uint64_t first = one ? strtoull(one, NULL, 10) : 1;
+    uint64_t last = one ? first : many ? strtoull(many, NULL, 10) : SEEDS;
     const struct kind *kind = &kinds[_i];
     struct fixture f = open_region();
     struct shared *s = f.data;
@@ -253,7 +254,7 @@ int main(void)
     Suite *suite = suite_create("hostile");
     TCase *group = harness_group(suite, "hostile");
 
-    harness_limit(group, 60);
+    harness_limit(group, 120);
     harness_add_range(group, any_byte_of_an_object_is_wrong, 0, KINDS);
     harness_add_range(group, many_bytes_of_an_object_are_wrong, 0, KINDS);
     return harness_run(suite);

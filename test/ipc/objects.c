@@ -289,6 +289,33 @@ static bool come_and_wait(struct fixture *f)
     return false;
 }
 
+static bool come_and_be_sent_away(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+
+    must(heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER) == -EOWNERDEAD);
+    return false;
+}
+
+HEALD_CASE(who_waits_there_hears_of_a_reset)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_object_state state = {0};
+
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 3), 0);
+    pid_t pid = child_start(&f, come_and_be_sent_away);
+    while (!state.holder_count) {
+        usleep(200);
+        ck_assert_int_eq(heald_object_look(f.region, heald_offset(f.region, &s->barrier),
+                                           HEALD_OBJECT_BARRIER, &state),
+                         0);
+    }
+    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me), 0);
+    ck_assert_int_eq(child_end(pid), 0);
+    fixture_close(&f);
+}
+
 HEALD_CASE(one_that_dies_there_breaks_it)
 {
     struct fixture f = fixture_open();
@@ -377,6 +404,7 @@ int main(void)
     harness_add(group, a_waiting_writer_keeps_new_readers_out);
     group = harness_group(suite, "barrier");
     harness_add(group, nobody_passes_before_all_have_come);
+    harness_add(group, who_waits_there_hears_of_a_reset);
     harness_add(group, one_that_dies_there_breaks_it);
     group = harness_group(suite, "once");
     harness_add(group, done_once);
