@@ -36,13 +36,15 @@ static bool has_edge(const struct region_order *order, unsigned from, unsigned t
     return __atomic_load_n(&order->edges[from][to].who, __ATOMIC_ACQUIRE);
 }
 
-static void note_edge(struct region_order *order, unsigned from, unsigned to, uint64_t who,
+/* False: it was there. */
+static bool note_edge(struct region_order *order, unsigned from, unsigned to, uint64_t who,
                       uint64_t site)
 {
     if (has_edge(order, from, to))
-        return;
+        return false;
     __atomic_store_n(&order->edges[from][to].site, site, __ATOMIC_RELAXED);
     __atomic_store_n(&order->edges[from][to].who, who, __ATOMIC_RELEASE);
+    return true;
 }
 
 /* The first step on a way from one lock to another along the edges; NONE: there is no way. */
@@ -108,8 +110,13 @@ static void check_edge(struct heald_participant *me, unsigned held, unsigned wan
     struct region_order *order = me->region->order;
     uint64_t bit = UINT64_C(1) << wanted;
     unsigned step = has_edge(order, held, wanted) ? NONE : way(order, wanted, held);
+    bool is_noted = note_edge(order, held, wanted, me->who, site);
 
-    note_edge(order, held, wanted, me->who, site);
+    /* Two who close a circle at once: one of them sees the edge of the other. Looking only now
+     * would lose the inversion to a death before it is told. Seq_cst: pairs with the other's. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (step == NONE && is_noted)
+        step = way(order, wanted, held);
     if (step != NONE && !(__atomic_fetch_or(&order->reported[held], bit, __ATOMIC_RELAXED) & bit))
         tell(me, held, wanted, step, site);
 }

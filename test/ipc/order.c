@@ -1,6 +1,9 @@
 /* test/ipc/order.c: locks that are fair, and locks that are taken in two orders. */
 #include "ipc/ipc.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 enum { LOCKS = 4 };
 
 struct shared {
@@ -228,6 +231,68 @@ HEALD_CASE(told_on_standard_error_unless_somebody_asks)
     fixture_close(&f);
 }
 
+enum { PAIRS = 32, ROUNDS = 8 };
+
+struct crossing {
+    struct heald_region *region;
+    int mine;
+};
+
+static int crossings_told, gates[2];
+
+static void count_inversion(const struct heald_inversion *inversion, void *ctx)
+{
+    (void)inversion;
+    (void)ctx;
+    __atomic_fetch_add(&crossings_told, 1, __ATOMIC_RELAXED);
+}
+
+/* Both go on at the same moment, as nearly as may be. */
+static void meet(int *gate, int count)
+{
+    __atomic_fetch_add(gate, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; __atomic_load_n(gate, __ATOMIC_SEQ_CST) < count; i++)
+        if (i % 1024 == 1023)
+            sched_yield();
+}
+
+static void *cross(void *arg)
+{
+    const struct crossing *c = arg;
+    struct heald_mutex *m = heald_region_data(c->region);
+    struct heald_participant *me;
+
+    must(heald_attach(c->region, &me) == 0);
+    for (int i = 0; i < PAIRS; i++) {
+        struct heald_mutex *first = &m[2 * i + c->mine], *second = &m[2 * i + !c->mine];
+        must(heald_mutex_lock(first, me, HEALD_FOREVER) == 0);
+        meet(&gates[0], 2 * (i + 1));
+        if (heald_mutex_lock(second, me, 0) == 0)
+            must(heald_mutex_unlock(second, me) == 0);
+        must(heald_mutex_unlock(first, me) == 0);
+        meet(&gates[1], 2 * (i + 1));
+    }
+    heald_detach(me);
+    return NULL;
+}
+
+HEALD_CASE(two_who_cross_at_once_are_told)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        struct fixture f = open_region(1);
+        struct crossing c[2] = {{.region = f.region, .mine = 0}, {.region = f.region, .mine = 1}};
+        pthread_t threads[2];
+        heald_region_on_inversion(f.region, count_inversion, NULL);
+        crossings_told = gates[0] = gates[1] = 0;
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, cross, &c[i]), 0);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        ck_assert_int_ge(crossings_told, PAIRS);
+        fixture_close(&f);
+    }
+}
+
 int main(void)
 {
     Suite *suite = suite_create("order");
@@ -239,5 +304,6 @@ int main(void)
     harness_add(group, the_wrong_order_is_told_once);
     harness_add(group, readers_and_writers_are_in_the_order_too);
     harness_add(group, told_on_standard_error_unless_somebody_asks);
+    harness_add(group, two_who_cross_at_once_are_told);
     return harness_run(suite);
 }
