@@ -21,9 +21,15 @@
  * Clearing changes the low half alone; the generation that stays above it means nothing.
  *
  * A fair mutex is given back as free but with WAITERS, so that nobody takes it by the one
- * compare-and-swap from 0; all who wait look whether somebody who lives stands before them in the
- * line (region/line.c), and only who finds nobody takes it. The others go on sleeping on the free
- * word, and watch the life of who is before them: he takes it, or dies, or steps out and wakes all.
+ * compare-and-swap; all who wait look whether somebody who lives stands before them in the line
+ * (region/line.c), and only who finds nobody takes it. The others go on sleeping on the free word,
+ * and watch the life of who is before them: he takes it, or dies, or steps out and wakes all.
+ *
+ * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
+ * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
+ * that has been somebody's since he looked at it; and who takes it leaves WAITERS there until he
+ * has it and then finds nobody behind him in the line, where whoever goes to sleep stands before
+ * he compares the word.
  *
  * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
@@ -34,14 +40,20 @@
 
 #include <errno.h>
 
-enum { WAITERS = 1, INCONSISTENT = 2, SPINS = 100 };
+enum { WAITERS = 1, INCONSISTENT = 2, TURN_ONE = 4, TURN = 0x7fc, SPINS = 100 };
 
 /* The low half when it was given up for ever: no participant has that slot. */
 #define LOST UINT32_MAX
 
 static bool is_free(uint64_t word)
 {
-    return !((uint32_t)word & ~(uint32_t)WAITERS);
+    return !((uint32_t)word & ~(uint32_t)(WAITERS | TURN));
+}
+
+/* What a fair mutex is when it was given back, but for WAITERS. */
+static uint32_t next_turn(uint64_t word)
+{
+    return ((uint32_t)word + TURN_ONE) & TURN;
 }
 
 /* Acquire: pairs with the release in heald_mutex_unlock(). On failure *word is what it is now. */
@@ -83,18 +95,39 @@ void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uin
     }
 }
 
-/* Nobody holds it. May the caller have it, and with which flags? *ret_before: who must have it
- * first. */
-static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *ret_before,
-                    uint64_t *ret_flags)
+/* Nobody holds it. May the caller have it? *ret_before: who must have it first. */
+static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *ret_before)
 {
-    bool are_behind = false;
+    bool are_behind;
 
-    *ret_before = 0;
-    if (mutex->flags & HEALD_MUTEX_FAIR)
-        *ret_before = region_before_me(me, mutex, &are_behind);
-    *ret_flags = are_behind ? WAITERS : 0;
+    *ret_before = mutex->flags & HEALD_MUTEX_FAIR ? region_before_me(me, mutex, &are_behind) : 0;
     return !*ret_before;
+}
+
+/* The caller has taken it and left WAITERS there. If nobody is behind him, giving it back need not
+ * wake anybody. */
+static void drop_waiters(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
+{
+    bool are_behind;
+
+    /* Seq_cst: taking it comes before looking at the line; pairs with lining up before sleeping. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    region_before_me(me, mutex, &are_behind);
+    if (!are_behind)
+        change(mutex, &word, word & ~(uint64_t)WAITERS);
+}
+
+/* Takes one that is free. */
+static bool take(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word)
+{
+    bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
+    uint64_t to = is_fair ? me->id | (*word & (TURN | WAITERS)) : me->id;
+
+    if (!change(mutex, word, to))
+        return false;
+    if (to & WAITERS)
+        drop_waiters(mutex, me, to);
+    return true;
 }
 
 /* The caller holds it already. */
@@ -116,11 +149,10 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
                    int (*again)(struct heald_mutex *), uint64_t *ret_other)
 {
     for (*word = look(mutex);;) {
-        uint64_t flags;
         if (is_free(*word)) {
-            if (!is_next(mutex, me, ret_other, &flags))
+            if (!is_next(mutex, me, ret_other))
                 return -EBUSY;
-            if (change(mutex, word, me->id | flags))
+            if (take(mutex, me, word))
                 return 0;
             continue;
         }
@@ -133,7 +165,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         int err = region_is_gone(me->region, *ret_other);
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
-        if (change(mutex, word, me->id | INCONSISTENT)) {
+        if (change(mutex, word, me->id | INCONSISTENT | (*word & TURN))) {
             mutex->depth = 0;
             return -EOWNERDEAD;
         }
@@ -197,15 +229,19 @@ static int look_alone(void *object, struct heald_participant *me, int64_t *memor
     return look_and_arm(object, me, lock_again, wait);
 }
 
-/* Out of the line before he had it: those behind sleep on a word that is free. */
+/* Out of the line before he had it: those behind sleep on a word that is free, or are about to. */
 static int abandon(void *object, struct heald_participant *me, int64_t *memory)
 {
     struct heald_mutex *mutex = object;
 
     (void)me;
     (void)memory;
-    if (mutex->flags & HEALD_MUTEX_FAIR)
+    if (mutex->flags & HEALD_MUTEX_FAIR) {
+        uint64_t word = look(mutex);
+        while (is_free(word) && !change(mutex, &word, next_turn(word) | WAITERS))
+            continue;
         heald_plat_word_wake(region_half(&mutex->word));
+    }
     return -EBUSY;
 }
 
@@ -217,7 +253,8 @@ static inline bool lock_at_once(struct heald_mutex *mutex, const struct heald_pa
 {
     uint64_t word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
 
-    return !(uint32_t)word && me->id && change(mutex, &word, me->id);
+    return !((uint32_t)word & ~(uint32_t)TURN) && me->id &&
+           change(mutex, &word, me->id | (word & TURN));
 }
 
 static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
@@ -276,15 +313,18 @@ static int check_mine(const struct heald_mutex *mutex, const struct heald_partic
 /* Gives it back, or up. Release: pairs with change(). */
 static void let_go(struct heald_mutex *mutex, uint64_t word)
 {
+    bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
+    uint32_t turn = is_fair ? next_turn(word) : 0;
+
     if (word & INCONSISTENT) {
         heald_plat_word_set(region_half(&mutex->word), -1);
         return;
     }
     while (!(word & WAITERS))
-        if (__atomic_compare_exchange_n(&mutex->word, &word, 0, false, __ATOMIC_RELEASE,
+        if (__atomic_compare_exchange_n(&mutex->word, &word, turn, false, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED))
             return;
-    heald_plat_word_set(region_half(&mutex->word), mutex->flags & HEALD_MUTEX_FAIR ? WAITERS : 0);
+    heald_plat_word_set(region_half(&mutex->word), (int)(turn | (is_fair ? WAITERS : 0)));
 }
 
 int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)

@@ -127,6 +127,54 @@ HEALD_CASE(who_is_stopped_stops_those_behind)
     fixture_close(&f);
 }
 
+enum { CROWD = 3 };
+
+/* How often the crowd waited for a lock that nobody had, until each looked again by himself. */
+struct idle {
+    struct heald_region *region;
+    int64_t until, given_back;
+    int times;
+};
+
+static void *come_again(void *arg)
+{
+    struct idle *idle = arg;
+    struct shared *s = heald_region_data(idle->region);
+    struct heald_participant *me;
+    int64_t now = 0;
+
+    must(heald_attach(idle->region, &me) == 0);
+    while (now < idle->until) {
+        int64_t before = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+        must(heald_mutex_lock(&s->mutex[0], me, HEALD_FOREVER) == 0);
+        now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+        int64_t since = before > idle->given_back ? before : idle->given_back;
+        idle->times += now - since > 45 * HEALD_MS && now - since < 60 * HEALD_MS;
+        idle->given_back = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+        must(heald_mutex_unlock(&s->mutex[0], me) == 0);
+    }
+    heald_detach(me);
+    return NULL;
+}
+
+HEALD_CASE(nobody_sleeps_while_it_is_free)
+{
+    struct fixture f = open_region(0);
+    struct shared *s = f.data;
+    struct idle idle = {.region = f.region,
+                        .until = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 2 * HEALD_SEC};
+    pthread_t threads[CROWD];
+
+    ck_assert_int_eq(heald_mutex_init(&s->mutex[0], HEALD_MUTEX_FAIR), 0);
+    for (int i = 0; i < CROWD; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_again, &idle), 0);
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
+    /* A busy machine may stop who gives it back for as long, now and then. */
+    ck_assert_int_le(idle.times, 2);
+    fixture_close(&f);
+}
+
 static void lock_two(struct fixture *f, int first, int second)
 {
     struct shared *s = f->data;
@@ -301,6 +349,7 @@ int main(void)
     harness_add(group, who_came_first_is_first);
     harness_add(group, the_dead_are_out_of_the_line);
     harness_add(group, who_is_stopped_stops_those_behind);
+    harness_add(group, nobody_sleeps_while_it_is_free);
     harness_add(group, the_wrong_order_is_told_once);
     harness_add(group, readers_and_writers_are_in_the_order_too);
     harness_add(group, told_on_standard_error_unless_somebody_asks);
