@@ -282,7 +282,8 @@ int store_take(struct store_visit *v, uint64_t size, uint64_t *where)
             return err;
         b = find(v, size);
     }
-    if (v->is_corrupt || b->size & USED || at_of(v, after(v, b)) <= at_of(v, b))
+    if (v->is_corrupt || b->size & USED || size_of(b) < size ||
+        at_of(v, after(v, b)) <= at_of(v, b))
         return -EBADMSG;
     take_out(v, b);
     cut(v, b, size);

@@ -351,6 +351,23 @@ static bool churn(struct fixture *f)
     return true;
 }
 
+HEALD_CASE(a_block_that_is_too_small_for_its_list)
+{
+    struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 64 * 1024});
+    struct heald_heap_stats stats;
+    uint64_t *where = f.data;
+
+    ck_assert_int_eq(heald_alloc(f.me, 48 * 1024, &where[0]), 0);
+    ck_assert_int_eq(heald_alloc(f.me, 16, &where[1]), 0);
+    uint64_t *size = (uint64_t *)heald_at(f.region, where[0]) - 1;
+    ck_assert_int_eq(heald_free(f.me, &where[0]), 0);
+    *size = 16;
+    ck_assert_int_eq(heald_alloc(f.me, 32 * 1024, &where[0]), -EBADMSG);
+    ck_assert_uint_eq(where[0], 0);
+    ck_assert_int_eq(heald_heap_stats(f.me, &stats), -EBADMSG);
+    fixture_close(&f);
+}
+
 HEALD_CASE(names_are_there_whole_or_not_at_all)
 {
     struct fixture f = fixture_open_with(&(struct heald_region_options){.heap = 1, .names = 4});
@@ -385,6 +402,7 @@ int main(void)
     harness_add(group, names_that_are_refused);
     harness_add(group, listed);
     harness_add(group, any_byte_wrong);
+    harness_add(group, a_block_that_is_too_small_for_its_list);
     harness_add(group, names_are_there_whole_or_not_at_all);
     return harness_run(suite);
 }
