@@ -353,7 +353,8 @@ static int unlink_region(const char *name, bool only_unused, bool only_ask)
 
     if (fd < 0)
         return fd;
-    if (only_unused && heald_plat_file_claim(fd) < 0)
+    /* Or it is unused, but the name is another's by now. */
+    if (only_unused && (heald_plat_file_claim(fd) < 0 || !region_has_name(fd, path)))
         err = -EBUSY;
     /* Who opens it now waits for the lock, and then finds that it has no name. */
     else if (!only_ask && unlink(path) < 0)

@@ -64,15 +64,20 @@ int region_map(int fd, uint64_t size, bool read_only, char **ret_base)
     return 0;
 }
 
+bool region_has_name(int fd, const char *path)
+{
+    struct stat mine, named;
+
+    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+           mine.st_dev == named.st_dev;
+}
+
 /* Nobody else has it open: the name goes, unless it is another's by now. A child of fork(2) does
  * not decide that for its parent. */
 static void take_name_away(struct heald_region *region)
 {
-    struct stat mine, named;
-
     if (region->local->is_first && heald_plat_file_claim(region->fd) == 0 &&
-        fstat(region->fd, &mine) == 0 && stat(region->temporary, &named) == 0 &&
-        mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+        region_has_name(region->fd, region->temporary))
         unlink(region->temporary);
 }
 

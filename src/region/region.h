@@ -83,6 +83,10 @@ int region_map(int fd, uint64_t size, bool read_only, char **ret_base);
 int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
                  int fd);
 
+/* Is this path the name of that file? While it is claimed nobody but heald_region_unlink() takes
+ * the name away. */
+bool region_has_name(int fd, const char *path);
+
 /* The only user has opened it: if it was last used before the machine was started, all who were
  * attached then are gone. */
 void region_start_anew(struct heald_region *region);

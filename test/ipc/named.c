@@ -1,6 +1,8 @@
 /* test/ipc/named.c: named semaphores, looking at a region from outside, and names nobody uses. */
 #include "ipc/ipc.h"
 
+#include <sched.h>
+
 enum { CREATE = HEALD_REGION_CREATE };
 
 static const char *name; /* of the case's region */
@@ -212,6 +214,35 @@ HEALD_CASE(unused_is_what_nobody_has_open)
     ck_assert_int_eq(heald_region_unlink_unused(name, 0), -ENOENT);
 }
 
+/* Makes a region again and again: while it has one open, that has its name. */
+static bool has_its_name(struct fixture *f)
+{
+    struct heald_region *r, *again;
+
+    (void)f;
+    for (int i = 0; i < 2000; i++) {
+        must(heald_region_open(&r, name, CREATE | HEALD_REGION_TEMPORARY, NULL) == 0);
+        sched_yield();
+        must(heald_region_open(&again, name, 0, NULL) == 0);
+        heald_region_close(again);
+        heald_region_close(r);
+    }
+    return false;
+}
+
+HEALD_CASE(what_is_unused_is_not_taken_for_its_successor)
+{
+    struct fixture f = fixture_open();
+    int status;
+
+    name_it();
+    pid_t pid = child_start(&f, has_its_name);
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        heald_region_unlink_unused(name, 0);
+    ck_assert_int_eq(status, 0);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("named");
@@ -224,5 +255,6 @@ int main(void)
     harness_add(group, who_holds_and_who_waits);
     harness_add(group, every_kind_is_looked_at);
     harness_add(group, unused_is_what_nobody_has_open);
+    harness_add(group, what_is_unused_is_not_taken_for_its_successor);
     return harness_run(suite);
 }
