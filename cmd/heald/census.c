@@ -30,6 +30,18 @@ static char *copy_of(const char *text)
     return memcpy(census_grow(NULL, 0, size), text, size);
 }
 
+char *census_mask(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        /* The same once more, in UTF-8. */
+        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+            p[0] = p[1] = '?';
+    }
+    return text;
+}
+
 static void list_people(struct census_region *r)
 {
     struct heald_participant_info info;
@@ -104,7 +116,8 @@ static int add_region(struct census *c, const char *name)
         return err;
     c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
     struct census_region *r = &c->regions[c->region_count++];
-    *r = (struct census_region){.name = copy_of(name), .error = err, .why = why};
+    *r = (struct census_region){
+        .name = copy_of(name), .shown = census_mask(copy_of(name)), .error = err, .why = why};
     if (err)
         return err;
     r->region = region;
@@ -121,6 +134,7 @@ static void add_leftover(struct census *c, const char *name, const struct stat *
     c->leftovers = census_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
     c->leftovers[c->leftover_count++] =
         (struct census_leftover){.name = copy_of(name),
+                                 .shown = census_mask(copy_of(name)),
                                  .is_sem = strncmp(name, "sem.", 4) == 0,
                                  .size = st->st_size,
                                  .owner = st->st_uid};
@@ -190,11 +204,14 @@ void census_free(struct census *c)
         free(r->objects);
         free(r->people);
         free(r->name);
+        free(r->shown);
         if (r->region)
             heald_region_close(r->region);
     }
-    for (unsigned i = 0; i < c->leftover_count; i++)
+    for (unsigned i = 0; i < c->leftover_count; i++) {
         free(c->leftovers[i].name);
+        free(c->leftovers[i].shown);
+    }
     free(c->regions);
     free(c->leftovers);
 }
@@ -224,7 +241,7 @@ char *census_thread(const struct heald_thread_info *thread, char *text, size_t s
                 : snprintf(text, size, "%ld", pid);
     const char *where = thread->is_here ? "ended" : "elsewhere";
     if (n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, " (%s)", name[0] ? name : where);
+        snprintf(text + n, size - (size_t)n, " (%s)", name[0] ? census_mask(name) : where);
     return text;
 }
 
@@ -257,5 +274,5 @@ char *census_site(const struct heald_thread_info *thread, uint64_t site, char *t
     }
     if (f)
         fclose(f);
-    return text;
+    return census_mask(text);
 }

@@ -28,7 +28,7 @@ struct census_object {
 };
 
 struct census_region {
-    char *name;
+    char *name, *shown;          /* the same, masked */
     struct heald_region *region; /* NULL: it cannot be opened: error and why */
     int error;
     const char *why;
@@ -42,7 +42,7 @@ struct census_region {
 
 /* What POSIX programs left in the same folder: "shm" or "sem". */
 struct census_leftover {
-    char *name;
+    char *name, *shown;
     bool is_sem;
     off_t size;
     uid_t owner;
@@ -66,6 +66,10 @@ int census_parse(struct census *c, const struct command *command, int argc, char
 
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *census_grow(void *array, unsigned count, size_t size);
+
+/* Anybody may give a name that commands a terminal: makes its control characters question marks.
+ * Returns it. */
+char *census_mask(char *text);
 
 /* "1234 (worker)", or with its thread "1234/1240 (worker)"; in `text`, which it returns. */
 char *census_thread(const struct heald_thread_info *thread, char *text, size_t size);

@@ -44,7 +44,7 @@ const struct command command_gc = {
 
 /* One candidate: what was found out. */
 struct finding {
-    const char *kind, *name;
+    const char *kind, *name, *shown;
     char why[2 * TEXT_SIZE];
     int error; /* 0: nobody uses it; -EBUSY: somebody does; else it cannot be told */
     bool is_removed;
@@ -76,7 +76,7 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
 {
     char text[TEXT_SIZE];
 
-    *f = (struct finding){.kind = "region", .name = r->name};
+    *f = (struct finding){.kind = "region", .name = r->name, .shown = r->shown};
     f->error = r->error ? r->error : heald_region_unlink_unused(r->name, !removes);
     f->is_removed = removes && !f->error;
     if (r->error)
@@ -94,7 +94,8 @@ static void look_at_leftover(const struct census_leftover *l, bool removes, stru
 {
     char path[PATH_SIZE];
 
-    *f = (struct finding){.kind = l->is_sem ? "posix sem" : "posix shm", .name = l->name};
+    *f = (struct finding){
+        .kind = l->is_sem ? "posix sem" : "posix shm", .name = l->name, .shown = l->shown};
     snprintf(path, sizeof path, "%s/%s", heald_region_folder(), l->name);
     f->error = ask_lease(path, removes);
     f->is_removed = removes && !f->error;
@@ -111,7 +112,7 @@ static void print_finding(const struct finding *f, bool is_json, bool is_first)
     const char *state = f->is_removed ? "removed" : f->error == 0 ? "unused" : "kept";
 
     if (!is_json) {
-        printf("%-8s %-10s %-24s %s\n", state, f->kind, f->name, f->why);
+        printf("%-8s %-10s %-24s %s\n", state, f->kind, f->shown, f->why);
         return;
     }
     printf("%s{\"kind\": \"%s\", \"name\": ", is_first ? "" : ", ", f->kind);

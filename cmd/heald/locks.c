@@ -65,7 +65,7 @@ static const char *describe(const struct census_object *o, char text[TEXT_SIZE])
     else
         snprintf(text, TEXT_SIZE, "%s +0x%llx", heald_object_type_name(o->info.type),
                  (unsigned long long)o->info.offset);
-    return text;
+    return census_mask(text);
 }
 
 static void print_how_long(const struct census_object *o)
@@ -122,12 +122,12 @@ static void print_locks(const struct census *c, const struct locks_options *opt)
     for (unsigned i = 0; i < c->region_count; i++) {
         const struct census_region *r = &c->regions[i];
         if (r->error)
-            printf("%s: %s\n", r->name, r->why ? r->why : heald_strerror(r->error));
+            printf("%s: %s\n", r->shown, r->why ? r->why : heald_strerror(r->error));
         for (unsigned k = 0; k < r->object_count; k++) {
             const struct census_object *o = &r->objects[k];
             if (!is_shown(o, opt))
                 continue;
-            printf("%s  %s\n", r->name, describe(o, text));
+            printf("%s  %s\n", r->shown, describe(o, text));
             print_holders(r, o);
             print_waits(r, o);
         }
@@ -144,7 +144,7 @@ static void print_circle(const struct graph *g, const unsigned circle[], unsigne
         const struct graph_wait *w = graph_between(g, circle[i], next);
         printf("    %s waits for ", census_thread(&g->people[circle[i]].thread, text, sizeof text));
         if (w)
-            printf("%s %s", w->region->name, describe(w->object, text));
+            printf("%s %s", w->region->shown, describe(w->object, text));
         printf(", held by %s\n", census_thread(&g->people[next].thread, text, sizeof text));
     }
 }

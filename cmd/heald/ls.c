@@ -55,6 +55,7 @@ static void print_object(const struct census_region *r, const struct census_obje
     char name[HEALD_NAME_MAX + 3], at[32];
 
     snprintf(name, sizeof name, "\"%s\"", o->info.name);
+    census_mask(name);
     snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
     printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
            o->info.name[0] ? name : at, o->info.size);
@@ -77,11 +78,11 @@ static void print_region(const struct census_region *r)
     char text[TEXT_SIZE];
 
     if (r->error) {
-        printf("%s: %s%s%s\n", r->name, heald_strerror(r->error), r->why ? ": " : "",
+        printf("%s: %s%s%s\n", r->shown, heald_strerror(r->error), r->why ? ": " : "",
                r->why ? r->why : "");
         return;
     }
-    printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->name,
+    printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
            (unsigned long long)r->stats.size / 1024, r->person_count, r->stats.most,
            r->is_open ? "in use" : "nobody has it open",
            census_thread(&r->info.creator, text, sizeof text), r->info.is_traced ? "; traced" : "");
@@ -97,7 +98,7 @@ static void print_text(const struct census *c)
         printf("POSIX, not heald's:\n");
     for (unsigned i = 0; i < c->leftover_count; i++)
         printf("  %-4s %-24s %8lld bytes  user %u\n", c->leftovers[i].is_sem ? "sem" : "shm",
-               c->leftovers[i].name, (long long)c->leftovers[i].size,
+               c->leftovers[i].shown, (long long)c->leftovers[i].size,
                (unsigned)c->leftovers[i].owner);
     if (!c->region_count)
         printf("no region%s\n", plural(0));
