@@ -235,7 +235,7 @@ HEALD_CASE(what_is_unused_is_not_taken_for_its_successor)
     struct fixture f = fixture_open();
     int status;
 
-    name_it();
+    name = fresh_name();
     pid_t pid = child_start(&f, has_its_name);
     while (waitpid(pid, &status, WNOHANG) == 0)
         heald_region_unlink_unused(name, 0);
