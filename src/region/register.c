@@ -260,6 +260,10 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
     if (region->is_read_only)
         return -EACCES;
     for (unsigned i = 0; i < region->slot_count; i++) {
+        /* Ops of one who detached have his handle until their loops have looked. Acquire: pairs
+         * with the end of the op; nobody begins one as a participant that is not there. */
+        if (__atomic_load_n(&region->local->participants[i].pending, __ATOMIC_ACQUIRE))
+            continue;
         int err = take_slot(region, &region->slots[i]);
         if (!err) {
             *ret_me = occupy(region, i);

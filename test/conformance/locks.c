@@ -419,6 +419,27 @@ HEALD_CASE(a_participant_that_leaves_before_its_op)
     loop_end(loop);
 }
 
+HEALD_CASE(the_op_of_one_who_left_is_not_his_successors)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_participant *other, *successor;
+    struct probe p = {0};
+
+    open_region();
+    ck_assert_int_eq(heald_attach(here.region, &other), 0);
+    ck_assert_int_eq(heald_mutex_lock(&here.shared->mutex, other, 0), 0);
+    prep(&p);
+    probe_start(loop, &p);
+    heald_detach(here.me);
+    ck_assert_int_eq(heald_attach(here.region, &successor), 0);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, other), 0);
+    ck_assert_int_eq(probe_end(&p), -ESTALE);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, successor), -EPERM);
+    heald_detach(successor);
+    heald_detach(other);
+    close_region(loop);
+}
+
 HEALD_CASE(a_participant_that_is_none)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -448,5 +469,6 @@ void add_locks(TCase *group)
     add_on_roads(group, a_barrier);
     add_on_roads(group, once);
     add_on_roads(group, a_participant_that_leaves_before_its_op);
+    add_on_roads(group, the_op_of_one_who_left_is_not_his_successors);
     add_on_roads(group, a_participant_that_is_none);
 }
