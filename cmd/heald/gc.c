@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -164,6 +165,10 @@ static int run(const struct command *command, const char *program, int argc, cha
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
+#ifdef F_SETLEASE
+    /* It tells the holder of a lease that somebody opens the file, and else ends him. */
+    signal(SIGIO, SIG_IGN);
+#endif
     census_take(&c, command->name, NULL, 0);
     if (o.is_json)
         printf("[");
