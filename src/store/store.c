@@ -45,6 +45,7 @@ static int roll_back(struct store_visit *v)
             put(v->region, s->changes[i].at, s->changes[i].old);
     in_this_order();
     s->change_count = 0;
+    in_this_order();
     return 0;
 }
 
@@ -87,6 +88,8 @@ void store_commit(struct store_visit *v)
     in_this_order();
     if (!v->is_corrupt)
         v->store->change_count = 0;
+    /* What is written down next takes the place of what was counted. */
+    in_this_order();
 }
 
 int store_leave(struct store_visit *v, int err)
