@@ -93,14 +93,18 @@ static int give_back_reading(struct heald_rwlock *lock, struct heald_participant
     return monitor_tell_if_waiting(&lock->monitor, me);
 }
 
-/* Without entering: where nobody writes or is to be let go first. */
+/*
+ * Without entering: where nobody writes or is to be let go first. `lost` is looked at after
+ * `writer`, of which it is stored before: between a first look and the cell a writer can have died
+ * and another have given the lock up.
+ */
 static bool read_at_once(struct heald_rwlock *lock, struct heald_participant *me)
 {
     if (writer_of(lock) || __atomic_load_n(&lock->next, __ATOMIC_RELAXED) ||
-        __atomic_load_n(&lock->lost, __ATOMIC_RELAXED) ||
         !monitor_claim(lock->readers, HEALD_RWLOCK_READERS, me, false))
         return false;
-    if (!writer_of(lock))
+    /* Relaxed: set_writer() released it, and it is for ever. */
+    if (!writer_of(lock) && !__atomic_load_n(&lock->lost, __ATOMIC_RELAXED))
         return true;
     give_back_reading(lock, me);
     return false;
