@@ -16,7 +16,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { WORDS_MAX = 4096, SIGNALS = 3, EXIT_NOT_HELD = 1, EXIT_NOT_RUN = 127, EXIT_SIGNAL = 128 };
+enum {
+    WORDS_MAX = 4096,
+    PARTICIPANTS = 1024,
+    SIGNALS = 3,
+    EXIT_NOT_HELD = 1,
+    EXIT_NOT_RUN = 127,
+    EXIT_SIGNAL = 128
+};
 
 struct hold_options {
     bool is_trying, is_quiet;
@@ -79,6 +86,7 @@ struct hold {
     struct heald_child child;
     struct heald_child_status status;
     int result; /* the exit status */
+    bool is_over;
 };
 
 static const int signos[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -93,6 +101,7 @@ static int complain(const struct hold *h, const char *what, int err)
 static void finish(struct hold *h, int result)
 {
     h->result = result;
+    h->is_over = true;
     for (int i = 0; i < SIGNALS; i++)
         heald_cancel(&h->signals[i].op);
     heald_cancel(&h->wait);
@@ -129,7 +138,8 @@ static void on_end(struct heald_op *op)
 
 static void start_command(struct hold *h)
 {
-    struct heald_spawn spawn = {.file = h->words[0], .argv = (char *const *)(uintptr_t)h->words};
+    struct heald_spawn spawn = {
+        .file = h->words[0], .argv = (char *const *)(uintptr_t)h->words, .keep_ignored = 1};
     int err = heald_spawn(&spawn, &h->child);
 
     if (!err) {
@@ -147,7 +157,8 @@ static void on_held(struct heald_op *op)
 {
     struct hold *h = heald_container_of(op, struct hold, wait);
 
-    if (op->result == -ECANCELED)
+    /* It may have been granted in the turn in which a signal came. */
+    if (h->is_over)
         return;
     if (op->result == -EOWNERDEAD)
         fprintf(stderr, "heald %s: %s: its last holder was killed\n", h->command->name, h->name);
@@ -164,6 +175,13 @@ static void on_held(struct heald_op *op)
     finish(h, EXIT_NOT_HELD);
 }
 
+/* As under nohup(1), and in the background of a shell without jobs. */
+static bool is_ignored(int signo)
+{
+    struct sigaction was;
+    return sigaction(signo, NULL, &was) == 0 && was.sa_handler == SIG_IGN;
+}
+
 static int submit_all(struct hold *h)
 {
     int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
@@ -173,7 +191,7 @@ static int submit_all(struct hold *h)
         struct hold_signal *s = &h->signals[i];
         s->hold = h;
         err = heald_prep_signal(&s->op, signos[i], &s->info);
-        if (!err)
+        if (!err && !is_ignored(signos[i]))
             err = heald_submit(h->loop, &s->op, on_signal);
     }
     if (h->options->is_trying)
@@ -212,7 +230,7 @@ static int parse(struct hold *h, struct hold_options *o, int argc, char **argv, 
 
 static int lock_and_run(struct hold *h)
 {
-    struct heald_region_options o = {.size = 1, .heap = 1};
+    struct heald_region_options o = {.size = 1, .heap = 1, .participants = PARTICIPANTS};
     struct heald_object_options mutex = {.type = HEALD_OBJECT_MUTEX};
     struct heald_region *region;
     struct heald_participant *me;

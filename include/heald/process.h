@@ -63,6 +63,7 @@ struct heald_spawn {
     char *const *envp; /* NULL: the caller's environment */
     const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
     int stdio[3];
+    int keep_ignored; /* 1: signals that the caller ignores are ignored in the child, too */
 };
 
 struct heald_child {
@@ -73,9 +74,9 @@ struct heald_child {
 
 /*
  * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program) with nothing left
- * behind. The child has default signal handling and an empty signal mask. May block for as long as
- * the system needs to start it. Thread-safe. Await its end with heald_prep_child(); close the pipes
- * with heald_close().
+ * behind. The child has default signal handling (but see keep_ignored) and an empty signal mask.
+ * May block for as long as the system needs to start it. Thread-safe. Await its end with
+ * heald_prep_child(); close the pipes with heald_close().
  */
 HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child);
 

@@ -43,7 +43,8 @@ enum {
     HEALD_REGION_EXCLUSIVE = 2, /* … and refuse if it is: -EEXIST */
     HEALD_REGION_ANY_OWNER = 4, /* also one that another user made; else -EPERM, but for root's */
     HEALD_REGION_READ_ONLY = 8, /* to look at it: nothing in it can be changed, nobody attached */
-    HEALD_REGION_TEMPORARY = 16 /* the last of all to close it takes its name away */
+    HEALD_REGION_TEMPORARY = 16 /* the last of all to close it takes its name away; one who has it
+                                   by fork(2) counts only while it is attached */
 };
 
 /* All zero is a good choice. Used by whoever makes the region. */

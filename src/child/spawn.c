@@ -82,13 +82,24 @@ static int plan_streams(const struct heald_spawn *spawn, const struct streams *s
     return err;
 }
 
-static int set_signals(posix_spawnattr_t *attr)
+/* All signals that are to have their default in the child. */
+static void fill_defaults(sigset_t *set, int keep_ignored)
+{
+    struct sigaction is;
+
+    sigfillset(set);
+    for (int signo = 1; keep_ignored && signo < NSIG; signo++)
+        if (sigaction(signo, NULL, &is) == 0 && is.sa_handler == SIG_IGN)
+            sigdelset(set, signo);
+}
+
+static int set_signals(posix_spawnattr_t *attr, int keep_ignored)
 {
     sigset_t none, all;
     int err;
 
     sigemptyset(&none);
-    sigfillset(&all);
+    fill_defaults(&all, keep_ignored);
     if ((err = posix_spawnattr_setsigmask(attr, &none)) ||
         (err = posix_spawnattr_setsigdefault(attr, &all)) ||
         (err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
@@ -130,7 +141,7 @@ int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
     if (!err)
         err = plan_streams(spawn, &s, lifted, &actions);
     if (!err)
-        err = set_signals(&attr);
+        err = set_signals(&attr, spawn->keep_ignored);
     if (!err)
         err = start(spawn, &actions, &attr, &pid);
     posix_spawnattr_destroy(&attr);

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,12 +203,24 @@ static int check_named(int fd)
     return st.st_nlink ? 0 : -ESTALE;
 }
 
+/* Was it last used before the machine was started? */
+static bool is_of_another_boot(int fd)
+{
+    uint64_t boot, now = heald_plat_boot();
+
+    return pread(fd, &boot, sizeof boot, offsetof(struct region_head, boot)) == sizeof boot &&
+           now && boot != now;
+}
+
 /* Opens, with the file's lock. -ESTALE: it has lost its name meanwhile. */
 static int open_locked(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
     bool is_alone = heald_plat_file_claim(fd) == 0;
 
     if (!is_alone)
+        heald_plat_file_share(fd);
+    /* One who only asked whether it is used may have had it. */
+    if (!is_alone && is_of_another_boot(fd) && !(is_alone = heald_plat_file_claim(fd) == 0))
         heald_plat_file_share(fd);
     int err = check_named(fd);
     if (!err)

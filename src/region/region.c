@@ -76,9 +76,17 @@ bool region_has_name(int fd, const char *path)
  * not decide that for its parent. */
 static void take_name_away(struct heald_region *region)
 {
-    if (region->local->is_first && heald_plat_file_claim(region->fd) == 0 &&
-        region_has_name(region->fd, region->temporary))
+    bool is_unused = region->local->is_first && heald_plat_file_claim(region->fd) == 0;
+
+    /* A child that has it by fork(2) has the same lock; but it may be attached. */
+    for (unsigned i = 0; is_unused && i < region->slot_count; i++) {
+        uint64_t id = region_id_of(region, &region->slots[i]);
+        is_unused = !id || region_is_gone(region, id);
+    }
+    if (is_unused && region_has_name(region->fd, region->temporary))
         unlink(region->temporary);
+    /* Claimed or not, the lock of that child is as it was. */
+    heald_plat_file_share(region->fd);
 }
 
 int heald_region_close(struct heald_region *region)

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-enum { ROOM = 16 * 1024, PARTICIPANTS_LEAST = 64, PARTICIPANTS_MOST = 4096 };
+enum { ROOM = 16 * 1024, PARTICIPANTS_LEAST = 512, PARTICIPANTS_MOST = 4096 };
 
 static const char object_name[] = "sem";
 

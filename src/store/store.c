@@ -40,9 +40,12 @@ static int roll_back(struct store_visit *v)
 
     if (count > STORE_JOURNAL)
         return -EBADMSG;
-    for (uint64_t i = count; i-- > 0;)
-        if (is_word(v->region, s->changes[i].at))
-            put(v->region, s->changes[i].at, s->changes[i].old);
+    for (uint64_t i = count; i-- > 0;) {
+        struct store_change c = {__atomic_load_n(&s->changes[i].at, __ATOMIC_RELAXED),
+                                 s->changes[i].old};
+        if (is_word(v->region, c.at))
+            put(v->region, c.at, c.old);
+    }
     in_this_order();
     s->change_count = 0;
     in_this_order();

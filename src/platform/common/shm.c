@@ -40,8 +40,11 @@ void heald_plat_draft_end(struct heald_draft *draft)
 
 int heald_plat_reserve(int fd, uint64_t size)
 {
-    int err = posix_fallocate(fd, 0, (off_t)size);
+    int err;
 
+    do
+        err = posix_fallocate(fd, 0, (off_t)size);
+    while (err == EINTR);
     /* A file system that cannot set room aside can at least be asked for the size. */
     if (err == EINVAL || err == EOPNOTSUPP)
         err = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
