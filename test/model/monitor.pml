@@ -1,6 +1,7 @@
 /*
- * test/model/monitor.pml: the steps of src/ipc/monitor.c, upon mutex.pml. What is read inside is
- * read together with the next step: nobody else writes it.
+ * test/model/monitor.pml: the steps of src/ipc/monitor.c, upon mutex.pml. What changes inside only
+ * is read there together with the next step. Cells change from outside as well: every look at one
+ * is a step, but for who looks for his own, which nobody else makes his.
  */
 bool waiting;
 #define DONE_WAITING bell_outer[slot] = UNREAD /* in the step that takes what was waited for */
@@ -34,14 +35,6 @@ inline unlock_and_wake() {
 
 /* monitor_leave() is unlock(). */
 inline monitor_leave_and_tell() {
-#ifdef MUTANT_TELL_OUTSIDE
-    atomic { STEP(take_waiting); tells = waiting; waiting = false }
-    unlock();
-    if
-    :: tells -> count_sequence()
-    :: else
-    fi
-#else
     if
     :: waiting ->
         atomic { STEP(add_to_sequence); change_sequence() }
@@ -49,16 +42,16 @@ inline monitor_leave_and_tell() {
         unlock_and_wake()
     :: else -> unlock()
     fi
-#endif
 }
 
-/* monitor_leave_to_wait(): `h` is the holder to watch; `res` stays busy. */
-inline monitor_leave_to_wait(holder_id) {
+/* monitor_leave_to_wait(): `h` is the one to watch, `holder_id`; `res` stays busy. */
+inline monitor_leave_to_wait() {
     atomic {
         STEP(leave_to_wait);
         waiting = true;
         sequence[ME] = SAME;
-        h = SLOT_OR_NONE(holder_id)
+        h = SLOT_OR_NONE(holder_id);
+        holder_id = NOBODY
     }
     unlock();
     on_sequence = true
@@ -71,6 +64,118 @@ inline monitor_is_gone(id, is) {
     :: else -> is_gone(SLOT_OF(id), GENERATION_OF(id), is)
     fi
 }
+
+/* The permits of a semaphore, the readers of a lock; at most two. */
+#if CELLS > 1
+short cell[CELLS] = { TAKEN_BY, 0 };
+#elif CELLS > 0
+short cell[CELLS] = TAKEN_BY;
+#endif
+
+/*
+ * monitor_claim(): `res` is locked: a cell is the caller's; or busy. From first_of() on; the slots
+ * begin at different cells here, too.
+ */
+#define THIS_CELL cell[(slot + j) % CELLS]
+inline monitor_claim() {
+    res = busy;
+    j = 0;
+    do
+    :: res == busy && j < CELLS ->
+        atomic {
+            STEP(claim_look);
+            go = THIS_CELL == NOBODY;
+            NEXT
+            if
+            :: go ->
+                SAY(claim_swap);
+                if
+                :: THIS_CELL == NOBODY ->
+                    THIS_CELL = MY_ID;
+                    res = locked;
+                    DONE_WAITING
+                :: else
+                fi
+            :: else
+            fi;
+            j++
+        }
+    :: else -> break
+    od;
+    j = 0
+}
+
+/* After that, if `thoroughly`. */
+inline claim_of_the_dead() {
+    j = 0;
+    do
+    :: res == busy && j < CELLS ->
+        atomic { STEP(dead_look); id = cell[j]; is = lives }
+        if
+        :: id != NOBODY -> monitor_is_gone(id, is)
+        :: else
+        fi;
+        if
+        :: is == gone_by ->
+            atomic {
+                STEP(dead_swap);
+                if
+                :: cell[j] == id -> cell[j] = MY_ID; res = locked; DONE_WAITING
+                :: else
+                fi;
+                id = 0
+            }
+        :: else -> id = 0
+        fi;
+        j++
+    :: else -> break
+    od;
+    j = 0
+}
+
+/* monitor_release(): past the last, an error: the caller has none. */
+inline monitor_release() {
+    atomic {
+        STEP(release);
+        j = 0;
+        do
+        :: cell[j] == MY_ID -> break
+        :: else -> j++
+        od;
+        cell[j] = NOBODY;
+        j = 0
+    }
+}
+
+inline monitor_will_wait() {
+#ifndef MUTANT_LOOK_THEN_ANNOUNCE /* there it is monitor_leave_to_wait() that sets it */
+    atomic { STEP(will_wait); waiting = true }
+#else
+    skip
+#endif
+}
+
+/* monitor_tell_if_waiting(), after what is given back with `store`. */
+#define STORE_AND_TELL_IF_WAITING(store) \
+    STORE_FIRST(store); \
+    atomic { STEP(tell_if_waiting); tells = waiting } \
+    STORE_LAST(store); \
+    if \
+    :: tells && IS_TOLD -> tells = false; monitor_enter_now(); monitor_leave_and_tell() \
+    :: else -> tells = false \
+    fi
+#ifdef MUTANT_ASK_BEFORE_STORE
+#define STORE_FIRST(store) skip
+#define STORE_LAST(store) store
+#else
+#define STORE_FIRST(store) store
+#define STORE_LAST(store) skip
+#endif
+#ifdef MUTANT_NO_TELL
+#define IS_TOLD false
+#else
+#define IS_TOLD true
+#endif
 
 #ifdef DEADLINE
 #define HAS_DEADLINE (ME == 0)
@@ -90,8 +195,4 @@ inline block() {
     fi
 }
 
-#ifdef MUTANT_TELL_OUTSIDE
-#define MONITOR_LOCALS LOCALS; byte j; bool on_sequence, tells
-#else
-#define MONITOR_LOCALS LOCALS; byte j; bool on_sequence
-#endif
+#define MONITOR_LOCALS LOCALS; byte j; short id, holder_id; bool on_sequence, tells

@@ -1,12 +1,18 @@
 /*
  * test/model/rwlock_users.pml: the first process writes, the last reads, one between them does
- * either (with TAKEN_AT_FIRST it reads). A reader who is told of a dead writer writes, to mend what
- * he left. With DEADLINE the first gives up at any time; with READ_AGAIN the last reads twice.
+ * either (with TAKEN_AT_FIRST it reads, with WRITERS it writes); with ALL_READ all read. A reader
+ * who is told of a dead writer writes, to mend what he left. With DEADLINE the first gives up at
+ * any time; with READ_AGAIN the last reads twice. With ANOTHER_DIED (0 or PENDING) the first plays
+ * another writer before, who dies with the lock, or looking for readers.
  *
  * Holds: a writer is alone; what a dead writer left is seen by nobody who was not told; none of
  * those who live waits for ever.
  */
 #define FORGET(p) reads[p] = false; writes[p] = false
+#ifndef READERS
+#define READERS 2
+#endif
+#define CELLS READERS
 #define AFTER_WAIT bell_outer[slot] = UNREAD; sequence[ME] = UNREAD
 #include "kernel.pml"
 #include "register.pml"
@@ -23,10 +29,18 @@ bool reads[PROCS], writes[PROCS], dirty, may_be_lost;
 #define READING (reads[0] + reads[1])
 #endif
 
-#ifdef TAKEN_AT_FIRST
-#define IS_FIXED true
+#if defined(ALL_READ)
+#define MAY_READ true
+#define MAY_WRITE false
+#elif defined(WRITERS)
+#define MAY_READ (ME == PROCS - 1)
+#define MAY_WRITE (ME < PROCS - 1)
+#elif defined(TAKEN_AT_FIRST)
+#define MAY_READ (ME > 0)
+#define MAY_WRITE (ME == 0)
 #else
-#define IS_FIXED false
+#define MAY_READ (ME > 0)
+#define MAY_WRITE (ME < PROCS - 1)
 #endif
 
 inline writing() {
@@ -48,9 +62,23 @@ inline writing() {
         :: res == locked
         fi;
         atomic { STEP(written); writes[ME] = false; dirty = res == owner_dead }
-        rw_unlock()
+        give_back_writing()
     fi
 }
+
+#ifdef ANOTHER_DIED
+inline another_dies() {
+    atomic {
+        STEP(another_dies);
+        if
+        :: writer == NOBODY && !LOW(mutex) && (ANOTHER_DIED || cell[0] + cell[1] == 0) ->
+            writer = ID(0, 0) | ANOTHER_DIED; /* nobody here has that generation */
+            dirty = !ANOTHER_DIED
+        :: else
+        fi
+    }
+}
+#endif
 
 inline reading() {
     if
@@ -61,7 +89,7 @@ inline reading() {
     :: res == locked ->
         atomic { STEP(reading); reads[ME] = true; assert(WRITING == 0 && !dirty) }
         atomic { STEP(has_read); reads[ME] = false }
-        rw_unlock();
+        give_back_reading();
         res = locked
     :: res == lost -> assert(may_be_lost)
     :: else
@@ -70,13 +98,17 @@ inline reading() {
 
 active [PROCS] proctype user() {
     MONITOR_LOCALS;
-    short holder_id;
     bool has_it = HAS_IT;
     res = owner_dead;
+#ifdef ANOTHER_DIED
     if
-    :: ME > 0 -> reading()
-    :: ME < PROCS - 1 && !IS_FIXED
-    :: ME == 0 && IS_FIXED
+    :: ME == 0 -> another_dies()
+    :: else
+    fi;
+#endif
+    if
+    :: MAY_READ -> reading()
+    :: MAY_WRITE
     fi;
 #ifdef READ_AGAIN
     if

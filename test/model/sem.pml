@@ -5,84 +5,101 @@
 #ifdef COUNTING
 byte value;
 
-/* take(): inside. */
+/* take_counted(): `res` is locked, or busy. */
 inline take() {
+    res = again;
+    atomic { STEP(take_counted_load); w = value; NEXT take_counted_if_any() }
+    do
+    :: res == again -> atomic { DIE_IF_KILLED; take_counted_if_any() }
+    :: else -> break
+    od;
+    w = 0
+}
+
+inline take_counted_if_any() {
     if
-    :: value -> atomic { STEP(take); value--; DONE_WAITING }
-    :: else -> res = busy
+    :: !w -> res = busy
+    :: else ->
+        SAY(take_counted_cas);
+        if
+        :: value == w -> value = w - 1; res = locked; DONE_WAITING
+        :: else -> w = value
+        fi
     fi
 }
-#define ANOTHER_HOLDER NOBODY
 
-inline sem_give_back() {
-    atomic { STEP(sem_value_up); value++ }
+#define take_of_the_dead() skip
+
+/* another_holder(): of none. */
+inline another_holder() {
+    holder_id = NOBODY
 }
+
+/* add(). */
+inline add() {
+    atomic { STEP(add_load); w = value; NEXT add_if_same() }
+    do
+    :: go -> break
+    :: else -> atomic { DIE_IF_KILLED; add_if_same() }
+    od;
+    w = 0
+}
+
+inline add_if_same() {
+    SAY(add_cas);
+    go = value == w;
+    if
+    :: go -> value = w + 1
+    :: else -> w = value
+    fi
+}
+
+#define GIVE add()
 #else
-#ifndef PERMITS
-#define PERMITS 1
-#endif
-short permit[PERMITS] = TAKEN_BY;
-
-/* monitor_find_free() of the permits: `j` is the place, PERMITS: there is none. */
-inline find_free_permit() {
-    j = 0;
-    do
-    :: j < PERMITS && permit[j] != NOBODY -> j++
-    :: else -> break
-    od;
-    if
-    :: j == PERMITS ->
-        j = 0;
-        do
-        :: j < PERMITS ->
-            monitor_is_gone(permit[j], is);
-            if
-            :: is == gone_by -> break
-            :: else -> j++
-            fi
-        :: else -> break
-        od
-    :: else
-    fi
-}
-
 inline take() {
-    find_free_permit();
-    if
-    :: j < PERMITS -> atomic { STEP(take); permit[j] = MY_ID; DONE_WAITING }
-    :: else -> res = busy
-    fi
+    monitor_claim()
 }
 
-/* another_holder(): the first who is not the caller; he has none here. */
-#define ANOTHER_HOLDER permit[0]
+#define take_of_the_dead() claim_of_the_dead()
 
-inline sem_give_back() {
+/* another_holder(): `holder_id`; the caller has none here. */
+inline another_holder() {
     j = 0;
+    holder_id = NOBODY;
     do
-    :: permit[j] != MY_ID -> j++ /* past the last: the caller has none */
+    :: j < CELLS && holder_id == NOBODY ->
+        atomic { STEP(another_holder); holder_id = cell[j]; j++ }
     :: else -> break
     od;
-    atomic { STEP(give_back); permit[j] = NOBODY }
+    j = 0
 }
+
+#define GIVE monitor_release()
 #endif
 
 /* look(). */
 inline sem_look() {
     on_sequence = false;
-    monitor_enter();
+    take();
     if
-    :: res == locked ->
-        take();
+    :: res == busy ->
+        monitor_enter();
         if
-        :: res == busy -> monitor_leave_to_wait(ANOTHER_HOLDER)
-        :: else -> unlock()
+        :: res == locked ->
+            monitor_will_wait();
+            take();
+            take_of_the_dead();
+            if
+            :: res == busy -> another_holder(); monitor_leave_to_wait()
+            :: else -> unlock()
+            fi
+        :: else
         fi
     :: else
     fi
 }
 
-/* heald_sem_wait(). */
+/* heald_sem_wait(), but that it looks for a permit once more at first. */
 inline sem_wait() {
     do
     :: sem_look();
@@ -95,7 +112,5 @@ inline sem_wait() {
 
 /* heald_sem_post(). */
 inline sem_post() {
-    monitor_enter_now();
-    sem_give_back();
-    monitor_leave_and_tell()
+    STORE_AND_TELL_IF_WAITING(GIVE)
 }

@@ -7,6 +7,12 @@
 #ifdef COUNTING
 #define MAKER (PROCS - 1)
 #define IN_VAIN (!value && killed[MAKER] && (mutex & 31) == 0)
+#define CELLS 0
+#else
+#ifndef PERMITS
+#define PERMITS 1
+#endif
+#define CELLS PERMITS
 #endif
 #ifndef ROUNDS
 #define ROUNDS 1
