@@ -26,7 +26,7 @@ enum {
 };
 
 struct hold_options {
-    bool is_trying, is_quiet;
+    bool is_trying, is_quiet, is_json;
     int64_t timeout_ns;
 };
 
@@ -34,6 +34,8 @@ static const struct option options[] = {
     {"--timeout", OPTION_SECONDS, offsetof(struct hold_options, timeout_ns), 0, 1000000000,
      "SECONDS", "wait no longer (for ever)"},
     {"--try", OPTION_FLAG, offsetof(struct hold_options, is_trying), 0, 0, NULL, "do not wait"},
+    {"--json", OPTION_FLAG, offsetof(struct hold_options, is_json), 0, 0, NULL,
+     "say on standard error what came of it, for programs"},
     {"--quiet", OPTION_FLAG, offsetof(struct hold_options, is_quiet), 0, 0, NULL,
      "do not say why the command was not run"},
     {0},
@@ -85,8 +87,9 @@ struct hold {
     struct hold_signal signals[SIGNALS];
     struct heald_child child;
     struct heald_child_status status;
-    int result; /* the exit status */
-    bool is_over;
+    int result;                       /* the exit status */
+    bool is_over, was_held, was_left; /* was_left: the last holder was killed */
+    int64_t began_ns, held_ns;
 };
 
 static const int signos[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -160,9 +163,12 @@ static void on_held(struct heald_op *op)
     /* It may have been granted in the turn in which a signal came. */
     if (h->is_over)
         return;
-    if (op->result == -EOWNERDEAD)
+    h->was_left = op->result == -EOWNERDEAD;
+    if (h->was_left && !h->options->is_json)
         fprintf(stderr, "heald %s: %s: its last holder was killed\n", h->command->name, h->name);
-    if (op->result >= 0 || op->result == -EOWNERDEAD) {
+    if (op->result >= 0 || h->was_left) {
+        h->was_held = true;
+        h->held_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
         start_command(h);
         return;
     }
@@ -170,7 +176,7 @@ static void on_held(struct heald_op *op)
         finish(h, complain(h, h->name, (int)op->result));
         return;
     }
-    if (!h->options->is_quiet)
+    if (!h->options->is_quiet && !h->options->is_json)
         fprintf(stderr, "heald %s: %s: others hold it\n", h->command->name, h->name);
     finish(h, EXIT_NOT_HELD);
 }
@@ -184,7 +190,7 @@ static bool is_ignored(int signo)
 
 static int submit_all(struct hold *h)
 {
-    int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+    int64_t now = h->began_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
     int err = 0;
 
     for (int i = 0; i < SIGNALS && !err; i++) {
@@ -201,6 +207,18 @@ static int submit_all(struct hold *h)
     return err ? err : heald_submit(h->loop, &h->wait, on_held);
 }
 
+static void print_json(const struct hold *h)
+{
+    int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+    int64_t until = h->was_held ? h->held_ns : now;
+
+    fprintf(stderr,
+            "{\"held\": %s, \"waited_s\": %.6f, \"held_s\": %.6f, \"last_holder_killed\": %s, "
+            "\"status\": %d}\n",
+            h->was_held ? "true" : "false", (double)(until - h->began_ns) / (double)HEALD_SEC,
+            (double)(now - until) / (double)HEALD_SEC, h->was_left ? "true" : "false", h->result);
+}
+
 /* With `wait` prepared: waits, runs the command, and gives back nothing. The exit status. */
 static int hold_and_run(struct hold *h)
 {
@@ -208,7 +226,11 @@ static int hold_and_run(struct hold *h)
 
     if (!err)
         err = heald_loop_run(h->loop);
-    return err < 0 ? complain(h, h->name, err) : h->result;
+    if (err < 0)
+        return complain(h, h->name, err);
+    if (h->options->is_json)
+        print_json(h);
+    return h->result;
 }
 
 /* Fills in `words`, which ends with NULL, behind the arguments that the command itself takes. */
