@@ -245,10 +245,12 @@ char *census_thread(const struct heald_thread_info *thread, char *text, size_t s
     return text;
 }
 
-const struct heald_participant_info *census_person(const struct census_region *r, unsigned slot)
+const struct heald_participant_info *census_holder(const struct census_region *r,
+                                                   const struct heald_object_state *state,
+                                                   unsigned number)
 {
-    for (unsigned i = 0; i < r->person_count; i++)
-        if (r->people[i].slot == slot)
+    for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->person_count; i++)
+        if (r->people[i].slot == state->holders[number])
             return &r->people[i];
     return NULL;
 }

@@ -74,8 +74,10 @@ char *census_mask(char *text);
 /* "1234 (worker)", or with its thread "1234/1240 (worker)"; in `text`, which it returns. */
 char *census_thread(const struct heald_thread_info *thread, char *text, size_t size);
 
-/* The person of a slot; NULL. */
-const struct heald_participant_info *census_person(const struct census_region *r, unsigned slot);
+/* The holder of an object with this number; NULL: it has gone meanwhile, or is not shown. */
+const struct heald_participant_info *census_holder(const struct census_region *r,
+                                                   const struct heald_object_state *state,
+                                                   unsigned number);
 
 /* An address in a process as "program+0x1234", for addr2line(1); "" if it cannot be found. */
 char *census_site(const struct heald_thread_info *thread, uint64_t site, char *text, size_t size);

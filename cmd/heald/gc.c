@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 64, PATH_SIZE = 4096, TEXT_SIZE = 128 };
+enum { PATH_SIZE = 4096, TEXT_SIZE = 128 };
 
 struct gc_options {
     bool is_json, is_deleting;
@@ -33,7 +33,7 @@ const struct command command_gc = {
     .run = run,
     .summary = "Lists shared memory that nobody uses, and removes it.",
     .arguments = "[NAME...]",
-    .arguments_max = NAMES_MAX,
+    .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name, or that of a file of POSIX; without one, all that there are.\n"
@@ -128,7 +128,7 @@ static bool is_meant(const char *const names[], const char *name)
 {
     if (!names[0])
         return true;
-    for (int i = 0; i < NAMES_MAX && names[i]; i++)
+    for (int i = 0; i < CENSUS_NAMES_MAX && names[i]; i++)
         if (strcmp(names[i], name) == 0)
             return true;
     return false;
@@ -157,7 +157,7 @@ static void look_at_all(const struct census *c, const char *const names[],
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[NAMES_MAX] = {NULL};
+    const char *names[CENSUS_NAMES_MAX] = {NULL};
     struct gc_options o = {0};
     struct census c;
     int status = options_parse(command, argc, argv, &o, names);

@@ -43,8 +43,7 @@ static void add_wait(struct graph *g, const struct census_region *r, const struc
 static const struct graph_person *holder(const struct graph *g, const struct graph_wait *w,
                                          unsigned i)
 {
-    const struct heald_participant_info *p =
-        i < HEALD_HOLDERS_SHOWN ? census_person(w->region, w->object->state.holders[i]) : NULL;
+    const struct heald_participant_info *p = census_holder(w->region, &w->object->state, i);
 
     for (unsigned k = 0; p && k < g->count; k++)
         if (is_same(&g->people[k].thread, &p->thread))

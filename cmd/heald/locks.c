@@ -82,8 +82,8 @@ static void print_holders(const struct census_region *r, const struct census_obj
     char text[TEXT_SIZE], site[SITE_SIZE];
 
     printf("    %s", heald_object_condition_name(s->condition));
-    for (unsigned i = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
-        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
         if (!p)
             continue;
         printf("%s%s", i ? ", " : " by ", census_thread(&p->thread, text, sizeof text));
@@ -166,8 +166,8 @@ static void print_lock_json(const struct census_region *r, const struct census_o
     printf(", \"type\": \"%s\", \"offset\": %llu, \"state\": \"%s\", \"holders\": [",
            heald_object_type_name(o->info.type), (unsigned long long)o->info.offset,
            heald_object_condition_name(s->condition));
-    for (unsigned i = 0, n = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
-        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+    for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
         if (!p)
             continue;
         printf("%s{\"pid\": %ld, \"thread\": %llu, \"site\": ", n++ ? ", " : "",

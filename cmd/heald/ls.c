@@ -33,17 +33,12 @@ const struct command command_ls = {
         "somebody waits for it. Nothing is locked or changed.\n",
 };
 
-static const char *plural(unsigned n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static void print_holders(const struct census_region *r, const struct heald_object_state *s)
 {
     char text[TEXT_SIZE];
 
-    for (unsigned i = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
-        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
         if (p)
             printf("%s%s", i ? ", " : "  by ", census_thread(&p->thread, text, sizeof text));
     }
@@ -101,7 +96,7 @@ static void print_text(const struct census *c)
                c->leftovers[i].shown, (long long)c->leftovers[i].size,
                (unsigned)c->leftovers[i].owner);
     if (!c->region_count)
-        printf("no region%s\n", plural(0));
+        printf("no regions\n");
 }
 
 static void print_object_json(const struct census_region *r, const struct census_object *o)
@@ -116,8 +111,8 @@ static void print_object_json(const struct census_region *r, const struct census
     if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER)
         printf(", \"free\": %u, \"most\": %u", s->free, s->most);
     printf(", \"holders\": [");
-    for (unsigned i = 0, n = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
-        const struct heald_participant_info *p = census_person(r, s->holders[i]);
+    for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
         if (p)
             printf("%s{\"pid\": %ld, \"thread\": %llu}", n++ ? ", " : "", (long)p->thread.pid,
                    (unsigned long long)p->thread.thread);

@@ -61,12 +61,10 @@ static int look(struct heald_op *op, struct region_wait *ret_wait)
 static void line_up(struct heald_op *op)
 {
     struct heald_cond *cond = op->u.lock.cond;
-    unsigned flags = HEALD_WAIT_IN_LOOP;
+    unsigned flags = HEALD_WAIT_IN_LOOP | ipc_wait_flags(op->deadline_ns);
 
     if (op->buffer || op_is_foreign(op))
         return;
-    if (op->deadline_ns != HEALD_FOREVER)
-        flags |= HEALD_WAIT_DEADLINE;
     op->buffer = region_line_up(op->u.lock.me, cond ? (void *)cond : op->u.lock.object,
                                 cond ? HEALD_OBJECT_COND : form_of(op)->kind, flags);
 }

@@ -26,14 +26,19 @@ int heald_road_open(struct heald_road *road, struct heald_loop *loop)
     return err;
 }
 
+/* Of others' words. */
+static struct heald_word word_at(const struct heald_wait *wait, unsigned i)
+{
+    return wait->words ? (struct heald_word){wait->words[i].word, wait->words[i].expected}
+                       : wait->few;
+}
+
 unsigned heald_wait_words(const struct heald_wait *wait, struct heald_word ret_words[])
 {
     if (!wait_is_foreign(wait))
         return region_words(&wait->region, ret_words);
-    if (!wait->words)
-        ret_words[0] = wait->few;
-    for (unsigned i = 0; wait->words && i < wait->count; i++)
-        ret_words[i] = (struct heald_word){wait->words[i].word, wait->words[i].expected};
+    for (unsigned i = 0; i < wait->count; i++)
+        ret_words[i] = word_at(wait, i);
     return wait->count;
 }
 
@@ -42,9 +47,7 @@ bool heald_wait_is_over(const struct heald_wait *wait)
     if (!wait_is_foreign(wait))
         return region_is_over(&wait->region);
     for (unsigned i = 0; i < wait->count; i++) {
-        struct heald_word w = wait->few;
-        if (wait->words)
-            w = (struct heald_word){wait->words[i].word, wait->words[i].expected};
+        struct heald_word w = word_at(wait, i);
         /* Acquire: what made it change is seen with it. */
         if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != w.seen)
             return true;

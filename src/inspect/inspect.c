@@ -30,11 +30,6 @@ static uint32_t load32(const uint32_t *word)
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-static unsigned slot_of(uint64_t id)
-{
-    return (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
-}
-
 static bool has_ended(const struct heald_region *region, const struct region_slot *slot)
 {
     struct heald_lifeline *life = (struct heald_lifeline *)(uintptr_t)&slot->life;
@@ -49,7 +44,7 @@ static bool has_ended(const struct heald_region *region, const struct region_slo
 
 static bool lives(const struct heald_region *region, uint64_t id)
 {
-    unsigned index = slot_of(id);
+    unsigned index = region_id_slot(id);
 
     return index < region->slot_count &&
            region_id_of(region, &region->slots[index]) == region_id(id) &&
@@ -65,7 +60,7 @@ static void add_holder(const struct heald_region *region, struct heald_object_st
         return;
     }
     if (s->holder_count < HEALD_HOLDERS_SHOWN)
-        s->holders[s->holder_count] = slot_of(id);
+        s->holders[s->holder_count] = region_id_slot(id);
     s->holder_count++;
 }
 
@@ -247,7 +242,7 @@ int heald_participant_next(const struct heald_region *region, unsigned *cursor,
 
 void heald_region_look(const struct heald_region *region, struct heald_region_info *ret_info)
 {
-    const struct region_head *head = (const struct region_head *)(const void *)region->base;
+    const struct region_head *head = region_head_of(region);
     pid_t pid = (pid_t)head->creator_pid;
     bool is_here = head->creator_pid_space && head->creator_pid_space == region_pid_space(region);
 

@@ -9,6 +9,12 @@
 
 #include "region/region.h"
 
+/* How one waits who waits until then: enum heald_wait_flag. */
+static inline unsigned ipc_wait_flags(int64_t deadline_ns)
+{
+    return deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE;
+}
+
 /* The address in the program that called the function that says this. */
 #define IPC_SITE ((uint64_t)(uintptr_t)__builtin_return_address(0))
 

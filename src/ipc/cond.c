@@ -46,7 +46,7 @@ void ipc_cond_end(struct heald_cond *cond)
 int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
                     struct heald_participant *me, int64_t deadline_ns)
 {
-    unsigned flags = deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE;
+    unsigned flags = ipc_wait_flags(deadline_ns);
     struct region_wait wait;
     int again, err = ipc_cond_begin(cond, mutex, me, &wait);
 

@@ -66,7 +66,7 @@ void monitor_leave_and_tell(struct heald_monitor *m, struct heald_participant *m
 int monitor_leave_to_wait(struct heald_monitor *m, struct heald_participant *me, uint64_t holder,
                           bool several, struct region_wait *ret_wait)
 {
-    __atomic_store_n(&m->waiting, 1, __ATOMIC_SEQ_CST);
+    monitor_will_wait(m);
     /* Relaxed: changed inside only. */
     *ret_wait = (struct region_wait){.me = me,
                                      .word = &m->sequence,
@@ -96,7 +96,7 @@ uint64_t *monitor_find(uint64_t words[], unsigned count, uint64_t id)
 /* Where one begins to look: so that each finds his own cell at once, and no two the same. */
 static unsigned first_of(const struct heald_participant *me, unsigned count)
 {
-    uint32_t slot = (uint32_t)(me->id >> REGION_ID_SHIFT & 0xffff);
+    uint32_t slot = region_id_slot(me->id);
 
     /* Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4), scaled without dividing. */
     return (unsigned)((uint64_t)(slot * UINT32_C(2654435769)) * count >> 32);
@@ -170,7 +170,7 @@ int ipc_give_up(const struct ipc_form *form, void *object, struct heald_particip
 int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
               int64_t deadline_ns)
 {
-    unsigned flags = deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE, place = 0;
+    unsigned flags = ipc_wait_flags(deadline_ns), place = 0;
     struct region_wait wait;
     int64_t memory = 0;
     int err, late = 0;

@@ -22,6 +22,18 @@
 
 enum { IOV_LIMIT = 1024 };
 
+/* Begins a prep of that kind: 0; -EBUSY; -EINVAL: its arguments are not valid, and it has none. */
+static int prep_kind(struct heald_op *op, enum op_kind kind, bool is_valid)
+{
+    int err = op_prepare(op);
+
+    if (!err && !is_valid)
+        err = -EINVAL;
+    if (!err)
+        op->kind = (uint8_t)kind;
+    return err;
+}
+
 static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
                    int64_t off)
 {
@@ -226,13 +238,10 @@ int heald_prep_fsync(struct heald_op *op, int fd, int data_only)
 static int prep_map(struct heald_op *op, enum op_kind kind, struct heald_map *map, size_t offset,
                     size_t size)
 {
-    int err = op_prepare(op);
+    int err = prep_kind(op, kind, map);
 
     if (err)
         return err;
-    if (!map)
-        return -EINVAL;
-    op->kind = (uint8_t)kind;
     op->u.map.map = map;
     op->u.map.offset = offset;
     op->u.map.size = size;
@@ -253,12 +262,9 @@ int heald_prep_map_prefault(struct heald_op *op, struct heald_map *map, size_t o
 
 static int prep_path(struct heald_op *op, enum op_kind kind, int dirfd, const char *path, int flags)
 {
-    int err = op_prepare(op);
+    int err = prep_kind(op, kind, path && (kind != OP_OPEN_BENEATH || dirfd >= 0));
     if (err)
         return err;
-    if (!path || (kind == OP_OPEN_BENEATH && dirfd < 0))
-        return -EINVAL;
-    op->kind = (uint8_t)kind;
     op->u.path.dirfd = dirfd;
     op->u.path.flags = flags;
     op->u.path.path = path;
@@ -339,12 +345,9 @@ int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_
 
 int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *ret_status)
 {
-    int err = op_prepare(op);
+    int err = prep_kind(op, OP_CHILD, pid > 0);
     if (err)
         return err;
-    if (pid <= 0)
-        return -EINVAL;
-    op->kind = OP_CHILD;
     op->u.child.fd = -1;
     op->u.child.pid = pid;
     op->u.child.ret = ret_status;
@@ -354,13 +357,10 @@ int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *
 static int prep_lock(struct heald_op *op, enum op_kind kind, void *object,
                      struct heald_participant *me)
 {
-    int err = op_prepare(op);
+    int err = prep_kind(op, kind, object && me);
 
     if (err)
         return err;
-    if (!object || !me)
-        return -EINVAL;
-    op->kind = (uint8_t)kind;
     op->u.lock.object = object;
     op->u.lock.me = me;
     op->u.lock.cond = NULL;
@@ -414,13 +414,10 @@ int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
 
 static int prep_foreign(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
 {
-    int err = op_prepare(op);
+    int err = prep_kind(op, kind, object);
 
     if (err)
         return err;
-    if (!object)
-        return -EINVAL;
-    op->kind = (uint8_t)kind;
     op->u.foreign.object = object;
     op->u.foreign.expected = expected;
     return 0;

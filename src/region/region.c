@@ -103,11 +103,6 @@ int heald_region_close(struct heald_region *region)
     return 0;
 }
 
-static struct region_head *head_of(const struct heald_region *region)
-{
-    return (struct region_head *)(void *)region->base;
-}
-
 int region_grow(struct heald_region *region, uint64_t size)
 {
     if (size > region->most_size)
@@ -115,7 +110,7 @@ int region_grow(struct heald_region *region, uint64_t size)
     int err = heald_plat_reserve(region->fd, size);
     if (!err)
         /* Release: pairs with region_size(): what is within it is there. */
-        __atomic_store_n(&head_of(region)->size, size, __ATOMIC_RELEASE);
+        __atomic_store_n(&region_head_of(region)->size, size, __ATOMIC_RELEASE);
     return err;
 }
 
@@ -157,7 +152,7 @@ void heald_region_stats(struct heald_region *region, struct heald_region_stats *
 {
     *ret_stats = (struct heald_region_stats){
         .most = region->slot_count,
-        .deaths = __atomic_load_n(&head_of(region)->deaths, __ATOMIC_RELAXED),
+        .deaths = __atomic_load_n(&region_head_of(region)->deaths, __ATOMIC_RELAXED),
         .size = region_size(region),
         .size_most = region->most_size,
     };

@@ -67,6 +67,12 @@ static inline uint64_t region_id(uint64_t word)
     return word & ~(uint64_t)REGION_ID_FLAGS;
 }
 
+/* The slot of an id; of 0, which is nobody, none that there is. */
+static inline unsigned region_id_slot(uint64_t id)
+{
+    return (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
+}
+
 /* The half of a word that changes with its holder and its flags. */
 static inline uint32_t *region_half(uint64_t *word)
 {
@@ -91,12 +97,16 @@ bool region_has_name(int fd, const char *path);
  * attached then are gone. */
 void region_start_anew(struct heald_region *region);
 
+static inline struct region_head *region_head_of(const struct heald_region *region)
+{
+    return (struct region_head *)(void *)region->base;
+}
+
 /* How far it reaches now. */
 static inline uint64_t region_size(const struct heald_region *region)
 {
-    const struct region_head *head = (const struct region_head *)(const void *)region->base;
     /* Acquire: pairs with region_grow(). */
-    uint64_t size = __atomic_load_n(&head->size, __ATOMIC_ACQUIRE);
+    uint64_t size = __atomic_load_n(&region_head_of(region)->size, __ATOMIC_ACQUIRE);
 
     return size < region->most_size ? size : region->most_size;
 }

@@ -58,7 +58,7 @@ static bool move_on(struct heald_region *region, struct region_slot *slot, uint3
 /* The slot of an id; NULL: there is none. */
 static struct region_slot *slot_of(const struct heald_region *region, uint64_t id)
 {
-    unsigned index = (unsigned)(id >> REGION_ID_SHIFT & 0xffff) - 1;
+    unsigned index = region_id_slot(id);
     return index < region->slot_count ? &region->slots[index] : NULL;
 }
 
@@ -82,7 +82,7 @@ uint64_t region_id_of(const struct heald_region *region, const struct region_slo
 /* The holder has died. True: the caller is the one who settled it. */
 static bool settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
-    struct region_head *head = (struct region_head *)(void *)region->base;
+    struct region_head *head = region_head_of(region);
     bool settled = move_on(region, slot, generation);
 
     if (settled)
@@ -292,7 +292,7 @@ void heald_detach(struct heald_participant *me)
 
 void region_start_anew(struct heald_region *region)
 {
-    struct region_head *head = (struct region_head *)(void *)region->base;
+    struct region_head *head = region_head_of(region);
     uint64_t boot = heald_plat_boot();
 
     if (!boot || head->boot == boot)

@@ -399,18 +399,26 @@ HEALD_CASE(once)
     close_region(loop);
 }
 
-HEALD_CASE(a_participant_that_leaves_before_its_op)
+/* Detaches while an op waits for the mutex of another, who is returned. */
+static struct heald_participant *leave_before_the_op(struct heald_loop *loop, struct probe *p)
 {
-    struct heald_loop *loop = loop_on(_i);
     struct heald_participant *other;
-    struct probe p = {0};
 
     open_region();
     ck_assert_int_eq(heald_attach(here.region, &other), 0);
     ck_assert_int_eq(heald_mutex_lock(&here.shared->mutex, other, 0), 0);
-    prep(&p);
-    probe_start(loop, &p);
+    prep(p);
+    probe_start(loop, p);
     heald_detach(here.me);
+    return other;
+}
+
+HEALD_CASE(a_participant_that_leaves_before_its_op)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    struct heald_participant *other = leave_before_the_op(loop, &p);
+
     heald_mutex_unlock(&here.shared->mutex, other);
     heald_detach(other);
     ck_assert_int_eq(heald_region_close(here.region), -EBUSY);
@@ -422,15 +430,10 @@ HEALD_CASE(a_participant_that_leaves_before_its_op)
 HEALD_CASE(the_op_of_one_who_left_is_not_his_successors)
 {
     struct heald_loop *loop = loop_on(_i);
-    struct heald_participant *other, *successor;
+    struct heald_participant *successor;
     struct probe p = {0};
+    struct heald_participant *other = leave_before_the_op(loop, &p);
 
-    open_region();
-    ck_assert_int_eq(heald_attach(here.region, &other), 0);
-    ck_assert_int_eq(heald_mutex_lock(&here.shared->mutex, other, 0), 0);
-    prep(&p);
-    probe_start(loop, &p);
-    heald_detach(here.me);
     ck_assert_int_eq(heald_attach(here.region, &successor), 0);
     ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, other), 0);
     ck_assert_int_eq(probe_end(&p), -ESTALE);

@@ -163,16 +163,7 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
  * that is no wrong byte. */
 static struct fixture open_region(void)
 {
-    struct heald_region_options o = {.size = sizeof(struct shared)};
-    struct fixture f = {0};
-    char name[64];
-
-    snprintf(name, sizeof name, "/heald-hostile-%ld", (long)getpid());
-    ck_assert_int_eq(heald_region_open(&f.region, name, HEALD_REGION_CREATE, &o), 0);
-    ck_assert_int_eq(heald_region_unlink(name), 0);
-    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
-    f.data = heald_region_data(f.region);
-    return f;
+    return fixture_open_with(&(struct heald_region_options){.size = sizeof(struct shared)});
 }
 
 static void set_up(const struct kind *kind, struct shared *s)

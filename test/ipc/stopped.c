@@ -24,16 +24,8 @@ static void skip_on_portable(void)
 
 static struct fixture open_region(void)
 {
-    struct heald_region_options o = {.participants = 4, .size = sizeof(struct shared)};
-    struct fixture f = {0};
-    char name[64];
-
-    snprintf(name, sizeof name, "/heald-stopped-%ld", (long)getpid());
-    ck_assert_int_eq(heald_region_open(&f.region, name, HEALD_REGION_CREATE, &o), 0);
-    ck_assert_int_eq(heald_region_unlink(name), 0);
-    ck_assert_int_eq(heald_attach(f.region, &f.me), 0);
-    f.data = heald_region_data(f.region);
-    return f;
+    return fixture_open_with(
+        &(struct heald_region_options){.participants = 4, .size = sizeof(struct shared)});
 }
 
 /* Locks what a dead one may have left. */

@@ -13,16 +13,10 @@
 #include "platform/foreign.h"
 
 #include "platform/lifeline.h"
+#include "platform/shm.h"
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static uint32_t my_id(void)
-{
-    return (uint32_t)syscall(SYS_gettid);
-}
 
 /* The index of the word in a mutex; -1: it was not found. */
 static int probe(void)
@@ -35,7 +29,8 @@ static int probe(void)
         return -1;
     const uint32_t *words = (const uint32_t *)(const void *)&own.mutex;
     for (int i = 0; i < PLACES && place < 0; i++)
-        if ((__atomic_load_n(&words[i], __ATOMIC_RELAXED) & FUTEX_TID_MASK) == my_id())
+        if ((__atomic_load_n(&words[i], __ATOMIC_RELAXED) & FUTEX_TID_MASK) ==
+            heald_plat_thread_id())
             place = i;
     pthread_mutex_unlock(&own.mutex);
     pthread_mutex_destroy(&own.mutex);
@@ -69,7 +64,7 @@ bool heald_plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
 bool heald_plat_mutex_is_mine(const uint32_t *word)
 {
     /* Relaxed: only the caller can have made it his own. */
-    return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == my_id();
+    return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == heald_plat_thread_id();
 }
 
 void heald_plat_mutex_mark(uint32_t *word)
