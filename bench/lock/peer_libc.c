@@ -3,17 +3,16 @@
  * event loop could wait for: what wakes is an eventfd, awaited with epoll.
  */
 #define _GNU_SOURCE 1
-#include "lock.h"
+#include "robust.h"
 
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 struct shared {
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex; /* first: robust.h */
     int bell;
     char apart[128];
     sem_t permits;
@@ -22,43 +21,10 @@ struct shared {
 
 static void *peer_open(void)
 {
-    struct shared *s =
-        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pthread_mutexattr_t attr;
+    struct shared *s = robust_open(sizeof *s);
 
-    if (s == MAP_FAILED)
-        bench_die("mmap", errno);
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    pthread_mutex_init(&s->mutex, &attr);
     s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return s;
-}
-
-static void peer_attach(void *shared)
-{
-    (void)shared;
-}
-
-static void peer_lock(void *shared)
-{
-    pthread_mutex_lock(&((struct shared *)shared)->mutex);
-}
-
-static void peer_unlock(void *shared)
-{
-    pthread_mutex_unlock(&((struct shared *)shared)->mutex);
-}
-
-static void peer_rounds(void *shared, long count)
-{
-    struct shared *s = shared;
-
-    for (long i = 0; i < count; i++) {
-        pthread_mutex_lock(&s->mutex);
-        pthread_mutex_unlock(&s->mutex);
-    }
 }
 
 /* Neither knows who has it. */
@@ -115,22 +81,12 @@ static void peer_listen(void *shared, void (*woken)(void *ctx), void *ctx, long 
     close(epoll);
 }
 
-static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
-{
-    struct shared *s = shared;
-
-    if (pthread_mutex_lock(&s->mutex) != EOWNERDEAD)
-        bench_die("pthread_mutex_lock", 0);
-    told(ctx);
-    pthread_mutex_consistent(&s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-}
-
 int main(void)
 {
-    const struct lock_peer peer = {"libc",       peer_open,  peer_attach, peer_rounds,  peer_lock,
-                                   peer_unlock,  peer_ring,  peer_listen, peer_inherit, NULL,
-                                   peer_permits, peer_reads, peer_sizes};
+    const struct lock_peer peer = {"libc",         peer_open,     robust_attach, robust_rounds,
+                                   robust_lock,    robust_unlock, peer_ring,     peer_listen,
+                                   robust_inherit, NULL,          peer_permits,  peer_reads,
+                                   peer_sizes};
 
     return lock_main(&peer);
 }

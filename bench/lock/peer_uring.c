@@ -3,59 +3,25 @@
  * a futex entry of an io_uring, set up as heald's is.
  */
 #define _GNU_SOURCE 1
-#include "lock.h"
+#include "robust.h"
 
 #include <liburing.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FUTEX_WAIT_ENTRY = 51, FUTEX_SIZE_U32 = 2, ENTRIES = 8 };
 
 struct shared {
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex; /* first: robust.h */
     uint32_t rings;
 };
 
 static void *peer_open(void)
 {
-    struct shared *s =
-        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pthread_mutexattr_t attr;
-
-    if (s == MAP_FAILED)
-        bench_die("mmap", errno);
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    pthread_mutex_init(&s->mutex, &attr);
-    return s;
-}
-
-static void peer_attach(void *shared)
-{
-    (void)shared;
-}
-
-static void peer_lock(void *shared)
-{
-    pthread_mutex_lock(&((struct shared *)shared)->mutex);
-}
-
-static void peer_unlock(void *shared)
-{
-    pthread_mutex_unlock(&((struct shared *)shared)->mutex);
-}
-
-static void peer_rounds(void *shared, long count)
-{
-    for (long i = 0; i < count; i++) {
-        peer_lock(shared);
-        peer_unlock(shared);
-    }
+    return robust_open(sizeof(struct shared));
 }
 
 static void peer_ring(void *shared)
@@ -117,22 +83,12 @@ static void peer_listen(void *shared, void (*woken)(void *ctx), void *ctx, long 
     io_uring_queue_exit(&ring);
 }
 
-static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
-{
-    struct shared *s = shared;
-
-    if (pthread_mutex_lock(&s->mutex) != EOWNERDEAD)
-        bench_die("pthread_mutex_lock", 0);
-    told(ctx);
-    pthread_mutex_consistent(&s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-}
-
 int main(void)
 {
-    const struct lock_peer peer = {"uring",     peer_open, peer_attach, peer_rounds,  peer_lock,
-                                   peer_unlock, peer_ring, peer_listen, peer_inherit, NULL,
-                                   NULL,        NULL,      NULL};
+    const struct lock_peer peer = {
+        "uring",       peer_open, robust_attach, robust_rounds,  robust_lock,
+        robust_unlock, peer_ring, peer_listen,   robust_inherit, NULL,
+        NULL,          NULL,      NULL};
 
     return lock_main(&peer);
 }

@@ -150,7 +150,7 @@ int heald_object_open(struct heald_participant *me, const char *name,
 {
     struct store_visit v;
     size_t size = options ? options->size : 0;
-    void *object;
+    void *object = NULL;
     int made, err = options ? enter(&v, me, name, options->type, &size) : -EINVAL;
 
     if (err)
@@ -168,7 +168,7 @@ int heald_object_find(struct heald_participant *me, const char *name, enum heald
                       size_t size, void **ret_object)
 {
     struct store_visit v;
-    void *object;
+    void *object = NULL;
     int err = enter(&v, me, name, type, &size);
 
     if (err)
