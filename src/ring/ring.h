@@ -44,6 +44,12 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
  */
 int heald_ring_bell(struct heald_ring *r, bool drain);
 
+/*
+ * Makes the calling thread the owner, lets it use the ring without its descriptor, and closes that;
+ * a child of fork(2) does not get the ring's memory. No bell afterwards. 0 or -errno.
+ */
+int heald_ring_hide(struct heald_ring *r);
+
 /* Hands over what the kernel does not know of yet, and does not wait. 0 or -errno. */
 int heald_ring_flush(struct heald_ring *r);
 

@@ -1,0 +1,110 @@
+/*
+ * aio/cancel.c: aio_cancel(3): asked by any thread, decided by the I/O thread, which alone knows
+ * what has started.
+ *
+ * What waits for its turn ends at once. What the road has is asked to end, and the call waits until
+ * both the answer and, where it is "yes", the end itself are there: so the answer is settled when
+ * it is given. A write to a stream that has started may have moved bytes: it goes on. An answer may
+ * come after the end it is about; the request's record is kept for it.
+ */
+#include "aio/road.h"
+#include "platform/descriptor.h"
+#include "platform/futex.h"
+
+#include <errno.h>
+
+void aio_ask_answer(struct aio_ask *ask)
+{
+    int answer = ask->running ? AIO_NOTCANCELED : ask->canceled ? AIO_CANCELED : AIO_ALLDONE;
+
+    /* Release: pairs with aio_ask_wait(). Who waits may be gone by the time of the wake. */
+    __atomic_store_n(&ask->answer, 1 + (uint32_t)answer, __ATOMIC_RELEASE);
+    heald_plat_word_wake(&ask->answer);
+}
+
+void aio_ask_part(struct aio_ask *ask)
+{
+    if (--ask->open == 0)
+        aio_ask_answer(ask);
+}
+
+static bool is_meant(const struct aio_ask *ask, const struct aio_request *r)
+{
+    return !ask->cb || ask->cb == r->cb;
+}
+
+static void end_waiting(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    struct aio_ask *ask = ctx;
+
+    if (!is_meant(ask, r) || r->state != AIO_WAITING)
+        return;
+    ask->canceled = true;
+    aio_finish(s, r, -ECANCELED);
+}
+
+static int end_one(struct aio_service *s, struct aio_request *r)
+{
+    if (r->cancel || (r->ordered && r->op.kind == OP_WRITE))
+        return -EALREADY;
+    return s->road->cancel(s, r);
+}
+
+static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    struct aio_ask *ask = ctx;
+
+    if (!is_meant(ask, r) || r->state != AIO_STARTED)
+        return;
+    int got = end_one(s, r);
+    if (got == 1) {
+        ask->canceled = true;
+        aio_finish(s, r, -ECANCELED);
+    } else if (got == 0) {
+        r->cancel = ask;
+        r->told.holds++;
+        ask->open++;
+    } else {
+        ask->running = true;
+    }
+}
+
+void aio_cancel_all(struct aio_service *s, struct aio_ask *ask)
+{
+    ask->open = 1;
+    /* First what waits: the end of one that has started would start it. */
+    aio_each(s, ask->first, end_waiting, ask);
+    aio_each(s, ask->first, end_started, ask);
+    aio_ask_part(ask);
+}
+
+void aio_cancel_answer(struct aio_service *s, struct aio_request *r, bool canceled)
+{
+    struct aio_ask *ask = r->cancel;
+
+    if (r->state != AIO_DECIDED && canceled) {
+        r->ending = true; /* aio_finish() says so */
+    } else {
+        ask->running |= r->state != AIO_DECIDED;
+        r->cancel = NULL;
+        aio_ask_part(ask);
+    }
+    aio_release(s->process, &r->told);
+}
+
+int aio_ask_cancel(int fd, struct aiocb *cb)
+{
+    struct aio_process *p = aio_process_if_any();
+    struct heald_descriptor d;
+    struct aio_ask ask = {.first = fd, .last = fd, .cb = cb};
+
+    if (heald_plat_descriptor_flags(fd, &d) < 0)
+        return -EBADF;
+    if (cb && cb->aio_fildes != fd)
+        return -EINVAL;
+    if ((cb && !aio_in_progress(cb)) || !p ||
+        !__atomic_load_n(&p->all_unfinished, __ATOMIC_RELAXED))
+        return AIO_ALLDONE;
+    aio_service_push(p, &ask.head, AIO_CANCEL);
+    return (int)aio_ask_wait(&ask) - 1;
+}

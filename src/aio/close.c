@@ -1,0 +1,122 @@
+/*
+ * aio/close.c: close(2) and its kin, because a number that is closed may mean another file at once,
+ * while a request still waits for its turn under it. They are put before the C library's: if
+ * anything is unfinished on that number the I/O thread is asked to let go of it first (settle, see
+ * order.c), and then the C library's call is made. In a program without requests that is one load.
+ *
+ * close(2) is safe in signal handlers and stays so: asking takes no lock. What a raw system call or
+ * the C library itself closes (fclose(3)) is not seen; such a request may find another file.
+ */
+#include "aio/request.h"
+#include "platform/descriptor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int close(int fd);
+EXPORT int dup2(int from, int to);
+EXPORT int dup3(int from, int to, int flags);
+EXPORT int close_range(unsigned first, unsigned last, int flags);
+EXPORT void closefrom(int first);
+
+/* Hints: a request of this thread's, or of one that this one has heard of, is counted. */
+static bool is_concerned(struct aio_process *p, int first, int last)
+{
+    if (!p || first < 0)
+        return false;
+    if (first == last)
+        return __atomic_load_n(&p->unfinished[(unsigned)first % AIO_NUMBERS], __ATOMIC_RELAXED);
+    return __atomic_load_n(&p->all_unfinished, __ATOMIC_RELAXED);
+}
+
+static void settle(int first, int last)
+{
+    struct aio_process *p = aio_process_if_any();
+    struct aio_ask ask = {.first = first, .last = last};
+
+    if (!is_concerned(p, first, last))
+        return;
+    int saved = errno;
+    aio_service_push(p, &ask.head, AIO_SETTLE);
+    aio_ask_wait(&ask);
+    errno = saved;
+}
+
+/* Is it the library's own? A program that closes all it does not know must not close that. */
+static bool is_ours(int fd)
+{
+    struct aio_process *p = aio_process_if_any();
+    return p && fd >= 0 && __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE) == fd + 1;
+}
+
+static int refuse(int err)
+{
+    errno = err;
+    return -1;
+}
+
+int close(int fd)
+{
+    if (is_ours(fd))
+        return refuse(EBADF);
+    settle(fd, fd);
+    return heald_plat_libc_close(fd);
+}
+
+int dup2(int from, int to)
+{
+    if (is_ours(to))
+        return refuse(EBUSY);
+    if (from != to)
+        settle(to, to);
+    return heald_plat_libc_dup2(from, to);
+}
+
+int dup3(int from, int to, int flags)
+{
+    if (is_ours(to))
+        return refuse(EBUSY);
+    settle(to, to);
+    return heald_plat_dup3(from, to, flags);
+}
+
+/* All but the library's own. */
+static int close_around(unsigned first, unsigned last, int flags)
+{
+    struct aio_process *p = aio_process_if_any();
+    unsigned bell = p ? (unsigned)__atomic_load_n(&p->bell, __ATOMIC_ACQUIRE) - 1 : UINT_MAX;
+
+    if (bell == UINT_MAX || bell < first || bell > last)
+        return heald_plat_close_range(first, last, flags);
+    if (first < bell && heald_plat_close_range(first, bell - 1, flags) < 0)
+        return -1;
+    return bell < last ? heald_plat_close_range(bell + 1, last, flags) : 0;
+}
+
+static int as_number(unsigned fd)
+{
+    return fd > INT_MAX ? INT_MAX : (int)fd;
+}
+
+int close_range(unsigned first, unsigned last, int flags)
+{
+    /* With a flag it closes nothing here and now, or not in this process's table. */
+    if (!flags && first <= last)
+        settle(as_number(first), as_number(last));
+    return close_around(first, last, flags);
+}
+
+void closefrom(int first)
+{
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+
+    settle((int)from, INT_MAX);
+    if (close_around(from, UINT_MAX, 0) == 0)
+        return;
+    for (unsigned fd = (unsigned)sysconf(_SC_OPEN_MAX); fd-- > from;)
+        if (!is_ours((int)fd))
+            heald_plat_libc_close((int)fd);
+}

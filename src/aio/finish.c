@@ -1,0 +1,131 @@
+/*
+ * aio/finish.c: the end of a request: does it go on after all, what does the block say, who is
+ * told. The I/O thread, but for aio_publish() and aio_group_part().
+ *
+ * Argument. The block's value is stored before its error, with release, and who reads an error
+ * other than EINPROGRESS (acquire) sees the value. After that store the block is not touched: its
+ * owner may free it. Only then the notice goes out, and the sleepers look again (wait.c); what is
+ * needed for both was copied when the request was made. A list is one count: of its requests and
+ * the call itself; who takes the last one off tells, so its event comes once, after all.
+ */
+#include "aio/road.h"
+#include "op/op.h"
+#include "platform/futex.h"
+
+static void publish(struct aiocb *cb, ssize_t value, int error)
+{
+    cb->__return_value = value;
+    /* Release: pairs with the acquire in aio_in_progress() and aio_error(). */
+    __atomic_store_n(&cb->__error_code, error, __ATOMIC_RELEASE);
+}
+
+void aio_publish(struct aiocb *cb, int64_t result)
+{
+    publish(cb, result < 0 ? -1 : (ssize_t)result, result < 0 ? (int)-result : 0);
+}
+
+bool aio_group_part(struct aio_process *p, struct aio_group *g, bool failed)
+{
+    bool waited = g->waited;
+
+    /* Relaxed: the count that follows releases it. */
+    if (failed)
+        __atomic_store_n(&g->failed, 1, __ATOMIC_RELAXED);
+    /* Both ways: pairs with itself, and with the call that waits. */
+    uint32_t left = __atomic_sub_fetch(&g->left, 1, __ATOMIC_ACQ_REL);
+    if (left == 1 && waited)
+        heald_plat_word_wake(&g->left); /* g may be another's already: then one looks in vain */
+    if (left == 0 && (waited || aio_notice_silent(&g->told.notice)))
+        aio_record_free(p, g);
+    else if (left == 0)
+        return true;
+    return false;
+}
+
+void aio_release(struct aio_process *p, struct aio_told *t)
+{
+    if (--t->holds == 0)
+        aio_record_free(p, t);
+}
+
+/* Tells now, or later; the record goes when that is done. */
+static void tell(struct aio_service *s, struct aio_told *t)
+{
+    if (aio_notice_silent(&t->notice) ||
+        (list_empty(&s->late) && aio_notice_tell(s->sys, &t->notice) == 0))
+        aio_release(s->process, t);
+    else
+        list_push(&s->late, &t->head.link);
+}
+
+/* Calls that wait for this end. */
+static void answer_asks(struct aio_request *r, int64_t result)
+{
+    if (r->settle)
+        r->settle->open--;
+    r->settle = NULL;
+    if (r->cancel && result == -ECANCELED)
+        r->cancel->canceled = true;
+    if (r->cancel && r->ending)
+        aio_ask_part(r->cancel);
+}
+
+void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result)
+{
+    struct aio_process *p = s->process;
+    struct aio_group *group = r->group;
+    uint32_t *count = &p->unfinished[(unsigned)r->counted % AIO_NUMBERS];
+
+    aio_leave(s, r);
+    r->state = AIO_DECIDED;
+    s->live--;
+    s->touched |= aio_word_of(r->cb);
+    aio_publish(r->cb, result);
+    /* Relaxed: a hint, see close.c. */
+    __atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&p->all_unfinished, 1, __ATOMIC_RELAXED);
+    answer_asks(r, result);
+    tell(s, &r->told);
+    if (group && aio_group_part(p, group, result < 0))
+        tell(s, &group->told);
+}
+
+/* A write that has not moved all, where write(2) would have gone on. */
+static bool goes_on(struct aio_request *r, int64_t result)
+{
+    if (r->op.kind != OP_WRITE || !r->ordered || !r->waits || result <= 0 ||
+        result >= r->op.u.rw.len)
+        return false;
+    r->moved += (uint32_t)result;
+    r->op.u.rw.buf = (char *)r->op.u.rw.buf + result;
+    r->op.u.rw.len -= (uint32_t)result;
+    return true;
+}
+
+/* What no program shall see: it is tried again. */
+static bool try_again(struct aio_request *r, int64_t result)
+{
+    if (result == -EINTR)
+        return true;
+    /* A file that cannot seek after all; RWF_NOWAIT that is not known there. */
+    if (result == -ESPIPE && r->op.kind != OP_FSYNC && r->op.u.rw.off >= 0) {
+        r->op.u.rw.off = -1;
+        return true;
+    }
+    if (result == -EOPNOTSUPP && !r->waits && !r->moved) {
+        r->waits = true;
+        return true;
+    }
+    return false;
+}
+
+void aio_done(struct aio_service *s, struct aio_request *r, int64_t result)
+{
+    if (goes_on(r, result) || try_again(r, result)) {
+        s->road->start(s, r);
+        return;
+    }
+    if (r->moved)
+        result = result < 0 ? r->moved : result + r->moved;
+    aio_finish(s, r, result);
+}

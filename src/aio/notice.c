@@ -1,0 +1,102 @@
+/*
+ * aio/notice.c: telling of an end: a queued signal, or a thread that calls a function. What to tell
+ * is copied when the request is made; it is told on the I/O thread.
+ *
+ * As in glibc an unknown kind of notice and a signal 0, which is what a zeroed block asks for, are
+ * silence, and a signal that does not exist is one that nobody hears.
+ */
+#include "aio/request.h"
+#include "platform/attr.h"
+
+#include <errno.h>
+
+static int copy_call(struct aio_process *p, struct aio_notice *to, const struct sigevent *from)
+{
+    const pthread_attr_t *attr = from->sigev_notify_attributes;
+    struct aio_call *call = aio_record_new(p);
+
+    if (!call)
+        return -EAGAIN;
+    call->process = p;
+    call->function = from->sigev_notify_function;
+    call->value = from->sigev_value;
+    if (attr && heald_plat_attr_copy(&call->attr, attr) < 0) {
+        aio_record_free(p, call);
+        return -EAGAIN;
+    }
+    call->has_attr = attr;
+    to->call = call;
+    return 0;
+}
+
+bool aio_sigevent_silent(const struct sigevent *ev)
+{
+    if (ev->sigev_notify == SIGEV_THREAD)
+        return !ev->sigev_notify_function;
+    return (ev->sigev_notify != SIGEV_SIGNAL && ev->sigev_notify != SIGEV_THREAD_ID) ||
+           !ev->sigev_signo;
+}
+
+int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct sigevent *from)
+{
+    if (aio_sigevent_silent(from)) {
+        to->how = SIGEV_NONE;
+        return 0;
+    }
+    to->how = from->sigev_notify;
+    if (to->how == SIGEV_THREAD)
+        return copy_call(p, to, from);
+    if (to->how == SIGEV_THREAD_ID)
+        to->thread = heald_plat_sigevent_thread(from);
+    to->signo = from->sigev_signo;
+    to->value = from->sigev_value;
+    return 0;
+}
+
+void aio_notice_drop(struct aio_process *p, struct aio_notice *n)
+{
+    if (n->how != SIGEV_THREAD)
+        return;
+    if (n->call->has_attr)
+        pthread_attr_destroy(&n->call->attr);
+    aio_record_free(p, n->call);
+}
+
+static void *call_main(void *arg)
+{
+    struct aio_call *call = arg;
+    void (*function)(union sigval) = call->function;
+    union sigval value = call->value;
+
+    if (call->has_attr)
+        pthread_attr_destroy(&call->attr);
+    aio_record_free(call->process, call);
+    heald_plat_thread_unblock();
+    function(value);
+    return NULL;
+}
+
+/* Attributes that cannot be had (a priority, say) are no reason not to call. */
+static int start_call(struct aio_call *call)
+{
+    int err = -EINVAL;
+
+    if (call->has_attr)
+        err = heald_plat_thread_detached(&call->attr, call_main, call);
+    if (err && err != -EAGAIN && err != -ENOMEM)
+        err = heald_plat_thread_detached(NULL, call_main, call);
+    return err;
+}
+
+int aio_notice_tell(const struct heald_sys *sys, struct aio_notice *n)
+{
+    int err = 0;
+
+    if (n->how == SIGEV_THREAD)
+        err = start_call(n->call);
+    else if (n->how == SIGEV_THREAD_ID)
+        err = heald_plat_signal_thread(n->thread, n->signo, n->value.sival_ptr);
+    else
+        err = sys->signal_queue(n->signo, n->value.sival_ptr);
+    return err == -EAGAIN || err == -ENOMEM ? -EAGAIN : 0;
+}

@@ -1,0 +1,232 @@
+/*
+ * aio/order.c: the files that requests are for, and whose turn it is. The I/O thread alone.
+ *
+ * A file that seeks takes its requests side by side. What cannot seek, and a write where O_APPEND
+ * is set, is ordered: one at a time in each direction, in the order of the calls, by open file and
+ * not by number, since descriptors that were dup'ed share it. A sync waits until it is the oldest
+ * of its file: then all that was queued before it has ended, and nothing later was waited for.
+ *
+ * A file is known by device and inode, and by being the same open file as the number that it was
+ * first seen with. close(2) and its kin tell us before that number changes its meaning (settle):
+ * what would need it later goes on by a number of our own. Eagerly such a pin is taken only where
+ * something has to wait for long, and never of a regular file: to close it would drop the record
+ * locks of the process (fcntl(2)); where the program itself closes, they are dropped anyway.
+ */
+#include "aio/road.h"
+#include "op/op.h"
+#include "platform/descriptor.h"
+
+static struct heald_link *bucket(struct aio_service *s, const struct aio_request *r)
+{
+    return &s->files[(r->ino ^ r->dev * 31) % AIO_FILES];
+}
+
+static int known_as(const struct aio_file *f)
+{
+    return f->pin >= 0 ? f->pin : f->number;
+}
+
+static bool is_file_of(const struct aio_file *f, const struct aio_request *r)
+{
+    if (f->dev != r->dev || f->ino != r->ino)
+        return false;
+    return f->number == r->number || heald_plat_same_file(known_as(f), r->number);
+}
+
+static struct aio_file *file_new(struct aio_service *s, const struct aio_request *r)
+{
+    struct aio_file *f = aio_record_new(s->process);
+
+    if (!f)
+        return NULL;
+    f->dev = r->dev;
+    f->ino = r->ino;
+    f->number = r->number;
+    f->pin = -1;
+    list_init(&f->unfinished);
+    list_init(&f->queue[0]);
+    list_init(&f->queue[1]);
+    list_push(bucket(s, r), &f->head.link);
+    return f;
+}
+
+static struct aio_file *file_of(struct aio_service *s, const struct aio_request *r)
+{
+    struct heald_link *head = bucket(s, r);
+
+    for (struct heald_link *node = head->next; node != head; node = node->next) {
+        struct aio_file *f = heald_container_of(node, struct aio_file, head.link);
+        if (is_file_of(f, r))
+            return f;
+    }
+    return file_new(s, r);
+}
+
+static void file_drop(struct aio_service *s, struct aio_file *f)
+{
+    list_remove(&f->head.link);
+    if (f->pin >= 0)
+        heald_plat_libc_close(f->pin);
+    aio_record_free(s->process, f);
+}
+
+static int fd_of(const struct aio_request *r)
+{
+    return r->op.kind == OP_FSYNC ? r->op.u.poll.fd : r->op.u.rw.fd;
+}
+
+static void set_fd(struct aio_request *r, int fd)
+{
+    if (r->op.kind == OP_FSYNC)
+        r->op.u.poll.fd = fd;
+    else
+        r->op.u.rw.fd = fd;
+}
+
+void aio_pin(struct aio_request *r)
+{
+    struct aio_file *f = r->file;
+
+    if (f->pin < 0)
+        f->pin = heald_plat_pin(fd_of(r));
+    if (f->pin >= 0)
+        set_fd(r, f->pin);
+    else
+        f->pin = -1; /* no number is free: it goes on by the program's */
+}
+
+static int direction(const struct aio_request *r)
+{
+    return r->op.kind == OP_WRITE;
+}
+
+static void start(struct aio_service *s, struct aio_request *r)
+{
+    r->state = AIO_STARTED;
+    if (r->ordered)
+        r->file->first[direction(r)] = r;
+    s->road->start(s, r);
+}
+
+static bool is_sync(const struct aio_request *r)
+{
+    return r->op.kind == OP_FSYNC;
+}
+
+static bool is_oldest(const struct aio_request *r)
+{
+    return r->file->unfinished.next == &r->order;
+}
+
+static bool may_start(const struct aio_request *r)
+{
+    if (r->ordered)
+        return !r->file->first[direction(r)];
+    return !is_sync(r) || is_oldest(r) || !r->waits;
+}
+
+void aio_admit(struct aio_service *s, struct aio_request *r)
+{
+    if (!(r->file = file_of(s, r))) {
+        aio_finish(s, r, -EAGAIN);
+        return;
+    }
+    list_push(&r->file->unfinished, &r->order);
+    if (r->file->pin >= 0 && r->ordered)
+        set_fd(r, r->file->pin);
+    if (may_start(r)) {
+        start(s, r);
+    } else if (r->ordered) {
+        list_push(&r->file->queue[direction(r)], &r->told.head.link);
+        if (!r->regular)
+            aio_pin(r);
+    }
+}
+
+static void start_next(struct aio_service *s, struct aio_file *f, int dir)
+{
+    struct heald_link *next = list_pop(&f->queue[dir]);
+
+    f->first[dir] = NULL;
+    if (next)
+        start(s, (struct aio_request *)(void *)aio_head_of(next));
+}
+
+static void start_sync(struct aio_service *s, struct aio_file *f)
+{
+    struct aio_request *oldest = heald_container_of(f->unfinished.next, struct aio_request, order);
+
+    if (!list_empty(&f->unfinished) && is_sync(oldest) && oldest->state == AIO_WAITING)
+        start(s, oldest);
+}
+
+void aio_leave(struct aio_service *s, struct aio_request *r)
+{
+    struct aio_file *f = r->file;
+
+    if (!f)
+        return;
+    list_remove(&r->order);
+    r->file = NULL;
+    if (r->ordered && r->state == AIO_WAITING)
+        list_remove(&r->told.head.link);
+    if (r->ordered && f->first[direction(r)] == r)
+        start_next(s, f, direction(r));
+    if (list_empty(&f->unfinished))
+        file_drop(s, f);
+    else
+        start_sync(s, f);
+}
+
+void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx)
+{
+    struct heald_link chosen, *node;
+
+    list_init(&chosen);
+    for (int i = 0; i < AIO_FILES; i++)
+        for (node = s->files[i].next; node != &s->files[i]; node = node->next) {
+            struct aio_file *f = heald_container_of(node, struct aio_file, head.link);
+            for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = o->next) {
+                struct aio_request *r = heald_container_of(o, struct aio_request, order);
+                if (number < 0 || r->number == number)
+                    list_push(&chosen, &r->op.timer);
+            }
+        }
+    while ((node = list_pop(&chosen)))
+        visit(s, heald_container_of(node, struct aio_request, op.timer), ctx);
+}
+
+static bool runs_by_number(const struct aio_service *s, const struct aio_request *r)
+{
+    return r->state == AIO_STARTED && !s->road->holds_files && fd_of(r) != r->file->pin;
+}
+
+/* Its number is about to mean something else. What has not begun goes on by a pin; what a thread
+ * may be about to call must end first: it is a file that seeks, so it will. */
+static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    struct aio_ask *ask = ctx;
+
+    if (r->number < ask->first || r->number > ask->last)
+        return;
+    if (runs_by_number(s, r)) {
+        if (s->road->cancel(s, r) == 1) {
+            aio_pin(r);
+            s->road->start(s, r);
+        } else {
+            r->settle = ask;
+            ask->open++;
+        }
+    } else if (r->state == AIO_WAITING || r->ordered) {
+        aio_pin(r);
+    }
+    if (r->file->number == r->number)
+        r->file->number = -1;
+    r->number = -1;
+}
+
+void aio_settle(struct aio_service *s, struct aio_ask *ask)
+{
+    aio_each(s, ask->first == ask->last ? ask->first : -1, take_leave, ask);
+    list_push(&s->settling, &ask->head.link);
+}

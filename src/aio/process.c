@@ -1,0 +1,38 @@
+/*
+ * aio/process.c: the one place with state of the process, as POSIX AIO has it: blocks belong to no
+ * loop and no handle. A pointer that is set once, to memory that the kernel wipes in a child
+ * (MADV_WIPEONFORK, Linux 4.14): that holds for fork(), _Fork() and clone(2) alike, whoever holds
+ * what, and without a handler of ours.
+ */
+#include "aio/process.h"
+
+#include <sys/mman.h>
+
+static struct aio_process *process;
+
+struct aio_process *aio_process_if_any(void)
+{
+    /* Acquire: pairs with the exchange below. */
+    return __atomic_load_n(&process, __ATOMIC_ACQUIRE);
+}
+
+static struct aio_process *make(void)
+{
+    struct aio_process *seen = NULL, *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE,
+                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    /* Release: who loads the pointer may use the memory. Another one may have been first. */
+    if (madvise(p, sizeof *p, MADV_WIPEONFORK) == 0 &&
+        __atomic_compare_exchange_n(&process, &seen, p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return p;
+    munmap(p, sizeof *p);
+    return seen;
+}
+
+struct aio_process *aio_process(void)
+{
+    struct aio_process *p = aio_process_if_any();
+    return p ? p : make();
+}

@@ -1,0 +1,67 @@
+/*
+ * aio/process.h: what the library keeps for a process: one struct, which a child of fork(2) finds
+ * zeroed, and that is how it begins: nothing outstanding, no thread, no records.
+ *
+ * Everything here is reached from any thread and from signal handlers, so there is no lock: each
+ * field says which atomic protocol it obeys.
+ */
+#ifndef HEALD_SRC_AIO_PROCESS_H
+#define HEALD_SRC_AIO_PROCESS_H
+
+#include <heald/op.h>
+
+#include <stdbool.h>
+
+enum {
+    AIO_SLAB = 1024,  /* records that are made at a time */
+    AIO_SLABS = 1024, /* so many times */
+    AIO_WORDS = 64,
+    AIO_NUMBERS = 1024
+};
+
+enum aio_type {
+    AIO_SUBMIT, /* a request that begins */
+    AIO_DONE,   /* one that a thread of the pool has done */
+    AIO_TELL,   /* a list that has ended and must be told */
+    AIO_CANCEL,
+    AIO_SETTLE
+};
+
+/* What every record begins with. */
+struct aio_head {
+    struct heald_link link; /* the way to the I/O thread; there, in which list it is */
+    uint32_t index;         /* its own, + 1 */
+    uint32_t next;          /* atomic; while it is free: the next free one, as index */
+    uint8_t type;           /* enum aio_type, on the way */
+};
+
+struct aio_process {
+    /* The way to the I/O thread, see service.c. */
+    struct heald_link *top; /* atomic */
+    uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep */
+    uint32_t running;       /* atomic: there is one, or somebody is starting it */
+    int bell;               /* atomic; its eventfd + 1 where the ring cannot wait for `sleeping` */
+
+    /* Free records, see records.c. */
+    uint64_t free; /* atomic: tag and index */
+    void *slabs[AIO_SLABS];
+
+    /* Who waits for blocks, see wait.c. */
+    uint32_t any, words[AIO_WORDS]; /* atomic, futexes */
+
+    /* How many requests are unfinished, by descriptor and in all: a hint for close(2). Atomic. */
+    uint32_t unfinished[AIO_NUMBERS];
+    uint32_t all_unfinished;
+};
+
+/* This process's, made by the first who asks: NULL when there is no memory. */
+struct aio_process *aio_process(void);
+
+/* The same, or NULL when nobody has asked before. */
+struct aio_process *aio_process_if_any(void);
+
+/* A record, zeroed but for its head: NULL when there are too many. Any thread may free it. */
+void *aio_record_new(struct aio_process *p);
+void aio_record_free(struct aio_process *p, void *record);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * aio/request.h: what a request is, and how it goes through the library.
+ *
+ * The caller's thread makes a request of a block (submit.c) and hands it to the I/O thread
+ * (service.c), which alone knows files and their order (order.c), gives the request to a road
+ * (road.h) and ends it (finish.c). Nobody else touches a request after it was handed over, so none
+ * of this is locked.
+ */
+#ifndef HEALD_SRC_AIO_REQUEST_H
+#define HEALD_SRC_AIO_REQUEST_H
+
+#include "aio/process.h"
+#include "base/list.h"
+#include "op/op.h"
+#include "platform/sys.h"
+
+#include <aio.h>
+
+enum aio_state {
+    AIO_WAITING = 0, /* for its turn on its file; may be cancelled at once */
+    AIO_STARTED,     /* the road's */
+    AIO_DECIDED      /* its result was known before it began, and is in op.result */
+};
+
+/* A function to call, as SIGEV_THREAD asks; the argument of its thread. */
+struct aio_call {
+    struct aio_head head;
+    struct aio_process *process;
+    void (*function)(union sigval);
+    union sigval value;
+    bool has_attr;
+    pthread_attr_t attr;
+};
+
+/* Whom to tell of an end: a copy of a sigevent. */
+struct aio_notice {
+    int how; /* SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SIGEV_THREAD */
+    int signo;
+    pid_t thread;
+    union sigval value;
+    struct aio_call *call;
+};
+
+/* What requests and lists have in common: something to tell. */
+struct aio_told {
+    struct aio_head head;
+    uint8_t holds; /* who still needs the record */
+    struct aio_notice notice;
+};
+
+struct aio_request {
+    struct aio_told told;
+    struct heald_op op; /* what to do; op.link, op.aux: the road's, op.timer: a cancel's */
+    struct heald_link order;
+    struct aio_file *file;
+    struct aiocb *cb; /* written once, at the end */
+    struct aio_group *group;
+    struct aio_ask *cancel; /* the kernel was asked to end it, and has not answered */
+    struct aio_ask *settle; /* waits for its end */
+    uint64_t dev, ino;
+    uint32_t moved; /* bytes of a write that goes on */
+    int counted;    /* the descriptor at the call */
+    int number;     /* the same; -1: it was closed meanwhile */
+    uint8_t state;
+    bool ordered; /* after all before it in its direction */
+    bool waits;   /* for as long as it takes: O_NONBLOCK is not set; a sync: for those before it */
+    bool regular; /* a regular file */
+    bool ending;  /* the kernel has said that it ends it, and the end has not come */
+    bool copies;  /* between the page cache and a buffer that is large */
+};
+
+/* A list of lio_listio(). */
+struct aio_group {
+    struct aio_told told;
+    uint32_t left;   /* atomic, a futex: requests that are unfinished, + 1 for the call */
+    uint32_t failed; /* atomic */
+    bool waited;     /* LIO_WAIT */
+};
+
+/* An open file that requests are for, as long as there are any. */
+struct aio_file {
+    struct aio_head head;
+    uint64_t dev, ino;
+    int number;                   /* of the first request; -1: closed since */
+    int pin;                      /* our own number for it, or -1 */
+    struct heald_link unfinished; /* by order, in the order of the calls */
+    struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
+    struct aio_request *first[2]; /* the ordered one that is started */
+};
+
+/* A call that waits for the answer of the I/O thread: cancel (one descriptor, perhaps one block),
+ * settle (a range of descriptors that are about to mean something else). */
+struct aio_ask {
+    struct aio_head head;
+    int first, last;
+    const struct aiocb *cb;
+    unsigned open; /* parts that have no answer yet */
+    bool canceled, running;
+    uint32_t answer; /* atomic, a futex: 0: none yet */
+};
+
+enum { AIO_FILES = 256 /* buckets */ };
+
+/* The I/O thread. */
+struct aio_service {
+    struct aio_process *process;
+    const struct heald_sys *sys;
+    const struct aio_road *road;
+    void *way; /* the road's */
+    struct heald_link files[AIO_FILES];
+    struct heald_link late;     /* struct aio_told: could not be told yet */
+    struct heald_link settling; /* struct aio_ask: to be answered once the road holds all files */
+    unsigned live;              /* requests that are not finished */
+    bool busy;                  /* something was handed over in this turn */
+    uint64_t touched;           /* words whose sleepers must look again */
+};
+
+/* service.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
+int aio_service_ensure(struct aio_process *p);
+void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type);
+/* Before it sleeps, the I/O thread asks: is there really nothing? And after it slept it says so. */
+bool aio_service_sleeps(struct aio_process *p);
+void aio_service_awake(struct aio_process *p);
+/* A call waits here for its answer. */
+unsigned aio_ask_wait(struct aio_ask *ask);
+
+/* submit.c: from a block to a request, of a kind of op. 0; -errno: it was refused, and the block
+ * says so. A quiet one does not tell. */
+int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet);
+int aio_submit_sync(struct aiocb *cb, bool data_only);
+/* Refuses a block: it says so, and err comes back. */
+int aio_refuse(struct aiocb *cb, int err);
+
+/* order.c */
+void aio_admit(struct aio_service *s, struct aio_request *r);
+void aio_leave(struct aio_service *s, struct aio_request *r);
+void aio_settle(struct aio_service *s, struct aio_ask *ask);
+/* Does something with each unfinished request of a descriptor (or all, -1); it may end it. */
+typedef void aio_visit(struct aio_service *s, struct aio_request *r, void *ctx);
+void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx);
+/* A number for the file of a request that no close(2) of the program's takes away. */
+void aio_pin(struct aio_request *r);
+
+/* finish.c */
+void aio_done(struct aio_service *s, struct aio_request *r, int64_t result); /* by the road */
+void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result);
+void aio_release(struct aio_process *p, struct aio_told *t);
+void aio_publish(struct aiocb *cb, int64_t result);
+bool aio_group_part(struct aio_process *p, struct aio_group *g, bool failed);
+
+/* notice.c */
+int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct sigevent *from);
+void aio_notice_drop(struct aio_process *p, struct aio_notice *n);
+/* Whom nobody hears. */
+bool aio_sigevent_silent(const struct sigevent *ev);
+static inline bool aio_notice_silent(const struct aio_notice *n)
+{
+    return n->how == SIGEV_NONE;
+}
+/* 0; -EAGAIN: not now. */
+int aio_notice_tell(const struct heald_sys *sys, struct aio_notice *n);
+
+/* cancel.c, on the I/O thread */
+void aio_cancel_all(struct aio_service *s, struct aio_ask *ask);
+void aio_cancel_answer(struct aio_service *s, struct aio_request *r, bool canceled);
+void aio_ask_part(struct aio_ask *ask); /* one part less */
+void aio_ask_answer(struct aio_ask *ask);
+
+/* The calls that wait: as those of <aio.h>, but they return -errno. */
+int aio_wait(const struct aiocb *const list[], int n, const struct timespec *timeout);
+int aio_ask_cancel(int fd, struct aiocb *cb);
+int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent *ev, bool quiet);
+
+/* wait.c */
+uint64_t aio_word_of(const struct aiocb *cb);
+void aio_words_tell(struct aio_process *p, uint64_t touched);
+
+#define aio_request_of(op_ptr) heald_container_of(op_ptr, struct aio_request, op)
+#define aio_head_of(link_ptr)  heald_container_of(link_ptr, struct aio_head, link)
+
+static inline bool aio_in_progress(const struct aiocb *cb)
+{
+    /* Acquire: pairs with aio_publish(). */
+    return __atomic_load_n(&cb->__error_code, __ATOMIC_ACQUIRE) == EINPROGRESS;
+}
+
+#endif

@@ -1,0 +1,227 @@
+/*
+ * aio/ring.c: the road through io_uring.
+ *
+ * The ring is the I/O thread's: one issuer, deferred task work, so a completion runs nowhere else
+ * and the kernel interrupts nobody's system call. Its descriptor is given back as soon as the
+ * thread has it registered: a program that closes every descriptor that it does not know closes
+ * nothing of ours. It sleeps in the ring alone: a futex entry waits for the word `sleeping`; before
+ * Linux 6.7 an eventfd has to (HEALD_AWAIT=thread asks for that as well), which is made once and
+ * kept for the life of the process, since somebody may be about to write to it.
+ *
+ * User data: a request's op; that plus 1, the answer of its cancel; the bell.
+ *
+ * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
+ * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
+ * and calls it done (finish.c goes on).
+ */
+#include "ring/ring.h"
+#include "aio/road.h"
+#include "op/op.h"
+#include "platform/descriptor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENTRIES = 256, CANCELED = 1, PIPE_SIZE = 64 << 10 };
+
+struct way {
+    struct heald_ring ring;
+    struct heald_allocator alloc;
+    struct heald_link backlog; /* by op.link: no entry was to be had */
+    struct heald_op bell;      /* its address is the bell's user data */
+    struct futex_waitv word;
+    uint64_t count; /* of the eventfd */
+    int eventfd;    /* -1: the ring waits for the word itself */
+    bool armed;
+    bool has_bell;
+};
+
+static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx, (void)old_size;
+    if (size)
+        return realloc(ptr, size);
+    free(ptr);
+    return NULL;
+}
+
+/* One for the life of the process, where close(2) of the program's does not find it. */
+static int make_bell(struct aio_process *p)
+{
+    int bell[2], high;
+
+    if (p->bell)
+        return p->bell - 1;
+    if (heald_plat_bell_open(bell) < 0)
+        return -1;
+    if ((high = heald_plat_pin(bell[0])) >= 0) {
+        heald_plat_libc_close(bell[0]);
+        bell[0] = high;
+    }
+    __atomic_store_n(&p->bell, bell[0] + 1, __ATOMIC_RELEASE);
+    return bell[0];
+}
+
+static int choose_bell(struct aio_service *s, struct way *w)
+{
+    const char *road = getenv("HEALD_AWAIT");
+
+    w->eventfd = -1;
+    if (!s->process->bell && !(road && strcmp(road, "thread") == 0) && heald_ring_waits(&w->ring))
+        return 0;
+    w->eventfd = make_bell(s->process);
+    return w->eventfd < 0 ? -EMFILE : 0;
+}
+
+static int ring_open(struct aio_service *s)
+{
+    struct way *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return -ENOMEM;
+    w->alloc.resize = resize;
+    list_init(&w->backlog);
+    int err = heald_ring_open(&w->ring, s->sys, &w->alloc, ENTRIES);
+    if (err)
+        goto fail;
+    if ((err = heald_ring_hide(&w->ring)) || (err = choose_bell(s, w))) {
+        heald_ring_close(&w->ring, &w->alloc);
+        goto fail;
+    }
+    w->word = (struct futex_waitv){
+        .uaddr = (uintptr_t)&s->process->sleeping, .val = 1, .flags = FUTEX_32};
+    w->bell.kind = OP_WORDS;
+    w->bell.u.rw.buf = &w->word;
+    w->bell.u.rw.len = 1;
+    s->way = w;
+    return 0;
+fail:
+    free(w);
+    return err;
+}
+
+static void ring_close(struct aio_service *s)
+{
+    struct way *w = s->way;
+
+    heald_ring_close(&w->ring, &w->alloc);
+    free(w);
+}
+
+static bool enter_ring(struct way *w, struct aio_request *r)
+{
+    struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
+
+    if (!sqe)
+        return false;
+    heald_ring_fill_file(&w->ring, sqe, &r->op);
+    if (r->op.kind != OP_FSYNC && !r->waits)
+        sqe->rw_flags = RWF_NOWAIT;
+    if (r->copies)
+        sqe->flags |= IOSQE_ASYNC;
+    return true;
+}
+
+static void ring_start(struct aio_service *s, struct aio_request *r)
+{
+    struct way *w = s->way;
+
+    if (r->ordered && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE && !r->regular)
+        aio_pin(r); /* it will have to go on */
+    if (!list_empty(&w->backlog) || !enter_ring(w, r))
+        list_push(&w->backlog, &r->op.link);
+}
+
+static bool in_backlog(const struct aio_request *r)
+{
+    return list_linked(&r->op.link);
+}
+
+static int ring_cancel(struct aio_service *s, struct aio_request *r)
+{
+    struct way *w = s->way;
+    struct io_uring_sqe *sqe;
+
+    if (in_backlog(r)) {
+        list_remove(&r->op.link);
+        return 1;
+    }
+    if (!(sqe = heald_ring_entry(&w->ring)))
+        return -EAGAIN;
+    heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)&r->op);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)&r->op | CANCELED);
+    return 0;
+}
+
+static void work_off(struct way *w)
+{
+    struct heald_link *first;
+
+    while ((first = w->backlog.next) != &w->backlog &&
+           enter_ring(w, aio_request_of(heald_container_of(first, struct heald_op, link))))
+        list_remove(first);
+}
+
+/* The bell shall be heard while the thread sleeps. */
+static bool arm(struct way *w)
+{
+    struct io_uring_sqe *sqe;
+
+    if (w->armed)
+        return true;
+    if (!(sqe = heald_ring_entry(&w->ring)))
+        return false;
+    if (w->eventfd >= 0)
+        io_uring_prep_read(sqe, w->eventfd, &w->count, sizeof w->count, 0);
+    else
+        heald_ring_fill_wait(sqe, &w->bell);
+    io_uring_sqe_set_data(sqe, &w->bell);
+    return w->armed = true;
+}
+
+static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe *cqe)
+{
+    uint64_t data = cqe->user_data;
+    int result = cqe->res;
+
+    heald_ring_seen(&w->ring);
+    if (data == (uint64_t)(uintptr_t)&w->bell)
+        w->armed = false;
+    else if (data & CANCELED)
+        aio_cancel_answer(s, aio_request_of((struct heald_op *)(uintptr_t)(data - CANCELED)),
+                          result == 0);
+    else
+        aio_done(s, aio_request_of((struct heald_op *)(uintptr_t)data), result);
+}
+
+static int ring_wait(struct aio_service *s, int64_t timeout_ns)
+{
+    struct way *w = s->way;
+    struct io_uring_cqe *cqe;
+
+    work_off(w);
+    bool sleeps = timeout_ns && aio_service_sleeps(s->process) && arm(w);
+    int err = heald_ring_enter(&w->ring, sleeps ? timeout_ns : 0);
+    aio_service_awake(s->process);
+    while ((cqe = heald_ring_peek(&w->ring)))
+        hear(s, w, cqe);
+    return err == -EINTR ? 0 : err;
+}
+
+static bool ring_flushed(const struct aio_service *s)
+{
+    struct way *w = s->way;
+    return !heald_ring_pending(&w->ring) && list_empty(&w->backlog);
+}
+
+const struct aio_road aio_road_ring = {
+    .name = "uring",
+    .open = ring_open,
+    .close = ring_close,
+    .start = ring_start,
+    .cancel = ring_cancel,
+    .wait = ring_wait,
+    .flushed = ring_flushed,
+    .holds_files = true,
+};

@@ -1,0 +1,30 @@
+/*
+ * aio/road.h: how the I/O thread gets requests done, and where it sleeps: the table of a road.
+ *
+ * All calls are made on the I/O thread. A road tells of an end by aio_done(), from wait() alone.
+ */
+#ifndef HEALD_SRC_AIO_ROAD_H
+#define HEALD_SRC_AIO_ROAD_H
+
+#include "aio/request.h"
+
+struct aio_road {
+    const char *name;
+    int (*open)(struct aio_service *s);
+    void (*close)(struct aio_service *s);
+    void (*start)(struct aio_service *s, struct aio_request *r);
+    /* Asks for the end of one that was started. 1: it never began, and is the caller's; 0: the
+     * road will say aio_cancel_answer(); -errno: it goes on. */
+    int (*cancel)(struct aio_service *s, struct aio_request *r);
+    /* Sleeps for so long (-1: for ever) unless there is something to do, and gives back what is
+     * done. -errno: the road is at its end. */
+    int (*wait)(struct aio_service *s, int64_t timeout_ns);
+    /* Does the kernel know of all that was started? */
+    bool (*flushed)(const struct aio_service *s);
+    /* The kernel has the file of what it knows of: the number may be closed. */
+    bool holds_files;
+};
+
+extern const struct aio_road aio_road_ring, aio_road_threads;
+
+#endif

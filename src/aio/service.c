@@ -1,0 +1,311 @@
+/*
+ * aio/service.c: the I/O thread: how records reach it, its turn, its beginning and its end.
+ *
+ * It belongs to the process and to nobody who calls: requests outlive the thread that made them, no
+ * completion interrupts a system call of the program's, and a broken pipe signals nobody, since
+ * every signal is blocked here. It starts with the first request and ends when it had nothing to do
+ * for a second, for a process whose other threads have ended must end as well.
+ *
+ * Argument. `top` is a stack that anybody pushes to with one compare-and-swap and only the I/O
+ * thread takes, whole, with one exchange; turned round, the records of one thread come in order. No
+ * wake is lost: the I/O thread stores sleeping = 1 and then loads top, who pushes stores top and
+ * then loads sleeping, all of it sequentially consistent, so one of them sees the other's store.
+ * Who turns sleeping from 1 to 0 wakes it, by that word; a sleep that begins after finds it 0.
+ *
+ * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; who
+ * pushes stores top and then loads running. The one that turns it from 0 to 1 starts a thread, or
+ * goes on being it. If none can be started what lies in the stack has failed: its requests end with
+ * EAGAIN on the caller's thread, untold.
+ */
+#include "aio/config.h"
+#include "aio/road.h"
+#include "op/op.h"
+#include "platform/futex.h"
+
+#include <errno.h>
+
+#define IDLE_NS  HEALD_SEC
+#define AGAIN_NS HEALD_MS /* between two tries to tell */
+
+static void *service_main(void *arg);
+
+static bool turn_running(struct aio_process *p, uint32_t from, uint32_t to)
+{
+    return __atomic_compare_exchange_n(&p->running, &from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+/* All that was pushed, the first first. */
+static struct heald_link *take(struct aio_process *p)
+{
+    struct heald_link *node, *next, *first = NULL;
+
+    /* Relaxed: what is not seen here keeps the thread from sleeping. */
+    if (!__atomic_load_n(&p->top, __ATOMIC_RELAXED))
+        return NULL;
+    /* Acquire: pairs with push(). */
+    for (node = __atomic_exchange_n(&p->top, NULL, __ATOMIC_ACQUIRE); node; node = next) {
+        next = node->next;
+        node->next = first;
+        first = node;
+    }
+    return first;
+}
+
+/* There is no thread for what was pushed. */
+static void fail_all(struct aio_process *p)
+{
+    struct aio_service s = {.process = p, .sys = &heald_sys_native};
+    struct heald_link *next;
+
+    for (struct heald_link *node = take(p); node; node = next) {
+        next = node->next;
+        struct aio_head *h = aio_head_of(node);
+        if (h->type == AIO_SUBMIT) {
+            struct aio_request *r = heald_container_of(h, struct aio_request, told.head);
+            aio_notice_drop(p, &r->told.notice);
+            r->told.notice.how = SIGEV_NONE;
+            s.live++;
+            aio_finish(&s, r, -EAGAIN);
+        } else if (h->type == AIO_TELL) {
+            aio_record_free(p, h);
+        } else {
+            aio_ask_answer((struct aio_ask *)(void *)h);
+        }
+    }
+    aio_words_tell(p, s.touched);
+}
+
+int aio_service_ensure(struct aio_process *p)
+{
+    pthread_t thread;
+
+    /* Pairs with may_end(). */
+    if (__atomic_load_n(&p->running, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1))
+        return 0;
+    int err = heald_plat_thread_start(&thread, service_main, p);
+    if (!err)
+        return 0;
+    __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
+    fail_all(p); /* of those who have relied on this one */
+    return -EAGAIN;
+}
+
+static void wake(struct aio_process *p)
+{
+    /* Pairs with aio_service_sleeps(). */
+    if (!__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) ||
+        !__atomic_exchange_n(&p->sleeping, 0, __ATOMIC_SEQ_CST))
+        return;
+    int bell = __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE);
+    if (bell)
+        heald_plat_bell_ring(bell - 1);
+    else
+        heald_plat_word_wake(&p->sleeping);
+}
+
+void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type)
+{
+    struct heald_link *top = __atomic_load_n(&p->top, __ATOMIC_RELAXED);
+
+    h->type = (uint8_t)type;
+    /* Release by way of seq_cst: pairs with take(). */
+    do
+        h->link.next = top;
+    while (!__atomic_compare_exchange_n(&p->top, &top, &h->link, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
+    wake(p);
+    if (aio_service_ensure(p) < 0)
+        fail_all(p);
+}
+
+bool aio_service_sleeps(struct aio_process *p)
+{
+    /* Pairs with wake(). */
+    __atomic_store_n(&p->sleeping, 1, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST);
+}
+
+void aio_service_awake(struct aio_process *p)
+{
+    /* Relaxed: who still sees 1 wakes once too often, which is harmless. */
+    __atomic_store_n(&p->sleeping, 0, __ATOMIC_RELAXED);
+}
+
+unsigned aio_ask_wait(struct aio_ask *ask)
+{
+    uint32_t answer;
+
+    /* Acquire: pairs with aio_ask_answer(). */
+    while (!(answer = __atomic_load_n(&ask->answer, __ATOMIC_ACQUIRE))) {
+        struct heald_word w = {&ask->answer, 0};
+        heald_plat_words_wait(&w, 1, HEALD_FOREVER);
+    }
+    return answer;
+}
+
+static void handle(struct aio_service *s, struct aio_head *h)
+{
+    struct aio_request *r = heald_container_of(h, struct aio_request, told.head);
+
+    s->busy = true;
+    switch ((enum aio_type)h->type) {
+    case AIO_SUBMIT:
+        s->live++;
+        if (r->state == AIO_DECIDED)
+            aio_finish(s, r, r->op.result);
+        else
+            aio_admit(s, r);
+        break;
+    case AIO_DONE: aio_done(s, r, r->op.result); break;
+    case AIO_TELL: list_push(&s->late, &h->link); break;
+    case AIO_CANCEL: aio_cancel_all(s, (struct aio_ask *)(void *)h); break;
+    case AIO_SETTLE: aio_settle(s, (struct aio_ask *)(void *)h); break;
+    }
+}
+
+/* Tells what could not be told, in order, until it cannot again. */
+static void tell_late(struct aio_service *s)
+{
+    struct heald_link *first;
+
+    while ((first = s->late.next) != &s->late) {
+        struct aio_told *t = (struct aio_told *)(void *)aio_head_of(first);
+        if (aio_notice_tell(s->sys, &t->notice))
+            return;
+        list_remove(first);
+        aio_release(s->process, t);
+    }
+}
+
+/* What was asked before the road held all files is answered now. */
+static void answer_settled(struct aio_service *s)
+{
+    struct heald_link *node, *next;
+
+    if (list_empty(&s->settling) || !s->road->flushed(s))
+        return;
+    for (node = s->settling.next; node != &s->settling; node = next) {
+        struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
+        next = node->next;
+        if (ask->open)
+            continue;
+        list_remove(node);
+        aio_ask_answer(ask);
+    }
+}
+
+static bool is_idle(const struct aio_service *s)
+{
+    return s->live == 0 && list_empty(&s->late) && list_empty(&s->settling);
+}
+
+static int64_t time_to_sleep(const struct aio_service *s)
+{
+    if (!list_empty(&s->settling) && !s->road->flushed(s))
+        return 0;
+    if (!list_empty(&s->late))
+        return AGAIN_NS;
+    return is_idle(s) ? IDLE_NS : -1;
+}
+
+/* -errno: the road is at its end. */
+static int turn(struct aio_service *s)
+{
+    struct heald_link *next;
+
+    for (struct heald_link *node = take(s->process); node; node = next) {
+        next = node->next;
+        handle(s, aio_head_of(node));
+    }
+    tell_late(s);
+    aio_words_tell(s->process, s->touched);
+    s->touched = 0;
+    answer_settled(s);
+    int err = s->road->wait(s, time_to_sleep(s));
+    answer_settled(s);
+    return err;
+}
+
+static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    (void)ctx;
+    if (r->state != AIO_STARTED)
+        return;
+    if (r->cancel)
+        aio_cancel_answer(s, r, false);
+    aio_finish(s, r, -EIO);
+}
+
+/* The kernel has taken io_uring away (a sandbox that was closed late): what it has will not come
+ * back; what comes from now on is done by threads. */
+static void change_road(struct aio_service *s)
+{
+    const struct aio_road *old = s->road;
+
+    old->close(s);
+    s->road = &aio_road_threads;
+    if (s->road->open(s) < 0)
+        s->live = 0; /* nothing can be done any more: every request is refused by its thread */
+    aio_each(s, -1, end_started, NULL);
+}
+
+/* Nothing to do for a while: is it still so after `running` was taken back? */
+static bool may_end(struct aio_process *p)
+{
+    /* Pairs with aio_service_ensure(). */
+    __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1);
+}
+
+/* One turn: has there been nothing to do since the time in *idle_since (0: there was)? */
+static bool idle_turn(struct aio_service *s, int64_t *idle_since)
+{
+    s->busy = false;
+    if (turn(s) < 0)
+        change_road(s);
+    if (s->busy || !is_idle(s)) {
+        *idle_since = 0;
+        return false;
+    }
+    int64_t now = s->sys->now(HEALD_CLOCK_MONOTONIC);
+    if (!*idle_since)
+        *idle_since = now;
+    return now - *idle_since >= IDLE_NS;
+}
+
+static void serve(struct aio_service *s)
+{
+    int64_t idle_since = 0;
+
+    while (!idle_turn(s, &idle_since) || !may_end(s->process))
+        continue;
+}
+
+/* The first that can be had. The last needs no more than memory. */
+static void choose_road(struct aio_service *s)
+{
+#define ROW(name) &aio_road_##name,
+    static const struct aio_road *const roads[] = {AIO_ROADS(ROW)};
+#undef ROW
+    unsigned n = 0;
+
+    do
+        s->road = roads[n];
+    while (s->road->open(s) < 0 && ++n < sizeof roads / sizeof *roads);
+}
+
+static void *service_main(void *arg)
+{
+    struct aio_service s = {.process = arg, .sys = &heald_sys_native};
+
+    pthread_detach(pthread_self());
+    for (int i = 0; i < AIO_FILES; i++)
+        list_init(&s.files[i]);
+    list_init(&s.late);
+    list_init(&s.settling);
+    choose_road(&s);
+    serve(&s);
+    s.road->close(&s);
+    return NULL;
+}

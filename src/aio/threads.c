@@ -1,0 +1,142 @@
+/*
+ * aio/threads.c: the road by threads, where there is no io_uring: the I/O thread gives requests to
+ * two pools and sleeps on the word `sleeping`.
+ *
+ * Files that seek have a pool of their own, for what is done to them ends by itself; a read of a
+ * pipe may last for ever, and must not take the thread of a file's. What a thread of a pool does is
+ * the reference, read(2) and write(2) themselves: it cannot be interrupted, so only what has not
+ * begun can be cancelled. A stream is pinned first, since its number may be closed while a thread
+ * is about to use it.
+ */
+#include "aio/road.h"
+#include "file/engine.h"
+#include "platform/descriptor.h"
+#include "platform/futex.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { FILE_THREADS = 32, STREAM_THREADS = 512 };
+
+struct way {
+    struct heald_allocator alloc;
+    struct heald_pool *files, *streams;
+    struct aio_process *process;
+};
+
+static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx, (void)old_size;
+    if (size)
+        return realloc(ptr, size);
+    free(ptr);
+    return NULL;
+}
+
+/* On a thread of a pool. */
+static void run(void *ctx, struct heald_link *job)
+{
+    struct way *w = ctx;
+    struct aio_request *r = aio_request_of(heald_container_of(job, struct heald_op, link));
+
+    r->op.result = heald_file_perform(&heald_sys_native, &r->op);
+    aio_service_push(w->process, &r->told.head, AIO_DONE);
+}
+
+static int threads_open(struct aio_service *s)
+{
+    struct way *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return -ENOMEM;
+    w->alloc.resize = resize;
+    w->process = s->process;
+    int err = heald_pool_open(&w->files, s->sys, &w->alloc, FILE_THREADS, run, w);
+    if (!err)
+        err = heald_pool_open(&w->streams, s->sys, &w->alloc, STREAM_THREADS, run, w);
+    if (err) {
+        heald_pool_close(w->files);
+        free(w);
+        return err;
+    }
+    s->way = w;
+    return 0;
+}
+
+static void threads_close(struct aio_service *s)
+{
+    struct way *w = s->way;
+
+    heald_pool_close(w->files);
+    heald_pool_close(w->streams);
+    free(w);
+}
+
+static bool is_stream(const struct aio_request *r)
+{
+    return r->ordered && !r->regular;
+}
+
+static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
+{
+    struct way *w = s->way;
+    return is_stream(r) ? w->streams : w->files;
+}
+
+static void threads_start(struct aio_service *s, struct aio_request *r)
+{
+    if (is_stream(r))
+        aio_pin(r);
+    int err = heald_pool_submit(pool_of(s, r), &r->op.link);
+    if (err) {
+        r->op.result = err;
+        aio_service_push(s->process, &r->told.head, AIO_DONE);
+    }
+}
+
+static int threads_cancel(struct aio_service *s, struct aio_request *r)
+{
+    return heald_pool_take(pool_of(s, r), &r->op.link) ? 1 : -EALREADY;
+}
+
+/* Another road may have left a bell, and then that is what is rung. */
+static void sleep_for(struct aio_service *s, int64_t timeout_ns)
+{
+    struct aio_process *p = s->process;
+    struct heald_word w = {&p->sleeping, 1};
+
+    if (p->bell) {
+        struct pollfd bell = {.fd = p->bell - 1, .events = POLLIN};
+        s->sys->poll(&bell, 1, timeout_ns);
+        s->sys->bell_drain(p->bell - 1);
+    } else {
+        heald_plat_words_wait(&w, 1,
+                              timeout_ns < 0 ? HEALD_FOREVER
+                                             : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns);
+    }
+}
+
+static int threads_wait(struct aio_service *s, int64_t timeout_ns)
+{
+    if (timeout_ns && aio_service_sleeps(s->process))
+        sleep_for(s, timeout_ns);
+    aio_service_awake(s->process);
+    return 0;
+}
+
+static bool threads_flushed(const struct aio_service *s)
+{
+    (void)s;
+    return true;
+}
+
+const struct aio_road aio_road_threads = {
+    .name = "threads",
+    .open = threads_open,
+    .close = threads_close,
+    .start = threads_start,
+    .cancel = threads_cancel,
+    .wait = threads_wait,
+    .flushed = threads_flushed,
+};
