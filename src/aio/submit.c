@@ -45,7 +45,8 @@ static void note_file(struct aio_request *r, const struct heald_descriptor *d)
         r->op.u.rw.off = -1;
 }
 
-static int find_file(const struct aiocb *cb, enum op_kind kind, struct heald_descriptor *d)
+/* What the flags of the descriptor say against it. */
+static int check(const struct aiocb *cb, enum op_kind kind, struct heald_descriptor *d)
 {
     int err = heald_plat_descriptor_flags(cb->aio_fildes, d);
 
@@ -53,7 +54,7 @@ static int find_file(const struct aiocb *cb, enum op_kind kind, struct heald_des
         err = -EBADF;
     if (!err && kind != OP_FSYNC && (cb->aio_offset < 0 || cb->aio_nbytes > SSIZE_MAX))
         err = -EINVAL;
-    return err ? err : heald_plat_descriptor_file(cb->aio_fildes, d);
+    return err;
 }
 
 static void decide(struct aio_request *r, int err)
@@ -62,16 +63,20 @@ static void decide(struct aio_request *r, int err)
     r->op.result = err;
 }
 
-/* Bytes, or -1: it is not to be had at once. */
-static int64_t read_at_once(const struct aiocb *cb, const struct heald_descriptor *d)
+/* Bytes, or -1: it is not to be had at once. What cannot seek says so, and nothing was read. */
+static int64_t read_at_once(const struct aiocb *cb, struct heald_descriptor *d)
 {
     size_t len = cb->aio_nbytes;
 
-    if (!d->regular || d->direct || len > INLINE_MAX)
+    if (d->direct || len > INLINE_MAX)
         return -1;
     int64_t n = heald_plat_read_cached(cb->aio_fildes, (void *)cb->aio_buf, len, cb->aio_offset);
+    if (n < 0 || (size_t)n == len)
+        return n;
     /* Less than was asked for is the end of the file, or of what is cached. */
-    return n >= 0 && ((size_t)n == len || cb->aio_offset + n >= d->size) ? n : -1;
+    if (heald_plat_descriptor_file(cb->aio_fildes, d) < 0 || !d->regular)
+        return -1;
+    return cb->aio_offset + n >= d->size ? n : -1;
 }
 
 static struct aio_request *make(struct aio_process *p, struct aiocb *cb, enum op_kind kind)
@@ -118,28 +123,22 @@ static int prepare(struct aio_process *p, struct aio_request *r, const struct si
     return err;
 }
 
-int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet)
+/* Makes and hands over a request; err: what it ends with before it begins. */
+static int submit(struct aiocb *cb, enum op_kind kind, const struct heald_descriptor *d, int err,
+                  struct aio_group *group, const struct sigevent *ev, bool data_only)
 {
     struct aio_process *p = aio_process();
-    struct heald_descriptor d;
-    int64_t n;
-
-    if (cb->aio_reqprio < 0 || cb->aio_reqprio > PRIORITIES)
-        return aio_refuse(cb, -EINVAL);
-    int err = find_file(cb, kind, &d);
-    bool silent = quiet || aio_sigevent_silent(&cb->aio_sigevent);
-    if (!err && silent && kind == OP_READ && (n = read_at_once(cb, &d)) >= 0) {
-        aio_publish(cb, n);
-        return 0;
-    }
     struct aio_request *r = p ? make(p, cb, kind) : NULL;
+
     if (!r)
         return aio_refuse(cb, -EAGAIN);
+    if (kind == OP_FSYNC)
+        r->op.u.poll.events = data_only;
     if (!err)
-        note_file(r, &d);
+        note_file(r, d);
     else
         decide(r, err);
-    if ((err = prepare(p, r, silent ? NULL : &cb->aio_sigevent))) {
+    if ((err = prepare(p, r, ev))) {
         aio_record_free(p, r);
         return aio_refuse(cb, err);
     }
@@ -148,23 +147,32 @@ int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, boo
     return 0;
 }
 
+int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet)
+{
+    struct heald_descriptor d;
+    int64_t n;
+
+    if (cb->aio_reqprio < 0 || cb->aio_reqprio > PRIORITIES)
+        return aio_refuse(cb, -EINVAL);
+    int err = check(cb, kind, &d);
+    bool silent = quiet || aio_sigevent_silent(&cb->aio_sigevent);
+    if (!err && silent && kind == OP_READ && (n = read_at_once(cb, &d)) >= 0) {
+        aio_publish(cb, n);
+        return 0;
+    }
+    if (!err)
+        err = heald_plat_descriptor_file(cb->aio_fildes, &d);
+    return submit(cb, kind, &d, err, group, silent ? NULL : &cb->aio_sigevent, false);
+}
+
 int aio_submit_sync(struct aiocb *cb, bool data_only)
 {
-    struct aio_process *p = aio_process();
     struct heald_descriptor d;
-    int err = find_file(cb, OP_FSYNC, &d);
+    int err = check(cb, OP_FSYNC, &d);
 
+    if (!err)
+        err = heald_plat_descriptor_file(cb->aio_fildes, &d);
     if (err)
         return aio_refuse(cb, err);
-    struct aio_request *r = p ? make(p, cb, OP_FSYNC) : NULL;
-    if (!r)
-        return aio_refuse(cb, -EAGAIN);
-    r->op.u.poll.events = data_only;
-    note_file(r, &d);
-    if ((err = prepare(p, r, &cb->aio_sigevent))) {
-        aio_record_free(p, r);
-        return aio_refuse(cb, err);
-    }
-    hand_over(p, r);
-    return 0;
+    return submit(cb, OP_FSYNC, &d, 0, NULL, &cb->aio_sigevent, data_only);
 }
