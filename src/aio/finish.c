@@ -51,8 +51,9 @@ void aio_release(struct aio_process *p, struct aio_told *t)
 /* Tells now, or later; the record goes when that is done. */
 static void tell(struct aio_service *s, struct aio_told *t)
 {
-    if (aio_notice_silent(&t->notice) ||
-        (list_empty(&s->late) && aio_notice_tell(s->sys, &t->notice) == 0))
+    bool waits = t->notice.how != SIGEV_THREAD && !list_empty(&s->late);
+
+    if (aio_notice_silent(&t->notice) || (!waits && aio_notice_tell(s->sys, &t->notice) == 0))
         aio_release(s->process, t);
     else
         list_push(&s->late, &t->head.link);

@@ -74,6 +74,17 @@ static int choose_bell(struct aio_service *s, struct way *w)
     return w->eventfd < 0 ? -EMFILE : 0;
 }
 
+/* Not by close(), which is ours, and would ask the I/O thread. */
+static int hide(struct way *w)
+{
+    int fd = heald_ring_hide(&w->ring);
+
+    if (fd < 0)
+        return fd;
+    heald_plat_libc_close(fd);
+    return 0;
+}
+
 static int ring_open(struct aio_service *s)
 {
     struct way *w = calloc(1, sizeof *w);
@@ -85,7 +96,7 @@ static int ring_open(struct aio_service *s)
     int err = heald_ring_open(&w->ring, s->sys, &w->alloc, ENTRIES);
     if (err)
         goto fail;
-    if ((err = heald_ring_hide(&w->ring)) || (err = choose_bell(s, w))) {
+    if ((err = hide(w)) || (err = choose_bell(s, w))) {
         heald_ring_close(&w->ring, &w->alloc);
         goto fail;
     }

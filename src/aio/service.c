@@ -164,16 +164,24 @@ static void handle(struct aio_service *s, struct aio_head *h)
     }
 }
 
-/* Tells what could not be told, in order, until it cannot again. */
+/* Tells what could not be told. When the queue of signals is full it is full for all of them; a
+ * function is called none the less. */
 static void tell_late(struct aio_service *s)
 {
-    struct heald_link *first;
+    struct heald_link *node, *next;
+    bool full = false;
 
-    while ((first = s->late.next) != &s->late) {
-        struct aio_told *t = (struct aio_told *)(void *)aio_head_of(first);
-        if (aio_notice_tell(s->sys, &t->notice))
-            return;
-        list_remove(first);
+    for (node = s->late.next; node != &s->late; node = next) {
+        struct aio_told *t = (struct aio_told *)(void *)aio_head_of(node);
+        bool calls = t->notice.how == SIGEV_THREAD;
+        next = node->next;
+        if (full && !calls)
+            continue;
+        if (aio_notice_tell(s->sys, &t->notice)) {
+            full |= !calls;
+            continue;
+        }
+        list_remove(node);
         aio_release(s->process, t);
     }
 }

@@ -99,17 +99,15 @@ static int enable(struct heald_ring *r)
 
 int heald_ring_hide(struct heald_ring *r)
 {
-    int err = enable(r);
+    int fd = r->ring.ring_fd, err = enable(r);
 
     if (err || (err = io_uring_ring_dontfork(&r->ring)))
         return err;
     if ((err = io_uring_register_ring_fd(&r->ring)) < 0)
         return err;
-    /* liburing 2.3 uses it for io_uring_register(2) and to close it, and neither finds it any more.
-     */
-    r->sys->close(r->ring.ring_fd);
+    /* liburing 2.3 would use it for io_uring_register(2), and close it at the end. */
     r->ring.ring_fd = -1;
-    return 0;
+    return fd;
 }
 
 bool heald_ring_behind(const struct heald_ring *r)

@@ -45,8 +45,9 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
 int heald_ring_bell(struct heald_ring *r, bool drain);
 
 /*
- * Makes the calling thread the owner, lets it use the ring without its descriptor, and closes that;
- * a child of fork(2) does not get the ring's memory. No bell afterwards. 0 or -errno.
+ * Makes the calling thread the owner and lets it use the ring without its descriptor, which is the
+ * caller's to close: it, or -errno. A child of fork(2) does not get the ring's memory. No bell
+ * afterwards.
  */
 int heald_ring_hide(struct heald_ring *r);
 
