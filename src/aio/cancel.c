@@ -43,11 +43,10 @@ static void end_waiting(struct aio_service *s, struct aio_request *r, void *ctx)
     aio_finish(s, r, -ECANCELED);
 }
 
-static int end_one(struct aio_service *s, struct aio_request *r)
+/* Can it be asked to end? What another call has asked for already is that call's to wait for. */
+static bool may_end(const struct aio_request *r)
 {
-    if (r->cancel || (r->ordered && r->op.kind == OP_WRITE))
-        return -EALREADY;
-    return s->road->cancel(s, r);
+    return !r->cancel && !(r->ordered && r->op.kind == OP_WRITE);
 }
 
 static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
@@ -56,11 +55,10 @@ static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
 
     if (!is_meant(ask, r) || r->state != AIO_STARTED)
         return;
-    int got = end_one(s, r);
-    if (got == 1) {
+    if (may_end(r) && s->road->take_back(s, r)) {
         ask->canceled = true;
         aio_finish(s, r, -ECANCELED);
-    } else if (got == 0) {
+    } else if (may_end(r) && s->road->cancel(s, r)) {
         r->cancel = ask;
         r->told.holds++;
         ask->open++;

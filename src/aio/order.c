@@ -198,7 +198,7 @@ void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx)
 
 static bool runs_by_number(const struct aio_service *s, const struct aio_request *r)
 {
-    return r->state == AIO_STARTED && !s->road->holds_files && fd_of(r) != r->file->pin;
+    return r->state == AIO_STARTED && !s->road->holds(r) && fd_of(r) != r->file->pin;
 }
 
 /* Its number is about to mean something else. What has not begun goes on by a pin; what a thread
@@ -210,7 +210,7 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
     if (r->number < ask->first || r->number > ask->last)
         return;
     if (runs_by_number(s, r)) {
-        if (s->road->cancel(s, r) == 1) {
+        if (s->road->take_back(s, r)) {
             aio_pin(r);
             s->road->start(s, r);
         } else {

@@ -12,7 +12,8 @@
  *
  * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
  * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
- * and calls it done (finish.c goes on).
+ * and calls it done (finish.c goes on). The file of a request is looked up when it is submitted,
+ * but not that of one which a worker begins.
  */
 #include "ring/ring.h"
 #include "aio/road.h"
@@ -144,25 +145,25 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
         list_push(&w->backlog, &r->op.link);
 }
 
-static bool in_backlog(const struct aio_request *r)
+static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 {
-    return list_linked(&r->op.link);
+    (void)s;
+    if (!list_linked(&r->op.link))
+        return false;
+    list_remove(&r->op.link);
+    return true;
 }
 
-static int ring_cancel(struct aio_service *s, struct aio_request *r)
+static bool ring_cancel(struct aio_service *s, struct aio_request *r)
 {
     struct way *w = s->way;
-    struct io_uring_sqe *sqe;
+    struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
 
-    if (in_backlog(r)) {
-        list_remove(&r->op.link);
-        return 1;
-    }
-    if (!(sqe = heald_ring_entry(&w->ring)))
-        return -EAGAIN;
+    if (!sqe)
+        return false;
     heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)&r->op);
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)&r->op | CANCELED);
-    return 0;
+    return true;
 }
 
 static void work_off(struct way *w)
@@ -226,13 +227,20 @@ static bool ring_flushed(const struct aio_service *s)
     return !heald_ring_pending(&w->ring) && list_empty(&w->backlog);
 }
 
+/* What the kernel does not try at once has its file looked up by the worker that does it. */
+static bool ring_holds(const struct aio_request *r)
+{
+    return r->op.kind != OP_FSYNC && !r->copies;
+}
+
 const struct aio_road aio_road_ring = {
     .name = "uring",
     .open = ring_open,
     .close = ring_close,
     .start = ring_start,
+    .take_back = ring_take_back,
     .cancel = ring_cancel,
     .wait = ring_wait,
     .flushed = ring_flushed,
-    .holds_files = true,
+    .holds = ring_holds,
 };

@@ -13,16 +13,17 @@ struct aio_road {
     int (*open)(struct aio_service *s);
     void (*close)(struct aio_service *s);
     void (*start)(struct aio_service *s, struct aio_request *r);
-    /* Asks for the end of one that was started. 1: it never began, and is the caller's; 0: the
-     * road will say aio_cancel_answer(); -errno: it goes on. */
-    int (*cancel)(struct aio_service *s, struct aio_request *r);
+    /* Takes one back that was started and has not begun: false: it has. */
+    bool (*take_back)(struct aio_service *s, struct aio_request *r);
+    /* Asks for the end of one that has begun. True: the road will say aio_cancel_answer(). */
+    bool (*cancel)(struct aio_service *s, struct aio_request *r);
     /* Sleeps for so long (-1: for ever) unless there is something to do, and gives back what is
      * done. -errno: the road is at its end. */
     int (*wait)(struct aio_service *s, int64_t timeout_ns);
     /* Does the kernel know of all that was started? */
     bool (*flushed)(const struct aio_service *s);
-    /* The kernel has the file of what it knows of: the number may be closed. */
-    bool holds_files;
+    /* Does the kernel have the file of this one, as soon as it knows of it? */
+    bool (*holds)(const struct aio_request *r);
 };
 
 extern const struct aio_road aio_road_ring, aio_road_threads;

@@ -97,11 +97,14 @@ static void wake(struct aio_process *p)
     if (!__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) ||
         !__atomic_exchange_n(&p->sleeping, 0, __ATOMIC_SEQ_CST))
         return;
-    int bell = __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE);
-    if (bell)
-        heald_plat_bell_ring(bell - 1);
-    else
+    int bell = __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE), old;
+    if (!bell) {
         heald_plat_word_wake(&p->sleeping);
+        return;
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old); /* for write(2) */
+    heald_plat_bell_ring(bell - 1);
+    pthread_setcancelstate(old, NULL);
 }
 
 void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type)

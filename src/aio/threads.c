@@ -95,9 +95,15 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
     }
 }
 
-static int threads_cancel(struct aio_service *s, struct aio_request *r)
+static bool threads_take_back(struct aio_service *s, struct aio_request *r)
 {
-    return heald_pool_take(pool_of(s, r), &r->op.link) ? 1 : -EALREADY;
+    return heald_pool_take(pool_of(s, r), &r->op.link);
+}
+
+static bool threads_cancel(struct aio_service *s, struct aio_request *r)
+{
+    (void)s, (void)r;
+    return false;
 }
 
 /* Another road may have left a bell, and then that is what is rung. */
@@ -131,12 +137,21 @@ static bool threads_flushed(const struct aio_service *s)
     return true;
 }
 
+/* A thread may be about to make its call. */
+static bool threads_holds(const struct aio_request *r)
+{
+    (void)r;
+    return false;
+}
+
 const struct aio_road aio_road_threads = {
     .name = "threads",
     .open = threads_open,
     .close = threads_close,
     .start = threads_start,
+    .take_back = threads_take_back,
     .cancel = threads_cancel,
     .wait = threads_wait,
     .flushed = threads_flushed,
+    .holds = threads_holds,
 };

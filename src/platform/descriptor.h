@@ -32,7 +32,8 @@ bool heald_plat_same_file(int a, int b);
 /* Another number for the same open file, which no program that counts from 0 will meet soon. */
 int heald_plat_pin(int fd);
 
-/* Reads what is in the page cache: bytes, or -errno, of which -EAGAIN is the most usual one. */
+/* Reads what is in the page cache, and is no cancellation point: bytes, or -errno, of which -EAGAIN
+ * is the most usual one. */
 int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset);
 
 /* The C library's own close(2) and dup2(2), cancellation points and errno included. */

@@ -67,7 +67,7 @@ int heald_plat_pin(int fd)
 int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = len};
-    ssize_t n = preadv2(fd, &iov, 1, offset, RWF_NOWAIT);
+    long n = syscall(SYS_preadv2, fd, &iov, 1L, (long)offset, 0L, RWF_NOWAIT);
     return n < 0 ? -errno : n;
 }
 
