@@ -12,5 +12,6 @@ extern const struct command command_locks;
 extern const struct command command_gc;
 extern const struct command command_lock;
 extern const struct command command_sem;
+extern const struct command command_aio;
 
 #endif

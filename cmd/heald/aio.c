@@ -1,0 +1,159 @@
+/*
+ * aio.c: `heald aio`: runs a program with libheald-aio preloaded, in this process.
+ *
+ * All that can be wrong is said beforehand: the dynamic linker ignores what it cannot preload, or
+ * only complains, and the program would run on the AIO of the C library.
+ */
+#include "aio_program.h"
+#include "commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct aio_options {
+    bool has_threads, is_printing;
+    const char *library;
+};
+
+static const struct option options[] = {
+    {"--threads", OPTION_FLAG, offsetof(struct aio_options, has_threads), 0, 0, NULL,
+     "on threads, without io_uring"},
+    {"--library", OPTION_TEXT, offsetof(struct aio_options, library), 0, 0, "FILE", "this library"},
+    {"--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
+     "print the path of the library, and run nothing"},
+    {0},
+};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_aio = {
+    .name = "aio",
+    .run = run,
+    .summary = "Runs a program whose POSIX AIO is heald's, on io_uring.",
+    .arguments = "-- PROGRAM [ARG...]",
+    .arguments_max = UINT_MAX,
+    .options = options,
+    .details =
+        "The library is FILE, or the one that the environment variable HEALD_AIO_LIBRARY names,\n"
+        "or the one that was built or installed with this command. The program takes the place of\n"
+        "this process; the programs that it starts get the library as well, unless LD_PRELOAD is\n"
+        "taken from them. The exit status is the program's; 2 if something is wrong; 126 if it\n"
+        "cannot be run, or not with the library: it is statically linked, for 32 bits, or gains\n"
+        "privileges; 127 if it is not found.\n",
+};
+
+/* In the build folder the command is cmd/heald/heald; elsewhere the place would be anybody's. */
+static bool find_in_build(char *ret_path, size_t size)
+{
+    static const char mine[] = "/cmd/heald/heald", its[] = HEALD_AIO_BUILT;
+    ssize_t len = readlink("/proc/self/exe", ret_path, size - 1);
+
+    if (len < (ssize_t)sizeof mine - 1)
+        return false;
+    ret_path[len] = '\0';
+    char *end = ret_path + len - (sizeof mine - 1);
+    if (strcmp(end, mine) != 0 || (size_t)(end - ret_path) + sizeof its > size)
+        return false;
+    memcpy(end, its, sizeof its);
+    return access(ret_path, F_OK) == 0;
+}
+
+/* Which library, before it was looked at: a path, in `built` or elsewhere; NULL: there is none. */
+static const char *choose_library(const struct aio_options *o, char *built, size_t size)
+{
+    const char *named = getenv("HEALD_AIO_LIBRARY");
+
+    if (o->library)
+        return o->library;
+    if (named && *named)
+        return named;
+    if (find_in_build(built, size))
+        return built;
+    return access(HEALD_AIO_INSTALLED, F_OK) == 0 ? HEALD_AIO_INSTALLED : NULL;
+}
+
+/* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_USAGE. */
+static int find_library(const struct command *command, const struct aio_options *o, char *ret_path)
+{
+    char built[PATH_MAX];
+    const char *chosen = choose_library(o, built, sizeof built);
+
+    if (!chosen)
+        return options_refuse(command,
+                              "the library is neither beside this command nor installed as %s; "
+                              "--library FILE says where it is",
+                              HEALD_AIO_INSTALLED);
+    if (!realpath(chosen, ret_path))
+        return options_refuse(command, "%s: %s", chosen, strerror(errno));
+    const char *why = aio_library_check(ret_path);
+    if (why)
+        return options_refuse(command, "%s: %s", ret_path, why);
+    if (strpbrk(ret_path, " :$"))
+        return options_refuse(command,
+                              "%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
+                              "dollar sign",
+                              ret_path);
+    return OPTIONS_GO_ON;
+}
+
+/* First in LD_PRELOAD: whoever else defines aio_read() comes after. False: no memory. */
+static bool set_environment(const struct aio_options *o, const char *library)
+{
+    const char *old = getenv("LD_PRELOAD");
+    size_t size = strlen(library) + 1 + (old ? strlen(old) : 0) + 1;
+    char *list = malloc(size);
+
+    if (!list)
+        return false;
+    snprintf(list, size, "%s%s%s", library, old && *old ? ":" : "", old ? old : "");
+    bool is_set = setenv("LD_PRELOAD", list, 1) == 0;
+    free(list);
+    return is_set && (!o->has_threads || setenv("HEALD_NO_URING", "1", 1) == 0);
+}
+
+static int start(const struct command *command, const struct aio_options *o, const char *library,
+                 const char **words)
+{
+    struct aio_program found;
+    int status = aio_program_find(&found, words[0], library);
+
+    if (status) {
+        options_refuse(command, "%s", found.why);
+        return status;
+    }
+    if (!set_environment(o, library))
+        return options_refuse(command, "no memory");
+    execvp(found.path, (char *const *)(uintptr_t)words);
+    options_refuse(command, "%s: %s", found.path, strerror(errno));
+    return EXIT_NOT_RUN;
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    struct aio_options o = {0};
+    char library[PATH_MAX];
+    const char **words = calloc((size_t)argc + 1, sizeof *words);
+    int status;
+
+    (void)program;
+    if (!words)
+        return options_refuse(command, "no memory");
+    status = options_parse(command, argc, argv, &o, words);
+    if (status == OPTIONS_GO_ON && !o.is_printing && !words[0])
+        status = options_refuse(command, "which program?");
+    if (status == OPTIONS_GO_ON)
+        status = find_library(command, &o, library);
+    if (status == OPTIONS_GO_ON && o.is_printing) {
+        printf("%s\n", library);
+        status = 0;
+    }
+    if (status == OPTIONS_GO_ON)
+        status = start(command, &o, library, words);
+    free(words);
+    return status;
+}
