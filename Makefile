@@ -2,7 +2,7 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench asan tsan valgrind fuzz crash model coverage tidy clang posix \
+.PHONY: help demo test bench asan tsan valgrind fuzz crash model real coverage tidy clang posix \
 	install clean
 MAKEFLAGS += --no-print-directory
 
@@ -88,6 +88,12 @@ crash: ## kill a process at every instruction of every operation on shared objec
 model: ## search the models of the shared objects with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
 	@HEALD_MODEL=all test/model/run
+
+real: ## fio, stress-ng, perf and MPI-IO, unmodified, on the drop-in for POSIX AIO
+	$(call deps,test)
+	$(call deps,real)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@HEALD_REAL=all HEALD_TEST_LIMIT=1800 scripts/run-tests build aio-real
 
 coverage: ## the tests, and which lines of src they ran: build-coverage/coverage/index.html
 	$(call deps,test)
