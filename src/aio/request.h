@@ -19,6 +19,8 @@
 enum aio_state {
     AIO_WAITING = 0, /* for its turn on its file; may be cancelled at once */
     AIO_STARTED,     /* the road's */
+    AIO_TAKEN,       /* the next road's: the last one came to its end before this began */
+    AIO_LOST,        /* or while it was under way: nobody will hear of it */
     AIO_DECIDED      /* its result was known before it began, and is in op.result */
 };
 
@@ -59,6 +61,7 @@ struct aio_request {
     struct aio_ask *settle; /* waits for its end */
     uint64_t dev, ino;
     uint32_t moved; /* bytes of a write that goes on */
+    uint32_t entry; /* of a ring: which one it was */
     int counted;    /* the descriptor at the call */
     int number;     /* the same; -1: it was closed meanwhile */
     uint8_t state;

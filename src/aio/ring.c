@@ -35,7 +35,7 @@ struct way {
     uint64_t count; /* of the eventfd */
     int eventfd;    /* -1: the ring waits for the word itself */
     bool armed;
-    bool has_bell;
+    bool ended;
 };
 
 static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
@@ -127,6 +127,7 @@ static bool enter_ring(struct way *w, struct aio_request *r)
 
     if (!sqe)
         return false;
+    r->entry = heald_ring_last(&w->ring);
     heald_ring_fill_file(&w->ring, sqe, &r->op);
     if (r->op.kind != OP_FSYNC && !r->waits)
         sqe->rw_flags = RWF_NOWAIT;
@@ -145,11 +146,13 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
         list_push(&w->backlog, &r->op.link);
 }
 
+/* One that has an entry can be had back only when the ring will not be entered again. */
 static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 {
-    (void)s;
+    struct way *w = s->way;
+
     if (!list_linked(&r->op.link))
-        return false;
+        return w->ended && !heald_ring_taken(&w->ring, r->entry);
     list_remove(&r->op.link);
     return true;
 }
@@ -218,7 +221,8 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
     aio_service_awake(s->process);
     while ((cqe = heald_ring_peek(&w->ring)))
         hear(s, w, cqe);
-    return err == -EINTR ? 0 : err;
+    w->ended = err && err != -EINTR;
+    return w->ended ? err : 0;
 }
 
 static bool ring_flushed(const struct aio_service *s)

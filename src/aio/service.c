@@ -238,27 +238,43 @@ static int turn(struct aio_service *s)
     return err;
 }
 
-static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
+static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     (void)ctx;
     if (r->state != AIO_STARTED)
         return;
     if (r->cancel)
         aio_cancel_answer(s, r, false);
-    aio_finish(s, r, -EIO);
+    r->state = s->road->take_back(s, r) ? AIO_TAKEN : AIO_LOST;
 }
 
-/* The kernel has taken io_uring away (a sandbox that was closed late): what it has will not come
- * back; what comes from now on is done by threads. */
+static void take_road(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    (void)ctx;
+    if (r->state == AIO_LOST) {
+        aio_finish(s, r, -EIO);
+    } else if (r->state == AIO_TAKEN) {
+        r->state = AIO_STARTED;
+        s->road->start(s, r);
+    }
+}
+
+/* The road that needs no more than memory, and waits for that. */
+static void take_threads(struct aio_service *s)
+{
+    s->road = &aio_road_threads;
+    while (s->road->open(s) < 0)
+        s->sys->poll(NULL, 0, AGAIN_NS);
+}
+
+/* The kernel has taken io_uring away (a sandbox that was closed late): what it has begun will not
+ * come back; all else is done by threads. */
 static void change_road(struct aio_service *s)
 {
-    const struct aio_road *old = s->road;
-
-    old->close(s);
-    s->road = &aio_road_threads;
-    if (s->road->open(s) < 0)
-        s->live = 0; /* nothing can be done any more: every request is refused by its thread */
-    aio_each(s, -1, end_started, NULL);
+    aio_each(s, -1, leave_road, NULL);
+    s->road->close(s);
+    take_threads(s);
+    aio_each(s, -1, take_road, NULL);
 }
 
 /* Nothing to do for a while: is it still so after `running` was taken back? */
@@ -293,17 +309,19 @@ static void serve(struct aio_service *s)
         continue;
 }
 
-/* The first that can be had. The last needs no more than memory. */
+/* The first that can be had. */
 static void choose_road(struct aio_service *s)
 {
 #define ROW(name) &aio_road_##name,
     static const struct aio_road *const roads[] = {AIO_ROADS(ROW)};
 #undef ROW
-    unsigned n = 0;
 
-    do
+    for (unsigned n = 0; n < sizeof roads / sizeof *roads; n++) {
         s->road = roads[n];
-    while (s->road->open(s) < 0 && ++n < sizeof roads / sizeof *roads);
+        if (s->road->open(s) == 0)
+            return;
+    }
+    take_threads(s);
 }
 
 static void *service_main(void *arg)

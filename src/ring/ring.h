@@ -79,6 +79,18 @@ static inline void heald_ring_seen(struct heald_ring *r)
     io_uring_cq_advance(&r->ring, 1);
 }
 
+/* Which entry was handed out last; and has the kernel taken it? */
+static inline unsigned heald_ring_last(const struct heald_ring *r)
+{
+    return r->ring.sq.sqe_tail - 1;
+}
+
+static inline bool heald_ring_taken(const struct heald_ring *r, unsigned entry)
+{
+    /* Acquire: pairs with the kernel's release. Counted modulo 2^32. */
+    return (int)(__atomic_load_n(r->ring.sq.khead, __ATOMIC_ACQUIRE) - entry) > 0;
+}
+
 /* Room beside an entry for what it points to. */
 static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
                                                            const struct io_uring_sqe *sqe)
