@@ -4,19 +4,22 @@
  * anything is unfinished on that number the I/O thread is asked to let go of it first (settle, see
  * order.c), and then the C library's call is made. In a program without requests that is one load.
  *
- * close(2) is safe in signal handlers and stays so: asking takes no lock. What a raw system call or
- * the C library itself closes (fclose(3)) is not seen; such a request may find another file.
+ * close(2) is safe in signal handlers and stays so: asking takes no lock. What a raw system call
+ * closes, or the C library in its own midst (freopen(3)), is not seen; a request that still waits
+ * may then find another file.
  */
 #include "aio/request.h"
 #include "platform/descriptor.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT int close(int fd);
+EXPORT int fclose(FILE *file);
 EXPORT int dup2(int from, int to);
 EXPORT int dup3(int from, int to, int flags);
 EXPORT int close_range(unsigned first, unsigned last, int flags);
@@ -64,6 +67,14 @@ int close(int fd)
         return refuse(EBADF);
     settle(fd, fd);
     return heald_plat_libc_close(fd);
+}
+
+int fclose(FILE *file)
+{
+    int fd = fileno(file); /* -1: it has none */
+
+    settle(fd, fd);
+    return heald_plat_libc_fclose(file);
 }
 
 int dup2(int from, int to)

@@ -11,8 +11,8 @@
 /* A copy that shares nothing with the original, to be destroyed by the caller. */
 int heald_plat_attr_copy(pthread_attr_t *to, const pthread_attr_t *from);
 
-/* Starts a detached thread, whatever the attributes (NULL: the usual ones) say of that; its signal
- * mask is the caller's. -EINVAL as well: the attributes cannot be had. */
+/* Starts a detached thread, with attributes that say so (NULL: the usual ones); its signal mask is
+ * the caller's. -EINVAL as well: the attributes cannot be had. */
 int heald_plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *), void *arg);
 
 /* Lets every signal through, on the calling thread. */

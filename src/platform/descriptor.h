@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct heald_descriptor {
     uint64_t dev, ino;
@@ -36,8 +37,9 @@ int heald_plat_pin(int fd);
  * is the most usual one. */
 int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset);
 
-/* The C library's own close(2) and dup2(2), cancellation points and errno included. */
+/* The C library's own, cancellation points and errno included. */
 int heald_plat_libc_close(int fd);
+int heald_plat_libc_fclose(FILE *file);
 int heald_plat_libc_dup2(int from, int to);
 int heald_plat_dup3(int from, int to, int flags);
 int heald_plat_close_range(unsigned first, unsigned last, int flags);

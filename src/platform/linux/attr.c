@@ -64,11 +64,18 @@ int heald_plat_attr_copy(pthread_attr_t *to, const pthread_attr_t *from)
 
 int heald_plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *), void *arg)
 {
+    pthread_attr_t usual;
     pthread_t thread;
-    int err = pthread_create(&thread, attr, main, arg);
+    int err;
 
-    if (!err && !attr)
-        pthread_detach(thread);
+    if (attr)
+        return -pthread_create(&thread, attr, main, arg);
+    /* From the start: it may look at itself, or be gone before anybody detaches it. */
+    if ((err = pthread_attr_init(&usual)))
+        return -err;
+    pthread_attr_setdetachstate(&usual, PTHREAD_CREATE_DETACHED);
+    err = pthread_create(&thread, &usual, main, arg);
+    pthread_attr_destroy(&usual);
     return -err;
 }
 

@@ -74,10 +74,16 @@ int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
 /* By the names that nobody interposes. */
 int __close(int fd);
 int __dup2(int from, int to);
+int _IO_fclose(FILE *file);
 
 int heald_plat_libc_close(int fd)
 {
     return __close(fd);
+}
+
+int heald_plat_libc_fclose(FILE *file)
+{
+    return _IO_fclose(file);
 }
 
 int heald_plat_libc_dup2(int from, int to)
