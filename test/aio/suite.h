@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEATURES(X) X(life) X(errors) X(files) X(order) X(sync) X(streams)
+#define FEATURES(X) X(life) X(errors) X(files) X(order) X(sync) X(streams) X(close) X(fork)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
