@@ -29,7 +29,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEATURES(X) X(life) X(errors) X(files) X(order) X(sync) X(streams) X(close) X(fork)
+#define FEATURES(X)                                                                        \
+    X(life)                                                                                \
+    X(errors) X(files) X(order) X(sync) X(streams) X(close) X(fork) X(suspend) X(handlers) \
+        X(cancel)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
