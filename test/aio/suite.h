@@ -32,7 +32,7 @@
 #define FEATURES(X)                                                                        \
     X(life)                                                                                \
     X(errors) X(files) X(order) X(sync) X(streams) X(close) X(fork) X(suspend) X(handlers) \
-        X(cancel)
+        X(cancel) X(list) X(notify)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
