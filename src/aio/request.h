@@ -115,12 +115,19 @@ struct aio_service {
     struct heald_link settling; /* struct aio_ask: to be answered once the road holds all files */
     unsigned live;              /* requests that are not finished */
     bool busy;                  /* something was handed over in this turn */
+    bool told;                  /* somebody may have been woken since the last turn */
     uint64_t touched;           /* words whose sleepers must look again */
 };
 
 /* service.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
 int aio_service_ensure(struct aio_process *p);
 void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type);
+/* Is there something to take? */
+static inline bool aio_service_has_more(const struct aio_process *p)
+{
+    /* Relaxed: what is not seen here keeps the thread from sleeping. */
+    return __atomic_load_n(&p->top, __ATOMIC_RELAXED) != NULL;
+}
 /* Before it sleeps, the I/O thread asks: is there really nothing? And after it slept it says so. */
 bool aio_service_sleeps(struct aio_process *p);
 void aio_service_awake(struct aio_process *p);

@@ -21,10 +21,18 @@
 #include "platform/descriptor.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRIES = 256, CANCELED = 1, PIPE_SIZE = 64 << 10 };
+enum {
+    ENTRIES = 256,
+    CANCELED = 1,
+    PIPE_SIZE = 64 << 10,
+    FIRST_CHUNK = 2, /* entries that are handed over at a time: so many at first, then twice … */
+    LAST_CHUNK = 16,
+    AGAIN = 64
+};
 
 struct way {
     struct heald_ring ring;
@@ -34,6 +42,7 @@ struct way {
     struct futex_waitv word;
     uint64_t count; /* of the eventfd */
     int eventfd;    /* -1: the ring waits for the word itself */
+    unsigned chunk;
     bool armed;
     bool ended;
 };
@@ -94,6 +103,7 @@ static int ring_open(struct aio_service *s)
         return -ENOMEM;
     w->alloc.resize = resize;
     list_init(&w->backlog);
+    w->chunk = FIRST_CHUNK;
     int err = heald_ring_open(&w->ring, s->sys, &w->alloc, ENTRIES);
     if (err)
         goto fail;
@@ -136,6 +146,15 @@ static bool enter_ring(struct way *w, struct aio_request *r)
     return true;
 }
 
+/* The device shall not wait for the last of many: it gets the first few at once, and while it has
+ * something to do more at a time. What is refused now is handed over with the next. */
+static void hand_chunk(struct way *w)
+{
+    heald_ring_flush(&w->ring);
+    if (w->chunk < LAST_CHUNK)
+        w->chunk *= 2;
+}
+
 static void ring_start(struct aio_service *s, struct aio_request *r)
 {
     struct way *w = s->way;
@@ -144,6 +163,8 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
         aio_pin(r); /* it will have to go on */
     if (!list_empty(&w->backlog) || !enter_ring(w, r))
         list_push(&w->backlog, &r->op.link);
+    if (io_uring_sq_ready(&w->ring.ring) >= w->chunk)
+        hand_chunk(w);
 }
 
 /* One that has an entry can be had back only when the ring will not be entered again. */
@@ -210,17 +231,44 @@ static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe
         aio_done(s, aio_request_of((struct heald_op *)(uintptr_t)data), result);
 }
 
+/* Gives back all that is done: the kernel brings to light so many completions at a time, and who is
+ * woken for the first would find the rest undone. */
+static int harvest(struct aio_service *s, struct way *w)
+{
+    struct io_uring_cqe *cqe;
+    int err = 0;
+
+    for (int i = 0; i < AGAIN && !err; i++) {
+        while ((cqe = heald_ring_peek(&w->ring)))
+            hear(s, w, cqe);
+        if (!heald_ring_behind(&w->ring))
+            break;
+        err = heald_ring_enter(&w->ring, 0);
+    }
+    return err;
+}
+
+/* Those who were woken often hand over more at once; on the same processor they get their turn
+ * here, and need not wake a thread that has only just gone to sleep. */
+static bool linger(struct aio_service *s, struct way *w)
+{
+    heald_ring_flush(&w->ring);
+    if (s->told)
+        sched_yield();
+    return aio_service_has_more(s->process);
+}
+
 static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 {
     struct way *w = s->way;
-    struct io_uring_cqe *cqe;
 
     work_off(w);
-    bool sleeps = timeout_ns && aio_service_sleeps(s->process) && arm(w);
+    bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process) && arm(w);
     int err = heald_ring_enter(&w->ring, sleeps ? timeout_ns : 0);
     aio_service_awake(s->process);
-    while ((cqe = heald_ring_peek(&w->ring)))
-        hear(s, w, cqe);
+    w->chunk = FIRST_CHUNK;
+    if (!err || err == -EINTR)
+        err = harvest(s, w);
     w->ended = err && err != -EINTR;
     return w->ended ? err : 0;
 }

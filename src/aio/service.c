@@ -40,8 +40,7 @@ static struct heald_link *take(struct aio_process *p)
 {
     struct heald_link *node, *next, *first = NULL;
 
-    /* Relaxed: what is not seen here keeps the thread from sleeping. */
-    if (!__atomic_load_n(&p->top, __ATOMIC_RELAXED))
+    if (!aio_service_has_more(p))
         return NULL;
     /* Acquire: pairs with push(). */
     for (node = __atomic_exchange_n(&p->top, NULL, __ATOMIC_ACQUIRE); node; node = next) {
@@ -231,6 +230,7 @@ static int turn(struct aio_service *s)
     }
     tell_late(s);
     aio_words_tell(s->process, s->touched);
+    s->told = s->touched != 0;
     s->touched = 0;
     answer_settled(s);
     int err = s->road->wait(s, time_to_sleep(s));
