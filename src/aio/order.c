@@ -16,9 +16,18 @@
 #include "op/op.h"
 #include "platform/descriptor.h"
 
-static struct heald_link *bucket(struct aio_service *s, const struct aio_request *r)
+#include <errno.h>
+
+enum { COPY_MAX = 256 << 10 /* of the page cache, by the thread that has more to do */ };
+
+static struct heald_link *bucket(struct aio_service *s, const struct heald_descriptor *d)
 {
-    return &s->files[(r->ino ^ r->dev * 31) % AIO_FILES];
+    return &s->files[(d->ino ^ d->dev * 31) % AIO_FILES];
+}
+
+static struct heald_link *number_bucket(struct aio_service *s, int number)
+{
+    return &s->numbers[(unsigned)number % AIO_FILES];
 }
 
 static int known_as(const struct aio_file *f)
@@ -26,45 +35,73 @@ static int known_as(const struct aio_file *f)
     return f->pin >= 0 ? f->pin : f->number;
 }
 
-static bool is_file_of(const struct aio_file *f, const struct aio_request *r)
+static bool is_file(const struct aio_file *f, const struct heald_descriptor *d, int number)
 {
-    if (f->dev != r->dev || f->ino != r->ino)
+    if (f->dev != d->dev || f->ino != d->ino)
         return false;
-    return f->number == r->number || heald_plat_same_file(known_as(f), r->number);
+    return f->number == number || heald_plat_same_file(known_as(f), number);
 }
 
-static struct aio_file *file_new(struct aio_service *s, const struct aio_request *r)
+static struct aio_file *file_new(struct aio_service *s, const struct heald_descriptor *d,
+                                 int number)
 {
     struct aio_file *f = aio_record_new(s->process);
 
     if (!f)
         return NULL;
-    f->dev = r->dev;
-    f->ino = r->ino;
-    f->number = r->number;
+    f->dev = d->dev;
+    f->ino = d->ino;
+    f->seeks = d->seeks;
+    f->regular = d->regular;
+    f->number = number;
     f->pin = -1;
     list_init(&f->unfinished);
     list_init(&f->queue[0]);
     list_init(&f->queue[1]);
-    list_push(bucket(s, r), &f->head.link);
+    list_push(bucket(s, d), &f->head.link);
+    list_push(number_bucket(s, number), &f->by_number);
     return f;
 }
 
-static struct aio_file *file_of(struct aio_service *s, const struct aio_request *r)
+/* A file that seeks is what it was as long as it has requests: if its number had been closed we
+ * would have been told. */
+static struct aio_file *file_with(struct aio_service *s, int number)
 {
-    struct heald_link *head = bucket(s, r);
+    struct heald_link *head = number_bucket(s, number);
 
     for (struct heald_link *node = head->next; node != head; node = node->next) {
-        struct aio_file *f = heald_container_of(node, struct aio_file, head.link);
-        if (is_file_of(f, r))
+        struct aio_file *f = heald_container_of(node, struct aio_file, by_number);
+        if (f->number == number && f->seeks)
             return f;
     }
-    return file_new(s, r);
+    return NULL;
+}
+
+/* 0 or -errno. */
+static int find_file(struct aio_service *s, int number, struct aio_file **ret_file)
+{
+    struct heald_descriptor d;
+    struct heald_link *head;
+    int err;
+
+    if ((*ret_file = file_with(s, number)))
+        return 0;
+    if ((err = heald_plat_descriptor_file(number, &d)))
+        return err;
+    head = bucket(s, &d);
+    for (struct heald_link *node = head->next; node != head; node = node->next) {
+        *ret_file = heald_container_of(node, struct aio_file, head.link);
+        if (is_file(*ret_file, &d, number))
+            return 0;
+    }
+    *ret_file = file_new(s, &d, number);
+    return *ret_file ? 0 : -EAGAIN;
 }
 
 static void file_drop(struct aio_service *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
+    list_remove(&f->by_number);
     if (f->pin >= 0)
         heald_plat_libc_close(f->pin);
     aio_record_free(s->process, f);
@@ -125,12 +162,31 @@ static bool may_start(const struct aio_request *r)
     return !is_sync(r) || is_oldest(r) || !r->waits;
 }
 
-void aio_admit(struct aio_service *s, struct aio_request *r)
+/* What a request is on its file. */
+static void fit(struct aio_request *r)
 {
-    if (!(r->file = file_of(s, r))) {
-        aio_finish(s, r, -EAGAIN);
+    const struct aio_file *f = r->file;
+
+    if (is_sync(r)) {
+        r->waits = f->seeks;
         return;
     }
+    r->waits |= f->seeks;
+    r->ordered = !f->seeks || (r->op.kind == OP_WRITE && r->appends);
+    r->copies = f->seeks && !r->direct && r->op.u.rw.len > COPY_MAX;
+    if (!f->seeks)
+        r->op.u.rw.off = -1;
+}
+
+void aio_admit(struct aio_service *s, struct aio_request *r)
+{
+    int err = find_file(s, r->number, &r->file);
+
+    if (err) {
+        aio_finish(s, r, err);
+        return;
+    }
+    fit(r);
     list_push(&r->file->unfinished, &r->order);
     if (r->file->pin >= 0 && r->ordered)
         set_fd(r, r->file->pin);
@@ -138,7 +194,7 @@ void aio_admit(struct aio_service *s, struct aio_request *r)
         start(s, r);
     } else if (r->ordered) {
         list_push(&r->file->queue[direction(r)], &r->told.head.link);
-        if (!r->regular)
+        if (!r->file->regular)
             aio_pin(r);
     }
 }

@@ -40,6 +40,8 @@ struct aio_process {
     struct heald_link *top; /* atomic */
     uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep */
     uint32_t running;       /* atomic: there is one, or somebody is starting it */
+    uint32_t lingering;     /* atomic: it waits for the processor that somebody hands over on */
+    uint32_t pushed;        /* atomic: records since it took some; about */
     int bell;               /* atomic; its eventfd + 1 where the ring cannot wait for `sleeping` */
 
     /* Free records, see records.c. */

@@ -59,15 +59,14 @@ struct aio_request {
     struct aio_group *group;
     struct aio_ask *cancel; /* the kernel was asked to end it, and has not answered */
     struct aio_ask *settle; /* waits for its end */
-    uint64_t dev, ino;
-    uint32_t moved; /* bytes of a write that goes on */
-    uint32_t entry; /* of a ring: which one it was */
-    int counted;    /* the descriptor at the call */
-    int number;     /* the same; -1: it was closed meanwhile */
+    uint32_t moved;         /* bytes of a write that goes on */
+    uint32_t entry;         /* of a ring: which one it was */
+    int counted;            /* the descriptor at the call */
+    int number;             /* the same; -1: it was closed meanwhile */
     uint8_t state;
-    bool ordered; /* after all before it in its direction */
+    bool appends, direct; /* O_APPEND, O_DIRECT */
     bool waits;   /* for as long as it takes: O_NONBLOCK is not set; a sync: for those before it */
-    bool regular; /* a regular file */
+    bool ordered; /* after all before it in its direction */
     bool ending;  /* the kernel has said that it ends it, and the end has not come */
     bool copies;  /* between the page cache and a buffer that is large */
 };
@@ -84,8 +83,10 @@ struct aio_group {
 struct aio_file {
     struct aio_head head;
     uint64_t dev, ino;
-    int number;                   /* of the first request; -1: closed since */
-    int pin;                      /* our own number for it, or -1 */
+    int number; /* of the first request; -1: closed since */
+    int pin;    /* our own number for it, or -1 */
+    bool seeks, regular;
+    struct heald_link by_number;
     struct heald_link unfinished; /* by order, in the order of the calls */
     struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
     struct aio_request *first[2]; /* the ordered one that is started */
@@ -109,8 +110,8 @@ struct aio_service {
     struct aio_process *process;
     const struct heald_sys *sys;
     const struct aio_road *road;
-    void *way; /* the road's */
-    struct heald_link files[AIO_FILES];
+    void *way;                                              /* the road's */
+    struct heald_link files[AIO_FILES], numbers[AIO_FILES]; /* by inode, by number */
     struct heald_link late;     /* struct aio_told: could not be told yet */
     struct heald_link settling; /* struct aio_ask: to be answered once the road holds all files */
     unsigned live;              /* requests that are not finished */
@@ -128,6 +129,8 @@ static inline bool aio_service_has_more(const struct aio_process *p)
     /* Relaxed: what is not seen here keeps the thread from sleeping. */
     return __atomic_load_n(&p->top, __ATOMIC_RELAXED) != NULL;
 }
+/* Lets others have the processor, and says so. */
+void aio_service_linger(struct aio_process *p);
 /* Before it sleeps, the I/O thread asks: is there really nothing? And after it slept it says so. */
 bool aio_service_sleeps(struct aio_process *p);
 void aio_service_awake(struct aio_process *p);

@@ -159,7 +159,7 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
 {
     struct way *w = s->way;
 
-    if (r->ordered && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE && !r->regular)
+    if (r->ordered && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE && !r->file->regular)
         aio_pin(r); /* it will have to go on */
     if (!list_empty(&w->backlog) || !enter_ring(w, r))
         list_push(&w->backlog, &r->op.link);
@@ -248,13 +248,13 @@ static int harvest(struct aio_service *s, struct way *w)
     return err;
 }
 
-/* Those who were woken often hand over more at once; on the same processor they get their turn
- * here, and need not wake a thread that has only just gone to sleep. */
+/* Who was woken, or has handed over something, often hands over more at once; on the same processor
+ * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
 static bool linger(struct aio_service *s, struct way *w)
 {
     heald_ring_flush(&w->ring);
-    if (s->told)
-        sched_yield();
+    if (s->told || s->busy)
+        aio_service_linger(s->process);
     return aio_service_has_more(s->process);
 }
 

@@ -23,9 +23,12 @@
 #include "platform/futex.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #define IDLE_NS  HEALD_SEC
 #define AGAIN_NS HEALD_MS /* between two tries to tell */
+
+enum { ENOUGH = 16 /* requests for the I/O thread to begin with */ };
 
 static void *service_main(void *arg);
 
@@ -42,6 +45,7 @@ static struct heald_link *take(struct aio_process *p)
 
     if (!aio_service_has_more(p))
         return NULL;
+    __atomic_store_n(&p->pushed, 0, __ATOMIC_RELAXED);
     /* Acquire: pairs with push(). */
     for (node = __atomic_exchange_n(&p->top, NULL, __ATOMIC_ACQUIRE); node; node = next) {
         next = node->next;
@@ -106,6 +110,21 @@ static void wake(struct aio_process *p)
     pthread_setcancelstate(old, NULL);
 }
 
+/* Once it has something to begin with, the I/O thread may begin. Hints, all of it. */
+static void make_way(struct aio_process *p)
+{
+    if (__atomic_add_fetch(&p->pushed, 1, __ATOMIC_RELAXED) == ENOUGH &&
+        __atomic_load_n(&p->lingering, __ATOMIC_RELAXED))
+        sched_yield();
+}
+
+void aio_service_linger(struct aio_process *p)
+{
+    __atomic_store_n(&p->lingering, 1, __ATOMIC_RELAXED);
+    sched_yield();
+    __atomic_store_n(&p->lingering, 0, __ATOMIC_RELAXED);
+}
+
 void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type)
 {
     struct heald_link *top = __atomic_load_n(&p->top, __ATOMIC_RELAXED);
@@ -119,6 +138,7 @@ void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type t
     wake(p);
     if (aio_service_ensure(p) < 0)
         fail_all(p);
+    make_way(p);
 }
 
 bool aio_service_sleeps(struct aio_process *p)
@@ -330,7 +350,7 @@ static void *service_main(void *arg)
 
     pthread_detach(pthread_self());
     for (int i = 0; i < AIO_FILES; i++)
-        list_init(&s.files[i]);
+        list_init(&s.files[i]), list_init(&s.numbers[i]);
     list_init(&s.late);
     list_init(&s.settling);
     choose_road(&s);

@@ -17,7 +17,6 @@
 enum {
     PRIORITIES = 20, /* AIO_PRIO_DELTA_MAX */
     INLINE_MAX = 64 << 10,
-    COPY_MAX = 256 << 10,
     LENGTH_MAX = 0x7ffff000 /* MAX_RW_COUNT: what one read(2) moves at most */
 };
 
@@ -27,22 +26,11 @@ int aio_refuse(struct aiocb *cb, int err)
     return err;
 }
 
-static void note_file(struct aio_request *r, const struct heald_descriptor *d)
+static void note_flags(struct aio_request *r, const struct heald_descriptor *d)
 {
-    bool writes = r->op.kind == OP_WRITE;
-
-    r->dev = d->dev;
-    r->ino = d->ino;
-    r->regular = d->regular;
-    if (r->op.kind == OP_FSYNC) {
-        r->waits = d->seeks;
-        return;
-    }
-    r->waits = d->waits || d->seeks;
-    r->ordered = !d->seeks || (writes && d->appends);
-    r->copies = d->seeks && !d->direct && r->op.u.rw.len > COPY_MAX;
-    if (!d->seeks)
-        r->op.u.rw.off = -1;
+    r->appends = d->appends;
+    r->waits = d->waits;
+    r->direct = d->direct;
 }
 
 /* What the flags of the descriptor say against it. */
@@ -135,7 +123,7 @@ static int submit(struct aiocb *cb, enum op_kind kind, const struct heald_descri
     if (kind == OP_FSYNC)
         r->op.u.poll.events = data_only;
     if (!err)
-        note_file(r, d);
+        note_flags(r, d);
     else
         decide(r, err);
     if ((err = prepare(p, r, ev))) {
@@ -160,8 +148,6 @@ int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, boo
         aio_publish(cb, n);
         return 0;
     }
-    if (!err)
-        err = heald_plat_descriptor_file(cb->aio_fildes, &d);
     return submit(cb, kind, &d, err, group, silent ? NULL : &cb->aio_sigevent, false);
 }
 
@@ -170,8 +156,6 @@ int aio_submit_sync(struct aiocb *cb, bool data_only)
     struct heald_descriptor d;
     int err = check(cb, OP_FSYNC, &d);
 
-    if (!err)
-        err = heald_plat_descriptor_file(cb->aio_fildes, &d);
     if (err)
         return aio_refuse(cb, err);
     return submit(cb, OP_FSYNC, &d, 0, NULL, &cb->aio_sigevent, data_only);

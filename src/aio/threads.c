@@ -75,7 +75,7 @@ static void threads_close(struct aio_service *s)
 
 static bool is_stream(const struct aio_request *r)
 {
-    return r->ordered && !r->regular;
+    return r->ordered && !r->file->regular;
 }
 
 static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
