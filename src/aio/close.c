@@ -40,6 +40,8 @@ static void settle(int first, int last)
     struct aio_process *p = aio_process_if_any();
     struct aio_ask ask = {.first = first, .last = last};
 
+    if (p && first == last && first >= 0)
+        aio_forget_cached(p, first);
     if (!is_concerned(p, first, last))
         return;
     int saved = errno;

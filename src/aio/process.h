@@ -51,6 +51,10 @@ struct aio_process {
     /* Who waits for blocks, see wait.c. */
     uint32_t any, words[AIO_WORDS]; /* atomic, futexes */
 
+    /* Descriptors of which small reads have come from the page cache lately, see submit.c. Atomic.
+     */
+    uint32_t cached[AIO_NUMBERS];
+
     /* How many requests are unfinished, by descriptor and in all: a hint for close(2). Atomic. */
     uint32_t unfinished[AIO_NUMBERS];
     uint32_t all_unfinished;

@@ -141,6 +141,8 @@ unsigned aio_ask_wait(struct aio_ask *ask);
  * says so. A quiet one does not tell. */
 int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet);
 int aio_submit_sync(struct aiocb *cb, bool data_only);
+/* A number means another file now. */
+void aio_forget_cached(struct aio_process *p, int fd);
 /* Refuses a block: it says so, and err comes back. */
 int aio_refuse(struct aiocb *cb, int err);
 

@@ -1,12 +1,14 @@
 /*
  * aio/submit.c: from a block to a request. Any thread, and many at a time; nothing here waits.
  *
- * What the program may still change after the call is copied here, and what only the caller can
- * know is found out here: the flags of the descriptor and its file, as they are at the call. A bad
- * descriptor is no reason to refuse (as in glibc): the request ends at once, and is told of.
+ * What the program may still change after the call is copied here, the flags of the descriptor
+ * among it. A bad descriptor is no reason to refuse (as in glibc): the request ends at once, and is
+ * told of.
  *
  * A small read of what is in the page cache is done at once by the caller, if nobody is to be told:
  * that is a copy of at most INLINE_MAX bytes, and the kernel says no (RWF_NOWAIT) rather than wait.
+ * Only with O_DIRECT it would wait, so the flags are asked first; but not again each time: a
+ * descriptor that was read so is taken to be the same for RELY_MAX reads, or until it is closed.
  */
 #include "aio/request.h"
 #include "platform/descriptor.h"
@@ -16,6 +18,8 @@
 
 enum {
     PRIORITIES = 20, /* AIO_PRIO_DELTA_MAX */
+    RELY_BITS = 6,
+    RELY_MAX = (1 << RELY_BITS) - 1,
     INLINE_MAX = 64 << 10,
     LENGTH_MAX = 0x7ffff000 /* MAX_RW_COUNT: what one read(2) moves at most */
 };
@@ -51,25 +55,84 @@ static void decide(struct aio_request *r, int err)
     r->op.result = err;
 }
 
-/* Bytes, or -1: it is not to be had at once. What cannot seek says so, and nothing was read. */
-static int64_t read_at_once(const struct aiocb *cb, struct heald_descriptor *d)
+/* What was cached: the descriptor, and how often that may be relied on. */
+static uint32_t *cached_slot(struct aio_process *p, int fd)
 {
-    size_t len = cb->aio_nbytes;
-
-    if (d->direct || len > INLINE_MAX)
-        return -1;
-    int64_t n = heald_plat_read_cached(cb->aio_fildes, (void *)cb->aio_buf, len, cb->aio_offset);
-    if (n < 0 || (size_t)n == len)
-        return n;
-    /* Less than was asked for is the end of the file, or of what is cached. */
-    if (heald_plat_descriptor_file(cb->aio_fildes, d) < 0 || !d->regular)
-        return -1;
-    return cb->aio_offset + n >= d->size ? n : -1;
+    return &p->cached[(unsigned)fd % AIO_NUMBERS];
 }
 
-static struct aio_request *make(struct aio_process *p, struct aiocb *cb, enum op_kind kind)
+/* Relaxed throughout: a wrong guess costs a read that waits for the disk in the call, once. */
+static bool was_cached(struct aio_process *p, int fd)
+{
+    uint32_t *slot = cached_slot(p, fd), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+    if (seen >> RELY_BITS != (uint32_t)fd + 1 || !(seen & RELY_MAX))
+        return false;
+    __atomic_store_n(slot, seen - 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+static void note_cached(struct aio_process *p, int fd)
+{
+    if (fd < INT_MAX >> RELY_BITS)
+        __atomic_store_n(cached_slot(p, fd), ((uint32_t)fd + 1) << RELY_BITS | RELY_MAX,
+                         __ATOMIC_RELAXED);
+}
+
+void aio_forget_cached(struct aio_process *p, int fd)
+{
+    uint32_t *slot = cached_slot(p, fd);
+
+    if (__atomic_load_n(slot, __ATOMIC_RELAXED))
+        __atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+}
+
+/* Is what was read all there is to read? Less than was asked for is the end of the file, or of what
+ * is cached. */
+static bool is_whole(const struct aiocb *cb, int64_t n)
+{
+    struct heald_descriptor d;
+
+    if (n < 0 || (size_t)n == cb->aio_nbytes)
+        return n >= 0;
+    return heald_plat_descriptor_file(cb->aio_fildes, &d) == 0 && d.regular &&
+           cb->aio_offset + n >= d.size;
+}
+
+/* True: the block is done. What cannot seek says so, and nothing was read. */
+static bool read_at_once(struct aio_process *p, struct aiocb *cb)
+{
+    struct heald_descriptor d;
+    int fd = cb->aio_fildes;
+
+    /* An offset of -1 would mean, and move, the file position. */
+    if (cb->aio_nbytes > INLINE_MAX || cb->aio_offset < 0)
+        return false;
+    bool relies = was_cached(p, fd);
+    if (!relies && (check(cb, OP_READ, &d) < 0 || d.direct))
+        return false;
+    int64_t n = heald_plat_read_cached(fd, (void *)cb->aio_buf, cb->aio_nbytes, cb->aio_offset);
+    if (!is_whole(cb, n))
+        return false;
+    if (!relies)
+        note_cached(p, fd);
+    aio_publish(cb, n);
+    return true;
+}
+
+/* What is asked for. */
+struct wish {
+    struct aiocb *cb;
+    enum op_kind kind;
+    bool data_only; /* of a sync */
+    struct aio_group *group;
+    const struct sigevent *ev; /* NULL: nobody is to be told */
+};
+
+static struct aio_request *make(struct aio_process *p, const struct wish *wish)
 {
     struct aio_request *r = aio_record_new(p);
+    struct aiocb *cb = wish->cb;
     size_t len = cb->aio_nbytes;
 
     if (!r)
@@ -78,11 +141,14 @@ static struct aio_request *make(struct aio_process *p, struct aiocb *cb, enum op
     r->told.holds = 1;
     r->told.notice.how = SIGEV_NONE;
     r->counted = r->number = cb->aio_fildes;
-    r->op.kind = (uint8_t)kind;
+    r->group = wish->group;
+    r->op.kind = (uint8_t)wish->kind;
     r->op.u.rw.fd = cb->aio_fildes;
     r->op.u.rw.buf = (void *)cb->aio_buf;
     r->op.u.rw.len = len < LENGTH_MAX ? (uint32_t)len : LENGTH_MAX;
     r->op.u.rw.off = cb->aio_offset;
+    if (wish->kind == OP_FSYNC)
+        r->op.u.poll.events = wish->data_only;
     return r;
 }
 
@@ -112,51 +178,50 @@ static int prepare(struct aio_process *p, struct aio_request *r, const struct si
 }
 
 /* Makes and hands over a request; err: what it ends with before it begins. */
-static int submit(struct aiocb *cb, enum op_kind kind, const struct heald_descriptor *d, int err,
-                  struct aio_group *group, const struct sigevent *ev, bool data_only)
+static int submit(struct aio_process *p, const struct wish *wish, const struct heald_descriptor *d,
+                  int err)
 {
-    struct aio_process *p = aio_process();
-    struct aio_request *r = p ? make(p, cb, kind) : NULL;
+    struct aio_request *r = make(p, wish);
 
     if (!r)
-        return aio_refuse(cb, -EAGAIN);
-    if (kind == OP_FSYNC)
-        r->op.u.poll.events = data_only;
+        return aio_refuse(wish->cb, -EAGAIN);
     if (!err)
         note_flags(r, d);
     else
         decide(r, err);
-    if ((err = prepare(p, r, ev))) {
+    if ((err = prepare(p, r, wish->ev))) {
         aio_record_free(p, r);
-        return aio_refuse(cb, err);
+        return aio_refuse(wish->cb, err);
     }
-    r->group = group;
     hand_over(p, r);
     return 0;
 }
 
 int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet)
 {
+    struct wish wish = {.cb = cb, .kind = kind, .group = group};
+    struct aio_process *p = aio_process();
     struct heald_descriptor d;
-    int64_t n;
 
+    if (!p)
+        return aio_refuse(cb, -EAGAIN);
     if (cb->aio_reqprio < 0 || cb->aio_reqprio > PRIORITIES)
         return aio_refuse(cb, -EINVAL);
-    int err = check(cb, kind, &d);
-    bool silent = quiet || aio_sigevent_silent(&cb->aio_sigevent);
-    if (!err && silent && kind == OP_READ && (n = read_at_once(cb, &d)) >= 0) {
-        aio_publish(cb, n);
+    if (!quiet && !aio_sigevent_silent(&cb->aio_sigevent))
+        wish.ev = &cb->aio_sigevent;
+    if (!wish.ev && kind == OP_READ && read_at_once(p, cb))
         return 0;
-    }
-    return submit(cb, kind, &d, err, group, silent ? NULL : &cb->aio_sigevent, false);
+    int err = check(cb, kind, &d);
+    return submit(p, &wish, &d, err);
 }
 
 int aio_submit_sync(struct aiocb *cb, bool data_only)
 {
+    struct wish wish = {
+        .cb = cb, .kind = OP_FSYNC, .data_only = data_only, .ev = &cb->aio_sigevent};
+    struct aio_process *p = aio_process();
     struct heald_descriptor d;
-    int err = check(cb, OP_FSYNC, &d);
+    int err = p ? check(cb, OP_FSYNC, &d) : -EAGAIN;
 
-    if (err)
-        return aio_refuse(cb, err);
-    return submit(cb, OP_FSYNC, &d, 0, NULL, &cb->aio_sigevent, data_only);
+    return err ? aio_refuse(cb, err) : submit(p, &wish, &d, 0);
 }
