@@ -15,7 +15,9 @@
  * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; who
  * pushes stores top and then loads running. The one that turns it from 0 to 1 starts a thread, or
  * goes on being it. If none can be started what lies in the stack has failed: its requests end with
- * EAGAIN on the caller's thread, untold.
+ * EAGAIN on the caller's thread, untold; he plays the thread for so long, `running` included, so
+ * none that another starts has anything that he could take. He is not interrupted: a handler of his
+ * may wait for the thread (close(2)).
  */
 #include "aio/config.h"
 #include "aio/road.h"
@@ -55,12 +57,19 @@ static struct heald_link *take(struct aio_process *p)
     return first;
 }
 
+static void drop(struct aio_process *p, struct aio_told *t)
+{
+    aio_notice_drop(p, &t->notice);
+    aio_record_free(p, t);
+}
+
 /* There is no thread for what was pushed. */
 static void fail_all(struct aio_process *p)
 {
     struct aio_service s = {.process = p, .sys = &heald_sys_native};
     struct heald_link *next;
 
+    list_init(&s.late);
     for (struct heald_link *node = take(p); node; node = next) {
         next = node->next;
         struct aio_head *h = aio_head_of(node);
@@ -71,27 +80,48 @@ static void fail_all(struct aio_process *p)
             s.live++;
             aio_finish(&s, r, -EAGAIN);
         } else if (h->type == AIO_TELL) {
-            aio_record_free(p, h);
+            drop(p, (struct aio_told *)(void *)h);
         } else {
             aio_ask_answer((struct aio_ask *)(void *)h);
         }
     }
     aio_words_tell(p, s.touched);
+    while ((next = list_pop(&s.late))) /* lists that could not be told at once */
+        drop(p, (struct aio_told *)(void *)aio_head_of(next));
+}
+
+/* Nothing to do: is it still so after `running` was taken back? */
+static bool may_end(struct aio_process *p)
+{
+    /* Pairs with aio_service_ensure(). */
+    __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1);
+}
+
+static int start_thread(struct aio_process *p)
+{
+    pthread_t thread;
+
+    if (!turn_running(p, 0, 1) || heald_plat_thread_start(&thread, service_main, p) == 0)
+        return 0;
+    do
+        fail_all(p); /* of those who have relied on this one, too */
+    while (!may_end(p));
+    return -EAGAIN;
 }
 
 int aio_service_ensure(struct aio_process *p)
 {
-    pthread_t thread;
+    sigset_t all, old;
 
     /* Pairs with may_end(). */
-    if (__atomic_load_n(&p->running, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1))
+    if (__atomic_load_n(&p->running, __ATOMIC_SEQ_CST))
         return 0;
-    int err = heald_plat_thread_start(&thread, service_main, p);
-    if (!err)
-        return 0;
-    __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
-    fail_all(p); /* of those who have relied on this one */
-    return -EAGAIN;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int err = start_thread(p);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return err;
 }
 
 static void wake(struct aio_process *p)
@@ -136,8 +166,7 @@ void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type t
     while (!__atomic_compare_exchange_n(&p->top, &top, &h->link, true, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
     wake(p);
-    if (aio_service_ensure(p) < 0)
-        fail_all(p);
+    aio_service_ensure(p); /* if none can be started, the record has failed by now */
     make_way(p);
 }
 
@@ -295,14 +324,6 @@ static void change_road(struct aio_service *s)
     s->road->close(s);
     take_threads(s);
     aio_each(s, -1, take_road, NULL);
-}
-
-/* Nothing to do for a while: is it still so after `running` was taken back? */
-static bool may_end(struct aio_process *p)
-{
-    /* Pairs with aio_service_ensure(). */
-    __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
-    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1);
 }
 
 /* One turn: has there been nothing to do since the time in *idle_since (0: there was)? */
