@@ -10,7 +10,9 @@
  * thread takes, whole, with one exchange; turned round, the records of one thread come in order. No
  * wake is lost: the I/O thread stores sleeping = 1 and then loads top, who pushes stores top and
  * then loads sleeping, all of it sequentially consistent, so one of them sees the other's store.
- * Who turns sleeping from 1 to 0 wakes it, by that word; a sleep that begins after finds it 0.
+ * Who turns sleeping from 1 to 0 wakes it, by that word; a sleep that begins after finds it 0. Who
+ * asks and waits for the answer wakes it anyhow: he may be a signal handler that has interrupted
+ * the one who was about to.
  *
  * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; who
  * pushes stores top and then loads running. The one that turns it from 0 to 1 starts a thread, or
@@ -124,12 +126,8 @@ int aio_service_ensure(struct aio_process *p)
     return err;
 }
 
-static void wake(struct aio_process *p)
+static void ring(struct aio_process *p)
 {
-    /* Pairs with aio_service_sleeps(). */
-    if (!__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) ||
-        !__atomic_exchange_n(&p->sleeping, 0, __ATOMIC_SEQ_CST))
-        return;
     int bell = __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE), old;
     if (!bell) {
         heald_plat_word_wake(&p->sleeping);
@@ -138,6 +136,16 @@ static void wake(struct aio_process *p)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old); /* for write(2) */
     heald_plat_bell_ring(bell - 1);
     pthread_setcancelstate(old, NULL);
+}
+
+static void wake(struct aio_process *p, bool surely)
+{
+    /* Pairs with aio_service_sleeps(). */
+    bool sleeps = __atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) &&
+                  __atomic_exchange_n(&p->sleeping, 0, __ATOMIC_SEQ_CST);
+
+    if (sleeps || surely)
+        ring(p);
 }
 
 /* Once it has something to begin with, the I/O thread may begin. Hints, all of it. */
@@ -165,7 +173,7 @@ void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type t
         h->link.next = top;
     while (!__atomic_compare_exchange_n(&p->top, &top, &h->link, true, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
-    wake(p);
+    wake(p, type == AIO_CANCEL || type == AIO_SETTLE);
     aio_service_ensure(p); /* if none can be started, the record has failed by now */
     make_way(p);
 }
