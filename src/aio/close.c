@@ -54,7 +54,7 @@ static void settle(int first, int last)
 static bool is_ours(int fd)
 {
     struct aio_process *p = aio_process_if_any();
-    return p && fd >= 0 && __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE) == fd + 1;
+    return p && aio_ours_has(p, fd);
 }
 
 static int refuse(int err)
@@ -100,13 +100,15 @@ int dup3(int from, int to, int flags)
 static int close_around(unsigned first, unsigned last, int flags)
 {
     struct aio_process *p = aio_process_if_any();
-    unsigned bell = p ? (unsigned)__atomic_load_n(&p->bell, __ATOMIC_ACQUIRE) - 1 : UINT_MAX;
+    unsigned own;
 
-    if (bell == UINT_MAX || bell < first || bell > last)
-        return heald_plat_close_range(first, last, flags);
-    if (first < bell && heald_plat_close_range(first, bell - 1, flags) < 0)
-        return -1;
-    return bell < last ? heald_plat_close_range(bell + 1, last, flags) : 0;
+    for (; p && (own = aio_ours_next(p, first)) <= last && own != UINT_MAX; first = own + 1) {
+        if (first < own && heald_plat_close_range(first, own - 1, flags) < 0)
+            return -1;
+        if (own == last)
+            return 0;
+    }
+    return heald_plat_close_range(first, last, flags);
 }
 
 static int as_number(unsigned fd)

@@ -102,8 +102,10 @@ static void file_drop(struct aio_service *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
     list_remove(&f->by_number);
-    if (f->pin >= 0)
+    if (f->pin >= 0) {
+        aio_ours_remove(s->process, f->pin);
         heald_plat_libc_close(f->pin);
+    }
     aio_record_free(s->process, f);
 }
 
@@ -120,12 +122,12 @@ static void set_fd(struct aio_request *r, int fd)
         r->op.u.rw.fd = fd;
 }
 
-void aio_pin(struct aio_request *r)
+void aio_pin(struct aio_service *s, struct aio_request *r)
 {
     struct aio_file *f = r->file;
 
-    if (f->pin < 0)
-        f->pin = heald_plat_pin(fd_of(r));
+    if (f->pin < 0 && (f->pin = heald_plat_pin(fd_of(r))) >= 0)
+        aio_ours_add(s->process, f->pin);
     if (f->pin >= 0)
         set_fd(r, f->pin);
     else
@@ -195,7 +197,7 @@ void aio_admit(struct aio_service *s, struct aio_request *r)
     } else if (r->ordered) {
         list_push(&r->file->queue[direction(r)], &r->told.head.link);
         if (!r->file->regular)
-            aio_pin(r);
+            aio_pin(s, r);
     }
 }
 
@@ -267,14 +269,14 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
         return;
     if (runs_by_number(s, r)) {
         if (s->road->take_back(s, r)) {
-            aio_pin(r);
+            aio_pin(s, r);
             s->road->start(s, r);
         } else {
             r->settle = ask;
             ask->open++;
         }
     } else if (r->state == AIO_WAITING || r->ordered) {
-        aio_pin(r);
+        aio_pin(s, r);
     }
     if (r->file->number == r->number)
         r->file->number = -1;

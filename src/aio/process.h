@@ -16,7 +16,8 @@ enum {
     AIO_SLAB = 1024,  /* records that are made at a time */
     AIO_SLABS = 1024, /* so many times */
     AIO_WORDS = 64,
-    AIO_NUMBERS = 1024
+    AIO_NUMBERS = 1024,
+    AIO_OURS = 1 << 20 /* descriptors that may be known as the library's own */
 };
 
 enum aio_type {
@@ -58,6 +59,8 @@ struct aio_process {
     /* How many requests are unfinished, by descriptor and in all: a hint for close(2). Atomic. */
     uint32_t unfinished[AIO_NUMBERS];
     uint32_t all_unfinished;
+
+    uint64_t ours[AIO_OURS / 64]; /* atomic: a bit for each number of the library's own */
 };
 
 /* This process's, made by the first who asks: NULL when there is no memory. */
@@ -65,6 +68,13 @@ struct aio_process *aio_process(void);
 
 /* The same, or NULL when nobody has asked before. */
 struct aio_process *aio_process_if_any(void);
+
+/* The library's own numbers, which the program's close(2) must not take away. aio_ours_next: the
+ * first from there on, or UINT_MAX. */
+void aio_ours_add(struct aio_process *p, int fd);
+void aio_ours_remove(struct aio_process *p, int fd);
+bool aio_ours_has(struct aio_process *p, int fd);
+unsigned aio_ours_next(struct aio_process *p, unsigned from);
 
 /* A record, zeroed but for its head: NULL when there are too many. Any thread may free it. */
 void *aio_record_new(struct aio_process *p);

@@ -69,6 +69,7 @@ static int make_bell(struct aio_process *p)
         heald_plat_libc_close(bell[0]);
         bell[0] = high;
     }
+    aio_ours_add(p, bell[0]);
     __atomic_store_n(&p->bell, bell[0] + 1, __ATOMIC_RELEASE);
     return bell[0];
 }
@@ -160,7 +161,7 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
     struct way *w = s->way;
 
     if (r->ordered && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE && !r->file->regular)
-        aio_pin(r); /* it will have to go on */
+        aio_pin(s, r); /* it will have to go on */
     if (!list_empty(&w->backlog) || !enter_ring(w, r))
         list_push(&w->backlog, &r->op.link);
     if (io_uring_sq_ready(&w->ring.ring) >= w->chunk)

@@ -87,7 +87,7 @@ static struct heald_pool *pool_of(struct aio_service *s, const struct aio_reques
 static void threads_start(struct aio_service *s, struct aio_request *r)
 {
     if (is_stream(r))
-        aio_pin(r);
+        aio_pin(s, r);
     int err = heald_pool_submit(pool_of(s, r), &r->op.link);
     if (err) {
         r->op.result = err;
