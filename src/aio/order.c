@@ -6,8 +6,8 @@
  * not by number, since descriptors that were dup'ed share it. A sync waits until it is the oldest
  * of its file: then all that was queued before it has ended, and nothing later was waited for.
  *
- * A file is known by device and inode, and by being the same open file as the number that it was
- * first seen with. close(2) and its kin tell us before that number changes its meaning (settle):
+ * A file is known by device and inode, and by being the same open file as the number of a request
+ * that is for it. close(2) and its kin tell us before that number changes its meaning (settle):
  * what would need it later goes on by a number of our own. Eagerly such a pin is taken only where
  * something has to wait for long, and never of a regular file: to close it would drop the record
  * locks of the process (fcntl(2)); where the program itself closes, they are dropped anyway.
@@ -218,6 +218,17 @@ static void start_sync(struct aio_service *s, struct aio_file *f)
         start(s, oldest);
 }
 
+/* close(2) tells us of a number for as long as a request is unfinished that was made with it. */
+static void renumber(struct aio_service *s, struct aio_file *f)
+{
+    f->number = -1;
+    for (struct heald_link *o = f->unfinished.next; o != &f->unfinished && f->number < 0;
+         o = o->next)
+        f->number = heald_container_of(o, struct aio_request, order)->number;
+    list_remove(&f->by_number);
+    list_push(number_bucket(s, f->number), &f->by_number);
+}
+
 void aio_leave(struct aio_service *s, struct aio_request *r)
 {
     struct aio_file *f = r->file;
@@ -230,10 +241,13 @@ void aio_leave(struct aio_service *s, struct aio_request *r)
         list_remove(&r->told.head.link);
     if (r->ordered && f->first[direction(r)] == r)
         start_next(s, f, direction(r));
-    if (list_empty(&f->unfinished))
+    if (list_empty(&f->unfinished)) {
         file_drop(s, f);
-    else
-        start_sync(s, f);
+        return;
+    }
+    if (f->number >= 0 && f->number == r->number)
+        renumber(s, f);
+    start_sync(s, f);
 }
 
 void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx)
@@ -278,13 +292,22 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
     } else if (r->state == AIO_WAITING || r->ordered) {
         aio_pin(s, r);
     }
-    if (r->file->number == r->number)
-        r->file->number = -1;
     r->number = -1;
+}
+
+static void renumber_all(struct aio_service *s, const struct aio_ask *ask)
+{
+    for (int i = 0; i < AIO_FILES; i++)
+        for (struct heald_link *o = s->files[i].next; o != &s->files[i]; o = o->next) {
+            struct aio_file *f = heald_container_of(o, struct aio_file, head.link);
+            if (f->number >= ask->first && f->number <= ask->last)
+                renumber(s, f);
+        }
 }
 
 void aio_settle(struct aio_service *s, struct aio_ask *ask)
 {
     aio_each(s, ask->first == ask->last ? ask->first : -1, take_leave, ask);
+    renumber_all(s, ask);
     list_push(&s->settling, &ask->head.link);
 }

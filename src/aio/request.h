@@ -83,7 +83,7 @@ struct aio_group {
 struct aio_file {
     struct aio_head head;
     uint64_t dev, ino;
-    int number; /* of the first request; -1: closed since */
+    int number; /* of an unfinished request; -1: all are closed */
     int pin;    /* our own number for it, or -1 */
     bool seeks, regular;
     struct heald_link by_number;
