@@ -12,6 +12,8 @@
 #include "op/op.h"
 #include "platform/futex.h"
 
+#include <errno.h>
+
 static void publish(struct aiocb *cb, ssize_t value, int error)
 {
     cb->__return_value = value;
@@ -107,7 +109,7 @@ static bool goes_on(struct aio_request *r, int64_t result)
 static bool try_again(struct aio_request *r, int64_t result)
 {
     if (result == -EINTR)
-        return true;
+        return !r->ending;
     /* A file that cannot seek after all; RWF_NOWAIT that is not known there. */
     if (result == -ESPIPE && r->op.kind != OP_FSYNC && r->op.u.rw.off >= 0) {
         r->op.u.rw.off = -1;
@@ -122,10 +124,12 @@ static bool try_again(struct aio_request *r, int64_t result)
 
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result)
 {
-    if (goes_on(r, result) || try_again(r, result)) {
+    if (aio_has_file(r) && (goes_on(r, result) || try_again(r, result))) {
         s->road->start(s, r);
         return;
     }
+    if (result == -EINTR)
+        result = -ECANCELED;
     if (r->moved)
         result = result < 0 ? r->moved : result + r->moved;
     aio_finish(s, r, result);

@@ -10,7 +10,8 @@
  * that is for it. close(2) and its kin tell us before that number changes its meaning (settle):
  * what would need it later goes on by a number of our own. Eagerly such a pin is taken only where
  * something has to wait for long, and never of a regular file: to close it would drop the record
- * locks of the process (fcntl(2)); where the program itself closes, they are dropped anyway.
+ * locks of the process (fcntl(2)); where the program itself closes, they are dropped anyway. Where
+ * no number is free for a pin, close(2) ends with ECANCELED what has not begun.
  */
 #include "aio/road.h"
 #include "op/op.h"
@@ -132,6 +133,11 @@ void aio_pin(struct aio_service *s, struct aio_request *r)
         set_fd(r, f->pin);
     else
         f->pin = -1; /* no number is free: it goes on by the program's */
+}
+
+bool aio_has_file(const struct aio_request *r)
+{
+    return r->number >= 0 || fd_of(r) == r->file->pin;
 }
 
 static int direction(const struct aio_request *r)
@@ -273,26 +279,36 @@ static bool runs_by_number(const struct aio_service *s, const struct aio_request
     return r->state == AIO_STARTED && !s->road->holds(r) && fd_of(r) != r->file->pin;
 }
 
-/* Its number is about to mean something else. What has not begun goes on by a pin; what a thread
- * may be about to call must end first: it is a file that seeks, so it will. */
+/* What a thread may be about to call must end first: it is a file that seeks, so it will. A stream
+ * is here only if no pin was to be had; it may last for ever, and has most likely begun. */
+static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
+{
+    if (r->ordered && !r->file->regular)
+        return;
+    r->settle = ask;
+    ask->open++;
+}
+
+/* Its number is about to mean something else. What has not begun goes on by a pin, or not at all.
+ */
 static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     struct aio_ask *ask = ctx;
 
     if (r->number < ask->first || r->number > ask->last)
         return;
-    if (runs_by_number(s, r)) {
-        if (s->road->take_back(s, r)) {
-            aio_pin(s, r);
-            s->road->start(s, r);
-        } else {
-            r->settle = ask;
-            ask->open++;
-        }
-    } else if (r->state == AIO_WAITING || r->ordered) {
-        aio_pin(s, r);
-    }
+    bool runs = runs_by_number(s, r), begun = r->state == AIO_STARTED;
     r->number = -1;
+    if (runs && !s->road->take_back(s, r)) {
+        wait_for_end(r, ask);
+        return;
+    }
+    if (runs || !begun || r->ordered)
+        aio_pin(s, r);
+    if ((runs || !begun) && !aio_has_file(r))
+        aio_finish(s, r, -ECANCELED);
+    else if (runs)
+        s->road->start(s, r);
 }
 
 static void renumber_all(struct aio_service *s, const struct aio_ask *ask)

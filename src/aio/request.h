@@ -155,6 +155,8 @@ typedef void aio_visit(struct aio_service *s, struct aio_request *r, void *ctx);
 void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx);
 /* A number for the file of a request that no close(2) of the program's takes away. */
 void aio_pin(struct aio_service *s, struct aio_request *r);
+/* Does what it would be started by still mean its file? */
+bool aio_has_file(const struct aio_request *r);
 
 /* finish.c */
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result); /* by the road */
