@@ -300,7 +300,7 @@ static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
     (void)ctx;
     if (r->state != AIO_STARTED)
         return;
-    if (r->cancel)
+    if (r->cancel && !r->ending)
         aio_cancel_answer(s, r, false);
     r->state = s->road->take_back(s, r) ? AIO_TAKEN : AIO_LOST;
 }
