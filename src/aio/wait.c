@@ -6,9 +6,10 @@
  * on the word `any`. The lowest bit of a word says that somebody may sleep on it; the rest counts.
  * A sleeper sets the bit, then looks at the blocks, then sleeps if the word is as it was. The I/O
  * thread stores the block's error, and after a fence looks at the word: if the bit is set it adds
- * one, which clears it, and wakes all. Of the two stores and two loads, sequentially consistent, at
- * least one sees the other's: either the sleeper finds the block done, or the I/O thread finds the
- * bit, and then the word has changed or a wake comes. A bit that nobody sleeps on costs one wake.
+ * one, which clears it, and wakes all. Of the two stores and two loads, a fence between each pair,
+ * at least one sees the other's: either the sleeper finds the block done, or the I/O thread finds
+ * the bit, and then the word has changed or a wake comes. A bit that nobody sleeps on costs one
+ * wake.
  */
 #include "aio/request.h"
 #include "platform/futex.h"
@@ -37,7 +38,7 @@ void aio_words_tell(struct aio_process *p, uint64_t touched)
 {
     if (!touched)
         return;
-    /* Between the blocks' errors and the words: pairs with the fetch_or in sleep_until(). */
+    /* Between the blocks' errors and the words: pairs with the fence in wait_for_any(). */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     tell(&p->any);
     for (; touched; touched &= touched - 1)
@@ -73,6 +74,7 @@ static int wait_for_any(uint32_t *word, const struct aiocb *const list[], int n,
 {
     for (;;) {
         uint32_t seen = __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) | 1;
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if (any_done(list, n))
             return 0;
         int err = sleep_cancelable(word, seen, deadline_ns);
