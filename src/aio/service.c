@@ -28,6 +28,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 
 #define IDLE_NS  HEALD_SEC
 #define AGAIN_NS HEALD_MS /* between two tries to tell */
@@ -97,15 +98,29 @@ static bool may_end(struct aio_process *p)
 {
     /* Pairs with aio_service_ensure(). */
     __atomic_store_n(&p->running, 0, __ATOMIC_SEQ_CST);
-    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 1);
+    return !__atomic_load_n(&p->top, __ATOMIC_SEQ_CST) || !turn_running(p, 0, 2);
+}
+
+/* Until it has opened what it needs: the program may expect the lowest number from its next
+ * open(2), and may close all that it does not know. */
+static void await_road(struct aio_process *p)
+{
+    struct heald_word w = {&p->running, 1};
+
+    while (__atomic_load_n(&p->running, __ATOMIC_ACQUIRE) == 1)
+        heald_plat_words_wait(&w, 1, HEALD_FOREVER);
 }
 
 static int start_thread(struct aio_process *p)
 {
     pthread_t thread;
 
-    if (!turn_running(p, 0, 1) || heald_plat_thread_start(&thread, service_main, p) == 0)
+    if (!turn_running(p, 0, 1))
         return 0;
+    if (heald_plat_thread_start(&thread, service_main, p) == 0) {
+        await_road(p);
+        return 0;
+    }
     do
         fail_all(p); /* of those who have relied on this one, too */
     while (!may_end(p));
@@ -383,6 +398,8 @@ static void *service_main(void *arg)
     list_init(&s.late);
     list_init(&s.settling);
     choose_road(&s);
+    __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
+    heald_plat_word_wake(&s.process->running);
     serve(&s);
     s.road->close(&s);
     return NULL;
