@@ -35,6 +35,13 @@ static bool is_concerned(struct aio_process *p, int first, int last)
     return __atomic_load_n(&p->all_unfinished, __ATOMIC_RELAXED);
 }
 
+/* A child of vfork(2) closes numbers of its own, and all else that it sees is its parent's. */
+static bool is_borrowed(struct aio_process *p)
+{
+    pid_t pid = __atomic_load_n(&p->pid, __ATOMIC_RELAXED);
+    return pid && pid != getpid();
+}
+
 static void settle(int first, int last)
 {
     struct aio_process *p = aio_process_if_any();
@@ -42,7 +49,7 @@ static void settle(int first, int last)
 
     if (p && first == last && first >= 0)
         aio_forget_cached(p, first);
-    if (!is_concerned(p, first, last))
+    if (!is_concerned(p, first, last) || is_borrowed(p))
         return;
     int saved = errno;
     aio_service_push(p, &ask.head, AIO_SETTLE);

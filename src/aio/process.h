@@ -11,6 +11,7 @@
 #include <heald/op.h>
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum {
     AIO_SLAB = 1024,  /* records that are made at a time */
@@ -40,7 +41,8 @@ struct aio_process {
     /* The way to the I/O thread, see service.c. */
     struct heald_link *top; /* atomic */
     uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep */
-    uint32_t running;       /* atomic: there is one, or somebody is starting it */
+    uint32_t running;       /* atomic, a futex: 1: somebody is starting it, 2: it is there */
+    pid_t pid;              /* atomic; whose it is: a child of vfork(2) sees its parent's */
     uint32_t lingering;     /* atomic: it waits for the processor that somebody hands over on */
     uint32_t pushed;        /* atomic: records since it took some; about */
     int bell;               /* atomic; its eventfd + 1 where the ring cannot wait for `sleeping` */

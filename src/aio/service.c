@@ -398,6 +398,7 @@ static void *service_main(void *arg)
     list_init(&s.late);
     list_init(&s.settling);
     choose_road(&s);
+    __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
     heald_plat_word_wake(&s.process->running);
     serve(&s);
