@@ -22,11 +22,13 @@ union aio_record {
     struct aio_call call;
 };
 
+/* NULL in a child alone: a signal handler has forked in the middle of a call, which goes on with
+ * what it has read of the parent's. */
 static union aio_record *record_at(struct aio_process *p, uint32_t index)
 {
     /* Acquire: pairs with the exchange in grow(). */
     union aio_record *slab = __atomic_load_n(&p->slabs[(index - 1) / AIO_SLAB], __ATOMIC_ACQUIRE);
-    return &slab[(index - 1) % AIO_SLAB];
+    return slab ? &slab[(index - 1) % AIO_SLAB] : NULL;
 }
 
 static uint64_t after(uint64_t seen, uint32_t index)
@@ -34,9 +36,8 @@ static uint64_t after(uint64_t seen, uint32_t index)
     return ((seen >> 32) + 1) << 32 | index;
 }
 
-void aio_record_free(struct aio_process *p, void *record)
+static void push(struct aio_process *p, struct aio_head *h)
 {
-    struct aio_head *h = record;
     uint64_t seen = __atomic_load_n(&p->free, __ATOMIC_RELAXED);
 
     /* Release: pairs with the acquire in pop(), so that a late read of it here comes before. */
@@ -46,12 +47,22 @@ void aio_record_free(struct aio_process *p, void *record)
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
+void aio_record_free(struct aio_process *p, void *record)
+{
+    struct aio_head *h = record;
+
+    if (record_at(p, h->index) == record) /* else it is the parent's, as above */
+        push(p, h);
+}
+
 static union aio_record *pop(struct aio_process *p)
 {
     uint64_t seen = __atomic_load_n(&p->free, __ATOMIC_ACQUIRE);
 
     while ((uint32_t)seen) {
         union aio_record *r = record_at(p, (uint32_t)seen);
+        if (!r)
+            return NULL;
         uint32_t next = __atomic_load_n(&r->head.next, __ATOMIC_RELAXED);
         /* Acquire: pairs with aio_record_free(). */
         if (__atomic_compare_exchange_n(&p->free, &seen, after(seen, next), true, __ATOMIC_ACQUIRE,
@@ -82,7 +93,7 @@ static bool grow(struct aio_process *p)
     }
     for (unsigned i = AIO_SLAB; i > 0; i--) {
         slab[i - 1].head.index = n * AIO_SLAB + i;
-        aio_record_free(p, &slab[i - 1]);
+        push(p, &slab[i - 1].head);
     }
     return true;
 }
