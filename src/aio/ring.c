@@ -40,8 +40,7 @@ struct way {
     struct heald_link backlog; /* by op.link: no entry was to be had */
     struct heald_op bell;      /* its address is the bell's user data */
     struct futex_waitv word;
-    uint64_t count; /* of the eventfd */
-    int eventfd;    /* -1: the ring waits for the word itself */
+    int eventfd; /* -1: the ring waits for the word itself */
     unsigned chunk;
     bool armed;
     bool ended;
@@ -210,11 +209,19 @@ static bool arm(struct way *w)
     if (!(sqe = heald_ring_entry(&w->ring)))
         return false;
     if (w->eventfd >= 0)
-        io_uring_prep_read(sqe, w->eventfd, &w->count, sizeof w->count, 0);
+        io_uring_prep_poll_add(sqe, w->eventfd, POLLIN);
     else
         heald_ring_fill_wait(sqe, &w->bell);
     io_uring_sqe_set_data(sqe, &w->bell);
     return w->armed = true;
+}
+
+/* Emptied here and not by the ring: that of a thread which ends would take what is another's. */
+static void unarm(struct aio_service *s, struct way *w)
+{
+    w->armed = false;
+    if (w->eventfd >= 0)
+        s->sys->bell_drain(w->eventfd);
 }
 
 static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe *cqe)
@@ -224,7 +231,7 @@ static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe
 
     heald_ring_seen(&w->ring);
     if (data == (uint64_t)(uintptr_t)&w->bell)
-        w->armed = false;
+        unarm(s, w);
     else if (data & CANCELED)
         aio_cancel_answer(s, aio_request_of((struct heald_op *)(uintptr_t)(data - CANCELED)),
                           result == 0);
