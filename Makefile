@@ -85,7 +85,7 @@ crash: ## kill a process at every instruction of every operation on shared objec
 	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
 		scripts/run-tests build crash soak
 
-model: ## search the models of the shared objects and of aio with spin, all of them (10 minutes, 6 GB)
+model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
 	@HEALD_MODEL=all test/model/run
 

@@ -42,7 +42,8 @@ byte running;
 byte bell;
 bool queued[THREADS], told[THREADS]; /* an entry waits for the word; it has its end */
 byte starts, alive, pauses = PAUSES, fails = FAILS;
-bool paused[ALL + THREADS], masked[ALL], over[ALL]; /* by a signal; signals blocked; come to its end */
+bool paused[ALL + THREADS]; /* by a signal */
+bool masked[ALL], over[ALL];
 
 inline come_to(what) {
     d_step {

@@ -2,7 +2,7 @@
  * test/model/aio_wait.pml: the steps of src/aio/wait.c: a sleeper sets the lowest bit of a word,
  * looks at its blocks, sleeps; who has ended blocks counts a word up whose bit is set, and wakes.
  *
- * Flags, with -D: SLEEPERS; BLOCKS; BATCH: all blocks are ended by one, who then tells once, and not
+ * Flags, with -D: SLEEPERS; BLOCKS; BATCH: all blocks are ended by one, who then tells once, not
  * each by its own; EARLY: how many sleeps end for no reason; CANCEL: a sleeper may be gone for good
  * from his sleep; MUTANT_...: as if the code were otherwise.
  *
