@@ -24,8 +24,10 @@ void aio_ask_answer(struct aio_ask *ask)
 
 void aio_ask_part(struct aio_ask *ask)
 {
-    if (--ask->open == 0)
-        aio_ask_answer(ask);
+    if (--ask->open)
+        return;
+    list_remove(&ask->head.link);
+    aio_ask_answer(ask);
 }
 
 static bool is_meant(const struct aio_ask *ask, const struct aio_request *r)
@@ -70,6 +72,7 @@ static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
 void aio_cancel_all(struct aio_service *s, struct aio_ask *ask)
 {
     ask->open = 1;
+    list_push(&s->asking, &ask->head.link);
     /* First what waits: the end of one that has started would start it. */
     aio_each(s, ask->first, end_waiting, ask);
     aio_each(s, ask->first, end_started, ask);

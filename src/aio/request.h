@@ -113,6 +113,7 @@ struct aio_service {
     void *way;                                              /* the road's */
     struct heald_link files[AIO_FILES], numbers[AIO_FILES]; /* by inode, by number */
     struct heald_link late;     /* struct aio_told: could not be told yet */
+    struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once the road holds all files */
     unsigned live;              /* requests that are not finished */
     bool busy;                  /* something was handed over in this turn */

@@ -339,6 +339,15 @@ static void take_threads(struct aio_service *s)
         s->sys->poll(NULL, 0, AGAIN_NS);
 }
 
+/* Of requests that had ended when their cancel was under way; its answer does not come any more. */
+static void answer_unheard(struct aio_service *s)
+{
+    struct heald_link *node;
+
+    while ((node = list_pop(&s->asking)))
+        aio_ask_answer(heald_container_of(node, struct aio_ask, head.link));
+}
+
 /* The kernel has taken io_uring away (a sandbox that was closed late): what it has begun will not
  * come back; all else is done by threads. */
 static void change_road(struct aio_service *s)
@@ -347,6 +356,7 @@ static void change_road(struct aio_service *s)
     s->road->close(s);
     take_threads(s);
     aio_each(s, -1, take_road, NULL);
+    answer_unheard(s);
 }
 
 /* One turn: has there been nothing to do since the time in *idle_since (0: there was)? */
@@ -397,6 +407,7 @@ static void *service_main(void *arg)
         list_init(&s.files[i]), list_init(&s.numbers[i]);
     list_init(&s.late);
     list_init(&s.settling);
+    list_init(&s.asking);
     choose_road(&s);
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
