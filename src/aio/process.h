@@ -40,7 +40,7 @@ struct aio_head {
 struct aio_process {
     /* The way to the I/O thread, see service.c. */
     struct heald_link *top; /* atomic */
-    uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep */
+    uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep, or a mark: being woken */
     uint32_t running;       /* atomic, a futex: 1: somebody is starting it, 2: it is there */
     pid_t pid;              /* atomic; whose it is: a child of vfork(2) sees its parent's */
     uint32_t lingering;     /* atomic: it waits for the processor that somebody hands over on */

@@ -10,9 +10,11 @@
  * thread takes, whole, with one exchange; turned round, the records of one thread come in order. No
  * wake is lost: the I/O thread stores sleeping = 1 and then loads top, who pushes stores top and
  * then loads sleeping, all of it sequentially consistent, so one of them sees the other's store.
- * Who turns sleeping from 1 to 0 wakes it, by that word; a sleep that begins after finds it 0. Who
- * asks and waits for the answer wakes it anyhow: he may be a signal handler that has interrupted
- * the one who was about to.
+ * Who finds it other than 0 turns it to a mark of his own, wakes the I/O thread by that word, and
+ * turns his mark, if it is still there, to 0; a sleep that has not begun by then finds no 1. So 0
+ * says that the wake was made, not that somebody owes it: he may be interrupted before, by a signal
+ * handler that waits for what another thread pushes meanwhile. And only his own mark, for what is
+ * there may be another's, who has seen a later sleep and not woken yet.
  *
  * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; who
  * pushes stores top and then loads running. The one that turns it from 0 to 1 starts a thread, or
@@ -153,14 +155,33 @@ static void ring(struct aio_process *p)
     pthread_setcancelstate(old, NULL);
 }
 
-static void wake(struct aio_process *p, bool surely)
+/* Neither 0 nor 1, and nobody else's for so long. */
+static uint32_t new_mark(void)
+{
+    static uint32_t marks; /* atomic; goes on in a child of fork(2), where half a wake may */
+
+    return __atomic_add_fetch(&marks, 4, __ATOMIC_RELAXED) | 2;
+}
+
+static bool turn_sleeping(struct aio_process *p, uint32_t *from, uint32_t to)
+{
+    return __atomic_compare_exchange_n(&p->sleeping, from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+static void wake(struct aio_process *p)
 {
     /* Pairs with aio_service_sleeps(). */
-    bool sleeps = __atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) &&
-                  __atomic_exchange_n(&p->sleeping, 0, __ATOMIC_SEQ_CST);
+    uint32_t seen = __atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST), mark;
 
-    if (sleeps || surely)
-        ring(p);
+    if (!seen)
+        return;
+    mark = new_mark();
+    while (!turn_sleeping(p, &seen, mark))
+        if (!seen)
+            return;
+    ring(p);
+    turn_sleeping(p, &mark, 0);
 }
 
 /* Once it has something to begin with, the I/O thread may begin. Hints, all of it. */
@@ -188,7 +209,7 @@ void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type t
         h->link.next = top;
     while (!__atomic_compare_exchange_n(&p->top, &top, &h->link, true, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
-    wake(p, type == AIO_CANCEL || type == AIO_SETTLE);
+    wake(p);
     aio_service_ensure(p); /* if none can be started, the record has failed by now */
     make_way(p);
 }
@@ -202,7 +223,7 @@ bool aio_service_sleeps(struct aio_process *p)
 
 void aio_service_awake(struct aio_process *p)
 {
-    /* Relaxed: who still sees 1 wakes once too often, which is harmless. */
+    /* Relaxed: who sees what was there wakes once too often, which is harmless. */
     __atomic_store_n(&p->sleeping, 0, __ATOMIC_RELAXED);
 }
 

@@ -4,9 +4,10 @@
  *
  * Flags, with -D: PUSHERS; ROUNDS: how many records each pushes; PAUSES: how many times the I/O
  * thread finds that it had nothing to do for long enough to end; FAILS: how many starts fail at
- * most; HANDLER: pusher 0 is interrupted by a signal, once, whose handler asks and waits; BELL: the
- * ring waits for an eventfd, PLAIN: the thread sleeps in futex(2), otherwise an entry of the ring
- * waits for the word and stays there over many turns; MUTANT_...: as if the code were otherwise.
+ * most; HANDLER: pusher 0 is interrupted by a signal, once, whose handler asks and waits;
+ * HANDLER_RELIES: or waits for what pusher 1 pushes; BELL: the ring waits for an eventfd, PLAIN: the
+ * thread sleeps in futex(2), otherwise an entry of the ring waits for the word and stays there over
+ * many turns; MUTANT_...: as if the code were otherwise.
  *
  * Left out: what is done with a record, and memory that is seen in another order.
  */
@@ -30,6 +31,12 @@
 #define SAY(name) printf(#name); printf(" %d\n", me)
 #define STEP(name) !paused[me] -> SAY(name)
 
+#ifdef MUTANT_SAME_MARK
+#define MARK 2
+#else
+#define MARK (2 + me)
+#endif
+
 #define NONE 0
 #define PUSHED 1
 #define HANDLED 2
@@ -37,7 +44,7 @@
 
 byte top;         /* a bit for each record in the stack */
 byte record[ALL]; /* what came of the one that each pushed last */
-bit sleeping;
+byte sleeping; /* 1, or the mark of who wakes */
 byte running;
 byte bell;
 bool queued[THREADS], told[THREADS]; /* an entry waits for the word; it has its end */
@@ -153,13 +160,36 @@ inline wake_word() {
     }
 }
 
+inline turn_sleeping() {
+    atomic {
+        STEP(turn_sleeping);
+        go = sleeping != 0;
+#ifdef MUTANT_CLEAR_THEN_RING
+        sleeping = 0
+#else
+        sleeping = (go -> MARK : 0)
+#endif
+    }
+}
+
+inline clear_mark() {
+    atomic {
+        STEP(clear_mark);
+#ifdef MUTANT_CLEAR_ANY
+        sleeping = 0
+#else
+        sleeping = (sleeping == MARK -> 0 : sleeping)
+#endif
+    }
+}
+
 /* wake(). */
-inline wake(surely) {
+inline wake() {
 #ifndef MUTANT_LOOK_THEN_PUSH
-    atomic { STEP(wake); go = sleeping; sleeping = 0 }
+    turn_sleeping();
 #endif
     if
-    :: go || surely ->
+    :: go ->
         atomic {
             STEP(ring);
 #ifdef BELL
@@ -168,20 +198,23 @@ inline wake(surely) {
             wake_word()
 #endif
         }
+#ifndef MUTANT_CLEAR_THEN_RING
+        clear_mark()
+#endif
     :: else
     fi
 }
 
 /* aio_service_push(). */
-inline push(surely) {
+inline push() {
 #ifdef MUTANT_LOOK_THEN_PUSH
-    atomic { STEP(wake); go = sleeping; sleeping = 0 }
+    turn_sleeping();
 #endif
 #ifdef MUTANT_ENSURE_THEN_PUSH
     ensure();
 #endif
     atomic { STEP(push); assert(!(top & (1 << me))); top = top | (1 << me); record[me] = PUSHED }
-    wake(surely);
+    wake();
 #ifndef MUTANT_ENSURE_THEN_PUSH
     ensure();
 #endif
@@ -202,7 +235,7 @@ inline sleep() {
 #ifndef BELL
         atomic {
             SAY(arm);
-            told[id] = told[id] || (!queued[id] && sleeping == 0);
+            told[id] = told[id] || (!queued[id] && sleeping != 1);
             queued[id] = !told[id]
         }
 #endif

@@ -1,37 +1,40 @@
 /*
  * test/model/aio_hand_off_users.pml: each pusher pushes ROUNDS records, one after the other, and
- * waits until each is handled or has failed. A handler does so while its pusher stands still.
+ * waits until each is handled or has failed. A handler does so, or waits for another pusher, while
+ * its own stands still.
  *
  * Holds: everybody comes to his end, though the I/O thread may sleep for ever; no record is handled
  * twice; none fails that a thread could have handled.
  */
 #include "aio_hand_off.pml"
 
+#ifdef HANDLER_RELIES
+#define HANDLER
+#endif
+
 proctype pusher(byte me) {
     byte taken, n, round;
     bool go;
 
     do
-    :: round < ROUNDS -> round++; push(false)
+    :: round < ROUNDS -> round++; push()
     :: else -> break
     od;
     over[me] = true
 }
 
 #ifdef HANDLER
-#ifdef MUTANT_ASK_RELIES
-#define SURELY false
-#else
-#define SURELY true
-#endif
-
 proctype handler(byte me) {
     byte taken, n;
     bool go;
 
 end_no_signal:
     atomic { !masked[0] && !over[0] -> SAY(signal); paused[0] = true }
-    push(SURELY);
+#ifdef HANDLER_RELIES
+    atomic { over[1] -> SAY(is_over) }
+#else
+    push();
+#endif
     paused[0] = false
 }
 #endif
