@@ -6,7 +6,15 @@
 #include <termios.h>
 
 enum kind { PIPE, FIFO, STREAM, DATAGRAM, SEQPACKET, TERMINAL };
-enum { RECORD = 8, WRITES = 40, READS = 20, ROUNDS = 10, EVENTS = 40, OFFSET = 12345 };
+enum {
+    RECORD = 8,
+    WRITES = 40,
+    READS = 20,
+    ROUNDS = 10,
+    EVENTS = 40,
+    OFFSET = 12345,
+    LARGE = 60000
+};
 
 static void terminal_make(int fds[2])
 {
@@ -284,6 +292,36 @@ HEALD_CASE(two_pairs_of_sockets_apart)
     pair_close(b);
 }
 
+/* The file is known by the first's number, which is closed when nothing is asked of it any more. */
+HEALD_CASE(duplicates_in_order_after_a_close)
+{
+    int fds[2], size = 4096;
+    char byte, *data = malloc((size_t)READS * LARGE), *got = malloc((size_t)READS * LARGE);
+    struct aiocb read, writes[READS];
+
+    pair_make(SOCK_STREAM, fds);
+    must_be(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    int other = dup(fds[1]);
+    pattern_fill(data, (size_t)READS * LARGE, 0, 1);
+    start_read(&read, fds[1], &byte, 1, 0);
+    start_write(&writes[0], other, data, LARGE, 0);
+    nap(10);
+    must_be(write(fds[0], "x", 1), 1);
+    must_be(result_of(&read), 1);
+    close(fds[1]);
+    for (int i = 1; i < READS; i++)
+        start_write(&writes[i], other, data + (size_t)i * LARGE, LARGE, 0);
+    nap(10);
+    must_be(recv(fds[0], got, (size_t)READS * LARGE, MSG_WAITALL), (ssize_t)READS * LARGE);
+    must(pattern_is(got, (size_t)READS * LARGE, 0, 1));
+    for (int i = 0; i < READS; i++)
+        must_be(result_of(&writes[i]), LARGE);
+    close(fds[0]);
+    close(other);
+    free(data);
+    free(got);
+}
+
 void add_order(TCase *group)
 {
     add(group, pipe_in_order);
@@ -293,6 +331,7 @@ void add_order(TCase *group)
     add(group, packets_in_order);
     add(group, terminal_in_order);
     add(group, duplicates_in_order);
+    add(group, duplicates_in_order_after_a_close);
     add(group, reads_do_not_hold_up_writes_of_a_socket);
     add(group, reads_do_not_hold_up_writes_of_a_datagram_socket);
     add(group, reads_do_not_hold_up_writes_of_a_terminal);
