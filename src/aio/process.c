@@ -7,6 +7,7 @@
 #include "aio/process.h"
 
 #include <limits.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static struct aio_process *process;
@@ -31,6 +32,24 @@ static struct aio_process *make(void)
     munmap(p, sizeof *p);
     return seen;
 }
+
+static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    void *p = NULL;
+
+    (void)ctx;
+    if (size)
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (p && ptr)
+        memcpy(p, ptr, old_size < size ? old_size : size);
+    if (ptr)
+        munmap(ptr, old_size);
+    return p;
+}
+
+const struct heald_allocator aio_allocator = {.resize = resize};
 
 struct aio_process *aio_process(void)
 {

@@ -8,6 +8,8 @@
 #ifndef HEALD_SRC_AIO_PROCESS_H
 #define HEALD_SRC_AIO_PROCESS_H
 
+#include "base/alloc.h"
+
 #include <heald/op.h>
 
 #include <stdbool.h>
@@ -77,6 +79,10 @@ void aio_ours_add(struct aio_process *p, int fd);
 void aio_ours_remove(struct aio_process *p, int fd);
 bool aio_ours_has(struct aio_process *p, int fd);
 unsigned aio_ours_next(struct aio_process *p, unsigned from);
+
+/* Memory of the I/O thread's, in whole pages and not of malloc(3): a child that is left with it has
+ * lost nothing. */
+extern const struct heald_allocator aio_allocator;
 
 /* A record, zeroed but for its head: NULL when there are too many. Any thread may free it. */
 void *aio_record_new(struct aio_process *p);

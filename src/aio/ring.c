@@ -36,7 +36,6 @@ enum {
 
 struct way {
     struct heald_ring ring;
-    struct heald_allocator alloc;
     struct heald_link backlog; /* by op.link: no entry was to be had */
     struct heald_op bell;      /* its address is the bell's user data */
     struct futex_waitv word;
@@ -45,15 +44,6 @@ struct way {
     bool armed;
     bool ended;
 };
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx, (void)old_size;
-    if (size)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
 
 /* One for the life of the process, where close(2) of the program's does not find it. */
 static int make_bell(struct aio_process *p)
@@ -97,18 +87,17 @@ static int hide(struct way *w)
 
 static int ring_open(struct aio_service *s)
 {
-    struct way *w = calloc(1, sizeof *w);
+    struct way *w = alloc_new(&aio_allocator, sizeof *w);
 
     if (!w)
         return -ENOMEM;
-    w->alloc.resize = resize;
     list_init(&w->backlog);
     w->chunk = FIRST_CHUNK;
-    int err = heald_ring_open(&w->ring, s->sys, &w->alloc, ENTRIES);
+    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES);
     if (err)
         goto fail;
     if ((err = hide(w)) || (err = choose_bell(s, w))) {
-        heald_ring_close(&w->ring, &w->alloc);
+        heald_ring_close(&w->ring, &aio_allocator);
         goto fail;
     }
     w->word = (struct futex_waitv){
@@ -119,7 +108,7 @@ static int ring_open(struct aio_service *s)
     s->way = w;
     return 0;
 fail:
-    free(w);
+    alloc_free(&aio_allocator, w, sizeof *w);
     return err;
 }
 
@@ -127,8 +116,8 @@ static void ring_close(struct aio_service *s)
 {
     struct way *w = s->way;
 
-    heald_ring_close(&w->ring, &w->alloc);
-    free(w);
+    heald_ring_close(&w->ring, &aio_allocator);
+    alloc_free(&aio_allocator, w, sizeof *w);
 }
 
 static bool enter_ring(struct way *w, struct aio_request *r)

@@ -15,24 +15,13 @@
 #include "pool/pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 enum { FILE_THREADS = 32, STREAM_THREADS = 512 };
 
 struct way {
-    struct heald_allocator alloc;
     struct heald_pool *files, *streams;
     struct aio_process *process;
 };
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx, (void)old_size;
-    if (size)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
 
 /* On a thread of a pool. */
 static void run(void *ctx, struct heald_link *job)
@@ -46,18 +35,17 @@ static void run(void *ctx, struct heald_link *job)
 
 static int threads_open(struct aio_service *s)
 {
-    struct way *w = calloc(1, sizeof *w);
+    struct way *w = alloc_new(&aio_allocator, sizeof *w);
 
     if (!w)
         return -ENOMEM;
-    w->alloc.resize = resize;
     w->process = s->process;
-    int err = heald_pool_open(&w->files, s->sys, &w->alloc, FILE_THREADS, run, w);
+    int err = heald_pool_open(&w->files, s->sys, &aio_allocator, FILE_THREADS, run, w);
     if (!err)
-        err = heald_pool_open(&w->streams, s->sys, &w->alloc, STREAM_THREADS, run, w);
+        err = heald_pool_open(&w->streams, s->sys, &aio_allocator, STREAM_THREADS, run, w);
     if (err) {
         heald_pool_close(w->files);
-        free(w);
+        alloc_free(&aio_allocator, w, sizeof *w);
         return err;
     }
     s->way = w;
@@ -70,7 +58,7 @@ static void threads_close(struct aio_service *s)
 
     heald_pool_close(w->files);
     heald_pool_close(w->streams);
-    free(w);
+    alloc_free(&aio_allocator, w, sizeof *w);
 }
 
 static bool is_stream(const struct aio_request *r)

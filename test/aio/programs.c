@@ -374,6 +374,8 @@ static void main_thread_goes(void *arg)
 /* As glibc's threads go when they were idle for a second. */
 HEALD_CASE(ends_with_its_last_thread)
 {
+    if (dlsym(RTLD_DEFAULT, "__asan_init"))
+        harness_skip("the leak check looks for the test's memory on a stack that is gone");
     must_be(child_end(child_start(main_thread_goes, NULL), 6), 0);
 }
 
