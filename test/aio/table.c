@@ -78,6 +78,8 @@ static const struct {
     {"programs", "a_filter_that_forbids_io_uring",
      "hangs after fork: the child waits for threads of its parent"},
     {"programs", "daemons", "hangs after fork: the child waits for threads of its parent"},
+    {"threads", "threads_ask_where_no_more_are_to_be_had",
+     "aio_return is 0 although aio_error says EAGAIN"},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

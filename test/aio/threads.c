@@ -9,7 +9,10 @@
 enum { THREADS = 16, OWN = 1 << 16, UNIT = 512, ITEMS = 4, REQUESTS = 100000, PIPES = 10 };
 enum { COLD = 32, COLD_SIZE = 1 << 16 };
 
+enum { ASKERS = 4, VAIN = 2000, NOBODY = 65534 };
+
 static atomic_long done_requests;
+static pthread_barrier_t start;
 
 struct asked {
     int fds[PIPES][2];
@@ -392,6 +395,56 @@ HEALD_CASE(lio_listio_without_waiting_is_no_place_to_be_cancelled)
     no_place_to_be_cancelled(ask_for_a_list);
 }
 
+/* There is no thread for a list, nor for who relies on another to have started one. */
+static void *ask_in_vain(void *arg)
+{
+    struct aiocb cb, *list[] = {&cb};
+    char byte;
+
+    for (int i = 0; i < VAIN; i++) {
+        cb = block(*(int *)arg, &byte, 1, 0);
+        cb.aio_lio_opcode = LIO_READ;
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+        bool refused = lio_listio(LIO_NOWAIT, list, 1, &event) < 0;
+        must(!refused || errno == EAGAIN || errno == EIO);
+        ssize_t n = result_of(&cb);
+        must(n == -EAGAIN || (refused && n == 0)); /* 0: it was not looked at */
+    }
+    return NULL;
+}
+
+static void *wait_and_ask(void *arg)
+{
+    pthread_barrier_wait(&start);
+    return ask_in_vain(arg);
+}
+
+static void many_ask_in_vain(void *arg)
+{
+    struct rlimit limit = {1, 1};
+    pthread_t threads[ASKERS];
+    int fds[2];
+
+    (void)arg;
+    pipe_make(fds);
+    signal(SIGUSR1, SIG_IGN);
+    must_be(pthread_barrier_init(&start, NULL, ASKERS + 1), 0);
+    for (int i = 0; i < ASKERS; i++)
+        threads[i] = thread_start(wait_and_ask, fds);
+    must_be(setresuid(NOBODY, NOBODY, NOBODY), 0);
+    must_be(setrlimit(RLIMIT_NPROC, &limit), 0);
+    pthread_barrier_wait(&start);
+    for (int i = 0; i < ASKERS; i++)
+        thread_end(threads[i]);
+}
+
+HEALD_CASE(threads_ask_where_no_more_are_to_be_had)
+{
+    if (!is_root())
+        harness_skip("only root can become another user");
+    in_child(many_ask_in_vain, NULL);
+}
+
 void add_threads(TCase *group)
 {
     add(group, requests_outlive_their_thread);
@@ -405,4 +458,5 @@ void add_threads(TCase *group)
     add(group, aio_fsync_is_no_place_to_be_cancelled);
     add(group, aio_cancel_is_no_place_to_be_cancelled);
     add(group, lio_listio_without_waiting_is_no_place_to_be_cancelled);
+    add(group, threads_ask_where_no_more_are_to_be_had);
 }
