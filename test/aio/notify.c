@@ -91,6 +91,30 @@ HEALD_CASE(another_thread_takes_the_signal)
     close(fd);
 }
 
+/* Or, as Linux has it, to the one that is named, though others would take it. */
+HEALD_CASE(the_named_thread_takes_the_signal)
+{
+    int fd = file_with("0123456789");
+    atomic_long other = 0;
+    char byte;
+    struct aiocb cb = block(fd, &byte, 1, 0);
+
+    handle(SIGRTMIN, on_signal, 0);
+    pthread_t thread = thread_start(be_there, &other);
+    while (!atomic_load(&other))
+        sched_yield();
+    notify_by_signal(&cb, SIGRTMIN, 7);
+    cb.aio_sigevent.sigev_notify = SIGEV_THREAD_ID;
+    cb.aio_sigevent._sigev_un._tid = (pid_t)atomic_load(&other);
+    read_and_tell(&cb, fd, &byte);
+    until(&seen, 1);
+    must_be(atomic_load(&told_to), atomic_load(&other));
+    must_be(told.si_code, SI_ASYNCIO);
+    must_be(told.si_value.sival_int, 7);
+    thread_end(thread);
+    close(fd);
+}
+
 HEALD_CASE(signals_wait_while_blocked)
 {
     int fd = file_with("0123456789");
@@ -450,6 +474,7 @@ void add_notify(TCase *group)
     add(group, the_signal_says_who_and_what);
     add(group, ordinary_signals_as_well);
     add(group, another_thread_takes_the_signal);
+    add(group, the_named_thread_takes_the_signal);
     add(group, signals_wait_while_blocked);
     add(group, no_signal_is_lost_when_the_queue_is_full);
     add(group, no_signal_is_lost_when_the_queue_is_small);

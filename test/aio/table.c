@@ -66,6 +66,7 @@ static const struct {
     {"list", "negative_number", "returns 0"},
     {"list", "signals_although_some_are_unknown", "returns 0; the items say EINVAL"},
     {"list", "interrupted_wait_cancels_nothing", "crashes: it wakes a waiter whose stack is gone"},
+    {"notify", "the_named_thread_takes_the_signal", "tells nobody: it does not know that kind"},
     {"notify", "no_signal_is_lost_when_the_queue_is_full",
      "loses them, and aio_error says EAGAIN of what was done"},
     {"notify", "no_signal_is_lost_when_the_queue_is_small",

@@ -5,12 +5,8 @@
  */
 #include "platform/attr.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdint.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static void copy_sizes(pthread_attr_t *to, const pthread_attr_t *from)
 {
@@ -90,17 +86,4 @@ void heald_plat_thread_unblock(void)
 pid_t heald_plat_sigevent_thread(const struct sigevent *ev)
 {
     return ev->_sigev_un._tid;
-}
-
-int heald_plat_signal_thread(pid_t thread, int signo, void *value)
-{
-    siginfo_t si;
-
-    memset(&si, 0, sizeof si);
-    si.si_signo = signo;
-    si.si_code = SI_ASYNCIO;
-    si.si_pid = getpid();
-    si.si_uid = getuid();
-    si.si_value.sival_ptr = value;
-    return syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, signo, &si) < 0 ? -errno : 0;
 }

@@ -1,5 +1,6 @@
 /* platform/linux/notify.c: what is not a descriptor elsewhere, as a descriptor: doorbell, clock,
  * signals. */
+#include "platform/attr.h"
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -98,7 +99,7 @@ void heald_plat_signals_close(struct heald_signal_source *src)
 
 const bool heald_can_queue_signals = true;
 
-int heald_plat_signal_queue(int signo, void *value)
+static siginfo_t asyncio_info(int signo, void *value)
 {
     siginfo_t si;
 
@@ -108,5 +109,17 @@ int heald_plat_signal_queue(int signo, void *value)
     si.si_pid = getpid();
     si.si_uid = getuid();
     si.si_value.sival_ptr = value;
-    return syscall(SYS_rt_sigqueueinfo, getpid(), signo, &si) < 0 ? -errno : 0;
+    return si;
+}
+
+int heald_plat_signal_queue(int signo, void *value)
+{
+    siginfo_t si = asyncio_info(signo, value);
+    return syscall(SYS_rt_sigqueueinfo, si.si_pid, signo, &si) < 0 ? -errno : 0;
+}
+
+int heald_plat_signal_thread(pid_t thread, int signo, void *value)
+{
+    siginfo_t si = asyncio_info(signo, value);
+    return syscall(SYS_rt_tgsigqueueinfo, si.si_pid, thread, signo, &si) < 0 ? -errno : 0;
 }
