@@ -22,9 +22,15 @@ bool on_libc(void)
     return !on_uring() && !on_threads();
 }
 
+/* On io_uring, but woken as before Linux 6.7. */
+static bool on_eventfd(void)
+{
+    return strcmp(run.road, "eventfd") == 0;
+}
+
 bool on_uring(void)
 {
-    return strcmp(run.road, "uring") == 0;
+    return strcmp(run.road, "uring") == 0 || on_eventfd();
 }
 
 bool on_threads(void)
@@ -111,6 +117,10 @@ static void choose(const char *road)
         setenv("HEALD_NO_URING", "1", 1);
     else
         unsetenv("HEALD_NO_URING");
+    if (on_eventfd())
+        setenv("HEALD_AWAIT", "thread", 1);
+    else
+        unsetenv("HEALD_AWAIT");
     if (on_uring() && !has_uring())
         run.why_not = "this kernel has no io_uring, or does not let us";
 }
