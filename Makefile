@@ -15,7 +15,7 @@ CLANG = $$(command -v clang || command -v cc)
 SLOW = HEALD_TEST_SLOW=5
 ASAN_ENV = ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-TSAN_ENV = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+TSAN_ENV = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
 
 # $(call build,FOLDER,COMPILER,OPTIONS[,TARGET]): configures a folder when it is new, and builds it.
 build = @mkdir -p $(1); [ -f $(1)/build.ninja ] || \
@@ -61,7 +61,8 @@ tsan: ## the tests with ThreadSanitizer (clang)
 # it says is left out, and heald does without them.
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
 	--suppressions=$(CURDIR)/test/valgrind.supp
-VALGRIND_TESTS = conformance cplusplus differential fault fuzz harness ipc map sim unit
+VALGRIND_TESTS = aio-threads-files aio-threads-list aio-threads-order aio-threads-streams \
+	aio-threads-sync conformance cplusplus differential fault fuzz harness ipc map sim unit
 VALGRIND_WORDS = ^--[0-9]+-- (WARNING: unhandled|You may be able|Read the file|Nevertheless|it at )
 
 valgrind: SHELL = /bin/bash
