@@ -55,6 +55,15 @@ static void decide(struct aio_request *r, int err)
     r->op.result = err;
 }
 
+/* What is asked for. */
+struct wish {
+    struct aiocb *cb;
+    enum op_kind kind;
+    bool data_only; /* of a sync */
+    struct aio_group *group;
+    const struct sigevent *ev; /* NULL: nobody is to be told */
+};
+
 /* What was cached: the descriptor, and how often that may be relied on. */
 static uint32_t *cached_slot(struct aio_process *p, int fd)
 {
@@ -99,35 +108,24 @@ static bool is_whole(const struct aiocb *cb, int64_t n)
            cb->aio_offset + n >= d.size;
 }
 
-/* True: the block is done. What cannot seek says so, and nothing was read. */
-static bool read_at_once(struct aio_process *p, struct aiocb *cb)
+/* May the call itself read it? An offset of -1 would mean, and move, the file position. */
+static bool is_small_read(const struct wish *wish)
 {
-    struct heald_descriptor d;
-    int fd = cb->aio_fildes;
+    return wish->kind == OP_READ && !wish->ev && wish->cb->aio_nbytes <= INLINE_MAX &&
+           wish->cb->aio_offset >= 0;
+}
 
-    /* An offset of -1 would mean, and move, the file position. */
-    if (cb->aio_nbytes > INLINE_MAX || cb->aio_offset < 0)
-        return false;
-    bool relies = was_cached(p, fd);
-    if (!relies && (check(cb, OP_READ, &d) < 0 || d.direct))
-        return false;
-    int64_t n = heald_plat_read_cached(fd, (void *)cb->aio_buf, cb->aio_nbytes, cb->aio_offset);
+/* True: the block is done. What cannot seek says so, and nothing was read. */
+static bool read_at_once(struct aiocb *cb)
+{
+    int64_t n =
+        heald_plat_read_cached(cb->aio_fildes, (void *)cb->aio_buf, cb->aio_nbytes, cb->aio_offset);
+
     if (!is_whole(cb, n))
         return false;
-    if (!relies)
-        note_cached(p, fd);
     aio_publish(cb, n);
     return true;
 }
-
-/* What is asked for. */
-struct wish {
-    struct aiocb *cb;
-    enum op_kind kind;
-    bool data_only; /* of a sync */
-    struct aio_group *group;
-    const struct sigevent *ev; /* NULL: nobody is to be told */
-};
 
 static struct aio_request *make(struct aio_process *p, const struct wish *wish)
 {
@@ -209,9 +207,14 @@ int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, boo
         return aio_refuse(cb, -EINVAL);
     if (!quiet && !aio_sigevent_silent(&cb->aio_sigevent))
         wish.ev = &cb->aio_sigevent;
-    if (!wish.ev && kind == OP_READ && read_at_once(p, cb))
+    bool small = is_small_read(&wish), relies = small && was_cached(p, cb->aio_fildes);
+    if (relies && read_at_once(cb))
         return 0;
     int err = check(cb, kind, &d);
+    if (small && !relies && !err && !d.direct && read_at_once(cb)) {
+        note_cached(p, cb->aio_fildes);
+        return 0;
+    }
     return submit(p, &wish, &d, err);
 }
 
