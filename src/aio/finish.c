@@ -82,7 +82,7 @@ void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result)
     aio_leave(s, r);
     r->state = AIO_DECIDED;
     s->live--;
-    s->touched |= aio_word_of(r->cb);
+    s->touched |= (uint64_t)1 << aio_word_of(r->cb);
     aio_publish(r->cb, result);
     /* Relaxed: a hint, see close.c. */
     __atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);

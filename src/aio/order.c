@@ -202,7 +202,7 @@ void aio_admit(struct aio_service *s, struct aio_request *r)
         start(s, r);
     } else if (r->ordered) {
         list_push(&r->file->queue[direction(r)], &r->told.head.link);
-        if (!r->file->regular)
+        if (aio_is_stream(r))
             aio_pin(s, r);
     }
 }
@@ -283,7 +283,7 @@ static bool runs_by_number(const struct aio_service *s, const struct aio_request
  * is here only if no pin was to be had; it may last for ever, and has most likely begun. */
 static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
 {
-    if (r->ordered && !r->file->regular)
+    if (aio_is_stream(r))
         return;
     r->settle = ask;
     ask->open++;

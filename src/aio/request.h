@@ -52,7 +52,7 @@ struct aio_told {
 
 struct aio_request {
     struct aio_told told;
-    struct heald_op op; /* what to do; op.link, op.aux: the road's, op.timer: a cancel's */
+    struct heald_op op; /* what to do; op.link: the road's, op.timer: of aio_each() */
     struct heald_link order;
     struct aio_file *file;
     struct aiocb *cb; /* written once, at the end */
@@ -190,11 +190,17 @@ int aio_ask_cancel(int fd, struct aiocb *cb);
 int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent *ev, bool quiet);
 
 /* wait.c */
-uint64_t aio_word_of(const struct aiocb *cb);
+unsigned aio_word_of(const struct aiocb *cb);
 void aio_words_tell(struct aio_process *p, uint64_t touched);
 
 #define aio_request_of(op_ptr) heald_container_of(op_ptr, struct aio_request, op)
 #define aio_head_of(link_ptr)  heald_container_of(link_ptr, struct aio_head, link)
+
+/* Of a file that cannot seek: it may last for ever, and its order is all that it has. */
+static inline bool aio_is_stream(const struct aio_request *r)
+{
+    return r->ordered && !r->file->regular;
+}
 
 static inline bool aio_in_progress(const struct aiocb *cb)
 {

@@ -148,7 +148,7 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
 {
     struct way *w = s->way;
 
-    if (r->ordered && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE && !r->file->regular)
+    if (aio_is_stream(r) && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE)
         aio_pin(s, r); /* it will have to go on */
     if (!list_empty(&w->backlog) || !enter_ring(w, r))
         list_push(&w->backlog, &r->op.link);
@@ -283,7 +283,6 @@ static bool ring_holds(const struct aio_request *r)
 }
 
 const struct aio_road aio_road_ring = {
-    .name = "uring",
     .open = ring_open,
     .close = ring_close,
     .start = ring_start,

@@ -9,7 +9,6 @@
 #include "aio/request.h"
 
 struct aio_road {
-    const char *name;
     int (*open)(struct aio_service *s);
     void (*close)(struct aio_service *s);
     void (*start)(struct aio_service *s, struct aio_request *r);

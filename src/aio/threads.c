@@ -61,20 +61,15 @@ static void threads_close(struct aio_service *s)
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-static bool is_stream(const struct aio_request *r)
-{
-    return r->ordered && !r->file->regular;
-}
-
 static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
 {
     struct way *w = s->way;
-    return is_stream(r) ? w->streams : w->files;
+    return aio_is_stream(r) ? w->streams : w->files;
 }
 
 static void threads_start(struct aio_service *s, struct aio_request *r)
 {
-    if (is_stream(r))
+    if (aio_is_stream(r))
         aio_pin(s, r);
     int err = heald_pool_submit(pool_of(s, r), &r->op.link);
     if (err) {
@@ -133,7 +128,6 @@ static bool threads_holds(const struct aio_request *r)
 }
 
 const struct aio_road aio_road_threads = {
-    .name = "threads",
     .open = threads_open,
     .close = threads_close,
     .start = threads_start,

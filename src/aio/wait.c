@@ -16,10 +16,10 @@
 
 #include <errno.h>
 
-uint64_t aio_word_of(const struct aiocb *cb)
+unsigned aio_word_of(const struct aiocb *cb)
 {
     uintptr_t a = (uintptr_t)cb;
-    return (uint64_t)1 << ((a >> 6 ^ a >> 12) % AIO_WORDS);
+    return (a >> 6 ^ a >> 12) % AIO_WORDS;
 }
 
 static void tell(uint32_t *word)
@@ -101,7 +101,7 @@ static int deadline_of(const struct timespec *timeout, int64_t *ret_ns)
 /* The first that is there decides where to sleep, if it is the only one. */
 static uint32_t *word_for(struct aio_process *p, const struct aiocb *const list[], int n)
 {
-    return n == 1 ? &p->words[__builtin_ctzll(aio_word_of(list[0]))] : &p->any;
+    return n == 1 ? &p->words[aio_word_of(list[0])] : &p->any;
 }
 
 int aio_wait(const struct aiocb *const list[], int n, const struct timespec *timeout)
