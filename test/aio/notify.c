@@ -70,6 +70,16 @@ static void *be_there(void *arg)
     return NULL;
 }
 
+/* One more thread, which every signal may go to; *ret_tid is its number. */
+static pthread_t somebody(atomic_long *ret_tid)
+{
+    pthread_t thread = thread_start(be_there, ret_tid);
+
+    while (!atomic_load(ret_tid))
+        sched_yield();
+    return thread;
+}
+
 /* The signal is the process's: it goes to a thread that takes it. */
 HEALD_CASE(another_thread_takes_the_signal)
 {
@@ -79,9 +89,7 @@ HEALD_CASE(another_thread_takes_the_signal)
     struct aiocb cb = block(fd, &byte, 1, 0);
 
     handle(SIGRTMIN, on_signal, 0);
-    pthread_t thread = thread_start(be_there, &other);
-    while (!atomic_load(&other))
-        sched_yield();
+    pthread_t thread = somebody(&other);
     block_signal(SIGRTMIN);
     notify_by_signal(&cb, SIGRTMIN, 0);
     read_and_tell(&cb, fd, &byte);
@@ -100,9 +108,7 @@ HEALD_CASE(the_named_thread_takes_the_signal)
     struct aiocb cb = block(fd, &byte, 1, 0);
 
     handle(SIGRTMIN, on_signal, 0);
-    pthread_t thread = thread_start(be_there, &other);
-    while (!atomic_load(&other))
-        sched_yield();
+    pthread_t thread = somebody(&other);
     notify_by_signal(&cb, SIGRTMIN, 7);
     cb.aio_sigevent.sigev_notify = SIGEV_THREAD_ID;
     cb.aio_sigevent._sigev_un._tid = (pid_t)atomic_load(&other);
