@@ -10,12 +10,22 @@
  * stream.
  *
  * Operations in the same direction on one descriptor are done in the order of their submission,
- * reads and writes independently of each other. A descriptor may be blocking or not: heald never
- * blocks on it and changes no flag of it.
+ * reads and writes independently of each other. Receives with MSG_OOB or MSG_ERRQUEUE wait for no
+ * other.
  *
- * A descriptor that a loop has waited on is closed with heald_prep_close() or heald_close(), or is
- * taken out with heald_forget() before anybody else closes it: a loop keeps what it knows of a
- * descriptor under its number.
+ * A descriptor may be blocking or not, and others who share it may change that at any time: the loop
+ * does not block on it, and no flag of it is ever changed. What has no form that cannot block
+ * (accept and connect; terminals and other devices; pipes before Linux 6.4) is done by an io_uring,
+ * or, without one, by a thread once the descriptor is ready. Such a thread may find that another
+ * process was faster. Then it waits, and the operation does not end when it is cancelled, but with
+ * the next data or connection. Without an io_uring a non-blocking listener or socket is accepted
+ * from or connected on the loop's thread: a process that makes it blocking and takes the connection
+ * in the same microsecond blocks the loop. So does, on the portable platform layer, one that does
+ * that to a pipe or terminal.
+ *
+ * An operation belongs to the open file that its descriptor stands for when it is submitted. So a
+ * descriptor that is in use in a loop is closed with heald_prep_close() or heald_close(), or is taken
+ * out with heald_forget() before anybody else closes it.
  */
 #ifndef HEALD_IO_H
 #define HEALD_IO_H
@@ -35,8 +45,9 @@ extern "C" {
 #define HEALD_MAX_LEN 0x7ffff000u
 
 /*
- * Read and write. With an offset >= 0 it is pread(2), for what can seek; with HEALD_NO_OFFSET it is
- * read(2) on anything: regular files go to the loop's file engine, the rest is awaited. -EINVAL:
+ * Read and write. With an offset >= 0 it is pread(2), for what can seek (-ESPIPE: this cannot); with
+ * HEALD_NO_OFFSET it is read(2) on anything: regular files go to the loop's file engine, the rest is
+ * awaited. -EINVAL:
  * offset < -1, NULL buf, iovcnt outside 1..1024. A write to a broken pipe gives -EPIPE, and the
  * SIGPIPE that the system sends: ignore that signal. A write to a broken socket gives -EPIPE and no
  * signal.
@@ -100,6 +111,14 @@ HEALD_API int heald_prep_accept(struct heald_op *op, int fd, struct sockaddr *re
 HEALD_API int heald_prep_accept_multishot(struct heald_op *op, int fd);
 
 /*
+ * As the multishot form, but a lack of descriptors or memory (-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM)
+ * does not end it: it accepts again after a pause of 1 ms, which grows to 250 ms. The other forms
+ * end with the error, and an accept that is submitted again on that listener begins after the same
+ * pause.
+ */
+HEALD_API int heald_prep_accept_persistent(struct heald_op *op, int fd);
+
+/*
  * Connects a socket: 0, or -ECONNREFUSED, -ENETUNREACH, … A Unix socket whose listener's queue is
  * full gives -EAGAIN. A connect that was cancelled or timed out leaves the socket half-way: close
  * it.
@@ -111,23 +130,32 @@ HEALD_API int heald_prep_connect(struct heald_op *op, int fd, const struct socka
 HEALD_API int heald_prep_shutdown(struct heald_op *op, int fd, int how);
 
 /*
- * Closes a descriptor: the operations that still wait on it end with -ECANCELED, then it is closed.
- * The descriptor is gone whatever the result is.
+ * Closes a descriptor. The operations that wait on it end with -ECANCELED; operations on a file (reads
+ * and writes of it, fsync, and what names it as a directory) are completed first. What is submitted
+ * on it meanwhile ends with -EBADF. The descriptor is closed whatever the result is, also when the
+ * close is cancelled or times out. Does not block, also with SO_LINGER: then a thread closes it.
+ * -EBADF: it is not open, or is being closed already.
  */
 HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 
 /*
  * Waits until one of `events` (POLLIN, POLLPRI, POLLOUT, POLLRDHUP, as in poll(2)) holds; the
- * result is the mask of those that do, with POLLERR and POLLHUP where they do. Takes nothing from
- * the descriptor. Regular files are always ready. -EBADF: not a descriptor.
+ * result is the mask of those that do, with POLLERR and POLLHUP where they do. With no events it
+ * waits for POLLERR and POLLHUP alone. Takes nothing from the descriptor. Regular files are always
+ * ready. -EINVAL: POLLNVAL, or no bit of poll(2). -EBADF: not a descriptor.
  */
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
- * heald_close: cancels what waits on the descriptor in this loop and closes it now: close(2)'s
- * result, 0 or -errno. heald_forget: the same without closing, for a descriptor that leaves the
- * loop (handed to another thread, to a library, to dup2). Both are called on the loop's thread;
- * neither waits for the network.
+ * heald_close: cancels all operations on the descriptor in this loop and closes it: 0 or -errno as
+ * close(2). Where a file operation is running that cannot be cancelled, or with SO_LINGER, it returns
+ * 0, and the descriptor is closed when that has ended; its number is not free before. Until then the
+ * loop counts one more live op.
+ *
+ * heald_forget: the same without closing, for a descriptor that leaves the loop (handed to another
+ * thread, to a library, to dup2). It waits until file operations that are running have ended.
+ *
+ * Both are called on the loop's thread.
  */
 HEALD_API int heald_close(struct heald_loop *loop, int fd);
 HEALD_API void heald_forget(struct heald_loop *loop, int fd);

@@ -59,16 +59,16 @@ struct heald_op {
     int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
                                 HEALD_FOREVER */
     uint16_t buffer;         /* which buffer of the group holds the data (multishot receive); of
-                                locks private: the place in the line */
+                                other kinds private */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
     uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
     uint8_t notify;          /* private, as all below but the last two */
-    uint8_t signo;
+    uint8_t stage;
     uint8_t kind;
     uint8_t state;
     struct heald_link timer; /* in the timers of the loop, while it has a deadline */
-    struct heald_link aux;   /* second queue: the callbacks that are due, what an engine holds */
-    struct heald_link link;  /* home: the queue of a descriptor, of a pool, of the loop */
+    struct heald_link aux;   /* second queue: callbacks that are due, a pool, a ring's backlog */
+    struct heald_link link;  /* home: a list of its descriptor, or of the loop */
     union {
         struct {
             int fd;
@@ -85,6 +85,7 @@ struct heald_op {
             int fd;
             int flags;
             struct heald_buf_group *group;
+            uint32_t first, last; /* results that wait for the callback; so of a multishot accept */
         } group;
         struct {
             int fd;

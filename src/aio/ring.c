@@ -15,10 +15,10 @@
  * and calls it done (finish.c goes on). The file of a request is looked up when it is submitted,
  * but not that of one which a worker begins.
  */
-#include "ring/ring.h"
 #include "aio/road.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
+#include "ring/fill.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -127,7 +127,7 @@ static bool enter_ring(struct way *w, struct aio_request *r)
     if (!sqe)
         return false;
     r->entry = heald_ring_last(&w->ring);
-    heald_ring_fill_file(&w->ring, sqe, &r->op);
+    heald_ring_fill(&w->ring, sqe, &r->op);
     if (r->op.kind != OP_FSYNC && !r->waits)
         sqe->rw_flags = RWF_NOWAIT;
     if (r->copies)
@@ -200,7 +200,7 @@ static bool arm(struct way *w)
     if (w->eventfd >= 0)
         io_uring_prep_poll_add(sqe, w->eventfd, POLLIN);
     else
-        heald_ring_fill_wait(sqe, &w->bell);
+        heald_ring_fill(&w->ring, sqe, &w->bell);
     io_uring_sqe_set_data(sqe, &w->bell);
     return w->armed = true;
 }
@@ -255,13 +255,18 @@ static bool linger(struct aio_service *s, struct way *w)
     return aio_service_has_more(s->process);
 }
 
+static int64_t deadline_of(const struct aio_service *s, int64_t timeout_ns)
+{
+    return timeout_ns < 0 ? HEALD_FOREVER : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns;
+}
+
 static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 {
     struct way *w = s->way;
 
     work_off(w);
     bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process) && arm(w);
-    int err = heald_ring_enter(&w->ring, sleeps ? timeout_ns : 0);
+    int err = heald_ring_enter(&w->ring, sleeps ? deadline_of(s, timeout_ns) : 0);
     aio_service_awake(s->process);
     w->chunk = FIRST_CHUNK;
     if (!err || err == -EINTR)

@@ -26,11 +26,11 @@ int heald_await_child(struct heald_loop *loop, struct heald_op *op)
         return err ? err : -EIO;
     }
     /* A wake for nothing must come again. The pipe of a thread would be armed for changes. */
-    e->flags &= (uint8_t)~FDS_EDGE;
+    e->flags &= (uint16_t)~FDS_EDGE;
     op->u.child.fd = fd;
     if (loop->backend.ops->submit) {
         fds_push(&e->polls, op);
-        heald_kernel_submit(loop, op);
+        heald_ring_submit(loop, op);
         return 0;
     }
     err = heald_ready_poll(loop, e, op);
@@ -49,12 +49,12 @@ void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op)
         /* Woken for nothing: wait on, where the back end does not do so by itself. */
         if (op->state == OP_ARMED) {
             if (loop->backend.ops->submit)
-                heald_kernel_submit(loop, op);
+                heald_ring_submit(loop, op);
             return;
         }
         err = -ECANCELED;
     }
-    fds_remove(&loop->fds.v[op->u.child.fd].polls, op);
+    fds_remove(fds_list(fds_of(&loop->fds, op), op), op);
     heald_complete(loop, op, err);
 }
 

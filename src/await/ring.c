@@ -20,7 +20,7 @@
  * The kernel's quirks: a private futex may be lost where it has a hash of its own for the process,
  * so all are shared ones; the result of a recall says nothing, so no result is looked at.
  */
-#include "ring/ring.h"
+#include "ring/client.h"
 
 #include "await/road.h"
 #include "base/list.h"
@@ -58,8 +58,7 @@ struct ring_road {
     struct __kernel_timespec tick_time;
     /* Where the loop's back end is no ring: */
     bool own;
-    struct heald_ring ring;
-    struct heald_link backlog; /* spots for which the kernel has no room, or for their recall */
+    struct heald_client client;
     struct heald_op watch;
     uint64_t counter;
 };
@@ -100,32 +99,12 @@ static void on_end(struct heald_op *op)
     }
 }
 
-/* To the kernel: an entry, or its recall. */
-static bool hand_over(struct ring_road *r, struct heald_op *op)
+static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
 {
-    struct io_uring_sqe *sqe = heald_ring_entry(&r->ring);
-
-    if (!sqe)
-        return false;
-    if (op->state == OP_CANCELLING)
-        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
-    else
-        heald_ring_fill_wait(sqe, op);
-    return true;
-}
-
-static void hand_over_in_turn(struct ring_road *r, struct heald_op *op)
-{
-    if (list_empty(&r->backlog) && hand_over(r, op))
-        return;
-    op->flags |= OP_BACKLOG;
-    list_push(&r->backlog, &op->link);
-}
-
-static void leave_backlog(struct heald_op *op)
-{
-    op->flags &= (uint8_t)~OP_BACKLOG;
-    list_remove(&op->link);
+    (void)c;
+    (void)flags;
+    op->result = result;
+    op->fn(op);
 }
 
 /* An entry of its own, or of the back end's. */
@@ -133,11 +112,11 @@ static void submit(struct ring_road *r, struct heald_op *op)
 {
     op_move(op, OP_QUEUED);
     if (!r->own) {
-        heald_kernel_submit(r->loop, op);
+        heald_ring_submit(r->loop, op);
         return;
     }
     op_move(op, OP_ARMED);
-    hand_over_in_turn(r, op);
+    heald_client_submit(&r->client, op);
 }
 
 static void arm(struct ring_road *r, struct spot *spot)
@@ -165,57 +144,31 @@ static void recall(struct ring_road *r, struct spot *spot)
     if (op->state != OP_ARMED)
         return;
     op_move(op, OP_CANCELLING);
-    if (!r->own) {
+    if (r->own)
+        heald_client_cancel(&r->client, op);
+    else
         r->loop->backend.ops->cancel(&r->loop->backend, op);
-    } else if (op->flags & OP_BACKLOG) {
-        leave_backlog(op);
-        on_end(op);
-    } else {
-        hand_over_in_turn(r, op);
-    }
-}
-
-static void harvest(struct ring_road *r)
-{
-    struct io_uring_cqe *cqe;
-
-    while ((cqe = heald_ring_peek(&r->ring))) {
-        struct heald_op *op = io_uring_cqe_get_data(cqe);
-        int result = cqe->res;
-        heald_ring_seen(&r->ring);
-        if (!op)
-            continue;
-        op->result = result;
-        if (op->flags & OP_BACKLOG)
-            leave_backlog(op);
-        op->fn(op);
-    }
 }
 
 /* The ring of its own: what is to be handed over goes, what has ended comes. */
 static void flush(struct ring_road *r)
 {
+    struct heald_ring *ring = &r->client.ring;
     int err;
 
     if (!r->own)
         return;
     do {
-        while (!list_empty(&r->backlog)) {
-            struct heald_op *op = heald_container_of(r->backlog.next, struct heald_op, link);
-            if (!hand_over(r, op))
-                break;
-            leave_backlog(op);
-        }
         /* What is harvested here need not ring. Seq_cst: pairs with the kernel, which says that it
          * has something (heald_ring_behind()) before it asks whether to ring. */
-        io_uring_cq_eventfd_toggle(&r->ring.ring, false);
-        err = heald_ring_enter(&r->ring, 0);
-        io_uring_cq_eventfd_toggle(&r->ring.ring, true);
+        io_uring_cq_eventfd_toggle(&ring->ring, false);
+        err = heald_client_turn(&r->client, 0);
+        io_uring_cq_eventfd_toggle(&ring->ring, true);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        harvest(r);
-    } while (!err && heald_ring_behind(&r->ring));
+        heald_client_harvest(&r->client);
+    } while (!err && heald_ring_behind(ring));
     /* What fails is tried again at the next tick. */
-    if (!err && (heald_ring_pending(&r->ring) || !list_empty(&r->backlog)))
+    if (!err && heald_client_busy(&r->client))
         r->loop->look = true;
 }
 
@@ -226,7 +179,7 @@ static void on_bell(struct heald_op *watch)
     struct ring_road *r = heald_container_of(watch, struct ring_road, watch);
 
     r->loop->look = true;
-    if (r->ring.drain || r->others)
+    if (r->client.ring.drain || r->others)
         flush(r);
 }
 
@@ -423,19 +376,20 @@ static int ring_reserve(struct heald_road *road, unsigned count, unsigned words)
 static int open_own(struct ring_road *r, bool keep)
 {
     struct heald_loop *loop = r->loop;
-    int err = heald_ring_open(&r->ring, loop->sys, &loop->alloc, keep ? ENTRIES : TEST_ENTRIES);
+    struct heald_ring *ring = &r->client.ring;
+    int err = heald_client_open(&r->client, loop->sys, &loop->alloc, keep ? ENTRIES : TEST_ENTRIES);
 
     if (err)
         return err;
     bool edge = loop->backend.ops->edge;
-    int bell = heald_ring_waits(&r->ring) ? 0 : -ENOSYS;
+    int bell = heald_ring_waits(ring) ? 0 : -ENOSYS;
     if (!bell && keep)
-        bell = heald_ring_bell(&r->ring, !edge);
+        bell = heald_ring_bell(ring, !edge);
     if (bell > 0 &&
         (err = heald_loop_watch(loop, &r->watch, bell, on_bell, edge ? &r->counter : NULL)))
         heald_forget(loop, bell);
     if (bell < 0 || err || !keep)
-        heald_ring_close(&r->ring, &loop->alloc);
+        heald_client_close(&r->client);
     return bell < 0 ? bell : err;
 }
 
@@ -451,7 +405,7 @@ static int ring_open(struct heald_road *road)
     r->round = 1;
     list_init(&r->all);
     list_init(&r->free);
-    list_init(&r->backlog);
+    r->client.done = on_done;
     r->tick_time.tv_nsec = REGION_RECHECK_NS;
     r->tick =
         (struct heald_op){.kind = OP_TICK, .fn = on_tick, .loop = loop, .u.rw.buf = &r->tick_time};
@@ -471,7 +425,7 @@ static void ring_close(struct heald_road *road)
     const struct heald_allocator *alloc = &r->loop->alloc;
 
     if (r->own)
-        heald_ring_close(&r->ring, alloc);
+        heald_client_close(&r->client);
     for (struct heald_link *link; (link = list_pop(&r->all));) {
         struct spot *spot = heald_container_of(link, struct spot, all);
         alloc_free(alloc, spot->more, spot->more_size * sizeof *spot->more);

@@ -3,9 +3,9 @@
  *
  * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset),
  * open, open-beneath, stat, fsync and close, and on maps if it `maps`; what it cannot, the engine
- * `threads` does in its stead. It finishes each exactly once through the sink. It
- * uses op->link while it has an op; op->aux belongs to the loop. All calls are made on the loop's
- * thread.
+ * `threads` does in its stead. One that `waits` also takes accept, connect, and reads and writes of
+ * what is not a file. It completes each exactly once through the sink. It uses op->aux while it has
+ * an op; op->link belongs to the loop. All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_FILE_ENGINE_H
 #define HEALD_SRC_FILE_ENGINE_H
@@ -34,14 +34,17 @@ struct heald_engine {
 struct heald_engine_ops {
     const char *name;
     const char *about;
-    bool maps;
+    bool maps, waits;
     int (*open)(struct heald_engine *e);
     void (*close)(struct heald_engine *e);
     /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this
      * call. */
     void (*submit)(struct heald_engine *e, struct heald_op *op);
-    /* Asks for the end of an op that it has. */
+    /* Asks for the end of an op that it has (not of one of a pool). */
     void (*cancel)(struct heald_engine *e, struct heald_op *op);
+    /* An engine that waits: the callback of a multishot op has run; brings the next completion of
+     * it, if there is one already. */
+    bool (*next)(struct heald_engine *e, struct heald_op *op);
     /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what
      * is finished. 0; 1: not all could be handed over, call again soon; -errno. */
     int (*flush)(struct heald_engine *e);

@@ -39,6 +39,11 @@ static int64_t perform(const struct heald_sys *sys, const struct heald_op *op)
         return sys->stat(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.ret);
     case OP_FSYNC: return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
     case OP_CLOSE: return sys->close(op->u.poll.fd);
+    case OP_ACCEPT:
+    case OP_ACCEPT_MULTI:
+        return sys->accept(op->u.accept.fd, op->kind == OP_ACCEPT ? op->u.accept.addr : NULL,
+                           op->kind == OP_ACCEPT ? op->u.accept.len : NULL);
+    case OP_CONNECT: return sys->connect(op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
     /* A map has the table of calls that it was opened with. */
     case OP_MAP_SYNC: return heald_map_sync(op->u.map.map, op->u.map.offset, op->u.map.size);
     case OP_MAP_READ: return prefault(op, HEALD_MAP_READ);
@@ -51,9 +56,9 @@ int64_t heald_file_perform(const struct heald_sys *sys, const struct heald_op *o
 {
     int64_t result;
 
-    /* A signal is nobody's business here; openat2 gives EAGAIN when a rename raced with it. */
+    /* A signal is nobody's business here. */
     do
         result = perform(sys, op);
-    while (result == -EINTR || (result == -EAGAIN && op->kind == OP_OPEN_BENEATH));
+    while (result == -EINTR);
     return result;
 }

@@ -4,7 +4,7 @@
  * A back end translates, nothing else. Deadlines, cancelling what has not reached the kernel,
  * order, fairness and callbacks are above it, once. There are two sorts: one reports readiness
  * through heald_ready_event(), the other (with `submit`) takes whole ops and reports results
- * through heald_kernel_done(). All calls are made on the loop's thread.
+ * through heald_result(). All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_LOOP_BACKEND_H
 #define HEALD_SRC_LOOP_BACKEND_H
@@ -36,33 +36,38 @@ enum heald_group_call { HEALD_GROUP_OPEN, HEALD_GROUP_CLOSE, HEALD_GROUP_RETURN 
 struct heald_backend_ops {
     const char *name;
     const char *about;
-    bool edge;         /* arm() knows HEALD_EDGE */
-    bool drops_closed; /* a descriptor that is closed need not be disarmed first */
-    bool one_way;      /* an event tells of one direction, whatever holds in the other */
-    bool words;        /* submit() takes OP_WORDS and OP_TICK, if the kernel does */
+    bool edge;       /* arm() knows HEALD_EDGE, at no cost */
+    bool turns_edge; /* arm() knows HEALD_EDGE for what is armed for levels; may refuse it */
+    bool one_way;    /* an event tells of one direction, whatever holds in the other */
+    unsigned polls_max;
+    bool words; /* submit() takes OP_WORDS and OP_TICK, if the kernel does */
 
     int (*open)(struct heald_backend *b);
     void (*close)(struct heald_backend *b);
 
     /*
      * Readiness: from now on report `events` (0: nothing, forget it) of a descriptor, which was
-     * armed with `old` before. `key` comes back with each event. -EPERM: the descriptor cannot be
-     * waited for and counts as ready. Completion, where it is not NULL: asked with events 0 before
-     * a descriptor with ops is closed, so that no op reaches the kernel after that.
+     * armed with `old` before. `key` comes back with each event. POLLERR stands for errors and
+     * hang-ups alone, which are reported with whatever else. -EPERM: the descriptor cannot be waited
+     * for and counts as ready. -ENOSYS: HEALD_EDGE is not to be had. Completion, where it is not
+     * NULL: for ops beside the queues, when there are so many (`polls_max`) that it is slow to have
+     * them in the kernel.
      */
     int (*arm)(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events);
 
     /*
-     * Completion: takes an op (OP_KERNEL is set by the caller), or asks for the end of one that it
-     * has. Both keep the op in a FIFO of their own, by op->aux and with OP_BACKLOG set, while the
-     * kernel has no room.
+     * Completion: takes an op (STAGE_LOOP), or cancels one that it has. Both keep the op in a FIFO
+     * of their own, by op->aux, while the kernel has no room. next: the callback of a multishot op
+     * has run; brings the next completion of it, if there is one already.
      */
     void (*submit)(struct heald_backend *b, struct heald_op *op);
     void (*cancel)(struct heald_backend *b, struct heald_op *op);
+    bool (*next)(struct heald_backend *b, struct heald_op *op);
+    void (*flush)(struct heald_backend *b); /* hands over what can be handed over now */
 
-    /* Hands over what was submitted, waits for timeout_ns (0: not; -1: for ever), reports. 0 or
-     * -errno. */
-    int (*wait)(struct heald_backend *b, int64_t timeout_ns);
+    /* Hands over what was submitted, waits until the deadline (monotonic; 0: does not wait;
+     * HEALD_FOREVER), reports. 0 or -errno. */
+    int (*wait)(struct heald_backend *b, int64_t deadline_ns);
 
     /* A descriptor that is readable when wait() would report something; -ENOSYS: there is none. */
     int (*fd)(struct heald_backend *b);
@@ -75,16 +80,18 @@ struct heald_backend_ops {
 extern const struct heald_backend_ops heald_backend_uring, heald_backend_epoll,
     heald_backend_kqueue, heald_backend_poll, heald_backend_select;
 
-/* What a back end calls. */
+/* What a back end calls; heald_ready_polls() where only the ops beside the queues wait for events,
+ * and heald_loop_watch() for a descriptor of its own (see loop.h). */
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-void heald_kernel_done(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more,
-                       unsigned buffer);
+void heald_ready_polls(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
+int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
+                     uint64_t *counter);
+void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
-/* What a read or write is for: an enum fd_type. */
-int heald_kernel_type(struct heald_loop *loop, const struct heald_op *op);
+/* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
+int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns);
 
-/* Is it a write to a blocking device? A ring looks whether a terminal is writable and then blocks
- * its caller for what finds no room, unless it is told to use a worker. */
-bool heald_kernel_may_block(struct heald_loop *loop, const struct heald_op *op);
+/* The key of a descriptor now. */
+uint32_t heald_ready_key(struct heald_loop *loop, int fd);
 
 #endif

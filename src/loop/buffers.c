@@ -5,6 +5,7 @@
  * callback's). With a back end that takes whole ops the kernel picks the buffers and the stack is
  * not used.
  */
+#include "base/list.h"
 #include "loop/loop.h"
 
 #include <heald/io.h>
@@ -29,23 +30,42 @@ static bool kernel_keeps(const struct heald_buf_group *g)
     return g->loop->backend.ops->group != NULL;
 }
 
+static unsigned id_of(const struct heald_link *link)
+{
+    return heald_container_of(link, struct heald_buf_group, link)->id;
+}
+
+/* The groups lie in the order of their ids. One that is free, and the group that goes before it;
+ * NULL: there is none. */
+static struct heald_link *free_id(struct heald_loop *loop, uint16_t *ret_id)
+{
+    struct heald_link *head = &loop->groups, *before = head->prev;
+    unsigned id = list_empty(head) ? 0 : id_of(before) + 1;
+
+    if (id > UINT16_MAX)
+        for (before = head, id = 0; before->next != head && id_of(before->next) == id; id++)
+            before = before->next;
+    *ret_id = (uint16_t)id;
+    return id <= UINT16_MAX ? before : NULL;
+}
+
 int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop, void *memory,
                          unsigned count, size_t size)
 {
     struct heald_buf_group *g;
+    uint16_t id;
 
     if (!memory || !size || size > HEALD_MAX_LEN || !count || count > GROUP_COUNT_MAX ||
         count & (count - 1))
         return -EINVAL;
-    if (loop->next_group > UINT16_MAX)
-        return -ENOMEM;
-    if (!(g = alloc_new(&loop->alloc, size_of(count))))
+    struct heald_link *before = free_id(loop, &id);
+    if (!before || !(g = alloc_new(&loop->alloc, size_of(count))))
         return -ENOMEM;
     g->loop = loop;
     g->memory = memory;
     g->size = size;
     g->count = count;
-    g->id = (uint16_t)loop->next_group;
+    g->id = id;
     g->out = (uint64_t *)(void *)(g + 1);
     g->free = (uint16_t *)(void *)(g->out + words(count));
     while (g->free_count < count) {
@@ -58,8 +78,7 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
         alloc_free(&loop->alloc, g, size_of(count));
         return err;
     }
-    loop->next_group++;
-    list_push(&loop->groups, &g->link);
+    list_push(before->next, &g->link);
     *ret_group = g;
     return 0;
 }

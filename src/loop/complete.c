@@ -72,7 +72,7 @@ static void tell_signal(struct heald_loop *loop, struct heald_op *op)
         heald_due_push(&loop->due, op);
         return;
     }
-    loop->owed = (struct heald_owed){.signo = op->signo, .value = op->data};
+    loop->owed = (struct heald_owed){.signo = op->notify, .value = op->data};
     op_move(op, OP_IDLE);
     heald_owes_signal(loop);
 }
@@ -82,33 +82,46 @@ static void tell_thread(struct heald_loop *loop, struct heald_op *op)
     struct heald_pool *pool;
 
     count_out(loop);
-    op->link.prev = NULL;
-    if (heald_loop_pool(loop, &pool) == 0 && heald_pool_submit(pool, &op->link) == 0)
+    op->aux.prev = NULL;
+    if (heald_loop_pool(loop, POOL_FILES, &pool) == 0 && heald_pool_submit(pool, &op->aux) == 0)
         return;
     /* Not one thread can be had: late in the loop is better than never. */
     op_move(op, OP_IDLE);
     op->fn(op);
 }
 
+/* The end that was asked for while the callback of a multishot op was due. */
+static void end_at_last(struct heald_loop *loop, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_ENDING;
+    if (op->state != OP_CANCELLING)
+        heald_loop_end(loop, op);
+    else if (op->stage == STAGE_LOOP)
+        heald_result(loop, op, -ECANCELED, false);
+    else
+        heald_engine_cancel(loop, op); /* had to wait for the callback */
+}
+
+/* The next result of a multishot op that a ring has brought already. */
+static bool bring_next(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->kind != OP_RECV_MULTI && op->kind != OP_ACCEPT_MULTI)
+        return false;
+    if (loop->backend.ops->next)
+        return loop->backend.ops->next(&loop->backend, op);
+    return loop->engine.ops->next && loop->engine.ops->next(&loop->engine, op);
+}
+
 /* After a callback with HEALD_MORE: the op is live still. */
 static void go_on(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~HEALD_MORE;
-    if (op->flags & OP_ENDING) {
-        op->flags &= (uint8_t)~OP_ENDING;
-        if (op->state == OP_CANCELLING && op->flags & OP_KERNEL) {
-            loop->backend.ops->cancel(&loop->backend, op); /* had to wait for the callback */
-        } else if (op->state == OP_CANCELLING) {
-            struct heald_fd *e = &loop->fds.v[op_fd(op)];
-            fds_remove(&e->queue[op_is_inward(op) ? DIR_IN : DIR_OUT], op);
-            heald_complete(loop, op, -ECANCELED);
-            heald_ready_kick(loop, e, DIR_IN);
-        } else {
-            heald_loop_end(loop, op);
-        }
-    } else if (op_is_queued_on_fd(op)) {
+    if (bring_next(loop, op))
+        return;
+    if (op->flags & OP_ENDING)
+        end_at_last(loop, op);
+    else if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
         heald_ready_resume(loop, op);
-    }
 }
 
 /* All but the final callback in the loop. */
@@ -117,7 +130,7 @@ static void tell_otherwise(struct heald_loop *loop, struct heald_op *op)
     if (op->flags & HEALD_MORE) {
         op->fn(op);
         go_on(loop, op);
-    } else if (op->notify == OP_NOTIFY_SIGNAL) {
+    } else if (op_tells_signal(op)) {
         tell_signal(loop, op);
     } else {
         tell_thread(loop, op);

@@ -22,7 +22,7 @@ static inline void heald_complete_inline(struct heald_loop *loop, struct heald_o
         result = -ETIMEDOUT;
     op->result = result;
     op_move(op, OP_DONE);
-    if (!op->fn && op->notify != OP_NOTIFY_SIGNAL) {
+    if (!op->fn && !op_tells_signal(op)) {
         heald_complete_silent(loop, op);
         return;
     }

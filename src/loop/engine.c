@@ -1,20 +1,41 @@
 /*
  * loop/engine.c: file ops on their way to the engine, or to the back end when that is the same
- * ring. The loop's thread.
+ * ring; and the pools of threads. The loop's thread.
  *
- * An op that the engine has is listed in loop->files by op->aux; one that the back end has in its
- * stead, in loop->natives by op->link. Both have the flag OP_ENGINE: their kind may be one that
- * waits in the queue of a descriptor, and they do not.
+ * An op that does not wait for a descriptor but works on a file has the flag OP_FILE and lies in
+ * the list `files` of the entry that it names, whoever does it.
+ *
+ * What has no form that cannot block goes to a ring, or, where there is none, to a thread of the
+ * second pool, once the descriptor is ready. The thread works on a duplicate, so the number can be
+ * closed while it waits.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
 
 #include <errno.h>
 
+enum { WAITS_MAX = 64 /* threads that wait for what others may have taken first */ };
+
+static struct heald_op *op_of_job(struct heald_link *job)
+{
+    return heald_container_of(job, struct heald_op, aux);
+}
+
+/* An op on a descriptor, by its duplicate, which is where the result will be. */
+static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_op *op)
+{
+    struct heald_op on_duplicate = *op;
+
+    on_duplicate.u.rw.fd = (int)op->result;
+    int64_t result = heald_file_perform(sys, &on_duplicate);
+    sys->close(on_duplicate.u.rw.fd);
+    return result;
+}
+
 static void run_job(void *ctx, struct heald_link *job)
 {
     struct heald_loop *loop = ctx;
-    struct heald_op *op = heald_container_of(job, struct heald_op, link);
+    struct heald_op *op = op_of_job(job);
 
     if (op_load_state(op) == OP_DONE) {
         heald_fn *fn = op->fn;
@@ -22,24 +43,26 @@ static void run_job(void *ctx, struct heald_link *job)
         fn(op);
         return;
     }
-    int64_t result = heald_file_perform(loop->sys, op);
+    int64_t result =
+        op->flags & OP_FILE ? heald_file_perform(loop->sys, op) : perform_blocking(loop->sys, op);
     loop->sink.done_remote(&loop->sink, op, result);
 }
 
-int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool)
+int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool)
 {
+    unsigned threads = which == POOL_FILES ? loop->pool_threads : WAITS_MAX;
     int err = 0;
 
-    if (!loop->pool)
-        err = heald_pool_open(&loop->pool, loop->sys, &loop->alloc, loop->pool_threads, run_job,
-                              loop);
-    *ret_pool = loop->pool;
+    if (!loop->pools[which])
+        err = heald_pool_open(&loop->pools[which], loop->sys, &loop->alloc, threads, run_job, loop);
+    *ret_pool = loop->pools[which];
     return err;
 }
 
 static int pool_of(struct heald_engine *engine, struct heald_pool **ret_pool)
 {
-    return heald_loop_pool(heald_container_of(engine, struct heald_loop, engine), ret_pool);
+    return heald_loop_pool(heald_container_of(engine, struct heald_loop, engine), POOL_FILES,
+                           ret_pool);
 }
 
 int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native)
@@ -60,8 +83,10 @@ int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *op
 
 void heald_engine_close(struct heald_loop *loop)
 {
-    heald_pool_close(loop->pool);
-    loop->pool = NULL;
+    for (int which = 0; which < POOLS; which++) {
+        heald_pool_close(loop->pools[which]);
+        loop->pools[which] = NULL;
+    }
     if (loop->engine.ops && !loop->files_native)
         loop->engine.ops->close(&loop->engine);
 }
@@ -73,34 +98,104 @@ static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
     return op_is_mapped(op) && !loop->engine.ops->maps ? &heald_engine_threads : loop->engine.ops;
 }
 
-/* Has the back end got it, or would it get it, in the engine's stead? */
-static bool is_native(const struct heald_loop *loop, const struct heald_op *op)
+bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
+                       const struct heald_op *op)
 {
-    return loop->files_native && !op_is_mapped(op);
+    if (loop->backend.ops->submit)
+        return true;
+    return loop->engine.ops->waits && (op_accepts(op) || op->kind == OP_CONNECT ||
+                                       (e->flags & FDS_ELSEWHERE && op_traits[op->kind] & OP_RW));
 }
 
-void heald_engine_submit(struct heald_loop *loop, struct heald_op *op)
+bool heald_takes_seekable(const struct heald_loop *loop)
 {
-    op_move(op, OP_ARMED);
-    op->flags |= OP_ENGINE;
-    if (is_native(loop, op)) {
-        list_push(&loop->natives, &op->link);
-        heald_kernel_submit(loop, op);
+    return loop->files_native || loop->engine.ops->waits;
+}
+
+void heald_engine_do(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->state == OP_QUEUED)
+        op_move(op, OP_ARMED);
+    if (loop->files_native && !op_is_mapped(op)) {
+        heald_ring_submit(loop, op);
         return;
     }
-    list_push(&loop->files, &op->aux);
     loop->flush = !loop->files_native;
     ops_for(loop, op)->submit(&loop->engine, op);
 }
 
-void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
+void heald_engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    if (is_native(loop, op)) {
-        loop->backend.ops->cancel(&loop->backend, op);
+    op->flags |= e == &loop->fds.detached ? OP_FILE | OP_DETACHED : OP_FILE;
+    op->buffer = 0;
+    fds_push(&e->files, op);
+    heald_engine_do(loop, op);
+}
+
+/* An op on a descriptor keeps the number of its duplicate where its result will be. */
+static int duplicate_for(struct heald_loop *loop, struct heald_op *op)
+{
+    int fd = op->flags & OP_FILE ? 0 : loop->sys->duplicate(op_fd(op));
+
+    if (fd >= 0)
+        op->result = fd;
+    return fd < 0 ? fd : 0;
+}
+
+void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_pool *pool;
+    int err = heald_loop_pool(loop, POOL_WAITS, &pool);
+
+    if (!err)
+        err = duplicate_for(loop, op);
+    if (err) {
+        heald_result(loop, op, err, false);
         return;
     }
-    loop->flush = !loop->files_native;
-    ops_for(loop, op)->cancel(&loop->engine, op);
+    op->buffer = POOL_WAITS;
+    err = heald_pool_submit(pool, &op->aux);
+    if (!err) {
+        op_stage_move(op, STAGE_POOL);
+        return;
+    }
+    /* Not one thread can be had. */
+    if (!(op->flags & OP_FILE))
+        loop->sys->close((int)op->result);
+    heald_result(loop, op, op->kind == OP_CLOSE ? loop->sys->close(op_fd(op)) : err, false);
+}
+
+bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
+{
+    bool waits = op->buffer == POOL_WAITS;
+
+    if (!heald_pool_take(loop->pools[waits ? POOL_WAITS : POOL_FILES], &op->aux))
+        return false;
+    op_stage_move(op, STAGE_LOOP);
+    if (!(op->flags & OP_FILE))
+        loop->sys->close((int)op->result);
+    return true;
+}
+
+/* A connect that a thread waits for is given up by the socket; what else it waits for comes. */
+static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
+{
+    if (heald_pool_take_back(loop, op))
+        heald_result(loop, op, -ECANCELED, false);
+    else if (op->kind == OP_CONNECT)
+        loop->sys->shutdown((int)op->result, SHUT_RDWR);
+}
+
+void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->stage == STAGE_POOL) {
+        cancel_in_pool(loop, op);
+    } else if (loop->backend.ops->submit) {
+        loop->backend.ops->cancel(&loop->backend, op);
+    } else {
+        loop->flush = true;
+        loop->engine.ops->cancel(&loop->engine, op);
+    }
 }
 
 int heald_engine_flush(struct heald_loop *loop)
@@ -112,10 +207,12 @@ int heald_engine_flush(struct heald_loop *loop)
     return left < 0 ? left : 0;
 }
 
-/* The engine is done with an op: the way back of heald_engine_submit(). */
-void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result)
+void heald_engine_drive(struct heald_loop *loop)
 {
-    op->flags &= (uint8_t)~OP_ENGINE;
-    list_remove(&op->aux);
-    heald_complete(loop, op, result);
+    if (loop->backend.ops->submit)
+        loop->backend.ops->wait(&loop->backend, 0);
+    if (!loop->files_native) {
+        loop->flush = true;
+        heald_engine_flush(loop);
+    }
 }

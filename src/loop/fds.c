@@ -1,9 +1,9 @@
 /*
- * loop/fds.c: the table of descriptors. See fds.h.
+ * loop/fds.c: the table of descriptors. See fds.h. The loop's thread.
  *
- * Invariant: an op is linked here exactly while it is queued, armed or cancelling and its kind
- * waits on a descriptor; a multishot op stays at the head of its queue while its callback is due,
- * so that nobody overtakes it.
+ * Invariant: an op is linked here exactly while it is queued, armed or cancelling and names a
+ * descriptor, or is a file operation; a multishot op stays at the head of its queue while its
+ * callback is due, so that nobody overtakes it. Of an entry that is not in use all lists are empty.
  */
 #include "loop/loop.h"
 
@@ -26,92 +26,161 @@ static int grow(struct heald_loop *loop, int fd)
     return 0;
 }
 
-static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type, bool nonblocking)
+static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type)
 {
-    bool drains = type == FD_STREAM || type == FD_PIPE;
-
     e->type = (uint8_t)type;
     e->armed = 0;
     e->key++;
-    e->flags = nonblocking ? FDS_NONBLOCK : 0;
-    if (drains && loop->backend.ops->edge)
-        e->flags |= FDS_EDGE;
+    /* Only of TCP does a short read prove that nothing is left, whatever the other end does. */
+    e->flags = type == FD_STREAM && loop->backend.ops->edge ? FDS_EDGE : 0;
 }
 
-struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
+/* What it is, if it is open: an enum fd_type, or -errno. */
+static int ask(struct heald_loop *loop, int fd)
 {
-    struct heald_fd *e = fds_find(&loop->fds, fd);
-    bool nonblocking = false;
+    return fd < 0 ? -EBADF : loop->sys->fd_type(fd);
+}
 
-    if (e)
-        return e;
-    /* Asking first also keeps a wild number from growing the table. */
-    int type = fd < 0 ? -EBADF : loop->sys->fd_type(fd, &nonblocking);
-    if (type < 0 || type == FD_FILE) {
-        *ret_err = type < 0 ? type : 0;
+/* An entry for a number of which nothing is known. */
+static struct heald_fd *make(struct heald_loop *loop, int fd, int type, int *ret_err)
+{
+    if (type < 0)
+        *ret_err = type;
+    if (type < 0 || ((unsigned)fd >= loop->fds.size && (*ret_err = grow(loop, fd))))
         return NULL;
-    }
-    if ((unsigned)fd >= loop->fds.size && (*ret_err = grow(loop, fd)))
-        return NULL;
-    e = &loop->fds.v[fd];
-    entry_init(loop, e, type, nonblocking);
+    struct heald_fd *e = &loop->fds.v[fd];
+    entry_init(loop, e, type);
     /* The first read is tried at once: some errors would never be reported as readiness, such as
      * to accept on a socket that does not listen, or to read from the end of a pipe to write to. */
     e->flags |= FDS_READABLE;
     return e;
 }
 
-void heald_fds_fresh(struct heald_loop *loop, int fd, int type)
+struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
 {
-    if (fds_find(&loop->fds, fd))
-        heald_fds_forget(loop, fd, true);
-    /* No room is no harm: the descriptor is then looked at when it is first used. */
-    if ((unsigned)fd >= loop->fds.size && grow(loop, fd))
-        return;
-    entry_init(loop, &loop->fds.v[fd], type, true);
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    if (e && e->flags & FDS_CLOSING) {
+        *ret_err = -EBADF;
+        return NULL;
+    }
+    if (!e)
+        return make(loop, fd, ask(loop, fd), ret_err);
+    if (e->type == FD_HELD) {
+        int type = ask(loop, fd);
+        if (type < 0) {
+            *ret_err = type;
+            return NULL;
+        }
+        entry_init(loop, e, type);
+        e->flags |= FDS_READABLE;
+    }
+    return e;
 }
 
-static void end_all(struct heald_loop *loop, struct heald_op **queue)
+struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err)
 {
-    struct heald_op *first = *queue, *op, *next;
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    /* Asking keeps a wild number from growing the table. */
+    if (e || (unsigned)fd >= loop->fds.size)
+        return heald_fds_get(loop, fd, ret_err);
+    return make(loop, fd, FD_HELD, ret_err);
+}
+
+void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e)
+{
+    if (e == &loop->fds.detached)
+        return;
+    if (e->flags & FDS_CLOSING)
+        heald_close_go_on(loop, e);
+    else if (!e->files && (e->type == FD_FILE || e->type == FD_HELD))
+        e->type = FD_UNKNOWN;
+}
+
+void heald_fds_fresh(struct heald_loop *loop, int fd, int type)
+{
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    /* Somebody has closed it and did not say so: what names it was for the old one. */
+    if (e) {
+        heald_fds_end(loop, e, true);
+        heald_fds_free(loop, e);
+    }
+    /* No room is no harm: the descriptor is then looked at when it is first used. */
+    if (type == FD_UNKNOWN || ((unsigned)fd >= loop->fds.size && grow(loop, fd)))
+        return;
+    entry_init(loop, &loop->fds.v[fd], type);
+}
+
+static void end_all(struct heald_loop *loop, struct heald_op **list)
+{
+    struct heald_op *first = *list, *op, *next;
 
     /* The last first, so that ending one does not start the next; those in the kernel stay until it
      * lets go. */
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
-        if (op->kind != OP_WATCH && op->state != OP_CANCELLING && !(op->flags & OP_ENDING))
+        if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op))
             heald_loop_end(loop, op);
     }
 }
 
-void heald_fds_forget(struct heald_loop *loop, int fd, bool closing)
+void heald_fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too)
 {
-    struct heald_fd *e = fds_find(&loop->fds, fd);
-
-    if (!e)
-        return;
     end_all(loop, &e->queue[DIR_IN]);
     end_all(loop, &e->queue[DIR_OUT]);
     end_all(loop, &e->polls);
-    /* Those that the kernel has are not over yet. */
-    if (loop->backend.ops->submit && loop->backend.ops->arm &&
-        (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
-        loop->backend.ops->arm(&loop->backend, fd, e->key, 0, 0);
-    /*
-     * Closing takes an entry out of epoll's set, unless somebody else has the same file open. Then
-     * an entry for changes is seldom heard of, and its key is out of date; one for levels would
-     * keep the loop awake.
-     */
-    bool dropped = closing && loop->backend.ops->drops_closed && e->flags & FDS_EDGE;
-    if (e->armed && !dropped)
+    if (files_too)
+        end_all(loop, &e->files);
+}
+
+static bool detach(struct heald_loop *loop, struct heald_op **list)
+{
+    bool any = *list;
+    struct heald_op *op;
+
+    while ((op = *list)) {
+        fds_remove(list, op);
+        op->flags |= OP_DETACHED;
+        fds_push(&loop->fds.detached.files, op);
+    }
+    return any;
+}
+
+void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
+{
+    int fd = (int)(e - loop->fds.v);
+
+    bool any = detach(loop, &e->queue[DIR_IN]) | detach(loop, &e->queue[DIR_OUT]) |
+               detach(loop, &e->polls) | detach(loop, &e->files);
+    /* Who shares the open file is not to lose anything to ops that are cancelled. */
+    if (any && loop->backend.ops->flush)
+        loop->backend.ops->flush(&loop->backend);
+    if (e->pause)
+        heald_pause_end(loop, e);
+    /* Closing takes an entry out of epoll's set only when nobody else has the same file open. */
+    if (e->armed)
         heald_ready_unarm(loop, e, fd);
+    if (e->flags & FDS_SHOWN)
+        loop->sys->mirror_set(loop->mirror, fd, POLLIN, 0);
+    if (e->again)
+        loop->sys->close(e->again);
+    e->again = 0;
     e->armed = 0;
+    e->flags = 0;
     e->type = FD_UNKNOWN;
     e->key++;
 }
 
 void heald_fds_close(struct heald_loop *loop)
 {
+    for (struct heald_fd *e = loop->fds.v; e < loop->fds.v + loop->fds.size; e++) {
+        if (e->pause)
+            heald_pause_end(loop, e);
+        if (e->again)
+            loop->sys->close(e->again);
+    }
     alloc_free(&loop->alloc, loop->fds.v, loop->fds.size * sizeof *loop->fds.v);
     loop->fds.v = NULL;
     loop->fds.size = 0;

@@ -1,6 +1,10 @@
 /*
- * loop/fds.h: what a loop knows of each descriptor: the ops that wait on it, in order, and how it
- * is armed.
+ * loop/fds.h: what a loop knows of each descriptor: its entry, and the ops that name it.
+ *
+ * An op belongs to an entry from its submission on: it lies in one of the entry's lists. When the
+ * descriptor is closed all that lies there is taken out: what has completed, what was withdrawn,
+ * and what the kernel has still, which then belongs to no descriptor (OP_DETACHED). So whatever
+ * lies in the lists of a number names the open file that the number stands for now.
  *
  * kqueue has one filter for a descriptor and direction, epoll one entry for a descriptor, and a
  * ring promises no order at all; so every back end shares these queues: of each direction only the
@@ -15,38 +19,47 @@
 enum { DIR_IN = 0, DIR_OUT = 1 };
 
 enum {
-    FDS_NONBLOCK = 0x01, /* O_NONBLOCK is set */
-    FDS_EDGE = 0x02,     /* armed for changes only: readiness is remembered here */
-    FDS_READABLE = 0x04, /* not tried yet; edge: the last event has not been used up */
-    FDS_FULL = 0x08,     /* a write found no room; wait for POLLOUT */
-    FDS_STICKY =
-        0x10, /* edge: hang-up, error or urgent data were seen: a short read proves nothing */
-    FDS_ALWAYS = 0x20 /* cannot be waited for: always ready */
+    FDS_EDGE = 0x01,      /* armed for changes only: readiness is remembered here */
+    FDS_READABLE = 0x02,  /* not tried yet; edge: the last event has not been used up */
+    FDS_FULL = 0x04,      /* a write found no room; wait for POLLOUT */
+    FDS_STICKY = 0x08,    /* edge: a short read proves nothing, only -EAGAIN does */
+    FDS_ALWAYS = 0x10,    /* cannot be waited for: always ready */
+    FDS_ELSEWHERE = 0x20, /* no form of a read or write is known that cannot block */
+    FDS_CLOSING = 0x40,   /* the close op at the end of `files` waits for those before it */
+    FDS_LINGERS = 0x80,   /* its close(2) blocks, and must be the last to know of it */
+    FDS_LIED_IN = 0x100,  /* reported ready, and was not, in this direction */
+    FDS_LIED_OUT = 0x200,
+    FDS_SHOWN = 0x400 /* of a ring: the mirror of the guest mode shows it */
+};
+
+/* A descriptor that is not asked for a while; see pause.c. */
+struct heald_pause {
+    struct heald_op op; /* OP_PAUSE, in the timers while it lasts */
+    unsigned next_ms;
+    uint8_t dirs; /* bit d: direction d */
 };
 
 struct heald_fd {
     struct heald_op *queue[2]; /* the first of a ring of op->link, or NULL */
-    struct heald_op *polls;    /* poll, child and watch ops: no order among them */
+    struct heald_op *polls;    /* the same: ops that wait beside all others (OP_BESIDE) */
+    struct heald_op *files;    /* the same: ops that name the number until their end (OP_FILE) */
+    struct heald_pause *pause; /* of a descriptor that is not asked for a while, or NULL */
     uint32_t key;   /* changes when the descriptor is closed: events of the old one are nobody's */
     uint16_t armed; /* what the back end reports */
-    uint8_t type;   /* enum fd_type; FD_UNKNOWN: not in use */
-    uint8_t flags;
+    uint16_t flags;
+    uint8_t type; /* enum fd_type; FD_UNKNOWN: not in use */
+    int again;    /* the same terminal, opened for this loop alone; 0: none */
 };
 
 struct heald_fds {
     struct heald_fd *v;
     unsigned size;
+    struct heald_fd detached; /* `files`: the ops that belong to no descriptor */
 };
 
 static inline struct heald_op *fds_op(struct heald_link *node)
 {
     return heald_container_of(node, struct heald_op, link);
-}
-
-/* What an op in `polls` waits for. */
-static inline unsigned fds_events(const struct heald_op *op)
-{
-    return op->kind == OP_POLL ? op->u.poll.events : POLLIN;
 }
 
 static inline void fds_push(struct heald_op **queue, struct heald_op *op)
@@ -79,24 +92,59 @@ static inline void fds_remove(struct heald_op **queue, struct heald_op *op)
     op->link.next = NULL;
 }
 
-/* The entry of a descriptor that is known already, or NULL. */
+/* The entry of a descriptor that is in use already, or NULL. */
 static inline struct heald_fd *fds_find(struct heald_fds *t, int fd)
 {
     return (unsigned)fd < t->size && t->v[fd].type ? &t->v[fd] : NULL;
 }
 
+/* The entry of a pending op. Entries move when the table grows. */
+static inline struct heald_fd *fds_of(struct heald_fds *t, const struct heald_op *op)
+{
+    return op->flags & OP_DETACHED ? &t->detached : &t->v[op_fd(op)];
+}
+
+/* The list of its entry in which a pending op lies. */
+static inline struct heald_op **fds_list(struct heald_fd *e, const struct heald_op *op)
+{
+    if (op->flags & (OP_DETACHED | OP_FILE))
+        return &e->files;
+    if (op_is_queued_on_fd(op))
+        return &e->queue[op_is_inward(op) ? DIR_IN : DIR_OUT];
+    return &e->polls;
+}
+
+static inline bool fds_is_paused(const struct heald_fd *e, int dir)
+{
+    return e->pause && e->pause->dirs & 1u << dir;
+}
+
+static inline bool fds_is_socket(const struct heald_fd *e)
+{
+    return e->type == FD_STREAM || e->type == FD_SOCKET || e->type == FD_DATAGRAM;
+}
+
 /*
- * The entry of an open descriptor; asks the system what it is when it is new. NULL and *ret_err: 0
- * for a file, which has no entry; -EBADF; -ENOMEM. Entries move when the table grows.
+ * The entry of an open descriptor; asks the system what it is when it is new. NULL and *ret_err:
+ * -EBADF, also of one that is being closed; -ENOMEM.
  */
 struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err);
+
+/* The same for an op that only names the descriptor: what it is need not be known (FD_HELD). */
+struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err);
+
+/* An op of its `files` has left: an entry of which nothing else is known is not kept. */
+void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e);
 
 /* A descriptor has just been made by the system: whatever is known of that number is out of date.
  */
 void heald_fds_fresh(struct heald_loop *loop, int fd, int type);
 
-/* Cancels all that waits on a descriptor and forgets it. closing: it is about to be closed. */
-void heald_fds_forget(struct heald_loop *loop, int fd, bool closing);
+/* Ends all that waits on a descriptor, and what can be ended of `files` if `files_too`. */
+void heald_fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too);
+
+/* Takes an entry out of use: what the kernel has still is detached. `files` must be empty. */
+void heald_fds_free(struct heald_loop *loop, struct heald_fd *e);
 
 void heald_fds_close(struct heald_loop *loop);
 

@@ -13,19 +13,20 @@
 
 #include <errno.h>
 
-/* What the mirror of a ring shows of a descriptor beside the bell. */
-static unsigned shown_of_ring(const struct heald_fd *e)
+/* Does the mirror of a ring show this descriptor beside the bell? */
+static bool is_shown(const struct heald_fd *e)
 {
-    return e->type == FD_OTHER && (e->queue[DIR_IN] || e->polls) ? POLLIN : 0;
+    return e->type == FD_OTHER && (e->queue[DIR_IN] || e->polls);
 }
 
 void heald_guest_show(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e = loop->mirror >= 0 ? fds_find(&loop->fds, fd) : NULL;
-    unsigned events = e ? shown_of_ring(e) : 0;
+    bool before = e && e->flags & FDS_SHOWN, now = e && is_shown(e);
 
-    if (e && events != e->armed && loop->sys->mirror_set(loop->mirror, fd, e->armed, events) == 0)
-        e->armed = (uint16_t)events;
+    if (now != before &&
+        loop->sys->mirror_set(loop->mirror, fd, before ? POLLIN : 0, now ? POLLIN : 0) == 0)
+        e->flags ^= FDS_SHOWN;
 }
 
 /* Puts into the mirror what the loop waits for already. */
@@ -35,11 +36,13 @@ static int fill(struct heald_loop *loop, int mirror)
 
     for (unsigned fd = 0; fd < loop->fds.size; fd++) {
         struct heald_fd *e = &loop->fds.v[fd];
-        unsigned events = ring ? shown_of_ring(e) : e->armed;
+        unsigned edge = e->flags & FDS_EDGE ? HEALD_EDGE : 0;
+        unsigned events = ring ? (is_shown(e) ? POLLIN : 0) : e->armed | (e->armed ? edge : 0);
         int err = e->type && events ? loop->sys->mirror_set(mirror, (int)fd, 0, events) : 0;
         if (err)
             return err;
-        e->armed = (uint16_t)(e->type ? events : 0);
+        if (ring && e->type && events)
+            e->flags |= FDS_SHOWN;
     }
     return 0;
 }

@@ -74,11 +74,9 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
         list_queue(loop->fds.v[fd].queue[DIR_IN], &l);
         list_queue(loop->fds.v[fd].queue[DIR_OUT], &l);
         list_queue(loop->fds.v[fd].polls, &l);
+        list_queue(loop->fds.v[fd].files, &l);
     }
-    for (struct heald_link *n = loop->files.next; n != &loop->files; n = n->next)
-        list_one(heald_container_of(n, struct heald_op, aux), &l);
-    for (struct heald_link *n = loop->natives.next; n != &loop->natives; n = n->next)
-        list_one(fds_op(n), &l);
+    list_queue(loop->fds.detached.files, &l);
     list_timers(&loop->timers, &l);
     if (loop->boot)
         list_timers(&loop->boot->wheel, &l);

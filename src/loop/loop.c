@@ -58,8 +58,7 @@ static int settle_options(struct heald_loop_options *o)
 
 static void sink_done(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more)
 {
-    (void)more; /* Files have no multishot operations. */
-    heald_engine_done(loop_of_sink(sink), op, result);
+    heald_result(loop_of_sink(sink), op, result, more);
 }
 
 static void init(struct heald_loop *loop, const struct heald_loop_options *o)
@@ -76,8 +75,6 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o)
     loop->mirror = -1;
     loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
     heald_due_init(&loop->due, o->policy, o->shares);
-    list_init(&loop->files);
-    list_init(&loop->natives);
     list_init(&loop->groups);
     heald_wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
 }
@@ -173,7 +170,7 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     struct heald_fd *e = heald_fds_get(loop, fd, &err);
 
     if (!e)
-        return err ? err : -EPERM;
+        return err;
     op_prepare(op);
     op->kind = OP_WATCH;
     op->fn = fn;
@@ -187,33 +184,36 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     if (!loop->backend.ops->submit)
         return heald_ready_poll(loop, e, op);
     fds_push(&e->polls, op);
-    heald_kernel_submit(loop, op);
+    heald_ring_submit(loop, op);
     return 0;
 }
 
-/* How long the back end may wait: 0 not, -1 for ever. */
-static int64_t timeout_until(struct heald_loop *loop, int64_t deadline_ns)
+int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns)
+{
+    if (deadline_ns == HEALD_FOREVER)
+        return -1;
+    int64_t left = deadline_ns <= 0 ? 0 : deadline_ns - heald_now(loop);
+    return left > 0 ? left : 0;
+}
+
+/* Until when the back end may wait. */
+static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
 {
     int64_t next = heald_timers_next(loop);
 
-    if (next > deadline_ns)
-        next = deadline_ns;
-    if (next == HEALD_FOREVER)
-        return -1;
-    int64_t left = next <= 0 ? 0 : next - heald_now(loop);
-    return left > 0 ? left : 0;
+    return next < deadline_ns ? next : deadline_ns;
 }
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
     bool waits = !heald_due_any(&loop->due) && !loop->settled && !loop->flush && !loop->look;
-    int64_t timeout = waits && deadline_ns ? timeout_until(loop, deadline_ns) : 0;
-    bool sleeps = timeout != 0;
+    int64_t until = waits && deadline_ns ? wait_until(loop, deadline_ns) : 0;
+    bool sleeps = until > 0;
 
     if (sleeps && !heald_mailbox_sleep(loop))
-        timeout = 0;
+        until = 0;
     loop->stats.turns++;
-    int err = loop->backend.ops->wait(&loop->backend, timeout);
+    int err = loop->backend.ops->wait(&loop->backend, until);
     if (sleeps)
         heald_mailbox_awake(loop);
     loop->now_ns = 0;

@@ -2,10 +2,11 @@
  * loop/loop.h: the inside of a loop. Its parts, a file each:
  *
  *   submit.c    from the caller to whoever does the work, and the way back by cancel
- *   fds.c       descriptors and the ops that wait on them
- *   ready.c     readiness becomes completion       perform.c  the system calls for it
- *   kernel.c    a back end that takes whole ops
- *   engine.c    files: the engine and the pool
+ *   fds.c       descriptors and the ops that name them    close.c    … until they are closed
+ *   ready.c     readiness becomes completion              perform.c  the system calls for it
+ *   result.c    what rings and threads attempt            outcome.h  what any attempt means
+ *   pause.c     descriptors that are left alone for a while
+ *   engine.c    files: the engine and the pools
  *   complete.c  results, callbacks and the other ways to tell
  *   timers.c    deadlines and clocks               post.c     from other threads
  *   buffers.c   groups of buffers                  features.c which back ends and engines there are
@@ -29,6 +30,9 @@ struct heald_signals;
 struct heald_locks;
 
 enum { HEALD_APART = 64 /* bytes of a cache line */ };
+
+/* For files and callbacks; for what may wait as long as it likes. */
+enum { POOL_FILES, POOL_WAITS, POOLS };
 
 /*
  * Ops that other threads hand to the loop; see post.c for the argument. What they write lies apart
@@ -71,16 +75,14 @@ struct heald_loop {
     struct heald_op engine_watch;
     uint64_t engine_counter; /* says that the engine's descriptor counts events */
     bool files_native;       /* back end and engine are the same ring */
-    struct heald_pool *pool;
+    struct heald_pool *pools[POOLS];
     unsigned pool_threads;
 
     struct heald_fds fds;
+    unsigned polls; /* ops beside the queues that a ring has */
     struct heald_due due;
     unsigned turn_callbacks;
-    struct heald_link files;   /* ops that an engine has, by aux; */
-    struct heald_link natives; /* … or the back end in its stead, by link */
     struct heald_link groups;
-    unsigned next_group;
 
     int64_t now_ns; /* of this turn, once asked for; 0: not yet */
     struct heald_wheel timers;
@@ -128,26 +130,52 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
 void heald_ready_resume(struct heald_loop *loop,
                         struct heald_op *op); /* a multishot's callback has run */
 void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
+void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* a pause is over */
+void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir);  /* tried in vain */
 int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 
-/* perform.c */
+/* perform.c: one attempt, which never waits; SYS_ELSEWHERE: there is no such form of it. */
 int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 
 /* guest.c: an op on a descriptor of a ring has come or gone; only in guest mode. */
 void heald_guest_show(struct heald_loop *loop, int fd);
 
-/* kernel.c */
-void heald_kernel_submit(struct heald_loop *loop, struct heald_op *op);
+/* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
+ * ring has the op still. */
+void heald_ring_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
-/* engine.c */
+/* close.c */
+int heald_close_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e); /* an op of it has ended */
+void heald_close_cancel(struct heald_loop *loop, struct heald_op *op);
+
+/* pause.c: leaves one direction alone; 0 or -ENOMEM. */
+int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir);
+void heald_pause_success(struct heald_fd *e);
+void heald_pause_over(struct heald_loop *loop, struct heald_op *op);
+void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
+
+/*
+ * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
+ * long as it likes; an op on a descriptor gets a duplicate of that. take_back: before a thread has
+ * begun it. takes_whole: does a ring attempt this op, or the loop itself? drive: hands over and
+ * brings back, without waiting.
+ */
 int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
 void heald_engine_close(struct heald_loop *loop);
-void heald_engine_submit(struct heald_loop *loop, struct heald_op *op);
+void heald_engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald_engine_do(struct heald_loop *loop, struct heald_op *op);
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
 int heald_engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
-void heald_engine_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
-int heald_loop_pool(struct heald_loop *loop, struct heald_pool **ret_pool);
+void heald_engine_drive(struct heald_loop *loop);
+void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
+bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);
+bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
+                       const struct heald_op *op);
+bool heald_takes_seekable(const struct heald_loop *loop); /* must know that a file can seek */
+int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool);
 
 /* timers.c */
 int heald_timers_submit(struct heald_loop *loop, struct heald_op *op);
@@ -168,12 +196,11 @@ void heald_mailbox_awake(struct heald_loop *loop);
 void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
 /*
- * loop.c: calls fn(op) whenever a descriptor of the library's own is readable, until the loop is
- * closed. `counter` is NULL, or says that the descriptor is a counter of events (eventfd): then it
- * need not be drained where changes are reported, and a ring reads it into *counter.
+ * loop.c: heald_loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own is
+ * readable, until the loop is closed. `counter` is NULL, or says that the descriptor is a counter of
+ * events (eventfd): then it need not be drained where changes are reported, and a ring reads it into
+ * *counter.
  */
-int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
-                     uint64_t *counter);
 
 /* loop.c, for tests: opens a loop on a back end that is in no table. */
 int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,

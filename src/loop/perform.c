@@ -8,20 +8,27 @@
 
 #include <errno.h>
 
+/* A descriptor that is ours alone does not block; of any other that is to be made sure. */
+static int64_t on_device(const struct heald_sys *sys, int fd, bool ours, bool in,
+                         const struct iovec *iov, int count)
+{
+    if (ours)
+        return in ? sys->preadv(fd, iov, count, -1) : sys->pwritev(fd, iov, count, -1);
+    return in ? sys->readv_now(fd, iov, count) : sys->writev_now(fd, iov, count);
+}
+
 static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e,
                           const struct heald_op *op)
 {
     bool vector = op->kind == OP_READV || op->kind == OP_WRITEV;
     bool in = op_is_inward(op);
-    bool nonblock = e->flags & FDS_NONBLOCK;
     int fd = op->u.rw.fd;
     struct iovec one = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
     struct iovec *iov = vector ? op->u.rw.buf : &one;
     int count = vector ? (int)op->u.rw.len : 1;
 
     if (e->type == FD_PIPE || e->type == FD_OTHER)
-        return in ? sys->readv_now(fd, nonblock, iov, count)
-                  : sys->writev_now(fd, nonblock, iov, count);
+        return on_device(sys, e->again ? e->again : fd, e->again != 0, in, iov, count);
     /* On sockets as messages, which can be told not to wait and not to raise SIGPIPE. */
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     return in ? sys->recvmsg_now(fd, &msg, 0) : sys->sendmsg_now(fd, &msg, 0);
@@ -50,20 +57,22 @@ static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e,
                               const struct heald_op *op)
 {
     int type = e->type;
-    int fd = loop->sys->accept_now(op->u.accept.fd, e->flags & FDS_NONBLOCK, op->u.accept.addr,
-                                   op->u.accept.len);
+    bool multi = op->kind == OP_ACCEPT_MULTI;
+    int fd = loop->sys->accept_now(op->u.accept.fd, multi ? NULL : op->u.accept.addr,
+                                   multi ? NULL : op->u.accept.len);
     if (fd >= 0)
         heald_fds_fresh(loop, fd, type);
     return fd;
 }
 
-static int64_t perform_connect(const struct heald_sys *sys, const struct heald_fd *e,
-                               struct heald_op *op)
+static int64_t perform_connect(const struct heald_sys *sys, struct heald_op *op)
 {
+    const struct sockaddr *addr = op->u.connect.addr;
+    int fd = op->u.connect.fd;
+
     if (op->flags & OP_STARTED)
-        return sys->connect_end(op->u.connect.fd);
-    int err = sys->connect_now(op->u.connect.fd, e->flags & FDS_NONBLOCK, op->u.connect.addr,
-                               op->u.connect.len);
+        return sys->connect_end(fd, addr, op->u.connect.len);
+    int err = sys->connect_now(fd, addr, op->u.connect.len);
     /* An interrupted connect goes on by itself. */
     if (err == -EINPROGRESS || err == -EINTR) {
         op->flags |= OP_STARTED;
@@ -72,23 +81,26 @@ static int64_t perform_connect(const struct heald_sys *sys, const struct heald_f
     return err;
 }
 
-static int64_t attempt(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+static int64_t attempt(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
 {
     const struct heald_sys *sys = loop->sys;
 
     switch ((enum op_kind)op->kind) {
-    case OP_RECV: return sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+    case OP_RECV:
+    case OP_RECV_ASIDE:
+        return sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
     case OP_SEND: return sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
     case OP_READ:
     case OP_READV:
     case OP_WRITE:
     case OP_WRITEV: return perform_rw(sys, e, op);
-    case OP_RECVMSG: return sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
+    case OP_RECVMSG:
+    case OP_RECVMSG_ASIDE: return sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
     case OP_SENDMSG: return sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
     case OP_RECV_MULTI: return perform_recv_multi(loop, op, &op->buffer);
     case OP_ACCEPT:
     case OP_ACCEPT_MULTI: return perform_accept(loop, e, op);
-    case OP_CONNECT: return perform_connect(sys, e, op);
+    case OP_CONNECT: return perform_connect(sys, op);
     case OP_SHUTDOWN: return sys->shutdown(op->u.poll.fd, (int)op->u.poll.events);
     default: return -EINVAL;
     }
@@ -96,12 +108,7 @@ static int64_t attempt(struct heald_loop *loop, struct heald_fd *e, struct heald
 
 int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    int64_t result;
-
-    /* A connection that was reset before it was accepted is nobody's error. */
-    do
-        result = attempt(loop, e, op);
-    while (result == -EINTR ||
-           (result == -ECONNABORTED && (op->kind == OP_ACCEPT || op->kind == OP_ACCEPT_MULTI)));
-    return result;
+    if (op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
+        return -ENOTSOCK;
+    return attempt(loop, e, op);
 }

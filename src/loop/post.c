@@ -45,14 +45,14 @@ static void push(struct heald_loop *loop, struct heald_op *op)
 
     /* Release by way of seq_cst: pairs with the exchange in fetch(). */
     do
-        op->link.next = top;
-    while (!__atomic_compare_exchange_n(&m->top, &top, &op->link, true, __ATOMIC_SEQ_CST,
+        op->aux.next = top;
+    while (!__atomic_compare_exchange_n(&m->top, &top, &op->aux, true, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
 }
 
 int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
-    if (!fn || op->notify == OP_NOTIFY_SIGNAL)
+    if (!fn || op_tells_signal(op))
         return -EINVAL;
     int err = op_prepare(op);
     if (err)
@@ -109,13 +109,14 @@ static void fetch(struct heald_mailbox *m)
 
 static void deliver(struct heald_loop *loop, struct heald_op *op)
 {
-    op->link.next = NULL;
+    op->aux.next = NULL;
     if (op->kind == OP_POST) {
         loop->stats.live++;
         loop->stats.posts++;
         heald_complete_inline(loop, op, 0);
     } else {
-        heald_engine_done(loop, op, op->result);
+        op_stage_move(op, STAGE_LOOP);
+        heald_result(loop, op, op->result, false);
     }
 }
 
@@ -136,7 +137,7 @@ static void drain(struct heald_loop *loop, unsigned limit)
     struct heald_link *node = loop->mailbox.first;
 
     for (; node && limit; limit--) {
-        struct heald_op *op = fds_op(node);
+        struct heald_op *op = heald_due_op(node);
         node = node->next;
         deliver(loop, op);
     }

@@ -1,12 +1,17 @@
 /*
  * loop/ready.c: the one place that turns readiness into completion. The loop's thread.
  *
- * Two ways to be armed. For changes (FDS_EDGE: internet streams and pipes, on epoll and kqueue):
- * the descriptor is armed once, what an event said is remembered in FDS_READABLE, and forgotten
- * when a read came up short, for then the descriptor is empty and any more data will be an event.
- * After a hang-up or urgent data a short read proves nothing (FDS_STICKY), and only -EAGAIN does.
- * For levels (all else): armed with what is waited for, and taken back only when an event comes
- * that nobody waits for: a program that reads again at once needs no call for it.
+ * Two ways to be armed. For changes (FDS_EDGE: TCP, on epoll and kqueue): the descriptor is armed
+ * once, what an event said is remembered in FDS_READABLE, and forgotten when a read came up short,
+ * for then the descriptor is empty and any more data will be an event. After a hang-up or urgent
+ * data a short read proves nothing (FDS_STICKY), and only -EAGAIN does. For levels (all else): armed
+ * with what is waited for, and taken back only when an event comes that nobody waits for: a program
+ * that reads again at once needs no call for it.
+ *
+ * Nothing is reported for ever. An error or a hang-up is reported whatever one asks for, and stays
+ * (an error queue that nobody reads): a descriptor on which somebody waits for something else is
+ * armed for changes from then on, or, where that cannot be, left alone for a while. So is one that
+ * is reported writable and takes nothing (a full Unix datagram peer).
  *
  * No wake is lost: an op is queued before its descriptor is armed, and arming reports what is so
  * already.
@@ -16,6 +21,8 @@
  */
 #include "loop/ready.h"
 
+#include "loop/outcome.h"
+
 #include <errno.h>
 
 enum {
@@ -24,21 +31,39 @@ enum {
     EVENTS_ANYHOW = POLLHUP | POLLERR | POLLNVAL /* reported whether or not they were asked for */
 };
 
-/* What the queues of an entry wait for. */
-static unsigned wanted(const struct heald_fd *e)
+/* Does the first op of a queue wait for readiness: not for its callback, a ring, a thread, a pause?
+ */
+static bool waits(const struct heald_fd *e, int dir)
+{
+    const struct heald_op *op = e->queue[dir];
+    return op && op->stage == STAGE_LOOP && !fds_is_paused(e, dir);
+}
+
+/* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always told.
+ */
+static unsigned wanted_by_polls(const struct heald_fd *e)
 {
     unsigned events = 0;
+    struct heald_op *op = e->polls;
 
-    if (e->queue[DIR_IN])
+    if (!op)
+        return 0;
+    do
+        if (op->stage == STAGE_LOOP)
+            events |= op_events(op) ? op_events(op) : POLLERR;
+    while ((op = fds_op(op->link.next)) != e->polls);
+    return events;
+}
+
+/* What an entry waits for. */
+static unsigned wanted(const struct heald_fd *e)
+{
+    unsigned events = wanted_by_polls(e);
+
+    if (waits(e, DIR_IN))
         events |= POLLIN;
-    if (e->queue[DIR_OUT] && e->flags & FDS_FULL)
+    if (waits(e, DIR_OUT) && e->flags & FDS_FULL)
         events |= POLLOUT;
-    if (e->polls) {
-        const struct heald_link *first = &e->polls->link, *node = first;
-        do
-            events |= fds_events(fds_op((struct heald_link *)node));
-        while ((node = node->next) != first);
-    }
     return events;
 }
 
@@ -48,12 +73,15 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
     unsigned edge = e->flags & FDS_EDGE ? HEALD_EDGE : 0;
     int err = b->ops->arm(b, fd, e->key, e->armed, events ? events | edge : 0);
 
+    if (!err && loop->mirror >= 0 && !b->ops->submit && e->armed != events)
+        err = loop->sys->mirror_set(loop->mirror, fd, e->armed, events ? events | edge : 0);
+    /* What epoll refuses poll calls always ready. */
     if (err == -EPERM) {
+        b->ops->arm(b, fd, e->key, events, 0);
         e->flags |= FDS_ALWAYS;
-        return 0;
+        events = 0;
+        err = 0;
     }
-    if (!err && loop->mirror >= 0 && e->armed != events)
-        err = loop->sys->mirror_set(loop->mirror, fd, e->armed, events);
     if (!err)
         e->armed = (uint16_t)events;
     return err;
@@ -62,7 +90,7 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 /* Has the back end report at least what is waited for now. */
 static int arm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
-    unsigned events = wanted(e);
+    unsigned events = loop->backend.ops->submit ? wanted_by_polls(e) : wanted(e);
 
     if (!(events & ~(unsigned)e->armed) || e->flags & FDS_ALWAYS)
         return 0;
@@ -71,23 +99,108 @@ static int arm(struct heald_loop *loop, struct heald_fd *e, int fd)
     return arm_entry(loop, e, fd, events | e->armed);
 }
 
+uint32_t heald_ready_key(struct heald_loop *loop, int fd)
+{
+    return loop->fds.v[fd].key;
+}
+
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
     arm_entry(loop, e, fd, 0);
 }
 
-static void finish(struct heald_loop *loop, struct heald_fd *e, int dir, struct heald_op *op,
-                   int64_t result)
+/* A terminal can be opened once more: that open file is nobody else's, and non-blocking. */
+static bool open_again(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
-    bool more =
-        (op->kind == OP_ACCEPT_MULTI && result >= 0) ||
-        (op->kind == OP_RECV_MULTI && (result > 0 || (result == 0 && e->type == FD_DATAGRAM)));
-    if (more) {
-        heald_complete_more(loop, op, result);
-        return;
+    if (e->again || !(op_traits[op->kind] & OP_RW))
+        return false;
+    int again = loop->sys->open_again(op_fd(op));
+    e->again = again > 0 ? again : 0;
+    return e->again;
+}
+
+/* Has somebody attempt the first op of a queue who may block. True: it is theirs, or can be tried
+ * now. */
+static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+
+    if (op_traits[op->kind] & OP_RW)
+        e->flags |= FDS_ELSEWHERE;
+    if (heald_takes_whole(loop, e, op)) {
+        heald_ring_submit(loop, op);
+        return true;
     }
+    if (open_again(loop, e, op))
+        return true;
+    /* A connect is never ready before it begins. Of the others a thread waits for no longer than it
+     * takes somebody else to be faster. */
+    if (op->kind != OP_CONNECT && loop->sys->poll(&now, 1, 0) <= 0)
+        return false;
+    heald_pool_do(loop, op);
+    return true;
+}
+
+/* The first op of a queue found nothing. True: although it is ready, and was so the last time. */
+static bool is_lie(struct heald_loop *loop, struct heald_fd *e, int dir, const struct heald_op *op)
+{
+    unsigned lied = dir == DIR_IN ? FDS_LIED_IN : FDS_LIED_OUT;
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+
+    if (e->flags & lied)
+        return loop->sys->poll(&now, 1, 0) > 0;
+    e->flags |= (uint16_t)lied;
+    return false;
+}
+
+/* Where changes can be reported they are from now on; else it is left alone for a while. */
+static void calm(struct heald_loop *loop, int fd, int dir)
+{
+    struct heald_fd *e = &loop->fds.v[fd];
+
+    if (dir == DIR_IN && loop->backend.ops->turns_edge && !(e->flags & FDS_EDGE)) {
+        unsigned events = wanted(e);
+        e->flags |= FDS_EDGE | FDS_STICKY;
+        if (arm_entry(loop, e, fd, events | POLLIN) == 0)
+            return;
+        e->flags &= (uint16_t) ~(FDS_EDGE | FDS_STICKY);
+    }
+    if (e->flags & FDS_EDGE && dir == DIR_IN)
+        return;
+    if (heald_pause(loop, e, dir) == 0)
+        arm_entry(loop, e, fd, wanted(e));
+}
+
+/* Acts on the result of an attempt of the first op of a queue: true if it made progress. */
+static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, int64_t result)
+{
+    struct heald_fd *e = &loop->fds.v[fd];
+    enum outcome next = heald_outcome(op, e->type, &result);
+
+    if (next == OUTCOME_AGAIN)
+        return true;
+    if (next == OUTCOME_WAIT) {
+        ready_note_nothing(e, dir);
+        if (is_lie(loop, e, dir, op))
+            calm(loop, fd, dir);
+        return false;
+    }
+    if (next == OUTCOME_PAUSE && heald_pause(loop, e, dir) == 0)
+        return false;
+    e->flags &= (uint16_t) ~(dir == DIR_IN ? FDS_LIED_IN : FDS_LIED_OUT);
+    if (e->pause && result >= 0)
+        heald_pause_success(e);
+    if (dir == DIR_IN && e->flags & FDS_EDGE)
+        ready_note_read(e, op, result);
+    if (next == OUTCOME_MORE) {
+        heald_complete_more(loop, op, result);
+        return true;
+    }
+    if (op_accepts(op) && outcome_is_lack(result))
+        heald_pause(loop, e, dir);
     fds_remove(&e->queue[dir], op);
     heald_complete(loop, op, result);
+    return true;
 }
 
 /* Tries the first op of a queue: true if it made progress. */
@@ -99,22 +212,19 @@ static bool try_first(struct heald_loop *loop, struct heald_fd *e, int dir)
 
     /* Accepting may have moved the table. */
     e = &loop->fds.v[fd];
-    /* -EAGAIN from a connect that has not begun is an answer: a Unix listener's queue is full. */
-    if (result == -EAGAIN && !(op->kind == OP_CONNECT && !(op->flags & OP_STARTED))) {
-        ready_note_nothing(e, dir);
-        return false;
-    }
-    if (dir == DIR_IN && e->flags & FDS_EDGE)
-        ready_note_read(e, op, result);
-    finish(loop, e, dir, op, result);
-    return true;
+    if (result != SYS_ELSEWHERE)
+        return act(loop, fd, dir, op, result);
+    if (do_elsewhere(loop, e, op))
+        return true;
+    ready_note_nothing(e, dir);
+    return false;
 }
 
 static bool may_try(const struct heald_fd *e, int dir)
 {
     const struct heald_op *op = e->queue[dir];
 
-    if (!op || op->flags & OP_DUE)
+    if (!waits(e, dir) || op->flags & OP_DUE)
         return false;
     if (e->flags & FDS_ALWAYS)
         return true;
@@ -150,20 +260,45 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         return;
     if (first->state == OP_QUEUED)
         op_move(first, OP_ARMED);
-    if (loop->backend.ops->submit) {
-        if (!(first->flags & (OP_KERNEL | OP_DUE)))
-            heald_kernel_submit(loop, first);
+    if (!waits(e, dir))
+        return;
+    if (heald_takes_whole(loop, e, first)) {
+        if (!(first->flags & OP_DUE))
+            heald_ring_submit(loop, first);
         return;
     }
     run_queue(loop, fd, dir);
     e = &loop->fds.v[fd];
-    if (!e->queue[dir])
+    if (!waits(e, dir))
         return;
     int err = arm(loop, e, fd);
     if (err)
         fail_queue(loop, e, dir, err);
     else if (e->flags & FDS_ALWAYS)
         run_queue(loop, fd, dir);
+}
+
+void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir)
+{
+    ready_note_nothing(e, dir);
+    heald_ready_kick(loop, e, dir);
+}
+
+void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
+{
+    struct heald_op *op = e->queue[dir];
+
+    /* What would have waited in a ring has been there: it is tried here, at once. */
+    if (op && loop->backend.ops->submit && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
+        fds_is_socket(e) && op->flags & OP_STARTED && op->kind != OP_CONNECT) {
+        heald_result(loop, op, heald_perform(loop, e, op), false);
+        return;
+    }
+    if (dir == DIR_IN)
+        e->flags |= FDS_READABLE;
+    else
+        e->flags &= (uint16_t)~FDS_FULL;
+    heald_ready_kick(loop, e, dir);
 }
 
 void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
@@ -190,39 +325,53 @@ void heald_ready_resume(struct heald_loop *loop, struct heald_op *op)
 /* What an event means to a poll op: all that holds, also where events come one by one. */
 static unsigned hit_of(struct heald_loop *loop, const struct heald_op *op, unsigned events)
 {
-    unsigned hit = events & (fds_events(op) | EVENTS_ANYHOW);
-    struct pollfd now = {.fd = op_fd(op), .events = (short)fds_events(op)};
+    unsigned hit = events & (op_events(op) | EVENTS_ANYHOW);
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
     if (hit && op->kind == OP_POLL && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
         return (unsigned short)now.revents;
     return hit;
 }
 
-/* Ends the poll ops that an event concerns; wakes the library's own. */
+/* An op beside the queues, which an event concerns. */
+static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op,
+                      unsigned hit)
+{
+    int64_t result = hit & POLLNVAL ? -EBADF : (int64_t)hit;
+
+    if (op->kind == OP_WATCH) {
+        op->fn(op);
+        return;
+    }
+    if (op->kind == OP_CHILD) {
+        heald_await_child_ready(loop, op);
+        return;
+    }
+    if (op->kind != OP_POLL && result > 0)
+        result = heald_perform(loop, e, op);
+    if (heald_outcome(op, e->type, &result) != OUTCOME_FINAL)
+        return;
+    fds_remove(&e->polls, op);
+    heald_complete(loop, op, result);
+}
+
+/* Ends the ops beside the queues that an event concerns; wakes the library's own. */
 static void tell_polls(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
     struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
 
     for (op = e->polls; op; op = next) {
-        unsigned hit = hit_of(loop, op, events);
+        unsigned hit = op->stage == STAGE_LOOP ? hit_of(loop, op, events) : 0;
         next = op == last ? NULL : fds_op(op->link.next);
-        if (!hit)
-            continue;
-        if (op->kind == OP_WATCH) {
-            op->fn(op);
-        } else if (op->kind == OP_CHILD) {
-            heald_await_child_ready(loop, op);
-        } else {
-            fds_remove(&e->polls, op);
-            heald_complete(loop, op, hit & POLLNVAL ? -EBADF : (int64_t)hit);
-        }
+        if (hit)
+            tell_poll(loop, e, op, hit);
     }
 }
 
 static void note_event(struct heald_fd *e, unsigned events)
 {
     if (events & EVENTS_OUT)
-        e->flags &= (uint8_t)~FDS_FULL;
+        e->flags &= (uint16_t)~FDS_FULL;
     if (!(e->flags & FDS_EDGE))
         return;
     if (events & (EVENTS_IN | heald_poll_rdhup))
@@ -236,8 +385,12 @@ static void event_of_level(struct heald_loop *loop, struct heald_fd *e, unsigned
     const struct heald_op *in = e->queue[DIR_IN];
 
     /* One op an event: the next might wait in vain, and a level is reported again. */
-    if (in && !(in->flags & OP_DUE) && events & EVENTS_IN)
-        try_first(loop, e, DIR_IN);
+    if (!waits(e, DIR_IN) || in->flags & OP_DUE || !(events & EVENTS_IN))
+        return;
+    /* … but a listener may have a burst of them, and is tried until there is none. */
+    if (in->kind == OP_ACCEPT_MULTI)
+        e->flags |= FDS_READABLE;
+    try_first(loop, e, DIR_IN);
 }
 
 /* Is there a part of these events that nobody waits for, and that would be reported for ever? */
@@ -247,6 +400,28 @@ static bool is_idle(const struct heald_fd *e, unsigned events)
 
     return events & ~want & (POLLIN | POLLPRI | POLLOUT | heald_poll_rdhup) ||
            (!want && events & EVENTS_ANYHOW);
+}
+
+/* Is there an error or hang-up that stays, with nothing beside it that somebody waits for? */
+static bool is_sticky(struct heald_loop *loop, const struct heald_fd *e, int fd, unsigned events)
+{
+    if (!(events & EVENTS_ANYHOW) || events & POLLNVAL || e->flags & FDS_EDGE)
+        return false;
+    struct pollfd now = {.fd = fd, .events = (short)wanted(e)};
+    return now.events && loop->sys->poll(&now, 1, 0) > 0 && now.revents & EVENTS_ANYHOW &&
+           !(now.revents & now.events & ~EVENTS_ANYHOW);
+}
+
+void heald_ready_polls(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
+{
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    if (!e || e->key != key)
+        return;
+    bool idle = is_idle(e, events);
+    tell_polls(loop, e, events);
+    if (idle || !wanted_by_polls(e))
+        arm_entry(loop, e, fd, wanted_by_polls(e));
 }
 
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
@@ -267,6 +442,8 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
         tell_polls(loop, e, events);
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
+    if (is_sticky(loop, e, fd, events))
+        calm(loop, fd, DIR_IN);
 }
 
 /*
@@ -276,11 +453,12 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
 int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     int fd = op_fd(op);
-    struct pollfd now = {.fd = fd, .events = (short)fds_events(op)};
+    unsigned events = op_events(op) ? op_events(op) : POLLERR;
+    struct pollfd now = {.fd = fd, .events = (short)op_events(op)};
 
     fds_push(&e->polls, op);
     /* What the others wait for is armed already; there may be a great many of them. */
-    int err = fds_events(op) & ~(unsigned)e->armed ? arm(loop, e, fd) : 0;
+    int err = events & ~(unsigned)e->armed ? arm(loop, e, fd) : 0;
     if (err) {
         fds_remove(&e->polls, op);
         return err;

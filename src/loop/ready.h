@@ -22,7 +22,7 @@ static inline void ready_note_read(struct heald_fd *e, const struct heald_op *op
      * counts otherwise. */
     if (n > 0 && (size_t)n < asked && !(e->flags & FDS_STICKY) &&
         !(op->kind == OP_RECV && op->u.rw.off))
-        e->flags &= (uint8_t)~FDS_READABLE;
+        e->flags &= (uint16_t)~FDS_READABLE;
 }
 
 /* The one attempt of a plain op, without the rest of heald_perform(). */
@@ -37,7 +37,7 @@ static inline int64_t ready_attempt(struct heald_loop *loop, const struct heald_
 
 static inline void ready_note_nothing(struct heald_fd *e, int dir)
 {
-    e->flags = (uint8_t)(dir == DIR_IN ? e->flags & ~FDS_READABLE : e->flags | FDS_FULL);
+    e->flags = (uint16_t)(dir == DIR_IN ? e->flags & ~FDS_READABLE : e->flags | FDS_FULL);
 }
 
 /*
@@ -79,7 +79,8 @@ static inline bool ready_start_plain(struct heald_loop *loop, struct heald_op *o
     int dir = op->kind == OP_RECV ? DIR_IN : DIR_OUT;
     struct heald_fd *e = fds_find(&loop->fds, op->u.rw.fd);
 
-    if (!e || e->queue[dir] || loop->backend.ops->submit)
+    if (!e || e->queue[dir] || loop->backend.ops->submit || e->flags & FDS_CLOSING ||
+        !fds_is_socket(e))
         return false;
     if (ready_do_at_once(loop, e, op))
         return true;

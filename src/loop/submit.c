@@ -2,11 +2,11 @@
  * loop/submit.c: from the caller to whoever does the work, and the way of a cancel. The loop's
  * thread.
  */
+#include "loop/outcome.h"
 #include "loop/ready.h"
 
-#include <heald/io.h>
-
 #include <errno.h>
+#include <fcntl.h>
 
 /* An op that is over within its submission: an error is a result like any other. */
 static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t result)
@@ -15,72 +15,104 @@ static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t re
     return 0;
 }
 
-static bool is_rw(const struct heald_op *op)
+/* Reads and writes of a file, by the engine. */
+static int start_on_file(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_RW;
+    heald_engine_submit(loop, e, op);
+    return 0;
 }
 
-/* On a regular file: the engine's, if it can be meant; the rest fails as the system says. */
-static int start_on_file(struct heald_loop *loop, struct heald_op *op)
+/* An op that can only fail. */
+static int refuse(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op, int64_t err)
 {
-    struct heald_fd file = {.type = FD_FILE};
-
-    if (!is_rw(op))
-        return over_already(loop, op,
-                            op->kind == OP_RECV_MULTI ? -ENOTSOCK : heald_perform(loop, &file, op));
-    heald_engine_submit(loop, op);
+    over_already(loop, op, err);
+    heald_fds_let_go(loop, e);
     return 0;
+}
+
+/* At an offset: for what can seek. A ring does not look, and would read on. */
+static int start_at_offset(struct heald_loop *loop, struct heald_op *op)
+{
+    bool ask = heald_takes_seekable(loop);
+    int err = 0, fd = op_fd(op);
+    struct heald_fd *e = ask ? heald_fds_get(loop, fd, &err) : heald_fds_hold(loop, fd, &err);
+
+    if (!e)
+        return err == -ENOMEM ? err : over_already(loop, op, err);
+    bool seeks = !ask || e->type == FD_FILE || (e->type == FD_OTHER && loop->sys->seeks(fd));
+    return seeks ? start_on_file(loop, e, op) : refuse(loop, e, op, -ESPIPE);
 }
 
 static int start_on_fd(struct heald_loop *loop, struct heald_op *op)
 {
+    bool rw = op_traits[op->kind] & OP_RW;
     int err = 0;
-    struct heald_fd *e;
 
-    if (is_rw(op) && op->u.rw.off >= 0)
-        return start_on_file(loop, op);
-    e = fds_find(&loop->fds, op_fd(op));
-    if (!e)
-        e = heald_fds_get(loop, op_fd(op), &err);
+    if (rw && op->u.rw.off >= 0)
+        return start_at_offset(loop, op);
+    struct heald_fd *e = heald_fds_get(loop, op_fd(op), &err);
     if (err == -ENOMEM)
         return err;
     if (op->kind == OP_RECV_MULTI)
         heald_group_use(op->u.group.group, 1);
     if (!e)
-        return err ? over_already(loop, op, err) : start_on_file(loop, op);
+        return over_already(loop, op, err);
+    if (op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
+        return refuse(loop, e, op, -ENOTSOCK);
+    if (e->type == FD_FILE)
+        return start_on_file(loop, e, op);
     heald_ready_submit(loop, e, op);
     return 0;
 }
 
-static int start_poll(struct heald_loop *loop, struct heald_op *op)
+/* A ring polls for so many and no more, if it knows another way. */
+static bool polls_by_readiness(const struct heald_loop *loop)
+{
+    const struct heald_backend_ops *ops = loop->backend.ops;
+    return !ops->submit || (ops->arm && loop->polls >= ops->polls_max);
+}
+
+static int start_beside(struct heald_loop *loop, struct heald_op *op)
 {
     int err = 0;
     struct heald_fd *e = heald_fds_get(loop, op_fd(op), &err);
 
-    if (!e && err == -ENOMEM)
-        return err;
     if (!e)
-        return over_already(loop, op, err ? err : (int)(op->u.poll.events & (POLLIN | POLLOUT)));
-    if (!loop->backend.ops->submit) {
+        return err == -ENOMEM ? err : over_already(loop, op, err);
+    if (e->type == FD_FILE && op->kind == OP_POLL)
+        return refuse(loop, e, op, op->u.poll.events & (POLLIN | POLLOUT));
+    int64_t result = op->kind == OP_POLL ? -EAGAIN : heald_perform(loop, e, op);
+    if (heald_outcome(op, e->type, &result) == OUTCOME_FINAL)
+        return refuse(loop, e, op, result);
+    if (polls_by_readiness(loop)) {
         err = heald_ready_poll(loop, e, op);
         return err ? over_already(loop, op, err) : 0;
     }
+    loop->polls++;
     fds_push(&e->polls, op);
-    heald_kernel_submit(loop, op);
+    heald_ring_submit(loop, op);
     return 0;
 }
 
-static int start_close(struct heald_loop *loop, struct heald_op *op)
+/* A file operation names a descriptor, but one with a path that needs no directory. */
+static bool names_descriptor(const struct heald_op *op)
 {
-    int fd = op_fd(op);
-    bool known = fds_find(&loop->fds, fd);
+    if (op->kind == OP_FSYNC || op->kind == OP_OPEN_BENEATH)
+        return true;
+    return (op->kind == OP_OPEN || op->kind == OP_STAT) && op->u.path.dirfd != AT_FDCWD &&
+           op->u.path.path[0] != '/';
+}
 
-    heald_fds_forget(loop, fd, true);
-    /* A socket or pipe closes at once; what may be a file may take its time. */
-    if (known)
-        return over_already(loop, op, loop->sys->close(fd));
-    heald_engine_submit(loop, op);
-    return 0;
+static int start_file_op(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_fd *e = &loop->fds.detached;
+    int err = 0;
+
+    if (names_descriptor(op))
+        e = heald_fds_hold(loop, op_fd(op), &err);
+    if (!e)
+        return err == -ENOMEM ? err : over_already(loop, op, err);
+    return start_on_file(loop, e, op);
 }
 
 int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
@@ -90,12 +122,14 @@ int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
     if (op_is_lock(op))
         return heald_await_lock(loop, op);
     switch ((enum op_kind)op->kind) {
-    case OP_POLL: return start_poll(loop, op);
-    case OP_CLOSE: return start_close(loop, op);
+    case OP_POLL:
+    case OP_RECV_ASIDE:
+    case OP_RECVMSG_ASIDE: return start_beside(loop, op);
+    case OP_CLOSE: return heald_close_submit(loop, op);
     case OP_TIMER: return heald_timers_submit(loop, op);
     case OP_SIGNAL: return heald_await_signal(loop, op);
     case OP_CHILD: return heald_await_child(loop, op);
-    default: heald_engine_submit(loop, op); return 0;
+    default: return start_file_op(loop, op);
     }
 }
 
@@ -107,7 +141,7 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op->notify == OP_NOTIFY_THREAD && !fn)
         return -EINVAL;
-    if (op->notify == OP_NOTIFY_SIGNAL && !heald_can_queue_signals)
+    if (op_tells_signal(op) && !heald_can_queue_signals)
         return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
@@ -160,16 +194,15 @@ int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsi
     return (int)count;
 }
 
-/* Takes an op that waits in a queue of ours out of it. */
+/* Takes an op that waits in a list of ours out of it. */
 static void take_out(struct heald_loop *loop, struct heald_op *op)
 {
-    struct heald_fd *e = &loop->fds.v[op_fd(op)];
-    bool poll = !op_is_queued_on_fd(op);
+    struct heald_fd *e = fds_of(&loop->fds, op);
+    struct heald_op **list = fds_list(e, op);
+    bool first = list != &e->polls && !(op->flags & OP_DETACHED) && *list == op;
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
 
-    bool first = !poll && e->queue[dir] == op;
-
-    fds_remove(poll ? &e->polls : &e->queue[dir], op);
+    fds_remove(list, op);
     heald_complete(loop, op, -ECANCELED);
     /* The one behind it may have been held up by this one alone. */
     if (first)
@@ -180,12 +213,15 @@ void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->flags & OP_DUE) {
         op->flags |= OP_ENDING;
-    } else if (op->flags & (OP_ENGINE | OP_KERNEL)) {
-        op_move(op, OP_CANCELLING);
-        if (op->flags & OP_ENGINE)
+        if (op->stage == STAGE_RING) {
+            op_move(op, OP_CANCELLING);
             heald_engine_cancel(loop, op);
-        else
-            loop->backend.ops->cancel(&loop->backend, op);
+        }
+    } else if (op->kind == OP_CLOSE) {
+        heald_close_cancel(loop, op);
+    } else if (op->stage != STAGE_LOOP) {
+        op_move(op, OP_CANCELLING);
+        heald_engine_cancel(loop, op);
     } else if (op->kind == OP_TIMER) {
         heald_complete(loop, op, -ECANCELED);
     } else if (op->kind == OP_SIGNAL) {
@@ -207,15 +243,4 @@ int heald_cancel(struct heald_op *op)
         return -EALREADY;
     heald_loop_end(op->loop, op);
     return 0;
-}
-
-int heald_close(struct heald_loop *loop, int fd)
-{
-    heald_fds_forget(loop, fd, true);
-    return loop->sys->close(fd);
-}
-
-void heald_forget(struct heald_loop *loop, int fd)
-{
-    heald_fds_forget(loop, fd, false);
 }

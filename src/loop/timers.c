@@ -57,7 +57,9 @@ static void expired(void *ctx, struct heald_op *op)
 
     if (op->kind == OP_TIMER) {
         timer_expired(x->loop, op, x->now);
-    } else if (op->state != OP_CANCELLING && !(op->flags & OP_ENDING)) {
+    } else if (op->kind == OP_PAUSE) {
+        heald_pause_over(x->loop, op);
+    } else if (!op_is_ending(op)) {
         op->flags |= OP_TIMED_OUT;
         heald_loop_end(x->loop, op);
     }

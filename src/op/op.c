@@ -13,21 +13,33 @@ const uint8_t op_moves[OP_STATES] = {
     [OP_DONE] = 1u << OP_IDLE,
 };
 
-const uint8_t op_traits[OP_KINDS] = {
+const uint8_t op_stage_moves[STAGES] = {
+    [STAGE_LOOP] = 1u << STAGE_POOL | 1u << STAGE_BACKLOG | 1u << STAGE_RING,
+    [STAGE_POOL] = 1u << STAGE_LOOP,
+    [STAGE_BACKLOG] = 1u << STAGE_RING | 1u << STAGE_LOOP,
+    [STAGE_RING] = 1u << STAGE_RECALL | 1u << STAGE_RECALLED | 1u << STAGE_LOOP,
+    [STAGE_RECALL] = 1u << STAGE_RECALLED | 1u << STAGE_RING | 1u << STAGE_LOOP,
+    [STAGE_RECALLED] = 1u << STAGE_LOOP,
+};
+
+const uint16_t op_traits[OP_KINDS] = {
     [OP_READ] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
     [OP_READV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
-    [OP_RECV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_PLAIN,
-    [OP_RECVMSG] = OP_PUBLIC | OP_ON_FD | OP_INWARD,
-    [OP_RECV_MULTI] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_MULTI | OP_TIDIES,
-    [OP_ACCEPT] = OP_PUBLIC | OP_ON_FD | OP_INWARD,
-    [OP_ACCEPT_MULTI] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_MULTI,
+    [OP_RECV] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN,
+    [OP_RECVMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD,
+    [OP_RECV_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_TIDIES,
+    [OP_ACCEPT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD,
+    [OP_ACCEPT_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD | OP_MULTI,
     [OP_WRITE] = OP_PUBLIC | OP_ON_FD | OP_RW,
     [OP_WRITEV] = OP_PUBLIC | OP_ON_FD | OP_RW,
-    [OP_SEND] = OP_PUBLIC | OP_ON_FD | OP_PLAIN,
-    [OP_SENDMSG] = OP_PUBLIC | OP_ON_FD,
-    [OP_CONNECT] = OP_PUBLIC | OP_ON_FD,
-    [OP_SHUTDOWN] = OP_PUBLIC | OP_ON_FD,
-    [OP_POLL] = OP_PUBLIC,
+    [OP_SEND] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_PLAIN,
+    [OP_SENDMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
+    [OP_CONNECT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
+    [OP_SHUTDOWN] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
+    [OP_POLL] = OP_PUBLIC | OP_BESIDE,
+    [OP_RECV_ASIDE] = OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET,
+    [OP_RECVMSG_ASIDE] = OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET,
+    [OP_WATCH] = OP_BESIDE,
     [OP_CLOSE] = OP_PUBLIC,
     [OP_OPEN] = OP_PUBLIC,
     [OP_OPEN_BENEATH] = OP_PUBLIC,
@@ -38,7 +50,7 @@ const uint8_t op_traits[OP_KINDS] = {
     [OP_MAP_WRITE] = OP_PUBLIC,
     [OP_TIMER] = OP_PUBLIC | OP_MULTI,
     [OP_SIGNAL] = OP_PUBLIC | OP_MULTI,
-    [OP_CHILD] = OP_PUBLIC | OP_TIDIES,
+    [OP_CHILD] = OP_PUBLIC | OP_BESIDE | OP_TIDIES,
     [OP_MUTEX] = OP_PUBLIC | OP_LOCK,
     [OP_COND] = OP_PUBLIC | OP_LOCK,
     [OP_SEM] = OP_PUBLIC | OP_LOCK,
@@ -74,6 +86,8 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_CONNECT] = "connect",
     [OP_SHUTDOWN] = "shutdown",
     [OP_POLL] = "poll",
+    [OP_RECV_ASIDE] = "recv",
+    [OP_RECVMSG_ASIDE] = "recvmsg",
     [OP_WATCH] = "watch",
     [OP_CLOSE] = "close",
     [OP_OPEN] = "open",
@@ -99,6 +113,7 @@ static const char *const kind_names[OP_KINDS] = {
     [OP_FUTEX_ANY] = "futex-wait-any",
     [OP_WORDS] = "words",
     [OP_TICK] = "tick",
+    [OP_PAUSE] = "pause",
     [OP_POST] = "post",
 };
 
@@ -120,18 +135,17 @@ int64_t heald_op_result(const struct heald_op *op)
     return is_over(op) ? op->result : 0;
 }
 
-static int set_notify(struct heald_op *op, enum op_notify how, int signo)
+static int set_notify(struct heald_op *op, int how)
 {
     if (op_load_state(op) != OP_IDLE)
         return -EBUSY;
     op->notify = (uint8_t)how;
-    op->signo = (uint8_t)signo;
     return 0;
 }
 
 int heald_op_notify_callback(struct heald_op *op)
 {
-    return set_notify(op, OP_NOTIFY_CALLBACK, 0);
+    return set_notify(op, OP_NOTIFY_CALLBACK);
 }
 
 int heald_op_notify_signal(struct heald_op *op, int signo)
@@ -140,14 +154,14 @@ int heald_op_notify_signal(struct heald_op *op, int signo)
 
     /* sigaddset() knows which numbers are signals; sigismember() needs none of its own. */
     sigemptyset(&set);
-    if (signo < 1 || signo > UINT8_MAX || sigaddset(&set, signo) != 0)
+    if (signo < 1 || signo >= OP_NOTIFY_THREAD || sigaddset(&set, signo) != 0)
         return -EINVAL;
-    return set_notify(op, OP_NOTIFY_SIGNAL, signo);
+    return set_notify(op, signo);
 }
 
 int heald_op_notify_thread(struct heald_op *op)
 {
-    return set_notify(op, OP_NOTIFY_THREAD, 0);
+    return set_notify(op, OP_NOTIFY_THREAD);
 }
 
 const char *heald_op_kind(const struct heald_op *op)

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 
 enum op_state {
@@ -45,6 +46,8 @@ enum op_kind {
     OP_SHUTDOWN,
     /* On a descriptor, in no order. */
     OP_POLL,
+    OP_RECV_ASIDE, /* a receive of urgent data or from the error queue, beside the others */
+    OP_RECVMSG_ASIDE,
     OP_WATCH, /* the loop's own: calls fn at every readiness */
     OP_CLOSE,
     /* On files. */
@@ -76,22 +79,59 @@ enum op_kind {
     /* The loop's own: a ring waits for words, or for a while; fn tells of the end. */
     OP_WORDS,
     OP_TICK,
+    OP_PAUSE, /* ends the pause of a descriptor */
     OP_POST,
     OP_KINDS
 };
 
-enum op_notify { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_SIGNAL, OP_NOTIFY_THREAD };
+/* heald_op.notify: a callback, a thread, or else the signal that tells. */
+enum { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_THREAD = UINT8_MAX };
 
 /* The private bits of heald_op.flags. */
 enum {
     OP_DUE = 0x02,       /* in the policy's queue; the result may not be overwritten */
     OP_TIMED_OUT = 0x04, /* its deadline asked for the end: -ECANCELED becomes -ETIMEDOUT */
-    OP_STARTED = 0x08,   /* a connect is under way; a ring polls before it tries again */
-    OP_ENGINE = 0x10,    /* work on a file: an engine has it, or the back end in its stead */
-    OP_BACKLOG = 0x20,   /* waits for room in the ring; aux lies in the backlog */
-    OP_KERNEL = 0x40,    /* a back end that submits has it */
-    OP_ENDING = 0x80     /* multishot: cancelled while a callback was due */
+    OP_ENDING = 0x08,    /* multishot: its end was asked for, and comes after what it has brought */
+    OP_STARTED = 0x10, /* a connect is under way; of the others: was polled for and tried in vain */
+    OP_FILE = 0x20,    /* an engine does it, and names its descriptor by number until its end */
+    OP_DETACHED = 0x40, /* names no descriptor, or one that is closed */
+    OP_POLLED = 0x80    /* its entry in the ring polls: it is tried again when that has ended */
 };
+
+/*
+ * Who has a pending op, below its state. A ring has at most one entry of an op at a time.
+ *
+ *   loop -> backlog -> ring -> loop          ring -> recall -> recalled -> loop
+ */
+enum op_stage {
+    STAGE_LOOP = 0, /* the lists of the loop alone */
+    STAGE_POOL,     /* a pool of threads */
+    STAGE_BACKLOG,  /* waits for an entry of the ring; the kernel has not heard of it */
+    STAGE_RING,     /* has an entry, which the kernel has taken or will take with the next enter */
+    STAGE_RECALL,   /* as before, and its cancel waits for an entry */
+    STAGE_RECALLED, /* as before, and its cancel has one */
+    STAGES
+};
+
+extern const uint8_t op_stage_moves[STAGES]; /* bit t of op_stage_moves[f]: f may become t */
+
+/* The only writer of op->stage. */
+static inline void op_stage_move(struct heald_op *op, enum op_stage to)
+{
+    assert(op_stage_moves[op->stage] & 1u << to);
+    op->stage = (uint8_t)to;
+}
+
+/* Does a signal tell of its end? */
+static inline bool op_tells_signal(const struct heald_op *op)
+{
+    return op->notify != OP_NOTIFY_CALLBACK && op->notify != OP_NOTIFY_THREAD;
+}
+
+static inline bool op_in_ring(const struct heald_op *op)
+{
+    return op->stage >= STAGE_BACKLOG;
+}
 
 extern const uint8_t op_moves[OP_STATES]; /* bit t of op_moves[f]: f may become t */
 
@@ -109,20 +149,26 @@ static inline enum op_state op_load_state(const struct heald_op *op)
     return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
 }
 
+/* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
+enum { OP_PERSISTENT = 1 };
+
 /* What the loop must know of a kind before it looks closer. */
 enum {
     OP_ON_FD = 0x01,  /* waits in the queue of a descriptor */
     OP_INWARD = 0x02, /* … in that of reading */
     OP_PLAIN =
         0x04, /* one attempt, one result, and nothing to see to before or after: recv and send */
-    OP_RW = 0x08,     /* may be for a file */
-    OP_MULTI = 0x10,  /* may complete more than once */
-    OP_TIDIES = 0x20, /* holds something that its end gives back */
-    OP_PUBLIC = 0x40, /* may be submitted */
-    OP_LOCK = 0x80    /* waits for what lies in shared memory */
+    OP_RW = 0x08,      /* may be for a file */
+    OP_MULTI = 0x10,   /* may complete more than once */
+    OP_TIDIES = 0x20,  /* holds something that its end gives back */
+    OP_PUBLIC = 0x40,  /* may be submitted */
+    OP_LOCK = 0x80,    /* waits for what lies in shared memory */
+    OP_SOCKET = 0x100, /* for sockets alone */
+    OP_BESIDE = 0x200, /* waits on a descriptor, and for nobody before it */
+    OP_ACCEPTS = 0x400
 };
 
-extern const uint8_t op_traits[OP_KINDS];
+extern const uint16_t op_traits[OP_KINDS];
 
 static inline bool op_is_multishot(const struct heald_op *op)
 {
@@ -157,10 +203,36 @@ static inline bool op_is_foreign(const struct heald_op *op)
     return op->kind >= OP_PTHREAD_MUTEX && op->kind <= OP_FUTEX_ANY;
 }
 
-/* The descriptor of an op that has one (every kind up to OP_CLOSE, and OP_FSYNC and OP_CHILD). */
+/* An accept, once or more often. */
+static inline bool op_accepts(const struct heald_op *op)
+{
+    return op_traits[op->kind] & OP_ACCEPTS;
+}
+
+/* Was its end asked for? Then it does not go on. */
+static inline bool op_is_ending(const struct heald_op *op)
+{
+    return op->state == OP_CANCELLING || op->flags & OP_ENDING;
+}
+
+/* The descriptor of an op that has one (every kind up to OP_FSYNC, and OP_CHILD): of those with a
+ * path the directory. */
 static inline int op_fd(const struct heald_op *op)
 {
     return op->u.rw.fd;
+}
+
+/* What of poll(2) an op on a descriptor waits for; 0: errors alone. */
+static inline unsigned op_events(const struct heald_op *op)
+{
+    switch (op->kind) {
+    case OP_POLL: return op->u.poll.events;
+    case OP_RECV_ASIDE: return op->u.rw.off & MSG_OOB ? POLLPRI : 0;
+    case OP_RECVMSG_ASIDE: return op->u.msg.flags & MSG_OOB ? POLLPRI : 0;
+    default:
+        return op_traits[op->kind] & OP_ON_FD && !(op_traits[op->kind] & OP_INWARD) ? POLLOUT
+                                                                                    : POLLIN;
+    }
 }
 
 /* Begins a prep: 0 and a clean op, or -EBUSY. */
@@ -170,6 +242,7 @@ static inline int op_prepare(struct heald_op *op)
         return -EBUSY;
     op->kind = OP_NONE;
     op->flags = 0;
+    op->stage = STAGE_LOOP;
     op->result = 0;
     op->deadline_ns = HEALD_FOREVER;
     return 0;

@@ -6,6 +6,8 @@
  */
 #include "op/op.h"
 
+#include "config.h"
+
 #include <heald/await.h>
 #include <heald/file.h>
 #include <heald/foreign.h>
@@ -107,9 +109,15 @@ static int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf
     return err;
 }
 
+/* Urgent data and the error queue are beside the stream: they wait for nothing before them. */
+static bool is_aside(int flags)
+{
+    return flags & (MSG_OOB | HEALD_MSG_ERRQUEUE);
+}
+
 int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len, int flags)
 {
-    return prep_socket(op, OP_RECV, fd, buf, len, flags);
+    return prep_socket(op, is_aside(flags) ? OP_RECV_ASIDE : OP_RECV, fd, buf, len, flags);
 }
 
 int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, int flags)
@@ -133,7 +141,7 @@ static int prep_msg(struct heald_op *op, enum op_kind kind, int fd, struct msghd
 
 int heald_prep_recvmsg(struct heald_op *op, int fd, struct msghdr *msg, int flags)
 {
-    return prep_msg(op, OP_RECVMSG, fd, msg, flags);
+    return prep_msg(op, is_aside(flags) ? OP_RECVMSG_ASIDE : OP_RECVMSG, fd, msg, flags);
 }
 
 int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, int flags)
@@ -146,9 +154,10 @@ int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_grou
     int err = op_prepare(op);
     if (err)
         return err;
-    if (!group || !msg_flags_valid(flags) || flags & MSG_PEEK)
+    if (!group || !msg_flags_valid(flags) || flags & MSG_PEEK || is_aside(flags))
         return -EINVAL;
     op->kind = OP_RECV_MULTI;
+    op->u.group.first = op->u.group.last = 0;
     op->u.group.fd = fd;
     op->u.group.flags = flags;
     op->u.group.group = group;
@@ -179,6 +188,14 @@ int heald_prep_accept(struct heald_op *op, int fd, struct sockaddr *ret_addr, so
 int heald_prep_accept_multishot(struct heald_op *op, int fd)
 {
     return prep_accept(op, OP_ACCEPT_MULTI, fd, NULL, NULL);
+}
+
+int heald_prep_accept_persistent(struct heald_op *op, int fd)
+{
+    int err = prep_accept(op, OP_ACCEPT_MULTI, fd, NULL, NULL);
+    if (!err)
+        op->u.accept.flags = OP_PERSISTENT;
+    return err;
 }
 
 int heald_prep_connect(struct heald_op *op, int fd, const struct sockaddr *addr, socklen_t len)
@@ -221,9 +238,8 @@ int heald_prep_close(struct heald_op *op, int fd)
 
 int heald_prep_poll(struct heald_op *op, int fd, unsigned events)
 {
-    unsigned refused = POLLERR | POLLHUP | POLLNVAL;
-    int err = prep_fd(op, OP_POLL, fd, events);
-    if (!err && (!events || events & refused || events > UINT16_MAX)) {
+    int err = prep_fd(op, OP_POLL, fd, events & ~(unsigned)(POLLERR | POLLHUP));
+    if (!err && (events & POLLNVAL || events > UINT16_MAX)) {
         op->kind = OP_NONE;
         return -EINVAL;
     }

@@ -11,12 +11,12 @@
 
 struct heald_sink {
     /*
-     * On the loop's thread: a completion; with `more` the op lives on. Not to be called for an op
-     * with OP_DUE set: leave its event where it is until the next turn.
+     * On the loop's thread: the end of an attempt; with `more` whoever made it has the op still. Not
+     * to be called for an op with OP_DUE set.
      */
     void (*done)(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more);
 
-    /* From any thread: the final completion. */
+    /* From any thread: the end of an attempt. */
     void (*done_remote)(struct heald_sink *sink, struct heald_op *op, int64_t result);
 };
 

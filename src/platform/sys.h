@@ -25,6 +25,9 @@
 /* Readiness, in the bits of poll(2); RDHUP is 0 where the system has none. */
 extern const unsigned heald_poll_rdhup;
 
+/* Is a connect(2) after another that failed a question, and not a new attempt? */
+extern const bool heald_connect_settles;
+
 /* Can a program queue a signal with a value to itself? */
 extern const bool heald_can_queue_signals;
 
@@ -33,11 +36,12 @@ enum fd_type {
     FD_UNKNOWN = 0,
     FD_FILE,     /* regular file, block device, directory: the engine's */
     FD_STREAM,   /* TCP socket: a short read means that it is empty */
-    FD_PIPE,     /* pipe or FIFO, but not one of packets: the same */
+    FD_PIPE,     /* pipe or FIFO */
     FD_SOCKET,   /* any other socket: a Unix stream, for descriptors in transit cut its reads short;
                     seqpacket */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
-    FD_OTHER     /* terminal, character device, eventfd, … */
+    FD_OTHER,    /* terminal, character device, eventfd, … */
+    FD_HELD      /* open, and nobody has asked what it is */
 };
 
 /* Where signals are read from. fd is -1 before the first open; the rest is the platform's. */
@@ -60,23 +64,38 @@ enum heald_gate {
     HEALD_GATE_THREAD
 };
 
+/* No system's error number: there is no form of the call that cannot block. */
+enum { SYS_ELSEWHERE = -4095 };
+
 struct heald_sys {
     int (*gate)(enum heald_gate what);
     int64_t (*now)(enum heald_clock clock);
 
-    /* Descriptors. Those that end in _now never wait: -EAGAIN, whether or not O_NONBLOCK is set. */
-    int (*fd_type)(int fd, bool *ret_nonblocking);
-    int64_t (*readv_now)(int fd, bool nonblocking, const struct iovec *iov, int count);
-    int64_t (*writev_now)(int fd, bool nonblocking, const struct iovec *iov, int count);
+    /*
+     * Descriptors. Those that end in _now never wait: -EAGAIN, whatever O_NONBLOCK says, which others
+     * may change at any time, and change no flag; SYS_ELSEWHERE: there is no such form of the call,
+     * and nothing happened.
+     */
+    int (*fd_type)(int fd);
+    bool (*seeks)(int fd);
+    bool (*lingers)(int fd);    /* its close(2) may block */
+    bool (*pipes_nowait)(void); /* do pipes know how not to wait? */
+    int (*duplicate)(int fd);   /* close-on-exec, above 2 */
+    int (*open_again)(int fd);  /* the same terminal, non-blocking: a new open file; -errno */
+    int64_t (*readv_now)(int fd, const struct iovec *iov, int count);
+    int64_t (*writev_now)(int fd, const struct iovec *iov, int count);
     int64_t (*recv_now)(int fd, void *buf, size_t len, int flags);
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
     /* What it returns is close-on-exec and non-blocking. */
-    int (*accept_now)(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len);
-    int (*connect_now)(int fd, bool nonblocking, const struct sockaddr *addr,
-                       socklen_t len); /* -EINPROGRESS */
-    int (*connect_end)(int fd);        /* 0, the connection's error, -EAGAIN: not yet known */
+    int (*accept_now)(int fd, struct sockaddr *addr, socklen_t *len);
+    int (*connect_now)(int fd, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
+    /* 0, the connection's error, -EAGAIN: not yet known. */
+    int (*connect_end)(int fd, const struct sockaddr *addr, socklen_t len);
+    /* The same, but these block. */
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len);
+    int (*connect)(int fd, const struct sockaddr *addr, socklen_t len);
     int (*shutdown)(int fd, int how);
     int (*close)(int fd);
 
@@ -106,8 +125,9 @@ struct heald_sys {
     /* Waiting. They block for timeout_ns (-1: for ever) and may return early with -EINTR. */
     int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
     int (*select)(int count, void *rd, void *wr, void *ex,
-                  int64_t timeout_ns); /* bitmaps of any length */
-    int (*queue_open)(void);           /* the system's own queue of events: epoll or kqueue */
+                  int64_t timeout_ns);  /* bitmaps of any length */
+    unsigned (*descriptor_limit)(void); /* how many descriptors the process may have now */
+    int (*queue_open)(void);            /* the system's own queue of events: epoll or kqueue */
 
     /* epoll. `events` is struct epoll_event. */
     int (*epoll_ctl)(int epfd, int how, int fd, void *event);
@@ -116,6 +136,8 @@ struct heald_sys {
     /* A descriptor that shows the readiness of others (guest mode): set 0 takes one out. */
     int (*mirror_open)(void);
     int (*mirror_set)(int mirror, int fd, unsigned old_events, unsigned events);
+    /* What it shows now: fills fd and revents of at most `max`, and returns how many. */
+    int (*mirror_get)(int mirror, struct pollfd *ret, unsigned max);
 
     /* A doorbell: fds[0] is readable after a ring, until it is drained. Both may be the same
      * descriptor. */
@@ -156,16 +178,24 @@ static inline void sys_bell_close(const struct heald_sys *sys, const int bell[2]
  * them together. */
 int heald_plat_gate(enum heald_gate what);
 int64_t heald_plat_now(enum heald_clock clock);
-int heald_plat_fd_type(int fd, bool *ret_nonblocking);
-int64_t heald_plat_readv_now(int fd, bool nonblocking, const struct iovec *iov, int count);
-int64_t heald_plat_writev_now(int fd, bool nonblocking, const struct iovec *iov, int count);
+int heald_plat_fd_type(int fd);
+bool heald_plat_seeks(int fd);
+bool heald_plat_lingers(int fd);
+bool heald_plat_pipes_nowait(void);
+int heald_plat_duplicate(int fd);
+int heald_plat_open_again(int fd);
+int64_t heald_plat_readv_now(int fd, const struct iovec *iov, int count);
+int64_t heald_plat_writev_now(int fd, const struct iovec *iov, int count);
+bool heald_plat_nonblocking(int fd);
 int64_t heald_plat_recv_now(int fd, void *buf, size_t len, int flags);
 int64_t heald_plat_send_now(int fd, const void *buf, size_t len, int flags);
 int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags);
 int64_t heald_plat_sendmsg_now(int fd, const struct msghdr *msg, int flags);
-int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len);
-int heald_plat_connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len);
-int heald_plat_connect_end(int fd);
+int heald_plat_accept(int fd, struct sockaddr *addr, socklen_t *len);
+int heald_plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len);
+int heald_plat_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int heald_plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len);
+int heald_plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len);
 int heald_plat_shutdown(int fd, int how);
 int heald_plat_close(int fd);
 int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset);
@@ -184,11 +214,13 @@ int64_t heald_plat_copy(void *to, const void *from, size_t len);
 int64_t heald_plat_copy_by_pipe(void *to, const void *from, size_t len);
 int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
 int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
+unsigned heald_plat_descriptor_limit(void);
 int heald_plat_queue_open(void);
 int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event);
 int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns);
 int heald_plat_mirror_open(void);
 int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events);
+int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max);
 int heald_plat_bell_open(int ret_fds[2]);
 int heald_plat_bell_ring(int fd);
 int heald_plat_bell_drain(int fd);

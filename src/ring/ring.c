@@ -8,7 +8,7 @@
  * by hand. A ring's own descriptor can be polled, but with deferred task work epoll was seen to
  * miss a wake (6.18, one in fifty), so others wait for an eventfd.
  */
-#include "ring/ring.h"
+#include "ring/fill.h"
 
 #include "op/op.h"
 #include "platform/futex.h"
@@ -21,21 +21,36 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { COMPLETIONS = 4 /* times the entries */, WORKERS_MAX = 64 };
+enum { COMPLETIONS = 4 /* times the entries */, COMPLETIONS_MAX = 65536, WORKERS_MAX = 64 };
 
-/* Linux 6.7; the headers of the system may be older. */
-enum { FUTEX_WAITV_ENTRY = 53 };
+/* The system's headers may be older: Linux 6.12; 6.15, and the feature that says so. */
+enum { ENTER_ABS_TIMER = 1 << 5, ENTER_NO_IOWAIT = 1 << 7, FEAT_NO_IOWAIT = 1 << 17 };
+
+enum { NUMBERS_KEPT = 3 /* 0, 1 and 2 are the program's, open or not */ };
 
 #define TEST_NS (100 * HEALD_MS)
+
+static int move_up(struct io_uring *ring)
+{
+    if (ring->ring_fd >= NUMBERS_KEPT)
+        return 0;
+    int fd = fcntl(ring->ring_fd, F_DUPFD_CLOEXEC, NUMBERS_KEPT);
+    if (fd < 0)
+        return -errno;
+    close(ring->ring_fd);
+    ring->ring_fd = ring->enter_ring_fd = fd;
+    return 0;
+}
 
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
                     const struct heald_allocator *alloc, unsigned entries)
 {
     const char *no = getenv("HEALD_NO_URING");
-    struct io_uring_params p = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-                                         IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                                         IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-                                .cq_entries = entries * COMPLETIONS};
+    struct io_uring_params p = {
+        .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+        .cq_entries =
+            entries * COMPLETIONS < COMPLETIONS_MAX ? entries * COMPLETIONS : COMPLETIONS_MAX};
     if (no && *no && strcmp(no, "0") != 0)
         return -ENOSYS;
     int err = sys->gate(HEALD_GATE_RING_OPEN);
@@ -46,13 +61,18 @@ int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
         return -ENOSYS;
     if (err)
         return err;
-    if (!(r->scratch = alloc_new(alloc, p.sq_entries * sizeof *r->scratch))) {
+    r->scratch = alloc_new(alloc, p.sq_entries * sizeof *r->scratch);
+    err = r->scratch ? move_up(&r->ring) : -ENOMEM;
+    if (err) {
+        alloc_free(alloc, r->scratch, p.sq_entries * sizeof *r->scratch);
         io_uring_queue_exit(&r->ring);
-        return -ENOMEM;
+        return err;
     }
     r->sys = sys;
     r->entries = p.sq_entries;
-    r->enabled = false;
+    r->enabled = r->hidden = false;
+    r->absolute = true;
+    r->pipes = 0;
     r->bell = -1;
     return 0;
 }
@@ -107,6 +127,7 @@ int heald_ring_hide(struct heald_ring *r)
         return err;
     /* liburing 2.3 would use it for io_uring_register(2), and close it at the end. */
     r->ring.ring_fd = -1;
+    r->hidden = true;
     return fd;
 }
 
@@ -130,7 +151,58 @@ static bool take_back_taskrun(struct heald_ring *r)
     return true;
 }
 
-int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
+/* Shows the kernel what was filled in: how many entries it has not taken yet. */
+static unsigned publish(struct heald_ring *r)
+{
+    struct io_uring_sq *sq = &r->ring.sq;
+    unsigned tail = *sq->ktail;
+
+    for (; sq->sqe_head != sq->sqe_tail; sq->sqe_head++, tail++)
+        if (sq->array)
+            sq->array[tail & *sq->kring_mask] = sq->sqe_head & *sq->kring_mask;
+    /* Release: pairs with the kernel's acquire; the entries are filled in. */
+    __atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
+    return tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
+}
+
+static int enter_once(struct heald_ring *r, unsigned wait_for, unsigned flags,
+                      const struct __kernel_timespec *ts)
+{
+    struct io_uring_getevents_arg arg = {.ts = (uint64_t)(uintptr_t)ts};
+
+    if (r->hidden)
+        flags |= IORING_ENTER_REGISTERED_RING;
+    if (wait_for && r->ring.features & FEAT_NO_IOWAIT)
+        flags |= ENTER_NO_IOWAIT;
+    if (ts)
+        flags |= IORING_ENTER_EXT_ARG;
+    long n = syscall(SYS_io_uring_enter, r->ring.enter_ring_fd, publish(r), wait_for, flags,
+                     ts ? &arg : NULL, ts ? sizeof arg : 0);
+    return n < 0 ? -errno : 0;
+}
+
+static struct __kernel_timespec time_of(int64_t ns)
+{
+    return (struct __kernel_timespec){.tv_sec = ns / HEALD_SEC, .tv_nsec = ns % HEALD_SEC};
+}
+
+/* Waits until a deadline. A kernel that takes none is given a time-out from then on. */
+static int enter_until(struct heald_ring *r, int64_t deadline_ns)
+{
+    struct __kernel_timespec ts = time_of(deadline_ns);
+
+    if (r->absolute) {
+        int err = enter_once(r, 1, IORING_ENTER_GETEVENTS | ENTER_ABS_TIMER, &ts);
+        if (err != -EINVAL)
+            return err;
+        r->absolute = false;
+    }
+    int64_t left = deadline_ns - r->sys->now(HEALD_CLOCK_MONOTONIC);
+    ts = time_of(left > 0 ? left : 0);
+    return enter_once(r, 1, IORING_ENTER_GETEVENTS, &ts);
+}
+
+int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
 {
     int err = enable(r);
 
@@ -140,22 +212,19 @@ int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns)
     if (r->bell >= 0 && r->drain)
         r->sys->bell_drain(r->bell);
     if (io_uring_cq_ready(&r->ring))
-        timeout_ns = 0;
-    if (!timeout_ns && !heald_ring_pending(r) && !heald_ring_behind(r))
+        deadline_ns = 0;
+    if (deadline_ns <= 0 && !heald_ring_pending(r) && !heald_ring_behind(r))
         return 0;
     bool work = take_back_taskrun(r);
     err = r->sys->gate(HEALD_GATE_RING_ENTER);
     if (err) {
         /* refused before the kernel was asked */
-    } else if (timeout_ns > 0) {
-        struct __kernel_timespec ts = {.tv_sec = timeout_ns / HEALD_SEC,
-                                       .tv_nsec = timeout_ns % HEALD_SEC};
-        struct io_uring_cqe *cqe;
-        err = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, &ts, NULL);
-    } else if (timeout_ns < 0) {
-        err = io_uring_submit_and_wait(&r->ring, 1);
+    } else if (deadline_ns == HEALD_FOREVER) {
+        err = enter_once(r, 1, IORING_ENTER_GETEVENTS, NULL);
+    } else if (deadline_ns > 0) {
+        err = enter_until(r, deadline_ns);
     } else {
-        err = io_uring_submit_and_get_events(&r->ring);
+        err = enter_once(r, 0, IORING_ENTER_GETEVENTS, NULL);
     }
     if (work && err < 0 && err != -ETIME)
         __atomic_fetch_or(r->ring.sq.kflags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
@@ -173,9 +242,21 @@ int heald_ring_flush(struct heald_ring *r)
     int err = enable(r);
     if (!err)
         err = r->sys->gate(HEALD_GATE_RING_ENTER);
-    if (!err)
-        err = io_uring_submit(&r->ring);
-    return err < 0 ? err : 0;
+    return err ? err : enter_once(r, 0, 0, NULL);
+}
+
+bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op)
+{
+    struct io_uring_sq *sq = &r->ring.sq;
+    struct io_uring_sqe *sqe = &sq->sqes[entry & *sq->kring_mask];
+
+    /* What else lies there has another owner: `entry` may be out of date. */
+    if (sq->sqe_tail - entry - 1 >= *sq->kring_entries || heald_ring_taken(r, entry) ||
+        sqe->user_data != (uint64_t)(uintptr_t)op)
+        return false;
+    io_uring_prep_nop(sqe);
+    io_uring_sqe_set_data64(sqe, 0);
+    return true;
 }
 
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r)
@@ -196,79 +277,11 @@ struct io_uring_cqe *heald_ring_peek(struct heald_ring *r)
     return NULL;
 }
 
-void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data)
-{
-    io_uring_prep_cancel64(sqe, user_data, 0);
-    io_uring_sqe_set_data64(sqe, 0);
-}
-
-static void fill_rw(struct io_uring_sqe *sqe, const struct heald_op *op)
-{
-    uint64_t off = (uint64_t)op->u.rw.off; /* -1: from where the descriptor stands */
-
-    if (op->kind == OP_READ)
-        io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else if (op->kind == OP_WRITE)
-        io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else if (op->kind == OP_READV)
-        io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else
-        io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-}
-
-static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
-                              const struct heald_op *op)
-{
-    struct open_how *how = &heald_ring_scratch(r, sqe)->how;
-    int flags = op->u.path.flags;
-
-    /* openat2 is strict where openat is not: no mode without a file to make. */
-    *how = (struct open_how){.flags = (uint64_t)(unsigned)flags,
-                             .mode = flags & (O_CREAT | O_TMPFILE) ? op->u.path.u.mode & 07777 : 0,
-                             .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    io_uring_prep_openat2(sqe, op->u.path.dirfd, op->u.path.path, how);
-}
-
-void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
-{
-    switch ((enum op_kind)op->kind) {
-    case OP_OPEN:
-        io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
-                             op->u.path.u.mode);
-        break;
-    case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
-    case OP_STAT:
-        io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path,
-                            op->u.path.flags | (*op->u.path.path ? 0 : AT_EMPTY_PATH),
-                            STATX_BASIC_STATS | STATX_BTIME,
-                            (struct statx *)(void *)op->u.path.u.ret);
-        break;
-    case OP_FSYNC:
-        io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
-        break;
-    case OP_CLOSE: io_uring_prep_close(sqe, op->u.poll.fd); break;
-    default: fill_rw(sqe, op);
-    }
-    io_uring_sqe_set_data(sqe, op);
-}
-
-void heald_ring_fill_wait(struct io_uring_sqe *sqe, struct heald_op *op)
-{
-    if (op->kind == OP_TICK) {
-        io_uring_prep_timeout(sqe, op->u.rw.buf, 0, 0);
-    } else {
-        memset(sqe, 0, sizeof *sqe);
-        sqe->opcode = FUTEX_WAITV_ENTRY;
-        sqe->addr = (uint64_t)(uintptr_t)op->u.rw.buf;
-        sqe->len = op->u.rw.len;
-    }
-    io_uring_sqe_set_data(sqe, op);
-}
-
 /* The next completion within that time: its result, or an error that no completion has. */
 static int next_result(struct heald_ring *r, int64_t timeout_ns)
 {
-    int err = heald_ring_enter(r, timeout_ns);
+    int64_t deadline = timeout_ns ? r->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns : 0;
+    int err = heald_ring_enter(r, deadline);
     struct io_uring_cqe *cqe = err ? NULL : heald_ring_peek(r);
 
     if (!cqe)
@@ -276,6 +289,13 @@ static int next_result(struct heald_ring *r, int64_t timeout_ns)
     int result = cqe->res;
     heald_ring_seen(r);
     return result;
+}
+
+bool heald_ring_pipes_nowait(struct heald_ring *r)
+{
+    if (!r->pipes)
+        r->pipes = r->sys->pipes_nowait() ? 1 : -1;
+    return r->pipes > 0;
 }
 
 bool heald_ring_waits(struct heald_ring *r)
@@ -288,7 +308,7 @@ bool heald_ring_waits(struct heald_ring *r)
 
     if (!sqe)
         return false;
-    heald_ring_fill_wait(sqe, &op);
+    heald_ring_fill(r, sqe, &op);
     /* It waits, and is told which one was woken. */
     if (next_result(r, 0) != -ETIME)
         return false;

@@ -26,7 +26,9 @@ union heald_ring_scratch {
 struct heald_ring {
     struct io_uring ring;
     const struct heald_sys *sys;
-    bool enabled;
+    bool enabled, hidden;
+    signed char pipes; /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
+    bool absolute;     /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
     unsigned entries;
     union heald_ring_scratch *scratch; /* one for each entry */
     int bell;   /* readable when completions came; -1 until it is asked for */
@@ -64,9 +66,9 @@ static inline bool heald_ring_pending(const struct heald_ring *r)
     return io_uring_sq_ready(&r->ring) != 0;
 }
 
-/* Hands over what there is and waits for a completion: timeout_ns 0: not; -1: for ever. 0, -EINTR,
- * -errno. */
-int heald_ring_enter(struct heald_ring *r, int64_t timeout_ns);
+/* Hands over what there is and waits for a completion until the deadline (monotonic): 0: does not
+ * wait; HEALD_FOREVER. 0, -EINTR, -errno. */
+int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns);
 
 /* Has the kernel something for us that only an enter brings to light? */
 bool heald_ring_behind(const struct heald_ring *r);
@@ -79,7 +81,7 @@ static inline void heald_ring_seen(struct heald_ring *r)
     io_uring_cq_advance(&r->ring, 1);
 }
 
-/* Which entry was handed out last; and has the kernel taken it? */
+/* How many entries have been handed out, of which the last is one less; has the kernel taken one? */
 static inline unsigned heald_ring_last(const struct heald_ring *r)
 {
     return r->ring.sq.sqe_tail - 1;
@@ -91,6 +93,9 @@ static inline bool heald_ring_taken(const struct heald_ring *r, unsigned entry)
     return (int)(__atomic_load_n(r->ring.sq.khead, __ATOMIC_ACQUIRE) - entry) > 0;
 }
 
+/* Does a pipe read and write in the ring without blocking whoever submits (Linux 6.4)? */
+bool heald_ring_pipes_nowait(struct heald_ring *r);
+
 /* Room beside an entry for what it points to. */
 static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
                                                            const struct io_uring_sqe *sqe)
@@ -98,20 +103,11 @@ static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
     return &r->scratch[sqe - r->ring.sq.sqes];
 }
 
-/* Fills an entry for a file operation; what completes it carries `op` as user data. */
-void heald_ring_fill_file(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
+/* Takes back entry `entry` of `op`, if it is that and the kernel has not taken it: it does nothing
+ * then, and its completion carries 0. False: it cannot be taken back. */
+bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
 
-/*
- * Fills an entry that waits: OP_WORDS until a word is woken or is not what was seen (u.rw: the
- * struct futex_waitv), OP_TICK for a while (u.rw.buf: the struct __kernel_timespec). Both stay
- * there until it ends. heald_ring_waits: does the kernel wait for words so? Asked of a ring in
- * which there is nothing else.
- */
-void heald_ring_fill_wait(struct io_uring_sqe *sqe, struct heald_op *op);
+/* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else. */
 bool heald_ring_waits(struct heald_ring *r);
-
-/* Fills an entry that asks for the end of what carries `user_data`; its own completion carries 0.
- */
-void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data);
 
 #endif

@@ -107,26 +107,29 @@ static int close_faulty(int fd)
 }
 
 /* … and for a connect, which goes on when it was interrupted. */
-static int connect_now_faulty(int fd, bool nb, const struct sockaddr *addr, socklen_t len)
+static int connect_now_faulty(int fd, const struct sockaddr *addr, socklen_t len)
 {
     int err = strike(FAULT_connect_now);
 
     if (!err || err == -EINTR) {
-        int result = heald_sys_native.connect_now(fd, nb, addr, len);
+        int result = heald_sys_native.connect_now(fd, addr, len);
         err = err && (!result || result == -EINPROGRESS) ? err : result;
     }
     return err;
 }
 
-WRAP(int, fd_type, (int fd, bool *nb), (fd, nb))
-WRAP(int64_t, readv_now, (int fd, bool nb, const struct iovec *v, int n), (fd, nb, v, n))
-WRAP(int64_t, writev_now, (int fd, bool nb, const struct iovec *v, int n), (fd, nb, v, n))
+WRAP(int, fd_type, (int fd), (fd))
+WRAP(int, duplicate, (int fd), (fd))
+WRAP(int64_t, readv_now, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAP(int64_t, writev_now, (int fd, const struct iovec *v, int n), (fd, v, n))
 WRAP(int64_t, recv_now, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags))
 WRAP(int64_t, send_now, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))
 WRAP(int64_t, recvmsg_now, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP(int64_t, sendmsg_now, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))
-WRAP(int, accept_now, (int fd, bool nb, struct sockaddr *a, socklen_t *n), (fd, nb, a, n))
-WRAP(int, connect_end, (int fd), (fd))
+WRAP(int, accept_now, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+WRAP(int, connect_end, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+WRAP(int, accept, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(int, shutdown, (int fd, int how), (fd, how))
 WRAP(int64_t, preadv, (int fd, const struct iovec *v, int n, int64_t off), (fd, v, n, off))
 WRAP(int64_t, pwritev, (int fd, const struct iovec *v, int n, int64_t off), (fd, v, n, off))
@@ -142,6 +145,7 @@ WRAP(int, epoll_ctl, (int ep, int how, int fd, void *event), (ep, how, fd, event
 WRAP(int, epoll_wait, (int ep, void *events, int n, int64_t timeout), (ep, events, n, timeout))
 WRAP(int, mirror_open, (void), ())
 WRAP(int, mirror_set, (int mirror, int fd, unsigned old, unsigned now), (mirror, fd, old, now))
+WRAP(int, mirror_get, (int mirror, struct pollfd *ret, unsigned max), (mirror, ret, max))
 WRAP(int, bell_open, (int fds[2]), (fds))
 WRAP(int, bell_drain, (int fd), (fd))
 WRAP(int, alarm_open, (enum heald_clock clock), (clock))
@@ -157,6 +161,11 @@ const struct heald_sys fault_sys = {
     .gate = gate,
     .now = heald_plat_now,
     .fd_type = fd_type_faulty,
+    .seeks = heald_plat_seeks,
+    .lingers = heald_plat_lingers,
+    .pipes_nowait = heald_plat_pipes_nowait,
+    .duplicate = duplicate_faulty,
+    .open_again = heald_plat_open_again,
     .readv_now = readv_now_faulty,
     .writev_now = writev_now_faulty,
     .recv_now = recv_now_faulty,
@@ -166,6 +175,8 @@ const struct heald_sys fault_sys = {
     .accept_now = accept_now_faulty,
     .connect_now = connect_now_faulty,
     .connect_end = connect_end_faulty,
+    .accept = accept_faulty,
+    .connect = connect_faulty,
     .shutdown = shutdown_faulty,
     .close = close_faulty,
     .preadv = preadv_faulty,
@@ -176,11 +187,13 @@ const struct heald_sys fault_sys = {
     .fsync = fsync_faulty,
     .poll = poll_faulty,
     .select = select_faulty,
+    .descriptor_limit = heald_plat_descriptor_limit,
     .queue_open = queue_open_faulty,
     .epoll_ctl = epoll_ctl_faulty,
     .epoll_wait = epoll_wait_faulty,
     .mirror_open = mirror_open_faulty,
     .mirror_set = mirror_set_faulty,
+    .mirror_get = mirror_get_faulty,
     .bell_open = bell_open_faulty,
     .bell_ring = heald_plat_bell_ring,
     .bell_drain = bell_drain_faulty,

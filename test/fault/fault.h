@@ -18,6 +18,7 @@
     X(gate_ring_enter, "EINTR EAGAIN EBUSY ENOMEM EIO") \
     X(gate_thread, "EAGAIN ENOMEM")                     \
     X(fd_type, "ENOMEM EIO")                            \
+    X(duplicate, "EMFILE EIO")                          \
     X(readv_now, "EINTR EAGAIN ENOMEM EIO")             \
     X(writev_now, "EINTR EAGAIN ENOMEM EIO")            \
     X(recv_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")      \
@@ -27,6 +28,8 @@
     X(accept_now, "EINTR EAGAIN ENOMEM EMFILE ENOBUFS") \
     X(connect_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(connect_end, "EINTR EAGAIN ENOBUFS EIO")          \
+    X(accept, "EINTR EAGAIN ENOMEM EMFILE ENOBUFS")     \
+    X(connect, "EINTR ENOMEM ENOBUFS EIO")              \
     X(shutdown, "EIO")                                  \
     X(close, "EIO")                                     \
     X(preadv, "EINTR ENOMEM EIO")                       \
@@ -42,6 +45,7 @@
     X(epoll_wait, "EINTR ENOMEM EIO")                   \
     X(mirror_open, "EMFILE ENOMEM EIO")                 \
     X(mirror_set, "ENOMEM EIO")                         \
+    X(mirror_get, "EINTR ENOMEM EIO")                   \
     X(bell_open, "EMFILE ENOMEM EIO")                   \
     X(bell_drain, "EINTR EAGAIN")                       \
     X(alarm_open, "EMFILE ENOMEM EIO")                  \

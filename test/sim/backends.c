@@ -31,7 +31,6 @@ static int readiness_open(struct heald_backend *b)
 {
     b->priv = &world;
     world.edge = b->ops->edge;
-    world.drops_closed = b->ops->drops_closed;
     return 0;
 }
 
@@ -80,8 +79,9 @@ static unsigned gather(struct heald_backend *b, struct report reports[FDS])
     return n;
 }
 
-static int readiness_wait(struct heald_backend *b, int64_t timeout)
+static int readiness_wait(struct heald_backend *b, int64_t deadline)
 {
+    int64_t timeout = heald_time_left(b->loop, deadline);
     struct report reports[FDS];
     unsigned n = gather(b, reports);
 
@@ -111,7 +111,6 @@ static const struct heald_backend_ops levels = {
 static const struct heald_backend_ops edges = {
     .name = "edges",
     .edge = true,
-    .drops_closed = true,
     .open = readiness_open,
     .close = readiness_close,
     .arm = readiness_arm,
@@ -142,7 +141,6 @@ static int completion_open(struct heald_backend *b)
 {
     kernel = (struct kernel){.room = b->entries};
     list_init(&kernel.backlog);
-    world.drops_closed = true;
     b->priv = &kernel;
     return 0;
 }
@@ -174,8 +172,9 @@ static void take(struct heald_op *op)
     h->generation = h->fd >= 0 && h->fd < FDS ? world.fd[h->fd].generation : 0;
     for (struct held *o = kernel.held; o < h; o++) {
         VERIFY(o->op != op, "the kernel is given an op twice");
-        VERIFY(!is_queued(op) || !is_queued(o->op) || o->fd != h->fd ||
-                   o->generation != h->generation || op_is_inward(o->op) != op_is_inward(op),
+        VERIFY(!is_queued(op) || !is_queued(o->op) || o->op->flags & OP_DETACHED ||
+                   o->fd != h->fd || o->generation != h->generation ||
+                   op_is_inward(o->op) != op_is_inward(op),
                "two ops of one direction of descriptor %d are in the kernel", h->fd);
     }
 }
@@ -195,35 +194,39 @@ static bool has_room(void)
 
 static void enqueue(struct heald_op *op)
 {
-    VERIFY(!(op->flags & OP_BACKLOG), "an op waits for room twice");
-    op->flags |= OP_BACKLOG;
+    op_stage_move(op, op->state == OP_CANCELLING ? STAGE_RECALL : STAGE_BACKLOG);
     list_push(&kernel.backlog, &op->aux);
 }
 
 static void completion_submit(struct heald_backend *b, struct heald_op *op)
 {
     (void)b;
-    VERIFY(op->flags & OP_KERNEL && op->state == OP_ARMED, "%s is submitted while %s",
+    VERIFY(op->stage == STAGE_LOOP && op->state == OP_ARMED, "%s is submitted while %s",
            heald_op_kind(op), heald_op_state(op));
-    if (has_room())
+    if (has_room()) {
+        op_stage_move(op, STAGE_RING);
         take(op);
-    else
+    } else {
         enqueue(op);
+    }
 }
 
 static void completion_cancel(struct heald_backend *b, struct heald_op *op)
 {
     VERIFY(op->state == OP_CANCELLING, "%s is cancelled while %s", heald_op_kind(op),
            heald_op_state(op));
-    if (op->flags & OP_BACKLOG) {
-        op->flags &= (uint8_t)~OP_BACKLOG;
+    if (op->stage == STAGE_BACKLOG) {
         list_remove(&op->aux);
-        heald_kernel_done(b->loop, op, -ECANCELED, false, HEALD_NO_BUFFER);
+        op_stage_move(op, STAGE_LOOP);
+        heald_result(b->loop, op, -ECANCELED, false);
+    } else if (op->stage != STAGE_RING) {
+        return;
     } else if (has_room()) {
         struct held *h = find(op);
         VERIFY(h, "the kernel does not have the %s that is cancelled", heald_op_kind(op));
+        op_stage_move(op, STAGE_RECALLED);
         h->cancel = true;
-    } else {
+    } else if (!(op->flags & OP_DUE)) {
         enqueue(op);
     }
 }
@@ -235,11 +238,13 @@ static void work_off(struct heald_backend *b)
         struct heald_op *op = heald_container_of(kernel.backlog.next, struct heald_op, aux);
         kernel.room--;
         list_remove(&op->aux);
-        op->flags &= (uint8_t)~OP_BACKLOG;
-        if (op->state == OP_CANCELLING && find(op))
+        if (op->stage == STAGE_RECALL) {
+            op_stage_move(op, STAGE_RECALLED);
             find(op)->cancel = true;
-        else
+        } else {
+            op_stage_move(op, STAGE_RING);
             take(op);
+        }
     }
 }
 
@@ -262,7 +267,7 @@ static int64_t receive_multi(struct heald_op *op, unsigned *ret_buffer)
 static int64_t poll_for(const struct heald_op *op)
 {
     const struct wfd *w = world_fd(op_fd(op));
-    unsigned events = w ? world_ready(w) & (fds_events(op) | POLLERR | POLLHUP) : POLLNVAL;
+    unsigned events = w ? world_ready(w) & (op_events(op) | POLLERR | POLLHUP) : POLLNVAL;
 
     return events ? (int64_t)events : -EAGAIN;
 }
@@ -270,8 +275,8 @@ static int64_t poll_for(const struct heald_op *op)
 static int64_t connect_for(struct held *h)
 {
     if (h->started)
-        return world_sys.connect_end(h->fd);
-    int err = world_sys.connect_now(h->fd, true, h->op->u.connect.addr, h->op->u.connect.len);
+        return world_sys.connect_end(h->fd, h->op->u.connect.addr, h->op->u.connect.len);
+    int err = world_sys.connect_now(h->fd, h->op->u.connect.addr, h->op->u.connect.len);
     h->started = err == -EINPROGRESS;
     return h->started ? -EAGAIN : err;
 }
@@ -286,15 +291,13 @@ static int64_t attempt(struct held *h, unsigned *ret_buffer)
     switch ((enum op_kind)op->kind) {
     case OP_RECV: return world_sys.recv_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
     case OP_READ:
-        return file ? world_sys.preadv(h->fd, &iov, 1, 0)
-                    : world_sys.readv_now(h->fd, true, &iov, 1);
+        return file ? world_sys.preadv(h->fd, &iov, 1, 0) : world_sys.readv_now(h->fd, &iov, 1);
     case OP_RECV_MULTI: return receive_multi(op, ret_buffer);
     case OP_ACCEPT:
-    case OP_ACCEPT_MULTI: return world_sys.accept_now(h->fd, true, op->u.accept.addr, NULL);
+    case OP_ACCEPT_MULTI: return world_sys.accept_now(h->fd, op->u.accept.addr, NULL);
     case OP_SEND: return world_sys.send_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
     case OP_WRITE:
-        return file ? world_sys.pwritev(h->fd, &iov, 1, 0)
-                    : world_sys.writev_now(h->fd, true, &iov, 1);
+        return file ? world_sys.pwritev(h->fd, &iov, 1, 0) : world_sys.writev_now(h->fd, &iov, 1);
     case OP_CONNECT: return connect_for(h);
     case OP_SHUTDOWN: return world_sys.shutdown(h->fd, 0);
     case OP_POLL:
@@ -316,9 +319,11 @@ static int64_t result_of(struct held *h, unsigned *ret_buffer)
     VERIFY(!gone || h->op->state == OP_CANCELLING, "%s goes on after its descriptor %d",
            heald_op_kind(h->op), h->fd);
     if (!gone && (!h->cancel || chance(2)))
-        do
+        do {
+            model.taker = h->op;
             r = attempt(h, ret_buffer);
-        while (r == -EINTR || (r == -ECONNABORTED && chance(2)));
+            model.taker = NULL;
+        } while (r == -EINTR || (r == -ECONNABORTED && chance(2)));
     return r == -EAGAIN && h->cancel ? -ECANCELED : r;
 }
 
@@ -329,17 +334,22 @@ static bool complete(struct heald_backend *b, struct held *h)
     int64_t r;
 
     /* A multishot op has room for one result. */
-    if (op->flags & OP_DUE || (r = result_of(h, &buffer)) == -EAGAIN)
+    if (op->flags & (OP_DUE | HEALD_MORE) || (r = result_of(h, &buffer)) == -EAGAIN)
         return false;
     bool multi = op->kind == OP_RECV_MULTI ? r > 0 : op->kind == OP_ACCEPT_MULTI && r >= 0;
     bool more = multi && !h->cancel && !chance(4);
     if (!more)
         *h = kernel.held[--kernel.count];
-    if (op->flags & OP_BACKLOG) {
-        op->flags = (uint8_t)((op->flags & ~OP_BACKLOG) | (more ? OP_ENDING : 0));
+    if (op->stage == STAGE_RECALL) {
         list_remove(&op->aux);
+        op_stage_move(op, STAGE_RING);
+        op->flags |= more ? OP_ENDING : 0;
     }
-    heald_kernel_done(b->loop, op, r, more, buffer);
+    if (!more)
+        op_stage_move(op, STAGE_LOOP);
+    if (op->kind == OP_RECV_MULTI)
+        op->buffer = (uint16_t)buffer;
+    heald_result(b->loop, op, r, more);
     return true;
 }
 
@@ -356,8 +366,10 @@ static unsigned harvest(struct heald_backend *b)
     return n;
 }
 
-static int completion_wait(struct heald_backend *b, int64_t timeout)
+static int completion_wait(struct heald_backend *b, int64_t deadline)
 {
+    int64_t timeout = heald_time_left(b->loop, deadline);
+
     work_off(b);
     if (!list_empty(&kernel.backlog))
         timeout = 0;

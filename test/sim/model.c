@@ -55,12 +55,14 @@ static struct slot *slot_of_buf(int fd, int dir, const void *buf)
             return &model.slot[i];
     /* A multishot, a shutdown, the end of a connect: nobody else may be before it. */
     struct slot *best = NULL;
+    if (model.taker)
+        return slot_of(model.taker);
     for (unsigned i = 0; i < SLOTS; i++) {
         struct slot *s = &model.slot[i];
         bool fits = s->op.kind == OP_RECV_MULTI || s->op.kind == OP_ACCEPT_MULTI ||
                     s->op.kind == OP_SHUTDOWN || s->op.kind == OP_CONNECT;
         fits = fits && s->op.state != OP_DONE && s->op.state != OP_IDLE;
-        fits = fits && !(s->op.flags & OP_DUE);
+        fits = fits && !(s->op.flags & (OP_DUE | OP_DETACHED));
         if (is_same_queue(s, fd, dir) && fits && !s->given && (!best || s->order < best->order))
             best = s;
     }

@@ -55,7 +55,7 @@ struct world {
     int64_t now;
     bool calm;  /* nothing happens by itself any more */
     bool stuck; /* the loop sleeps, and nothing will wake it */
-    bool drops_closed, edge;
+    bool edge;
     size_t bytes;
     struct wfd fd[FDS];
 };
@@ -92,6 +92,7 @@ struct slot {
 
 struct model {
     struct heald_loop *loop;
+    const struct heald_op *taker; /* whose attempt the kernel makes, or NULL */
     struct slot slot[SLOTS];
     uint64_t order, turn, ends, posts;
     uint64_t last_post[POLICY_CLASSES]; /* the order of the last that was told, of each class */

@@ -144,12 +144,17 @@ static int64_t now(enum heald_clock clock)
     return world.now;
 }
 
-static int fd_type(int fd, bool *ret_nonblocking)
+static int fd_type(int fd)
 {
     struct wfd *w = world_fd(fd);
 
-    *ret_nonblocking = true;
     return w ? w->type : -EBADF;
+}
+
+static bool lingers(int fd)
+{
+    (void)fd;
+    return false;
 }
 
 /* A message has as many bytes as its place says, none at times. */
@@ -220,16 +225,14 @@ static int64_t send_now(int fd, const void *buf, size_t len, int flags)
     return transmit(fd, buf, len);
 }
 
-static int64_t readv_now(int fd, bool nonblocking, const struct iovec *iov, int count)
+static int64_t readv_now(int fd, const struct iovec *iov, int count)
 {
-    (void)nonblocking;
     (void)count;
     return receive(fd, iov->iov_base, iov->iov_len);
 }
 
-static int64_t writev_now(int fd, bool nonblocking, const struct iovec *iov, int count)
+static int64_t writev_now(int fd, const struct iovec *iov, int count)
 {
-    (void)nonblocking;
     (void)count;
     return transmit(fd, iov->iov_base, iov->iov_len);
 }
@@ -246,11 +249,10 @@ static int64_t sendmsg_now(int fd, const struct msghdr *msg, int flags)
     return transmit(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
 }
 
-static int accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len)
+static int accept_now(int fd, struct sockaddr *addr, socklen_t *len)
 {
     struct wfd *w = world_fd(fd);
 
-    (void)nonblocking;
     (void)len;
     if (!w)
         return -EBADF;
@@ -268,12 +270,11 @@ static int accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t
     return got;
 }
 
-static int connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len)
+static int connect_now(int fd, const struct sockaddr *addr, socklen_t len)
 {
     static const int outcomes[] = {0, 0, ECONNREFUSED};
     struct wfd *w = world_fd(fd);
 
-    (void)nonblocking;
     (void)len;
     if (!w)
         return -EBADF;
@@ -286,8 +287,10 @@ static int connect_now(int fd, bool nonblocking, const struct sockaddr *addr, so
     return -EINPROGRESS;
 }
 
-static int connect_end(int fd)
+static int connect_end(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    (void)addr;
+    (void)len;
     struct wfd *w = world_fd(fd);
 
     if (!w)
@@ -311,8 +314,7 @@ static int close_fd(int fd)
 
     if (!w)
         return -EBADF;
-    VERIFY(!w->armed || w->armed & HEALD_EDGE || world.drops_closed,
-           "descriptor %d is closed while it is armed", fd);
+    VERIFY(!w->armed, "descriptor %d is closed while it is armed", fd);
     *w = (struct wfd){.generation = w->generation + 1,
                       .key = w->key,
                       .stale = w->key,
@@ -354,10 +356,11 @@ static int fsync_file(int fd, bool data_only)
 
 static int poll_now(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
-    struct wfd *w = world_fd(fds->fd);
+    struct wfd *w = count ? world_fd(fds->fd) : NULL;
 
-    (void)count;
     (void)timeout_ns;
+    if (!count)
+        return 0;
     fds->revents =
         (short)(w ? world_ready(w) & ((unsigned short)fds->events | POLLERR | POLLHUP) : POLLNVAL);
     return fds->revents != 0;
@@ -402,6 +405,8 @@ const struct heald_sys world_sys = {
     .gate = gate,
     .now = now,
     .fd_type = fd_type,
+    .lingers = lingers,
+    .seeks = lingers,
     .readv_now = readv_now,
     .writev_now = writev_now,
     .recv_now = recv_now,

@@ -190,8 +190,6 @@ HEALD_CASE(others_that_are_refused)
     REFUSED(heald_prep_accept(&op, 0, &addr, NULL));
     REFUSED(heald_prep_connect(&op, 0, NULL, 0));
     REFUSED(heald_prep_shutdown(&op, 0, 77));
-    REFUSED(heald_prep_poll(&op, 0, 0));
-    REFUSED(heald_prep_poll(&op, 0, POLLIN | POLLERR));
     REFUSED(heald_prep_poll(&op, 0, POLLNVAL));
     REFUSED(heald_prep_poll(&op, 0, 0x10000));
     REFUSED(heald_prep_open(&op, AT_FDCWD, NULL, 0, 0));

@@ -6,6 +6,7 @@
  * own result.
  */
 #include "file/engine.h"
+#include "op/op.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -27,17 +28,18 @@ static void threads_submit(struct heald_engine *e, struct heald_op *op)
     int err = e->pool(e, &pool);
 
     if (!err)
-        err = heald_pool_submit(pool, &op->link);
-    if (err)
+        err = heald_pool_submit(pool, &op->aux);
+    /* Its result comes by the loop's thread, so the stage is not looked at before. */
+    if (!err)
+        op_stage_move(op, STAGE_POOL);
+    else
         e->sink->done(e->sink, op, err, false);
 }
 
 static void threads_cancel(struct heald_engine *e, struct heald_op *op)
 {
-    struct heald_pool *pool;
-
-    if (e->pool(e, &pool) == 0 && heald_pool_take(pool, &op->link))
-        e->sink->done(e->sink, op, -ECANCELED, false);
+    (void)e; /* An op of a pool is the loop's to take back. */
+    (void)op;
 }
 
 static int threads_flush(struct heald_engine *e)

@@ -1,23 +1,22 @@
 /*
- * file/engine/uring.c: file operations in a ring of their own, for loops whose back end is not that
- * ring already.
- *
- * The ring's bell is readable when something is finished, so the loop watches it. Ops that find no
- * room wait by op->link. A cancel that finds no room is dropped: it is a request, and the op ends
- * with what it does.
+ * file/engine/uring.c: operations in a ring of their own, for loops whose back end is not that ring
+ * already. The ring's bell is readable when something has completed, so the loop watches it.
  */
 #include "file/engine.h"
-#include "op/op.h"
-#include "ring/ring.h"
-
-#include "base/list.h"
+#include "ring/client.h"
 
 #include <errno.h>
 
 struct engine_ring {
-    struct heald_ring ring;
-    struct heald_link backlog;
+    struct heald_client client;
+    struct heald_engine *engine;
 };
+
+static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
+{
+    struct engine_ring *r = heald_container_of(c, struct engine_ring, client);
+    r->engine->sink->done(r->engine->sink, op, result, flags & IORING_CQE_F_MORE);
+}
 
 static int ring_engine_open(struct heald_engine *e)
 {
@@ -25,15 +24,16 @@ static int ring_engine_open(struct heald_engine *e)
 
     if (!r)
         return -ENOMEM;
-    int err = heald_ring_open(&r->ring, e->sys, e->alloc, e->entries);
+    int err = heald_client_open(&r->client, e->sys, e->alloc, e->entries);
     if (err)
         goto fail;
-    if ((e->fd = heald_ring_bell(&r->ring, !e->edge)) < 0) {
+    if ((e->fd = heald_ring_bell(&r->client.ring, !e->edge)) < 0) {
         err = e->fd;
-        heald_ring_close(&r->ring, e->alloc);
+        heald_client_close(&r->client);
         goto fail;
     }
-    list_init(&r->backlog);
+    r->client.done = on_done;
+    r->engine = e;
     e->priv = r;
     return 0;
 fail:
@@ -45,97 +45,52 @@ static void ring_engine_close(struct heald_engine *e)
 {
     struct engine_ring *r = e->priv;
 
-    heald_ring_close(&r->ring, e->alloc);
+    heald_client_close(&r->client);
     alloc_free(e->alloc, r, sizeof *r);
 }
 
-static bool hand_over(struct engine_ring *r, struct heald_op *op)
+static struct heald_client *client_of(struct heald_engine *e)
 {
-    struct io_uring_sqe *sqe = heald_ring_entry(&r->ring);
-
-    if (!sqe)
-        return false;
-    heald_ring_fill_file(&r->ring, sqe, op);
-    op->flags |= OP_KERNEL;
-    return true;
+    return &((struct engine_ring *)e->priv)->client;
 }
 
 static void ring_engine_submit(struct heald_engine *e, struct heald_op *op)
 {
-    struct engine_ring *r = e->priv;
-
-    if (!list_empty(&r->backlog) || !hand_over(r, op))
-        list_push(&r->backlog, &op->link);
+    heald_client_submit(client_of(e), op);
 }
 
 static void ring_engine_cancel(struct heald_engine *e, struct heald_op *op)
 {
-    struct engine_ring *r = e->priv;
-    struct io_uring_sqe *sqe;
-
-    if (!(op->flags & OP_KERNEL)) {
-        list_remove(&op->link);
-        e->sink->done(e->sink, op, -ECANCELED, false);
-    } else if ((sqe = heald_ring_entry(&r->ring))) {
-        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
-    }
+    heald_client_cancel(client_of(e), op);
 }
 
-static void work_off(struct engine_ring *r)
+static bool ring_engine_next(struct heald_engine *e, struct heald_op *op)
 {
-    struct heald_link *first;
-
-    while ((first = r->backlog.next) != &r->backlog &&
-           hand_over(r, heald_container_of(first, struct heald_op, link)))
-        list_remove(first);
-}
-
-static void done(struct heald_engine *e, struct heald_op *op, int result)
-{
-    op->flags &= (uint8_t)~OP_KERNEL;
-    /* A signal is nobody's business here; openat2 gives EAGAIN when a rename raced with it. */
-    if (op->state == OP_ARMED &&
-        (result == -EINTR || (result == -EAGAIN && op->kind == OP_OPEN_BENEATH)))
-        ring_engine_submit(e, op);
-    else
-        e->sink->done(e->sink, op, result, false);
-}
-
-static void harvest(struct heald_engine *e, struct engine_ring *r)
-{
-    struct io_uring_cqe *cqe;
-
-    while ((cqe = heald_ring_peek(&r->ring))) {
-        struct heald_op *op = io_uring_cqe_get_data(cqe);
-        int result = cqe->res;
-        heald_ring_seen(&r->ring);
-        if (op)
-            done(e, op, result);
-    }
+    return heald_client_next(client_of(e), op);
 }
 
 /* What had no room among the completions rings no bell when it gets there: it is asked for. */
 static int ring_engine_flush(struct heald_engine *e)
 {
-    struct engine_ring *r = e->priv;
+    struct heald_client *c = client_of(e);
     int err;
 
-    do {
-        work_off(r);
-        err = heald_ring_enter(&r->ring, 0);
-        harvest(e, r);
-    } while (!err && heald_ring_behind(&r->ring));
+    do
+        err = heald_client_turn(c, 0);
+    while (!err && heald_ring_behind(&c->ring));
     if (err && err != -EINTR)
         return err;
-    return heald_ring_behind(&r->ring) || heald_ring_pending(&r->ring) || !list_empty(&r->backlog);
+    return heald_client_busy(c);
 }
 
 const struct heald_engine_ops heald_engine_uring = {
     .name = "uring",
     .about = "operations in an io_uring; with the back end uring, in the same ring",
+    .waits = true,
     .open = ring_engine_open,
     .close = ring_engine_close,
     .submit = ring_engine_submit,
     .cancel = ring_engine_cancel,
+    .next = ring_engine_next,
     .flush = ring_engine_flush,
 };

@@ -66,10 +66,11 @@ static int epoll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old
     return err;
 }
 
-static int epoll_backend_wait(struct heald_backend *b, int64_t timeout_ns)
+static int epoll_backend_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct epoll_set *s = b->priv;
-    int n = b->sys->epoll_wait(s->fd, s->events, (int)b->entries, timeout_ns);
+    int n = b->sys->epoll_wait(s->fd, s->events, (int)b->entries,
+                               heald_time_left(b->loop, deadline_ns));
 
     for (int i = 0; i < n; i++) {
         uint64_t data = s->events[i].data.u64;
@@ -88,7 +89,7 @@ const struct heald_backend_ops heald_backend_epoll = {
     .name = "epoll",
     .about = "epoll(7): readiness, remembered; each wait costs what happened",
     .edge = true,
-    .drops_closed = true,
+    .turns_edge = true,
     .open = epoll_open,
     .close = epoll_close,
     .arm = epoll_arm,

@@ -70,7 +70,7 @@ static int change_one(struct kqueue_set *s, int fd, int filter, uint32_t key, un
 static int kqueue_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
     struct kqueue_set *s = b->priv;
-    unsigned edge = events & HEALD_EDGE, in = POLLIN | POLLPRI | heald_poll_rdhup;
+    unsigned edge = events & HEALD_EDGE, in = POLLIN | POLLPRI | POLLERR | heald_poll_rdhup;
     int err = change_one(s, fd, EVFILT_READ, key, old & in, events & in, edge);
 
     if (!err)
@@ -90,9 +90,10 @@ static unsigned events_of(const struct kevent *kev)
     return POLLOUT | (end ? POLLHUP : 0);
 }
 
-static int kqueue_wait(struct heald_backend *b, int64_t timeout_ns)
+static int kqueue_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct kqueue_set *s = b->priv;
+    int64_t timeout_ns = heald_time_left(b->loop, deadline_ns);
     struct timespec ts = {.tv_sec = (time_t)(timeout_ns / HEALD_SEC),
                           .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
     int err = b->sys->gate(HEALD_GATE_KQUEUE_WAIT);

@@ -3,12 +3,17 @@
  * descriptor in another.
  *
  * Invariant: place[fd] is 0, or one more than the index of fd in set[]; keys[] lies beside set[].
+ * Descriptors of which only changes are to be reported lie in a nested queue of the system's, and
+ * that in set[], with NESTED as key.
+ *
+ * The kernel's quirk: it refuses more entries than the program may have descriptors now, which may
+ * be fewer than it has. Then they are waited for a part at a time.
  */
-#include "loop/backend.h"
+#include "loop/backend/nested.h"
 
 #include <errno.h>
 
-enum { FIRST_SIZE = 64 };
+enum { FIRST_SIZE = 64, SLICE_MS = 10 };
 
 struct poll_set {
     struct pollfd *set;
@@ -16,18 +21,25 @@ struct poll_set {
     unsigned count, set_size, keys_size; /* keys are added last: set_size >= keys_size */
     unsigned *place;
     unsigned places;
+    struct heald_nested nested;
 };
 
 static int poll_open(struct heald_backend *b)
 {
-    b->priv = alloc_new(b->alloc, sizeof(struct poll_set));
-    return b->priv ? 0 : -ENOMEM;
+    struct poll_set *p = alloc_new(b->alloc, sizeof *p);
+
+    if (!p)
+        return -ENOMEM;
+    heald_nested_init(&p->nested);
+    b->priv = p;
+    return 0;
 }
 
 static void poll_close(struct heald_backend *b)
 {
     struct poll_set *p = b->priv;
 
+    heald_nested_close(&p->nested, b);
     alloc_free(b->alloc, p->set, p->set_size * sizeof *p->set);
     alloc_free(b->alloc, p->keys, p->keys_size * sizeof *p->keys);
     alloc_free(b->alloc, p->place, p->places * sizeof *p->place);
@@ -84,12 +96,11 @@ static void take_out(struct poll_set *p, int fd)
     p->place[p->set[at].fd] = at + 1;
 }
 
-static int poll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
+static int arm_here(struct heald_backend *b, struct poll_set *p, int fd, uint32_t key,
+                    unsigned events)
 {
-    struct poll_set *p = b->priv;
     int err;
 
-    (void)old;
     if ((unsigned)fd >= p->places && (err = grow_places(b, p, fd)))
         return err;
     if (!events) {
@@ -107,20 +118,73 @@ static int poll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old,
     return 0;
 }
 
-static int poll_wait(struct heald_backend *b, int64_t timeout_ns)
+/* The nested queue is waited for as long as there is something in it. */
+static int arm_nested(struct heald_backend *b, struct poll_set *p, int fd, unsigned events)
+{
+    int err = heald_nested_arm(&p->nested, b, fd, events);
+
+    if (err || p->nested.fd < 0)
+        return err;
+    return arm_here(b, p, p->nested.fd, 0, p->nested.count ? POLLIN : 0);
+}
+
+static int poll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
     struct poll_set *p = b->priv;
-    int n = b->sys->poll(p->set, p->count, timeout_ns);
+    bool edge = events & HEALD_EDGE;
 
+    (void)old;
+    int err = arm_nested(b, p, fd, edge ? events : 0);
+    return err ? err : arm_here(b, p, fd, key, edge ? 0 : events);
+}
+
+/*
+ * What is there, part by part. With a time-out each part in turn is waited for a little: 0 is an
+ * answer as well.
+ */
+static int poll_in_parts(struct heald_backend *b, struct poll_set *p, int64_t timeout_ns)
+{
+    unsigned part = b->sys->descriptor_limit();
+    int64_t slice =
+        timeout_ns < 0 || timeout_ns > SLICE_MS * HEALD_MS ? SLICE_MS * HEALD_MS : timeout_ns;
+    int sum = 0;
+
+    for (unsigned from = 0; part && from < p->count; from += part) {
+        unsigned n = p->count - from < part ? p->count - from : part;
+        int got = b->sys->poll(p->set + from, n, 0);
+        if (got < 0)
+            return got;
+        sum += got;
+    }
+    return sum || !part ? sum : b->sys->poll(p->set, p->count < part ? p->count : part, slice);
+}
+
+static void report(struct heald_backend *b, struct poll_set *p, unsigned i)
+{
+    unsigned events = (unsigned short)p->set[i].revents;
+
+    p->set[i].revents = 0;
+    if (p->set[i].fd == p->nested.fd)
+        heald_nested_report(&p->nested, b, heald_ready_event);
+    else
+        heald_ready_event(b->loop, p->set[i].fd, p->keys[i], events);
+}
+
+static int poll_wait(struct heald_backend *b, int64_t deadline_ns)
+{
+    struct poll_set *p = b->priv;
+    int64_t timeout = heald_time_left(b->loop, deadline_ns);
+    int n = b->sys->poll(p->set, p->count, timeout);
+
+    if (n == -EINVAL && p->count)
+        n = poll_in_parts(b, p, timeout);
     /* Handling an event may take its descriptor out and move the last one here: from the end, what
      * moves was seen. */
     for (unsigned i = p->count; n > 0 && i-- > 0;) {
         if (i >= p->count || !p->set[i].revents)
             continue;
-        unsigned events = (unsigned short)p->set[i].revents;
-        p->set[i].revents = 0;
         n--;
-        heald_ready_event(b->loop, p->set[i].fd, p->keys[i], events);
+        report(b, p, i);
     }
     return n < 0 ? n : 0;
 }
@@ -128,6 +192,7 @@ static int poll_wait(struct heald_backend *b, int64_t timeout_ns)
 const struct heald_backend_ops heald_backend_poll = {
     .name = "poll",
     .about = "poll(2): everywhere, and the reference; each wait costs all descriptors",
+    .turns_edge = true,
     .open = poll_open,
     .close = poll_close,
     .arm = poll_arm,

@@ -3,10 +3,11 @@
  * needs, so FD_SETSIZE is no limit. Bit order and word size are those of fd_set on every system:
  * longs, lowest bit first.
  *
- * select() knows no POLLRDHUP: such a descriptor is armed as readable, and poll(2) says whether it
- * is hung up. While it is readable for another reason, the loop turns round and round.
+ * select() knows neither POLLRDHUP nor errors alone nor changes: such a descriptor lies in a nested
+ * queue of the system's. Where there is none it is armed as readable, and poll(2) says whether it is
+ * hung up; while it is readable for another reason, the loop turns round and round.
  */
-#include "loop/backend.h"
+#include "loop/backend/nested.h"
 
 #include <errno.h>
 
@@ -19,13 +20,19 @@ struct select_sets {
     unsigned long *ready[SETS];  /* what select() is given and changes */
     uint32_t *keys;
     unsigned words;
+    struct heald_nested nested;
     int top; /* one more than the highest descriptor armed so far */
 };
 
 static int select_open(struct heald_backend *b)
 {
-    b->priv = alloc_new(b->alloc, sizeof(struct select_sets));
-    return b->priv ? 0 : -ENOMEM;
+    struct select_sets *s = alloc_new(b->alloc, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    heald_nested_init(&s->nested);
+    b->priv = s;
+    return 0;
 }
 
 /* One block holds the bitmaps and the keys. */
@@ -38,6 +45,7 @@ static void select_close(struct heald_backend *b)
 {
     struct select_sets *s = b->priv;
 
+    heald_nested_close(&s->nested, b);
     alloc_free(b->alloc, s->armed[0], block_size(s->words));
     alloc_free(b->alloc, s, sizeof *s);
 }
@@ -66,17 +74,16 @@ static int grow(struct heald_backend *b, struct select_sets *s, int fd)
     return 0;
 }
 
-static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
+static int arm_here(struct heald_backend *b, struct select_sets *s, int fd, uint32_t key,
+                    unsigned events)
 {
     const unsigned bits[ARMED] = {POLLIN, POLLOUT, POLLPRI, heald_poll_rdhup};
-    struct select_sets *s = b->priv;
     int err;
 
-    (void)old;
     if ((unsigned)fd >= s->words * WORD_BITS && (err = grow(b, s, fd)))
         return err;
     unsigned long bit = 1ul << (unsigned)fd % WORD_BITS;
-    if (events & heald_poll_rdhup)
+    if (events & (heald_poll_rdhup | POLLERR))
         events |= POLLIN;
     for (int i = 0; i < ARMED; i++) {
         if (events & bits[i])
@@ -88,6 +95,31 @@ static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned ol
     if (events && fd >= s->top)
         s->top = fd + 1;
     return 0;
+}
+
+/* What select() cannot say goes to the nested queue, which is waited for as long as there is
+ * something in it. True: it is there. */
+static bool arm_nested(struct heald_backend *b, struct select_sets *s, int fd, unsigned events,
+                       int *ret_err)
+{
+    unsigned beyond = events & (HEALD_EDGE | POLLERR | heald_poll_rdhup) ? events : 0;
+
+    *ret_err = heald_nested_arm(&s->nested, b, fd, beyond);
+    if (*ret_err == -ENOSYS && !(events & HEALD_EDGE))
+        *ret_err = 0;
+    else if (!*ret_err && s->nested.fd >= 0)
+        *ret_err = arm_here(b, s, s->nested.fd, 0, s->nested.count ? POLLIN : 0);
+    return beyond && s->nested.count;
+}
+
+static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
+{
+    struct select_sets *s = b->priv;
+    int err;
+
+    (void)old;
+    bool nested = arm_nested(b, s, fd, events, &err);
+    return err ? err : arm_here(b, s, fd, key, nested ? 0 : events);
 }
 
 static unsigned hang_up(struct heald_backend *b, int fd)
@@ -120,7 +152,10 @@ static void report(struct heald_backend *b, struct select_sets *s, unsigned word
         unsigned events = events_of(s, word, 1ul << shift);
         if (events & POLLIN && s->armed[SET_HUP][word] & 1ul << shift)
             events |= hang_up(b, fd);
-        heald_ready_event(b->loop, fd, s->keys[fd], events);
+        if (fd == s->nested.fd)
+            heald_nested_report(&s->nested, b, heald_ready_event);
+        else
+            heald_ready_event(b->loop, fd, s->keys[fd], events);
     }
 }
 
@@ -138,15 +173,16 @@ static void report_bad(struct heald_backend *b, struct select_sets *s)
             continue;
         if (b->sys->poll(&p, 1, 0) > 0 && p.revents & POLLNVAL) {
             uint32_t key = s->keys[fd];
-            select_arm(b, fd, key, 0, 0);
+            arm_here(b, s, fd, key, 0);
             heald_ready_event(b->loop, fd, key, POLLNVAL);
         }
     }
 }
 
-static int select_wait(struct heald_backend *b, int64_t timeout_ns)
+static int select_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct select_sets *s = b->priv;
+    int64_t timeout_ns = heald_time_left(b->loop, deadline_ns);
     unsigned words = ((unsigned)s->top + WORD_BITS - 1) / WORD_BITS;
 
     for (int i = 0; i < SETS && words; i++)
@@ -167,6 +203,7 @@ static int select_wait(struct heald_backend *b, int64_t timeout_ns)
 const struct heald_backend_ops heald_backend_select = {
     .name = "select",
     .about = "select(2): everywhere; descriptors above FD_SETSIZE work, too",
+    .turns_edge = true,
     .open = select_open,
     .close = select_close,
     .arm = select_arm,

@@ -1,10 +1,11 @@
 /*
- * platform/common/socket.c: calls on sockets, by POSIX alone. MSG_DONTWAIT exists on every system
- * that heald runs on.
+ * platform/common/socket.c: calls on sockets, and what a descriptor is, by POSIX alone. MSG_DONTWAIT
+ * exists on every system that heald runs on.
  */
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int64_t heald_plat_recv_now(int fd, void *buf, size_t len, int flags)
@@ -37,13 +38,50 @@ int heald_plat_close(int fd)
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
+bool heald_plat_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || flags & O_NONBLOCK;
+}
+
+static bool listens(int fd)
+{
+    int on = 0;
+    socklen_t size = sizeof on;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
+}
+
 /*
- * Once a connect is under way the socket becomes writable when it is over, and SO_ERROR tells how.
+ * Neither accept(2) nor connect(2) knows a flag like MSG_DONTWAIT. So O_NONBLOCK is looked at each
+ * time; only who takes it away and takes the connection, too, between that and the call, makes it
+ * wait. Where there is a ring they are left to it, which has such a form.
+ */
+int heald_plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    /* A socket that does not listen is refused at once. */
+    bool never_waits = heald_plat_nonblocking(fd) || !listens(fd);
+    return never_waits ? heald_plat_accept(fd, addr, len) : SYS_ELSEWHERE;
+}
+
+int heald_plat_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return connect(fd, addr, len) < 0 ? -errno : 0;
+}
+
+int heald_plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return heald_plat_nonblocking(fd) ? heald_plat_connect(fd, addr, len) : SYS_ELSEWHERE;
+}
+
+/*
+ * Once a connect is under way the socket becomes writable when it has ended, and SO_ERROR says how.
  * A socket that has not begun to connect reports POLLHUP as well, so this is only asked after
  * connect_now() said -EINPROGRESS. libkqueue takes SO_ERROR for itself: then only the missing peer
- * shows that there is no connection.
+ * shows that there is no connection. The last connect(2) starts nothing: it shows the socket that
+ * the first has ended, so that another is answered as what it is.
  */
-int heald_plat_connect_end(int fd)
+int heald_plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     struct sockaddr_storage peer;
@@ -57,5 +95,26 @@ int heald_plat_connect_end(int fd)
     size = sizeof peer;
     if (!err && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         err = errno;
+    if (heald_connect_settles)
+        connect(fd, addr, len);
     return -err;
+}
+
+bool heald_plat_lingers(int fd)
+{
+    struct linger l = {0};
+    socklen_t size = sizeof l;
+
+    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &size) == 0 && l.l_onoff && l.l_linger > 0;
+}
+
+bool heald_plat_seeks(int fd)
+{
+    return lseek(fd, 0, SEEK_CUR) >= 0;
+}
+
+int heald_plat_duplicate(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return copy < 0 ? -errno : copy;
 }

@@ -2,6 +2,8 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /*
@@ -15,4 +17,13 @@ int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_n
                           .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
     int n = pselect(count, rd, wr, ex, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
+}
+
+unsigned heald_plat_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (unsigned)limit.rlim_cur;
 }

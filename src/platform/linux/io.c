@@ -1,11 +1,10 @@
 /*
  * platform/linux/io.c: reading and writing descriptors without ever waiting, whatever their flags
- * say.
+ * say, and without changing them: O_NONBLOCK belongs to the open file, which others may share.
  *
- * RWF_NOWAIT does it where the file supports it (pipes since 6.4). Elsewhere a blocking descriptor
- * is polled first, and a pipe that polls writable takes PIPE_BUF bytes for certain, so no more than
- * that is written at once. A terminal promises nothing of the kind: it is made non-blocking for the
- * length of the call.
+ * RWF_NOWAIT does it where the file knows it (pipes since Linux 6.4). What does not know it, such as
+ * a terminal, has no form that cannot block: between a poll and the call somebody else may take
+ * what was there, and a terminal that is writable blocks for what finds no room.
  */
 #include "platform/sys.h"
 
@@ -13,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,84 +40,66 @@ static int socket_type(int fd)
     return protocol == IPPROTO_TCP ? FD_STREAM : FD_SOCKET;
 }
 
-int heald_plat_fd_type(int fd, bool *ret_nonblocking)
+int heald_plat_fd_type(int fd)
 {
     struct stat st;
-    int flags;
 
-    if (fstat(fd, &st) < 0 || (flags = fcntl(fd, F_GETFL)) < 0)
+    if (fstat(fd, &st) < 0)
         return -errno;
-    *ret_nonblocking = flags & O_NONBLOCK;
     if (S_ISSOCK(st.st_mode))
         return socket_type(fd);
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
         return FD_FILE;
-    /* With O_DIRECT a pipe gives one packet a read: a short read does not empty it. */
-    return S_ISFIFO(st.st_mode) && !(flags & O_DIRECT) ? FD_PIPE : FD_OTHER;
+    return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
 }
 
-static bool ready_now(int fd, short events)
+/* A file that does not know RWF_NOWAIT says so. */
+static int64_t result_of(ssize_t n)
 {
-    struct pollfd p = {.fd = fd, .events = events};
-    return poll(&p, 1, 0) != 0;
+    if (n >= 0)
+        return n;
+    return errno == EOPNOTSUPP ? SYS_ELSEWHERE : -errno;
 }
 
-int64_t heald_plat_readv_now(int fd, bool nonblocking, const struct iovec *iov, int count)
+int64_t heald_plat_readv_now(int fd, const struct iovec *iov, int count)
 {
-    ssize_t n;
-
-    if (nonblocking) {
-        n = readv(fd, iov, count);
-    } else {
-        n = preadv2(fd, iov, count, -1, RWF_NOWAIT);
-        if (n < 0 && errno == EOPNOTSUPP) {
-            if (!ready_now(fd, POLLIN))
-                return -EAGAIN;
-            n = readv(fd, iov, count);
-        }
-    }
-    return n < 0 ? -errno : n;
+    return result_of(preadv2(fd, iov, count, -1, RWF_NOWAIT));
 }
 
-static ssize_t write_to_device(int fd, const struct iovec *iov, int count)
+int64_t heald_plat_writev_now(int fd, const struct iovec *iov, int count)
 {
+    return result_of(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
+}
+
+bool heald_plat_pipes_nowait(void)
+{
+    char byte;
+    struct iovec iov = {&byte, 1};
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return false;
+    bool knows = heald_plat_readv_now(ends[0], &iov, 1) == -EAGAIN;
+    close(ends[0]);
+    close(ends[1]);
+    return knows;
+}
+
+/* By its name; of the master of a pair that would be another pair. */
+int heald_plat_open_again(int fd)
+{
+    char name[TTY_NAME_MAX];
+    struct stat mine, found;
     int flags = fcntl(fd, F_GETFL);
 
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -1;
-    ssize_t n = writev(fd, iov, count);
-    int err = errno;
-    fcntl(fd, F_SETFL, flags);
-    errno = err;
-    return n;
-}
-
-static ssize_t write_some(int fd, const struct iovec *iov, int count)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
-        return write_to_device(fd, iov, count);
-    for (int i = 0; i < count; i++)
-        if (iov[i].iov_len)
-            return write(fd, iov[i].iov_base,
-                         iov[i].iov_len < PIPE_BUF ? iov[i].iov_len : PIPE_BUF);
-    return write(fd, NULL, 0);
-}
-
-int64_t heald_plat_writev_now(int fd, bool nonblocking, const struct iovec *iov, int count)
-{
-    ssize_t n;
-
-    if (nonblocking) {
-        n = writev(fd, iov, count);
-    } else {
-        n = pwritev2(fd, iov, count, -1, RWF_NOWAIT);
-        if (n < 0 && errno == EOPNOTSUPP) {
-            if (!ready_now(fd, POLLOUT))
-                return -EAGAIN;
-            n = write_some(fd, iov, count);
-        }
-    }
-    return n < 0 ? -errno : n;
+    if (flags < 0 || !isatty(fd) || ptsname_r(fd, name, sizeof name) == 0 ||
+        ttyname_r(fd, name, sizeof name) != 0)
+        return -ENOTTY;
+    int again = open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (again < 0)
+        return -errno;
+    bool same = fstat(fd, &mine) == 0 && fstat(again, &found) == 0 && mine.st_rdev == found.st_rdev;
+    int above = same ? heald_plat_duplicate(again) : -ENOTTY;
+    close(again);
+    return above;
 }

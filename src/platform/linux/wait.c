@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MIRROR_BATCH = 64 };
+
 int64_t heald_plat_now(enum heald_clock clock)
 {
     struct timespec ts;
@@ -69,4 +71,14 @@ int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned even
     struct epoll_event ev = {.events = events, .data.fd = fd};
     int how = !old_events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
     return heald_plat_epoll_ctl(mirror, how, fd, &ev);
+}
+
+int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
+{
+    struct epoll_event events[MIRROR_BATCH];
+    int n = epoll_wait(mirror, events, (int)(max < MIRROR_BATCH ? max : MIRROR_BATCH), 0);
+
+    for (int i = 0; i < n; i++)
+        ret[i] = (struct pollfd){.fd = events[i].data.fd, .revents = (short)events[i].events};
+    return n < 0 ? -errno : n;
 }

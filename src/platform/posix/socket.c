@@ -39,21 +39,16 @@ static int settle_both(int fds[2])
     return 0;
 }
 
-static bool listens(int fd)
+/* By Linux a failed one is forgotten when it was asked for once more; elsewhere it might begin
+ * anew. */
+#ifdef __linux__
+const bool heald_connect_settles = true;
+#else
+const bool heald_connect_settles = false;
+#endif
+
+int heald_plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-    int on = 0;
-    socklen_t size = sizeof on;
-
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on;
-}
-
-int heald_plat_accept_now(int fd, bool nonblocking, struct sockaddr *addr, socklen_t *len)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-
-    /* A socket that does not listen is refused at once. */
-    if (!nonblocking && poll(&p, 1, 0) == 0 && listens(fd))
-        return -EAGAIN;
     int got = accept(fd, addr, len);
     return got < 0 ? -errno : settle(got);
 }
@@ -82,21 +77,6 @@ int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
     if (msg->msg_control)
         close_on_exec(msg);
     return n;
-}
-
-/* connect(2) knows no MSG_DONTWAIT: a blocking socket is non-blocking for the length of the call.
- */
-int heald_plat_connect_now(int fd, bool nonblocking, const struct sockaddr *addr, socklen_t len)
-{
-    int flags = 0;
-
-    if (!nonblocking &&
-        ((flags = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
-        return -errno;
-    int err = connect(fd, addr, len) < 0 ? -errno : 0;
-    if (!nonblocking)
-        fcntl(fd, F_SETFL, flags);
-    return err;
 }
 
 int heald_plat_socket(int family, int type)

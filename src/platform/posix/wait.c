@@ -68,6 +68,14 @@ int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned even
     return -ENOSYS;
 }
 
+int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
+{
+    (void)mirror;
+    (void)ret;
+    (void)max;
+    return -ENOSYS;
+}
+
 int heald_plat_alarm_open(enum heald_clock clock)
 {
     (void)clock;

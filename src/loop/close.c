@@ -1,0 +1,216 @@
+/*
+ * loop/close.c: closing descriptors: first all that names one has completed, was withdrawn, or is
+ * out of reach of the number; then the number is free. The loop's thread.
+ *
+ * What the kernel has of an op that waits is a reference to the open file, and the number may go.
+ * A file operation that a thread or a worker of the kernel has begun, or is about to begin, looks
+ * the number up itself. Then the close waits: a close op lies at the end of the entry's `files`,
+ * the caller's own or one of the loop's (heald_close()), and is carried out when it is the first.
+ *
+ * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So it is closed by a
+ * thread, and not before the kernel has let go of all its ops.
+ */
+#include "loop/loop.h"
+#include "pool/pool.h"
+
+#include <heald/io.h>
+
+#include <errno.h>
+
+enum { QUIESCE_MS = 1 };
+
+static void free_own(struct heald_op *op)
+{
+    struct heald_allocator alloc = op->loop->alloc;
+    alloc_free(&alloc, op, sizeof *op);
+}
+
+/* A close op of the loop's own, or NULL: no memory. */
+static struct heald_op *make_own(struct heald_loop *loop, int fd)
+{
+    struct heald_op *op = alloc_new(&loop->alloc, sizeof *op);
+
+    if (!op)
+        return NULL;
+    heald_prep_close(op, fd);
+    op->fn = free_own;
+    op->loop = loop;
+    op_move(op, OP_QUEUED);
+    op_move(op, OP_ARMED);
+    loop->stats.live++;
+    return op;
+}
+
+static bool is_busy(const struct heald_fd *e)
+{
+    return e->files ||
+           (e->flags & FDS_LINGERS && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls));
+}
+
+static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    op->flags |= OP_FILE;
+    fds_push(&e->files, op);
+    e->flags |= FDS_CLOSING;
+    heald_close_go_on(loop, e);
+}
+
+static void carry_out(struct heald_loop *loop, struct heald_op *op, int type, bool lingers)
+{
+    op->flags |= OP_FILE | OP_DETACHED;
+    fds_push(&loop->fds.detached.files, op);
+    if (lingers)
+        heald_pool_do(loop, op);
+    else if (type == FD_FILE || type == FD_HELD || type == FD_UNKNOWN)
+        heald_engine_do(loop, op);
+    else
+        heald_result(loop, op, loop->sys->close(op_fd(op)), false);
+}
+
+void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
+{
+    struct heald_op *op = e->files;
+    int type = e->type;
+    bool lingers = e->flags & FDS_LINGERS;
+
+    /* It is the last: when it is the first as well, nobody is before it. */
+    if (!op || op->kind != OP_CLOSE)
+        return;
+    if (lingers && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
+        return;
+    fds_remove(&e->files, op);
+    heald_fds_free(loop, e);
+    carry_out(loop, op, type, lingers);
+}
+
+static bool lingers(struct heald_loop *loop, const struct heald_fd *e, int fd)
+{
+    bool may = !e || e->type == FD_STREAM || e->type == FD_HELD;
+    return may && loop->sys->lingers(fd);
+}
+
+int heald_close_submit(struct heald_loop *loop, struct heald_op *op)
+{
+    int fd = op_fd(op);
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    if (e && e->flags & FDS_CLOSING) {
+        heald_complete(loop, op, -EBADF);
+        return 0;
+    }
+    op_move(op, OP_ARMED);
+    bool slow = lingers(loop, e, fd);
+    if (!e) {
+        carry_out(loop, op, FD_UNKNOWN, slow);
+        return 0;
+    }
+    e->flags |= slow ? FDS_LINGERS : 0;
+    heald_fds_end(loop, e, false);
+    park(loop, e, op);
+    return 0;
+}
+
+int heald_close(struct heald_loop *loop, int fd)
+{
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+    struct heald_op *own;
+
+    if (e && e->flags & FDS_CLOSING)
+        return -EBADF;
+    bool slow = lingers(loop, e, fd);
+    if (e) {
+        e->flags |= slow ? FDS_LINGERS : 0;
+        heald_fds_end(loop, e, true);
+    }
+    if (!slow && !(e && is_busy(e))) {
+        if (e)
+            heald_fds_free(loop, e);
+        return loop->sys->close(fd);
+    }
+    if (!(own = make_own(loop, fd))) {
+        heald_forget(loop, fd);
+        return loop->sys->close(fd);
+    }
+    if (e)
+        park(loop, e, own);
+    else
+        carry_out(loop, own, FD_UNKNOWN, true);
+    return 0;
+}
+
+/* Is one of them in a ring that will bring its end before any callback has run? */
+static bool has_in_ring(struct heald_op *first)
+{
+    struct heald_op *op = first;
+
+    if (!first)
+        return false;
+    do
+        if (op_in_ring(op) && op->state == OP_CANCELLING && !(op->flags & (OP_DUE | HEALD_MORE)))
+            return true;
+    while ((op = fds_op(op->link.next)) != first);
+    return false;
+}
+
+/* Does somebody still work on the descriptor for this loop? A thread of the second pool does not: it
+ * has a duplicate. */
+static bool is_worked_on(const struct heald_fd *e)
+{
+    return e->files || has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) ||
+           has_in_ring(e->polls);
+}
+
+/* Waits, on the loop's thread, until nobody does. */
+static void quiesce(struct heald_loop *loop, int fd)
+{
+    struct heald_fd *e;
+
+    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(e); round++) {
+        if (round)
+            loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
+        heald_engine_drive(loop);
+        heald_mailbox_take_all(loop);
+    }
+}
+
+void heald_forget(struct heald_loop *loop, int fd)
+{
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+
+    if (!e || e->flags & FDS_CLOSING)
+        return;
+    heald_fds_end(loop, e, true);
+    quiesce(loop, fd);
+    if ((e = fds_find(&loop->fds, fd)))
+        heald_fds_free(loop, e);
+}
+
+/*
+ * The end of a close op was asked for. The descriptor goes all the same: by a close op of the
+ * loop's own while others are before it, here and now when a thread has not begun it, and else by
+ * this op, which is about to end anyhow.
+ */
+void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_op *own;
+
+    if (op->flags & OP_DETACHED) {
+        if (op->stage == STAGE_POOL && heald_pool_take_back(loop, op)) {
+            loop->sys->close(op_fd(op));
+            op_move(op, OP_CANCELLING);
+            heald_result(loop, op, -ECANCELED, false);
+        } else {
+            op_move(op, OP_CANCELLING);
+        }
+        return;
+    }
+    if (!(own = make_own(loop, op_fd(op)))) {
+        op_move(op, OP_CANCELLING);
+        return;
+    }
+    struct heald_fd *e = fds_of(&loop->fds, op);
+    fds_remove(&e->files, op);
+    own->flags |= OP_FILE;
+    fds_push(&e->files, own);
+    heald_complete(loop, op, -ECANCELED);
+}

@@ -1,0 +1,74 @@
+/*
+ * loop/outcome.h: the one decision: what the result of an attempt means, whoever made the attempt:
+ * the loop itself, a ring, a thread. Pure.
+ */
+#ifndef HEALD_SRC_LOOP_OUTCOME_H
+#define HEALD_SRC_LOOP_OUTCOME_H
+
+#include "op/op.h"
+#include "platform/sys.h"
+
+enum outcome {
+    OUTCOME_FINAL, /* the op completes with the result */
+    OUTCOME_MORE,  /* multishot: the result is one of several */
+    OUTCOME_AGAIN, /* nothing happened: attempt it again */
+    OUTCOME_WAIT,  /* attempt it again when the descriptor is ready */
+    OUTCOME_PAUSE  /* attempt it again after a while */
+};
+
+enum { OUTCOME_RACES = 64 /* with renames, before openat2(2) is given up */ };
+
+/* Not the fault of the listener: it may accept again when others have closed something. */
+static inline bool outcome_is_lack(int64_t result)
+{
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+}
+
+static inline enum outcome outcome_of_eagain(struct heald_op *op)
+{
+    /* The queue of a Unix listener is full: an answer, and nobody would tell when it changes. */
+    if (op->kind == OP_CONNECT)
+        return op->flags & OP_STARTED ? OUTCOME_WAIT : OUTCOME_FINAL;
+    /* A rename was in the way, or with O_NONBLOCK a lease, which would be so again and again. */
+    if (op->kind == OP_OPEN_BENEATH)
+        return op->buffer++ < OUTCOME_RACES ? OUTCOME_AGAIN : OUTCOME_FINAL;
+    if (op->flags & OP_FILE)
+        return OUTCOME_FINAL;
+    return op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) ? OUTCOME_WAIT : OUTCOME_FINAL;
+}
+
+static inline enum outcome outcome_of_error(struct heald_op *op, int64_t result)
+{
+    if (result == -EINTR)
+        return OUTCOME_AGAIN;
+    if (result == -EAGAIN)
+        return outcome_of_eagain(op);
+    /* A connection that was reset before it was accepted is nobody's error. */
+    if (result == -ECONNABORTED && op_accepts(op))
+        return OUTCOME_AGAIN;
+    if (op->kind == OP_ACCEPT_MULTI && op->u.accept.flags & OP_PERSISTENT &&
+        outcome_is_lack(result))
+        return OUTCOME_PAUSE;
+    return OUTCOME_FINAL;
+}
+
+/* Of an op whose attempt gave *result, on a descriptor of that enum fd_type. What does not go on
+ * because its end was asked for ends with -ECANCELED in *result. */
+static inline enum outcome heald_outcome(struct heald_op *op, int type, int64_t *result)
+{
+    if (*result >= 0) {
+        bool more = op->kind == OP_ACCEPT_MULTI ||
+                    (op->kind == OP_RECV_MULTI && (*result > 0 || type == FD_DATAGRAM));
+        return more ? OUTCOME_MORE : OUTCOME_FINAL;
+    }
+    enum outcome next = outcome_of_error(op, *result);
+    /* A thread that waits for a connection is freed by a shutdown of the socket. */
+    bool given_up = op->kind == OP_CONNECT && *result == -ECONNRESET;
+    if ((next != OUTCOME_FINAL || given_up) && op_is_ending(op)) {
+        *result = -ECANCELED;
+        next = OUTCOME_FINAL;
+    }
+    return next;
+}
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * loop/pause.c: a descriptor that is not asked for a while, because it would answer the same again
+ * and again: one that is reported ready and is not (a full Unix datagram peer), and a listener
+ * while descriptors or memory are lacking. The loop's thread.
+ *
+ * The pause is short at first, eight times as long each time, and short again after a success.
+ */
+#include "loop/loop.h"
+
+enum { PAUSE_FIRST_MS = 1, PAUSE_GROWTH = 8, PAUSE_MAX_MS = 250 };
+
+static struct heald_pause *make(struct heald_loop *loop, struct heald_fd *e)
+{
+    struct heald_pause *p = alloc_new(&loop->alloc, sizeof *p);
+
+    if (!p)
+        return NULL;
+    p->op.kind = OP_PAUSE;
+    p->op.loop = loop;
+    p->op.u.poll.fd = (int)(e - loop->fds.v);
+    p->next_ms = PAUSE_FIRST_MS;
+    return e->pause = p;
+}
+
+int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
+{
+    struct heald_pause *p = e->pause ? e->pause : make(loop, e);
+
+    if (!p)
+        return -ENOMEM;
+    p->dirs |= (uint8_t)(1u << dir);
+    if (list_linked(&p->op.timer))
+        return 0;
+    p->op.deadline_ns = heald_now(loop) + p->next_ms * HEALD_MS;
+    p->next_ms *= PAUSE_GROWTH;
+    if (p->next_ms > PAUSE_MAX_MS)
+        p->next_ms = PAUSE_MAX_MS;
+    heald_wheel_add(&loop->timers, &p->op);
+    return 0;
+}
+
+void heald_pause_success(struct heald_fd *e)
+{
+    e->pause->next_ms = PAUSE_FIRST_MS;
+}
+
+void heald_pause_over(struct heald_loop *loop, struct heald_op *op)
+{
+    int fd = op_fd(op);
+    unsigned dirs = loop->fds.v[fd].pause->dirs;
+
+    loop->fds.v[fd].pause->dirs = 0;
+    for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
+        if (dirs & 1u << dir)
+            heald_ready_retry(loop, &loop->fds.v[fd], dir);
+}
+
+void heald_pause_end(struct heald_loop *loop, struct heald_fd *e)
+{
+    if (list_linked(&e->pause->op.timer))
+        heald_wheel_remove(&loop->timers, &e->pause->op);
+    alloc_free(&loop->alloc, e->pause, sizeof *e->pause);
+    e->pause = NULL;
+}

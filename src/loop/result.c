@@ -1,0 +1,195 @@
+/*
+ * loop/result.c: ops that somebody else attempts: a ring or a thread; and what comes back from
+ * there. The loop's thread.
+ *
+ * The kernel promises no order between two ops on one descriptor, so only the first of each
+ * direction is handed over; its completion hands over the next.
+ */
+#include "loop/loop.h"
+#include "loop/outcome.h"
+
+#include <errno.h>
+
+static void show_guest(struct heald_loop *loop, const struct heald_op *op)
+{
+    bool waits = op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_FILE);
+
+    if (loop->mirror >= 0 && waits && !(op->flags & OP_DETACHED))
+        heald_guest_show(loop, op_fd(op));
+}
+
+/* What a ring must know of an op beside the op itself. */
+static unsigned hint_for(struct heald_loop *loop, const struct heald_op *op)
+{
+    if (op->kind == OP_RECV_MULTI)
+        return op->u.group.group->id;
+    if (op_is_queued_on_fd(op) && !(op->flags & OP_FILE))
+        return fds_of(&loop->fds, op)->type;
+    return op->buffer;
+}
+
+void heald_ring_submit(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->state == OP_QUEUED)
+        op_move(op, OP_ARMED);
+    op->buffer = (uint16_t)hint_for(loop, op);
+    if (loop->backend.ops->submit) {
+        loop->backend.ops->submit(&loop->backend, op);
+    } else {
+        loop->flush = true;
+        loop->engine.ops->submit(&loop->engine, op);
+    }
+    show_guest(loop, op);
+}
+
+/* Out of its list, and complete. */
+static void finish(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    fds_remove(fds_list(fds_of(&loop->fds, op), op), op);
+    heald_complete(loop, op, result);
+}
+
+/*
+ * It found nothing although it was, or was not, polled for. Polled for again; but where that says
+ * at once that it is ready, and it was not the last time, it is given a rest.
+ */
+static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
+{
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
+
+    if (op->flags & OP_STARTED && loop->sys->poll(&now, 1, 0) > 0 &&
+        heald_pause(loop, fds_of(&loop->fds, op), dir) == 0)
+        return;
+    op->flags |= OP_STARTED | OP_POLLED;
+    heald_ring_submit(loop, op);
+}
+
+/* Hands an op to whoever attempted it before. */
+static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum outcome next)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
+
+    if (next == OUTCOME_PAUSE && heald_pause(loop, e, dir) == 0)
+        return;
+    if (next == OUTCOME_PAUSE || !heald_takes_whole(loop, e, op))
+        heald_ready_wait(loop, e, dir);
+    else if (next == OUTCOME_WAIT)
+        wait_in_ring(loop, op);
+    else
+        heald_ring_submit(loop, op);
+}
+
+static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+    int type = e->type, dir = op_is_inward(op) ? DIR_IN : DIR_OUT, fd = op_fd(op);
+    enum outcome next = more ? OUTCOME_MORE : heald_outcome(op, type, &result);
+
+    if (result >= 0 && op_accepts(op)) {
+        heald_fds_fresh(loop, (int)result, type);
+        e = fds_of(&loop->fds, op);
+    }
+    if (e->pause && result >= 0)
+        heald_pause_success(e);
+    if (next == OUTCOME_MORE) {
+        /* Cancelled, and yet it brought something: that is told first, and the end after it. */
+        if (!more && op->state == OP_CANCELLING)
+            op->flags |= OP_ENDING;
+        heald_complete_more(loop, op, result);
+    } else if (next == OUTCOME_FINAL) {
+        if (op_accepts(op) && outcome_is_lack(result) && !(op->flags & OP_DETACHED))
+            heald_pause(loop, e, dir);
+        bool detached = op->flags & OP_DETACHED;
+        finish(loop, op, result);
+        if (detached)
+            return;
+        heald_ready_kick(loop, e, dir);
+        heald_fds_let_go(loop, &loop->fds.v[fd]);
+    } else {
+        attempt_again(loop, op, next);
+    }
+}
+
+static void watch_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    if (result < 0 && result != -EINTR)
+        return;
+    op->fn(op);
+    heald_ring_submit(loop, op);
+}
+
+/*
+ * What a poll says: what was asked for and what is told anyhow. A ring trusts the mask of a wake-up,
+ * and sockets wake for urgent data with any data, so that is looked at again. 0: nothing.
+ */
+static int64_t poll_mask(struct heald_loop *loop, const struct heald_op *op, int64_t result)
+{
+    struct pollfd p = {.fd = op_fd(op), .events = (short)op_events(op)};
+
+    if (p.events & POLLPRI && !(op->flags & OP_DETACHED))
+        return loop->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : 0;
+    return result & (int64_t)(op_events(op) | POLLERR | POLLHUP | POLLNVAL);
+}
+
+static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+
+    if (op->kind == OP_WATCH) {
+        watch_result(loop, op, result);
+        return;
+    }
+    if (op->kind == OP_CHILD && result >= 0) {
+        heald_await_child_ready(loop, op);
+        return;
+    }
+    if (op->kind == OP_CHILD) {
+        finish(loop, op, result);
+        return;
+    }
+    if (result >= 0 && op->kind == OP_POLL && !(result = poll_mask(loop, op, result)))
+        result = -EAGAIN;
+    else if (result >= 0 && op->kind != OP_POLL)
+        result = op_is_ending(op) ? -ECANCELED : heald_perform(loop, e, op);
+    enum outcome next = heald_outcome(op, e->type, &result);
+    if (next != OUTCOME_FINAL) {
+        attempt_again(loop, op, next);
+        return;
+    }
+    loop->polls--;
+    finish(loop, op, result);
+    heald_fds_let_go(loop, e);
+}
+
+static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+
+    if (heald_outcome(op, e->type, &result) == OUTCOME_AGAIN) {
+        heald_engine_do(loop, op);
+        return;
+    }
+    finish(loop, op, result);
+    heald_fds_let_go(loop, e);
+}
+
+void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
+{
+    if (op->kind == OP_WORDS || op->kind == OP_TICK) {
+        op->result = result;
+        op->fn(op);
+        return;
+    }
+    int fd =
+        op->flags & OP_DETACHED || !(op_traits[op->kind] & (OP_ON_FD | OP_BESIDE)) ? -1 : op_fd(op);
+    if (op_is_queued_on_fd(op) && !(op->flags & OP_FILE))
+        stream_result(loop, op, result, more);
+    else if (op_traits[op->kind] & OP_BESIDE)
+        beside_result(loop, op, result);
+    else
+        file_result(loop, op, result);
+    if (loop->mirror >= 0 && fd >= 0)
+        heald_guest_show(loop, fd);
+}

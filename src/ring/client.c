@@ -1,0 +1,237 @@
+/*
+ * ring/client.c: see client.h.
+ *
+ * user_data is the op. That is enough to tell completions apart: an op has one entry at a time, its
+ * memory is not used again before its last completion was taken, and a cancel lies in the ring
+ * before a new use of the same op, so the kernel sees it first and it can hit nobody else.
+ *
+ * An op whose entry the kernel has not taken is taken back: its entry becomes one that does
+ * nothing. So nothing that names a descriptor is left in the ring when the descriptor is closed.
+ *
+ * A multishot op has room for one result. What comes while its callback is due is kept in
+ * `results`, in a list of its own, so it holds up no other op.
+ */
+#include "ring/client.h"
+
+#include "base/list.h"
+#include "ring/fill.h"
+
+#include <errno.h>
+
+enum { RESULTS_FIRST = 64 };
+
+int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
+                      const struct heald_allocator *alloc, unsigned entries)
+{
+    int err = heald_ring_open(&c->ring, sys, alloc, entries);
+
+    if (err)
+        return err;
+    c->alloc = alloc;
+    list_init(&c->backlog);
+    return 0;
+}
+
+void heald_client_close(struct heald_client *c)
+{
+    heald_ring_close(&c->ring, c->alloc);
+    alloc_free(c->alloc, c->results, c->results_size * sizeof *c->results);
+}
+
+/* Where the entry of an op is, while aux is in no list. */
+static void note_entry(struct heald_client *c, struct heald_op *op)
+{
+    op->aux.next = NULL;
+    op->aux.prev = (struct heald_link *)(uintptr_t)heald_ring_last(&c->ring);
+}
+
+static unsigned noted_entry(const struct heald_op *op)
+{
+    return (unsigned)(uintptr_t)op->aux.prev;
+}
+
+/* One entry for an op: to do it, to poll for it, or to cancel it. False: the kernel has no room. */
+static bool hand_over(struct heald_client *c, struct heald_op *op)
+{
+    struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+
+    if (!sqe)
+        return false;
+    if (op->stage == STAGE_RING || op->stage == STAGE_RECALL) {
+        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+        op_stage_move(op, STAGE_RECALLED);
+        return true;
+    }
+    if (op->flags & OP_POLLED)
+        heald_ring_fill_poll(sqe, op);
+    else
+        heald_ring_fill(&c->ring, sqe, op);
+    op_stage_move(op, STAGE_RING);
+    return true;
+}
+
+static void leave_backlog(struct heald_op *op)
+{
+    list_remove(&op->aux);
+}
+
+void heald_client_submit(struct heald_client *c, struct heald_op *op)
+{
+    if (list_empty(&c->backlog) && hand_over(c, op)) {
+        note_entry(c, op);
+        return;
+    }
+    op_stage_move(op, STAGE_BACKLOG);
+    list_push(&c->backlog, &op->aux);
+}
+
+static void end_untaken(struct heald_client *c, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_POLLED;
+    op_stage_move(op, STAGE_LOOP);
+    c->done(c, op, -ECANCELED, 0);
+}
+
+void heald_client_cancel(struct heald_client *c, struct heald_op *op)
+{
+    if (op->stage == STAGE_BACKLOG) {
+        leave_backlog(op);
+        end_untaken(c, op);
+    } else if (heald_ring_withdraw(&c->ring, noted_entry(op), op)) {
+        end_untaken(c, op);
+    } else if (op->stage == STAGE_RING && (!list_empty(&c->backlog) || !hand_over(c, op)) &&
+               !(op->flags & OP_DUE)) {
+        op_stage_move(op, STAGE_RECALL);
+        list_push(&c->backlog, &op->aux);
+    }
+}
+
+static void work_off(struct heald_client *c)
+{
+    while (!list_empty(&c->backlog)) {
+        struct heald_op *op = heald_container_of(c->backlog.next, struct heald_op, aux);
+        bool fresh = op->stage == STAGE_BACKLOG;
+        if (!hand_over(c, op))
+            return;
+        leave_backlog(op);
+        if (fresh)
+            note_entry(c, op);
+    }
+}
+
+/* The poll for an op has ended: it is tried now. Its end may have been asked for meanwhile; then
+ * what the poll has seen is not a result. */
+static void polled(struct heald_client *c, struct heald_op *op, int result)
+{
+    op->flags &= (uint8_t)~OP_POLLED;
+    op_stage_move(op, STAGE_LOOP);
+    if (op_is_ending(op))
+        c->done(c, op, -ECANCELED, 0);
+    else if (result < 0)
+        c->done(c, op, result, 0);
+    else
+        heald_client_submit(c, op);
+}
+
+static void deliver(struct heald_client *c, struct heald_op *op, int result, unsigned flags)
+{
+    bool more = flags & IORING_CQE_F_MORE;
+
+    /* Its cancel still waits for room, and aux is needed now: it is cancelled after the callback. */
+    if (op->stage == STAGE_RECALL) {
+        leave_backlog(op);
+        op_stage_move(op, STAGE_RING);
+        op->flags |= more ? OP_ENDING : 0;
+    }
+    if (op->flags & OP_POLLED) {
+        polled(c, op, result);
+        return;
+    }
+    if (!more)
+        op_stage_move(op, STAGE_LOOP);
+    c->done(c, op, result, flags);
+}
+
+static bool grow_results(struct heald_client *c)
+{
+    uint32_t old = c->results_size, size = old ? old * 2 : RESULTS_FIRST;
+    struct heald_result *v = alloc_resize(c->alloc, c->results, old * sizeof *v, size * sizeof *v);
+
+    if (!v)
+        return false;
+    for (uint32_t i = old; i < size; i++)
+        v[i].next = i + 1 < size ? i + 2 : 0;
+    c->results = v;
+    c->results_size = size;
+    c->results_free = old + 1;
+    return true;
+}
+
+/* Behind the results of this op that wait. False: no memory. */
+static bool keep(struct heald_client *c, struct heald_op *op, int result, unsigned flags)
+{
+    if (!c->results_free && !grow_results(c))
+        return false;
+    uint32_t place = c->results_free;
+    struct heald_result *r = &c->results[place - 1];
+    c->results_free = r->next;
+    *r = (struct heald_result){.result = result, .flags = flags};
+    if (op->u.group.first)
+        c->results[op->u.group.last - 1].next = place;
+    else
+        op->u.group.first = place;
+    op->u.group.last = place;
+    return true;
+}
+
+bool heald_client_next(struct heald_client *c, struct heald_op *op)
+{
+    uint32_t place = op->u.group.first;
+
+    if (!place)
+        return false;
+    struct heald_result *r = &c->results[place - 1], copy = *r;
+    op->u.group.first = r->next;
+    r->next = c->results_free;
+    c->results_free = place;
+    deliver(c, op, copy.result, copy.flags);
+    return true;
+}
+
+/* Is its callback due, or running, or is there a result before this one? Only multishot ops on a
+ * descriptor come more than once. */
+static bool must_wait(const struct heald_op *op)
+{
+    return op->flags & (OP_DUE | HEALD_MORE) ||
+           ((op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI) && op->u.group.first);
+}
+
+void heald_client_harvest(struct heald_client *c)
+{
+    struct io_uring_cqe *next;
+
+    while ((next = heald_ring_peek(&c->ring))) {
+        struct io_uring_cqe cqe = *next;
+        struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
+        bool waits = op && must_wait(op);
+        /* Without memory it stays where it is, and what is behind it, until the callback has run. */
+        if (waits && !keep(c, op, cqe.res, cqe.flags))
+            return;
+        heald_ring_seen(&c->ring);
+        if (op && !waits)
+            deliver(c, op, cqe.res, cqe.flags);
+    }
+}
+
+int heald_client_turn(struct heald_client *c, int64_t deadline_ns)
+{
+    work_off(c);
+    int err = heald_ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
+    heald_client_harvest(c);
+    return err;
+}
+
+bool heald_client_busy(const struct heald_client *c)
+{
+    return heald_ring_behind(&c->ring) || heald_ring_pending(&c->ring) || !list_empty(&c->backlog);
+}

@@ -1,0 +1,57 @@
+/*
+ * ring/client.h: ops in an io_uring: what waits for an entry, what is handed over, cancelled and
+ * brought back. The back end and the engine `uring` are clients. The thread that owns the ring.
+ */
+#ifndef HEALD_SRC_RING_CLIENT_H
+#define HEALD_SRC_RING_CLIENT_H
+
+#include "op/op.h"
+#include "ring/ring.h"
+
+/* A completion that waits until the callback of the one before it has run. */
+struct heald_result {
+    int result;
+    unsigned flags;
+    uint32_t next; /* one more than its place; 0: none */
+};
+
+struct heald_client {
+    struct heald_ring ring;
+    const struct heald_allocator *alloc;
+    struct heald_link backlog; /* by aux: ops that wait for an entry, or whose cancel does */
+    struct heald_result
+        *results; /* of multishot ops whose callback is due; each op lists its own */
+    uint32_t results_size, results_free;
+
+    /* A completion; `flags` are the kernel's. With IORING_CQE_F_MORE the ring has the op still, else
+     * it is STAGE_LOOP. */
+    void (*done)(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags);
+};
+
+int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
+                      const struct heald_allocator *alloc, unsigned entries);
+void heald_client_close(struct heald_client *c);
+
+/* Takes an op (STAGE_LOOP); there is always room. With OP_POLLED its entry polls for it. */
+void heald_client_submit(struct heald_client *c, struct heald_op *op);
+
+/*
+ * Ends an op that it has, which is OP_CANCELLING: at once where the kernel has not heard of it, else
+ * with a completion that is still to come. Where there is no room the cancel waits, but not that of
+ * an op whose callback is due: it is to be cancelled again then.
+ */
+void heald_client_cancel(struct heald_client *c, struct heald_op *op);
+
+/* The callback of a multishot op has run: brings its next completion, if there is one. */
+bool heald_client_next(struct heald_client *c, struct heald_op *op);
+
+/* Hands over, waits as heald_ring_enter() does, and brings what has completed. 0 or -errno. */
+int heald_client_turn(struct heald_client *c, int64_t deadline_ns);
+
+/* Brings what has completed already. */
+void heald_client_harvest(struct heald_client *c);
+
+/* Is there something that another turn could hand over or bring, without waiting? */
+bool heald_client_busy(const struct heald_client *c);
+
+#endif

@@ -1,0 +1,198 @@
+/*
+ * ring/fill.c: see fill.h.
+ *
+ * No entry blocks the thread that submits it, whatever the flags of its file are. A socket is never
+ * waited for in the call itself. A ring asks a file that knows no RWF_NOWAIT whether it is ready
+ * and then takes it at its word, so a terminal, and a pipe before Linux 6.4, goes to a worker of
+ * the kernel's.
+ *
+ * The kernel's quirks:
+ * - A Unix datagram or packet that had to wait for room is sent empty, for the kernel has used up
+ *   its copy of the iovec (seen on 6.18). Such a send does not wait in the ring; it fails with
+ *   -EAGAIN, and is filled in anew.
+ * - A receive that finds nothing already writes the credentials of nobody into the control buffer
+ *   (seen on 6.18), and there is no room for those that come.
+ * - POLLPRI alone is never woken (seen on 6.18); sockets wake for POLLRDBAND with it.
+ */
+#include "ring/fill.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Linux 6.7; the headers of the system may be older. */
+enum { FUTEX_WAITV_ENTRY = 53 };
+
+void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data)
+{
+    io_uring_prep_cancel64(sqe, user_data, 0);
+    io_uring_sqe_set_data64(sqe, 0);
+}
+
+void heald_ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    unsigned events = op_events(op);
+
+    io_uring_prep_poll_add(sqe, op_fd(op), events & POLLPRI ? events | POLLRDBAND : events);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static bool is_socket(const struct heald_op *op)
+{
+    return op->buffer == FD_STREAM || op->buffer == FD_SOCKET || op->buffer == FD_DATAGRAM;
+}
+
+/* How a send waits for room: see the quirks. */
+static int send_flags(const struct heald_op *op)
+{
+    return op->buffer == FD_STREAM ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
+}
+
+static void fill_vector(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    struct msghdr *msg = &heald_ring_scratch(r, sqe)->msg;
+
+    *msg = (struct msghdr){.msg_iov = op->u.rw.buf, .msg_iovlen = op->u.rw.len};
+    if (op->kind == OP_READV)
+        io_uring_prep_recvmsg(sqe, op->u.rw.fd, msg, 0);
+    else
+        io_uring_prep_sendmsg(sqe, op->u.rw.fd, msg, (unsigned)send_flags(op));
+}
+
+/* read and write on a socket, as messages: without SIGPIPE. */
+static void fill_socket_rw(struct heald_ring *r, struct io_uring_sqe *sqe,
+                           const struct heald_op *op)
+{
+    if (op->kind == OP_READ)
+        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
+    else if (op->kind == OP_WRITE)
+        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, send_flags(op));
+    else
+        fill_vector(r, sqe, op);
+}
+
+static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    uint64_t off = (uint64_t)op->u.rw.off; /* -1: from where the descriptor stands */
+
+    if (op->kind == OP_READ)
+        io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
+    else if (op->kind == OP_WRITE)
+        io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
+    else if (op->kind == OP_READV)
+        io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
+    else
+        io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
+    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald_ring_pipes_nowait(r)))
+        sqe->flags |= IOSQE_ASYNC;
+}
+
+static void fill_accept(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+    if (op->kind == OP_ACCEPT)
+        io_uring_prep_accept(sqe, op->u.accept.fd, op->u.accept.addr, op->u.accept.len, flags);
+    else
+        io_uring_prep_multishot_accept(sqe, op->u.accept.fd, NULL, NULL, flags);
+}
+
+static void fill_recvmsg(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    io_uring_prep_recvmsg(sqe, op->u.msg.fd, op->u.msg.msg,
+                          (unsigned)op->u.msg.flags | MSG_CMSG_CLOEXEC);
+    if (op->u.msg.msg->msg_controllen)
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+static void fill_recv_multi(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    io_uring_prep_recv_multishot(sqe, op->u.group.fd, NULL, 0, op->u.group.flags);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = op->buffer;
+}
+
+/* A counter of events is read by the ring itself: that wakes, and needs no draining. */
+static void fill_watch(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    if (op->u.rw.buf)
+        io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
+    else
+        io_uring_prep_poll_add(sqe, op->u.rw.fd, POLLIN);
+}
+
+static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
+                              const struct heald_op *op)
+{
+    struct open_how *how = &heald_ring_scratch(r, sqe)->how;
+    int flags = op->u.path.flags;
+
+    /* openat2 is strict where openat is not: no mode without a file to make. */
+    *how = (struct open_how){.flags = (uint64_t)(unsigned)flags,
+                             .mode = flags & (O_CREAT | O_TMPFILE) ? op->u.path.u.mode & 07777 : 0,
+                             .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    io_uring_prep_openat2(sqe, op->u.path.dirfd, op->u.path.path, how);
+}
+
+static void fill_stat(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path,
+                        op->u.path.flags | (*op->u.path.path ? 0 : AT_EMPTY_PATH),
+                        STATX_BASIC_STATS | STATX_BTIME, (struct statx *)(void *)op->u.path.u.ret);
+}
+
+static void fill_words(struct io_uring_sqe *sqe, const struct heald_op *op)
+{
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = FUTEX_WAITV_ENTRY;
+    sqe->addr = (uint64_t)(uintptr_t)op->u.rw.buf;
+    sqe->len = op->u.rw.len;
+}
+
+void heald_ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    switch ((enum op_kind)op->kind) {
+    case OP_RECV:
+        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+        break;
+    case OP_SEND:
+        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len,
+                           (int)op->u.rw.off | send_flags(op));
+        break;
+    case OP_RECVMSG: fill_recvmsg(sqe, op); break;
+    case OP_SENDMSG:
+        io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
+                              (unsigned)(op->u.msg.flags | send_flags(op)));
+        break;
+    case OP_RECV_MULTI: fill_recv_multi(sqe, op); break;
+    case OP_ACCEPT:
+    case OP_ACCEPT_MULTI: fill_accept(sqe, op); break;
+    case OP_CONNECT:
+        io_uring_prep_connect(sqe, op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
+        break;
+    case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
+    case OP_WATCH: fill_watch(sqe, op); break;
+    case OP_TICK: io_uring_prep_timeout(sqe, op->u.rw.buf, 0, 0); break;
+    case OP_WORDS: fill_words(sqe, op); break;
+    case OP_POLL:
+    case OP_RECV_ASIDE:
+    case OP_RECVMSG_ASIDE:
+    case OP_CHILD: heald_ring_fill_poll(sqe, op); break;
+    case OP_OPEN:
+        io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+                             op->u.path.u.mode);
+        break;
+    case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
+    case OP_STAT: fill_stat(sqe, op); break;
+    case OP_FSYNC:
+        io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
+        break;
+    case OP_CLOSE: io_uring_prep_close(sqe, op->u.poll.fd); break;
+    default:
+        if (is_socket(op))
+            fill_socket_rw(r, sqe, op);
+        else
+            fill_file_rw(r, sqe, op);
+    }
+    io_uring_sqe_set_data(sqe, op);
+}

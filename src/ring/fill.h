@@ -1,0 +1,23 @@
+/* ring/fill.h: an op becomes an entry of an io_uring. The thread that owns the ring. */
+#ifndef HEALD_SRC_RING_FILL_H
+#define HEALD_SRC_RING_FILL_H
+
+#include "op/op.h"
+#include "ring/ring.h"
+
+/*
+ * Fills an entry that does the op; what completes it carries `op` as user data. Of an op on a
+ * descriptor op->buffer is the type of that (enum fd_type), 0 on a file; of a multishot receive the
+ * id of its group of buffers. OP_WORDS waits until a
+ * word is woken or is not what was seen (u.rw: the struct futex_waitv), OP_TICK for a while
+ * (u.rw.buf: the struct __kernel_timespec); both stay there until it ends.
+ */
+void heald_ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
+
+/* Fills an entry that polls for the op, with the op as user data. */
+void heald_ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
+
+/* Fills an entry that cancels what carries `user_data`; its own completion carries 0. */
+void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data);
+
+#endif
