@@ -36,7 +36,7 @@ static void open_file(int fds[2])
 
 void reuse_open(struct reuse_end *end, enum reuse_type type)
 {
-    int fds[2], small = 4096;
+    int fds[2], some = 1 << 17;
     bool out = type == REUSE_PIPE_OUT;
 
     switch (type) {
@@ -53,8 +53,8 @@ void reuse_open(struct reuse_end *end, enum reuse_type type)
     end->reads = type != REUSE_PIPE_OUT;
     end->writes = type != REUSE_PIPE_IN && type != REUSE_FILE;
     if (type == REUSE_TCP || type == REUSE_STREAM) {
-        setsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-        setsockopt(end->peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        setsockopt(end->fd, SOL_SOCKET, SO_SNDBUF, &some, sizeof some);
+        setsockopt(end->peer, SOL_SOCKET, SO_RCVBUF, &some, sizeof some);
     }
 }
 
