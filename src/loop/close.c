@@ -5,10 +5,15 @@
  * What the kernel has of an op that waits is a reference to the open file, and the number may go.
  * A file operation that a thread or a worker of the kernel has begun, or is about to begin, looks
  * the number up itself. Then the close waits: a close op lies at the end of the entry's `files`,
- * the caller's own or one of the loop's (heald_close()), and is carried out when it is the first.
+ * the caller's own or one of the loop's (heald_close()), and begins when it is the first.
  *
- * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So it is closed by a
- * thread, and not before the kernel has let go of all its ops.
+ * A close op of the caller's on a file is carried out by the engine, for it may take its time. When
+ * it has begun nobody can say whether a number that is given to the loop is still the old one or
+ * already another: so whoever comes then waits for its end.
+ *
+ * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So its number is closed
+ * while a duplicate is there, which a thread closes, and not before the kernel has let go of all its
+ * ops.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -38,6 +43,7 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     op_move(op, OP_QUEUED);
     op_move(op, OP_ARMED);
     loop->stats.live++;
+    loop->stats.submitted++;
     return op;
 }
 
@@ -55,14 +61,38 @@ static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *o
     heald_close_go_on(loop, e);
 }
 
-static void carry_out(struct heald_loop *loop, struct heald_op *op, int type, bool lingers)
+static void detach(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
-    if (lingers)
+}
+
+/* The number is free at once; a thread drops the last reference to the socket. */
+static void close_lingering(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = heald_pool_duplicate(loop, op), closed = loop->sys->close(op_fd(op));
+
+    if (err || closed)
+        heald_result(loop, op, closed, false);
+    else
         heald_pool_do(loop, op);
-    else if (type == FD_FILE || type == FD_HELD || type == FD_UNKNOWN)
+}
+
+/* Of a file the caller's close op is the engine's, and its entry stays until it has ended. */
+static void begin(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    bool is_file = e->type == FD_FILE || e->type == FD_HELD, lingers = e->flags & FDS_LINGERS;
+
+    if (is_file && op->fn != free_own) {
+        e->flags |= FDS_CLOSE_BEGUN;
         heald_engine_do(loop, op);
+        return;
+    }
+    fds_remove(&e->files, op);
+    heald_fds_free(loop, e);
+    detach(loop, op);
+    if (lingers)
+        close_lingering(loop, op);
     else
         heald_result(loop, op, loop->sys->close(op_fd(op)), false);
 }
@@ -70,17 +100,33 @@ static void carry_out(struct heald_loop *loop, struct heald_op *op, int type, bo
 void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
 {
     struct heald_op *op = e->files;
-    int type = e->type;
-    bool lingers = e->flags & FDS_LINGERS;
 
+    if (!op) {
+        heald_fds_free(loop, e);
+        return;
+    }
     /* It is the last: when it is the first as well, nobody is before it. */
-    if (!op || op->kind != OP_CLOSE)
+    if (op->kind != OP_CLOSE || e->flags & FDS_CLOSE_BEGUN)
         return;
-    if (lingers && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
+    if (e->flags & FDS_LINGERS && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
         return;
-    fds_remove(&e->files, op);
-    heald_fds_free(loop, e);
-    carry_out(loop, op, type, lingers);
+    begin(loop, e, op);
+}
+
+int heald_close_wait(struct heald_loop *loop, struct heald_fd *e)
+{
+    int fd = (int)(e - loop->fds.v);
+
+    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)); round++) {
+        /* Nobody can have got its number meanwhile. */
+        if (!(e->flags & FDS_CLOSE_BEGUN) || !heald_engine_has_begun(loop, e->files))
+            return -EBADF;
+        if (round)
+            loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
+        heald_engine_drive(loop);
+        heald_mailbox_take_all(loop);
+    }
+    return 0;
 }
 
 static bool lingers(struct heald_loop *loop, const struct heald_fd *e, int fd)
@@ -89,22 +135,35 @@ static bool lingers(struct heald_loop *loop, const struct heald_fd *e, int fd)
     return may && loop->sys->lingers(fd);
 }
 
-int heald_close_submit(struct heald_loop *loop, struct heald_op *op)
+/* The entry of a descriptor that is to be closed, NULL if there is none. -EBADF: it is being closed. */
+static int find(struct heald_loop *loop, int fd, struct heald_fd **ret_e)
 {
-    int fd = op_fd(op);
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     if (e && e->flags & FDS_CLOSING) {
-        heald_complete(loop, op, -EBADF);
-        return 0;
+        int err = heald_close_wait(loop, e);
+        if (err)
+            return err;
+        e = NULL;
     }
+    *ret_e = e;
+    return 0;
+}
+
+int heald_close_submit(struct heald_loop *loop, struct heald_op *op)
+{
+    int fd = op_fd(op), err;
+    struct heald_fd *e = NULL;
+
     op_move(op, OP_ARMED);
-    bool slow = lingers(loop, e, fd);
+    err = find(loop, fd, &e);
+    if (!err && !e && !(e = heald_fds_hold(loop, fd, &err)) && err == -ENOMEM)
+        err = loop->sys->close(fd);
     if (!e) {
-        carry_out(loop, op, FD_UNKNOWN, slow);
+        heald_complete(loop, op, err);
         return 0;
     }
-    e->flags |= slow ? FDS_LINGERS : 0;
+    e->flags |= lingers(loop, e, fd) ? FDS_LINGERS : 0;
     heald_fds_end(loop, e, false);
     park(loop, e, op);
     return 0;
@@ -112,30 +171,28 @@ int heald_close_submit(struct heald_loop *loop, struct heald_op *op)
 
 int heald_close(struct heald_loop *loop, int fd)
 {
-    struct heald_fd *e = fds_find(&loop->fds, fd);
-    struct heald_op *own;
+    struct heald_op *own = NULL;
+    struct heald_fd *e = NULL;
+    int err = find(loop, fd, &e);
 
-    if (e && e->flags & FDS_CLOSING)
-        return -EBADF;
+    if (err)
+        return err;
     bool slow = lingers(loop, e, fd);
+    if (!e && slow && !(e = heald_fds_hold(loop, fd, &err)))
+        return loop->sys->close(fd);
     if (e) {
         e->flags |= slow ? FDS_LINGERS : 0;
         heald_fds_end(loop, e, true);
     }
-    if (!slow && !(e && is_busy(e))) {
-        if (e)
-            heald_fds_free(loop, e);
-        return loop->sys->close(fd);
-    }
-    if (!(own = make_own(loop, fd))) {
-        heald_forget(loop, fd);
-        return loop->sys->close(fd);
-    }
-    if (e)
+    if (slow || (e && is_busy(e)))
+        own = make_own(loop, fd);
+    if (own) {
         park(loop, e, own);
-    else
-        carry_out(loop, own, FD_UNKNOWN, true);
-    return 0;
+        return 0;
+    }
+    /* Also without memory for more: then it waits for what is running. */
+    heald_forget(loop, fd);
+    return loop->sys->close(fd);
 }
 
 /* Is one of them in a ring that will bring its end before any callback has run? */
@@ -192,25 +249,20 @@ void heald_forget(struct heald_loop *loop, int fd)
  */
 void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
 {
+    bool parked = !(op->flags & OP_DETACHED) && !(fds_of(&loop->fds, op)->flags & FDS_CLOSE_BEGUN);
     struct heald_op *own;
 
-    if (op->flags & OP_DETACHED) {
-        if (op->stage == STAGE_POOL && heald_pool_take_back(loop, op)) {
-            loop->sys->close(op_fd(op));
-            op_move(op, OP_CANCELLING);
-            heald_result(loop, op, -ECANCELED, false);
-        } else {
-            op_move(op, OP_CANCELLING);
-        }
+    if (parked && (own = make_own(loop, op_fd(op)))) {
+        struct heald_fd *e = fds_of(&loop->fds, op);
+        fds_remove(&e->files, op);
+        own->flags |= OP_FILE;
+        fds_push(&e->files, own);
+        heald_complete(loop, op, -ECANCELED);
         return;
     }
-    if (!(own = make_own(loop, op_fd(op)))) {
-        op_move(op, OP_CANCELLING);
-        return;
+    op_move(op, OP_CANCELLING);
+    if (!parked && op->stage == STAGE_POOL && heald_pool_take_back(loop, op)) {
+        loop->sys->close(op->buffer == POOL_WAITS ? (int)op->result : op_fd(op));
+        heald_result(loop, op, -ECANCELED, false);
     }
-    struct heald_fd *e = fds_of(&loop->fds, op);
-    fds_remove(&e->files, op);
-    own->flags |= OP_FILE;
-    fds_push(&e->files, own);
-    heald_complete(loop, op, -ECANCELED);
 }

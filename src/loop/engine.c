@@ -21,14 +21,15 @@ static struct heald_op *op_of_job(struct heald_link *job)
     return heald_container_of(job, struct heald_op, aux);
 }
 
-/* An op on a descriptor, by its duplicate, which is where the result will be. */
+/* By the duplicate of its descriptor, which is where the result will be. */
 static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_op *op)
 {
     struct heald_op on_duplicate = *op;
 
     on_duplicate.u.rw.fd = (int)op->result;
     int64_t result = heald_file_perform(sys, &on_duplicate);
-    sys->close(on_duplicate.u.rw.fd);
+    if (op->kind != OP_CLOSE)
+        sys->close(on_duplicate.u.rw.fd);
     return result;
 }
 
@@ -132,10 +133,10 @@ void heald_engine_submit(struct heald_loop *loop, struct heald_fd *e, struct hea
     heald_engine_do(loop, op);
 }
 
-/* An op on a descriptor keeps the number of its duplicate where its result will be. */
-static int duplicate_for(struct heald_loop *loop, struct heald_op *op)
+/* The duplicate is kept where the result will be. */
+int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op)
 {
-    int fd = op->flags & OP_FILE ? 0 : loop->sys->duplicate(op_fd(op));
+    int fd = loop->sys->duplicate(op_fd(op));
 
     if (fd >= 0)
         op->result = fd;
@@ -147,34 +148,35 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
     struct heald_pool *pool;
     int err = heald_loop_pool(loop, POOL_WAITS, &pool);
 
-    if (!err)
-        err = duplicate_for(loop, op);
-    if (err) {
-        heald_result(loop, op, err, false);
-        return;
-    }
     op->buffer = POOL_WAITS;
-    err = heald_pool_submit(pool, &op->aux);
+    if (!err)
+        err = heald_pool_submit(pool, &op->aux);
     if (!err) {
         op_stage_move(op, STAGE_POOL);
         return;
     }
     /* Not one thread can be had. */
-    if (!(op->flags & OP_FILE))
-        loop->sys->close((int)op->result);
-    heald_result(loop, op, op->kind == OP_CLOSE ? loop->sys->close(op_fd(op)) : err, false);
+    int closed = loop->sys->close((int)op->result);
+    heald_result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
 }
 
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
 {
-    bool waits = op->buffer == POOL_WAITS;
+    int which = op->buffer == POOL_WAITS ? POOL_WAITS : POOL_FILES;
 
-    if (!heald_pool_take(loop->pools[waits ? POOL_WAITS : POOL_FILES], &op->aux))
+    if (!heald_pool_take(loop->pools[which], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
-    if (!(op->flags & OP_FILE))
+    if (which == POOL_WAITS && op->kind != OP_CLOSE)
         loop->sys->close((int)op->result);
     return true;
+}
+
+bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->stage == STAGE_POOL)
+        return !heald_pool_is_queued(loop->pools[POOL_FILES], &op->aux);
+    return op->stage != STAGE_BACKLOG;
 }
 
 /* A connect that a thread waits for is given up by the socket; what else it waits for comes. */

@@ -61,8 +61,9 @@ struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     if (e && e->flags & FDS_CLOSING) {
-        *ret_err = -EBADF;
-        return NULL;
+        if ((*ret_err = heald_close_wait(loop, e)))
+            return NULL;
+        e = NULL;
     }
     if (!e)
         return make(loop, fd, ask(loop, fd), ret_err);

@@ -29,7 +29,8 @@ enum {
     FDS_LINGERS = 0x80,   /* its close(2) blocks, and must be the last to know of it */
     FDS_LIED_IN = 0x100,  /* reported ready, and was not, in this direction */
     FDS_LIED_OUT = 0x200,
-    FDS_SHOWN = 0x400 /* of a ring: the mirror of the guest mode shows it */
+    FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
+    FDS_SHOWN = 0x400        /* of a ring: the mirror of the guest mode shows it */
 };
 
 /* A descriptor that is not asked for a while; see pause.c. */

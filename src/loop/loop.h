@@ -150,6 +150,8 @@ void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, 
 int heald_close_submit(struct heald_loop *loop, struct heald_op *op);
 void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e); /* an op of it has ended */
 void heald_close_cancel(struct heald_loop *loop, struct heald_op *op);
+/* Of an entry that is being closed: 0: it is now; -EBADF: it is open still. */
+int heald_close_wait(struct heald_loop *loop, struct heald_fd *e);
 
 /* pause.c: leaves one direction alone; 0 or -ENOMEM. */
 int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir);
@@ -159,7 +161,7 @@ void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
- * long as it likes; an op on a descriptor gets a duplicate of that. take_back: before a thread has
+ * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. take_back: before a thread has
  * begun it. takes_whole: does a ring attempt this op, or the loop itself? drive: hands over and
  * brings back, without waiting.
  */
@@ -170,6 +172,8 @@ void heald_engine_do(struct heald_loop *loop, struct heald_op *op);
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
 int heald_engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
 void heald_engine_drive(struct heald_loop *loop);
+bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or may have */
+int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op);
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);
 bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,

@@ -137,7 +137,11 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
      * takes somebody else to be faster. */
     if (op->kind != OP_CONNECT && loop->sys->poll(&now, 1, 0) <= 0)
         return false;
-    heald_pool_do(loop, op);
+    int err = heald_pool_duplicate(loop, op);
+    if (err)
+        heald_result(loop, op, err, false);
+    else
+        heald_pool_do(loop, op);
     return true;
 }
 

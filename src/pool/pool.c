@@ -152,3 +152,11 @@ bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
     pthread_mutex_unlock(&p->lock);
     return queued;
 }
+
+bool heald_pool_is_queued(struct heald_pool *p, struct heald_link *job)
+{
+    pthread_mutex_lock(&p->lock);
+    bool queued = job->prev != NULL;
+    pthread_mutex_unlock(&p->lock);
+    return queued;
+}

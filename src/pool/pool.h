@@ -28,4 +28,7 @@ int heald_pool_submit(struct heald_pool *pool, struct heald_link *job);
 /* Takes a job back that has not begun: true, or false when it runs or ran. Any thread. */
 bool heald_pool_take(struct heald_pool *pool, struct heald_link *job);
 
+/* Has a job that was submitted not begun? Any thread. */
+bool heald_pool_is_queued(struct heald_pool *pool, struct heald_link *job);
+
 #endif

@@ -133,6 +133,13 @@ static void polled(struct heald_client *c, struct heald_op *op, int result)
         heald_client_submit(c, op);
 }
 
+/* A worker of the kernel's that is interrupted gives the numbers by which a system call would be
+ * begun again, 512 (ERESTARTSYS) to 516, to whoever waits for it (seen on 6.18). */
+static int result_of(int result)
+{
+    return result <= -512 && result >= -516 ? -EINTR : result;
+}
+
 static void deliver(struct heald_client *c, struct heald_op *op, int result, unsigned flags)
 {
     bool more = flags & IORING_CQE_F_MORE;
@@ -149,7 +156,7 @@ static void deliver(struct heald_client *c, struct heald_op *op, int result, uns
     }
     if (!more)
         op_stage_move(op, STAGE_LOOP);
-    c->done(c, op, result, flags);
+    c->done(c, op, result_of(result), flags);
 }
 
 static bool grow_results(struct heald_client *c)

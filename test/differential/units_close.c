@@ -17,6 +17,7 @@
 
 enum { ROUNDS = 10, OLD_OPS = 3, TEXT = 16 };
 
+enum { DATA = 8 /* bytes of text_of() */ };
 enum holder { H_UNIX, H_TCP, H_PACKET, H_PIPE, H_FILE, H_DIR, HOLDERS };
 enum way { CLOSE_OP, CLOSE, FORGET, WAYS };
 
@@ -136,7 +137,7 @@ static void start_old(struct unit *u, struct turn *t)
     for (unsigned i = 0; i < t->count; i++) {
         struct heald_op *op = &t->old[i];
         if (h->type == H_FILE && i == 0)
-            heald_prep_read(op, h->fd, t->in[i], TEXT, 0);
+            heald_prep_read(op, h->fd, t->in[i], DATA, 0); /* the write is behind that */
         else if (h->type == H_FILE && i == 1)
             heald_prep_write(op, h->fd, "xxx-data", 8, 8);
         else if (h->type == H_FILE)
