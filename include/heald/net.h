@@ -44,8 +44,10 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
 /*
  * A socket that listens at `text` (for SOCK_DGRAM: that is bound). type: SOCK_STREAM, SOCK_DGRAM,
  * SOCK_SEQPACKET. backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
- * that nobody listens on any more is replaced; a live one is -EADDRINUSE. fifo:/path: made if it is
- * not there (mode 0600), opened so that reading never ends while writers come and go.
+ * whose socket is closed is replaced; -EADDRINUSE: a socket has it, of whatever type, listening or
+ * not, or it is no socket, or it cannot be replaced since its directory cannot be read and locked
+ * with flock(2). Of several callers at once, in whatever processes, one succeeds. fifo:/path: made
+ * if it is not there (mode 0600), opened so that reading never ends while writers come and go.
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 

@@ -1,12 +1,44 @@
-/* net/socket.c: sockets, pipes and FIFOs by text. Plain calls; thread-safe. */
+/*
+ * net/socket.c: sockets, pipes and FIFOs by text. Plain calls; thread-safe.
+ *
+ * Two processes listen at one path of a Unix socket, and a file lies there already: exactly one
+ * must succeed, and the file of a living socket must never be unlinked.
+ *
+ *   1. bind(2) makes the file and fails where there is one: of two who bind, one succeeds. Only to
+ *      replace a stale file needs more.
+ *   2. A file is stale when its socket is closed. It never lives again, since bind(2) always makes
+ *      a new file. A connect of the listener's own type does not tell: it is refused as well
+ *      between bind(2) and listen(2), and it takes a place in the backlog. So a *datagram* socket
+ *      connects. It is refused with ECONNREFUSED only when no socket has the file. A socket of
+ *      another type, listening or not, whatever its backlog, is EPROTOTYPE; a datagram socket is 0,
+ *      or EPERM.
+ *   3. Between the check and unlink(2) another process may replace the file, and then a living one
+ *      would be unlinked. So who unlinks holds flock(2) on the directory of the file, and checks
+ *      again under it. Nobody else who holds to this unlinks in between, and a path that names a
+ *      stale file keeps doing so: nothing but unlinking makes room for another. Whoever binds
+ *      between our unlink(2) and our bind(2) has won; ours fails with EADDRINUSE.
+ *
+ * A process that is killed in here leaves its lock to the kernel and no file but, after bind(2), a
+ * stale one, which is what this is for. One that is stopped while it holds the lock delays those
+ * who find a stale file by LOCK_TRIES pauses, after which they return -EADDRINUSE; where nothing
+ * lies they need no lock. There is no recovery, and -EADDRINUSE, in a directory that cannot be read
+ * or on a file system without flock(2). A program that unlinks a socket file without this lock, as
+ * many do when they end, can hit the file of its successor: nothing here can keep it from that.
+ */
+#include "platform/shm.h"
 #include "platform/sys.h"
 
 #include <heald/net.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* About a second. */
+enum { LOCK_TRIES = 1000, LOCK_PAUSE_NS = 1000 * 1000 };
 
 int heald_socket(const struct heald_addr *addr, int type)
 {
@@ -38,37 +70,103 @@ static int listen_fifo(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-/* Is the socket file of this address left over from a process that is gone? */
-static bool is_stale(const struct heald_addr *addr, int type)
+/*
+ * Is the file of this address left over? 0: its socket is gone, and so it stays; -ENOENT: there is
+ * no such file; -EADDRINUSE: somebody has it, or it is no socket, or nobody tells. A datagram
+ * socket asks, whatever the type of the one who is asked; see above.
+ */
+static int check_stale(const struct heald_addr *addr)
 {
     struct stat st;
 
-    if (addr->u.sa.sa_family != AF_UNIX || !addr->u.un.sun_path[0])
-        return false;
-    if (lstat(addr->u.un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return false;
-    int fd = heald_plat_socket(AF_UNIX, type);
+    if (lstat(addr->u.un.sun_path, &st) < 0)
+        return errno == ENOENT ? -ENOENT : -EADDRINUSE;
+    if (!S_ISSOCK(st.st_mode))
+        return -EADDRINUSE;
+    int fd = heald_plat_socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0)
-        return false;
-    bool stale = connect(fd, &addr->u.sa, addr->len) < 0 && errno == ECONNREFUSED;
+        return fd;
+    int err = connect(fd, &addr->u.sa, addr->len) < 0 ? errno : 0;
     close(fd);
-    return stale;
+    if (err == ECONNREFUSED)
+        return 0;
+    return err == ENOENT ? -ENOENT : -EADDRINUSE;
+}
+
+/* The directory that a path lies in, opened to be locked. */
+static int open_parent(const char *path)
+{
+    char parent[sizeof(struct sockaddr_un)];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+
+    memcpy(parent, len ? path : ".", len ? len : 1);
+    parent[len ? len : 1] = '\0';
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* With the lock held: unlinks the file if it is still stale, and binds in its place. */
+static int replace_locked(int fd, const struct heald_addr *addr)
+{
+    int err = check_stale(addr);
+
+    if (err && err != -ENOENT)
+        return err;
+    if (!err && unlink(addr->u.un.sun_path) < 0 && errno != ENOENT)
+        return -errno;
+    return bind(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+}
+
+/* -EWOULDBLOCK: another process holds the lock. -EADDRINUSE, too, where there can be no lock. */
+static int replace(int fd, const struct heald_addr *addr)
+{
+    int parent = open_parent(addr->u.un.sun_path);
+
+    if (parent < 0)
+        return -EADDRINUSE;
+    int err = heald_plat_file_claim(parent);
+    if (!err) {
+        err = replace_locked(fd, addr);
+        /* A child of fork(2) may have the descriptor, too. */
+        heald_plat_file_release(parent);
+    } else if (err != -EWOULDBLOCK) {
+        err = -EADDRINUSE;
+    }
+    close(parent);
+    return err;
+}
+
+static int bind_path(int fd, const struct heald_addr *addr)
+{
+    static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (bind(fd, &addr->u.sa, addr->len) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            return -errno;
+        int err = check_stale(addr);
+        if (!err)
+            err = replace(fd, addr);
+        if (!err || (err != -EWOULDBLOCK && err != -ENOENT))
+            return err;
+        if (err == -EWOULDBLOCK)
+            nanosleep(&pause, NULL);
+    }
+    return -EADDRINUSE;
 }
 
 static int bind_to(int fd, const struct heald_addr *addr, int type)
 {
     int on = 1;
 
+    if (addr->u.sa.sa_family == AF_UNIX && addr->u.un.sun_path[0])
+        return bind_path(fd, addr);
     if (addr->u.sa.sa_family != AF_UNIX && type == SOCK_STREAM &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
         return -errno;
-    if (bind(fd, &addr->u.sa, addr->len) == 0)
-        return 0;
-    if (errno != EADDRINUSE || !is_stale(addr, type))
-        return -errno;
-    if (unlink(addr->u.un.sun_path) < 0 || bind(fd, &addr->u.sa, addr->len) < 0)
-        return -errno;
-    return 0;
+    return bind(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
 }
 
 int heald_listen(const char *text, int type, int backlog)

@@ -39,6 +39,9 @@ int heald_plat_memfd_seal(int fd, bool may_grow);
 int heald_plat_file_claim(int fd);
 int heald_plat_file_share(int fd);
 
+/* Ends either, for all descriptors of this open file. */
+void heald_plat_file_release(int fd);
+
 /* Sets the size and has the room for it set aside, so that a full file system says so here and not
  * by SIGBUS. */
 int heald_plat_reserve(int fd, uint64_t size);

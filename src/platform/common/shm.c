@@ -66,6 +66,11 @@ int heald_plat_file_share(int fd)
     return err;
 }
 
+void heald_plat_file_release(int fd)
+{
+    flock(fd, LOCK_UN);
+}
+
 static int wipe_on_fork(void *memory, size_t size)
 {
 #if defined MADV_WIPEONFORK
