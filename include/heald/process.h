@@ -23,11 +23,12 @@ struct heald_siginfo {
 /*
  * Waits for a signal, again and again (HEALD_MORE), until it is cancelled: the result is its
  * number, and *ret_info, if not NULL, is filled for each callback. No handler is installed: the
- * signal is blocked in the calling thread from submit on (and unblocked when the last op for it
- * ends, if heald blocked it). In a program with threads, block it in all of them before they start,
- * or the kernel may pick one that does not wait. Of several loops that wait for the same signal one
- * receives it; of several ops in a loop, all. -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one
- * that the program's own fault raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
+ * signal is blocked in the calling thread from submit on. When the last op for it in this thread
+ * has completed, of whatever loop, the thread's mask is as it was before the first. In a program
+ * with threads, block it in all of them before they start, or the kernel may pick one that does not
+ * wait. Of several loops that wait for the same signal one receives it; of several ops in a loop,
+ * all. -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one that the program's own fault raises
+ * (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
  */
 HEALD_API int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_info);
 

@@ -5,6 +5,16 @@
  * a time: the next is not read before the callbacks of the last have run, so nothing is
  * overwritten, and what is not read stays with the kernel. The descriptor lives as long as the
  * loop; with nobody waiting its set is empty.
+ *
+ * A thread has one mask and may have several loops. While one of them waits for a signal it must
+ * stay blocked, or it would do its default action, which often is to end the process. So `blocked`
+ * counts, in each thread and for each signal, the loops that wait, and whether the first of them
+ * found the signal unblocked, which the last restores. The count belongs to the mask, and the mask
+ * to the thread: the loops of a thread do not know each other, no descriptor tells which thread it
+ * was made for, and a table of threads would be state of the process with a lock. So this is the
+ * one _Thread_local variable of the library (test/style/limits names it). It owns nothing, so it
+ * needs no end: a thread that ends takes its mask along. A loop that is cancelled in another thread
+ * than the one it submitted in finds a count of 0 there and leaves that mask alone.
  */
 #include "base/list.h"
 #include "loop/loop.h"
@@ -20,10 +30,37 @@ struct heald_signals {
     struct heald_signal_source source;
     struct heald_link ops; /* by op->link */
     unsigned waiters[SIGNALS];
-    sigset_t set;     /* what ops wait for */
-    sigset_t unblock; /* of these, what was not blocked before */
+    sigset_t set; /* what ops wait for */
     struct heald_op watch;
 };
+
+static _Thread_local struct {
+    unsigned loops : 31;
+    unsigned unblock : 1; /* it was not blocked before the first of them */
+} blocked[SIGNALS];
+
+static void block(int signo)
+{
+    sigset_t one, old;
+
+    if (blocked[signo].loops++)
+        return;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    pthread_sigmask(SIG_BLOCK, &one, &old);
+    blocked[signo].unblock = !sigismember(&old, signo);
+}
+
+static void unblock(int signo)
+{
+    sigset_t one;
+
+    if (!blocked[signo].loops || --blocked[signo].loops || !blocked[signo].unblock)
+        return;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
 
 static void deliver(struct heald_loop *loop, const struct heald_siginfo *info)
 {
@@ -60,7 +97,6 @@ static int open_signals(struct heald_loop *loop)
         return -ENOMEM;
     list_init(&s->ops);
     sigemptyset(&s->set);
-    sigemptyset(&s->unblock);
     s->source.fd = -1;
     int err = loop->sys->signals_open(&s->source, &s->set);
     if (!err && (err = heald_loop_watch(loop, &s->watch, s->source.fd, on_readable, NULL))) {
@@ -78,36 +114,24 @@ static int open_signals(struct heald_loop *loop)
 static int add_signo(struct heald_loop *loop, int signo)
 {
     struct heald_signals *s = loop->signals;
-    sigset_t one, old;
 
-    sigemptyset(&one);
-    sigaddset(&one, signo);
-    pthread_sigmask(SIG_BLOCK, &one, &old);
+    block(signo);
     sigaddset(&s->set, signo);
     int err = loop->sys->signals_open(&s->source, &s->set);
     if (err) {
         sigdelset(&s->set, signo);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        return err;
+        unblock(signo);
     }
-    if (!sigismember(&old, signo))
-        sigaddset(&s->unblock, signo);
-    return 0;
+    return err;
 }
 
 static void remove_signo(struct heald_loop *loop, int signo)
 {
     struct heald_signals *s = loop->signals;
-    sigset_t one;
 
     sigdelset(&s->set, signo);
     loop->sys->signals_open(&s->source, &s->set);
-    if (!sigismember(&s->unblock, signo))
-        return;
-    sigdelset(&s->unblock, signo);
-    sigemptyset(&one);
-    sigaddset(&one, signo);
-    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    unblock(signo);
 }
 
 int heald_await_signal(struct heald_loop *loop, struct heald_op *op)

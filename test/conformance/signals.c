@@ -181,6 +181,97 @@ HEALD_CASE(of_two_loops_one_hears_of_it)
     }
 }
 
+static struct heald_loop *wait_on(int combination, struct probe *p, int signo)
+{
+    struct heald_loop *loop = loop_on(combination);
+
+    ck_assert_int_eq(heald_prep_signal(&p->op, signo, NULL), 0);
+    probe_start(loop, p);
+    return loop;
+}
+
+static void block_signal(int signo)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, signo);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+}
+
+/* Of two loops in a thread, either goes first, and is closed: the other still waits. */
+HEALD_CASE(blocked_until_the_last_loop_has_gone)
+{
+    for (int round = 0; round < 4; round++) {
+        int first = round % 2;
+        struct probe p[2] = {0};
+        if (round == 2)
+            block_signal(SIGUSR1);
+        struct heald_loop *loop[2] = {wait_on(_i, &p[0], SIGUSR1), wait_on(_i, &p[1], SIGUSR1)};
+        probe_cancel(&p[first]);
+        loop_end(loop[first]);
+        ck_assert(is_blocked(SIGUSR1));
+        ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+        turn_until(loop[!first], &p[!first].calls, 1);
+        ck_assert_int_eq(p[!first].result, SIGUSR1);
+        probe_cancel(&p[!first]);
+        /* As the program had it. */
+        ck_assert_int_eq(is_blocked(SIGUSR1), round >= 2);
+        loop_end(loop[!first]);
+    }
+}
+
+/* Several ops in one loop count once, and another signal not at all. */
+HEALD_CASE(each_signal_is_counted_alone)
+{
+    struct probe p[4] = {0};
+    struct heald_loop *a = wait_on(_i, &p[0], SIGUSR1), *b = wait_on(_i, &p[1], SIGUSR2);
+
+    ck_assert_int_eq(heald_prep_signal(&p[2].op, SIGUSR1, NULL), 0);
+    probe_start(a, &p[2]);
+    ck_assert_int_eq(heald_prep_signal(&p[3].op, SIGUSR1, NULL), 0);
+    probe_start(b, &p[3]);
+    probe_cancel(&p[0]);
+    probe_cancel(&p[2]);
+    ck_assert(is_blocked(SIGUSR1) && is_blocked(SIGUSR2));
+    probe_cancel(&p[1]);
+    ck_assert(is_blocked(SIGUSR1) && !is_blocked(SIGUSR2));
+    probe_cancel(&p[3]);
+    ck_assert(!is_blocked(SIGUSR1));
+    loop_end(a);
+    loop_end(b);
+}
+
+static void *other_thread(void *arg)
+{
+    struct probe p = {0};
+    bool inherited = is_blocked(SIGUSR1); /* from the thread that started this one */
+    struct heald_loop *loop = wait_on(*(int *)arg, &p, SIGUSR1);
+
+    ck_assert(is_blocked(SIGUSR1));
+    probe_cancel(&p);
+    ck_assert_int_eq(is_blocked(SIGUSR1), inherited);
+    loop_end(loop);
+    return NULL;
+}
+
+/* Each thread has a mask of its own, and a count. */
+HEALD_CASE(two_loops_in_two_threads)
+{
+    struct probe p = {0};
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, &_i), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    struct heald_loop *loop = wait_on(_i, &p, SIGUSR1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, other_thread, &_i), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(is_blocked(SIGUSR1));
+    probe_cancel(&p);
+    ck_assert(!is_blocked(SIGUSR1));
+    loop_end(loop);
+}
+
 HEALD_CASE(a_deadline_ends_it)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -215,6 +306,9 @@ void add_signals(TCase *group)
     add_everywhere(group, one_that_is_pending_already);
     add_everywhere(group, cancelled_in_its_own_callback);
     add_everywhere(group, of_two_loops_one_hears_of_it);
+    add_everywhere(group, blocked_until_the_last_loop_has_gone);
+    add_everywhere(group, each_signal_is_counted_alone);
+    add_everywhere(group, two_loops_in_two_threads);
     add_everywhere(group, a_deadline_ends_it);
     add_everywhere(group, signals_that_are_refused);
 }
