@@ -18,13 +18,18 @@ extern "C" {
 enum heald_policy {
     /*
      * First come, first served within a class; the classes divide the callbacks as `shares` says,
-     * so that none starves: stride scheduling (Waldspurger and Weihl, 1995). A class that waits
-     * comes nearer with every callback of the others.
+     * so that none starves: stride scheduling (Waldspurger and Weihl, 1995). A class that waits is
+     * passed by at most share(other) / share(itself) + 1 callbacks of each other class, whatever
+     * was before: one that was idle has saved nothing up.
      */
     HEALD_POLICY_SHARES = 0,
     HEALD_POLICY_FIFO,   /* first come, first served, whatever the class */
     HEALD_POLICY_STRICT, /* urgent before normal before bulk; bulk may starve, by your choice */
-    HEALD_POLICY_EDF     /* earliest op->deadline_ns first; those without come last, in order */
+    /*
+     * Earliest op->deadline_ns first. Ops without a deadline come last, in the order in which they
+     * became due, and with them multishot ops, whatever their deadline.
+     */
+    HEALD_POLICY_EDF
 };
 
 /*

@@ -2,9 +2,13 @@
  * loop/policy.c: the four policies. See policy.h.
  *
  * SHARES is stride scheduling: the class with the least `pass` runs and moves on by its stride, the
- * inverse of its share. A class that was idle starts at the present virtual time, so it can neither
- * hoard nor be starved: while it waits, the others pass it by within stride(itself) / stride(other)
- * callbacks.
+ * inverse of its share; `now`, the virtual time, is the pass of the callback that runs. The
+ * invariant, of every class that waits beside another: pass - now is between 0 and its stride, in
+ * the arithmetic of a counter that wraps around. So the others pass it by with at most
+ * stride(itself) / stride(other) + 1 callbacks each.
+ *
+ * A class that is alone runs without a look at any of this, and an idle one keeps a pass of long
+ * ago. So when a second class comes, both are put right: heald_due_join().
  */
 #include "loop/policy.h"
 
@@ -97,6 +101,14 @@ static unsigned pick_strict(const struct heald_due *d)
     return HEALD_NORMAL;
 }
 
+/* What is not within a stride of the present is of the past, however the counters have wrapped. */
+void heald_due_join(struct heald_due *d)
+{
+    for (int c = 0; c < POLICY_CLASSES; c++)
+        if (d->pass[c] - d->now > d->stride[c])
+            d->pass[c] = d->now;
+}
+
 unsigned heald_due_pick(struct heald_due *d)
 {
     unsigned best = pick_strict(d);
@@ -104,7 +116,7 @@ unsigned heald_due_pick(struct heald_due *d)
     if (d->policy == HEALD_POLICY_STRICT)
         return best;
     for (unsigned c = 0; c < POLICY_CLASSES; c++)
-        if (d->used & 1u << c && d->pass[c] < d->pass[best])
+        if (d->used & 1u << c && d->pass[c] - d->now < d->pass[best] - d->now)
             best = c;
     d->now = d->pass[best];
     d->pass[best] += d->stride[best];

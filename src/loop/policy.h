@@ -25,7 +25,8 @@ struct heald_due {
     unsigned used; /* bit c: queue c holds something */
     bool by_class; /* the policy tells classes apart */
     struct heald_fifo fifo[POLICY_CLASSES];
-    uint64_t pass[POLICY_CLASSES];   /* SHARES: virtual time at which the class may run next */
+    /* SHARES: virtual time at which the class may run next; see policy.c for when it holds */
+    uint64_t pass[POLICY_CLASSES];
     uint64_t stride[POLICY_CLASSES]; /* SHARES: by how much a callback advances it */
     uint64_t now;                    /* SHARES: virtual time of the last callback */
     struct heald_op *heap; /* EDF: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986) */
@@ -43,6 +44,7 @@ void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op,
 /* The parts of push and pop that only some policies need. */
 void heald_due_push_heap(struct heald_due *d, struct heald_op *op);
 struct heald_op *heald_due_pop_heap(struct heald_due *d);
+void heald_due_join(struct heald_due *d);     /* a class comes to another */
 unsigned heald_due_pick(struct heald_due *d); /* of several classes, the one that runs next */
 
 static inline struct heald_op *heald_due_op(struct heald_link *node)
@@ -66,9 +68,8 @@ static inline void heald_fifo_push(struct heald_due *d, unsigned class, struct h
         f->first = &op->aux;
     f->last = &op->aux;
     if (f->count == 1) {
-        /* A class that was idle has nothing saved up: it starts at the present virtual time. */
-        if (d->used && d->pass[class] < d->now)
-            d->pass[class] = d->now;
+        if (d->used)
+            heald_due_join(d);
         d->used |= 1u << class;
     } else if (f->count > POLICY_AHEAD) {
         f->behind = f->count == POLICY_AHEAD + 1 ? f->first : f->behind->next;

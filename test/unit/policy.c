@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPS = 3000 };
+enum { OPS = 3000, BURSTS = 400, BURST = 200 };
 
 static const unsigned usual[POLICY_CLASSES] = {8, 32, 2};
 
@@ -120,6 +120,96 @@ HEALD_CASE(idleness_is_not_saved_up)
     free(ops);
 }
 
+/* The first in an empty queue, and never used before: neither has it saved anything up. */
+HEALD_CASE(the_first_in_an_empty_queue_has_saved_nothing)
+{
+    struct heald_op *ops = ops_make();
+    struct heald_due due;
+    int bulk = 0;
+
+    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    for (int i = 0; i < 100000; i++) {
+        ops[0].op_class = HEALD_NORMAL;
+        ops[1].op_class = HEALD_URGENT;
+        heald_due_push(&due, &ops[0]);
+        heald_due_push(&due, &ops[1]);
+        heald_due_pop(&due);
+        heald_due_pop(&due);
+    }
+    for (int i = 2; i < OPS; i++) {
+        ops[i].op_class = HEALD_BULK;
+        heald_due_push(&due, &ops[i]);
+    }
+    heald_due_push(&due, &ops[1]);
+    while (heald_due_pop(&due)->op_class == HEALD_BULK)
+        bulk++;
+    ck_assert_int_le(bulk, 1);
+    free(ops);
+}
+
+/* Who waits, and how many callbacks of each other class have passed it by meanwhile. */
+struct waits {
+    unsigned held[POLICY_CLASSES], passed[POLICY_CLASSES][POLICY_CLASSES];
+};
+
+static void waits_push(struct waits *w, unsigned class)
+{
+    if (!w->held[class]++)
+        memset(w->passed[class], 0, sizeof w->passed[class]);
+}
+
+static void waits_pop(struct waits *w, unsigned class, const struct heald_due *due)
+{
+    w->held[class]--;
+    memset(w->passed[class], 0, sizeof w->passed[class]);
+    for (int c = 0; c < POLICY_CLASSES; c++)
+        if (w->held[c] && c != (int)class &&
+            ++w->passed[c][class] > due->stride[c] / due->stride[class] + 1)
+            ck_abort_msg("class %d was passed by %u of class %u", c, w->passed[c][class], class);
+}
+
+/* One history: bursts of pushes of a class, and of pops, of any length. */
+static void run_history(struct heald_due *due, struct heald_op *ops)
+{
+    struct waits w = {0};
+    unsigned next = 0;
+
+    for (int burst = 0; burst < BURSTS; burst++) {
+        unsigned class = draw(POLICY_CLASSES), length = draw(2) ? draw(3) : draw(BURST);
+        bool pushes = draw(2);
+        for (unsigned i = 0; i < length; i++) {
+            if (pushes) {
+                ops[next].op_class = (uint8_t) class;
+                heald_due_push(due, &ops[next++]);
+                waits_push(&w, class);
+                continue;
+            }
+            struct heald_op *op = heald_due_pop(due);
+            if (op)
+                waits_pop(&w, op->op_class, due);
+        }
+    }
+}
+
+/* Also when the counters wrap around meanwhile, and when an idle class is half a round behind. */
+HEALD_CASE(whatever_the_history_none_waits_longer)
+{
+    struct heald_op *ops = calloc(BURSTS * BURST, sizeof *ops);
+
+    for (int seed = 0; seed < 300; seed++) {
+        unsigned most = draw(2) ? 1000 : 40;
+        unsigned shares[] = {1 + draw(most), 1 + draw(most), 1 + draw(most)};
+        struct heald_due due;
+        heald_due_init(&due, HEALD_POLICY_SHARES, shares);
+        if (seed % 3)
+            due.now = due.pass[0] = due.pass[1] = due.pass[2] = UINT64_MAX - draw(100000000);
+        if (seed % 3 == 2)
+            due.pass[draw(3)] -= UINT64_MAX / 2 + draw(3);
+        run_history(&due, ops);
+    }
+    free(ops);
+}
+
 /* First come, first served: in all classes together, or in each. */
 HEALD_CASE(order_within)
 {
@@ -219,6 +309,26 @@ HEALD_CASE(edf_takes_the_earliest)
     free(ops);
 }
 
+/* What has no deadline, and multishot ops even with one, come last, in order. */
+HEALD_CASE(edf_takes_multishot_ops_last)
+{
+    struct heald_op *ops = ops_make();
+    struct heald_due due;
+
+    heald_due_init(&due, HEALD_POLICY_EDF, usual);
+    ops[0].kind = OP_ACCEPT_MULTI;
+    ops[0].deadline_ns = 1;
+    ops[2].kind = OP_ACCEPT_MULTI;
+    ops[2].deadline_ns = 0;
+    ops[3].deadline_ns = 5;
+    for (int i = 0; i < 4; i++)
+        heald_due_push(&due, &ops[i]);
+    ck_assert_ptr_eq(heald_due_pop(&due), &ops[3]);
+    for (int i = 0; i < 3; i++)
+        ck_assert_ptr_eq(heald_due_pop(&due), &ops[i]);
+    free(ops);
+}
+
 /* Rising, falling and equal deadlines make heaps of every shape, a long chain among them. */
 HEALD_CASE(edf_with_heaps_of_every_shape)
 {
@@ -293,9 +403,12 @@ int main(void)
     harness_add(group, shares_are_kept);
     harness_add(group, nobody_starves);
     harness_add(group, idleness_is_not_saved_up);
+    harness_add(group, the_first_in_an_empty_queue_has_saved_nothing);
+    harness_add(group, whatever_the_history_none_waits_longer);
     harness_add(group, order_within);
     harness_add(group, strict_takes_the_highest);
     harness_add(group, edf_takes_the_earliest);
+    harness_add(group, edf_takes_multishot_ops_last);
     harness_add(group, edf_with_heaps_of_every_shape);
     harness_add(group, a_listing_names_each_once);
     return harness_run(suite);
