@@ -3,9 +3,12 @@
 
 #include <heald/heald.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_ls,  &command_locks, &command_gc,       &command_lock, &command_sem,
@@ -34,8 +37,20 @@ static int finish(int status)
     return status ? status : 1;
 }
 
+/* Else the next file that is opened becomes a standard stream, and messages are written to it. The
+ * lowest free number is what open(2) takes. */
+static int open_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            return -1;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (open_standard_streams() < 0)
+        return EXIT_FAILURE;
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         fprintf(stderr, "heald: which command? heald --help lists them\n");

@@ -102,8 +102,7 @@ static int open_parent(const char *path)
 
     memcpy(parent, len ? path : ".", len ? len : 1);
     parent[len ? len : 1] = '\0';
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return heald_plat_own(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* With the lock held: unlinks the file if it is still stale, and binds in its place. */

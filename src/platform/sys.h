@@ -5,7 +5,7 @@
  * A platform is the files of one folder (linux/, posix/) together with common/; sys.c makes the
  * table of them. Every call returns >= 0 or -errno and leaves errno alone as far as the caller is
  * concerned. Unless a comment says so no call blocks, and any thread may call it. What a platform
- * lacks returns -ENOSYS.
+ * lacks returns -ENOSYS. What _open makes is above 2; what a program gets (accept, open) is not.
  */
 #ifndef HEALD_SRC_PLATFORM_SYS_H
 #define HEALD_SRC_PLATFORM_SYS_H
@@ -234,6 +234,14 @@ int heald_plat_signal_queue(int signo, void *value);
 int heald_plat_child_open(pid_t pid);
 int heald_plat_child_watch(pid_t pid);
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
+
+/*
+ * A descriptor for the library's own use is above 2, whatever the program has closed. Takes what a
+ * system call returned, which set errno if that is -1: the descriptor, which may have moved, or
+ * -errno, and then it is closed.
+ */
+int heald_plat_own(int fd);
+int heald_plat_own_pipe(int ret_fds[2]);
 
 /* A power of 2. */
 size_t heald_plat_page_size(void);

@@ -14,6 +14,7 @@
 #include "region/region.h"
 
 #include "platform/shm.h"
+#include "platform/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -241,10 +242,11 @@ static int open_path(struct heald_region **ret_region, const char *path, int fla
                      const char **ret_why)
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY;
-    int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int how = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = heald_plat_own(open(path, how));
 
     if (fd < 0)
-        return -errno;
+        return fd;
     int err = read_only ? open_fd(ret_region, fd, flags, ret_why)
                         : open_locked(ret_region, fd, flags, ret_why);
     if (err)
@@ -329,10 +331,10 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
 {
     struct heald_region *region;
     const char *why;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = heald_plat_own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 
     if (copy < 0)
-        return -errno;
+        return copy;
     int err = open_fd(&region, copy, HEALD_REGION_ANY_OWNER, &why);
     if (err) {
         close(copy);
@@ -348,10 +350,10 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
 static int open_region(const char *path)
 {
     uint64_t magic = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = heald_plat_own(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 
     if (fd < 0)
-        return -errno;
+        return fd;
     ssize_t n = pread(fd, &magic, sizeof magic, 0);
     if (n == (ssize_t)sizeof magic && magic == REGION_MAGIC)
         return fd;

@@ -28,7 +28,7 @@
             X(foreign) X(guest) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) \
                 X(net) X(notify) X(order) X(policy) X(poll) X(post) X(readiness) X(reuse)        \
                     X(reuse_files) X(reuse_listen) X(roads) X(signals) X(spawn) X(spin)          \
-                        X(spin_poll) X(stop) X(streams) X(suspend) X(timers)
+                        X(spin_poll) X(standard) X(stop) X(streams) X(suspend) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)

@@ -60,7 +60,7 @@ int heald_plat_child_watch(pid_t pid)
 
     if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
         return -errno;
-    if ((err = heald_plat_pipe(fds)))
+    if ((err = heald_plat_own_pipe(fds)))
         return err;
     w = malloc(sizeof *w);
     if (w) {

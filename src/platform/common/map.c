@@ -67,7 +67,7 @@ static size_t step_of(const void *to, const void *from, size_t left)
 int64_t heald_plat_copy_by_pipe(void *to, const void *from, size_t len)
 {
     size_t done = 0;
-    int fds[2], err = heald_plat_pipe(fds);
+    int fds[2], err = heald_plat_own_pipe(fds);
 
     if (err)
         return err;

@@ -1,6 +1,8 @@
 /* platform/common/shm.c: the part of shm.h that POSIX has, and pages that fork wipes. */
 #include "platform/shm.h"
 
+#include "platform/sys.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,14 +23,18 @@ int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mo
         if (snprintf(draft->temp, sizeof draft->temp, "%.*s.heald-%ld-%d", length, path,
                      (long)getpid(), i) >= (int)sizeof draft->temp)
             return -ENAMETOOLONG;
-        draft->fd = open(draft->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        if (draft->fd >= 0)
-            return 0;
-        if (errno != EEXIST)
-            break;
+        int fd = open(draft->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd < 0 && errno == EEXIST)
+            continue;
+        draft->fd = heald_plat_own(fd);
+        if (fd >= 0 && draft->fd < 0)
+            unlink(draft->temp);
+        if (draft->fd < 0)
+            draft->temp[0] = 0;
+        return draft->fd < 0 ? draft->fd : 0;
     }
     draft->temp[0] = 0;
-    return -errno;
+    return -EEXIST;
 }
 
 void heald_plat_draft_end(struct heald_draft *draft)

@@ -11,11 +11,12 @@
 
 int heald_plat_child_open(pid_t pid)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by definition */
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+    /* Close-on-exec by definition. */
+    int fd = heald_plat_own((int)syscall(SYS_pidfd_open, pid, 0));
+    if (fd == -ENOSYS || fd == -EPERM)
         return heald_plat_child_watch(pid);
     if (fd < 0)
-        return errno == ESRCH ? -ECHILD : -errno;
+        return fd == -ESRCH ? -ECHILD : fd;
 
     /* A pidfd opens for any process; only our own children can be reaped. */
     siginfo_t si;

@@ -60,7 +60,7 @@ int heald_plat_pin(int fd)
     int pin = fcntl(fd, F_DUPFD_CLOEXEC, PIN_FROM);
 
     if (pin < 0 && errno == EINVAL) /* the limit is lower */
-        pin = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        pin = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return pin < 0 ? -errno : pin;
 }
 

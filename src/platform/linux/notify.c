@@ -15,9 +15,9 @@
 
 int heald_plat_bell_open(int ret_fds[2])
 {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = heald_plat_own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (fd < 0)
-        return -errno;
+        return fd;
     ret_fds[0] = ret_fds[1] = fd;
     return 0;
 }
@@ -46,8 +46,7 @@ int heald_plat_bell_drain(int fd)
 int heald_plat_alarm_open(enum heald_clock clock)
 {
     int id = clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
-    int fd = timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+    return heald_plat_own(timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK));
 }
 
 int heald_plat_alarm_set(int fd, int64_t when_ns)
@@ -64,9 +63,9 @@ int heald_plat_alarm_drain(int fd)
 
 int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
 {
-    int fd = signalfd(src->fd, set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = heald_plat_own(signalfd(src->fd, set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (fd < 0)
-        return -errno;
+        return fd;
     src->fd = fd;
     return 0;
 }

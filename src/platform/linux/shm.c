@@ -32,13 +32,13 @@ int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mo
                  : length ? ""
                           : "/") >= (int)sizeof folder)
         return -ENAMETOOLONG;
-    draft->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-    if (draft->fd >= 0 && access("/proc/self/fd", X_OK) == 0)
+    int fd = draft->fd = heald_plat_own(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+    if (fd >= 0 && access("/proc/self/fd", X_OK) == 0)
         return 0;
-    if (draft->fd >= 0)
-        close(draft->fd);
-    else if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
-        return -errno;
+    if (fd >= 0)
+        close(fd);
+    else if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -ENOENT && fd != -EINVAL)
+        return fd;
     return heald_plat_draft_temp(draft, path, mode);
 }
 
@@ -54,8 +54,7 @@ int heald_plat_draft_name(struct heald_draft *draft, const char *path)
 
 int heald_plat_memfd(const char *name)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd < 0 ? -errno : fd;
+    return heald_plat_own(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
 }
 
 int heald_plat_memfd_seal(int fd, bool may_grow)
@@ -67,7 +66,7 @@ int heald_plat_memfd_seal(int fd, bool may_grow)
 /* A file of /proc as text. */
 static void read_text(const char *path, char *text, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = heald_plat_own(open(path, O_RDONLY | O_CLOEXEC));
     ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
 
     if (fd >= 0)

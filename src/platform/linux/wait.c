@@ -26,8 +26,7 @@ int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 
 int heald_plat_queue_open(void)
 {
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return heald_plat_own(epoll_create1(EPOLL_CLOEXEC));
 }
 
 int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)

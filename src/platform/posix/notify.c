@@ -15,7 +15,7 @@
 
 int heald_plat_bell_open(int ret_fds[2])
 {
-    return heald_plat_pipe(ret_fds);
+    return heald_plat_own_pipe(ret_fds);
 }
 
 int heald_plat_bell_ring(int fd)
@@ -120,7 +120,7 @@ int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set
     int fds[2];
 
     if (src->fd < 0) {
-        int err = heald_plat_pipe(fds);
+        int err = heald_plat_own_pipe(fds);
         if (err)
             return err;
         src->fd = fds[0];
