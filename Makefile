@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench asan tsan valgrind fuzz crash model real coverage tidy clang posix \
-	install clean
+	i686 install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -117,6 +117,10 @@ posix: ## the tests on the portable platform layer
 	$(call deps,test)
 	$(call build,build-posix,$(GCC),-Dwerror=true -Dplatform=posix)
 	@scripts/run-tests build-posix
+
+i686: ## a slice of the tests in 32 bits; by qemu where the kernel has none
+	$(call deps,i686)
+	@scripts/run-i686 build-i686
 
 install: ## build for release and install under PREFIX (/usr/local); DESTDIR works
 	$(call deps,build)

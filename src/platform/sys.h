@@ -21,6 +21,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <sys/select.h>
+#include <time.h>
 
 /* Readiness, in the bits of poll(2); RDHUP is 0 where the system has none. */
 extern const unsigned heald_poll_rdhup;
@@ -172,6 +173,16 @@ static inline void sys_bell_close(const struct heald_sys *sys, const int bell[2]
     if (bell[1] != bell[0])
         sys->close(bell[1]);
     sys->close(bell[0]);
+}
+
+/* A time, or a time-out, for the C library, whose seconds may have 32 bits: then as many as they
+ * hold, and who waits is woken early and waits again. */
+static inline struct timespec sys_timespec(int64_t ns)
+{
+    int64_t sec = ns / HEALD_SEC, most = sizeof(time_t) < sizeof sec ? INT32_MAX : INT64_MAX;
+
+    return (struct timespec){.tv_sec = (time_t)(sec < most ? sec : most),
+                             .tv_nsec = (long)(ns % HEALD_SEC)};
 }
 
 /* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts

@@ -1,6 +1,8 @@
 /* test/conformance/timers.c: timers on both clocks: never early, in order, without drift. */
 #include "conformance/conformance.h"
 
+#include <pthread.h>
+
 enum { MANY = 1000, MILLION = 1000 * 1000 };
 
 struct timer {
@@ -255,6 +257,37 @@ static void on_rearm(struct heald_op *op)
     }
 }
 
+static void *stop_soon(void *loop)
+{
+    usleep(5000);
+    heald_loop_stop(loop);
+    return NULL;
+}
+
+/* Two centuries and a half: farther away than 32-bit seconds reach, and the loop waits for it. */
+HEALD_CASE(centuries_away)
+{
+    struct heald_loop *loop = loop_on(_i);
+    int64_t far = INT64_C(8000000000) * HEALD_SEC, boot = heald_clock_now(HEALD_CLOCK_BOOT);
+    struct probe p[2] = {0};
+    pthread_t thread;
+
+    heald_prep_timer(&p[0].op, now() + far);
+    probe_start(loop, &p[0]);
+    if (boot >= 0) {
+        heald_prep_timer_clock(&p[1].op, HEALD_CLOCK_BOOT, boot + far, 0);
+        probe_start(loop, &p[1]);
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, loop), 0);
+    ck_assert_int_eq(heald_loop_turn(loop, HEALD_FOREVER), -ECANCELED);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(p[0].calls + p[1].calls, 0);
+    probe_cancel(&p[0]);
+    if (boot >= 0)
+        probe_cancel(&p[1]);
+    loop_end(loop);
+}
+
 HEALD_CASE(armed_again_in_its_callback)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -349,6 +382,7 @@ void add_timers(TCase *group)
     add_everywhere(group, a_period_without_end);
     add_everywhere(group, the_boot_clock_has_timers_too);
     add_everywhere(group, boot_timers_fire_in_order);
+    add_everywhere(group, centuries_away);
     add_everywhere(group, armed_again_in_its_callback);
     add_everywhere(group, cancelled_and_armed_again);
     add_on_backends(group, a_million_at_once);

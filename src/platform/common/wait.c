@@ -13,8 +13,7 @@
  */
 int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns)
 {
-    struct timespec ts = {.tv_sec = (time_t)(timeout_ns / HEALD_SEC),
-                          .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
+    struct timespec ts = sys_timespec(timeout_ns);
     int n = pselect(count, rd, wr, ex, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
 }

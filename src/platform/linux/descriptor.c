@@ -67,7 +67,9 @@ int heald_plat_pin(int fd)
 int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = len};
-    long n = syscall(SYS_preadv2, fd, &iov, 1L, (long)offset, 0L, RWF_NOWAIT);
+    /* The offset in halves; a long of 64 bits holds all of it, and the kernel drops the other. */
+    long low = (long)offset, high = (long)(offset >> 32);
+    long n = syscall(SYS_preadv2, fd, &iov, 1L, low, high, RWF_NOWAIT);
     return n < 0 ? -errno : n;
 }
 

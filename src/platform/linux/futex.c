@@ -5,7 +5,8 @@
  * SIGKILL included, finds begun or not begun. The kernel's change is an atomic
  * read-modify-write; the one made here just before it, of the same word, gives it release order (it
  * continues the release sequence) and shows it to ThreadSanitizer. futex_waitv is there from 5.16
- * on; without it only the first word is waited for, a little while at a time.
+ * on; without it only the first word is waited for, a little while at a time. Times are the
+ * kernel's struct, not the C library's, which may have 32-bit seconds.
  */
 #include "platform/futex.h"
 
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,18 +24,51 @@ const bool heald_words_sleep = true;
 
 enum { SLICE_MS = 5 };
 
-static struct timespec timespec_of(int64_t ns)
+static struct __kernel_timespec timespec_of(int64_t ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(ns / HEALD_SEC), .tv_nsec = (long)(ns % HEALD_SEC)};
+    return (struct __kernel_timespec){.tv_sec = ns / HEALD_SEC, .tv_nsec = ns % HEALD_SEC};
 }
+
+#ifdef SYS_futex_time64
+/* What SYS_futex takes on 32 bits: its seconds end in 2038. */
+struct old_timespec {
+    long sec, nsec;
+};
+
+static struct old_timespec old_of(const struct __kernel_timespec *ts)
+{
+    long sec = ts->tv_sec < LONG_MAX ? (long)ts->tv_sec : LONG_MAX;
+
+    return (struct old_timespec){.sec = sec, .nsec = (long)ts->tv_nsec};
+}
+
+static long wait_until(const struct heald_word *w, const struct __kernel_timespec *until)
+{
+    long n = syscall(SYS_futex_time64, w->word, FUTEX_WAIT_BITSET, w->seen, until, NULL,
+                     FUTEX_BITSET_MATCH_ANY);
+
+    /* Before Linux 5.1 there is none. */
+    if (n >= 0 || errno != ENOSYS)
+        return n;
+    struct old_timespec old = {0};
+    if (until)
+        old = old_of(until);
+    return syscall(SYS_futex, w->word, FUTEX_WAIT_BITSET, w->seen, until ? &old : NULL, NULL,
+                   FUTEX_BITSET_MATCH_ANY);
+}
+#else
+static long wait_until(const struct heald_word *w, const struct __kernel_timespec *until)
+{
+    return syscall(SYS_futex, w->word, FUTEX_WAIT_BITSET, w->seen, until, NULL,
+                   FUTEX_BITSET_MATCH_ANY);
+}
+#endif
 
 static int wait_for_one(const struct heald_word *w, int64_t deadline_ns)
 {
-    struct timespec until = timespec_of(deadline_ns);
-    long n = syscall(SYS_futex, w->word, FUTEX_WAIT_BITSET, w->seen,
-                     deadline_ns == HEALD_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+    struct __kernel_timespec until = timespec_of(deadline_ns);
 
-    if (n == 0)
+    if (wait_until(w, deadline_ns == HEALD_FOREVER ? NULL : &until) == 0)
         return 0;
     return errno == EAGAIN ? HEALD_WORDS_MAX : -errno;
 }
@@ -49,7 +84,7 @@ static int wait_in_slices(const struct heald_word words[], int64_t deadline_ns)
 int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
 {
     struct futex_waitv v[HEALD_WORDS_MAX];
-    struct timespec until = timespec_of(deadline_ns);
+    struct __kernel_timespec until = timespec_of(deadline_ns);
 
     if (count == 1)
         return wait_for_one(words, deadline_ns);

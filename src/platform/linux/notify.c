@@ -51,8 +51,7 @@ int heald_plat_alarm_open(enum heald_clock clock)
 
 int heald_plat_alarm_set(int fd, int64_t when_ns)
 {
-    struct itimerspec its = {
-        .it_value = {.tv_sec = when_ns / HEALD_SEC, .tv_nsec = when_ns % HEALD_SEC}};
+    struct itimerspec its = {.it_value = sys_timespec(when_ns)};
     return timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) < 0 ? -errno : 0;
 }
 

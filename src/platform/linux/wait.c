@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/time_types.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,7 +20,7 @@ int64_t heald_plat_now(enum heald_clock clock)
 
 int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
-    struct timespec ts = {.tv_sec = timeout_ns / HEALD_SEC, .tv_nsec = timeout_ns % HEALD_SEC};
+    struct timespec ts = sys_timespec(timeout_ns);
     int n = ppoll(fds, count, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
 }
@@ -52,7 +53,9 @@ int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
         n = epoll_wait(epfd, events, count, timeout_ns < 0 ? -1 : 0);
         return n < 0 ? -errno : n;
     }
-    struct timespec ts = {.tv_sec = timeout_ns / HEALD_SEC, .tv_nsec = timeout_ns % HEALD_SEC};
+    /* The kernel's struct: the C library's may have 32-bit seconds, but this call has none such. */
+    struct __kernel_timespec ts = {.tv_sec = timeout_ns / HEALD_SEC,
+                                   .tv_nsec = timeout_ns % HEALD_SEC};
     n = (int)syscall(SYS_epoll_pwait2, epfd, events, count, &ts, NULL, 0);
     /* Before 5.11 there is no epoll_pwait2, and some containers forbid it as unknown. */
     if (n < 0 && (errno == ENOSYS || errno == EPERM))
