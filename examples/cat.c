@@ -64,10 +64,11 @@ static int copy(struct heald_loop *loop, const char *path)
 int main(int argc, char **argv)
 {
     struct heald_loop *loop;
-    int err = heald_loop_open(&loop, NULL);
+    struct heald_why why;
+    int err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why});
 
     if (err) {
-        fprintf(stderr, "cat: %s\n", heald_strerror(err));
+        fprintf(stderr, "cat: %s\n", why.text);
         return 1;
     }
     for (int i = 1; i < argc && !err; i++)

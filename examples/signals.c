@@ -39,10 +39,11 @@ int main(void)
 {
     struct waiters all = {.usr1.op.name = "SIGUSR1", .term.op.name = "SIGTERM"};
     struct heald_loop *loop;
-    int err = heald_loop_open(&loop, NULL);
+    struct heald_why why;
+    int err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why});
 
     if (err) {
-        fprintf(stderr, "signals: %s\n", heald_strerror(err));
+        fprintf(stderr, "signals: %s\n", why.text);
         return 1;
     }
     all.term.op.data = &all;

@@ -217,15 +217,19 @@ static int run_table(struct demo *demo)
     struct fetch_file *files = calloc(FILES_MAX, sizeof *files);
     int count = files ? fetch_load(demo->folder, files, FILES_MAX) : -ENOMEM;
     int status = 1;
-    int error = heald_loop_open(&demo->loop, NULL);
+    struct heald_why why = {""};
+    struct heald_loop_options loop_options = {.ret_why = &why};
+    int error = heald_loop_open(&demo->loop, &loop_options);
     if (count < 0) {
         fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
         status = EXIT_USAGE;
     } else if (count == 0) {
         fprintf(stderr, "heald demo: %s: there is no file to fetch\n", demo->folder);
         status = EXIT_USAGE;
-    } else if (error || (error = await_signals(demo))) {
-        fprintf(stderr, "heald demo: no loop: %s\n", heald_strerror(error));
+    } else if (error) {
+        fprintf(stderr, "heald demo: %s\n", why.text);
+    } else if ((error = await_signals(demo))) {
+        fprintf(stderr, "heald demo: signals: %s\n", heald_strerror(error));
     } else {
         demo->plan.files = files;
         demo->plan.file_count = (unsigned)count;

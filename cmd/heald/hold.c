@@ -312,10 +312,16 @@ static int run(const struct command *command, int argc, char **argv, int own,
     if (words)
         status = parse(&h, &o, argc, argv, own);
     if (status == OPTIONS_GO_ON) {
-        int err = heald_loop_open(&h.loop, NULL);
-        status = err ? complain(&h, "cannot begin", err) : hold_it(&h);
-        if (!err)
+        struct heald_why why;
+        struct heald_loop_options loop_options = {.ret_why = &why};
+        int err = heald_loop_open(&h.loop, &loop_options);
+        if (err) {
+            fprintf(stderr, "heald %s: %s\n", command->name, why.text);
+            status = EXIT_USAGE;
+        } else {
+            status = hold_it(&h);
             heald_loop_close(h.loop);
+        }
     }
     free(words);
     return status;

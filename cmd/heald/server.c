@@ -221,13 +221,12 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
 static int open_loop(struct server *server)
 {
     const struct server_config *config = server->config;
-    struct heald_loop_options options = {.backend = config->backend, .engine = config->engine};
+    struct heald_why why;
+    struct heald_loop_options options = {
+        .backend = config->backend, .engine = config->engine, .ret_why = &why};
     int error = heald_loop_open(&server->loop, &options);
     if (error) {
-        const char *backend = config->backend ? config->backend : "as the environment has it";
-        const char *engine = config->engine ? config->engine : "as the environment has it";
-        fprintf(stderr, "heald serve: back end %s, engine %s: %s (see heald backends)\n", backend,
-                engine, heald_strerror(error));
+        fprintf(stderr, "heald serve: %s (see heald backends)\n", why.text);
         return error == -EINVAL || error == -ENOSYS ? 2 : 1;
     }
     error = await_signal(server, &server->term, SIGTERM);

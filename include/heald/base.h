@@ -33,6 +33,14 @@ extern "C" {
  */
 HEALD_API const char *heald_strerror(int err);
 
+/*
+ * Room for a sentence that says why a call failed: which option or variable, its value, what may be
+ * given; or which step of the system. The caller's, filled on failure only.
+ */
+struct heald_why {
+    char text[256];
+};
+
 /* The version of the library that is loaded, as "0.1.0". Static, thread-safe, signal-safe. */
 HEALD_API const char *heald_version(void);
 

@@ -47,9 +47,9 @@ struct heald_sys; /* the system's calls; replaced by tests */
 /*
  * Everything may be 0 or NULL for the default.
  *
- * backend        "uring", "epoll", "kqueue", "poll", "select"; NULL: what HEALD_BACKEND names, or
- *                the first that works in that order
- * engine         "uring", "threads", "sync"; NULL: what HEALD_ENGINE names, or the first that works
+ * backend        "uring", "epoll", "kqueue", "poll", "select"; NULL or "": what HEALD_BACKEND
+ *                names; if that is unset or empty, the first that works in that order
+ * engine         "uring", "threads", "sync"; the same with HEALD_ENGINE
  * shares         of normal, urgent, bulk; default 8, 32, 2; at most 1000 each
  * turn_callbacks at most so many before the loop looks at the kernel again; default 128
  * entries        of a ring, or events taken at once; a power of two; default 256, at most 32768
@@ -65,13 +65,14 @@ struct heald_loop_options {
     unsigned pool_threads;
     struct heald_allocator allocator;
     const struct heald_sys *sys;
+    struct heald_why *ret_why; /* if not NULL: says on failure why, in words */
 };
 
 /*
- * Opens a loop. -EINVAL: an option out of range, or a back end or engine that nobody knows (also in
- * the environment). -ENOSYS: the one that was asked for is not there (heald_backends() says why);
- * without a wish, the next best is taken. -ENOMEM, -EMFILE, … from the system. Nothing is left
- * behind on failure.
+ * Opens a loop. -EINVAL: an option out of range, or an unknown back end, engine or (in HEALD_AWAIT)
+ * waiter, also in the environment. -ENOSYS: the one that was asked for is not in this build or does
+ * not work here; by default the next best is taken. -ENOMEM, -EMFILE, … from the system. Nothing is
+ * left behind on failure, and options->ret_why says why.
  */
 HEALD_API int heald_loop_open(struct heald_loop **ret_loop,
                               const struct heald_loop_options *options);

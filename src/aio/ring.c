@@ -16,6 +16,7 @@
  * but not that of one which a worker begins.
  */
 #include "aio/road.h"
+#include "base/choose.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
 #include "ring/fill.h"
@@ -65,7 +66,8 @@ static int make_bell(struct aio_process *p)
 
 static int choose_bell(struct aio_service *s, struct way *w)
 {
-    const char *road = getenv("HEALD_AWAIT");
+    static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
+    const char *road = heald_choice_wish(&choice, NULL);
 
     w->eventfd = -1;
     if (!s->process->bell && !(road && strcmp(road, "thread") == 0) && heald_ring_waits(&w->ring))

@@ -25,11 +25,13 @@
  */
 #include "aio/config.h"
 #include "aio/road.h"
+#include "base/choose.h"
 #include "op/op.h"
 #include "platform/futex.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define IDLE_NS  HEALD_SEC
@@ -404,18 +406,32 @@ static void serve(struct aio_service *s)
         continue;
 }
 
-/* The first that can be had. */
+#define ROAD_ROW(name) &aio_road_##name,
+#define NAME_ROW(name) #name,
+
+static const struct aio_road *const roads[] = {AIO_ROADS(ROAD_ROW)};
+static const char *const names[] = {AIO_ROADS(NAME_ROW) NULL};
+static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
+
+/* What cannot be had is passed over, whatever the reason. */
+static int open_road(void *ctx, unsigned i)
+{
+    struct aio_service *s = ctx;
+
+    s->road = roads[i];
+    return s->road->open(s) < 0 ? -ENOSYS : 0;
+}
+
+/* The one that is named, or the first that can be had. The program knows nothing of us and cannot
+ * be refused, so what is wrong with the name is said, and threads do it. */
 static void choose_road(struct aio_service *s)
 {
-#define ROW(name) &aio_road_##name,
-    static const struct aio_road *const roads[] = {AIO_ROADS(ROW)};
-#undef ROW
+    struct heald_why why;
 
-    for (unsigned n = 0; n < sizeof roads / sizeof *roads; n++) {
-        s->road = roads[n];
-        if (s->road->open(s) == 0)
-            return;
-    }
+    if (heald_choose(&choice, NULL, open_road, s, &why) == 0)
+        return;
+    if (heald_choice_wish(&choice, NULL))
+        dprintf(STDERR_FILENO, "libheald-aio: %s\n", why.text);
     take_threads(s);
 }
 

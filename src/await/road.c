@@ -1,29 +1,41 @@
 /* await/road.c: which road a loop takes, on the loop's thread; and what is waited for, on any. */
 #include "await/road.h"
 
-#include "config.h"
+#include "base/choose.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include "config.h"
 
 #define ROAD_ROW(name) &heald_road_##name,
 
 static const struct heald_road_ops *const roads[] = {HEALD_ROADS(ROAD_ROW) NULL};
 
+#define NAME_ROW(name) #name,
+
+static const char *const names[] = {HEALD_ROADS(NAME_ROW) NULL};
+static const struct heald_left_out left_out[] = {
+#define LEFT_OUT_ROW(name, why) {#name, why},
+    HEALD_ROADS_LEFT_OUT(LEFT_OUT_ROW){NULL, NULL}};
+
+static const struct heald_choice choice = {
+    .variable = "HEALD_AWAIT", .names = names, .left_out = left_out};
+
+int heald_await_check(struct heald_why *ret_why)
+{
+    return heald_choice_check(&choice, NULL, ret_why);
+}
+
+static int open_road(void *ctx, unsigned i)
+{
+    struct heald_road *road = ctx;
+
+    *road = (struct heald_road){.ops = roads[i], .loop = road->loop};
+    return roads[i]->open(road);
+}
+
 int heald_road_open(struct heald_road *road, struct heald_loop *loop)
 {
-    const char *name = getenv("HEALD_AWAIT");
-    int err = -EINVAL;
-
-    for (size_t i = 0; roads[i]; i++) {
-        if (name && *name && strcmp(name, roads[i]->name) != 0)
-            continue;
-        *road = (struct heald_road){.ops = roads[i], .loop = loop};
-        err = roads[i]->open(road);
-        if (err != -ENOSYS)
-            return err;
-    }
-    return err;
+    road->loop = loop;
+    return heald_choose(&choice, NULL, open_road, road, NULL);
 }
 
 /* Of others' words. */

@@ -1,10 +1,12 @@
 /* loop/features.c: which back ends and engines there are, and which one a loop gets. */
 #include "loop/loop.h"
 
+#include "base/choose.h"
+
 #include "config.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define BACKEND_ROW(name) &heald_backend_##name,
 #define ENGINE_ROW(name)  &heald_engine_##name,
@@ -12,64 +14,50 @@
 static const struct heald_backend_ops *const backends[] = {HEALD_BACKENDS(BACKEND_ROW) NULL};
 static const struct heald_engine_ops *const engines[] = {HEALD_ENGINES(ENGINE_ROW) NULL};
 
+#define NAME_ROW(name) #name,
+
+static const char *const backend_names[] = {HEALD_BACKENDS(NAME_ROW) NULL};
+static const char *const engine_names[] = {HEALD_ENGINES(NAME_ROW) NULL};
+
 /* What this build does not have. */
-static const struct {
-    const char *name, *why;
-} left_out[] = {
+static const struct heald_left_out left_out[] = {
 #define LEFT_OUT_ROW(name, why) {#name, why},
     HEALD_LEFT_OUT(LEFT_OUT_ROW){NULL, NULL}};
 
-static int error_of_unknown(const char *name)
+static const struct heald_choice backend_choice = {
+    .option = "backend", .variable = "HEALD_BACKEND", .names = backend_names, .left_out = left_out};
+static const struct heald_choice engine_choice = {
+    .option = "engine", .variable = "HEALD_ENGINE", .names = engine_names, .left_out = left_out};
+
+static int open_backend(void *ctx, unsigned i)
 {
-    for (size_t i = 0; left_out[i].name; i++)
-        if (strcmp(left_out[i].name, name) == 0)
-            return -ENOSYS;
-    return -EINVAL;
+    struct heald_loop *loop = ctx;
+
+    loop->backend.ops = backends[i];
+    return backends[i]->open(&loop->backend);
 }
 
-int heald_choose_backend(struct heald_loop *loop, const char *name)
+int heald_choose_backend(struct heald_loop *loop, const struct heald_loop_options *o)
 {
-    int err = -ENOSYS;
-
-    if (!name)
-        name = getenv("HEALD_BACKEND");
-    for (size_t i = 0; backends[i]; i++) {
-        if (name && strcmp(name, backends[i]->name) != 0)
-            continue;
-        loop->backend.ops = backends[i];
-        err = backends[i]->open(&loop->backend);
-        /* Only what the system lacks is passed over; no memory or no descriptors would be missing
-         * for the next, too. */
-        if (name || err != -ENOSYS)
-            return err;
-    }
-    return name ? error_of_unknown(name) : err;
+    return heald_choose(&backend_choice, o->backend, open_backend, loop, o->ret_why);
 }
 
 /* A ring that is both back end and engine is one ring. */
-static int open_engine(struct heald_loop *loop, const struct heald_engine_ops *ops)
+static int open_engine(void *ctx, unsigned i)
 {
-    bool is_native = loop->backend.ops->submit && strcmp(loop->backend.ops->name, ops->name) == 0;
+    struct heald_loop *loop = ctx;
+    bool is_native =
+        loop->backend.ops->submit && strcmp(loop->backend.ops->name, engines[i]->name) == 0;
+    int err = heald_engine_open(loop, engines[i], is_native);
 
-    return heald_engine_open(loop, ops, is_native);
+    if (err)
+        loop->engine.ops = NULL;
+    return err;
 }
 
-int heald_choose_engine(struct heald_loop *loop, const char *name)
+int heald_choose_engine(struct heald_loop *loop, const struct heald_loop_options *o)
 {
-    int err = -ENOSYS;
-
-    if (!name)
-        name = getenv("HEALD_ENGINE");
-    for (size_t i = 0; engines[i]; i++) {
-        if (name && strcmp(name, engines[i]->name) != 0)
-            continue;
-        err = open_engine(loop, engines[i]);
-        if (err)
-            loop->engine.ops = NULL;
-        if (name || err != -ENOSYS)
-            return err;
-    }
-    return name ? error_of_unknown(name) : err;
+    return heald_choose(&engine_choice, o->engine, open_engine, loop, o->ret_why);
 }
 
 static unsigned add(struct heald_feature *f, unsigned n, unsigned max, const char *name, int error,
@@ -123,13 +111,13 @@ unsigned heald_backends(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; backends[i]; i++) {
         struct heald_loop_options o = {.backend = backends[i]->name, .engine = "sync"};
         struct heald_loop *loop;
-        int err = heald_loop_open(&loop, &o);
+        int err = heald_loop_open_on(&loop, &o, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.backend, err, err ? why_not(err) : backends[i]->about);
     }
     n = add_left_out(ret_features, n, max, any);
-    return mark_chosen(ret_features, n, max, getenv("HEALD_BACKEND"));
+    return mark_chosen(ret_features, n, max, heald_choice_wish(&backend_choice, NULL));
 }
 
 unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
@@ -139,11 +127,11 @@ unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; engines[i]; i++) {
         struct heald_loop_options o = {.backend = "poll", .engine = engines[i]->name};
         struct heald_loop *loop;
-        int err = heald_loop_open(&loop, &o);
+        int err = heald_loop_open_on(&loop, &o, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.engine, err, err ? why_not(err) : engines[i]->about);
     }
     n = add_left_out(ret_features, n, max, is_engine);
-    return mark_chosen(ret_features, n, max, getenv("HEALD_ENGINE"));
+    return mark_chosen(ret_features, n, max, heald_choice_wish(&engine_choice, NULL));
 }

@@ -7,6 +7,8 @@
  */
 #include "loop/loop.h"
 
+#include "base/choose.h"
+
 #include <heald/io.h>
 
 #include <errno.h>
@@ -31,28 +33,42 @@ static void *resize_with_libc(void *ctx, void *ptr, size_t old_size, size_t size
     return NULL;
 }
 
-static int settle_options(struct heald_loop_options *o)
+static void settle_options(struct heald_loop_options *o)
 {
     static const unsigned shares[POLICY_CLASSES] = {8, 32, 2};
 
-    if (o->policy > HEALD_POLICY_EDF)
-        return -EINVAL;
-    for (int c = 0; c < POLICY_CLASSES; c++) {
+    for (int c = 0; c < POLICY_CLASSES; c++)
         o->shares[c] = o->shares[c] ? o->shares[c] : shares[c];
-        if (o->shares[c] > SHARE_MAX)
-            return -EINVAL;
-    }
     o->turn_callbacks = o->turn_callbacks ? o->turn_callbacks : CALLBACKS_DEFAULT;
     o->entries = o->entries ? o->entries : ENTRIES_DEFAULT;
-    if (o->entries > ENTRIES_MAX || o->entries & (o->entries - 1))
-        return -EINVAL;
     o->pool_threads = o->pool_threads ? o->pool_threads : THREADS_DEFAULT;
-    if (o->pool_threads > THREADS_MAX)
-        return -EINVAL;
     if (!o->allocator.resize)
         o->allocator = (struct heald_allocator){.resize = resize_with_libc};
     if (!o->sys)
         o->sys = &heald_sys_native;
+}
+
+static int check_options(const struct heald_loop_options *o)
+{
+    struct heald_why *why = o->ret_why;
+
+    if (o->policy > HEALD_POLICY_EDF) {
+        heald_why_set(why, "policy=%u: unknown", (unsigned)o->policy);
+        return -EINVAL;
+    }
+    for (int c = 0; c < POLICY_CLASSES; c++)
+        if (o->shares[c] > SHARE_MAX) {
+            heald_why_set(why, "shares[%d]=%u: at most %d", c, o->shares[c], SHARE_MAX);
+            return -EINVAL;
+        }
+    if (o->entries > ENTRIES_MAX || o->entries & (o->entries - 1)) {
+        heald_why_set(why, "entries=%u: a power of two, at most %d", o->entries, ENTRIES_MAX);
+        return -EINVAL;
+    }
+    if (o->pool_threads > THREADS_MAX) {
+        heald_why_set(why, "pool_threads=%u: at most %d", o->pool_threads, THREADS_MAX);
+        return -EINVAL;
+    }
     return 0;
 }
 
@@ -106,6 +122,13 @@ static void engine_ready(struct heald_op *watch)
     heald_engine_flush(watch->loop);
 }
 
+/* A step of the opening that failed, for ret_why. */
+static int failed(const struct heald_loop_options *o, const char *step, int err)
+{
+    heald_why_set(o->ret_why, "%s: %s", step, heald_strerror(err));
+    return err;
+}
+
 static int build(struct heald_loop *loop, const struct heald_loop_options *o,
                  const struct heald_backend_ops *backend)
 {
@@ -114,17 +137,20 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
     if (backend) {
         loop->backend.ops = backend;
         err = backend->open(&loop->backend);
+        if (err)
+            failed(o, backend->name, err);
     } else {
-        err = heald_choose_backend(loop, o->backend);
+        err = heald_choose_backend(loop, o);
     }
-    if (!err)
-        err = heald_mailbox_open(loop);
-    if (!err)
-        err = heald_choose_engine(loop, o->engine);
-    if (!err && loop->engine.fd >= 0)
-        err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
-                               loop->engine.edge ? &loop->engine_counter : NULL);
-    return err;
+    if (err)
+        return err;
+    if ((err = heald_mailbox_open(loop)))
+        return failed(o, "the bell of posts", err);
+    if ((err = heald_choose_engine(loop, o)) || loop->engine.fd < 0)
+        return err;
+    err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
+                           loop->engine.edge ? &loop->engine_counter : NULL);
+    return err ? failed(o, "the bell of the engine", err) : 0;
 }
 
 int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
@@ -132,12 +158,13 @@ int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_opt
 {
     struct heald_loop_options o = options ? *options : (struct heald_loop_options){0};
     struct heald_loop *loop;
-    int err = settle_options(&o);
 
+    settle_options(&o);
+    int err = check_options(&o);
     if (err)
         return err;
     if (!(loop = alloc_new(&o.allocator, sizeof *loop)))
-        return -ENOMEM;
+        return failed(&o, "memory of the loop", -ENOMEM);
     init(loop, &o);
     err = build(loop, &o, backend);
     if (err)
@@ -149,7 +176,9 @@ int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_opt
 
 int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
 {
-    return heald_loop_open_on(ret_loop, options, NULL);
+    int err = heald_await_check(options ? options->ret_why : NULL);
+
+    return err ? err : heald_loop_open_on(ret_loop, options, NULL);
 }
 
 int heald_loop_close(struct heald_loop *loop)

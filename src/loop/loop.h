@@ -212,8 +212,11 @@ int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_opt
 
 /* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno.
  */
-int heald_choose_backend(struct heald_loop *loop, const char *name);
-int heald_choose_engine(struct heald_loop *loop, const char *name);
+int heald_choose_backend(struct heald_loop *loop, const struct heald_loop_options *options);
+int heald_choose_engine(struct heald_loop *loop, const struct heald_loop_options *options);
+
+/* await/road.c: is what HEALD_AWAIT names known? As heald_choice_check(). */
+int heald_await_check(struct heald_why *ret_why);
 
 /* The kinds that live above the loop, in await/. Start: 0, or -errno and nothing happened. */
 int heald_await_signal(struct heald_loop *loop, struct heald_op *op);
