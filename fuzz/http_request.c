@@ -89,8 +89,8 @@ static void check_request(const struct http_request *r, struct verdicts *v)
     MUST(r->target_len <= HTTP_TARGET_MAX && strlen(r->target) == r->target_len);
     v->count++;
     if (r->status >= 400) {
-        /* Which of two faults is found first may depend on the portions. */
         MUST(*http_reason(r->status) != 'I');
+        mix(v, &r->status, sizeof r->status);
         mix(v, &r->keep_alive, 1);
         return;
     }

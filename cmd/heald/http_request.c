@@ -1,19 +1,25 @@
 /*
  * http_request.c: see http_request.h.
  *
- * llhttp is the parser; it hands out the target and the fields in portions of any size, which are
- * put together here within the limits. The verdict is made once, when the head is complete. No
- * request of ours has a body: one that announces a body is refused and its connection closed, so
- * its bytes are never taken for a request.
+ * http_head.c checks each byte and finds the end of the head. llhttp parses the bytes that passed;
+ * it hands out the target and the fields in portions of any size, which are put together here
+ * within the limits. When the two disagree about the end of a head, the request is refused. The
+ * verdict is made once, when the head is complete. No request of ours has a body: one that
+ * announces a body is refused and its connection closed, so its bytes are never taken for a
+ * request.
  */
 #include "http_request.h"
 
+#include "http_host.h"
 #include "http_target.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const char *const field_names[HTTP_FIELDS] = {
     [HTTP_HOST] = "host",
+    [HTTP_CONTENT_LENGTH] = "content-length",
+    [HTTP_TRANSFER_ENCODING] = "transfer-encoding",
     [HTTP_IF_MODIFIED_SINCE] = "if-modified-since",
     [HTTP_IF_NONE_MATCH] = "if-none-match",
     [HTTP_IF_RANGE] = "if-range",
@@ -87,7 +93,7 @@ static int on_value(llhttp_t *machine, const char *at, size_t len)
     if (len > HTTP_VALUE_MAX - p->value_len)
         p->value_len = HTTP_VALUE_MAX + 1; /* too long: stays so, see below */
     if (p->value_len > HTTP_VALUE_MAX)
-        return 0;
+        return p->at == HTTP_HOST ? refuse(p, 400) : 0;
     memcpy(p->request.value[p->at] + p->value_len, at, len);
     p->value_len += len;
     return 0;
@@ -112,16 +118,39 @@ static bool announces_body(const llhttp_t *machine)
            ((machine->flags & F_CONTENT_LENGTH) && machine->content_length > 0);
 }
 
+/*
+ * Whether everybody who reads this head finds the same end of the request: RFC 9112, 6.1 to 6.3,
+ * without the repairs that it allows. The only transfer coding is "chunked".
+ */
+static bool is_framed(const struct http_request *r)
+{
+    const char *length = r->value[HTTP_CONTENT_LENGTH];
+    if (r->count[HTTP_TRANSFER_ENCODING])
+        return r->minor == 1 && !r->count[HTTP_CONTENT_LENGTH] &&
+               strcasecmp(r->value[HTTP_TRANSFER_ENCODING], "chunked") == 0;
+    if (r->count[HTTP_CONTENT_LENGTH])
+        return r->count[HTTP_CONTENT_LENGTH] == 1 && *length &&
+               length[strspn(length, "0123456789")] == '\0';
+    return true;
+}
+
+static bool has_valid_host(const struct http_request *r)
+{
+    unsigned count = r->count[HTTP_HOST];
+    const char *host = r->value[HTTP_HOST];
+    return count <= 1 && (count == 1 || r->minor == 0) && http_host_is_valid(host, strlen(host));
+}
+
 /* The first of the reasons to refuse a complete head, or 0. */
 static unsigned verdict(const llhttp_t *machine, struct http_request *r)
 {
     if (r->major != 1 || r->minor > 1)
         return 505;
-    if (r->count[HTTP_HOST] > 1 || (r->minor == 1 && r->count[HTTP_HOST] == 0))
+    if (!has_valid_host(r) || !is_framed(r))
         return 400;
     if (machine->method != HTTP_GET && machine->method != HTTP_HEAD)
         return 405;
-    if (machine->flags & (F_CHUNKED | F_TRANSFER_ENCODING))
+    if (r->count[HTTP_TRANSFER_ENCODING])
         return 411;
     if (announces_body(machine))
         return 413;
@@ -171,7 +200,7 @@ void http_parser_next(struct http_parser *parser)
 {
     struct http_request *r = &parser->request;
     llhttp_reset(&parser->machine);
-    parser->seen = 0;
+    parser->head = (struct http_head){0};
     parser->field_len = 0;
     parser->value_len = 0;
     parser->at = HTTP_FIELDS;
@@ -197,26 +226,22 @@ static unsigned status_of(llhttp_errno_t error)
 
 bool http_parser_feed(struct http_parser *parser, const char *data, size_t len, size_t *ret_used)
 {
-    size_t room = HTTP_HEAD_MAX - parser->seen;
-    size_t fit = len < room ? len : room;
-    llhttp_errno_t error = llhttp_execute(&parser->machine, data, fit);
-    *ret_used = fit;
-    parser->seen += fit;
+    unsigned status = http_head_feed(&parser->head, data, len, ret_used);
+    llhttp_errno_t error = llhttp_execute(&parser->machine, data, *ret_used);
 
-    if (parser->is_complete) {
-        const char *stop = llhttp_get_error_pos(&parser->machine);
-        if (stop >= data && stop <= data + fit)
-            *ret_used = (size_t)(stop - data);
+    /* The parser comes first: it has seen only bytes before the one that the check refused. */
+    if (parser->is_complete && status == HTTP_HEAD_COMPLETE)
         return true;
-    }
     if (error != HPE_OK)
         refuse(parser, status_of(error));
-    else if (parser->seen == HTTP_HEAD_MAX)
-        refuse(parser, 431);
-    return error != HPE_OK || parser->seen == HTTP_HEAD_MAX;
+    else if (status == HTTP_HEAD_COMPLETE)
+        refuse(parser, 400);
+    else if (status)
+        refuse(parser, status);
+    return parser->request.status != 0;
 }
 
 bool http_parser_is_inside(const struct http_parser *parser)
 {
-    return parser->seen > 0;
+    return parser->head.len > 0;
 }

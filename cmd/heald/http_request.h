@@ -5,22 +5,20 @@
 #ifndef HEALD_CMD_HTTP_REQUEST_H
 #define HEALD_CMD_HTTP_REQUEST_H
 
+#include "http_head.h"
+
 #include <llhttp.h>
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 enum {
-    HTTP_HEAD_MAX = 16 * 1024, /* bytes of a request line and its fields: 431 beyond */
-    HTTP_TARGET_MAX = 4096,    /* 414 beyond */
-    HTTP_FIELD_MAX = 32,       /* of the name of a field that we look at */
-    HTTP_VALUE_MAX = 256       /* of its value; a longer one counts as not sent */
+    HTTP_FIELD_MAX = 32, /* of the name of a field that we look at */
+    HTTP_VALUE_MAX = 256 /* of its value; a longer one counts as empty, of Host it is an error */
 };
 
 /* The fields that matter here. */
 enum http_field {
     HTTP_HOST,
+    HTTP_CONTENT_LENGTH,
+    HTTP_TRANSFER_ENCODING,
     HTTP_IF_MODIFIED_SINCE,
     HTTP_IF_NONE_MATCH,
     HTTP_IF_RANGE,
@@ -43,8 +41,8 @@ struct http_request {
 };
 
 struct http_parser {
+    struct http_head head;
     llhttp_t machine;
-    size_t seen; /* bytes of this request */
     size_t field_len;
     char field[HTTP_FIELD_MAX + 1];
     bool is_complete;
@@ -63,7 +61,8 @@ void http_parser_next(struct http_parser *parser);
 /*
  * Takes bytes up to the end of one request; *ret_used says how many, the rest is the next one's.
  * True: the request is complete, good or bad. After a bad one that cannot be told from what
- * follows, keep_alive is false.
+ * follows, keep_alive is false. The answer does not depend on the portions in which the bytes
+ * arrive.
  */
 bool http_parser_feed(struct http_parser *parser, const char *data, size_t len, size_t *ret_used);
 

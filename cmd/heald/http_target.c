@@ -6,17 +6,28 @@
  */
 #include "http_target.h"
 
-#include <string.h>
+#include "http_host.h"
 
-/* Where the path of a target in absolute form begins: "http://host:port/path". */
-static const char *after_authority(const char *target, const char *end)
+#include <string.h>
+#include <strings.h>
+
+/*
+ * Where the path of a target begins: of "http://host:port/path", the absolute form, behind the
+ * authority. NULL: the authority is invalid. An empty host is, though a field Host may be empty.
+ */
+static const char *path_start(const char *target, const char *end)
 {
     static const char scheme[] = "http://";
     size_t len = sizeof scheme - 1;
-    if ((size_t)(end - target) <= len || memcmp(target, scheme, len) != 0)
+    if ((size_t)(end - target) < len || strncasecmp(target, scheme, len) != 0)
         return target;
-    const char *slash = memchr(target + len, '/', (size_t)(end - target) - len);
-    return slash ? slash : target;
+    const char *host = target + len;
+    const char *slash = memchr(host, '/', (size_t)(end - host));
+    if (!slash)
+        slash = end;
+    if (slash == host || *host == ':' || !http_host_is_valid(host, (size_t)(slash - host)))
+        return NULL;
+    return slash;
 }
 
 static int hex_digit(char c)
@@ -71,11 +82,11 @@ unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *
     const char *end = target + strcspn(target, "?#");
     if (end > target + len)
         end = target + len;
-    const char *at = after_authority(target, end);
+    const char *at = path_start(target, end);
     size_t used = 0;
     ret_path[0] = '\0';
     *ret_is_folder = true;
-    if (at == end || *at != '/')
+    if (!at || (at == target && *at != '/'))
         return 400;
 
     while (at < end) {

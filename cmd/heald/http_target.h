@@ -10,8 +10,9 @@
  * component, no "." and no "..", no slash at either end; *ret_is_folder says that the target ended
  * with a slash. The path is never longer than the target: ret_path has room for len + 1.
  *
- * Returns 0; 400 for a target that cannot be meant (not a path, a bad escape, a NUL, a component
- * ".."); 404 for an escaped slash, which no file name has. ret_path is a string in any case.
+ * Returns 0; 400 for an invalid target (not a path, an invalid host, a bad escape, a NUL, a
+ * component ".."); 404 for an escaped slash, which no file name has. ret_path is a string in any
+ * case.
  */
 unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_folder);
 
