@@ -193,15 +193,35 @@ static void send_file(struct conn *c, const struct stat *st)
         send_buffer(c, head);
 }
 
-/* Takes the result of an open. False: the connection was ended. */
-static bool take_file(struct conn *c)
+static void open_path(struct conn *c, int flags, heald_fn *fn)
 {
+    heald_prep_open_beneath(&c->op, c->server->folder_fd, c->path, flags, 0);
+    conn_submit(c, fn, HEALD_FOREVER);
+}
+
+static bool lacks_descriptors(int64_t result)
+{
+    return result == -EMFILE || result == -ENFILE;
+}
+
+/*
+ * Takes the result of an open. False: there is none yet, or the connection was ended. An idle
+ * connection is closed before a request fails for lack of descriptors.
+ */
+static bool take_file(struct conn *c, int flags)
+{
+    struct server *server = c->server;
     if (c->op.result >= 0)
         c->file_fd = (int)c->op.result;
-    if (c->server->phase != SERVER_CLOSING)
-        return true;
-    conn_close(c);
-    return false;
+    if (server->phase == SERVER_CLOSING) {
+        conn_close(c);
+        return false;
+    }
+    if (lacks_descriptors(c->op.result) && conn_drop_idle(server)) {
+        open_path(c, flags, c->op.fn);
+        return false;
+    }
+    return true;
 }
 
 /* The file is open, so fstat() has all it needs at hand and does not wait. */
@@ -221,7 +241,7 @@ static void send_opened(struct conn *c, bool may_redirect)
 static void on_file_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
-    if (!take_file(c))
+    if (!take_file(c, OPEN_FLAGS))
         return;
     if (op->result < 0)
         send_status(c, status_of((int)op->result));
@@ -233,14 +253,17 @@ static void on_folder_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
     struct text page;
-    if (!take_file(c))
+    int error;
+    if (!take_file(c, OPEN_FLAGS | O_DIRECTORY))
         return;
     if (op->result < 0) {
         send_status(c, status_of((int)op->result));
         return;
     }
-    text_init(&page, c->out + CONN_HEAD, CONN_BODY);
-    int error = folder_list(c->file_fd, c->parser.request.path, &page);
+    do {
+        text_init(&page, c->out + CONN_HEAD, CONN_BODY);
+        error = folder_list(c->file_fd, c->parser.request.path, &page);
+    } while (lacks_descriptors(error) && conn_drop_idle(c->server));
     c->response.status = 200;
     if (error)
         send_status(c, status_of(error));
@@ -248,17 +271,11 @@ static void on_folder_open(struct heald_op *op)
         send_text(c, "text/html; charset=utf-8", page.len);
 }
 
-static void open_path(struct conn *c, int flags, heald_fn *fn)
-{
-    heald_prep_open_beneath(&c->op, c->server->folder_fd, c->path, flags, 0);
-    conn_submit(c, fn, HEALD_FOREVER);
-}
-
 static void on_index_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
     const char *folder = c->parser.request.path;
-    if (!take_file(c))
+    if (!take_file(c, OPEN_FLAGS))
         return;
     if (op->result >= 0) {
         send_opened(c, false);

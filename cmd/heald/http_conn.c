@@ -5,6 +5,10 @@
  * `in` until the response before it has gone out. Each callback first looks whether the server is
  * closing: then it ends the connection. A closed connection is kept for the next one, so that
  * serving allocates nothing once the busiest moment has been.
+ *
+ * A connection is in server->idle while its state is CONN_IDLE, else in server->busy. An idle one
+ * may be dropped while its op is pending: its descriptor is closed at once, and the callback of the
+ * op, which is cancelled by that, frees the struct.
  */
 #include "http_conn.h"
 
@@ -17,7 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SPARES_MAX = 64 };
+enum {
+    SPARES_MAX = 64,
+    REFUSED_MAX = 8 /* that are closed gently at a time; further ones are closed at once */
+};
 
 #define LINGER_NS (1 * HEALD_SEC)
 
@@ -31,15 +38,14 @@ void conn_submit(struct conn *c, heald_fn *fn, int64_t deadline_ns)
 }
 
 /* The peer without its port: "127.0.0.1", "::1", "unix". */
-static void set_peer(struct conn *c)
+static void format_peer(int fd, char peer[HEALD_ADDR_TEXT])
 {
     struct heald_addr addr;
-    char *peer = c->peer;
-    if (heald_peer_addr(c->fd, &addr) < 0 || addr.u.sa.sa_family == AF_UNIX) {
-        snprintf(peer, sizeof c->peer, "unix");
+    if (heald_peer_addr(fd, &addr) < 0 || addr.u.sa.sa_family == AF_UNIX) {
+        snprintf(peer, HEALD_ADDR_TEXT, "unix");
         return;
     }
-    heald_addr_format(&addr, peer, sizeof c->peer);
+    heald_addr_format(&addr, peer, HEALD_ADDR_TEXT);
     char *colon = strrchr(peer, ':');
     if (colon)
         *colon = '\0';
@@ -60,25 +66,64 @@ static struct conn *take_conn(struct server *server)
     return c;
 }
 
-static void link_conn(struct server *server, struct conn *c)
+static struct conn_list *list_of(struct conn *c)
 {
-    c->prev = NULL;
-    c->next = server->conns;
-    if (c->next)
-        c->next->prev = c;
-    server->conns = c;
-    server->connections++;
+    return c->state == CONN_IDLE ? &c->server->idle : &c->server->busy;
+}
+
+static void link_conn(struct conn *c)
+{
+    struct conn_list *list = list_of(c);
+    c->next = NULL;
+    c->prev = list->last;
+    if (c->prev)
+        c->prev->next = c;
+    else
+        list->first = c;
+    list->last = c;
 }
 
 static void unlink_conn(struct conn *c)
 {
+    struct conn_list *list = list_of(c);
     if (c->prev)
         c->prev->next = c->next;
     else
-        c->server->conns = c->next;
+        list->first = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    c->server->connections--;
+    else
+        list->last = c->prev;
+}
+
+/* Moves a connection to another state and, with it, to the end of its list. */
+static void enter(struct conn *c, enum conn_state state)
+{
+    unlink_conn(c);
+    c->state = state;
+    link_conn(c);
+}
+
+/* A connection leaves its list and the count. */
+static void uncount(struct conn *c)
+{
+    unlink_conn(c);
+    if (c->is_refused)
+        c->server->refused--;
+    else
+        c->server->connections--;
+}
+
+static void free_conn(struct conn *c)
+{
+    struct server *server = c->server;
+    if (server->spares == SPARES_MAX) {
+        free(c);
+        return;
+    }
+    c->next = server->spare;
+    server->spare = c;
+    server->spares++;
 }
 
 static void receive(struct conn *c, int64_t deadline_ns)
@@ -90,29 +135,40 @@ static void receive(struct conn *c, int64_t deadline_ns)
 
 static void await_request(struct conn *c)
 {
-    c->state = CONN_IDLE;
+    enter(c, CONN_IDLE);
     receive(c, heald_now(c->server->loop) + c->server->config->idle_ns);
 }
 
-void conn_open(struct server *server, int fd)
+/* A struct for an accepted descriptor, in the list and counted. NULL: no memory; fd is closed. */
+static struct conn *new_conn(struct server *server, int fd, enum conn_state state)
 {
     struct conn *c = take_conn(server);
     if (!c) {
         heald_close(server->loop, fd);
-        return;
+        return NULL;
     }
     memset(&c->op, 0, sizeof c->op);
     c->op.name = "connection";
     c->server = server;
+    c->state = state;
+    c->is_refused = false;
     c->fd = fd;
     c->file_fd = -1;
     c->requests = 0;
     c->peer[0] = '\0';
     if (server->log.fd >= 0)
-        set_peer(c);
+        format_peer(fd, c->peer);
     http_parser_init(&c->parser, &server->http);
-    link_conn(server, c);
-    await_request(c);
+    link_conn(c);
+    server->connections++;
+    return c;
+}
+
+void conn_open(struct server *server, int fd)
+{
+    struct conn *c = new_conn(server, fd, CONN_IDLE);
+    if (c)
+        await_request(c);
 }
 
 static void log_answer(struct conn *c)
@@ -149,15 +205,34 @@ void conn_close(struct conn *c)
         log_answer(c);
     close_file(c);
     heald_close(server->loop, c->fd);
-    unlink_conn(c);
-    if (server->spares < SPARES_MAX) {
-        c->next = server->spare;
-        server->spare = c;
-        server->spares++;
-    } else {
-        free(c);
-    }
+    uncount(c);
+    free_conn(c);
     server_conn_gone(server);
+}
+
+/* Whether bytes have arrived that the op of an idle connection has not brought yet. */
+static bool has_arrived(struct conn *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool conn_drop_idle(struct server *server)
+{
+    for (struct conn *c = server->idle.first, *next; c; c = next) {
+        next = c->next;
+        if (has_arrived(c) || heald_cancel(&c->op) < 0) {
+            /* Its callback is due; leaving the list, it is not looked at a second time. */
+            c->deadline = heald_now(server->loop) + server->config->timeout_ns;
+            enter(c, CONN_READING);
+            continue;
+        }
+        heald_close(server->loop, c->fd);
+        uncount(c);
+        c->state = CONN_DROPPED;
+        return true;
+    }
+    return false;
 }
 
 void conn_free_spares(struct server *server)
@@ -188,18 +263,49 @@ static void on_lingered(struct heald_op *op)
  */
 static void linger(struct conn *c)
 {
-    c->state = CONN_LINGERING;
+    enter(c, CONN_LINGERING);
     c->deadline = heald_now(c->server->loop) + LINGER_NS;
     shutdown(c->fd, SHUT_WR);
     heald_prep_recv(&c->op, c->fd, c->in, sizeof c->in, 0);
     conn_submit(c, on_lingered, c->deadline);
 }
 
+static void log_refused(struct server *server, int fd)
+{
+    char peer[HEALD_ADDR_TEXT];
+    if (server->log.fd < 0)
+        return;
+    format_peer(fd, peer);
+    http_clock_update(&server->clock);
+    access_log_add(&server->log,
+                   &(struct access_entry){.peer = peer, .date = server->clock.log, .status = 503});
+}
+
+void conn_refuse(struct server *server, int fd)
+{
+    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nServer: heald\r\n"
+                               "Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    ssize_t sent = send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* a new socket has room; if it has not, there is nobody to tell */
+    log_refused(server, fd);
+    if (server->refused == REFUSED_MAX) {
+        heald_close(server->loop, fd);
+        return;
+    }
+    struct conn *c = new_conn(server, fd, CONN_LINGERING);
+    if (!c)
+        return;
+    c->is_refused = true;
+    server->connections--;
+    server->refused++;
+    linger(c);
+}
+
 static void answer(struct conn *c)
 {
     struct http_request *r = &c->parser.request;
     struct server *server = c->server;
-    c->state = CONN_ANSWERING;
+    enter(c, CONN_ANSWERING);
     c->requests++;
     if (c->requests >= server->config->max_requests || server->phase != SERVER_RUNNING)
         r->keep_alive = false;
@@ -217,7 +323,7 @@ static void read_request(struct conn *c)
         answer(c);
         return;
     }
-    c->state = CONN_READING;
+    enter(c, CONN_READING);
     if (is_first)
         c->deadline = heald_now(c->server->loop) + c->server->config->timeout_ns;
     receive(c, c->deadline);
@@ -227,12 +333,16 @@ static void on_received(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
     bool is_over = op->result == -ETIMEDOUT || op->result == -ECANCELED;
+    if (c->state == CONN_DROPPED) {
+        free_conn(c);
+        return;
+    }
     if (c->server->phase == SERVER_CLOSING || (op->result <= 0 && !is_over)) {
         conn_close(c);
     } else if (op->result > 0) {
         c->in_len = (size_t)op->result;
         read_request(c);
-    } else if (c->state == CONN_READING) {
+    } else if (http_parser_is_inside(&c->parser)) {
         c->parser.request.status = 408;
         c->parser.request.keep_alive = false;
         answer(c);

@@ -16,14 +16,16 @@ enum conn_state {
     CONN_IDLE,      /* the first byte of a request; ends in CONN_READING or with the connection */
     CONN_READING,   /* the rest of it; ends in CONN_ANSWERING */
     CONN_ANSWERING, /* file_send.c has it; ends in CONN_IDLE or CONN_LINGERING */
-    CONN_LINGERING  /* our side is shut; what still comes is thrown away until the client closes */
+    CONN_LINGERING, /* our side is shut; what still comes is thrown away until the client closes */
+    CONN_DROPPED    /* closed and in no list; the callback of its op frees it */
 };
 
 struct conn {
     struct heald_op op;
     struct server *server;
-    struct conn *next, *prev; /* in server->conns; next alone in server->spare */
+    struct conn *next, *prev; /* in server->idle or ->busy; next alone in ->spare */
     enum conn_state state;
+    bool is_refused; /* one too many; not counted in server->connections */
     int fd;
     unsigned requests;
     int64_t deadline;     /* of the head, or of the buffer that is being sent */
@@ -48,6 +50,15 @@ struct conn {
 
 /* Takes over an accepted descriptor. */
 void conn_open(struct server *server, int fd);
+
+/* Takes over an accepted descriptor, answers 503 and closes it. */
+void conn_refuse(struct server *server, int fd);
+
+/*
+ * Closes the connection that has been idle longest, at once. False: there is none. One whose
+ * request has arrived and was not read yet is not idle.
+ */
+bool conn_drop_idle(struct server *server);
 
 /*
  * For the end of the server: an idle connection ends; a conn of SERVER_CLOSING has its op

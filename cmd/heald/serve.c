@@ -26,7 +26,7 @@ static const struct option options[] = {
     {"--engine", OPTION_TEXT, CONFIG(engine), 0, 0, "NAME",
      "how to read files: see heald backends"},
     {"--max-connections", OPTION_COUNT, CONFIG(max_connections), 1, 1000000, "N",
-     "connections at a time; the next ones wait (1024)"},
+     "connections at a time; for one more the longest idle is closed (1024)"},
     {"--max-requests", OPTION_COUNT, CONFIG(max_requests), 1, 1000000000, "N",
      "requests on one connection (100000)"},
     {"--timeout", OPTION_SECONDS, CONFIG(timeout_ns), 0, 86400, "SECONDS",

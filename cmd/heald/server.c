@@ -1,9 +1,10 @@
 /*
  * server.c: see server.h. One thread.
  *
- * The server accepts while it has room: at max_connections the accept is cancelled, so that the
- * system's queue holds who comes next, and submitted again when a connection has gone. When the
- * system has no descriptor left it accepts again after a moment, by a timer, as the socket stays
+ * The server always accepts, so that a client gets the same answer on every back end. At
+ * max_connections the connection that has been idle longest is closed for the new one; when none is
+ * idle, the new one gets status 503. When the system has no descriptor left, an idle connection is
+ * closed, too; when none is idle, it accepts again after a moment, by a timer, as the socket stays
  * readable all the while.
  *
  * The end: SIGTERM or SIGINT moves RUNNING to DRAINING, a second one or DRAIN_NS to CLOSING. When
@@ -40,20 +41,8 @@ static void end_ops(struct server *server)
 
 void server_conn_gone(struct server *server)
 {
-    if (server->phase == SERVER_RUNNING)
-        accept_more(server);
-    else if (server->connections == 0)
+    if (server->phase != SERVER_RUNNING && server->connections + server->refused == 0)
         end_ops(server);
-}
-
-/* More were accepted at once than there is room for: says so as well as it can without waiting. */
-static void turn_away(struct server *server, int fd)
-{
-    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
-    ssize_t sent = send(fd, busy, sizeof busy - 1, MSG_DONTWAIT);
-    (void)sent;
-    heald_close(server->loop, fd);
 }
 
 static void on_pause_over(struct heald_op *op)
@@ -63,45 +52,57 @@ static void on_pause_over(struct heald_op *op)
     accept_more(server);
 }
 
+static void admit(struct server *server, int fd)
+{
+    if (server->connections >= server->config->max_connections && !conn_drop_idle(server))
+        conn_refuse(server, fd);
+    else
+        conn_open(server, fd);
+}
+
+/* The accept ended by itself: of a lack of descriptors or memory, which may pass. */
+static void on_accept_failed(struct server *server)
+{
+    if (conn_drop_idle(server)) {
+        accept_more(server);
+        return;
+    }
+    heald_prep_timer(&server->pause, heald_now(server->loop) + PAUSE_NS);
+    server->is_paused = heald_submit(server->loop, &server->pause, on_pause_over) == 0;
+}
+
 static void on_accepted(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, accept);
-    if (op->result >= 0) {
-        /* One that comes as the server ends is treated as the queue of a listener that closes: a
-         * client may try again elsewhere without asking whether anything was done. */
-        if (server->phase != SERVER_RUNNING)
-            heald_close(server->loop, (int)op->result);
-        else if (server->connections < server->config->max_connections)
-            conn_open(server, (int)op->result);
-        else
-            turn_away(server, (int)op->result);
-    }
-    if (op->flags & HEALD_MORE) {
-        if (server->connections >= server->config->max_connections)
-            heald_cancel(&server->accept);
+    /* One that comes as the server ends is treated as the queue of a listener that closes: a
+     * client may try again elsewhere without asking whether anything was done. */
+    if (op->result >= 0 && server->phase != SERVER_RUNNING)
+        heald_close(server->loop, (int)op->result);
+    else if (op->result >= 0)
+        admit(server, (int)op->result);
+    if (op->flags & HEALD_MORE)
         return;
-    }
     server->is_accepting = false;
-    if (op->result < 0 && op->result != -ECANCELED && server->phase == SERVER_RUNNING) {
-        heald_prep_timer(&server->pause, heald_now(server->loop) + PAUSE_NS);
-        server->is_paused = heald_submit(server->loop, &server->pause, on_pause_over) == 0;
-    }
-    accept_more(server);
+    if (server->phase != SERVER_RUNNING)
+        return;
+    if (op->result < 0)
+        on_accept_failed(server);
+    else
+        accept_more(server);
 }
 
 static void accept_more(struct server *server)
 {
-    if (server->is_accepting || server->is_paused || server->phase != SERVER_RUNNING ||
-        server->connections >= server->config->max_connections)
+    if (server->is_accepting || server->is_paused || server->phase != SERVER_RUNNING)
         return;
     heald_prep_accept_multishot(&server->accept, server->listen_fd);
     server->is_accepting = heald_submit(server->loop, &server->accept, on_accepted) == 0;
 }
 
-/* The next connection is read first, as conn_cancel() and conn_drain() may end the one. */
-static void each_conn(struct server *server, void (*call)(struct conn *c))
+/* The next connection is read first, as the call may end the one. */
+static void each_conn(struct conn_list *list, void (*call)(struct conn *c))
 {
-    for (struct conn *c = server->conns, *next; c; c = next) {
+    for (struct conn *c = list->first, *next; c; c = next) {
         next = c->next;
         call(c);
     }
@@ -110,7 +111,8 @@ static void each_conn(struct server *server, void (*call)(struct conn *c))
 static void close_all(struct server *server)
 {
     server->phase = SERVER_CLOSING;
-    each_conn(server, conn_cancel);
+    each_conn(&server->busy, conn_cancel);
+    each_conn(&server->idle, conn_cancel);
 }
 
 static void on_drain_over(struct heald_op *op)
@@ -127,14 +129,14 @@ static void begin_drain(struct server *server)
     heald_cancel(&server->pause);
     heald_close(server->loop, server->listen_fd);
     server->listen_fd = -1;
-    if (server->connections == 0) {
+    if (server->connections + server->refused == 0) {
         end_ops(server);
         return;
     }
     heald_prep_timer(&server->drain, heald_now(server->loop) + DRAIN_NS);
     if (heald_submit(server->loop, &server->drain, on_drain_over) < 0)
         close_all(server);
-    each_conn(server, conn_drain);
+    each_conn(&server->idle, conn_drain);
 }
 
 static void on_signal(struct heald_op *op)
@@ -245,7 +247,6 @@ int server_open(struct server *server, const struct server_config *config, char 
     server->listen_fd = -1;
     server->log.fd = -1;
     server->accept.name = "listener";
-    server->accept.op_class = HEALD_URGENT;
     server->pause.name = server->drain.name = "server";
     http_parser_settings(&server->http);
     signal(SIGPIPE, SIG_IGN);

@@ -30,6 +30,11 @@ enum server_phase {
 
 struct conn;
 
+/* Linked by conn.next and conn.prev; the newest is the last. */
+struct conn_list {
+    struct conn *first, *last;
+};
+
 struct server {
     const struct server_config *config;
     struct heald_loop *loop;
@@ -38,9 +43,11 @@ struct server {
     enum server_phase phase;
     struct heald_op accept, pause, drain, term, intr;
     bool is_accepting, is_paused;
-    unsigned connections;
-    struct conn *conns; /* all that are open */
-    struct conn *spare; /* closed ones, for the next */
+    unsigned connections;  /* that count: those in `idle` and `busy`, but for the refused ones */
+    unsigned refused;      /* that are told so and wait for their end */
+    struct conn_list idle; /* await a request; the first has been idle longest */
+    struct conn_list busy; /* all the others */
+    struct conn *spare;    /* closed ones, for the next */
     unsigned spares;
     struct http_clock clock;
     llhttp_settings_t http;
@@ -60,7 +67,7 @@ int server_run(struct server *server);
 
 void server_close(struct server *server);
 
-/* For the connections: one is gone. */
+/* For the connections: one has gone. */
 void server_conn_gone(struct server *server);
 
 #endif
