@@ -1,17 +1,18 @@
 /*
  * server.c: see server.h. One thread.
  *
- * The server always accepts, so that a client gets the same answer on every back end. At
- * max_connections the connection that has been idle longest is closed for the new one; when none is
- * idle, the new one gets status 503. When the system has no descriptor left, an idle connection is
- * closed, too; when none is idle, it accepts again after a moment, by a timer, as the socket stays
- * readable all the while.
+ * The server always accepts, so that a client gets the same answer on every back end. At the cap
+ * the connection that has been idle longest is closed for the new one; when none is idle, the new
+ * one gets status 503. The cap leaves a descriptor for the file of each connection. When the system
+ * has none left all the same, an idle connection is closed, too; when none is idle, the server
+ * accepts again after a moment, by a timer, as the socket stays readable all the while.
  *
  * The end: SIGTERM or SIGINT moves RUNNING to DRAINING, a second one or DRAIN_NS to CLOSING. When
  * the last connection has gone the remaining ops are cancelled, and with the last op the loop ends.
  */
 #include "server.h"
 
+#include "descriptors.h"
 #include "http_conn.h"
 
 #include <errno.h>
@@ -22,7 +23,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAUSE_NS (100 * HEALD_MS)
@@ -54,7 +54,7 @@ static void on_pause_over(struct heald_op *op)
 
 static void admit(struct server *server, int fd)
 {
-    if (server->connections >= server->config->max_connections && !conn_drop_idle(server))
+    if (server->connections >= server->cap && !conn_drop_idle(server))
         conn_refuse(server, fd);
     else
         conn_open(server, fd);
@@ -159,18 +159,6 @@ static int await_signal(struct server *server, struct heald_op *op, int signo)
     return heald_submit(server->loop, op, on_signal);
 }
 
-/* As many descriptors as the connections may need, as far as the system grants them. */
-static void raise_limit(const struct server_config *config)
-{
-    struct rlimit limit;
-    rlim_t wish = (rlim_t)config->max_connections * 2 + 64;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wish)
-        return;
-    limit.rlim_cur =
-        limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wish ? limit.rlim_max : wish;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int fail(int status, const char *what, const char *name, int error)
 {
     fprintf(stderr, "heald serve: %s '%s': %s\n", what, name, heald_strerror(error));
@@ -239,6 +227,23 @@ static int open_loop(struct server *server)
     return error ? fail(1, "cannot await", "SIGTERM, SIGINT", error) : 0;
 }
 
+/* What the limit of descriptors leaves of --max-connections. */
+static int set_cap(struct server *server)
+{
+    unsigned wish = server->config->max_connections;
+    unsigned long limit;
+    server->cap = descriptors_reserve(wish, &limit);
+    if (server->cap == wish)
+        return 0;
+    fprintf(stderr, "heald serve: --max-connections %u: ", wish);
+    if (server->cap == 0) {
+        fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are not enough for one\n", limit);
+        return 1;
+    }
+    fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are enough for %u\n", limit, server->cap);
+    return 0;
+}
+
 int server_open(struct server *server, const struct server_config *config, char *ret_url,
                 size_t size)
 {
@@ -250,7 +255,6 @@ int server_open(struct server *server, const struct server_config *config, char 
     server->pause.name = server->drain.name = "server";
     http_parser_settings(&server->http);
     signal(SIGPIPE, SIG_IGN);
-    raise_limit(config);
 
     server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (server->folder_fd < 0)
@@ -258,6 +262,8 @@ int server_open(struct server *server, const struct server_config *config, char 
     int status = open_loop(server);
     if (!status)
         status = open_listener(server, ret_url, size);
+    if (!status)
+        status = set_cap(server);
     if (status)
         server_close(server);
     return status;

@@ -43,6 +43,7 @@ struct server {
     enum server_phase phase;
     struct heald_op accept, pause, drain, term, intr;
     bool is_accepting, is_paused;
+    unsigned cap;          /* max_connections, or fewer where descriptors lack */
     unsigned connections;  /* that count: those in `idle` and `busy`, but for the refused ones */
     unsigned refused;      /* that are told so and wait for their end */
     struct conn_list idle; /* await a request; the first has been idle longest */

@@ -68,7 +68,10 @@ def backends():
 
 
 class Server:
-    """`heald serve` on a port of its own. Ends in stop(), or with the block."""
+    """`heald serve` on a port of its own. Ends in stop(), or with the block.
+
+    descriptors: its limits of descriptors, soft and hard.
+    """
 
     def __init__(self, folder, *options, backend=None, descriptors=None):
         command = [HEALD, 'serve', folder, *options]
@@ -81,7 +84,7 @@ class Server:
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.errors, stdin=subprocess.DEVNULL,
-            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2))
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, descriptors))
             if descriptors else None)
         self.url, self.port = None, None
         for line in self.process.stdout:
