@@ -217,22 +217,43 @@ static bool has_arrived(struct conn *c)
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/*
+ * Closes an idle connection at once. False: its request has arrived, or its callback is due; it
+ * leaves the list, so that it is not looked at a second time.
+ */
+static bool drop_if_idle(struct conn *c)
+{
+    struct server *server = c->server;
+    if (has_arrived(c) || heald_cancel(&c->op) < 0) {
+        c->deadline = heald_now(server->loop) + server->config->timeout_ns;
+        enter(c, CONN_READING);
+        return false;
+    }
+    heald_close(server->loop, c->fd);
+    uncount(c);
+    c->state = CONN_DROPPED;
+    return true;
+}
+
 bool conn_drop_idle(struct server *server)
 {
     for (struct conn *c = server->idle.first, *next; c; c = next) {
         next = c->next;
-        if (has_arrived(c) || heald_cancel(&c->op) < 0) {
-            /* Its callback is due; leaving the list, it is not looked at a second time. */
-            c->deadline = heald_now(server->loop) + server->config->timeout_ns;
-            enter(c, CONN_READING);
-            continue;
-        }
-        heald_close(server->loop, c->fd);
-        uncount(c);
-        c->state = CONN_DROPPED;
-        return true;
+        if (drop_if_idle(c))
+            return true;
     }
     return false;
+}
+
+void conn_drop(struct conn *c)
+{
+    drop_if_idle(c);
+}
+
+void conn_drain(struct conn *c)
+{
+    if (c->requests > 0)
+        drop_if_idle(c);
 }
 
 void conn_free_spares(struct server *server)
@@ -301,13 +322,37 @@ void conn_refuse(struct server *server, int fd)
     linger(c);
 }
 
+/*
+ * Whether bytes of a further request have arrived. Empty lines may come between requests and are
+ * none.
+ */
+static bool has_next(struct conn *c)
+{
+    char room[64];
+    size_t rest = c->in_len - c->in_at;
+    for (size_t i = 0; i < rest; i++)
+        if (c->in[c->in_at + i] != '\r' && c->in[c->in_at + i] != '\n')
+            return true;
+    ssize_t len = recv(c->fd, room, sizeof room, MSG_PEEK | MSG_DONTWAIT);
+    for (ssize_t i = 0; i < len; i++)
+        if (room[i] != '\r' && room[i] != '\n')
+            return true;
+    return len == sizeof room;
+}
+
+/* As the server ends, a connection is kept for the requests that have arrived and no others. */
+static bool may_go_on(struct conn *c)
+{
+    enum server_phase phase = c->server->phase;
+    return phase == SERVER_RUNNING || (phase == SERVER_DRAINING && has_next(c));
+}
+
 static void answer(struct conn *c)
 {
     struct http_request *r = &c->parser.request;
-    struct server *server = c->server;
     enter(c, CONN_ANSWERING);
     c->requests++;
-    if (c->requests >= server->config->max_requests || server->phase != SERVER_RUNNING)
+    if (c->requests >= c->server->config->max_requests || !may_go_on(c))
         r->keep_alive = false;
     file_send_begin(c);
 }
@@ -347,13 +392,13 @@ static void on_received(struct heald_op *op)
         c->parser.request.keep_alive = false;
         answer(c);
     } else {
-        linger(c); /* it was idle for too long, or the server ends */
+        linger(c); /* it was idle for too long */
     }
 }
 
 void conn_answered(struct conn *c)
 {
-    bool goes_on = c->response.keep_alive && c->server->phase == SERVER_RUNNING;
+    bool goes_on = c->response.keep_alive && may_go_on(c);
     log_answer(c);
     close_file(c);
     if (!goes_on) {
@@ -365,12 +410,6 @@ void conn_answered(struct conn *c)
         read_request(c);
     else
         await_request(c);
-}
-
-void conn_drain(struct conn *c)
-{
-    if (c->state == CONN_IDLE)
-        heald_cancel(&c->op);
 }
 
 void conn_cancel(struct conn *c)

@@ -61,10 +61,12 @@ void conn_refuse(struct server *server, int fd);
 bool conn_drop_idle(struct server *server);
 
 /*
- * For the end of the server: an idle connection ends; a conn of SERVER_CLOSING has its op
- * cancelled.
+ * For the end of the server. conn_drain() closes an idle connection that has been served before;
+ * one that is new may still send its first request, until conn_drop() closes it. A conn of
+ * SERVER_CLOSING has its op cancelled.
  */
 void conn_drain(struct conn *c);
+void conn_drop(struct conn *c);
 void conn_cancel(struct conn *c);
 
 /* Frees the conns that wait for another use. */

@@ -33,6 +33,8 @@ static const struct option options[] = {
      "for a request to arrive, and for each 64 KiB of a response (30)"},
     {"--idle", OPTION_SECONDS, CONFIG(idle_ns), 0, 86400, "SECONDS",
      "that a connection may stay without a request (15)"},
+    {"--grace", OPTION_SECONDS, CONFIG(grace_ns), 0, 86400, "SECONDS",
+     "for what is in flight when a signal ends the server (10)"},
     {"--log", OPTION_TEXT, CONFIG(log_path), 0, 0, "FILE",
      "append the access log to a file; -: standard output (-)"},
     {"--no-log", OPTION_UNFLAG, FIELD(is_logging), 0, 0, NULL, "no access log"},
@@ -50,7 +52,7 @@ const struct command command_serve = {
     .options = options,
     .details =
         "GET and HEAD, index.html, conditions and single ranges. Nothing outside DIR is served.\n"
-        "The end is graceful: responses under way are finished, for ten seconds at most; a\n"
+        "SIGTERM and SIGINT: requests that have arrived are answered, then the server ends. A\n"
         "second signal ends it at once.\n",
 };
 
@@ -63,6 +65,7 @@ void serve_defaults(struct server_config *ret_config)
         .max_requests = 100000,
         .timeout_ns = 30 * HEALD_SEC,
         .idle_ns = 15 * HEALD_SEC,
+        .grace_ns = 10 * HEALD_SEC,
         .log_path = "-",
     };
 }

@@ -7,8 +7,12 @@
  * has none left all the same, an idle connection is closed, too; when none is idle, the server
  * accepts again after a moment, by a timer, as the socket stays readable all the while.
  *
- * The end: SIGTERM or SIGINT moves RUNNING to DRAINING, a second one or DRAIN_NS to CLOSING. When
- * the last connection has gone the remaining ops are cancelled, and with the last op the loop ends.
+ * The end: SIGTERM or SIGINT moves RUNNING to DRAINING. Requests that have arrived are answered:
+ * those in flight, those in the buffers of sockets, those of connections in the listener's queue,
+ * which is emptied before it is closed. Idle connections are closed; a new one, which has sent
+ * nothing yet, has FIRST_NS for its first request, as a client cannot know that it was in vain. A
+ * second signal, or grace_ns, begins CLOSING. When the last connection has gone the remaining ops
+ * are cancelled, and with the last op the loop ends.
  */
 #include "server.h"
 
@@ -23,14 +27,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PAUSE_NS (100 * HEALD_MS)
-#define DRAIN_NS (10 * HEALD_SEC)
+#define FIRST_NS (1 * HEALD_SEC)
+
+enum { QUEUE_MAX = 65536 }; /* connections taken from the queue at the end */
 
 static void accept_more(struct server *server);
 
-/* What is still open when the last connection has gone. */
+/* Ends what is still open when the last connection has gone. */
 static void end_ops(struct server *server)
 {
     heald_cancel(&server->drain);
@@ -41,7 +48,8 @@ static void end_ops(struct server *server)
 
 void server_conn_gone(struct server *server)
 {
-    if (server->phase != SERVER_RUNNING && server->connections + server->refused == 0)
+    bool is_closed = server->phase != SERVER_RUNNING && server->listen_fd < 0;
+    if (is_closed && server->connections + server->refused == 0)
         end_ops(server);
 }
 
@@ -71,12 +79,35 @@ static void on_accept_failed(struct server *server)
     server->is_paused = heald_submit(server->loop, &server->pause, on_pause_over) == 0;
 }
 
+/* The next connection of the listener's queue, -EAGAIN when it is empty. */
+static int accept_now(struct server *server)
+{
+    int fd;
+    do
+        fd = accept(server->listen_fd, NULL, NULL);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED ||
+                      ((errno == EMFILE || errno == ENFILE) && conn_drop_idle(server))));
+    if (fd < 0)
+        return -errno;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+/* The accept has ended for good: takes what is in the queue, then closes the listener. */
+static void close_listener(struct server *server)
+{
+    if (server->phase == SERVER_DRAINING)
+        for (int i = 0, fd; i < QUEUE_MAX && (fd = accept_now(server)) >= 0; i++)
+            admit(server, fd);
+    heald_close(server->loop, server->listen_fd);
+    server->listen_fd = -1;
+    server_conn_gone(server);
+}
+
 static void on_accepted(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, accept);
-    /* One that comes as the server ends is treated as the queue of a listener that closes: a
-     * client may try again elsewhere without asking whether anything was done. */
-    if (op->result >= 0 && server->phase != SERVER_RUNNING)
+    if (op->result >= 0 && server->phase == SERVER_CLOSING)
         heald_close(server->loop, (int)op->result);
     else if (op->result >= 0)
         admit(server, (int)op->result);
@@ -84,8 +115,8 @@ static void on_accepted(struct heald_op *op)
         return;
     server->is_accepting = false;
     if (server->phase != SERVER_RUNNING)
-        return;
-    if (op->result < 0)
+        close_listener(server);
+    else if (op->result < 0)
         on_accept_failed(server);
     else
         accept_more(server);
@@ -115,28 +146,44 @@ static void close_all(struct server *server)
     each_conn(&server->idle, conn_cancel);
 }
 
-static void on_drain_over(struct heald_op *op)
+static void on_drain_timer(struct heald_op *op);
+
+static void set_drain_timer(struct server *server, int64_t time_ns)
+{
+    heald_prep_timer(&server->drain, time_ns);
+    if (heald_submit(server->loop, &server->drain, on_drain_timer) < 0)
+        close_all(server);
+}
+
+/* First for new connections that have sent nothing, then for all. */
+static void on_drain_timer(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, drain);
-    if (op->result != -ECANCELED)
+    if (op->result == -ECANCELED || server->phase != SERVER_DRAINING)
+        return;
+    if (heald_now(server->loop) >= server->drain_end_ns) {
         close_all(server);
+        return;
+    }
+    set_drain_timer(server, server->drain_end_ns);
+    each_conn(&server->idle, conn_drop);
+    server_conn_gone(server);
 }
 
 static void begin_drain(struct server *server)
 {
+    const struct server_config *config = server->config;
+    int64_t now = heald_now(server->loop);
     server->phase = SERVER_DRAINING;
-    heald_cancel(&server->accept);
-    heald_cancel(&server->pause);
-    heald_close(server->loop, server->listen_fd);
-    server->listen_fd = -1;
-    if (server->connections + server->refused == 0) {
-        end_ops(server);
-        return;
-    }
-    heald_prep_timer(&server->drain, heald_now(server->loop) + DRAIN_NS);
-    if (heald_submit(server->loop, &server->drain, on_drain_over) < 0)
-        close_all(server);
+    server->drain_end_ns = now + config->grace_ns;
+    set_drain_timer(server, now + (config->grace_ns < FIRST_NS ? config->grace_ns : FIRST_NS));
     each_conn(&server->idle, conn_drain);
+    if (server->is_paused)
+        heald_cancel(&server->pause);
+    if (server->is_accepting)
+        heald_cancel(&server->accept);
+    else
+        close_listener(server);
 }
 
 static void on_signal(struct heald_op *op)

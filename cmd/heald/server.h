@@ -15,6 +15,7 @@ struct server_config {
     unsigned max_requests; /* on a connection */
     int64_t timeout_ns;    /* for a whole request head, and for each buffer of a response */
     int64_t idle_ns;       /* between requests */
+    int64_t grace_ns;      /* for what is in flight when the server ends */
     const char *log_path;  /* NULL: none */
     bool is_listing;
 };
@@ -24,7 +25,7 @@ enum { SERVER_NO_PORT = 65536 };
 /* Where the server stands; only ever moves on. */
 enum server_phase {
     SERVER_RUNNING,
-    SERVER_DRAINING, /* nobody new; idle connections end, responses are finished */
+    SERVER_DRAINING, /* what has arrived is answered, each connection is then closed */
     SERVER_CLOSING   /* every op is cancelled, and its connection closed */
 };
 
@@ -43,6 +44,7 @@ struct server {
     enum server_phase phase;
     struct heald_op accept, pause, drain, term, intr;
     bool is_accepting, is_paused;
+    int64_t drain_end_ns;  /* when CLOSING begins */
     unsigned cap;          /* max_connections, or fewer where descriptors lack */
     unsigned connections;  /* that count: those in `idle` and `busy`, but for the refused ones */
     unsigned refused;      /* that are told so and wait for their end */
