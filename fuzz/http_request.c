@@ -5,6 +5,7 @@
  */
 #include "http_request.h"
 #include "http_response.h"
+#include "http_target.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static void check_path(const char *path)
         MUST(len > 0);
         MUST(len != 1 || at[0] != '.');
         MUST(len != 2 || at[0] != '.' || at[1] != '.');
+        bool is_known = at == path && len == 11 && memcmp(at, ".well-known", len) == 0;
+        MUST(at[0] != '.' || is_known || http_target_is_hidden(path));
     }
 }
 

@@ -11,6 +11,7 @@
 #include "content_type.h"
 #include "folder_list.h"
 #include "http_conn.h"
+#include "http_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -252,6 +253,7 @@ static void on_file_open(struct heald_op *op)
 static void on_folder_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
+    const struct server_config *config = c->server->config;
     struct text page;
     int error;
     if (!take_file(c, OPEN_FLAGS | O_DIRECTORY))
@@ -262,7 +264,7 @@ static void on_folder_open(struct heald_op *op)
     }
     do {
         text_init(&page, c->out + CONN_HEAD, CONN_BODY);
-        error = folder_list(c->file_fd, c->parser.request.path, &page);
+        error = folder_list(c->file_fd, c->parser.request.path, config->has_dot_files, &page);
     } while (lacks_descriptors(error) && conn_drop_idle(c->server));
     c->response.status = 200;
     if (error)
@@ -294,6 +296,8 @@ void file_send_begin(struct conn *c)
     c->sent = 0;
     if (r->status) {
         send_status(c, r->status);
+    } else if (!c->server->config->has_dot_files && http_target_is_hidden(r->path)) {
+        send_status(c, 404);
     } else if (r->is_folder) {
         snprintf(c->path, sizeof c->path, "%s%sindex.html", r->path, *r->path ? "/" : "");
         open_path(c, OPEN_FLAGS, on_index_open);

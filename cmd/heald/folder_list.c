@@ -16,15 +16,22 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool is_left_out(const char *name, bool has_dot_files)
+{
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return true;
+    return name[0] == '.' && !has_dot_files;
+}
+
 /*
  * Copies names to the array; returns how many. A name too many, or without memory, sets
  * *ret_is_cut.
  */
-static size_t read_names(DIR *dir, char **names, bool *ret_is_cut)
+static size_t read_names(DIR *dir, bool has_dot_files, char **names, bool *ret_is_cut)
 {
     size_t count = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.')
+        if (is_left_out(entry->d_name, has_dot_files))
             continue;
         names[count] = count < NAMES_MAX ? strdup(entry->d_name) : NULL;
         if (!names[count]) {
@@ -69,7 +76,7 @@ static void write_page(struct text *page, int fd, const char *path, char **names
     text_add(page, is_cut ? "</ul>\n<p>and more, which this page does not hold\n" : "</ul>\n");
 }
 
-int folder_list(int fd, const char *path, struct text *page)
+int folder_list(int fd, const char *path, bool has_dot_files, struct text *page)
 {
     /* closedir() closes its descriptor, and the caller keeps this one. */
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -79,7 +86,7 @@ int folder_list(int fd, const char *path, struct text *page)
     int error = is_open ? 0 : -errno;
     if (is_open) {
         bool is_cut = false;
-        size_t count = read_names(dir, names, &is_cut);
+        size_t count = read_names(dir, has_dot_files, names, &is_cut);
         qsort(names, count, sizeof *names, compare);
         write_page(page, fd, path, names, count, is_cut);
         for (size_t i = 0; i < count; i++)

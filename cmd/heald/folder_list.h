@@ -5,10 +5,10 @@
 #include "text.h"
 
 /*
- * Writes a page with the names in an open folder, sorted; those that begin with a point are left
- * out, and what does not fit is replaced by a note. Blocks while the folder is read: there is no
- * operation for that. 0 or -errno.
+ * Writes a page with the names in an open folder, sorted. Those that begin with a point are left
+ * out unless has_dot_files, and what does not fit is replaced by a note. Blocks while the folder is
+ * read: there is no operation for that. 0 or -errno.
  */
-int folder_list(int fd, const char *path, struct text *page);
+int folder_list(int fd, const char *path, bool has_dot_files, struct text *page);
 
 #endif

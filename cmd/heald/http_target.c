@@ -109,6 +109,15 @@ unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *
     return 0;
 }
 
+bool http_target_is_hidden(const char *path)
+{
+    static const char known[] = ".well-known";
+    size_t len = sizeof known - 1;
+    if (strncmp(path, known, len) == 0 && (path[len] == '/' || path[len] == '\0'))
+        path += len;
+    return path[0] == '.' || strstr(path, "/.") != NULL;
+}
+
 const char *http_target_query(const char *target)
 {
     const char *query = strchr(target, '?');

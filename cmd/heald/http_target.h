@@ -16,6 +16,12 @@
  */
 unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_folder);
 
+/*
+ * Whether a decoded path names a dot-file: one of its components begins with a point. The directory
+ * ".well-known" (RFC 8615) at its start is none; the rest of such a path is looked at.
+ */
+bool http_target_is_hidden(const char *path);
+
 /* The query of a target with its question mark, or "". */
 const char *http_target_query(const char *target);
 

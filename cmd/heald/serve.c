@@ -22,6 +22,8 @@ static const struct option options[] = {
      "another port; 0: the system chooses one"},
     {"--list", OPTION_FLAG, CONFIG(is_listing), 0, 0, NULL,
      "show the names in a folder that has no index.html"},
+    {"--dot-files", OPTION_FLAG, CONFIG(has_dot_files), 0, 0, NULL,
+     "serve and show names that begin with a point, which are 404 otherwise"},
     {"--backend", OPTION_TEXT, CONFIG(backend), 0, 0, "NAME", "how to wait: see heald backends"},
     {"--engine", OPTION_TEXT, CONFIG(engine), 0, 0, "NAME",
      "how to read files: see heald backends"},

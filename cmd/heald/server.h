@@ -18,6 +18,7 @@ struct server_config {
     int64_t grace_ns;      /* for what is in flight when the server ends */
     const char *log_path;  /* NULL: none */
     bool is_listing;
+    bool has_dot_files; /* names that begin with a point are served and listed */
 };
 
 enum { SERVER_NO_PORT = 65536 };

@@ -221,6 +221,9 @@ class Folder:
         os.truncate(os.path.join(self.path, 'huge.bin'), self.HUGE)
         write(self.path, 'two words.html', b'two\n')
         write(self.path, '\u00e4\u00f6%41?.txt', b'odd\n')
+        for name in ('.secret', '.git/config', 'sub/.hidden', 'sub/.dir/file', '.well-known/a.txt',
+                     '.well-known/.hidden', 'sub/.well-known/a.txt', '.well-known-not/a.txt'):
+            write(self.path, name, b'dot\n')
         os.symlink(os.path.join(self.base, 'secret.txt'), os.path.join(self.path, 'absolute'))
         os.symlink('../secret.txt', os.path.join(self.path, 'relative'))
         os.symlink('..', os.path.join(self.path, 'up'))
