@@ -23,28 +23,49 @@ enum {
     CLOSE_CHUNK = 4096 /* PIPE_BUF on Linux: what a pipe that is ready takes without blocking */
 };
 
+static int open_file(const char *path, int flags)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0640);
+    return fd < 0 ? -errno : fd;
+}
+
 int access_log_open(struct access_log *log, struct heald_loop *loop, const char *path)
 {
     log->loop = loop;
-    log->fd = -1;
+    log->fd = log->next_fd = -1;
     log->write.name = "access log";
     log->timer.name = "access log";
     log->write.op_class = log->timer.op_class = HEALD_BULK;
-    if (!path)
-        return 0;
-    log->is_owned = strcmp(path, "-") != 0;
-    log->fd = STDOUT_FILENO;
-    if (log->is_owned)
-        log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-    return log->fd < 0 ? -errno : 0;
+    if (path && strcmp(path, "-") != 0)
+        log->path = path;
+    if (path)
+        log->fd = log->path ? open_file(path, 0) : STDOUT_FILENO;
+    return path && log->fd < 0 ? log->fd : 0;
+}
+
+static void close_file(struct access_log *log)
+{
+    if (log->path && log->fd >= 0)
+        heald_close(log->loop, log->fd);
+    log->fd = -1;
+}
+
+/* No write is in flight: the reopened file takes the place of the old one. */
+static void take_next(struct access_log *log)
+{
+    if (log->next_fd < 0)
+        return;
+    close_file(log);
+    log->fd = log->next_fd;
+    log->next_fd = -1;
 }
 
 static void fail(struct access_log *log, int error)
 {
-    fprintf(stderr, "heald serve: the access log ends here: %s\n", heald_strerror(error));
-    if (log->is_owned)
-        heald_close(log->loop, log->fd);
-    log->fd = -1;
+    fprintf(stderr, "heald serve: --log %s: cannot write, nothing is logged any more: %s\n",
+            log->path ? log->path : "-", heald_strerror(error));
+    close_file(log);
+    take_next(log);
 }
 
 static void write_rest(struct access_log *log);
@@ -64,10 +85,12 @@ static void on_written(struct heald_op *op)
     log->written += (size_t)op->result;
     if (log->is_stopped)
         return;
-    if (log->written < log->len[half])
+    if (log->written < log->len[half]) {
         write_rest(log);
-    else
+    } else {
+        take_next(log);
         schedule(log);
+    }
 }
 
 static void write_rest(struct access_log *log)
@@ -127,6 +150,25 @@ static void format_line(struct text *line, const struct access_entry *e)
     text_addf(line, "\" %u %" PRIu64 "\n", e->status, e->bytes);
 }
 
+/* A FIFO that nobody reads is an error here; waiting for a reader would stop the server. */
+void access_log_reopen(struct access_log *log)
+{
+    if (!log->path || log->is_stopped)
+        return;
+    int fd = open_file(log->path, O_NONBLOCK);
+    if (fd < 0) {
+        fprintf(stderr, "heald serve: --log %s: cannot reopen it: %s; the old file stays in use\n",
+                log->path, heald_strerror(fd));
+        return;
+    }
+    if (log->next_fd >= 0)
+        close(log->next_fd);
+    log->next_fd = fd;
+    begin_write(log);
+    if (!log->is_writing)
+        take_next(log);
+}
+
 void access_log_add(struct access_log *log, const struct access_entry *entry)
 {
     char *half = log->half[log->filling];
@@ -180,6 +222,8 @@ void access_log_close(struct access_log *log)
     if (log->dropped)
         fprintf(stderr, "heald serve: the access log lacks %" PRIu64 " lines: nobody took them\n",
                 log->dropped);
-    if (log->is_owned && log->fd >= 0)
+    if (log->path && log->fd >= 0)
         close(log->fd);
+    if (log->next_fd >= 0)
+        close(log->next_fd);
 }

@@ -17,8 +17,9 @@ struct access_log {
     struct heald_op write;
     struct heald_op timer; /* so that a line does not wait for others */
     struct heald_loop *loop;
-    int fd; /* -1: nothing is logged */
-    bool is_owned;
+    const char *path; /* NULL: none, or standard output */
+    int fd;           /* -1: nothing is logged */
+    int next_fd;      /* -1, or the file reopened, for when the write in flight has completed */
     bool is_writing;
     bool is_timed;
     bool is_stopped;
@@ -40,8 +41,18 @@ struct access_entry {
     uint64_t bytes; /* of the body that were sent */
 };
 
-/* path: NULL for none, "-" for standard output, else a file that is appended to. 0 or -errno. */
+/*
+ * path: NULL for none, "-" for standard output, else a file that is appended to, whose name must
+ * outlive the log. 0 or -errno.
+ */
 int access_log_open(struct access_log *log, struct heald_loop *loop, const char *path);
+
+/*
+ * Opens the file anew, which another program has renamed: lines that are added from now on go to
+ * the new one, and so may some that were added while a write was in flight. On failure the old file
+ * stays in use, and stderr says why. Also resumes a log that ended with an error.
+ */
+void access_log_reopen(struct access_log *log);
 
 void access_log_add(struct access_log *log, const struct access_entry *entry);
 

@@ -156,7 +156,7 @@ static struct conn *new_conn(struct server *server, int fd, enum conn_state stat
     c->file_fd = -1;
     c->requests = 0;
     c->peer[0] = '\0';
-    if (server->log.fd >= 0)
+    if (server->config->log_path)
         format_peer(fd, c->peer);
     http_parser_init(&c->parser, &server->http);
     link_conn(c);

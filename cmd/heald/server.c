@@ -43,6 +43,7 @@ static void end_ops(struct server *server)
     heald_cancel(&server->drain);
     heald_cancel(&server->term);
     heald_cancel(&server->intr);
+    heald_cancel(&server->hup);
     access_log_stop(&server->log);
 }
 
@@ -197,13 +198,20 @@ static void on_signal(struct heald_op *op)
         close_all(server);
 }
 
-static int await_signal(struct server *server, struct heald_op *op, int signo)
+static void on_hangup(struct heald_op *op)
+{
+    struct server *server = op->data;
+    if (op->result >= 0)
+        access_log_reopen(&server->log);
+}
+
+static int await_signal(struct server *server, struct heald_op *op, int signo, heald_fn *fn)
 {
     op->data = server;
     op->name = "signal";
     op->op_class = HEALD_URGENT;
     heald_prep_signal(op, signo, NULL);
-    return heald_submit(server->loop, op, on_signal);
+    return heald_submit(server->loop, op, fn);
 }
 
 static int fail(int status, const char *what, const char *name, int error)
@@ -266,12 +274,15 @@ static int open_loop(struct server *server)
         fprintf(stderr, "heald serve: %s (see heald backends)\n", why.text);
         return error == -EINVAL || error == -ENOSYS ? 2 : 1;
     }
-    error = await_signal(server, &server->term, SIGTERM);
+    error = await_signal(server, &server->term, SIGTERM, on_signal);
     if (!error)
-        error = await_signal(server, &server->intr, SIGINT);
+        error = await_signal(server, &server->intr, SIGINT, on_signal);
     if (!error && (error = access_log_open(&server->log, server->loop, config->log_path)))
         return fail(2, "--log", config->log_path, error);
-    return error ? fail(1, "cannot await", "SIGTERM, SIGINT", error) : 0;
+    /* Without a file to reopen, SIGHUP keeps its meaning. */
+    if (!error && server->log.path)
+        error = await_signal(server, &server->hup, SIGHUP, on_hangup);
+    return error ? fail(1, "cannot await", "SIGTERM, SIGINT, SIGHUP", error) : 0;
 }
 
 /* What the limit of descriptors leaves of --max-connections. */
@@ -297,11 +308,12 @@ int server_open(struct server *server, const struct server_config *config, char 
     memset(server, 0, sizeof *server);
     server->config = config;
     server->listen_fd = -1;
-    server->log.fd = -1;
+    server->log.fd = server->log.next_fd = -1;
     server->accept.name = "listener";
     server->pause.name = server->drain.name = "server";
     http_parser_settings(&server->http);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log at RLIMIT_FSIZE is an error of the log, not the end */
 
     server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (server->folder_fd < 0)

@@ -43,7 +43,7 @@ struct server {
     int folder_fd;
     int listen_fd;
     enum server_phase phase;
-    struct heald_op accept, pause, drain, term, intr;
+    struct heald_op accept, pause, drain, term, intr, hup;
     bool is_accepting, is_paused;
     int64_t drain_end_ns;  /* when CLOSING begins */
     unsigned cap;          /* max_connections, or fewer where descriptors lack */
