@@ -24,6 +24,7 @@ enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 
 static void on_sent(struct heald_op *op);
 static void on_file_open(struct heald_op *op);
+static void on_folder_open(struct heald_op *op);
 static void on_index_open(struct heald_op *op);
 
 static void send_out(struct conn *c)
@@ -200,9 +201,12 @@ static void open_path(struct conn *c, int flags, heald_fn *fn)
     conn_submit(c, fn, HEALD_FOREVER);
 }
 
-static bool lacks_descriptors(int64_t result)
+/* Whether an open failed for lack of descriptors, and a connection is being closed for it. */
+static bool may_retry(struct server *server, int64_t result)
 {
-    return result == -EMFILE || result == -ENFILE;
+    if (result != -EMFILE && result != -ENFILE)
+        return false;
+    return server->dropped > 0 || conn_drop_idle(server);
 }
 
 /*
@@ -218,7 +222,7 @@ static bool take_file(struct conn *c, int flags)
         conn_close(c);
         return false;
     }
-    if (lacks_descriptors(c->op.result) && conn_drop_idle(server)) {
+    if (may_retry(server, c->op.result)) {
         open_path(c, flags, c->op.fn);
         return false;
     }
@@ -253,24 +257,26 @@ static void on_file_open(struct heald_op *op)
 static void on_folder_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
-    const struct server_config *config = c->server->config;
     struct text page;
-    int error;
     if (!take_file(c, OPEN_FLAGS | O_DIRECTORY))
         return;
     if (op->result < 0) {
         send_status(c, status_of((int)op->result));
         return;
     }
-    do {
-        text_init(&page, c->out + CONN_HEAD, CONN_BODY);
-        error = folder_list(c->file_fd, c->parser.request.path, config->has_dot_files, &page);
-    } while (lacks_descriptors(error) && conn_drop_idle(c->server));
+    text_init(&page, c->out + CONN_HEAD, CONN_BODY);
+    int error =
+        folder_list(c->file_fd, c->parser.request.path, c->server->config->has_dot_files, &page);
     c->response.status = 200;
-    if (error)
+    if (may_retry(c->server, error)) {
+        heald_close(c->server->loop, c->file_fd);
+        c->file_fd = -1;
+        open_path(c, OPEN_FLAGS | O_DIRECTORY, on_folder_open);
+    } else if (error) {
         send_status(c, status_of(error));
-    else
+    } else {
         send_text(c, "text/html; charset=utf-8", page.len);
+    }
 }
 
 static void on_index_open(struct heald_op *op)

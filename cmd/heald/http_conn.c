@@ -7,8 +7,8 @@
  * serving allocates nothing once the busiest moment has been.
  *
  * A connection is in server->idle while its state is CONN_IDLE, else in server->busy. An idle one
- * may be dropped while its op is pending: its descriptor is closed at once, and the callback of the
- * op, which is cancelled by that, frees the struct.
+ * is dropped in two steps: its op is cancelled, and the callback closes it. A back end may have
+ * received a request before the cancel, so the callback brings the connection back if there is one.
  */
 #include "http_conn.h"
 
@@ -218,20 +218,29 @@ static bool has_arrived(struct conn *c)
 }
 
 /*
- * Closes an idle connection at once. False: its request has arrived, or its callback is due; it
- * leaves the list, so that it is not looked at a second time.
+ * Whether a request has arrived, in the socket or with the op, whose callback is then due. If not,
+ * the op is cancelled, or has ended without bytes.
  */
+static bool cancel_finds_request(struct conn *c)
+{
+    if (has_arrived(c))
+        return true;
+    return heald_cancel(&c->op) == -EALREADY && c->op.result > 0;
+}
+
+/* Begins to close an idle connection. False: its request has arrived. */
 static bool drop_if_idle(struct conn *c)
 {
     struct server *server = c->server;
-    if (has_arrived(c) || heald_cancel(&c->op) < 0) {
+    if (cancel_finds_request(c)) {
+        /* It leaves the list, so that it is not looked at a second time. */
         c->deadline = heald_now(server->loop) + server->config->timeout_ns;
         enter(c, CONN_READING);
         return false;
     }
-    heald_close(server->loop, c->fd);
     uncount(c);
     c->state = CONN_DROPPED;
+    server->dropped++;
     return true;
 }
 
@@ -374,12 +383,36 @@ static void read_request(struct conn *c)
     receive(c, c->deadline);
 }
 
+/* The cancelled op of a dropped connection has ended: closes it unless a request has arrived. */
+static void on_dropped(struct conn *c)
+{
+    struct server *server = c->server;
+    int64_t result = c->op.result;
+    server->dropped--;
+    if (server->phase == SERVER_CLOSING || (result <= 0 && !has_arrived(c))) {
+        heald_close(server->loop, c->fd);
+        free_conn(c);
+        server_conn_gone(server);
+        return;
+    }
+    c->state = CONN_READING;
+    c->deadline = heald_now(server->loop) + server->config->timeout_ns;
+    link_conn(c);
+    server->connections++;
+    if (result > 0) {
+        c->in_len = (size_t)result;
+        read_request(c);
+    } else {
+        receive(c, c->deadline);
+    }
+}
+
 static void on_received(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
     bool is_over = op->result == -ETIMEDOUT || op->result == -ECANCELED;
     if (c->state == CONN_DROPPED) {
-        free_conn(c);
+        on_dropped(c);
         return;
     }
     if (c->server->phase == SERVER_CLOSING || (op->result <= 0 && !is_over)) {

@@ -17,7 +17,7 @@ enum conn_state {
     CONN_READING,   /* the rest of it; ends in CONN_ANSWERING */
     CONN_ANSWERING, /* file_send.c has it; ends in CONN_IDLE or CONN_LINGERING */
     CONN_LINGERING, /* our side is shut; what still comes is thrown away until the client closes */
-    CONN_DROPPED    /* closed and in no list; the callback of its op frees it */
+    CONN_DROPPED    /* in no list; its op is cancelled, whose callback closes it */
 };
 
 struct conn {
@@ -55,8 +55,9 @@ void conn_open(struct server *server, int fd);
 void conn_refuse(struct server *server, int fd);
 
 /*
- * Closes the connection that has been idle longest, at once. False: there is none. One whose
- * request has arrived and was not read yet is not idle.
+ * Closes the connection that has been idle longest: it does not count any more, and its descriptor
+ * is closed soon; server_conn_gone() tells. False: there is none. One whose request has arrived and
+ * was not read yet is not idle.
  */
 bool conn_drop_idle(struct server *server);
 

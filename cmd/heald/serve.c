@@ -54,8 +54,8 @@ const struct command command_serve = {
     .options = options,
     .details =
         "GET and HEAD, index.html, conditions and single ranges. Nothing outside DIR is served.\n"
-        "SIGTERM and SIGINT: requests that have arrived are answered, then the server ends. A\n"
-        "second signal ends it at once.\n",
+        "SIGTERM and SIGINT: requests that have arrived are answered, then the server ends; a\n"
+        "second signal ends it at once. SIGHUP reopens the --log file.\n",
 };
 
 void serve_defaults(struct server_config *ret_config)

@@ -4,15 +4,15 @@
  * The server always accepts, so that a client gets the same answer on every back end. At the cap
  * the connection that has been idle longest is closed for the new one; when none is idle, the new
  * one gets status 503. The cap leaves a descriptor for the file of each connection. When the system
- * has none left all the same, an idle connection is closed, too; when none is idle, the server
- * accepts again after a moment, by a timer, as the socket stays readable all the while.
+ * has none left all the same, an idle connection is closed, too, and the server accepts again when
+ * one has gone, or after a moment, by a timer, as the socket stays readable all the while.
  *
  * The end: SIGTERM or SIGINT moves RUNNING to DRAINING. Requests that have arrived are answered:
  * those in flight, those in the buffers of sockets, those of connections in the listener's queue,
- * which is emptied before it is closed. Idle connections are closed; a new one, which has sent
- * nothing yet, has FIRST_NS for its first request, as a client cannot know that it was in vain. A
- * second signal, or grace_ns, begins CLOSING. When the last connection has gone the remaining ops
- * are cancelled, and with the last op the loop ends.
+ * which is emptied, as room allows, before it is closed. Idle connections are closed; a new one,
+ * which has sent nothing yet, has FIRST_NS for its first request, as a client cannot know that it
+ * was in vain. A second signal, or grace_ns, begins CLOSING. When the last connection has gone the
+ * remaining ops are cancelled, and with the last op the loop ends.
  */
 #include "server.h"
 
@@ -33,8 +33,6 @@
 #define PAUSE_NS (100 * HEALD_MS)
 #define FIRST_NS (1 * HEALD_SEC)
 
-enum { QUEUE_MAX = 65536 }; /* connections taken from the queue at the end */
-
 static void accept_more(struct server *server);
 
 /* Ends what is still open when the last connection has gone. */
@@ -47,13 +45,6 @@ static void end_ops(struct server *server)
     access_log_stop(&server->log);
 }
 
-void server_conn_gone(struct server *server)
-{
-    bool is_closed = server->phase != SERVER_RUNNING && server->listen_fd < 0;
-    if (is_closed && server->connections + server->refused == 0)
-        end_ops(server);
-}
-
 static void on_pause_over(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, pause);
@@ -61,73 +52,111 @@ static void on_pause_over(struct heald_op *op)
     accept_more(server);
 }
 
+/* As the server ends there is one at most, which the queue would have kept. */
 static void admit(struct server *server, int fd)
 {
-    if (server->connections >= server->cap && !conn_drop_idle(server))
+    bool is_full = server->connections >= server->cap && server->phase == SERVER_RUNNING;
+    if (is_full && !conn_drop_idle(server))
         conn_refuse(server, fd);
     else
         conn_open(server, fd);
 }
 
-/* The accept ended by itself: of a lack of descriptors or memory, which may pass. */
-static void on_accept_failed(struct server *server)
+/*
+ * The accept ended by itself: of a lack of descriptors or memory, which may pass. It goes on when
+ * the timer has expired, or before that when a connection has gone.
+ */
+static void on_accept_failed(struct server *server, int64_t error)
 {
-    if (conn_drop_idle(server)) {
-        accept_more(server);
-        return;
-    }
+    if (error == -EMFILE || error == -ENFILE)
+        conn_drop_idle(server);
     heald_prep_timer(&server->pause, heald_now(server->loop) + PAUSE_NS);
     server->is_paused = heald_submit(server->loop, &server->pause, on_pause_over) == 0;
 }
 
-/* The next connection of the listener's queue, -EAGAIN when it is empty. */
+/* The next connection of the listener's queue; -EAGAIN when it is empty. */
 static int accept_now(struct server *server)
 {
     int fd;
     do
         fd = accept(server->listen_fd, NULL, NULL);
-    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED ||
-                      ((errno == EMFILE || errno == ENFILE) && conn_drop_idle(server))));
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0)
         return -errno;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     return fd;
 }
 
-/* The accept has ended for good: takes what is in the queue, then closes the listener. */
+/*
+ * Serves what is in the queue, as far as there is room. True: the queue is empty. A dropped
+ * connection counts until it is closed: it may come back with a request.
+ */
+static bool empty_queue(struct server *server)
+{
+    while (server->connections + server->dropped < server->cap) {
+        int fd = accept_now(server);
+        if (fd < 0)
+            return fd != -EMFILE && fd != -ENFILE;
+        conn_open(server, fd);
+    }
+    conn_drop_idle(server);
+    return false;
+}
+
+/* The accept has ended for good. The rest of a long queue is taken as connections go. */
 static void close_listener(struct server *server)
 {
-    if (server->phase == SERVER_DRAINING)
-        for (int i = 0, fd; i < QUEUE_MAX && (fd = accept_now(server)) >= 0; i++)
-            admit(server, fd);
+    if (server->listen_fd < 0 || server->is_accepting || server->is_emptying)
+        return;
+    server->is_emptying = true;
+    bool is_empty = server->phase == SERVER_CLOSING || empty_queue(server);
+    server->is_emptying = false;
+    if (!is_empty)
+        return;
     heald_close(server->loop, server->listen_fd);
     server->listen_fd = -1;
-    server_conn_gone(server);
+}
+
+/* Goes on with the end, as far as it can. */
+static void go_on_ending(struct server *server)
+{
+    close_listener(server);
+    if (server->listen_fd < 0 && server->connections + server->refused + server->dropped == 0)
+        end_ops(server);
+}
+
+void server_conn_gone(struct server *server)
+{
+    if (server->phase != SERVER_RUNNING)
+        go_on_ending(server);
+    else if (server->is_paused)
+        heald_cancel(&server->pause);
 }
 
 static void on_accepted(struct heald_op *op)
 {
     struct server *server = heald_container_of(op, struct server, accept);
+    server->is_accepting = false;
     if (op->result >= 0 && server->phase == SERVER_CLOSING)
         heald_close(server->loop, (int)op->result);
     else if (op->result >= 0)
         admit(server, (int)op->result);
-    if (op->flags & HEALD_MORE)
-        return;
-    server->is_accepting = false;
+    else if (server->phase == SERVER_RUNNING)
+        on_accept_failed(server, op->result);
     if (server->phase != SERVER_RUNNING)
-        close_listener(server);
-    else if (op->result < 0)
-        on_accept_failed(server);
-    else
-        accept_more(server);
+        go_on_ending(server);
+    accept_more(server);
 }
 
+/*
+ * One at a time: a multishot accept in the kernel's hands takes descriptors as fast as clients
+ * connect, also those that are kept for files.
+ */
 static void accept_more(struct server *server)
 {
     if (server->is_accepting || server->is_paused || server->phase != SERVER_RUNNING)
         return;
-    heald_prep_accept_multishot(&server->accept, server->listen_fd);
+    heald_prep_accept(&server->accept, server->listen_fd, NULL, NULL);
     server->is_accepting = heald_submit(server->loop, &server->accept, on_accepted) == 0;
 }
 
@@ -145,6 +174,7 @@ static void close_all(struct server *server)
     server->phase = SERVER_CLOSING;
     each_conn(&server->busy, conn_cancel);
     each_conn(&server->idle, conn_cancel);
+    go_on_ending(server);
 }
 
 static void on_drain_timer(struct heald_op *op);
@@ -168,7 +198,7 @@ static void on_drain_timer(struct heald_op *op)
     }
     set_drain_timer(server, server->drain_end_ns);
     each_conn(&server->idle, conn_drop);
-    server_conn_gone(server);
+    go_on_ending(server);
 }
 
 static void begin_drain(struct server *server)
@@ -184,7 +214,7 @@ static void begin_drain(struct server *server)
     if (server->is_accepting)
         heald_cancel(&server->accept);
     else
-        close_listener(server);
+        go_on_ending(server);
 }
 
 static void on_signal(struct heald_op *op)

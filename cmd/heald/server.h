@@ -44,10 +44,11 @@ struct server {
     int listen_fd;
     enum server_phase phase;
     struct heald_op accept, pause, drain, term, intr, hup;
-    bool is_accepting, is_paused;
+    bool is_accepting, is_paused, is_emptying;
     int64_t drain_end_ns;  /* when CLOSING begins */
     unsigned cap;          /* max_connections, or fewer where descriptors lack */
     unsigned connections;  /* that count: those in `idle` and `busy`, but for the refused ones */
+    unsigned dropped;      /* that were idle and are being closed; not in `connections` */
     unsigned refused;      /* that are told so and wait for their end */
     struct conn_list idle; /* await a request; the first has been idle longest */
     struct conn_list busy; /* all the others */
