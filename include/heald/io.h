@@ -13,19 +13,19 @@
  * reads and writes independently of each other. Receives with MSG_OOB or MSG_ERRQUEUE wait for no
  * other.
  *
- * A descriptor may be blocking or not, and others who share it may change that at any time: the loop
- * does not block on it, and no flag of it is ever changed. What has no form that cannot block
+ * A descriptor may be blocking or not, and others who share it may change that at any time: the
+ * loop does not block on it, and no flag of it is ever changed. What has no form that cannot block
  * (accept and connect; terminals and other devices; pipes before Linux 6.4) is done by an io_uring,
  * or, without one, by a thread once the descriptor is ready. Such a thread may find that another
  * process was faster. Then it waits, and the operation does not end when it is cancelled, but with
- * the next data or connection. Without an io_uring a non-blocking listener or socket is accepted
- * from or connected on the loop's thread: a process that makes it blocking and takes the connection
- * in the same microsecond blocks the loop. So does, on the portable platform layer, one that does
- * that to a pipe or terminal.
+ * the next data or connection. Without an io_uring a listener or socket with O_NONBLOCK is accepted
+ * from or connected on the loop's thread until it has been seen without: a process that takes
+ * O_NONBLOCK away, and the connection, in the same microsecond blocks the loop. So does, on the
+ * portable platform layer, one that does that to a pipe or terminal.
  *
  * An operation belongs to the open file that its descriptor stands for when it is submitted. So a
- * descriptor that is in use in a loop is closed with heald_prep_close() or heald_close(), or is taken
- * out with heald_forget() before anybody else closes it.
+ * descriptor that is in use in a loop is closed with heald_prep_close() or heald_close(), or is
+ * taken out with heald_forget() before anybody else closes it.
  */
 #ifndef HEALD_IO_H
 #define HEALD_IO_H
@@ -45,12 +45,11 @@ extern "C" {
 #define HEALD_MAX_LEN 0x7ffff000u
 
 /*
- * Read and write. With an offset >= 0 it is pread(2), for what can seek (-ESPIPE: this cannot); with
- * HEALD_NO_OFFSET it is read(2) on anything: regular files go to the loop's file engine, the rest is
- * awaited. -EINVAL:
- * offset < -1, NULL buf, iovcnt outside 1..1024. A write to a broken pipe gives -EPIPE, and the
- * SIGPIPE that the system sends: ignore that signal. A write to a broken socket gives -EPIPE and no
- * signal.
+ * Read and write. With an offset >= 0 it is pread(2), for what can seek (-ESPIPE: this cannot);
+ * with HEALD_NO_OFFSET it is read(2) on anything: regular files go to the loop's file engine, the
+ * rest is awaited. -EINVAL: offset < -1, NULL buf, iovcnt outside 1..1024. A write to a broken pipe
+ * gives -EPIPE, and the SIGPIPE that the system sends: ignore that signal. A write to a broken
+ * socket gives -EPIPE and no signal.
  */
 HEALD_API int heald_prep_read(struct heald_op *op, int fd, void *buf, size_t len, int64_t offset);
 HEALD_API int heald_prep_write(struct heald_op *op, int fd, const void *buf, size_t len,
@@ -63,7 +62,8 @@ HEALD_API int heald_prep_writev(struct heald_op *op, int fd, const struct iovec 
 /*
  * Receive from and send to a socket; flags as recv(2) and send(2), MSG_NOSIGNAL and
  * MSG_CMSG_CLOEXEC always added. -EINVAL for MSG_DONTWAIT and MSG_WAITALL: how to wait is the
- * loop's business. -ENOTSOCK: not a socket.
+ * loop's business. -ENOTSOCK: not a socket. On the back end uring a receive that waits takes the
+ * mark of an urgent byte away: a MSG_OOB beside it gives -EINVAL.
  */
 HEALD_API int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len, int flags);
 HEALD_API int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, int flags);
@@ -130,10 +130,11 @@ HEALD_API int heald_prep_connect(struct heald_op *op, int fd, const struct socka
 HEALD_API int heald_prep_shutdown(struct heald_op *op, int fd, int how);
 
 /*
- * Closes a descriptor. The operations that wait on it end with -ECANCELED; operations on a file (reads
- * and writes of it, fsync, and what names it as a directory) are completed first. What is submitted
- * on it meanwhile ends with -EBADF. The descriptor is closed whatever the result is, also when the
- * close is cancelled or times out. Does not block, also with SO_LINGER: then a thread closes it.
+ * Closes a descriptor. The operations that wait on it end with -ECANCELED; operations on a file
+ * (reads and writes of it, fsync, and what names it as a directory) are completed first. What is
+ * submitted on it meanwhile ends with -EBADF. The descriptor is closed whatever the result is, also
+ * when the close is cancelled or times out. Does not block, also with SO_LINGER: then a thread
+ * closes it.
  * -EBADF: it is not open, or is being closed already.
  */
 HEALD_API int heald_prep_close(struct heald_op *op, int fd);
@@ -148,9 +149,10 @@ HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
  * heald_close: cancels all operations on the descriptor in this loop and closes it: 0 or -errno as
- * close(2). Where a file operation is running that cannot be cancelled, or with SO_LINGER, it returns
- * 0, and the descriptor is closed when that has ended; its number is not free before. Until then the
- * loop counts one more live op.
+ * close(2). Where a file operation is running that cannot be cancelled, or with SO_LINGER, it
+ * returns
+ * 0, and the descriptor is closed when that has ended; its number is not free before. Until then
+ * the loop counts one more live op.
  *
  * heald_forget: the same without closing, for a descriptor that leaves the loop (handed to another
  * thread, to a library, to dup2). It waits until file operations that are running have ended.

@@ -48,10 +48,10 @@ struct heald_backend_ops {
     /*
      * Readiness: from now on report `events` (0: nothing, forget it) of a descriptor, which was
      * armed with `old` before. `key` comes back with each event. POLLERR stands for errors and
-     * hang-ups alone, which are reported with whatever else. -EPERM: the descriptor cannot be waited
-     * for and counts as ready. -ENOSYS: HEALD_EDGE is not to be had. Completion, where it is not
-     * NULL: for ops beside the queues, when there are so many (`polls_max`) that it is slow to have
-     * them in the kernel.
+     * hang-ups alone, which are reported with whatever else. -EPERM: the descriptor cannot be
+     * waited for and counts as ready. -ENOSYS: HEALD_EDGE is not to be had. Completion, where it is
+     * not NULL: for what the kernel cannot wait for exactly, and for polls when there are so many
+     * (`polls_max`) that it is slow to have them there.
      */
     int (*arm)(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events);
 
@@ -80,16 +80,23 @@ struct heald_backend_ops {
 extern const struct heald_backend_ops heald_backend_uring, heald_backend_epoll,
     heald_backend_kqueue, heald_backend_poll, heald_backend_select;
 
-/* What a back end calls; heald_ready_polls() where only the ops beside the queues wait for events,
- * and heald_loop_watch() for a descriptor of its own (see loop.h). */
+/* What a back end calls; heald_ready_nested() for what a ring could not wait for itself, and
+ * heald_loop_watch() for a descriptor of its own (see loop.h). */
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-void heald_ready_polls(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
+void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
 int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
                      uint64_t *counter);
 void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
 /* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
-int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns);
+int64_t heald_time_until(struct heald_loop *loop, int64_t deadline_ns);
+
+static inline int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns)
+{
+    if (deadline_ns == HEALD_FOREVER)
+        return -1;
+    return deadline_ns <= 0 ? 0 : heald_time_until(loop, deadline_ns);
+}
 
 /* The key of a descriptor now. */
 uint32_t heald_ready_key(struct heald_loop *loop, int fd);

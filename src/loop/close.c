@@ -11,9 +11,9 @@
  * it has begun nobody can say whether a number that is given to the loop is still the old one or
  * already another: so whoever comes then waits for its end.
  *
- * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So its number is closed
- * while a duplicate is there, which a thread closes, and not before the kernel has let go of all its
- * ops.
+ * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So its number is
+ * closed while a duplicate is there, which a thread closes, and not before the kernel has let go of
+ * all its ops.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -42,7 +42,6 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     op->loop = loop;
     op_move(op, OP_QUEUED);
     op_move(op, OP_ARMED);
-    loop->stats.live++;
     loop->stats.submitted++;
     return op;
 }
@@ -57,7 +56,7 @@ static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *o
 {
     op->flags |= OP_FILE;
     fds_push(&e->files, op);
-    e->flags |= FDS_CLOSING;
+    e->flags = (uint16_t)((e->flags & ~FDS_PLAIN) | FDS_CLOSING);
     heald_close_go_on(loop, e);
 }
 
@@ -135,7 +134,8 @@ static bool lingers(struct heald_loop *loop, const struct heald_fd *e, int fd)
     return may && loop->sys->lingers(fd);
 }
 
-/* The entry of a descriptor that is to be closed, NULL if there is none. -EBADF: it is being closed. */
+/* The entry of a descriptor that is to be closed, NULL if there is none. -EBADF: it is being
+ * closed. */
 static int find(struct heald_loop *loop, int fd, struct heald_fd **ret_e)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
@@ -209,8 +209,8 @@ static bool has_in_ring(struct heald_op *first)
     return false;
 }
 
-/* Does somebody still work on the descriptor for this loop? A thread of the second pool does not: it
- * has a duplicate. */
+/* Does somebody still work on the descriptor for this loop? A thread of the second pool does not:
+ * it has a duplicate. */
 static bool is_worked_on(const struct heald_fd *e)
 {
     return e->files || has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) ||

@@ -31,7 +31,6 @@ void heald_complete_tidy(struct heald_loop *loop, struct heald_op *op)
 /* The op is over for the loop as well. */
 static inline void count_out(struct heald_loop *loop)
 {
-    loop->stats.live--;
     loop->stats.completed++;
 }
 

@@ -33,6 +33,8 @@ static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type)
     e->key++;
     /* Only of TCP does a short read prove that nothing is left, whatever the other end does. */
     e->flags = type == FD_STREAM && loop->backend.ops->edge ? FDS_EDGE : 0;
+    if (fds_is_socket(e))
+        e->flags |= FDS_PLAIN;
 }
 
 /* What it is, if it is open: an enum fd_type, or -errno. */
@@ -89,13 +91,13 @@ struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err)
     return make(loop, fd, FD_HELD, ret_err);
 }
 
-void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e)
+void heald_fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e == &loop->fds.detached)
         return;
     if (e->flags & FDS_CLOSING)
         heald_close_go_on(loop, e);
-    else if (!e->files && (e->type == FD_FILE || e->type == FD_HELD))
+    else if (!e->files)
         e->type = FD_UNKNOWN;
 }
 

@@ -30,7 +30,10 @@ enum {
     FDS_LIED_IN = 0x100,  /* reported ready, and was not, in this direction */
     FDS_LIED_OUT = 0x200,
     FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
-    FDS_SHOWN = 0x400        /* of a ring: the mirror of the guest mode shows it */
+    FDS_PLAIN = 0x1000,      /* a socket that is not being closed: recv and send are plain */
+    FDS_NESTED_IN = 0x2000,  /* of a ring: the first op of this direction waits for readiness */
+    FDS_NESTED_OUT = 0x4000,
+    FDS_SHOWN = 0x400 /* of a ring: the mirror of the guest mode shows it */
 };
 
 /* A descriptor that is not asked for a while; see pause.c. */
@@ -50,6 +53,7 @@ struct heald_fd {
     uint16_t flags;
     uint8_t type; /* enum fd_type; FD_UNKNOWN: not in use */
     int again;    /* the same terminal, opened for this loop alone; 0: none */
+    char room[8]; /* so that an entry is a cache line */
 };
 
 struct heald_fds {
@@ -134,8 +138,15 @@ struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err);
 /* The same for an op that only names the descriptor: what it is need not be known (FD_HELD). */
 struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err);
 
-/* An op of its `files` has left: an entry of which nothing else is known is not kept. */
-void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e);
+/* An op of it has ended: an entry of which nothing else is known is not kept, and one that is being
+ * closed goes on with that. */
+void heald_fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e);
+
+static inline void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e)
+{
+    if (e->flags & FDS_CLOSING || e->type == FD_FILE || e->type == FD_HELD)
+        heald_fds_let_go_slow(loop, e);
+}
 
 /* A descriptor has just been made by the system: whatever is known of that number is out of date.
  */

@@ -184,7 +184,7 @@ int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_option
 int heald_loop_close(struct heald_loop *loop)
 {
     heald_mailbox_take_all(loop);
-    if (loop->stats.live || loop->running)
+    if (heald_loop_live(loop) || loop->running)
         return -EBUSY;
     while (!list_empty(&loop->groups))
         heald_buf_group_close(heald_container_of(loop->groups.next, struct heald_buf_group, link));
@@ -217,11 +217,9 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     return 0;
 }
 
-int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns)
+int64_t heald_time_until(struct heald_loop *loop, int64_t deadline_ns)
 {
-    if (deadline_ns == HEALD_FOREVER)
-        return -1;
-    int64_t left = deadline_ns <= 0 ? 0 : deadline_ns - heald_now(loop);
+    int64_t left = deadline_ns - heald_now(loop);
     return left > 0 ? left : 0;
 }
 
@@ -252,16 +250,17 @@ static int wait(struct heald_loop *loop, int64_t deadline_ns)
 static int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
-    loop->settled = heald_owes_signal(loop);
+    loop->settled = loop->owed.signo && heald_owes_signal(loop);
     loop->now_ns = 0;
-    int err = heald_engine_flush(loop);
+    int err = loop->flush ? heald_engine_flush(loop) : 0;
     if (!err)
         err = wait(loop, deadline_ns);
     if (!err) {
         /* Before the deadlines: what can be had now is not late. */
         if (loop->look)
             heald_await_look(loop);
-        heald_timers_expire(loop);
+        if (!heald_wheel_empty(&loop->timers))
+            heald_timers_expire(loop);
         heald_mailbox_take(loop);
         err = heald_dispatch(loop, loop->turn_callbacks);
     }
@@ -292,7 +291,7 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        if (!loop->stats.live && !loop->holds && !heald_mailbox_any(loop))
+        if (!heald_loop_live(loop) && !loop->holds && !heald_mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
             return err;

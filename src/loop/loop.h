@@ -114,6 +114,12 @@ static inline bool heald_loop_sorts(const struct heald_loop *loop)
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
 }
 
+/* How many ops are pending. */
+static inline uint64_t heald_loop_live(const struct heald_loop *loop)
+{
+    return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
+}
+
 /* submit.c */
 int heald_loop_start(struct heald_loop *loop, struct heald_op *op);
 void heald_loop_end(struct heald_loop *loop,
@@ -132,6 +138,7 @@ void heald_ready_resume(struct heald_loop *loop,
 void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* a pause is over */
 void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir);  /* tried in vain */
+int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
 int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 
@@ -144,6 +151,7 @@ void heald_guest_show(struct heald_loop *loop, int fd);
 /* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
  * ring has the op still. */
 void heald_ring_submit(struct heald_loop *loop, struct heald_op *op);
+bool heald_ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
 /* close.c */
@@ -161,9 +169,9 @@ void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
- * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. take_back: before a thread has
- * begun it. takes_whole: does a ring attempt this op, or the loop itself? drive: hands over and
- * brings back, without waiting.
+ * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. take_back:
+ * before a thread has begun it. takes_whole: does a ring attempt this op, or the loop itself?
+ * drive: hands over and brings back, without waiting.
  */
 int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
 void heald_engine_close(struct heald_loop *loop);
@@ -201,8 +209,9 @@ void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t 
 
 /*
  * loop.c: heald_loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own is
- * readable, until the loop is closed. `counter` is NULL, or says that the descriptor is a counter of
- * events (eventfd): then it need not be drained where changes are reported, and a ring reads it into
+ * readable, until the loop is closed. `counter` is NULL, or says that the descriptor is a counter
+ * of events (eventfd): then it need not be drained where changes are reported, and a ring reads it
+ * into
  * *counter.
  */
 

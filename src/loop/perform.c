@@ -58,6 +58,10 @@ static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e,
 {
     int type = e->type;
     bool multi = op->kind == OP_ACCEPT_MULTI;
+
+    /* A listener that was seen blocking once is never trusted again. */
+    if (e->flags & FDS_ELSEWHERE)
+        return SYS_ELSEWHERE;
     int fd = loop->sys->accept_now(op->u.accept.fd, multi ? NULL : op->u.accept.addr,
                                    multi ? NULL : op->u.accept.len);
     if (fd >= 0)

@@ -111,7 +111,6 @@ static void deliver(struct heald_loop *loop, struct heald_op *op)
 {
     op->aux.next = NULL;
     if (op->kind == OP_POST) {
-        loop->stats.live++;
         loop->stats.posts++;
         heald_complete_inline(loop, op, 0);
     } else {

@@ -4,9 +4,9 @@
  * Two ways to be armed. For changes (FDS_EDGE: TCP, on epoll and kqueue): the descriptor is armed
  * once, what an event said is remembered in FDS_READABLE, and forgotten when a read came up short,
  * for then the descriptor is empty and any more data will be an event. After a hang-up or urgent
- * data a short read proves nothing (FDS_STICKY), and only -EAGAIN does. For levels (all else): armed
- * with what is waited for, and taken back only when an event comes that nobody waits for: a program
- * that reads again at once needs no call for it.
+ * data a short read proves nothing (FDS_STICKY), and only -EAGAIN does. For levels (all else):
+ * armed with what is waited for, and taken back only when an event comes that nobody waits for: a
+ * program that reads again at once needs no call for it.
  *
  * Nothing is reported for ever. An error or a hang-up is reported whatever one asks for, and stays
  * (an error queue that nobody reads): a descriptor on which somebody waits for something else is
@@ -25,8 +25,9 @@
 
 #include <errno.h>
 
+/* Urgent data alone is nothing to receive: to try would take its mark away. */
 enum {
-    EVENTS_IN = POLLIN | POLLPRI | POLLHUP | POLLERR | POLLNVAL,
+    EVENTS_IN = POLLIN | POLLHUP | POLLERR | POLLNVAL,
     EVENTS_OUT = POLLOUT | POLLHUP | POLLERR | POLLNVAL,
     EVENTS_ANYHOW = POLLHUP | POLLERR | POLLNVAL /* reported whether or not they were asked for */
 };
@@ -67,6 +68,19 @@ static unsigned wanted(const struct heald_fd *e)
     return events;
 }
 
+/* The same where a ring attempts the ops: of those in the queues only what it could not poll
+ * for. */
+static unsigned wanted_of_ring(const struct heald_fd *e)
+{
+    unsigned events = wanted_by_polls(e);
+
+    if (e->flags & FDS_NESTED_IN && waits(e, DIR_IN))
+        events |= POLLIN;
+    if (e->flags & FDS_NESTED_OUT && waits(e, DIR_OUT))
+        events |= POLLOUT;
+    return events;
+}
+
 static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsigned events)
 {
     struct heald_backend *b = &loop->backend;
@@ -90,7 +104,7 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 /* Has the back end report at least what is waited for now. */
 static int arm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
-    unsigned events = loop->backend.ops->submit ? wanted_by_polls(e) : wanted(e);
+    unsigned events = loop->backend.ops->submit ? wanted_of_ring(e) : wanted(e);
 
     if (!(events & ~(unsigned)e->armed) || e->flags & FDS_ALWAYS)
         return 0;
@@ -125,7 +139,7 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
 {
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
-    if (op_traits[op->kind] & OP_RW)
+    if (op->kind != OP_CONNECT)
         e->flags |= FDS_ELSEWHERE;
     if (heald_takes_whole(loop, e, op)) {
         heald_ring_submit(loop, op);
@@ -266,7 +280,7 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         op_move(first, OP_ARMED);
     if (!waits(e, dir))
         return;
-    if (heald_takes_whole(loop, e, first)) {
+    if (loop->backend.ops->submit || heald_takes_whole(loop, e, first)) {
         if (!(first->flags & OP_DUE))
             heald_ring_submit(loop, first);
         return;
@@ -416,16 +430,35 @@ static bool is_sticky(struct heald_loop *loop, const struct heald_fd *e, int fd,
            !(now.revents & now.events & ~EVENTS_ANYHOW);
 }
 
-void heald_ready_polls(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
+void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
 {
+    static const unsigned of_dir[2] = {EVENTS_IN, EVENTS_OUT},
+                          flag[2] = {FDS_NESTED_IN, FDS_NESTED_OUT};
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     if (!e || e->key != key)
         return;
-    bool idle = is_idle(e, events);
+    unsigned before = wanted_of_ring(e);
     tell_polls(loop, e, events);
-    if (idle || !wanted_by_polls(e))
-        arm_entry(loop, e, fd, wanted_by_polls(e));
+    for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
+        if (e->flags & flag[dir] && events & of_dir[dir]) {
+            e->flags &= (uint16_t)~flag[dir];
+            heald_ready_retry(loop, e, dir);
+        }
+    /* What is not waited for any more would be reported again and again. */
+    if (wanted_of_ring(e) != before || events & ~before & ~(unsigned)EVENTS_ANYHOW)
+        arm_entry(loop, e, fd, wanted_of_ring(e));
+}
+
+int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+
+    if (!loop->backend.ops->arm || op->flags & OP_DETACHED)
+        return -ENOSYS;
+    if (op_is_queued_on_fd(op))
+        e->flags |= op_is_inward(op) ? FDS_NESTED_IN : FDS_NESTED_OUT;
+    return arm(loop, e, op_fd(op));
 }
 
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)

@@ -71,17 +71,21 @@ static inline bool ready_will_be_told(const struct heald_fd *e, int dir)
 }
 
 /*
- * Starts a plain op in the usual case: its descriptor is known and nobody waits there. Either it is
- * done at once, or it waits for an event that will come. False: heald_loop_start() must look.
+ * Starts a plain op in the usual case: its descriptor is known and nobody waits there. Either a
+ * ring takes it, or it is done at once, or it waits for an event that will come. False:
+ * heald_loop_start() must look.
  */
 static inline bool ready_start_plain(struct heald_loop *loop, struct heald_op *op)
 {
     int dir = op->kind == OP_RECV ? DIR_IN : DIR_OUT;
-    struct heald_fd *e = fds_find(&loop->fds, op->u.rw.fd);
 
-    if (!e || e->queue[dir] || loop->backend.ops->submit || e->flags & FDS_CLOSING ||
-        !fds_is_socket(e))
+    if ((unsigned)op->u.rw.fd >= loop->fds.size)
         return false;
+    struct heald_fd *e = &loop->fds.v[op->u.rw.fd];
+    if (!(e->flags & FDS_PLAIN) || e->queue[dir])
+        return false;
+    if (loop->backend.ops->submit)
+        return heald_ring_start_plain(loop, e, op);
     if (ready_do_at_once(loop, e, op))
         return true;
     if (!ready_will_be_told(e, dir))

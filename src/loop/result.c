@@ -5,41 +5,44 @@
  * The kernel promises no order between two ops on one descriptor, so only the first of each
  * direction is handed over; its completion hands over the next.
  */
-#include "loop/loop.h"
+#include "loop/complete.h"
 #include "loop/outcome.h"
 
 #include <errno.h>
-
-static void show_guest(struct heald_loop *loop, const struct heald_op *op)
-{
-    bool waits = op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_FILE);
-
-    if (loop->mirror >= 0 && waits && !(op->flags & OP_DETACHED))
-        heald_guest_show(loop, op_fd(op));
-}
 
 /* What a ring must know of an op beside the op itself. */
 static unsigned hint_for(struct heald_loop *loop, const struct heald_op *op)
 {
     if (op->kind == OP_RECV_MULTI)
         return op->u.group.group->id;
-    if (op_is_queued_on_fd(op) && !(op->flags & OP_FILE))
-        return fds_of(&loop->fds, op)->type;
-    return op->buffer;
+    return op_is_queued_on_fd(op) ? fds_of(&loop->fds, op)->type : op->buffer;
 }
 
 void heald_ring_submit(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
-    op->buffer = (uint16_t)hint_for(loop, op);
+    if (!(op->flags & OP_FILE))
+        op->buffer = (uint16_t)hint_for(loop, op);
     if (loop->backend.ops->submit) {
         loop->backend.ops->submit(&loop->backend, op);
     } else {
         loop->flush = true;
         loop->engine.ops->submit(&loop->engine, op);
     }
-    show_guest(loop, op);
+    if (loop->mirror >= 0 && op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) &&
+        !(op->flags & (OP_FILE | OP_DETACHED)))
+        heald_guest_show(loop, op_fd(op));
+}
+
+/* See ready_start_plain(): nobody waits in that direction. */
+bool heald_ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    if (e->pause)
+        return false;
+    fds_push(&e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT], op);
+    heald_ring_submit(loop, op);
+    return true;
 }
 
 /* Out of its list, and complete. */
@@ -50,17 +53,22 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int64_t result)
 }
 
 /*
- * It found nothing although it was, or was not, polled for. Polled for again; but where that says
- * at once that it is ready, and it was not the last time, it is given a rest.
+ * It found nothing although it was, or was not, polled for. Polled for again. But where it was
+ * polled for before, either the descriptor is reported ready and is not: it is given a rest; or the
+ * ring's poll ends for what nobody asked for: it waits for readiness.
  */
 static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
 {
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
 
-    if (op->flags & OP_STARTED && loop->sys->poll(&now, 1, 0) > 0 &&
-        heald_pause(loop, fds_of(&loop->fds, op), dir) == 0)
-        return;
+    if (op->flags & OP_STARTED && !(op->flags & OP_DETACHED)) {
+        bool ready = loop->sys->poll(&now, 1, 0) > 0;
+        if (ready && heald_pause(loop, fds_of(&loop->fds, op), dir) == 0)
+            return;
+        if (!ready && heald_ready_in_ring(loop, op) == 0)
+            return;
+    }
     op->flags |= OP_STARTED | OP_POLLED;
     heald_ring_submit(loop, op);
 }
@@ -121,16 +129,18 @@ static void watch_result(struct heald_loop *loop, struct heald_op *op, int64_t r
 }
 
 /*
- * What a poll says: what was asked for and what is told anyhow. A ring trusts the mask of a wake-up,
- * and sockets wake for urgent data with any data, so that is looked at again. 0: nothing.
+ * What a poll says: what was asked for and what is told anyhow. A ring trusts the mask of a
+ * wake-up, and sockets wake for urgent data with any data, so that is looked at again. -EAGAIN:
+ * nothing.
  */
 static int64_t poll_mask(struct heald_loop *loop, const struct heald_op *op, int64_t result)
 {
     struct pollfd p = {.fd = op_fd(op), .events = (short)op_events(op)};
 
     if (p.events & POLLPRI && !(op->flags & OP_DETACHED))
-        return loop->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : 0;
-    return result & (int64_t)(op_events(op) | POLLERR | POLLHUP | POLLNVAL);
+        return loop->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : -EAGAIN;
+    result &= (int64_t)(op_events(op) | POLLERR | POLLHUP | POLLNVAL);
+    return result ? result : -EAGAIN;
 }
 
 static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
@@ -149,17 +159,20 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         finish(loop, op, result);
         return;
     }
-    if (result >= 0 && op->kind == OP_POLL && !(result = poll_mask(loop, op, result)))
-        result = -EAGAIN;
-    else if (result >= 0 && op->kind != OP_POLL)
+    if (op->kind == OP_POLL && (result >= 0 || result == -EINVAL))
+        result = result < 0 ? -EAGAIN : poll_mask(loop, op, result);
+    else if (result >= 0)
         result = op_is_ending(op) ? -ECANCELED : heald_perform(loop, e, op);
-    enum outcome next = heald_outcome(op, e->type, &result);
-    if (next != OUTCOME_FINAL) {
-        attempt_again(loop, op, next);
+    if (heald_outcome(op, e->type, &result) == OUTCOME_AGAIN) {
+        heald_ring_submit(loop, op);
         return;
     }
     loop->polls--;
-    finish(loop, op, result);
+    /* A ring's poll is not exact: what it cannot wait for waits for readiness. */
+    int err = result == -EAGAIN ? heald_ready_in_ring(loop, op) : 0;
+    if (result == -EAGAIN && !err)
+        return;
+    finish(loop, op, err ? err : result);
     heald_fds_let_go(loop, e);
 }
 
@@ -175,21 +188,46 @@ static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t re
     heald_fds_let_go(loop, e);
 }
 
-void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
+/* Not of an op that waits in the queue of a descriptor. */
+static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     if (op->kind == OP_WORDS || op->kind == OP_TICK) {
         op->result = result;
         op->fn(op);
-        return;
+    } else if (op_traits[op->kind] & OP_BESIDE) {
+        beside_result(loop, op, result);
+    } else {
+        file_result(loop, op, result);
     }
-    int fd =
-        op->flags & OP_DETACHED || !(op_traits[op->kind] & (OP_ON_FD | OP_BESIDE)) ? -1 : op_fd(op);
+}
+
+/* The usual case: a plain op has brought something, which is final, and nothing else is to be seen
+ * to on its descriptor. */
+static bool plain_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    if (!(op_traits[op->kind] & OP_PLAIN) || result < 0 || op->flags & OP_DETACHED ||
+        loop->mirror >= 0)
+        return false;
+    struct heald_fd *e = &loop->fds.v[op_fd(op)];
+    if (e->pause || e->flags & FDS_CLOSING || op->link.next != &op->link)
+        return false;
+    e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
+    op->link.next = NULL;
+    heald_complete_inline(loop, op, result);
+    return true;
+}
+
+void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
+{
+    if (plain_result(loop, op, result))
+        return;
+    bool waits = op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_DETACHED);
+    int fd = waits ? op_fd(op) : -1;
+
     if (op_is_queued_on_fd(op) && !(op->flags & OP_FILE))
         stream_result(loop, op, result, more);
-    else if (op_traits[op->kind] & OP_BESIDE)
-        beside_result(loop, op, result);
     else
-        file_result(loop, op, result);
+        other_result(loop, op, result);
     if (loop->mirror >= 0 && fd >= 0)
         heald_guest_show(loop, fd);
 }

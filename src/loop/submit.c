@@ -50,14 +50,16 @@ static int start_on_fd(struct heald_loop *loop, struct heald_op *op)
 
     if (rw && op->u.rw.off >= 0)
         return start_at_offset(loop, op);
-    struct heald_fd *e = heald_fds_get(loop, op_fd(op), &err);
+    struct heald_fd *e = fds_find(&loop->fds, op_fd(op));
+    if (!e || !(e->flags & FDS_PLAIN))
+        e = heald_fds_get(loop, op_fd(op), &err);
     if (err == -ENOMEM)
         return err;
     if (op->kind == OP_RECV_MULTI)
         heald_group_use(op->u.group.group, 1);
     if (!e)
         return over_already(loop, op, err);
-    if (op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
+    if (op_traits[op->kind] & OP_SOCKET && !(e->flags & FDS_PLAIN))
         return refuse(loop, e, op, -ENOTSOCK);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
@@ -153,7 +155,6 @@ static int start(struct heald_loop *loop, struct heald_op *op)
 
     if (err) {
         loop->stats.submitted--;
-        loop->stats.live--;
         op_move(op, OP_IDLE);
     }
     return err;
@@ -173,7 +174,6 @@ int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     op->flags = 0;
     op_move(op, OP_QUEUED);
     loop->classes |= op->op_class;
-    loop->stats.live++;
     loop->stats.submitted++;
     if (!(plain && ready_start_plain(loop, op)) && (err = start(loop, op)))
         return err;

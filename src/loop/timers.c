@@ -127,11 +127,8 @@ void heald_timers_remove(struct heald_loop *loop, struct heald_op *op)
 
 void heald_timers_expire(struct heald_loop *loop)
 {
-    struct expiry x = {.loop = loop};
+    struct expiry x = {.loop = loop, .now = heald_now(loop)};
 
-    if (heald_wheel_empty(&loop->timers))
-        return;
-    x.now = heald_now(loop);
     heald_wheel_expire(&loop->timers, x.now, expiry_limit(loop), expired, &x);
 }
 

@@ -93,31 +93,38 @@ int heald_prep_writev(struct heald_op *op, int fd, const struct iovec *iov, int 
 }
 
 /* How to wait is the loop's business; every other flag is passed on. */
+enum { HOW_TO_WAIT = MSG_DONTWAIT | MSG_WAITALL };
+
 static bool msg_flags_valid(int flags)
 {
-    return (flags & (MSG_DONTWAIT | MSG_WAITALL)) == 0;
+    return (flags & HOW_TO_WAIT) == 0;
+}
+
+/* Urgent data and the error queue are beside the stream: they wait for nothing before them. */
+enum { ASIDE = MSG_OOB | HEALD_MSG_ERRQUEUE };
+
+/* Flags that are more than passed on. */
+static int check_flags(struct heald_op *op, int flags)
+{
+    if (!msg_flags_valid(flags)) {
+        op->kind = OP_NONE;
+        return -EINVAL;
+    }
+    if (op->kind == OP_RECV)
+        op->kind = OP_RECV_ASIDE;
+    return 0;
 }
 
 static int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
                        int flags)
 {
     int err = prep_rw(op, kind, fd, buf, len, flags);
-    if (!err && !msg_flags_valid(flags)) {
-        op->kind = OP_NONE;
-        return -EINVAL;
-    }
-    return err;
-}
-
-/* Urgent data and the error queue are beside the stream: they wait for nothing before them. */
-static bool is_aside(int flags)
-{
-    return flags & (MSG_OOB | HEALD_MSG_ERRQUEUE);
+    return err || !(flags & (HOW_TO_WAIT | ASIDE)) ? err : check_flags(op, flags);
 }
 
 int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len, int flags)
 {
-    return prep_socket(op, is_aside(flags) ? OP_RECV_ASIDE : OP_RECV, fd, buf, len, flags);
+    return prep_socket(op, OP_RECV, fd, buf, len, flags);
 }
 
 int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, int flags)
@@ -141,7 +148,7 @@ static int prep_msg(struct heald_op *op, enum op_kind kind, int fd, struct msghd
 
 int heald_prep_recvmsg(struct heald_op *op, int fd, struct msghdr *msg, int flags)
 {
-    return prep_msg(op, is_aside(flags) ? OP_RECVMSG_ASIDE : OP_RECVMSG, fd, msg, flags);
+    return prep_msg(op, flags & ASIDE ? OP_RECVMSG_ASIDE : OP_RECVMSG, fd, msg, flags);
 }
 
 int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, int flags)
@@ -154,7 +161,7 @@ int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_grou
     int err = op_prepare(op);
     if (err)
         return err;
-    if (!group || !msg_flags_valid(flags) || flags & MSG_PEEK || is_aside(flags))
+    if (!group || !msg_flags_valid(flags) || flags & MSG_PEEK || flags & ASIDE)
         return -EINVAL;
     op->kind = OP_RECV_MULTI;
     op->u.group.first = op->u.group.last = 0;

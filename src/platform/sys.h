@@ -73,9 +73,9 @@ struct heald_sys {
     int64_t (*now)(enum heald_clock clock);
 
     /*
-     * Descriptors. Those that end in _now never wait: -EAGAIN, whatever O_NONBLOCK says, which others
-     * may change at any time, and change no flag; SYS_ELSEWHERE: there is no such form of the call,
-     * and nothing happened.
+     * Descriptors. Those that end in _now never wait: -EAGAIN, whatever O_NONBLOCK says, which
+     * others may change at any time, and change no flag; SYS_ELSEWHERE: there is no such form of
+     * the call, and nothing happened.
      */
     int (*fd_type)(int fd);
     bool (*seeks)(int fd);

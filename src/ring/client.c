@@ -144,7 +144,8 @@ static void deliver(struct heald_client *c, struct heald_op *op, int result, uns
 {
     bool more = flags & IORING_CQE_F_MORE;
 
-    /* Its cancel still waits for room, and aux is needed now: it is cancelled after the callback. */
+    /* Its cancel still waits for room, and aux is needed now: it is cancelled after the
+     * callback. */
     if (op->stage == STAGE_RECALL) {
         leave_backlog(op);
         op_stage_move(op, STAGE_RING);
@@ -221,7 +222,8 @@ void heald_client_harvest(struct heald_client *c)
         struct io_uring_cqe cqe = *next;
         struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
         bool waits = op && must_wait(op);
-        /* Without memory it stays where it is, and what is behind it, until the callback has run. */
+        /* Without memory it stays where it is, and what is behind it, until the callback has
+         * run. */
         if (waits && !keep(c, op, cqe.res, cqe.flags))
             return;
         heald_ring_seen(&c->ring);

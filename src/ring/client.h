@@ -23,8 +23,8 @@ struct heald_client {
         *results; /* of multishot ops whose callback is due; each op lists its own */
     uint32_t results_size, results_free;
 
-    /* A completion; `flags` are the kernel's. With IORING_CQE_F_MORE the ring has the op still, else
-     * it is STAGE_LOOP. */
+    /* A completion; `flags` are the kernel's. With IORING_CQE_F_MORE the ring has the op still,
+     * else it is STAGE_LOOP. */
     void (*done)(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags);
 };
 
@@ -36,9 +36,9 @@ void heald_client_close(struct heald_client *c);
 void heald_client_submit(struct heald_client *c, struct heald_op *op);
 
 /*
- * Ends an op that it has, which is OP_CANCELLING: at once where the kernel has not heard of it, else
- * with a completion that is still to come. Where there is no room the cancel waits, but not that of
- * an op whose callback is due: it is to be cancelled again then.
+ * Ends an op that it has, which is OP_CANCELLING: at once where the kernel has not heard of it,
+ * else with a completion that is still to come. Where there is no room the cancel waits, but not
+ * that of an op whose callback is due: it is to be cancelled again then.
  */
 void heald_client_cancel(struct heald_client *c, struct heald_op *op);
 

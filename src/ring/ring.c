@@ -26,20 +26,22 @@ enum { COMPLETIONS = 4 /* times the entries */, COMPLETIONS_MAX = 65536, WORKERS
 /* The system's headers may be older: Linux 6.12; 6.15, and the feature that says so. */
 enum { ENTER_ABS_TIMER = 1 << 5, ENTER_NO_IOWAIT = 1 << 7, FEAT_NO_IOWAIT = 1 << 17 };
 
-enum { NUMBERS_KEPT = 3 /* 0, 1 and 2 are the program's, open or not */ };
-
 #define TEST_NS (100 * HEALD_MS)
 
+/* Entry n of the ring is always described by place n of the kernel's array. */
+static void fill_array(struct io_uring_sq *sq)
+{
+    for (unsigned i = 0; sq->array && i < *sq->kring_entries; i++)
+        sq->array[i] = i;
+}
+
+/* Above 2, as all descriptors of the library's own. */
 static int move_up(struct io_uring *ring)
 {
-    if (ring->ring_fd >= NUMBERS_KEPT)
-        return 0;
-    int fd = fcntl(ring->ring_fd, F_DUPFD_CLOEXEC, NUMBERS_KEPT);
-    if (fd < 0)
-        return -errno;
-    close(ring->ring_fd);
+    int fd = heald_plat_own(ring->ring_fd);
+
     ring->ring_fd = ring->enter_ring_fd = fd;
-    return 0;
+    return fd < 0 ? fd : 0;
 }
 
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
@@ -72,6 +74,7 @@ int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
     r->entries = p.sq_entries;
     r->enabled = r->hidden = false;
     r->absolute = true;
+    fill_array(&r->ring.sq);
     r->pipes = 0;
     r->bell = -1;
     return 0;
@@ -155,14 +158,11 @@ static bool take_back_taskrun(struct heald_ring *r)
 static unsigned publish(struct heald_ring *r)
 {
     struct io_uring_sq *sq = &r->ring.sq;
-    unsigned tail = *sq->ktail;
 
-    for (; sq->sqe_head != sq->sqe_tail; sq->sqe_head++, tail++)
-        if (sq->array)
-            sq->array[tail & *sq->kring_mask] = sq->sqe_head & *sq->kring_mask;
+    sq->sqe_head = sq->sqe_tail;
     /* Release: pairs with the kernel's acquire; the entries are filled in. */
-    __atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
-    return tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
+    __atomic_store_n(sq->ktail, sq->sqe_tail, __ATOMIC_RELEASE);
+    return sq->sqe_tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED);
 }
 
 static int enter_once(struct heald_ring *r, unsigned wait_for, unsigned flags,

@@ -81,7 +81,8 @@ static inline void heald_ring_seen(struct heald_ring *r)
     io_uring_cq_advance(&r->ring, 1);
 }
 
-/* How many entries have been handed out, of which the last is one less; has the kernel taken one? */
+/* How many entries have been handed out, of which the last is one less; has the kernel taken
+ * one? */
 static inline unsigned heald_ring_last(const struct heald_ring *r)
 {
     return r->ring.sq.sqe_tail - 1;

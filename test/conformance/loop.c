@@ -8,9 +8,9 @@ HEALD_CASE(options_out_of_range)
 {
     struct heald_loop *loop = NULL;
     struct heald_loop_options good = {.backend = backend_of(_i), .engine = engine_of(_i)};
-    struct heald_loop_options bad[10];
+    struct heald_loop_options bad[8];
 
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 8; i++)
         bad[i] = good;
     bad[0].backend = "no such back end";
     bad[1].engine = "no such engine";
@@ -20,9 +20,7 @@ HEALD_CASE(options_out_of_range)
     bad[5].entries = 65536;
     bad[6].pool_threads = 257;
     bad[7].policy = (enum heald_policy) - 1;
-    bad[8].backend = "";
-    bad[9].engine = "";
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 8; i++)
         ck_assert_int_eq(heald_loop_open(&loop, &bad[i]), -EINVAL);
     ck_assert_ptr_null(loop);
 }

@@ -88,16 +88,8 @@ static void check_child(pid_t pid)
     ck_assert_msg(status == 0, "the child's status is %#x", (unsigned)status);
 }
 
-static bool has_ring(int combination)
-{
-    return strcmp(backend_of(combination), "uring") == 0 ||
-           strcmp(engine_of(combination), "uring") == 0;
-}
-
 HEALD_CASE(a_loop_takes_none_of_them)
 {
-    if (has_ring(_i))
-        harness_skip("liburing opens the ring");
     pid_t pid = fork();
     if (pid == 0) {
         close_standard_streams();

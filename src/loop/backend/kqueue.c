@@ -30,6 +30,8 @@ static int kqueue_open(struct heald_backend *b)
 
     if (fd < 0)
         return err ? err : -errno;
+    if ((fd = heald_plat_own(fd)) < 0)
+        return fd;
     if (!(s = alloc_new(b->alloc, size_of(b)))) {
         b->sys->close(fd);
         return -ENOMEM;

@@ -1,8 +1,8 @@
 /*
- * loop/backend/nested.h: a queue of events of the system's inside a back end that has none: for what
- * poll(2) and select(2) cannot say (report changes only, errors alone), and for what an io_uring is
- * slow to cancel (very many polls). It is one more descriptor that the back end waits for. The
- * loop's thread.
+ * loop/backend/nested.h: a queue of events of the system's inside a back end that has none: for
+ * what poll(2) and select(2) cannot say (report changes only, errors alone), and for what an
+ * io_uring is slow to cancel (very many polls). It is one more descriptor that the back end waits
+ * for. The loop's thread.
  */
 #ifndef HEALD_SRC_LOOP_BACKEND_NESTED_H
 #define HEALD_SRC_LOOP_BACKEND_NESTED_H
@@ -23,7 +23,7 @@ void heald_nested_close(struct heald_nested *n, struct heald_backend *b);
  * -ENOSYS: the system has none. */
 int heald_nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, unsigned events);
 
-/* Hands on what has come, without waiting, to heald_ready_event() or heald_ready_polls(). */
+/* Hands on what has come, without waiting, to heald_ready_event() or heald_ready_nested(). */
 typedef void heald_nested_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
 void heald_nested_report(struct heald_nested *n, struct heald_backend *b,
                          heald_nested_event *event);

@@ -3,9 +3,10 @@
  * needs, so FD_SETSIZE is no limit. Bit order and word size are those of fd_set on every system:
  * longs, lowest bit first.
  *
- * select() knows neither POLLRDHUP nor errors alone nor changes: such a descriptor lies in a nested
- * queue of the system's. Where there is none it is armed as readable, and poll(2) says whether it is
- * hung up; while it is readable for another reason, the loop turns round and round.
+ * select() knows neither POLLRDHUP nor errors alone nor changes, nor a hang-up beside POLLPRI: such
+ * a descriptor lies in a nested queue of the system's. Where there is none it is armed as readable,
+ * and poll(2) says whether it is hung up; while it is readable for another reason, the loop turns
+ * round and round.
  */
 #include "loop/backend/nested.h"
 
@@ -102,7 +103,7 @@ static int arm_here(struct heald_backend *b, struct select_sets *s, int fd, uint
 static bool arm_nested(struct heald_backend *b, struct select_sets *s, int fd, unsigned events,
                        int *ret_err)
 {
-    unsigned beyond = events & (HEALD_EDGE | POLLERR | heald_poll_rdhup) ? events : 0;
+    unsigned beyond = events & (HEALD_EDGE | POLLERR | POLLPRI | heald_poll_rdhup) ? events : 0;
 
     *ret_err = heald_nested_arm(&s->nested, b, fd, beyond);
     if (*ret_err == -ENOSYS && !(events & HEALD_EDGE))

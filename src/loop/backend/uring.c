@@ -2,9 +2,12 @@
  * loop/backend/uring.c: io_uring(7): whole ops go to the kernel, one enter a turn. ring/client.h
  * says how.
  *
- * The kernel finds what is to be cancelled in a hash of at most 256 lists: to cancel each of 100,000
- * polls takes seconds. So when there are very many the rest of them wait in a nested queue, where
- * one is found by its descriptor.
+ * A poll in a ring ends at a hang-up of the other end, asked for or not (seen on 6.18), and a file
+ * that cannot be polled is refused. What such a poll cannot wait for waits in a nested queue.
+ *
+ * The kernel finds what is to be cancelled in a hash of at most 256 lists: to cancel each of
+ * 100,000 polls takes seconds. So when there are very many the rest of them wait in a nested queue,
+ * where one is found by its descriptor.
  */
 #include "loop/backend/nested.h"
 #include "loop/buffers.h"
@@ -101,7 +104,7 @@ static bool uring_next(struct heald_backend *b, struct heald_op *op)
 static void on_nested(struct heald_op *watch)
 {
     struct uring *u = heald_container_of(watch, struct uring, watch);
-    heald_nested_report(&u->nested, u->backend, heald_ready_polls);
+    heald_nested_report(&u->nested, u->backend, heald_ready_nested);
 }
 
 static int uring_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)

@@ -1,6 +1,6 @@
 /*
- * platform/common/socket.c: calls on sockets, and what a descriptor is, by POSIX alone. MSG_DONTWAIT
- * exists on every system that heald runs on.
+ * platform/common/socket.c: calls on sockets, and what a descriptor is, by POSIX alone.
+ * MSG_DONTWAIT exists on every system that heald runs on.
  */
 #include "platform/sys.h"
 

@@ -1,9 +1,9 @@
 /*
  * platform/posix/io.c: reading and writing descriptors without waiting, by POSIX alone.
  *
- * There is no form of read(2) that cannot block but on a descriptor with O_NONBLOCK, which is looked
- * at each time. Others who share the open file may change it between that and the call: nothing
- * here can help against it.
+ * There is no form of read(2) that cannot block but on a descriptor with O_NONBLOCK, which is
+ * looked at each time. Others who share the open file may change it between that and the call:
+ * nothing here can help against it.
  */
 #include "platform/sys.h"
 
