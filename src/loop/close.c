@@ -261,8 +261,11 @@ void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
         return;
     }
     op_move(op, OP_CANCELLING);
-    if (!parked && op->stage == STAGE_POOL && heald_pool_take_back(loop, op)) {
-        loop->sys->close(op->buffer == POOL_WAITS ? (int)op->result : op_fd(op));
+    /* What a thread has is a duplicate, of which the number is free already. */
+    bool by_number = op->stage == STAGE_POOL;
+    if ((by_number || op->stage == STAGE_THREAD) && heald_pool_take_back(loop, op)) {
+        if (by_number)
+            loop->sys->close(op_fd(op));
         heald_result(loop, op, -ECANCELED, false);
     }
 }

@@ -24,7 +24,7 @@ static struct heald_op *op_of_job(struct heald_link *job)
 /* By the duplicate of its descriptor, which is where the result will be. */
 static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_op *op)
 {
-    struct heald_op on_duplicate = *op;
+    struct heald_op on_duplicate = {.kind = op->kind, .u = op->u};
 
     on_duplicate.u.rw.fd = (int)op->result;
     int64_t result = heald_file_perform(sys, &on_duplicate);
@@ -33,6 +33,7 @@ static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_
     return result;
 }
 
+/* Nothing of an op but its state may be read there that the loop's thread may write meanwhile. */
 static void run_job(void *ctx, struct heald_link *job)
 {
     struct heald_loop *loop = ctx;
@@ -44,18 +45,26 @@ static void run_job(void *ctx, struct heald_link *job)
         fn(op);
         return;
     }
-    int64_t result =
-        op->flags & OP_FILE ? heald_file_perform(loop->sys, op) : perform_blocking(loop->sys, op);
-    loop->sink.done_remote(&loop->sink, op, result);
+    loop->sink.done_remote(&loop->sink, op, heald_file_perform(loop->sys, op));
+}
+
+static void run_waiting_job(void *ctx, struct heald_link *job)
+{
+    struct heald_loop *loop = ctx;
+    struct heald_op *op = op_of_job(job);
+
+    loop->sink.done_remote(&loop->sink, op, perform_blocking(loop->sys, op));
 }
 
 int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool)
 {
-    unsigned threads = which == POOL_FILES ? loop->pool_threads : WAITS_MAX;
+    bool files = which == POOL_FILES;
     int err = 0;
 
     if (!loop->pools[which])
-        err = heald_pool_open(&loop->pools[which], loop->sys, &loop->alloc, threads, run_job, loop);
+        err = heald_pool_open(&loop->pools[which], loop->sys, &loop->alloc,
+                              files ? loop->pool_threads : WAITS_MAX,
+                              files ? run_job : run_waiting_job, loop);
     *ret_pool = loop->pools[which];
     return err;
 }
@@ -148,11 +157,10 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
     struct heald_pool *pool;
     int err = heald_loop_pool(loop, POOL_WAITS, &pool);
 
-    op->buffer = POOL_WAITS;
     if (!err)
         err = heald_pool_submit(pool, &op->aux);
     if (!err) {
-        op_stage_move(op, STAGE_POOL);
+        op_stage_move(op, STAGE_THREAD);
         return;
     }
     /* Not one thread can be had. */
@@ -162,12 +170,12 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
 
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
 {
-    int which = op->buffer == POOL_WAITS ? POOL_WAITS : POOL_FILES;
+    bool thread = op->stage == STAGE_THREAD;
 
-    if (!heald_pool_take(loop->pools[which], &op->aux))
+    if (!heald_pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
-    if (which == POOL_WAITS && op->kind != OP_CLOSE)
+    if (thread)
         loop->sys->close((int)op->result);
     return true;
 }
@@ -185,12 +193,12 @@ static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
     if (heald_pool_take_back(loop, op))
         heald_result(loop, op, -ECANCELED, false);
     else if (op->kind == OP_CONNECT)
-        loop->sys->shutdown((int)op->result, SHUT_RDWR);
+        loop->sys->shutdown(op_fd(op), SHUT_RDWR);
 }
 
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
 {
-    if (op->stage == STAGE_POOL) {
+    if (op->stage == STAGE_POOL || op->stage == STAGE_THREAD) {
         cancel_in_pool(loop, op);
     } else if (loop->backend.ops->submit) {
         loop->backend.ops->cancel(&loop->backend, op);

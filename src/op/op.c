@@ -14,8 +14,9 @@ const uint8_t op_moves[OP_STATES] = {
 };
 
 const uint8_t op_stage_moves[STAGES] = {
-    [STAGE_LOOP] = 1u << STAGE_POOL | 1u << STAGE_BACKLOG | 1u << STAGE_RING,
+    [STAGE_LOOP] = 1u << STAGE_POOL | 1u << STAGE_THREAD | 1u << STAGE_BACKLOG | 1u << STAGE_RING,
     [STAGE_POOL] = 1u << STAGE_LOOP,
+    [STAGE_THREAD] = 1u << STAGE_LOOP,
     [STAGE_BACKLOG] = 1u << STAGE_RING | 1u << STAGE_LOOP,
     [STAGE_RING] = 1u << STAGE_RECALL | 1u << STAGE_RECALLED | 1u << STAGE_LOOP,
     [STAGE_RECALL] = 1u << STAGE_RECALLED | 1u << STAGE_RING | 1u << STAGE_LOOP,

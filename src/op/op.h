@@ -105,7 +105,8 @@ enum {
  */
 enum op_stage {
     STAGE_LOOP = 0, /* the lists of the loop alone */
-    STAGE_POOL,     /* a pool of threads */
+    STAGE_POOL,     /* the pool of threads for files */
+    STAGE_THREAD, /* a thread that may wait as long as it likes, on a duplicate of the descriptor */
     STAGE_BACKLOG,  /* waits for an entry of the ring; the kernel has not heard of it */
     STAGE_RING,     /* has an entry, which the kernel has taken or will take with the next enter */
     STAGE_RECALL,   /* as before, and its cancel waits for an entry */
