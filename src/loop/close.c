@@ -22,7 +22,7 @@
 
 #include <errno.h>
 
-enum { QUIESCE_MS = 1 };
+enum { QUIESCE_MS = 1, QUIESCE_ROUNDS = 1000 /* for what holds the file, and not the number */ };
 
 static void free_own(struct heald_op *op)
 {
@@ -46,10 +46,27 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     return op;
 }
 
-static bool is_busy(const struct heald_fd *e)
+/* Is one of them in a ring, where a worker of the kernel's is about to look the number up? */
+static bool has_late(struct heald_op *first)
 {
-    return e->files ||
-           (e->flags & FDS_LINGERS && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls));
+    struct heald_op *op = first;
+
+    if (!first)
+        return false;
+    do
+        if (op_in_ring(op) && op_traits[op->kind] & OP_RW && op->buffer & OP_LATE)
+            return true;
+    while ((op = fds_op(op->link.next)) != first);
+    return false;
+}
+
+/* Does something of this entry, which is not a file operation, keep it from being closed? */
+static bool is_held(const struct heald_fd *e)
+{
+    bool any = e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
+
+    return (e->flags & FDS_LINGERS && any) || has_late(e->queue[DIR_IN]) ||
+           has_late(e->queue[DIR_OUT]);
 }
 
 static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
@@ -69,12 +86,8 @@ static void detach(struct heald_loop *loop, struct heald_op *op)
 /* The number is free at once; a thread drops the last reference to the socket. */
 static void close_lingering(struct heald_loop *loop, struct heald_op *op)
 {
-    int err = heald_pool_duplicate(loop, op), closed = loop->sys->close(op_fd(op));
-
-    if (err || closed)
-        heald_result(loop, op, closed, false);
-    else
-        heald_pool_do(loop, op);
+    loop->sys->close(op_fd(op));
+    heald_pool_do(loop, op);
 }
 
 /* Of a file the caller's close op is the engine's, and its entry stays until it has ended. */
@@ -82,7 +95,13 @@ static void begin(struct heald_loop *loop, struct heald_fd *e, struct heald_op *
 {
     bool is_file = e->type == FD_FILE || e->type == FD_HELD, lingers = e->flags & FDS_LINGERS;
 
-    if (is_file && op->fn != free_own) {
+    /* Without a duplicate a lingering socket is closed like a file, by a thread. */
+    if (lingers && heald_pool_duplicate(loop, op) != 0) {
+        e->flags |= FDS_CLOSE_BEGUN;
+        heald_engine_threads.submit(&loop->engine, op);
+        return;
+    }
+    if (is_file && !lingers && op->fn != free_own) {
         e->flags |= FDS_CLOSE_BEGUN;
         heald_engine_do(loop, op);
         return;
@@ -107,7 +126,7 @@ void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
     /* It is the last: when it is the first as well, nobody is before it. */
     if (op->kind != OP_CLOSE || e->flags & FDS_CLOSE_BEGUN)
         return;
-    if (e->flags & FDS_LINGERS && (e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls))
+    if (is_held(e))
         return;
     begin(loop, e, op);
 }
@@ -184,14 +203,16 @@ int heald_close(struct heald_loop *loop, int fd)
         e->flags |= slow ? FDS_LINGERS : 0;
         heald_fds_end(loop, e, true);
     }
-    if (slow || (e && is_busy(e)))
-        own = make_own(loop, fd);
-    if (own) {
+    bool waits = slow || (e && (e->files || is_held(e)));
+    if (waits && (own = make_own(loop, fd))) {
         park(loop, e, own);
         return 0;
     }
-    /* Also without memory for more: then it waits for what is running. */
-    heald_forget(loop, fd);
+    /* Without memory for a close op it waits for what is running. */
+    if (waits)
+        heald_forget(loop, fd);
+    else if (e)
+        heald_fds_free(loop, e);
     return loop->sys->close(fd);
 }
 
@@ -211,10 +232,13 @@ static bool has_in_ring(struct heald_op *first)
 
 /* Does somebody still work on the descriptor for this loop? A thread of the second pool does not:
  * it has a duplicate. */
-static bool is_worked_on(const struct heald_fd *e)
+static bool is_worked_on(const struct heald_fd *e, unsigned round)
 {
-    return e->files || has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) ||
-           has_in_ring(e->polls);
+    if (e->files || has_late(e->queue[DIR_IN]) || has_late(e->queue[DIR_OUT]))
+        return true;
+    if (round > QUIESCE_ROUNDS)
+        return false;
+    return has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) || has_in_ring(e->polls);
 }
 
 /* Waits, on the loop's thread, until nobody does. */
@@ -222,7 +246,7 @@ static void quiesce(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e;
 
-    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(e); round++) {
+    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(e, round); round++) {
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
         heald_engine_drive(loop);

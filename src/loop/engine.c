@@ -187,7 +187,8 @@ bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op)
     return op->stage != STAGE_BACKLOG;
 }
 
-/* A connect that a thread waits for is given up by the socket; what else it waits for comes. */
+/* A connect that a thread waits for is given up by the socket, unless it has ended meanwhile; what
+ * else a thread waits for comes. */
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
     if (heald_pool_take_back(loop, op))

@@ -97,8 +97,8 @@ void heald_fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
         return;
     if (e->flags & FDS_CLOSING)
         heald_close_go_on(loop, e);
-    else if (!e->files)
-        e->type = FD_UNKNOWN;
+    else if (!e->files && !e->polls)
+        heald_fds_free(loop, e);
 }
 
 void heald_fds_fresh(struct heald_loop *loop, int fd, int type)
@@ -155,8 +155,11 @@ void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
 {
     int fd = (int)(e - loop->fds.v);
 
-    bool any = detach(loop, &e->queue[DIR_IN]) | detach(loop, &e->queue[DIR_OUT]) |
-               detach(loop, &e->polls) | detach(loop, &e->files);
+    int any = detach(loop, &e->queue[DIR_IN]);
+
+    any += detach(loop, &e->queue[DIR_OUT]);
+    any += detach(loop, &e->polls);
+    any += detach(loop, &e->files);
     /* Who shares the open file is not to lose anything to ops that are cancelled. */
     if (any && loop->backend.ops->flush)
         loop->backend.ops->flush(&loop->backend);
@@ -165,8 +168,9 @@ void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
     /* Closing takes an entry out of epoll's set only when nobody else has the same file open. */
     if (e->armed)
         heald_ready_unarm(loop, e, fd);
-    if (e->flags & FDS_SHOWN)
-        loop->sys->mirror_set(loop->mirror, fd, POLLIN, 0);
+    if (e->shown)
+        loop->sys->mirror_set(loop->mirror, fd, e->shown, 0);
+    e->shown = 0;
     if (e->again)
         loop->sys->close(e->again);
     e->again = 0;

@@ -32,8 +32,7 @@ enum {
     FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
     FDS_PLAIN = 0x1000,      /* a socket that is not being closed: recv and send are plain */
     FDS_NESTED_IN = 0x2000,  /* of a ring: the first op of this direction waits for readiness */
-    FDS_NESTED_OUT = 0x4000,
-    FDS_SHOWN = 0x400 /* of a ring: the mirror of the guest mode shows it */
+    FDS_NESTED_OUT = 0x4000
 };
 
 /* A descriptor that is not asked for a while; see pause.c. */
@@ -51,9 +50,10 @@ struct heald_fd {
     uint32_t key;   /* changes when the descriptor is closed: events of the old one are nobody's */
     uint16_t armed; /* what the back end reports */
     uint16_t flags;
-    uint8_t type; /* enum fd_type; FD_UNKNOWN: not in use */
-    int again;    /* the same terminal, opened for this loop alone; 0: none */
-    char room[8]; /* so that an entry is a cache line */
+    uint8_t type;   /* enum fd_type; FD_UNKNOWN: not in use */
+    int again;      /* the same terminal, opened for this loop alone; 0: none */
+    uint16_t shown; /* of a ring: what the mirror of the guest mode shows */
+    char room[6];   /* so that an entry is a cache line */
 };
 
 struct heald_fds {

@@ -13,20 +13,37 @@
 
 #include <errno.h>
 
-/* Does the mirror of a ring show this descriptor beside the bell? */
-static bool is_shown(const struct heald_fd *e)
+enum { BATCH = 64 };
+
+/* What the mirror of a ring shows of a descriptor beside the bell. */
+static unsigned shown_of_ring(const struct heald_fd *e)
 {
-    return e->type == FD_OTHER && (e->queue[DIR_IN] || e->polls);
+    unsigned events = e->queue[DIR_IN] ? POLLIN : 0;
+    struct heald_op *op = e->polls;
+
+    if (e->type != FD_OTHER)
+        return 0;
+    if (op)
+        do
+            events |= op_events(op) ? op_events(op) : POLLERR;
+        while ((op = fds_op(op->link.next)) != e->polls);
+    return events;
 }
 
 void heald_guest_show(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e = loop->mirror >= 0 ? fds_find(&loop->fds, fd) : NULL;
-    bool before = e && e->flags & FDS_SHOWN, now = e && is_shown(e);
+    unsigned events = e && loop->backend.ops->submit ? shown_of_ring(e) : 0;
 
-    if (now != before &&
-        loop->sys->mirror_set(loop->mirror, fd, before ? POLLIN : 0, now ? POLLIN : 0) == 0)
-        e->flags ^= FDS_SHOWN;
+    if (e && events != e->shown && loop->sys->mirror_set(loop->mirror, fd, e->shown, events) == 0)
+        e->shown = (uint16_t)events;
+}
+
+void heald_guest_drain(struct heald_loop *loop)
+{
+    struct pollfd seen[BATCH];
+
+    loop->sys->mirror_get(loop->mirror, seen, BATCH);
 }
 
 /* Puts into the mirror what the loop waits for already. */
@@ -36,13 +53,12 @@ static int fill(struct heald_loop *loop, int mirror)
 
     for (unsigned fd = 0; fd < loop->fds.size; fd++) {
         struct heald_fd *e = &loop->fds.v[fd];
-        unsigned edge = e->flags & FDS_EDGE ? HEALD_EDGE : 0;
-        unsigned events = ring ? (is_shown(e) ? POLLIN : 0) : e->armed | (e->armed ? edge : 0);
-        int err = e->type && events ? loop->sys->mirror_set(mirror, (int)fd, 0, events) : 0;
-        if (err)
+        unsigned edge = e->armed && e->flags & FDS_EDGE ? HEALD_EDGE : 0;
+        unsigned events = !e->type ? 0 : ring ? shown_of_ring(e) : e->armed | edge;
+        int err = events ? loop->sys->mirror_set(mirror, (int)fd, 0, events) : 0;
+        if (err && err != -EPERM)
             return err;
-        if (ring && e->type && events)
-            e->flags |= FDS_SHOWN;
+        e->shown = (uint16_t)(ring && !err ? events : 0);
     }
     return 0;
 }

@@ -252,6 +252,9 @@ static int turn(struct heald_loop *loop, int64_t deadline_ns)
     loop->running = true;
     loop->settled = loop->owed.signo && heald_owes_signal(loop);
     loop->now_ns = 0;
+    /* Before the back end is asked: what changes after that is told again. */
+    if (loop->mirror >= 0)
+        heald_guest_drain(loop);
     int err = loop->flush ? heald_engine_flush(loop) : 0;
     if (!err)
         err = wait(loop, deadline_ns);

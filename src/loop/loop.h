@@ -147,6 +147,7 @@ int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_
 
 /* guest.c: an op on a descriptor of a ring has come or gone; only in guest mode. */
 void heald_guest_show(struct heald_loop *loop, int fd);
+void heald_guest_drain(struct heald_loop *loop); /* changes that the mirror has told of */
 
 /* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
  * ring has the op still. */

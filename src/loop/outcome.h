@@ -62,9 +62,7 @@ static inline enum outcome heald_outcome(struct heald_op *op, int type, int64_t 
         return more ? OUTCOME_MORE : OUTCOME_FINAL;
     }
     enum outcome next = outcome_of_error(op, *result);
-    /* A thread that waits for a connection is freed by a shutdown of the socket. */
-    bool given_up = op->kind == OP_CONNECT && *result == -ECONNRESET;
-    if ((next != OUTCOME_FINAL || given_up) && op_is_ending(op)) {
+    if (next != OUTCOME_FINAL && op_is_ending(op)) {
         *result = -ECANCELED;
         next = OUTCOME_FINAL;
     }

@@ -114,8 +114,10 @@ static void deliver(struct heald_loop *loop, struct heald_op *op)
         loop->stats.posts++;
         heald_complete_inline(loop, op, 0);
     } else {
+        /* Its socket was shut down to free the thread: whatever that says, it was given up. */
+        bool given_up = op->stage == STAGE_THREAD && op->kind == OP_CONNECT && op_is_ending(op);
         op_stage_move(op, STAGE_LOOP);
-        heald_result(loop, op, op->result, false);
+        heald_result(loop, op, given_up ? -ECANCELED : op->result, false);
     }
 }
 

@@ -86,8 +86,10 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
     struct heald_backend *b = &loop->backend;
     unsigned edge = e->flags & FDS_EDGE ? HEALD_EDGE : 0;
     int err = b->ops->arm(b, fd, e->key, e->armed, events ? events | edge : 0);
+    /* A back end that opens a descriptor of its own makes the table grow. */
+    e = &loop->fds.v[fd];
 
-    if (!err && loop->mirror >= 0 && !b->ops->submit && e->armed != events)
+    if (!err && loop->mirror >= 0 && !b->ops->submit && (e->armed != events || edge))
         err = loop->sys->mirror_set(loop->mirror, fd, e->armed, events ? events | edge : 0);
     /* What epoll refuses poll calls always ready. */
     if (err == -EPERM) {
@@ -179,7 +181,9 @@ static void calm(struct heald_loop *loop, int fd, int dir)
     if (dir == DIR_IN && loop->backend.ops->turns_edge && !(e->flags & FDS_EDGE)) {
         unsigned events = wanted(e);
         e->flags |= FDS_EDGE | FDS_STICKY;
-        if (arm_entry(loop, e, fd, events | POLLIN) == 0)
+        int err = arm_entry(loop, e, fd, events | POLLIN);
+        e = &loop->fds.v[fd];
+        if (!err)
             return;
         e->flags &= (uint16_t) ~(FDS_EDGE | FDS_STICKY);
     }
@@ -290,6 +294,7 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
     if (!waits(e, dir))
         return;
     int err = arm(loop, e, fd);
+    e = &loop->fds.v[fd];
     if (err)
         fail_queue(loop, e, dir, err);
     else if (e->flags & FDS_ALWAYS)
@@ -327,7 +332,7 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     fds_push(&e->queue[dir], op);
     if (!first)
         return;
-    if (ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
+    if (!loop->backend.ops->submit && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else
         heald_ready_kick(loop, e, dir);
@@ -371,6 +376,7 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         return;
     fds_remove(&e->polls, op);
     heald_complete(loop, op, result);
+    heald_fds_let_go(loop, e);
 }
 
 /* Ends the ops beside the queues that an event concerns; wakes the library's own. */
@@ -440,25 +446,40 @@ void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned 
         return;
     unsigned before = wanted_of_ring(e);
     tell_polls(loop, e, events);
-    for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
+    for (int dir = DIR_IN; dir <= DIR_OUT; dir++) {
+        e = &loop->fds.v[fd];
         if (e->flags & flag[dir] && events & of_dir[dir]) {
             e->flags &= (uint16_t)~flag[dir];
             heald_ready_retry(loop, e, dir);
         }
-    /* What is not waited for any more would be reported again and again. */
-    if (wanted_of_ring(e) != before || events & ~before & ~(unsigned)EVENTS_ANYHOW)
-        arm_entry(loop, e, fd, wanted_of_ring(e));
+    }
+    e = &loop->fds.v[fd];
+    unsigned now = wanted_of_ring(e);
+    /* What stays, and is not what is waited for, is reported once more and then when it changes. */
+    if (now && events & EVENTS_ANYHOW && !(e->flags & FDS_EDGE)) {
+        e->flags |= FDS_EDGE;
+        arm_entry(loop, e, fd, now);
+    } else if (now != before || events & ~before & ~(unsigned)EVENTS_ANYHOW) {
+        arm_entry(loop, e, fd, now);
+    }
+    if (loop->mirror >= 0)
+        heald_guest_show(loop, fd);
 }
 
 int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
     if (!loop->backend.ops->arm || op->flags & OP_DETACHED)
         return -ENOSYS;
     if (op_is_queued_on_fd(op))
         e->flags |= op_is_inward(op) ? FDS_NESTED_IN : FDS_NESTED_OUT;
-    return arm(loop, e, op_fd(op));
+    int err = arm(loop, e, now.fd);
+    e = &loop->fds.v[now.fd];
+    if (!err && e->flags & FDS_ALWAYS && loop->sys->poll(&now, 1, 0) > 0)
+        tell_polls(loop, e, (unsigned short)now.revents);
+    return err;
 }
 
 void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
@@ -496,6 +517,7 @@ int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_o
     fds_push(&e->polls, op);
     /* What the others wait for is armed already; there may be a great many of them. */
     int err = events & ~(unsigned)e->armed ? arm(loop, e, fd) : 0;
+    e = &loop->fds.v[fd];
     if (err) {
         fds_remove(&e->polls, op);
         return err;

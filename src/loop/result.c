@@ -103,7 +103,7 @@ static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         heald_pause_success(e);
     if (next == OUTCOME_MORE) {
         /* Cancelled, and yet it brought something: that is told first, and the end after it. */
-        if (!more && op->state == OP_CANCELLING)
+        if (op->state == OP_CANCELLING)
             op->flags |= OP_ENDING;
         heald_complete_more(loop, op, result);
     } else if (next == OUTCOME_FINAL) {

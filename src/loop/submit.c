@@ -81,14 +81,15 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
 
     if (!e)
         return err == -ENOMEM ? err : over_already(loop, op, err);
-    if (e->type == FD_FILE && op->kind == OP_POLL)
-        return refuse(loop, e, op, op->u.poll.events & (POLLIN | POLLOUT));
     int64_t result = op->kind == OP_POLL ? -EAGAIN : heald_perform(loop, e, op);
     if (heald_outcome(op, e->type, &result) == OUTCOME_FINAL)
         return refuse(loop, e, op, result);
     if (polls_by_readiness(loop)) {
         err = heald_ready_poll(loop, e, op);
-        return err ? over_already(loop, op, err) : 0;
+        e = &loop->fds.v[op_fd(op)];
+        /* A ring can still do it where the nested queue cannot be had. */
+        if (!err || !loop->backend.ops->submit)
+            return err ? refuse(loop, e, op, err) : 0;
     }
     loop->polls++;
     fds_push(&e->polls, op);
@@ -200,13 +201,18 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
     struct heald_fd *e = fds_of(&loop->fds, op);
     struct heald_op **list = fds_list(e, op);
     bool first = list != &e->polls && !(op->flags & OP_DETACHED) && *list == op;
-    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
+    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT, fd = op_fd(op);
 
     fds_remove(list, op);
     heald_complete(loop, op, -ECANCELED);
+    if (e == &loop->fds.detached)
+        return;
     /* The one behind it may have been held up by this one alone. */
     if (first)
         heald_ready_kick(loop, e, dir);
+    heald_fds_let_go(loop, &loop->fds.v[fd]);
+    if (loop->mirror >= 0)
+        heald_guest_show(loop, fd);
 }
 
 void heald_loop_end(struct heald_loop *loop, struct heald_op *op)

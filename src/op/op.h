@@ -150,6 +150,10 @@ static inline enum op_state op_load_state(const struct heald_op *op)
     return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
 }
 
+/* In op->buffer of a read or write that a ring has: a worker of the kernel's looks its number
+ * up. */
+enum { OP_LATE = 0x100 };
+
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
 enum { OP_PERSISTENT = 1 };
 

@@ -5,6 +5,10 @@
  * memory is not used again before its last completion was taken, and a cancel lies in the ring
  * before a new use of the same op, so the kernel sees it first and it can hit nobody else.
  *
+ * A cancel may miss: a request that is between its poll and its next attempt, or with a worker that
+ * is about to wait, is not found, and waits on (-ENOENT, -EALREADY; seen on 6.18). Then all that
+ * are to be cancelled still are cancelled again after a while, told by a time-out in the ring.
+ *
  * An op whose entry the kernel has not taken is taken back: its entry becomes one that does
  * nothing. So nothing that names a descriptor is left in the ring when the descriptor is closed.
  *
@@ -18,7 +22,10 @@
 
 #include <errno.h>
 
-enum { RESULTS_FIRST = 64 };
+enum { RESULTS_FIRST = 64, RETRY_MS = 1, RETRY_MAX_MS = 64, RETRIES_SOON = 100 };
+
+/* user_data of what is no op. */
+enum { CANCEL = 1, RETRY = 2, NO_OPS = 7 };
 
 int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
                       const struct heald_allocator *alloc, unsigned entries)
@@ -29,6 +36,7 @@ int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
         return err;
     c->alloc = alloc;
     list_init(&c->backlog);
+    list_init(&c->recalled);
     return 0;
 }
 
@@ -59,6 +67,7 @@ static bool hand_over(struct heald_client *c, struct heald_op *op)
         return false;
     if (op->stage == STAGE_RING || op->stage == STAGE_RECALL) {
         heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+        io_uring_sqe_set_data64(sqe, CANCEL);
         op_stage_move(op, STAGE_RECALLED);
         return true;
     }
@@ -92,17 +101,73 @@ static void end_untaken(struct heald_client *c, struct heald_op *op)
     c->done(c, op, -ECANCELED, 0);
 }
 
+/* Its cancel has an entry: it is remembered, unless aux is needed for its callback. */
+static void note_recalled(struct heald_client *c, struct heald_op *op)
+{
+    if (op->stage == STAGE_RECALLED && !(op->flags & OP_DUE) && !list_linked(&op->aux))
+        list_push(&c->recalled, &op->aux);
+}
+
 void heald_client_cancel(struct heald_client *c, struct heald_op *op)
 {
     if (op->stage == STAGE_BACKLOG) {
         leave_backlog(op);
         end_untaken(c, op);
+    } else if (op->stage == STAGE_RECALLED) {
+        /* Its callback was due when it was cancelled, and has run. */
+        note_recalled(c, op);
+        c->retry_due = true;
     } else if (heald_ring_withdraw(&c->ring, noted_entry(op), op)) {
         end_untaken(c, op);
-    } else if (op->stage == STAGE_RING && (!list_empty(&c->backlog) || !hand_over(c, op)) &&
-               !(op->flags & OP_DUE)) {
+    } else if (list_empty(&c->backlog) && hand_over(c, op)) {
+        note_recalled(c, op);
+    } else if (!(op->flags & OP_DUE)) {
         op_stage_move(op, STAGE_RECALL);
         list_push(&c->backlog, &op->aux);
+    }
+}
+
+/* Cancels again what a cancel has missed. Without room they wait for the next turn. */
+static void cancel_again(struct heald_client *c)
+{
+    c->retry_due = false;
+    for (struct heald_link *n = c->recalled.next; n != &c->recalled; n = n->next) {
+        struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+        if (!sqe) {
+            c->retry_due = true;
+            return;
+        }
+        struct heald_op *op = heald_container_of(n, struct heald_op, aux);
+        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+        io_uring_sqe_set_data64(sqe, CANCEL);
+    }
+}
+
+/* A cancel has missed: the next attempt comes after a while. */
+static void retry_later(struct heald_client *c)
+{
+    if (c->retries || list_empty(&c->recalled))
+        return;
+    struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+    if (!sqe) {
+        c->retry_due = true;
+        return;
+    }
+    c->retry_time.tv_nsec = (c->missed++ < RETRIES_SOON ? RETRY_MS : RETRY_MAX_MS) * HEALD_MS;
+    c->retries = true;
+    io_uring_prep_timeout(sqe, &c->retry_time, 0, 0);
+    io_uring_sqe_set_data64(sqe, RETRY);
+}
+
+static void other_completion(struct heald_client *c, uint64_t what, int result)
+{
+    if (what == RETRY) {
+        c->retries = false;
+        c->retry_due = true;
+    } else if (what == CANCEL && (result == -ENOENT || result == -EALREADY)) {
+        retry_later(c);
+    } else if (what == CANCEL) {
+        c->missed = 0;
     }
 }
 
@@ -116,6 +181,8 @@ static void work_off(struct heald_client *c)
         leave_backlog(op);
         if (fresh)
             note_entry(c, op);
+        else
+            note_recalled(c, op);
     }
 }
 
@@ -144,6 +211,8 @@ static void deliver(struct heald_client *c, struct heald_op *op, int result, uns
 {
     bool more = flags & IORING_CQE_F_MORE;
 
+    if (op->stage == STAGE_RECALLED && list_linked(&op->aux))
+        list_remove(&op->aux);
     /* Its cancel still waits for room, and aux is needed now: it is cancelled after the
      * callback. */
     if (op->stage == STAGE_RECALL) {
@@ -220,14 +289,17 @@ void heald_client_harvest(struct heald_client *c)
 
     while ((next = heald_ring_peek(&c->ring))) {
         struct io_uring_cqe cqe = *next;
-        struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
+        bool other = cqe.user_data <= NO_OPS;
+        struct heald_op *op = other ? NULL : (struct heald_op *)(uintptr_t)cqe.user_data;
         bool waits = op && must_wait(op);
         /* Without memory it stays where it is, and what is behind it, until the callback has
          * run. */
         if (waits && !keep(c, op, cqe.res, cqe.flags))
             return;
         heald_ring_seen(&c->ring);
-        if (op && !waits)
+        if (other)
+            other_completion(c, cqe.user_data, cqe.res);
+        else if (!waits)
             deliver(c, op, cqe.res, cqe.flags);
     }
 }
@@ -235,6 +307,8 @@ void heald_client_harvest(struct heald_client *c)
 int heald_client_turn(struct heald_client *c, int64_t deadline_ns)
 {
     work_off(c);
+    if (c->retry_due)
+        cancel_again(c);
     int err = heald_ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
     heald_client_harvest(c);
     return err;
@@ -242,5 +316,6 @@ int heald_client_turn(struct heald_client *c, int64_t deadline_ns)
 
 bool heald_client_busy(const struct heald_client *c)
 {
-    return heald_ring_behind(&c->ring) || heald_ring_pending(&c->ring) || !list_empty(&c->backlog);
+    return c->retry_due || heald_ring_behind(&c->ring) || heald_ring_pending(&c->ring) ||
+           !list_empty(&c->backlog);
 }

@@ -18,7 +18,11 @@ struct heald_result {
 struct heald_client {
     struct heald_ring ring;
     const struct heald_allocator *alloc;
-    struct heald_link backlog; /* by aux: ops that wait for an entry, or whose cancel does */
+    struct heald_link backlog;  /* by aux: ops that wait for an entry, or whose cancel does */
+    struct heald_link recalled; /* by aux: ops whose cancel has an entry */
+    struct __kernel_timespec retry_time;
+    unsigned missed;         /* cancels, one after another */
+    bool retries, retry_due; /* a time-out is in the ring; it has passed: cancel them once more */
     struct heald_result
         *results; /* of multishot ops whose callback is due; each op lists its own */
     uint32_t results_size, results_free;

@@ -71,7 +71,7 @@ static void fill_socket_rw(struct heald_ring *r, struct io_uring_sqe *sqe,
         fill_vector(r, sqe, op);
 }
 
-static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     uint64_t off = (uint64_t)op->u.rw.off; /* -1: from where the descriptor stands */
 
@@ -83,8 +83,10 @@ static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, const s
         io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
     else
         io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald_ring_pipes_nowait(r)))
+    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald_ring_pipes_nowait(r))) {
         sqe->flags |= IOSQE_ASYNC;
+        op->buffer |= OP_LATE;
+    }
 }
 
 static void fill_accept(struct io_uring_sqe *sqe, const struct heald_op *op)

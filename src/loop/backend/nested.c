@@ -64,6 +64,9 @@ int heald_nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, un
     if (events && (err = make_room(n, b, fd)))
         return err;
     err = b->sys->mirror_set(n->fd, fd, before, events);
+    /* Closed, or used again, behind our back: a registration goes with the open file. */
+    if (err == -ENOENT || err == -EEXIST)
+        err = b->sys->mirror_set(n->fd, fd, !before, events);
     if (err && events)
         return err;
     if (before != (events != 0)) {

@@ -24,6 +24,7 @@ struct uring {
     struct heald_backend *backend;
     struct heald_nested nested;
     struct heald_op watch; /* of the nested queue */
+    bool watched;
 };
 
 enum { POLLS_MAX = 1024 };
@@ -110,13 +111,14 @@ static void on_nested(struct heald_op *watch)
 static int uring_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
     struct uring *u = b->priv;
-    bool made = u->nested.fd >= 0;
     int err = heald_nested_arm(&u->nested, b, fd, events);
 
     (void)key;
     (void)old;
-    if (!err && !made && u->nested.fd >= 0)
-        err = heald_loop_watch(b->loop, &u->watch, u->nested.fd, on_nested, NULL);
+    if (err || u->watched || u->nested.fd < 0)
+        return err;
+    err = heald_loop_watch(b->loop, &u->watch, u->nested.fd, on_nested, NULL);
+    u->watched = !err;
     return err;
 }
 
