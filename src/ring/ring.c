@@ -8,6 +8,7 @@
  * by hand. A ring's own descriptor can be polled, but with deferred task work epoll was seen to
  * miss a wake (6.18, one in fifty), so others wait for an eventfd.
  */
+#include "ring/check.h"
 #include "ring/fill.h"
 
 #include "op/op.h"
@@ -44,23 +45,44 @@ static int move_up(struct io_uring *ring)
     return fd < 0 ? fd : 0;
 }
 
-int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned entries)
+/* Refused: forbidden by a sysctl or a container, or older than what is asked for. No ring here. */
+static int absence(int err)
+{
+    return err == -EPERM || err == -EACCES || err == -EINVAL ? -ENOSYS : err;
+}
+
+/* Without the last two flags there are fewer completions at a time, and submissions that end early:
+ * slower, but nothing depends on them. */
+static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, unsigned entries)
+{
+    static const unsigned left_out[] = {0, IORING_SETUP_SUBMIT_ALL,
+                                        IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE};
+    const unsigned all = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
+                         IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+                         IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
+    unsigned completions =
+        entries * COMPLETIONS < COMPLETIONS_MAX ? entries * COMPLETIONS : COMPLETIONS_MAX;
+    int err = -EINVAL;
+
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out && err == -EINVAL; i++) {
+        *ret_params =
+            (struct io_uring_params){.flags = all & ~left_out[i], .cq_entries = completions};
+        err = io_uring_queue_init_params(entries, ring, ret_params);
+    }
+    return err;
+}
+
+static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
+                          const struct heald_allocator *alloc, unsigned entries)
 {
     const char *no = getenv("HEALD_NO_URING");
-    struct io_uring_params p = {
-        .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-        .cq_entries =
-            entries * COMPLETIONS < COMPLETIONS_MAX ? entries * COMPLETIONS : COMPLETIONS_MAX};
+    struct io_uring_params p;
+
     if (no && *no && strcmp(no, "0") != 0)
         return -ENOSYS;
     int err = sys->gate(HEALD_GATE_RING_OPEN);
     if (!err)
-        err = io_uring_queue_init_params(entries, &r->ring, &p);
-    /* Forbidden by a sysctl or a container, or older than the flags: no ring here. */
-    if (err == -EPERM || err == -EACCES || err == -EINVAL)
-        return -ENOSYS;
+        err = absence(set_up(&r->ring, &p, entries));
     if (err)
         return err;
     r->scratch = alloc_new(alloc, p.sq_entries * sizeof *r->scratch);
@@ -78,6 +100,34 @@ int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
     r->pipes = 0;
     r->bell = -1;
     return 0;
+}
+
+/* In a ring of its own: that of the caller may belong to another thread. */
+static int try_all(const struct heald_sys *sys, const struct heald_allocator *alloc)
+{
+    struct heald_ring r;
+    int err = open_unchecked(&r, sys, alloc, HEALD_RING_TRIED);
+
+    if (err)
+        return err;
+    err = heald_ring_try(&r);
+    heald_ring_close(&r, alloc);
+    return err;
+}
+
+int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
+                    const struct heald_allocator *alloc, unsigned entries)
+{
+    int err = open_unchecked(r, sys, alloc, entries);
+
+    if (err)
+        return err;
+    err = heald_ring_check(&r->ring);
+    if (!err && heald_ring_is_restricted())
+        err = try_all(sys, alloc);
+    if (err)
+        heald_ring_close(r, alloc);
+    return err;
 }
 
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
@@ -125,9 +175,9 @@ int heald_ring_hide(struct heald_ring *r)
     int fd = r->ring.ring_fd, err = enable(r);
 
     if (err || (err = io_uring_ring_dontfork(&r->ring)))
-        return err;
+        return absence(err);
     if ((err = io_uring_register_ring_fd(&r->ring)) < 0)
-        return err;
+        return absence(err);
     /* liburing 2.3 would use it for io_uring_register(2), and close it at the end. */
     r->ring.ring_fd = -1;
     r->hidden = true;

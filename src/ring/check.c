@@ -1,0 +1,108 @@
+/*
+ * ring/check.c: see check.h. Any thread that may enter the ring.
+ *
+ * A kernel is asked by IORING_REGISTER_PROBE which opcodes it knows. Registrations have no such
+ * question: they are called with an argument that cannot be registered, and whoever knows them says
+ * what is wrong with it. Not asked for are the futex opcodes, which await/ring.c tries itself, and
+ * the registrations that make a ring faster or smaller but no different.
+ *
+ * A sandbox may forbid opcodes that the kernel knows: such an entry ends with -EACCES before its
+ * arguments are looked at. That can be seen only in a ring that is enabled, so it is tried in one
+ * of its own, and only where somebody has restricted the task.
+ */
+#include "ring/check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What ring/fill.c and ring.c put into an entry. */
+static const uint8_t needed[] = {
+    IORING_OP_NOP,     IORING_OP_READV,        IORING_OP_WRITEV,   IORING_OP_FSYNC,
+    IORING_OP_SENDMSG, IORING_OP_RECVMSG,      IORING_OP_ACCEPT,   IORING_OP_CONNECT,
+    IORING_OP_SEND,    IORING_OP_RECV,         IORING_OP_READ,     IORING_OP_WRITE,
+    IORING_OP_OPENAT,  IORING_OP_OPENAT2,      IORING_OP_CLOSE,    IORING_OP_STATX,
+    IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SHUTDOWN,
+};
+
+enum { NEEDED = sizeof needed / sizeof *needed, OPCODES = IORING_OP_SHUTDOWN + 1 };
+
+#define TRY_NS (100 * HEALD_MS) /* all end at once */
+
+static int call(int fd, unsigned opcode, void *arg, unsigned count)
+{
+    return syscall(SYS_io_uring_register, fd, opcode, arg, count) < 0 ? -errno : 0;
+}
+
+static bool knows_opcodes(int fd)
+{
+    union {
+        struct io_uring_probe probe;
+        char room[sizeof(struct io_uring_probe) + OPCODES * sizeof(struct io_uring_probe_op)];
+    } u;
+
+    memset(&u, 0, sizeof u);
+    if (call(fd, IORING_REGISTER_PROBE, &u, OPCODES))
+        return false;
+    for (int i = 0; i < NEEDED; i++)
+        if (!(u.probe.ops[needed[i]].flags & IO_URING_OP_SUPPORTED))
+            return false;
+    return true;
+}
+
+static bool knows_registrations(int fd)
+{
+    struct io_uring_buf_reg nowhere = {.ring_entries = 1};
+    int nothing = -1;
+
+    return call(fd, IORING_REGISTER_PBUF_RING, &nowhere, 1) == -EFAULT &&
+           call(fd, IORING_REGISTER_EVENTFD, &nothing, 1) == -EBADF;
+}
+
+int heald_ring_check(struct io_uring *ring)
+{
+    return knows_opcodes(ring->ring_fd) && knows_registrations(ring->ring_fd) ? 0 : -ENOSYS;
+}
+
+/* To restrict a task that is restricted is refused before the restrictions, here none, are looked
+ * at. Older kernels know no registration without a ring. */
+bool heald_ring_is_restricted(void)
+{
+    return call(-1, IORING_REGISTER_RESTRICTIONS, NULL, 0) == -EPERM;
+}
+
+/* No descriptor, no address, no length: there is nothing that it could do. */
+static void fill_harmless(struct io_uring_sqe *sqe, unsigned i)
+{
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = needed[i];
+    sqe->fd = -1;
+    sqe->user_data = i + 1;
+    /* The flags that are used can be forbidden as well. */
+    if (needed[i] == IORING_OP_READ)
+        sqe->flags = IOSQE_ASYNC;
+    if (needed[i] == IORING_OP_RECV)
+        sqe->flags = IOSQE_BUFFER_SELECT;
+}
+
+int heald_ring_try(struct heald_ring *r)
+{
+    unsigned allowed = 0;
+    struct io_uring_cqe *cqe;
+
+    for (unsigned i = 0; i < NEEDED; i++)
+        fill_harmless(heald_ring_entry(r), i);
+    /* One at least is taken by each enter. */
+    for (unsigned i = 0; i < NEEDED && heald_ring_pending(r); i++)
+        if (heald_ring_enter(r, 0))
+            return -ENOSYS;
+    while (allowed < NEEDED && !heald_ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
+           (cqe = heald_ring_peek(r))) {
+        if (cqe->res == -EACCES || cqe->res == -EPERM)
+            return -ENOSYS;
+        heald_ring_seen(r);
+        allowed++;
+    }
+    return allowed == NEEDED ? 0 : -ENOSYS;
+}
