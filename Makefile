@@ -2,8 +2,8 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench asan tsan valgrind fuzz crash model real coverage tidy clang posix \
-	i686 install clean
+.PHONY: help demo test bench asan tsan valgrind fuzz crash masks model real coverage tidy clang \
+	posix i686 install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -89,6 +89,11 @@ crash: ## kill a process at every instruction of every operation on shared objec
 model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
 	@HEALD_MODEL=all test/model/run
+
+masks: ## conformance where the kernel refuses each part of io_uring in turn (2 minutes)
+	$(call deps,test)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@HEALD_MASKS=all scripts/run-tests build masks
 
 real: ## fio, stress-ng, perf and MPI-IO, unmodified, on the drop-in for POSIX AIO
 	$(call deps,test)

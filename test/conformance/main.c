@@ -85,9 +85,23 @@ const char *engine_of(int combination)
     return engine_row(combination)->name;
 }
 
+/* HEALD_COMBINATIONS="uring/sync epoll/uring": these alone. */
+static bool is_wanted(int combination)
+{
+    const char *wish = getenv("HEALD_COMBINATIONS");
+    char list[256], name[64];
+
+    if (!wish || !*wish)
+        return true;
+    snprintf(list, sizeof list, " %s ", wish);
+    snprintf(name, sizeof name, " %s/%s ", backend_of(combination), engine_of(combination));
+    return strstr(list, name);
+}
+
 static bool is_there(int combination)
 {
-    return !backend_row(combination)->error && !engine_row(combination)->error;
+    return !backend_row(combination)->error && !engine_row(combination)->error &&
+           is_wanted(combination);
 }
 
 void add_everywhere(TCase *group, const TTest *test)
