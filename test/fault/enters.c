@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FROM_MAX = 5, COUNT_MAX = 3, OPS_MAX = 8, LIMIT_MS = 2000 };
+enum { FROM_MAX = 5, COUNT_MAX = 8, OPS_MAX = 8, LIMIT_MS = 2000 };
 
 static const int errors[] = {EAGAIN, EBUSY, EINTR, ENOMEM};
 static const char *const backends[][2] = {
@@ -51,6 +51,7 @@ struct scene {
     struct heald_loop *loop;
     struct entry entry[OPS_MAX];
     unsigned count;
+    bool by_op; /* descriptors are closed by an op, which waits for nobody */
     char text[96];
 };
 
@@ -71,6 +72,17 @@ static struct entry *fresh(struct scene *s)
 static void go(struct scene *s, struct entry *e)
 {
     ck_assert_int_eq(heald_submit(s->loop, &e->op, told), 0);
+}
+
+static void close_old(struct scene *s, int fd)
+{
+    if (!s->by_op) {
+        heald_close(s->loop, fd);
+        return;
+    }
+    struct entry *e = fresh(s);
+    heald_prep_close(&e->op, fd);
+    go(s, e);
 }
 
 /* Ends the case of a ring that is not here. */
@@ -141,7 +153,7 @@ static void reuse_socket(struct scene *s)
         heald_prep_send(&send->op, before[0], old_text, sizeof old_text, 0);
         go(s, send);
     }
-    heald_close(s->loop, before[0]);
+    close_old(s, before[0]);
     ck_assert_int_eq(heald_socketpair(SOCK_STREAM, after), 0);
     heald_prep_recv(&(receive = fresh(s))->op, after[0], got, sizeof got, 0);
     go(s, receive);
@@ -167,7 +179,7 @@ static void reuse_listener(struct scene *s)
 
     heald_prep_accept(&old->op, before, NULL, NULL);
     go(s, old);
-    heald_close(s->loop, before);
+    close_old(s, before);
     int after = heald_listen("127.0.0.1:0", SOCK_STREAM, 0);
     ck_assert_int_eq(heald_local_addr(after, &addr), 0);
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -183,23 +195,30 @@ static void reuse_listener(struct scene *s)
     close(client);
 }
 
+static void refuse_one(int ring, int error, int from, int count, bool by_op,
+                       void (*play)(struct scene *s))
+{
+    struct scene s;
+
+    scene_open(&s, ring);
+    s.by_op = by_op;
+    snprintf(s.text, sizeof s.text, "%s/%s, %s, closed by %s, %d enters after %d",
+             backends[ring][0], backends[ring][1], strerror(errors[error]), by_op ? "op" : "call",
+             count, from);
+    refusal.from = from;
+    refusal.count = count;
+    refusal.err = errors[error];
+    play(&s);
+    scene_close(&s);
+}
+
 /* The enters that are refused begin with each step in turn. */
 static void refuse_each(int ring, int error, void (*play)(struct scene *s))
 {
-    static const int counts[COUNT_MAX] = {1, 2, 8};
-    struct scene s;
-
     for (int from = 0; from < FROM_MAX; from++)
-        for (int i = 0; i < COUNT_MAX; i++) {
-            scene_open(&s, ring);
-            snprintf(s.text, sizeof s.text, "%s/%s, %s, %d enters after %d", backends[ring][0],
-                     backends[ring][1], strerror(errors[error]), counts[i], from);
-            refusal.from = from;
-            refusal.count = counts[i];
-            refusal.err = errors[error];
-            play(&s);
-            scene_close(&s);
-        }
+        for (int count = 1; count <= COUNT_MAX; count *= 2)
+            for (int by_op = 0; by_op < 2; by_op++)
+                refuse_one(ring, error, from, count, by_op, play);
 }
 
 HEALD_CASE(a_socket_is_closed_and_reused)
