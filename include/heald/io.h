@@ -142,8 +142,9 @@ HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 /*
  * Waits until one of `events` (POLLIN, POLLPRI, POLLOUT, POLLRDHUP, as in poll(2)) holds; the
  * result is the mask of those that do, with POLLERR and POLLHUP where they do. With no events it
- * waits for POLLERR and POLLHUP alone. Takes nothing from the descriptor. Regular files are always
- * ready. -EINVAL: POLLNVAL, or no bit of poll(2). -EBADF: not a descriptor.
+ * waits for POLLERR and POLLHUP alone (-ENOSYS: on select in the portable platform layer). Takes
+ * nothing from the descriptor. Regular files are always ready. -EINVAL: POLLNVAL, or no bit of
+ * poll(2). -EBADF: not a descriptor.
  */
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 

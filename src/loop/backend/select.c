@@ -106,7 +106,7 @@ static bool arm_nested(struct heald_backend *b, struct select_sets *s, int fd, u
     unsigned beyond = events & (HEALD_EDGE | POLLERR | POLLPRI | heald_poll_rdhup) ? events : 0;
 
     *ret_err = heald_nested_arm(&s->nested, b, fd, beyond);
-    if (*ret_err == -ENOSYS && !(events & HEALD_EDGE))
+    if (*ret_err == -ENOSYS && !(events & HEALD_EDGE) && events != POLLERR)
         *ret_err = 0;
     else if (!*ret_err && s->nested.fd >= 0)
         *ret_err = arm_here(b, s, s->nested.fd, 0, s->nested.count ? POLLIN : 0);
