@@ -131,11 +131,11 @@ HEALD_API int heald_prep_shutdown(struct heald_op *op, int fd, int how);
 
 /*
  * Closes a descriptor. The operations that wait on it end with -ECANCELED; operations on a file
- * (reads and writes of it, fsync, and what names it as a directory) are completed first. What is
- * submitted on it meanwhile ends with -EBADF. The descriptor is closed whatever the result is, also
- * when the close is cancelled or times out. Does not block, also with SO_LINGER: then a thread
- * closes it.
- * -EBADF: it is not open, or is being closed already.
+ * (reads and writes of it, fsync, and what names it as a directory) are completed first. The close
+ * completes after all of them. What is submitted on the descriptor meanwhile ends with -EBADF. The
+ * descriptor is closed whatever the result is, also when the close is cancelled or times out. Does
+ * not block, also with SO_LINGER: then a thread closes it. -EBADF: it is not open, or is being
+ * closed already.
  */
 HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 
@@ -149,7 +149,8 @@ HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
- * heald_close: cancels all operations on the descriptor in this loop and closes it: 0 or -errno as
+ * heald_close: cancels all operations on the descriptor in this loop, whose callbacks run in later
+ * turns, when its number may be another file's already, and closes it: 0 or -errno as
  * close(2). Where a file operation is running that cannot be cancelled, or with SO_LINGER, it
  * returns
  * 0, and the descriptor is closed when that has ended; its number is not free before. Until then

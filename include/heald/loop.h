@@ -184,8 +184,8 @@ struct heald_loop_stats {
 };
 HEALD_API void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *ret_stats);
 
-/* Calls each(op, user) for every live op; each() must not submit or cancel. Returns how many there
- * are. */
+/* Calls each(op, user) for every live op but the library's own; each() must not submit or cancel.
+ * Returns how many there are. */
 HEALD_API size_t heald_loop_list(struct heald_loop *loop,
                                  void (*each)(const struct heald_op *op, void *user), void *user);
 

@@ -24,10 +24,22 @@
 
 enum { QUIESCE_MS = 1, QUIESCE_ROUNDS = 1000 /* for what holds the file, and not the number */ };
 
-static void free_own(struct heald_op *op)
+/* Marks a close op of the loop's own; never called, for nobody is notified of its end. */
+static void is_own(struct heald_op *op)
 {
-    struct heald_allocator alloc = op->loop->alloc;
-    alloc_free(&alloc, op, sizeof *op);
+    (void)op;
+}
+
+void heald_close_end_own(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->stats.completed++;
+    loop->settled = true;
+    alloc_free(&loop->alloc, op, sizeof *op);
+}
+
+bool heald_close_is_own(const struct heald_op *op)
+{
+    return op->fn == is_own;
 }
 
 /* A close op of the loop's own, or NULL: no memory. */
@@ -38,7 +50,7 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     if (!op)
         return NULL;
     heald_prep_close(op, fd);
-    op->fn = free_own;
+    op->fn = is_own;
     op->loop = loop;
     op_move(op, OP_QUEUED);
     op_move(op, OP_ARMED);
@@ -65,6 +77,10 @@ static bool is_held(const struct heald_fd *e)
 {
     bool any = e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
 
+    /* A thread that connects is freed by way of the number. */
+    if (e->queue[DIR_OUT] && e->queue[DIR_OUT]->stage == STAGE_THREAD &&
+        e->queue[DIR_OUT]->kind == OP_CONNECT)
+        return true;
     return (e->flags & FDS_LINGERS && any) || has_late(e->queue[DIR_IN]) ||
            has_late(e->queue[DIR_OUT]);
 }
@@ -101,7 +117,7 @@ static void begin(struct heald_loop *loop, struct heald_fd *e, struct heald_op *
         heald_engine_threads.submit(&loop->engine, op);
         return;
     }
-    if (is_file && !lingers && op->fn != free_own) {
+    if (is_file && !lingers && op->fn != is_own) {
         e->flags |= FDS_CLOSE_BEGUN;
         heald_engine_do(loop, op);
         return;
@@ -126,7 +142,9 @@ void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
     /* It is the last: when it is the first as well, nobody is before it. */
     if (op->kind != OP_CLOSE || e->flags & FDS_CLOSE_BEGUN)
         return;
-    if (is_held(e))
+    /* The caller's comes after the ends of those that it has cancelled. */
+    bool any = e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
+    if (is_held(e) || (any && op->fn != is_own))
         return;
     begin(loop, e, op);
 }

@@ -187,14 +187,16 @@ bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op)
     return op->stage != STAGE_BACKLOG;
 }
 
-/* A connect that a thread waits for is given up by the socket, unless it has ended meanwhile; what
- * else a thread waits for comes. */
+/* A connect that a thread waits for is given up by the socket: again and again, for the thread may
+ * not have begun to connect when it is shut down. What else a thread waits for comes. */
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald_pool_take_back(loop, op))
+    if (heald_pool_take_back(loop, op)) {
         heald_result(loop, op, -ECANCELED, false);
-    else if (op->kind == OP_CONNECT)
+    } else if (op->kind == OP_CONNECT && !(op->flags & OP_DETACHED)) {
         loop->sys->shutdown(op_fd(op), SHUT_RDWR);
+        heald_pause(loop, fds_of(&loop->fds, op), DIR_OUT);
+    }
 }
 
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)

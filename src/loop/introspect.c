@@ -30,7 +30,8 @@ static void list_one(const struct heald_op *op, void *user)
 {
     struct listing *l = user;
 
-    if (op->kind == OP_WATCH)
+    /* The library's own are nobody's to look at. */
+    if (op->kind == OP_WATCH || heald_close_is_own(op))
         return;
     l->count++;
     if (l->each)

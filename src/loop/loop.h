@@ -159,6 +159,8 @@ void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, 
 int heald_close_submit(struct heald_loop *loop, struct heald_op *op);
 void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e); /* an op of it has ended */
 void heald_close_cancel(struct heald_loop *loop, struct heald_op *op);
+bool heald_close_is_own(const struct heald_op *op); /* a close op that the loop has made */
+void heald_close_end_own(struct heald_loop *loop, struct heald_op *op);
 /* Of an entry that is being closed: 0: it is now; -EBADF: it is open still. */
 int heald_close_wait(struct heald_loop *loop, struct heald_fd *e);
 

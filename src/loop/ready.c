@@ -311,6 +311,10 @@ void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     struct heald_op *op = e->queue[dir];
 
+    if (op && op->stage == STAGE_THREAD && op->state == OP_CANCELLING) {
+        heald_engine_cancel(loop, op);
+        return;
+    }
     /* What would have waited in a ring has been there: it is tried here, at once. */
     if (op && loop->backend.ops->submit && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
         fds_is_socket(e) && op->flags & OP_STARTED && op->kind != OP_CONNECT) {

@@ -184,7 +184,12 @@ static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t re
         heald_engine_do(loop, op);
         return;
     }
-    finish(loop, op, result);
+    if (heald_close_is_own(op)) {
+        fds_remove(&e->files, op);
+        heald_close_end_own(loop, op);
+    } else {
+        finish(loop, op, result);
+    }
     heald_fds_let_go(loop, e);
 }
 

@@ -57,6 +57,18 @@ static void *helper(void *arg)
     return NULL;
 }
 
+/* Between two signals: on a slow machine longer than 200 us, or the handler would be all that runs.
+ */
+static int64_t interval_us(void)
+{
+    int64_t start = now();
+
+    for (int i = 0; i < 16; i++)
+        look(SIGALRM, NULL, NULL);
+    int64_t handler_us = (now() - start) / 16 / 1000;
+    return handler_us * 4 > 200 ? handler_us * 4 : 200;
+}
+
 static void interrupted_work(int helpers)
 {
     int fd = file_with("0123456789"), fds[2], others[2];
@@ -76,7 +88,7 @@ static void interrupted_work(int helpers)
     for (int i = 0; i < helpers; i++)
         threads[i] = thread_start(helper, &place);
     handle(SIGALRM, look, SA_RESTART);
-    bombard(200);
+    bombard(interval_us());
     for (end = now() + SECONDS * (int64_t)SECOND; now() < end;)
         work(fd, others[0]);
     atomic_store(&stop, true);

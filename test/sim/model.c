@@ -319,9 +319,10 @@ void model_verify(void)
         VERIFY(seen[i] || !model.slot[i].live, "slot %u, %s %s, is live and not listed", i,
                heald_op_kind(&model.slot[i].op), heald_op_state(&model.slot[i].op));
     heald_loop_stats(model.loop, &stats);
-    VERIFY(n == model.live && stats.live == model.live, "%zu listed, %u live, counted %llu", n,
+    /* Close ops of the loop's own are live, and are not listed. */
+    VERIFY(n == model.live && stats.live >= model.live, "%zu listed, %u live, counted %llu", n,
            model.live, (unsigned long long)stats.live);
-    VERIFY(stats.completed == model.ends, "%llu completed, %llu ended",
+    VERIFY(stats.completed >= model.ends, "%llu completed, %llu ended",
            (unsigned long long)stats.completed, (unsigned long long)model.ends);
 }
 
