@@ -12,7 +12,7 @@ PREFIX ?= /usr/local
 # gcc where it is there (and clang where asked for); asked of the shell, after install-deps has run.
 GCC = $$(command -v gcc || command -v cc)
 CLANG = $$(command -v clang || command -v cc)
-SLOW = HEALD_TEST_SLOW=5
+SLOW = HEALD_TEST_SLOW=5 HEALD_TEST_LIMIT=900
 ASAN_ENV = ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_ENV = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
@@ -70,7 +70,7 @@ valgrind: .SHELLFLAGS = -o pipefail -c
 valgrind: ## the compiled tests under valgrind, without io_uring
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
-	@HEALD_NO_URING=1 $(SLOW) HEALD_TEST_LIMIT=900 HEALD_TEST_WRAPPER="$(VALGRIND)" \
+	@HEALD_NO_URING=1 $(SLOW) HEALD_TEST_WRAPPER="$(VALGRIND)" \
 		scripts/run-tests build $(VALGRIND_TESTS) 2>&1 | \
 		grep --line-buffered -v -E '$(VALGRIND_WORDS)'
 
