@@ -72,16 +72,20 @@ static bool has_late(struct heald_op *first)
     return false;
 }
 
+/* Does anything wait on the descriptor? */
+static bool is_awaited(const struct heald_fd *e)
+{
+    return e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
+}
+
 /* Does something of this entry, which is not a file operation, keep it from being closed? */
 static bool is_held(const struct heald_fd *e)
 {
-    bool any = e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
-
     /* A thread that connects is freed by way of the number. */
     if (e->queue[DIR_OUT] && e->queue[DIR_OUT]->stage == STAGE_THREAD &&
         e->queue[DIR_OUT]->kind == OP_CONNECT)
         return true;
-    return (e->flags & FDS_LINGERS && any) || has_late(e->queue[DIR_IN]) ||
+    return (e->flags & FDS_LINGERS && is_awaited(e)) || has_late(e->queue[DIR_IN]) ||
            has_late(e->queue[DIR_OUT]);
 }
 
@@ -143,8 +147,7 @@ void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
     if (op->kind != OP_CLOSE || e->flags & FDS_CLOSE_BEGUN)
         return;
     /* The caller's comes after the ends of those that it has cancelled. */
-    bool any = e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
-    if (is_held(e) || (any && op->fn != is_own))
+    if (is_held(e) || (is_awaited(e) && op->fn != is_own))
         return;
     begin(loop, e, op);
 }

@@ -151,12 +151,11 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         watch_result(loop, op, result);
         return;
     }
-    if (op->kind == OP_CHILD && result >= 0) {
-        heald_await_child_ready(loop, op);
-        return;
-    }
     if (op->kind == OP_CHILD) {
-        finish(loop, op, result);
+        if (result >= 0)
+            heald_await_child_ready(loop, op);
+        else
+            finish(loop, op, result);
         return;
     }
     if (op->kind == OP_POLL && (result >= 0 || result == -EINVAL))
