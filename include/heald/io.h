@@ -17,8 +17,8 @@
  * loop does not block on it, and no flag of it is ever changed. What has no form that cannot block
  * (accept and connect; terminals and other devices; pipes before Linux 6.4) is done by an io_uring,
  * or, without one, by a thread once the descriptor is ready. Such a thread may find that another
- * process was faster. Then it waits, and the operation does not end when it is cancelled, but with
- * the next data or connection. Without an io_uring a listener or socket with O_NONBLOCK is accepted
+ * process was faster, and wait for more; a cancel, a deadline or a close interrupts it (heald(7),
+ * Threads). Without an io_uring a listener or socket with O_NONBLOCK is accepted
  * from or connected on the loop's thread until it has been seen without: a process that takes
  * O_NONBLOCK away, and the connection, in the same microsecond blocks the loop. So does, on the
  * portable platform layer, one that does that to a pipe or terminal.

@@ -28,7 +28,8 @@ struct heald_siginfo {
  * with threads, block it in all of them before they start, or the kernel may pick one that does not
  * wait. Of several loops that wait for the same signal one receives it; of several ops in a loop,
  * all. -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one that the program's own fault raises
- * (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
+ * (SIGSEGV, SIGBUS, SIGFPE, SIGILL). heald_submit() returns -EBUSY for the real-time signal by
+ * which the library interrupts its own threads (heald(7), Threads).
  */
 HEALD_API int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_info);
 

@@ -115,6 +115,8 @@ static int add_signo(struct heald_loop *loop, int signo)
 {
     struct heald_signals *s = loop->signals;
 
+    if (heald_plat_is_interrupt(signo))
+        return -EBUSY;
     block(signo);
     sigaddset(&s->set, signo);
     int err = loop->sys->signals_open(&s->source, &s->set);

@@ -52,7 +52,9 @@ struct heald_engine_ops {
 
 extern const struct heald_engine_ops heald_engine_uring, heald_engine_threads, heald_engine_sync;
 
-/* Does one file operation to its end, on the calling thread, and returns its result. */
+/* Does one file operation to its end, on the calling thread, and returns its result; attempt: a
+ * signal may end it before that, with -EINTR. */
 int64_t heald_file_perform(const struct heald_sys *sys, const struct heald_op *op);
+int64_t heald_file_attempt(const struct heald_sys *sys, const struct heald_op *op);
 
 #endif

@@ -78,12 +78,17 @@ static bool is_awaited(const struct heald_fd *e)
     return e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls;
 }
 
-/* Does something of this entry, which is not a file operation, keep it from being closed? */
-static bool is_held(const struct heald_fd *e)
+/* Does a thread wait for one of them that can be made to give it up? */
+static bool has_in_thread(const struct heald_loop *loop, const struct heald_op *first)
 {
-    /* A thread that connects is freed by way of the number. */
-    if (e->queue[DIR_OUT] && e->queue[DIR_OUT]->stage == STAGE_THREAD &&
-        e->queue[DIR_OUT]->kind == OP_CONNECT)
+    return first && first->stage == STAGE_THREAD && heald_engine_can_give_up(loop, first);
+}
+
+/* Does something of this entry, which is not a file operation, keep it from being closed? */
+static bool is_held(const struct heald_loop *loop, const struct heald_fd *e)
+{
+    /* It is asked by way of the entry, again and again. */
+    if (has_in_thread(loop, e->queue[DIR_IN]) || has_in_thread(loop, e->queue[DIR_OUT]))
         return true;
     return (e->flags & FDS_LINGERS && is_awaited(e)) || has_late(e->queue[DIR_IN]) ||
            has_late(e->queue[DIR_OUT]);
@@ -147,7 +152,7 @@ void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
     if (op->kind != OP_CLOSE || e->flags & FDS_CLOSE_BEGUN)
         return;
     /* The caller's comes after the ends of those that it has cancelled. */
-    if (is_held(e) || (is_awaited(e) && op->fn != is_own))
+    if (is_held(loop, e) || (is_awaited(e) && op->fn != is_own))
         return;
     begin(loop, e, op);
 }
@@ -224,7 +229,7 @@ int heald_close(struct heald_loop *loop, int fd)
         e->flags |= slow ? FDS_LINGERS : 0;
         heald_fds_end(loop, e, true);
     }
-    bool waits = slow || (e && (e->files || is_held(e)));
+    bool waits = slow || (e && (e->files || is_held(loop, e)));
     if (waits && (own = make_own(loop, fd))) {
         park(loop, e, own);
         return 0;
@@ -251,14 +256,25 @@ static bool has_in_ring(struct heald_op *first)
     return false;
 }
 
-/* Does somebody still work on the descriptor for this loop? A thread of the second pool does not:
- * it has a duplicate. */
-static bool is_worked_on(const struct heald_fd *e, unsigned round)
+/* Asks the thread that waits for one of them, if there is one, to give it up. */
+static bool asks_thread(struct heald_loop *loop, struct heald_op *first)
+{
+    if (!has_in_thread(loop, first))
+        return false;
+    heald_engine_cancel(loop, first);
+    return true;
+}
+
+/* Does somebody still work on the descriptor for this loop? A thread of the second pool has a
+ * duplicate, and is waited for if it can be made to give up. */
+static bool is_worked_on(struct heald_loop *loop, const struct heald_fd *e, unsigned round)
 {
     if (e->files || has_late(e->queue[DIR_IN]) || has_late(e->queue[DIR_OUT]))
         return true;
     if (round > QUIESCE_ROUNDS)
         return false;
+    if (asks_thread(loop, e->queue[DIR_IN]) || asks_thread(loop, e->queue[DIR_OUT]))
+        return true;
     return has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) || has_in_ring(e->polls);
 }
 
@@ -267,7 +283,8 @@ static void quiesce(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e;
 
-    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(e, round); round++) {
+    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(loop, e, round);
+         round++) {
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
         heald_engine_drive(loop);

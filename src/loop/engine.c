@@ -7,7 +7,9 @@
  *
  * What has no form that cannot block goes to a ring, or, where there is none, to a thread of the
  * second pool, once the descriptor is ready. The thread works on a duplicate, so the number can be
- * closed while it waits.
+ * closed while it waits. It may wait long: what was ready may have been taken by another process.
+ * An op that is to end there is interrupted, again and again until the thread has noticed, since it
+ * may be on its way into the call, or out of it. What it got by then is its result.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -21,15 +23,18 @@ static struct heald_op *op_of_job(struct heald_link *job)
     return heald_container_of(job, struct heald_op, aux);
 }
 
-/* By the duplicate of its descriptor, which is where the result will be. */
+/* By the duplicate of its descriptor, which is where the result will be. Interrupted, an op goes
+ * back to the loop, which knows whether it is to go on; a close has been done all the same. */
 static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_op *op)
 {
     struct heald_op on_duplicate = {.kind = op->kind, .u = op->u};
 
     on_duplicate.u.rw.fd = (int)op->result;
-    int64_t result = heald_file_perform(sys, &on_duplicate);
+    int64_t result = heald_file_attempt(sys, &on_duplicate);
     if (op->kind != OP_CLOSE)
         sys->close(on_duplicate.u.rw.fd);
+    else if (result == -EINTR)
+        result = 0;
     return result;
 }
 
@@ -61,10 +66,13 @@ int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_
     bool files = which == POOL_FILES;
     int err = 0;
 
-    if (!loop->pools[which])
+    if (!loop->pools[which]) {
         err = heald_pool_open(&loop->pools[which], loop->sys, &loop->alloc,
                               files ? loop->pool_threads : WAITS_MAX,
                               files ? run_job : run_waiting_job, loop);
+        if (!err && !files)
+            heald_pool_interruptible(loop->pools[which]);
+    }
     *ret_pool = loop->pools[which];
     return err;
 }
@@ -187,16 +195,28 @@ bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op)
     return op->stage != STAGE_BACKLOG;
 }
 
-/* A connect that a thread waits for is given up by the socket: again and again, for the thread may
- * not have begun to connect when it is shut down. What else a thread waits for comes. */
+bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op)
+{
+    return op->kind == OP_CONNECT || heald_pool_can_interrupt(loop->pools[POOL_WAITS]);
+}
+
+/* Asks the thread that waits for an op to give it up: a connect by its socket, which is shut down.
+ * False: there is no way. */
+static bool give_up(struct heald_loop *loop, const struct heald_op *op)
+{
+    if (op->kind != OP_CONNECT)
+        return heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
+    loop->sys->shutdown(op_fd(op), SHUT_RDWR);
+    return true;
+}
+
+/* A thread may not have begun to wait, and is asked again and again. */
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald_pool_take_back(loop, op)) {
+    if (heald_pool_take_back(loop, op))
         heald_result(loop, op, -ECANCELED, false);
-    } else if (op->kind == OP_CONNECT && !(op->flags & OP_DETACHED)) {
-        loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-        heald_pause(loop, fds_of(&loop->fds, op), DIR_OUT);
-    }
+    else if (op->stage == STAGE_THREAD && !(op->flags & OP_DETACHED) && give_up(loop, op))
+        heald_pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)

@@ -184,6 +184,8 @@ void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
 int heald_engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
 void heald_engine_drive(struct heald_loop *loop);
 bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or may have */
+/* Can a thread that waits for this op be made to give it up? */
+bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
 int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op);
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);

@@ -260,6 +260,15 @@ size_t heald_plat_page_size(void);
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
 
+/*
+ * The signal that makes a call in which such a thread waits return -EINTR: the thread allows it,
+ * and then pthread_kill(3) sends it. Its action is set, for good, when it is first asked for. 0:
+ * there is none to be had. is_interrupt: has it been taken for that?
+ */
+int heald_plat_interrupt_signal(void);
+void heald_plat_interrupt_allow(int signo);
+bool heald_plat_is_interrupt(int signo);
+
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
 

@@ -19,6 +19,12 @@
 #include <pthread.h>
 #include <signal.h>
 
+struct worker {
+    struct heald_pool *pool;
+    pthread_t thread;
+    const struct heald_link *job; /* that it runs, or has just run; only compared */
+};
+
 struct heald_pool {
     const struct heald_sys *sys;
     struct heald_allocator alloc;
@@ -27,26 +33,32 @@ struct heald_pool {
     unsigned limit;
     pthread_mutex_t lock;
     pthread_cond_t work;
+    int signo; /* interrupts a job; 0: nothing does */
     /* Guarded by lock: */
     struct heald_link queue;
     unsigned queued, started, idle;
     bool closing;
-    pthread_t threads[];
+    struct worker workers[];
 };
 
-static void *worker(void *arg)
+static void *work(void *arg)
 {
-    struct heald_pool *p = arg;
+    struct worker *w = arg;
+    struct heald_pool *p = w->pool;
 
+    if (p->signo)
+        heald_plat_interrupt_allow(p->signo);
     pthread_mutex_lock(&p->lock);
     for (;;) {
         struct heald_link *job = list_pop(&p->queue);
         if (job) {
             job->prev = NULL;
             p->queued--;
+            w->job = job;
             pthread_mutex_unlock(&p->lock);
             p->run(p->ctx, job);
             pthread_mutex_lock(&p->lock);
+            w->job = NULL;
         } else if (p->closing) {
             break;
         } else {
@@ -61,7 +73,7 @@ static void *worker(void *arg)
 
 static size_t size_of(unsigned threads)
 {
-    return sizeof(struct heald_pool) + threads * sizeof(pthread_t);
+    return sizeof(struct heald_pool) + threads * sizeof(struct worker);
 }
 
 int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
@@ -101,21 +113,22 @@ void heald_pool_close(struct heald_pool *p)
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->started; i++)
-        pthread_join(p->threads[i], NULL);
+        pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);
     struct heald_allocator alloc = p->alloc;
     alloc_free(&alloc, p, size_of(p->limit));
 }
 
-/* Starts one more thread. Under the lock, so that `started` and `threads`
- * agree. */
+/* Starts one more thread. Under the lock, so that `started` and `workers` agree. */
 static int start_thread(struct heald_pool *p)
 {
+    struct worker *w = &p->workers[p->started];
     int err = p->sys->gate(HEALD_GATE_THREAD);
 
+    w->pool = p;
     if (!err)
-        err = heald_plat_thread_start(&p->threads[p->started], worker, p);
+        err = heald_plat_thread_start(&w->thread, work, w);
     if (err)
         return err;
     p->started++;
@@ -159,4 +172,27 @@ bool heald_pool_is_queued(struct heald_pool *p, struct heald_link *job)
     bool queued = job->prev != NULL;
     pthread_mutex_unlock(&p->lock);
     return queued;
+}
+
+void heald_pool_interruptible(struct heald_pool *p)
+{
+    p->signo = heald_plat_interrupt_signal();
+}
+
+bool heald_pool_can_interrupt(const struct heald_pool *p)
+{
+    return p->signo != 0;
+}
+
+/* Under the lock, so that no thread that is named has ended. */
+bool heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
+{
+    if (!p->signo)
+        return false;
+    pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; i < p->started; i++)
+        if (p->workers[i].job == job)
+            pthread_kill(p->workers[i].thread, p->signo);
+    pthread_mutex_unlock(&p->lock);
+    return true;
 }

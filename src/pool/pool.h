@@ -2,7 +2,8 @@
  * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is
  * allocated per job.
  *
- * No thread exists before the first job. All of a pool's threads block every signal.
+ * No thread exists before the first job. All of a pool's threads block every signal, but the one
+ * that interrupts them where heald_pool_interruptible() asked for that.
  */
 #ifndef HEALD_SRC_POOL_POOL_H
 #define HEALD_SRC_POOL_POOL_H
@@ -18,6 +19,16 @@ typedef void heald_pool_run(void *ctx, struct heald_link *job);
 int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
                     const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
                     void *ctx);
+
+/*
+ * heald_pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
+ * first job. heald_pool_interrupt: the call that this job waits in returns with -EINTR. A job that
+ * is between two calls does not notice: whoever wants its end asks again after a while. Another job
+ * may see an -EINTR as well. False: no signal is to be had for that. Any thread.
+ */
+void heald_pool_interruptible(struct heald_pool *pool);
+bool heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
+bool heald_pool_can_interrupt(const struct heald_pool *pool);
 
 /* Runs what is queued to its end, then joins the threads. */
 void heald_pool_close(struct heald_pool *pool);

@@ -162,7 +162,6 @@ HEALD_CASE(a_blocking_terminal)
 /* Nobody reads the master: the write waits, and can be cancelled. */
 HEALD_CASE(a_terminal_that_nobody_reads)
 {
-    skip_on_portable("a thread that writes to a terminal cannot be called back");
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char *data = calloc(1, MEGABYTE);

@@ -1,0 +1,318 @@
+/*
+ * test/fault/threads.c: a thread waits in a system call for what another process has taken first.
+ * What it waits for ends all the same when it is cancelled, when its deadline has come, and when
+ * its descriptor is closed, given away or used again; and a connection or byte that comes later
+ * goes to who waits then.
+ */
+#include "check/harness.h"
+#include "platform/sys.h"
+
+#include <heald/heald.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum what { ACCEPT, ACCEPT_MULTI, READ, WHATS };
+enum how { CANCEL, DEADLINE, CLOSE, CLOSE_OP, FORGET, HOWS };
+enum { ROUNDS = 4, LIMIT_MS = 3000, STUCK_MS = 20 };
+
+static const char *const backends[] = {"epoll", "poll", "select"};
+enum { BACKENDS = sizeof backends / sizeof *backends };
+
+/* The other process: it takes what there is just after a poll said that it is there. */
+static struct {
+    int fd; /* -1: nobody takes anything */
+    bool is_listener;
+} thief;
+
+static int taken_after_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
+{
+    int n = heald_sys_native.poll(fds, count, timeout_ns);
+    char byte;
+
+    if (n != 1 || fds->fd != thief.fd || fds->revents != POLLIN)
+        return n;
+    if (thief.is_listener)
+        close(accept(thief.fd, NULL, NULL));
+    else
+        ck_assert_int_eq(read(thief.fd, &byte, 1), 1);
+    thief.fd = -1;
+    return n;
+}
+
+static int not_again(int fd)
+{
+    (void)fd;
+    return -ENXIO;
+}
+
+struct scene {
+    struct heald_sys sys;
+    struct heald_loop *loop;
+    enum what what;
+    struct heald_addr addr;
+    int fd, peer; /* a listener, which blocks; or a terminal and its master */
+    struct heald_op op, close;
+    int ends, closes;
+    int64_t result;
+    char byte;
+};
+
+static void told(struct heald_op *op)
+{
+    struct scene *s = heald_container_of(op, struct scene, op);
+
+    if (op->flags & HEALD_MORE && op->result >= 0)
+        heald_close(op->loop, (int)op->result);
+    s->ends += !(op->flags & HEALD_MORE);
+    s->result = op->result;
+}
+
+static void told_closed(struct heald_op *op)
+{
+    struct scene *s = heald_container_of(op, struct scene, close);
+
+    ck_assert_int_eq(op->result, 0);
+    s->closes++;
+}
+
+static void open_listener(struct scene *s)
+{
+    ck_assert_int_eq(heald_addr_parse("127.0.0.1:0", &s->addr), 0);
+    s->fd = heald_listen("127.0.0.1:0", SOCK_STREAM, 8);
+    ck_assert_int_ge(s->fd, 0);
+    s->addr.len = sizeof s->addr.u;
+    ck_assert_int_eq(getsockname(s->fd, &s->addr.u.sa, &s->addr.len), 0);
+    ck_assert_int_eq(fcntl(s->fd, F_SETFL, 0), 0);
+    s->peer = -1;
+}
+
+static void open_terminal(struct scene *s)
+{
+    struct termios raw;
+
+    s->peer = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (s->peer < 0 || grantpt(s->peer) || unlockpt(s->peer))
+        harness_skip("there are no pseudo-terminals here");
+    s->fd = open(ptsname(s->peer), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(s->fd, 0);
+    ck_assert_int_eq(tcgetattr(s->fd, &raw), 0);
+    cfmakeraw(&raw);
+    ck_assert_int_eq(tcsetattr(s->fd, TCSANOW, &raw), 0);
+}
+
+static void scene_open(struct scene *s, const char *backend, enum what what)
+{
+    struct heald_why why = {0};
+
+    *s = (struct scene){.sys = heald_sys_native, .what = what};
+    s->sys.poll = taken_after_poll;
+    s->sys.open_again = not_again;
+    thief.fd = -1;
+    struct heald_loop_options o = {
+        .backend = backend, .engine = "threads", .sys = &s->sys, .ret_why = &why};
+    int err = heald_loop_open(&s->loop, &o);
+    if (err == -ENOSYS)
+        harness_skip("%s", why.text);
+    ck_assert_msg(err == 0, "%s", why.text);
+    if (what == READ)
+        open_terminal(s);
+    else
+        open_listener(s);
+}
+
+/* Somebody connects, or types: the descriptor of whoever did. */
+static int offer(struct scene *s)
+{
+    if (s->what == READ) {
+        ck_assert_int_eq(write(s->peer, "x", 1), 1);
+        return -1;
+    }
+    int client = heald_socket(&s->addr, SOCK_STREAM);
+    ck_assert_int_eq(fcntl(client, F_SETFL, 0), 0);
+    ck_assert_int_eq(connect(client, &s->addr.u.sa, s->addr.len), 0);
+    return client;
+}
+
+static int64_t clock_now(void)
+{
+    return heald_clock_now(HEALD_CLOCK_MONOTONIC);
+}
+
+static void turn_until(struct scene *s, const int *count, const char *what)
+{
+    int64_t end = clock_now() + LIMIT_MS * harness_slow() * HEALD_MS;
+
+    while (!*count) {
+        ck_assert_int_ge(heald_loop_turn(s->loop, end), 0);
+        ck_assert_msg(clock_now() < end, "no end: %s", what);
+    }
+}
+
+static void begin(struct scene *s, int64_t deadline)
+{
+    if (s->what == READ)
+        heald_prep_read(&s->op, s->fd, &s->byte, 1, HEALD_NO_OFFSET);
+    else if (s->what == ACCEPT)
+        heald_prep_accept(&s->op, s->fd, NULL, NULL);
+    else
+        heald_prep_accept_multishot(&s->op, s->fd);
+    s->op.deadline_ns = deadline;
+    s->ends = 0;
+    ck_assert_int_eq(heald_submit(s->loop, &s->op, told), 0);
+}
+
+/* The op waits in a thread for what another has taken; or is on its way there. */
+static void get_stuck(struct scene *s, int64_t deadline, bool asleep)
+{
+    begin(s, deadline);
+    thief.fd = s->fd;
+    thief.is_listener = s->what != READ;
+    int client = offer(s);
+    int64_t end = clock_now() + LIMIT_MS * harness_slow() * HEALD_MS;
+    while (thief.fd >= 0) {
+        ck_assert_int_ge(heald_loop_turn(s->loop, end), 0);
+        /* Where it is a form that cannot block, nobody asks before. */
+        if (s->ends || clock_now() >= end)
+            harness_skip("no thread waits for this here");
+    }
+    close(client);
+    if (asleep)
+        heald_sys_native.poll(NULL, 0, STUCK_MS * HEALD_MS);
+}
+
+static void replace(struct scene *s)
+{
+    ck_assert_int_eq(close(s->fd), 0);
+    ck_assert_int_eq(dup2(STDERR_FILENO, s->fd), s->fd);
+}
+
+static void end(struct scene *s, enum how how)
+{
+    switch (how) {
+    case CANCEL: ck_assert_int_eq(heald_cancel(&s->op), 0); break;
+    case CLOSE: ck_assert_int_eq(heald_close(s->loop, s->fd), 0); break;
+    case CLOSE_OP:
+        heald_prep_close(&s->close, s->fd);
+        ck_assert_int_eq(heald_submit(s->loop, &s->close, told_closed), 0);
+        turn_until(s, &s->closes, "of the close");
+        ck_assert_int_eq(s->ends, 1);
+        break;
+    case FORGET:
+        heald_forget(s->loop, s->fd);
+        replace(s);
+        break;
+    default: break;
+    }
+    turn_until(s, &s->ends, "of what waits in a thread");
+    ck_assert_int_eq(s->result, how == DEADLINE ? -ETIMEDOUT : -ECANCELED);
+}
+
+/* What comes now is for the next op. */
+static void check_next(struct scene *s)
+{
+    begin(s, HEALD_FOREVER);
+    int client = offer(s);
+    if (s->what == ACCEPT_MULTI) {
+        for (int64_t until = clock_now() + LIMIT_MS * HEALD_MS; s->result < 0;) {
+            ck_assert_int_ge(heald_loop_turn(s->loop, until), 0);
+            ck_assert_int_lt(clock_now(), until);
+        }
+        heald_cancel(&s->op);
+    }
+    turn_until(s, &s->ends, "of the next");
+    if (s->what == ACCEPT) {
+        ck_assert_int_ge(s->result, 0);
+        ck_assert_int_eq(heald_close(s->loop, (int)s->result), 0);
+    } else if (s->what == READ) {
+        ck_assert_int_eq(s->result, 1);
+    }
+    close(client);
+}
+
+static void scene_close(struct scene *s, enum how how)
+{
+    int64_t end = clock_now() + LIMIT_MS * harness_slow() * HEALD_MS;
+
+    if (how == CANCEL || how == DEADLINE)
+        ck_assert_int_eq(heald_close(s->loop, s->fd), 0);
+    while (how != FORGET && fcntl(s->fd, F_GETFD) >= 0) {
+        ck_assert_int_ge(heald_loop_turn(s->loop, clock_now() + HEALD_MS), 0);
+        ck_assert_msg(clock_now() < end, "the descriptor stays open");
+    }
+    ck_assert_int_eq(heald_loop_close(s->loop), 0);
+    if (how == FORGET)
+        close(s->fd);
+    close(s->peer);
+}
+
+/* _i: what, how, back end, and whether the thread sleeps already. */
+HEALD_CASE(ends_in_time)
+{
+    enum what what = _i % WHATS;
+    enum how how = _i / WHATS % HOWS;
+    const char *backend = backends[_i / WHATS / HOWS];
+    struct scene s;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        scene_open(&s, backend, what);
+        int64_t deadline = how == DEADLINE ? clock_now() + 3 * STUCK_MS * HEALD_MS : HEALD_FOREVER;
+        get_stuck(&s, deadline, round % 2);
+        end(&s, how);
+        if (how == CANCEL || how == DEADLINE)
+            check_next(&s);
+        scene_close(&s, how);
+    }
+}
+
+static int handled;
+
+static void count(int signo)
+{
+    (void)signo;
+    handled++;
+}
+
+/* A thread is interrupted by a signal that the program does not use: neither one that it handles
+ * nor one that it blocks; and a program that awaits it afterwards is told. */
+HEALD_CASE(signals_of_the_program_are_its_own)
+{
+    sigset_t blocked;
+    struct sigaction action = {.sa_handler = count}, taken;
+    struct scene s;
+    struct heald_op op = {0};
+
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGRTMAX - 3);
+    ck_assert_int_eq(sigaction(SIGRTMAX - 2, &action, NULL), 0);
+    ck_assert_int_eq(sigprocmask(SIG_BLOCK, &blocked, NULL), 0);
+    scene_open(&s, "poll", ACCEPT);
+    get_stuck(&s, HEALD_FOREVER, true);
+    end(&s, CANCEL);
+    ck_assert_int_eq(handled, 0);
+    ck_assert_int_eq(sigaction(SIGRTMAX - 2, NULL, &taken), 0);
+    ck_assert(taken.sa_handler == count);
+    ck_assert_int_eq(sigaction(SIGRTMAX - 3, NULL, &taken), 0);
+    ck_assert(taken.sa_handler == SIG_DFL);
+    ck_assert_int_eq(sigaction(SIGRTMAX - 4, NULL, &taken), 0);
+    ck_assert(taken.sa_handler != SIG_DFL);
+    heald_prep_signal(&op, SIGRTMAX - 4, NULL);
+    ck_assert_int_eq(heald_submit(s.loop, &op, told), -EBUSY);
+    scene_close(&s, CANCEL);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("threads");
+    TCase *group = harness_group(suite, "threads");
+
+    harness_add_range(group, ends_in_time, 0, WHATS * HOWS * BACKENDS);
+    harness_add(group, signals_of_the_program_are_its_own);
+    return harness_run(suite);
+}
