@@ -125,6 +125,9 @@ int tcp_connect(const struct heald_addr *addr);
 
 void set_blocking(int fd, bool blocking);
 
+/* Writes to a non-blocking descriptor until it takes no more. */
+void fill_up(int fd);
+
 /* Bytes that depend on their place, and the check of them. */
 void pattern_fill(void *buf, size_t len, size_t offset);
 void pattern_check(const void *buf, size_t len, size_t offset);

@@ -56,7 +56,6 @@ void spin_cancel(struct spin *s, int i);
 /* A pair of descriptors, s->fd and s->peer. */
 void spin_pair(struct spin *s, enum pair_kind kind);
 
-void spin_fill(int fd);
 void spin_drain(int fd);
 
 /* Runs a table of rows on a combination. */

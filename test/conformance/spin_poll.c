@@ -75,7 +75,7 @@ static void start_out(struct spin *s)
 {
     spin_pair(s, PAIR_TCP);
     need(s->me, write(s->peer, "x", 1) == 1);
-    spin_fill(s->fd);
+    fill_up(s->fd);
     wait_for(s, 0, s->fd, POLLOUT);
 }
 
@@ -157,7 +157,7 @@ static void start_send_half_closed(struct spin *s)
     spin_submit(s, 0);
     need(s->me, shutdown(s->peer, SHUT_WR) == 0);
     need(s->me, spin_await(s, 0, SPIN_SOON) == 0);
-    spin_fill(s->fd);
+    fill_up(s->fd);
     heald_prep_send(&s->op[1].op, s->fd, sent, sizeof sent, 0);
     spin_submit_fn(s, 1, on_send);
 }

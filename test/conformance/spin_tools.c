@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-enum { CALM_NS = 60 * HEALD_MS, IDLE_NS = 300 * HEALD_MS, TURNS = 5 };
+enum { CALM_NS = 60 * HEALD_MS, IDLE_MS = 300, TURNS = 5 };
 
 void spin_told(struct heald_op *op)
 {
@@ -80,18 +80,6 @@ void spin_pair(struct spin *s, enum pair_kind kind)
     s->peer = fds[1];
 }
 
-void spin_fill(int fd)
-{
-    static const char filling[8192] = "f";
-
-    /* What the other side acknowledges late makes room again. */
-    for (int quiet = 0; quiet < 3; quiet++) {
-        while (write(fd, filling, sizeof filling) > 0)
-            quiet = 0;
-        usleep(2000);
-    }
-}
-
 void spin_drain(int fd)
 {
     char buf[4096];
@@ -107,12 +95,15 @@ static void run_row(struct workers *all, struct worker *me, void *arg)
 
     s.loop = worker_loop(all, me);
     s.row->start(&s);
-    worker_turn(me, s.loop, CALM_NS);
+    worker_turn(me, s.loop, CALM_NS * harness_slow());
     heald_loop_stats(s.loop, &before);
-    worker_turn(me, s.loop, IDLE_NS);
+    int64_t begin = now();
+    worker_turn(me, s.loop, IDLE_MS * HEALD_MS);
+    int64_t ms = (now() - begin) / HEALD_MS;
     heald_loop_stats(s.loop, &after);
-    if (after.turns - before.turns > TURNS)
-        worker_fail(me, "%d turns in 300 ms", (int)(after.turns - before.turns));
+    int turns = (int)(after.turns - before.turns);
+    if (turns > TURNS * ms / IDLE_MS)
+        worker_fail(me, "%d turns in %d ms", turns, (int)ms);
     if (s.row->after)
         s.row->after(&s);
 }
