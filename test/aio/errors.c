@@ -134,6 +134,8 @@ static char *large_memory(size_t size)
 /* /dev/null takes whatever it is offered without a look at it: what it took is what was asked. */
 static void offer(size_t size, long long want)
 {
+    if (harness_has_tsan())
+        harness_skip("ThreadSanitizer needs gigabytes for it");
     char *memory = large_memory(size);
     int fd = open("/dev/null", O_WRONLY);
 

@@ -247,6 +247,14 @@ int harness_slow(void)
     return factor > 1 ? factor : 1;
 }
 
+/* What only a program with ThreadSanitizer has. */
+extern void __tsan_init(void) __attribute__((weak));
+
+bool harness_has_tsan(void)
+{
+    return __tsan_init != NULL;
+}
+
 /* Building the suite. */
 
 void harness_limit(TCase *group, int seconds)

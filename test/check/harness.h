@@ -26,6 +26,7 @@
 #define HEALD_TEST_HARNESS_H
 
 #include <check.h>
+#include <stdbool.h>
 
 enum { HARNESS_LIMIT_SECONDS = 20 };
 
@@ -49,6 +50,9 @@ enum { HARNESS_LIMIT_SECONDS = 20 };
  */
 TCase *harness_group(Suite *suite, const char *name);
 void harness_limit(TCase *group, int seconds);
+
+/* Is ThreadSanitizer at work? It writes down every byte that a call reads or writes. */
+bool harness_has_tsan(void);
 
 /* Adds a case to a group; the second form once for each index from `first` to `last - 1`. */
 void harness_add(TCase *group, const TTest *test);

@@ -7,6 +7,7 @@
  * and no byte is left, and the loop closes. An interruption changes nothing at all.
  *
  * HEALD_CASE=streams_epoll_sync picks one row; HEALD_FAULT="recv_now EINTR 3" one fault in it.
+ * HEALD_FAULT_STRIDE=3, as under a sanitizer, lets the first call fail, the fourth, …
  */
 #include "fault/scene.h"
 
@@ -23,7 +24,8 @@
 #include <unistd.h>
 
 enum {
-    NTH_MAX = 64,  /* of one call in one scene */
+    NTH_MAX = 64, /* of one call in one scene */
+    STRIDE_SLOW = 3,
     GRACE_MS = 10, /* for what goes on after a failure; then all is cancelled */
     HANG_MS = 4000,
     HARD_SECONDS = 40,
@@ -242,10 +244,18 @@ static bool play(const struct scene_kind *kind)
     return !err;
 }
 
-/* Every Nth call, until the scene has no Nth. */
+/* Of how many calls of a kind one is made to fail. */
+static unsigned stride(void)
+{
+    const char *text = getenv("HEALD_FAULT_STRIDE");
+    int n = text ? atoi(text) : harness_slow() > 1 ? STRIDE_SLOW : 1;
+    return n > 1 ? (unsigned)n : 1;
+}
+
+/* Every Nth call, until the scene has no Nth. The first is always one of them. */
 static unsigned play_fault(const struct scene_kind *kind, enum fault_call call, unsigned error)
 {
-    unsigned from = 1, to = NTH_MAX, runs = 0;
+    unsigned from = 1, to = NTH_MAX, step = stride(), runs = 0;
     const char *only = getenv("HEALD_FAULT");
     char text[64];
 
@@ -254,7 +264,7 @@ static unsigned play_fault(const struct scene_kind *kind, enum fault_call call, 
         return 0;
     if (only)
         from = to = (unsigned)atoi(only + strlen(text));
-    for (unsigned n = from; n <= to; n++) {
+    for (unsigned n = from; n <= to; n += step) {
         trial.set = true;
         trial.call = call;
         trial.error = errors[error].name;
