@@ -33,7 +33,7 @@ int heald_await_child(struct heald_loop *loop, struct heald_op *op)
         heald_ring_submit(loop, op);
         return 0;
     }
-    err = heald_ready_poll(loop, e, op);
+    err = heald_polls_submit(loop, e, op);
     if (err) {
         op->u.child.fd = -1;
         heald_close(loop, fd);

@@ -211,7 +211,7 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     if (counter && loop->backend.ops->edge)
         e->flags |= FDS_EDGE;
     if (!loop->backend.ops->submit)
-        return heald_ready_poll(loop, e, op);
+        return heald_polls_submit(loop, e, op);
     fds_push(&e->polls, op);
     heald_ring_submit(loop, op);
     return 0;

@@ -3,10 +3,10 @@
  *
  *   submit.c    from the caller to whoever does the work, and the way back by cancel
  *   fds.c       descriptors and the ops that name them    close.c    … until they are closed
- *   ready.c     readiness becomes completion              perform.c  the system calls for it
- *   result.c    what rings and threads attempt            outcome.h  what any attempt means
+ *   ready.c     readiness becomes completion              polls.c    … beside the queues
+ *   result.c    what rings and threads attempt            perform.c  the system calls for it
+ *   engine.c    files: the engine and the pools           outcome.h  what any attempt means
  *   pause.c     descriptors that are left alone for a while
- *   engine.c    files: the engine and the pools
  *   complete.c  results, callbacks and the other ways to tell
  *   timers.c    deadlines and clocks               post.c     from other threads
  *   buffers.c   groups of buffers                  features.c which back ends and engines there are
@@ -139,8 +139,10 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* a pause is over */
 void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir);  /* tried in vain */
 int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
-int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
+
+/* polls.c: takes an op beside the queues; 0 or -errno. */
+int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 
 /* perform.c: one attempt, which never waits; SYS_ELSEWHERE: there is no such form of it. */
 int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);

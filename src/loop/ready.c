@@ -26,11 +26,7 @@
 #include <errno.h>
 
 /* Urgent data alone is nothing to receive: to try would take its mark away. */
-enum {
-    EVENTS_IN = POLLIN | POLLHUP | POLLERR | POLLNVAL,
-    EVENTS_OUT = POLLOUT | POLLHUP | POLLERR | POLLNVAL,
-    EVENTS_ANYHOW = POLLHUP | POLLERR | POLLNVAL /* reported whether or not they were asked for */
-};
+enum { EVENTS_IN = POLLIN | READY_ANYHOW, EVENTS_OUT = POLLOUT | READY_ANYHOW };
 
 /* Does the first op of a queue wait for readiness: not for its callback, a ring, a thread, a pause?
  */
@@ -40,26 +36,10 @@ static bool waits(const struct heald_fd *e, int dir)
     return op && op->stage == STAGE_LOOP && !fds_is_paused(e, dir);
 }
 
-/* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always told.
- */
-static unsigned wanted_by_polls(const struct heald_fd *e)
-{
-    unsigned events = 0;
-    struct heald_op *op = e->polls;
-
-    if (!op)
-        return 0;
-    do
-        if (op->stage == STAGE_LOOP)
-            events |= op_events(op) ? op_events(op) : POLLERR;
-    while ((op = fds_op(op->link.next)) != e->polls);
-    return events;
-}
-
 /* What an entry waits for. */
 static unsigned wanted(const struct heald_fd *e)
 {
-    unsigned events = wanted_by_polls(e);
+    unsigned events = heald_polls_want(e);
 
     if (waits(e, DIR_IN))
         events |= POLLIN;
@@ -72,7 +52,7 @@ static unsigned wanted(const struct heald_fd *e)
  * for. */
 static unsigned wanted_of_ring(const struct heald_fd *e)
 {
-    unsigned events = wanted_by_polls(e);
+    unsigned events = heald_polls_want(e);
 
     if (e->flags & FDS_NESTED_IN && waits(e, DIR_IN))
         events |= POLLIN;
@@ -104,7 +84,7 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 }
 
 /* Has the back end report at least what is waited for now. */
-static int arm(struct heald_loop *loop, struct heald_fd *e, int fd)
+int heald_ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
     unsigned events = loop->backend.ops->submit ? wanted_of_ring(e) : wanted(e);
 
@@ -293,7 +273,7 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
     e = &loop->fds.v[fd];
     if (!waits(e, dir))
         return;
-    int err = arm(loop, e, fd);
+    int err = heald_ready_arm(loop, e, fd);
     e = &loop->fds.v[fd];
     if (err)
         fail_queue(loop, e, dir, err);
@@ -349,53 +329,6 @@ void heald_ready_resume(struct heald_loop *loop, struct heald_op *op)
         heald_ready_kick(loop, e, op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
-/* What an event means to a poll op: all that holds, also where events come one by one. */
-static unsigned hit_of(struct heald_loop *loop, const struct heald_op *op, unsigned events)
-{
-    unsigned hit = events & (op_events(op) | EVENTS_ANYHOW);
-    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
-
-    if (hit && op->kind == OP_POLL && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
-        return (unsigned short)now.revents;
-    return hit;
-}
-
-/* An op beside the queues, which an event concerns. */
-static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op,
-                      unsigned hit)
-{
-    int64_t result = hit & POLLNVAL ? -EBADF : (int64_t)hit;
-
-    if (op->kind == OP_WATCH) {
-        op->fn(op);
-        return;
-    }
-    if (op->kind == OP_CHILD) {
-        heald_await_child_ready(loop, op);
-        return;
-    }
-    if (op->kind != OP_POLL && result > 0)
-        result = heald_perform(loop, e, op);
-    if (heald_outcome(op, e->type, &result) != OUTCOME_FINAL)
-        return;
-    fds_remove(&e->polls, op);
-    heald_complete(loop, op, result);
-    heald_fds_let_go(loop, e);
-}
-
-/* Ends the ops beside the queues that an event concerns; wakes the library's own. */
-static void tell_polls(struct heald_loop *loop, struct heald_fd *e, unsigned events)
-{
-    struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
-
-    for (op = e->polls; op; op = next) {
-        unsigned hit = op->stage == STAGE_LOOP ? hit_of(loop, op, events) : 0;
-        next = op == last ? NULL : fds_op(op->link.next);
-        if (hit)
-            tell_poll(loop, e, op, hit);
-    }
-}
-
 static void note_event(struct heald_fd *e, unsigned events)
 {
     if (events & EVENTS_OUT)
@@ -404,7 +337,7 @@ static void note_event(struct heald_fd *e, unsigned events)
         return;
     if (events & (EVENTS_IN | heald_poll_rdhup))
         e->flags |= FDS_READABLE;
-    if (events & (POLLPRI | EVENTS_ANYHOW | heald_poll_rdhup | HEALD_END))
+    if (events & (POLLPRI | READY_ANYHOW | heald_poll_rdhup | HEALD_END))
         e->flags |= FDS_STICKY;
 }
 
@@ -427,17 +360,17 @@ static bool is_idle(const struct heald_fd *e, unsigned events)
     unsigned want = wanted(e);
 
     return events & ~want & (POLLIN | POLLPRI | POLLOUT | heald_poll_rdhup) ||
-           (!want && events & EVENTS_ANYHOW);
+           (!want && events & READY_ANYHOW);
 }
 
 /* Is there an error or hang-up that stays, with nothing beside it that somebody waits for? */
 static bool is_sticky(struct heald_loop *loop, const struct heald_fd *e, int fd, unsigned events)
 {
-    if (!(events & EVENTS_ANYHOW) || events & POLLNVAL || e->flags & FDS_EDGE)
+    if (!(events & READY_ANYHOW) || events & POLLNVAL || e->flags & FDS_EDGE)
         return false;
     struct pollfd now = {.fd = fd, .events = (short)wanted(e)};
-    return now.events && loop->sys->poll(&now, 1, 0) > 0 && now.revents & EVENTS_ANYHOW &&
-           !(now.revents & now.events & ~EVENTS_ANYHOW);
+    return now.events && loop->sys->poll(&now, 1, 0) > 0 && now.revents & READY_ANYHOW &&
+           !(now.revents & now.events & ~READY_ANYHOW);
 }
 
 void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
@@ -449,7 +382,7 @@ void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned 
     if (!e || e->key != key)
         return;
     unsigned before = wanted_of_ring(e);
-    tell_polls(loop, e, events);
+    heald_polls_tell(loop, e, events);
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++) {
         e = &loop->fds.v[fd];
         if (e->flags & flag[dir] && events & of_dir[dir]) {
@@ -460,10 +393,10 @@ void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned 
     e = &loop->fds.v[fd];
     unsigned now = wanted_of_ring(e);
     /* What stays, and is not what is waited for, is reported once more and then when it changes. */
-    if (now && events & EVENTS_ANYHOW && !(e->flags & FDS_EDGE)) {
+    if (now && events & READY_ANYHOW && !(e->flags & FDS_EDGE)) {
         e->flags |= FDS_EDGE;
         arm_entry(loop, e, fd, now);
-    } else if (now != before || events & ~before & ~(unsigned)EVENTS_ANYHOW) {
+    } else if (now != before || events & ~before & ~(unsigned)READY_ANYHOW) {
         arm_entry(loop, e, fd, now);
     }
     if (loop->mirror >= 0)
@@ -479,10 +412,10 @@ int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op)
         return -ENOSYS;
     if (op_is_queued_on_fd(op))
         e->flags |= op_is_inward(op) ? FDS_NESTED_IN : FDS_NESTED_OUT;
-    int err = arm(loop, e, now.fd);
+    int err = heald_ready_arm(loop, e, now.fd);
     e = &loop->fds.v[now.fd];
     if (!err && e->flags & FDS_ALWAYS && loop->sys->poll(&now, 1, 0) > 0)
-        tell_polls(loop, e, (unsigned short)now.revents);
+        heald_polls_tell(loop, e, (unsigned short)now.revents);
     return err;
 }
 
@@ -501,33 +434,9 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
     run_queue(loop, fd, DIR_OUT);
     e = &loop->fds.v[fd];
     if (e->polls)
-        tell_polls(loop, e, events);
+        heald_polls_tell(loop, e, events);
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
     if (is_sticky(loop, e, fd, events))
         calm(loop, fd, DIR_IN);
-}
-
-/*
- * A poll op: armed first, then looked at, so that no change falls between. On levels the back end
- * tells in time.
- */
-int heald_ready_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
-{
-    int fd = op_fd(op);
-    unsigned events = op_events(op) ? op_events(op) : POLLERR;
-    struct pollfd now = {.fd = fd, .events = (short)op_events(op)};
-
-    fds_push(&e->polls, op);
-    /* What the others wait for is armed already; there may be a great many of them. */
-    int err = events & ~(unsigned)e->armed ? arm(loop, e, fd) : 0;
-    e = &loop->fds.v[fd];
-    if (err) {
-        fds_remove(&e->polls, op);
-        return err;
-    }
-    op_move(op, OP_ARMED);
-    if ((e->flags & (FDS_EDGE | FDS_ALWAYS)) && loop->sys->poll(&now, 1, 0) > 0)
-        tell_polls(loop, e, (unsigned short)now.revents);
-    return 0;
 }

@@ -7,6 +7,9 @@
 
 #include "loop/complete.h"
 
+/* Reported whether or not they were asked for. */
+enum { READY_ANYHOW = POLLHUP | POLLERR | POLLNVAL };
+
 /* After a read of n bytes: may there be more? */
 static inline void ready_note_read(struct heald_fd *e, const struct heald_op *op, int64_t n)
 {
@@ -115,5 +118,13 @@ static inline bool ready_receive(struct heald_loop *loop, struct heald_fd *e, un
     heald_complete_inline(loop, op, result);
     return true;
 }
+
+/* ready.c: has the back end report at least what is waited for now. 0 or -errno. */
+int heald_ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd);
+
+/* polls.c: the events that the ops beside the queues wait for, 0: there are none; ends those that
+ * an event concerns. */
+unsigned heald_polls_want(const struct heald_fd *e);
+void heald_polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events);
 
 #endif

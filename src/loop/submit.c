@@ -85,7 +85,7 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
     if (heald_outcome(op, e->type, &result) == OUTCOME_FINAL)
         return refuse(loop, e, op, result);
     if (polls_by_readiness(loop)) {
-        err = heald_ready_poll(loop, e, op);
+        err = heald_polls_submit(loop, e, op);
         e = &loop->fds.v[op_fd(op)];
         /* A ring can still do it where the nested queue cannot be had. */
         if (!err || !loop->backend.ops->submit)

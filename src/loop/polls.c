@@ -1,0 +1,94 @@
+/*
+ * loop/polls.c: ops beside the queues of a descriptor, which wait for it and for no other op:
+ * polls, receives of urgent data or of the error queue, children, and the library's own
+ * descriptors. The loop's thread.
+ */
+#include "loop/outcome.h"
+#include "loop/ready.h"
+
+/* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always told.
+ */
+unsigned heald_polls_want(const struct heald_fd *e)
+{
+    unsigned events = 0;
+    struct heald_op *op = e->polls;
+
+    if (!op)
+        return 0;
+    do
+        if (op->stage == STAGE_LOOP)
+            events |= op_events(op) ? op_events(op) : POLLERR;
+    while ((op = fds_op(op->link.next)) != e->polls);
+    return events;
+}
+
+/* What an event means to a poll op: all that holds, also where events come one by one. */
+static unsigned hit_of(struct heald_loop *loop, const struct heald_op *op, unsigned events)
+{
+    unsigned hit = events & (op_events(op) | READY_ANYHOW);
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+
+    if (hit && op->kind == OP_POLL && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
+        return (unsigned short)now.revents;
+    return hit;
+}
+
+/* An op beside the queues, which an event concerns. */
+static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op,
+                      unsigned hit)
+{
+    int64_t result = hit & POLLNVAL ? -EBADF : (int64_t)hit;
+
+    if (op->kind == OP_WATCH) {
+        op->fn(op);
+        return;
+    }
+    if (op->kind == OP_CHILD) {
+        heald_await_child_ready(loop, op);
+        return;
+    }
+    if (op->kind != OP_POLL && result > 0)
+        result = heald_perform(loop, e, op);
+    if (heald_outcome(op, e->type, &result) != OUTCOME_FINAL)
+        return;
+    fds_remove(&e->polls, op);
+    heald_complete(loop, op, result);
+    heald_fds_let_go(loop, e);
+}
+
+/* Ends the ops beside the queues that an event concerns; wakes the library's own. */
+void heald_polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events)
+{
+    struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
+
+    for (op = e->polls; op; op = next) {
+        unsigned hit = op->stage == STAGE_LOOP ? hit_of(loop, op, events) : 0;
+        next = op == last ? NULL : fds_op(op->link.next);
+        if (hit)
+            tell_poll(loop, e, op, hit);
+    }
+}
+
+/*
+ * A poll op: armed first, then looked at, so that no change falls between. On levels the back end
+ * tells in time.
+ */
+int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    int fd = op_fd(op);
+    unsigned events = op_events(op) ? op_events(op) : POLLERR;
+    struct pollfd now = {.fd = fd, .events = (short)op_events(op)};
+
+    fds_push(&e->polls, op);
+    /* What the others wait for is armed already; there may be a great many of them. */
+    int err = events & ~(unsigned)e->armed ? heald_ready_arm(loop, e, fd) : 0;
+    e = &loop->fds.v[fd];
+    if (err) {
+        fds_remove(&e->polls, op);
+        return err;
+    }
+    op_move(op, OP_ARMED);
+    if ((e->flags & (FDS_EDGE | FDS_ALWAYS)) && loop->sys->poll(&now, 1, 0) > 0)
+        heald_polls_tell(loop, e, (unsigned short)now.revents);
+    return 0;
+}
