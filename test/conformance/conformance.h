@@ -117,6 +117,10 @@ enum pair_kind { PAIR_TCP, PAIR_UNIX, PAIR_PIPE, PAIR_KINDS };
 void pair_open(enum pair_kind kind, int fds[2]);
 void pair_close(struct heald_loop *loop, int fds[2]);
 
+/* A terminal in raw mode: [0] is its master, [1] the terminal itself. False: there is none here,
+ * and what was opened of it is in `fds`. */
+bool terminal_open(int fds[2]);
+
 /* A socket that listens on a free port of 127.0.0.1, and its address. */
 int tcp_listen(int backlog, struct heald_addr *ret_addr);
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <termios.h>
 
 enum { WINDOW_MS = 200, GAP_MS = 250, READERS = 3, ACCEPTORS = 8, CLIENTS = 50 };
 
@@ -188,20 +187,6 @@ HEALD_CASE(readers_of_one_pipe)
         close(fds[0]);
         close(fds[1]);
     }
-}
-
-static bool terminal_open(int fds[2])
-{
-    struct termios raw;
-
-    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[0] < 0 || grantpt(fds[0]) || unlockpt(fds[0]))
-        return false;
-    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[1] < 0 || tcgetattr(fds[1], &raw))
-        return false;
-    cfmakeraw(&raw);
-    return tcsetattr(fds[1], TCSANOW, &raw) == 0;
 }
 
 HEALD_CASE(readers_of_one_terminal)

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <termios.h>
 
 enum { KINDS = 4, SOCKETS = 24, MOVERS = 14, PIECE = 512, KILLS = 12, WINDOW_MS = 150 };
 enum { AMOUNT = 300 * 1000, TERMINAL_AMOUNT = 20 * 1000, GAP_MS = 250, PAUSE_MS = 350 };
@@ -20,20 +19,6 @@ struct pairs {
     int fds[KINDS][2];
     int kinds; /* without the terminal where there is none */
 };
-
-static bool terminal_open(int fds[2])
-{
-    struct termios raw;
-
-    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[0] < 0 || grantpt(fds[0]) || unlockpt(fds[0]))
-        return false;
-    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[1] < 0 || tcgetattr(fds[1], &raw))
-        return false;
-    cfmakeraw(&raw);
-    return tcsetattr(fds[1], TCSANOW, &raw) == 0;
-}
 
 static void pairs_open(struct pairs *p)
 {

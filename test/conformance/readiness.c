@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <termios.h>
 
 enum { MEGABYTE = 1 << 20 };
 
@@ -90,21 +89,6 @@ HEALD_CASE(a_blocking_read_waits_in_the_loop)
         pair_close(loop, fds);
     }
     loop_end(loop);
-}
-
-/* A terminal, in raw mode: [0] is its master, [1] the terminal itself. */
-static bool terminal_open(int fds[2])
-{
-    struct termios raw;
-
-    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[0] < 0 || grantpt(fds[0]) || unlockpt(fds[0]))
-        return false;
-    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fds[1] < 0 || tcgetattr(fds[1], &raw))
-        return false;
-    cfmakeraw(&raw);
-    return tcsetattr(fds[1], TCSANOW, &raw) == 0;
 }
 
 #ifdef O_DIRECT

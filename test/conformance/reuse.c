@@ -132,21 +132,8 @@ static void on_closed(struct heald_op *op)
 /* Closes the old descriptor, and uses its number as soon as that is free. */
 static void replace(struct scene *s)
 {
-    int fd = s->old.fd;
-
-    if (s->how == REUSE_CLOSE_OP) {
-        heald_prep_close(&s->close.op, fd);
-        s->close.op.data = s;
-        must(heald_submit(s->loop, &s->close.op, on_closed) == 0);
-        return;
-    }
-    if (s->how == REUSE_CLOSE) {
-        holds(s, heald_close(s->loop, fd) == 0, "heald_close fails");
-    } else {
-        heald_forget(s->loop, fd);
-        close(fd);
-    }
-    if (!reuse_is_open(fd))
+    s->close.op.data = s;
+    if (reuse_close(s->loop, s->old.fd, s->how, &s->close.op, on_closed))
         use(s);
 }
 

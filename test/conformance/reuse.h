@@ -44,6 +44,11 @@ void reuse_move(int fd, int number);
 
 bool reuse_is_open(int fd);
 
+/* Closes the descriptor; `close_op` is for REUSE_CLOSE_OP, and fn(close_op) runs when it has
+ * completed. True: the number is free now. */
+bool reuse_close(struct heald_loop *loop, int fd, enum reuse_how how, struct heald_op *close_op,
+                 heald_fn *fn);
+
 /* Writes until there is no room. */
 void reuse_fill(int fd);
 

@@ -69,19 +69,8 @@ static void on_closed(struct heald_op *op)
 
 static void replace(struct listening *s)
 {
-    if (s->how == REUSE_CLOSE_OP) {
-        heald_prep_close(&s->close.op, s->fd);
-        s->close.op.data = s;
-        must(heald_submit(s->loop, &s->close.op, on_closed) == 0);
-        return;
-    }
-    if (s->how == REUSE_CLOSE) {
-        must(heald_close(s->loop, s->fd) == 0);
-    } else {
-        heald_forget(s->loop, s->fd);
-        close(s->fd);
-    }
-    if (!reuse_is_open(s->fd))
+    s->close.op.data = s;
+    if (reuse_close(s->loop, s->fd, s->how, &s->close.op, on_closed))
         use(s);
 }
 
@@ -237,19 +226,8 @@ static void on_server_closed(struct heald_op *op)
 
 static void close_listener(struct server *s)
 {
-    if (s->how == REUSE_CLOSE_OP) {
-        heald_prep_close(&s->close.op, s->fd);
-        s->close.op.data = s;
-        must(heald_submit(s->loop, &s->close.op, on_server_closed) == 0);
-        return;
-    }
-    if (s->how == REUSE_CLOSE) {
-        must(heald_close(s->loop, s->fd) == 0);
-    } else {
-        heald_forget(s->loop, s->fd);
-        close(s->fd);
-    }
-    if (!reuse_is_open(s->fd))
+    s->close.op.data = s;
+    if (reuse_close(s->loop, s->fd, s->how, &s->close.op, on_server_closed))
         become_datagrams(s);
 }
 
@@ -366,15 +344,9 @@ static void replace_connecting(struct heald_loop *loop, const struct heald_addr 
         turn_for(loop, 0);
     if (when == REUSE_CANCELLED)
         must(heald_cancel(&p[0].op) == 0);
-    if (how == REUSE_CLOSE_OP) {
-        heald_prep_close(&c.op, fd);
-        ck_assert_int_eq(probe_do(loop, &c), 0);
-    } else if (how == REUSE_CLOSE) {
-        ck_assert_int_eq(heald_close(loop, fd), 0);
-    } else {
-        heald_forget(loop, fd);
-        close(fd);
-    }
+    reuse_close(loop, fd, how, &c.op, probe_told);
+    if (how == REUSE_CLOSE_OP)
+        ck_assert_int_eq(probe_end(&c), 0);
     connect_anew(loop, &p[1], fd, good);
     ck_assert_int_eq(probe_end(&p[1]), 0);
     ck_assert_int_eq(probe_end(&p[0]), -ECANCELED);

@@ -88,6 +88,23 @@ bool reuse_is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+bool reuse_close(struct heald_loop *loop, int fd, enum reuse_how how, struct heald_op *close_op,
+                 heald_fn *fn)
+{
+    if (how == REUSE_CLOSE_OP) {
+        heald_prep_close(close_op, fd);
+        must(heald_submit(loop, close_op, fn) == 0);
+        return false;
+    }
+    if (how == REUSE_CLOSE) {
+        must(heald_close(loop, fd) == 0);
+    } else {
+        heald_forget(loop, fd);
+        close(fd);
+    }
+    return !reuse_is_open(fd);
+}
+
 void reuse_fill(int fd)
 {
     static const char filling[1024] = "f";

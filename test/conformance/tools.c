@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 
 enum { PATIENCE_SECONDS = 5 };
 
@@ -212,6 +213,20 @@ void pair_close(struct heald_loop *loop, int fds[2])
 {
     ck_assert_int_eq(heald_close(loop, fds[0]), 0);
     ck_assert_int_eq(heald_close(loop, fds[1]), 0);
+}
+
+bool terminal_open(int fds[2])
+{
+    struct termios raw;
+
+    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fds[0] < 0 || grantpt(fds[0]) || unlockpt(fds[0]))
+        return false;
+    fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fds[1] < 0 || tcgetattr(fds[1], &raw))
+        return false;
+    cfmakeraw(&raw);
+    return tcsetattr(fds[1], TCSANOW, &raw) == 0;
 }
 
 static unsigned char pattern_at(size_t place)
