@@ -72,54 +72,29 @@ static unsigned add_version(struct http_head *head, unsigned char c)
     return enter(head, HEAD_LINE_LF);
 }
 
-static unsigned add_request_line(struct http_head *head, unsigned char c)
+/* A part of a line: `end` leads to the state `next`, a byte that belongs there to `same`. */
+static unsigned add_part(struct http_head *head, unsigned char c, bool belongs,
+                         enum http_head_state same, char end, enum http_head_state next)
 {
-    switch (head->state) {
-    case HEAD_BEGIN:
-        if (c == '\r')
-            return enter(head, HEAD_BEGIN_LF);
-        return is_token(c) ? enter(head, HEAD_METHOD) : 400;
-    case HEAD_METHOD:
-        if (c == ' ')
-            return enter(head, HEAD_TARGET);
-        return is_token(c) ? HTTP_HEAD_MORE : 400;
-    case HEAD_TARGET: return add_target(head, c);
-    default: return add_version(head, c);
-    }
+    if (c == (unsigned char)end)
+        return enter(head, next);
+    return belongs ? enter(head, same) : 400;
 }
 
 /* A line that begins with a space continues the one before it: obsolete, refused. */
-static unsigned add_field(struct http_head *head, unsigned char c)
-{
-    switch (head->state) {
-    case HEAD_LINE:
-        if (c == '\r')
-            return enter(head, HEAD_END_LF);
-        return is_token(c) ? enter(head, HEAD_NAME) : 400;
-    case HEAD_NAME:
-        if (c == ':')
-            return enter(head, HEAD_VALUE);
-        return is_token(c) ? HTTP_HEAD_MORE : 400;
-    default:
-        if (c == '\r')
-            return enter(head, HEAD_LINE_LF);
-        return is_value(c) ? HTTP_HEAD_MORE : 400;
-    }
-}
-
 static unsigned add(struct http_head *head, unsigned char c)
 {
     switch (head->state) {
+    case HEAD_BEGIN: return add_part(head, c, is_token(c), HEAD_METHOD, '\r', HEAD_BEGIN_LF);
     case HEAD_BEGIN_LF: return expect(head, c, '\n', HEAD_BEGIN);
+    case HEAD_METHOD: return add_part(head, c, is_token(c), HEAD_METHOD, ' ', HEAD_TARGET);
+    case HEAD_TARGET: return add_target(head, c);
+    case HEAD_VERSION: return add_version(head, c);
     case HEAD_LINE_LF: return expect(head, c, '\n', HEAD_LINE);
+    case HEAD_LINE: return add_part(head, c, is_token(c), HEAD_NAME, '\r', HEAD_END_LF);
+    case HEAD_NAME: return add_part(head, c, is_token(c), HEAD_NAME, ':', HEAD_VALUE);
+    case HEAD_VALUE: return add_part(head, c, is_value(c), HEAD_VALUE, '\r', HEAD_LINE_LF);
     case HEAD_END_LF: return c == '\n' ? HTTP_HEAD_COMPLETE : 400;
-    case HEAD_BEGIN:
-    case HEAD_METHOD:
-    case HEAD_TARGET:
-    case HEAD_VERSION: return add_request_line(head, c);
-    case HEAD_LINE:
-    case HEAD_NAME:
-    case HEAD_VALUE: return add_field(head, c);
     }
     return 400;
 }
