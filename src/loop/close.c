@@ -157,20 +157,33 @@ void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
     begin(loop, e, op);
 }
 
-int heald_close_wait(struct heald_loop *loop, struct heald_fd *e)
+/* Waits, on the loop's thread, while the descriptor has an entry that is busy. Returns its entry,
+ * or NULL: it has none any more. */
+static struct heald_fd *wait_while(struct heald_loop *loop, int fd,
+                                   bool (*is_busy)(struct heald_loop *loop,
+                                                   const struct heald_fd *e, unsigned round))
 {
-    int fd = (int)(e - loop->fds.v);
+    struct heald_fd *e;
 
-    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)); round++) {
-        /* Nobody can have got its number meanwhile. */
-        if (!(e->flags & FDS_CLOSE_BEGUN) || !heald_engine_has_begun(loop, e->files))
-            return -EBADF;
+    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_busy(loop, e, round); round++) {
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
         heald_engine_drive(loop);
         heald_mailbox_take_all(loop);
     }
-    return 0;
+    return e;
+}
+
+/* Otherwise nobody can have got its number meanwhile. */
+static bool is_being_closed(struct heald_loop *loop, const struct heald_fd *e, unsigned round)
+{
+    (void)round;
+    return e->flags & FDS_CLOSE_BEGUN && heald_engine_has_begun(loop, e->files);
+}
+
+int heald_close_wait(struct heald_loop *loop, struct heald_fd *e)
+{
+    return wait_while(loop, (int)(e - loop->fds.v), is_being_closed) ? -EBADF : 0;
 }
 
 static bool lingers(struct heald_loop *loop, const struct heald_fd *e, int fd)
@@ -278,20 +291,6 @@ static bool is_worked_on(struct heald_loop *loop, const struct heald_fd *e, unsi
     return has_in_ring(e->queue[DIR_IN]) || has_in_ring(e->queue[DIR_OUT]) || has_in_ring(e->polls);
 }
 
-/* Waits, on the loop's thread, until nobody does. */
-static void quiesce(struct heald_loop *loop, int fd)
-{
-    struct heald_fd *e;
-
-    for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_worked_on(loop, e, round);
-         round++) {
-        if (round)
-            loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
-        heald_engine_drive(loop);
-        heald_mailbox_take_all(loop);
-    }
-}
-
 void heald_forget(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
@@ -299,8 +298,7 @@ void heald_forget(struct heald_loop *loop, int fd)
     if (!e || e->flags & FDS_CLOSING)
         return;
     heald_fds_end(loop, e, true);
-    quiesce(loop, fd);
-    if ((e = fds_find(&loop->fds, fd)))
+    if ((e = wait_while(loop, fd, is_worked_on)))
         heald_fds_free(loop, e);
 }
 
