@@ -2,12 +2,22 @@
  * heald/op.h: the control block of one operation.
  *
  * An op is to every kind of wait what `struct aiocb` is to POSIX AIO. The caller owns its memory,
- * embeds it in its own structs, and keeps it in place while it is live; the library allocates
- * nothing for it. Zero it once (`struct heald_op op = {0}`, calloc), then over and over: prep,
- * submit, and hear of its end once.
+ * embeds it in its own structs, and keeps it in place while it is pending, which is from the submit
+ * to its final completion. The library allocates nothing for it. Zero it once (`struct heald_op op
+ * = {0}`, calloc), then, any number of times: prepare it, submit it, and be notified of its
+ * completion once.
  *
- * An op belongs to the thread that runs its loop. Only heald_op_error() may be called from any
- * thread.
+ * Which calls may be made where:
+ *
+ *   on the loop's thread     all; in a callback of the loop heald_loop_run(), heald_loop_turn(),
+ *                            heald_suspend(), heald_loop_prepare() and heald_loop_close() return
+ *                            -EBUSY
+ *   on any other thread      heald_loop_post() and the preps of an idle op that no other thread
+ *                            uses meanwhile; heald_loop_stop(); heald_op_error(),
+ *                            heald_op_result() and heald_op_state(), also of a pending op
+ *   on a thread of the pool  the same: a callback that heald_op_notify_thread() asked for is on
+ *                            another thread
+ *   in a signal handler      heald_loop_stop(), heald_op_error(), heald_op_result()
  */
 #ifndef HEALD_OP_H
 #define HEALD_OP_H
@@ -31,8 +41,8 @@ struct heald_stat;
 struct heald_cond;
 struct heald_participant;
 
-/* How the owner of an op hears of its end; runs on the loop's thread unless the op asked for
- * another. */
+/* The callback of an op. It runs on the loop's thread, from a turn, unless
+ * heald_op_notify_thread() asked for another thread. */
 typedef void heald_fn(struct heald_op *op);
 
 /* Whose callback goes first: see enum heald_policy in heald/loop.h. Zero is the usual class. */
@@ -40,7 +50,7 @@ enum heald_class { HEALD_NORMAL = 0, HEALD_URGENT = 1, HEALD_BULK = 2 };
 
 /* heald_op.flags, valid in the callback. */
 enum {
-    HEALD_MORE = 1 /* not the final completion: the op stays live and will call back again */
+    HEALD_MORE = 1 /* not the final completion: the op stays pending and will call back again */
 };
 
 /* One link of a list. Private. */
@@ -147,23 +157,23 @@ struct heald_op {
 };
 
 /*
- * The state of an op, as aio_error() tells it: -EINPROGRESS until it is over, then 0 or the -errno
- * that it ended with. A zeroed op gives 0. With the callback as notification it is over when the
- * callback begins. May be called from any thread and from a signal handler; a result >= 0 or -errno
- * means that `result` and the caller's buffers may be read.
+ * The state of an op, as aio_error() returns it: -EINPROGRESS until it has completed, then 0 or the
+ * -errno of its result. A zeroed op gives 0. An op with a callback has completed when its final
+ * callback begins. Any other value than -EINPROGRESS means that `result` and the caller's buffers
+ * may be read. Any thread; safe in a signal handler.
  */
 HEALD_API int heald_op_error(const struct heald_op *op);
 
-/* What the op ended with (as aio_return): >= 0 or -errno; 0 for an op that is still under way. May
- * be asked again. */
+/* The result of the op (as aio_return): >= 0 or -errno; 0 while it is pending. May be called again.
+ * Any thread; safe in a signal handler. */
 HEALD_API int64_t heald_op_result(const struct heald_op *op);
 
 /*
- * Says how an idle op tells of its completions; stays so until it is changed. Return 0, or -EBUSY
- * if the op is live.
+ * Set how an idle op notifies of its completions, until it is changed. Return 0, or -EBUSY if the
+ * op is pending.
  *
- * heald_op_notify_callback: fn(op) in the loop: the default. With no fn, nothing: ask
- * heald_op_error().
+ * heald_op_notify_callback: fn(op) in the loop: the default. With no fn there is no notification:
+ * ask heald_op_error().
  *
  * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
  * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:
@@ -171,8 +181,7 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  *
  * heald_op_notify_thread: fn(op) on a thread of the loop's pool (started when first needed), for
  * which heald_loop_close() waits and heald_loop_run() does not. There the op is idle, but fn may
- * not submit to the loop; it may heald_loop_post(). Multishot ops cannot be notified so: -EINVAL at
- * submit.
+ * not submit to the loop; it may heald_loop_post(). -EINVAL at submit: a multishot op, or no fn.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);
@@ -182,7 +191,7 @@ HEALD_API int heald_op_notify_thread(struct heald_op *op);
  * never. */
 HEALD_API const char *heald_op_kind(const struct heald_op *op);
 
-/* The name of its state: "idle", "queued", "armed", "cancelling", "done". */
+/* The name of its state: "idle", "queued", "armed", "cancelling", "done". Any thread. */
 HEALD_API const char *heald_op_state(const struct heald_op *op);
 
 #ifdef __cplusplus
