@@ -38,8 +38,8 @@
  *   thread   a thread of the loop's, on a duplicate, once the descriptor is ready; a connect at
  *            once
  *
- * Such a thread may find that another process was faster, and wait for more; a cancel, a deadline or
- * a close interrupts it (heald(7), Threads). Without an io_uring a listener or socket with
+ * Such a thread may find that another process was faster, and wait for more; a cancel, a deadline
+ * or a close interrupts it (heald(7), Threads). Without an io_uring a listener or socket with
  * O_NONBLOCK is accepted from or connected on the loop's thread until it has been seen without: a
  * process that takes O_NONBLOCK away, and the connection, in the same microsecond blocks the loop.
  * So does, on the portable platform layer, one that does that to a pipe or terminal. There pipes,

@@ -98,7 +98,7 @@ HEALD_API int heald_loop_close(struct heald_loop *loop);
  * not returned here.
  *
  * On failure nothing happened:
- *   -EBUSY   the op is pending
+ *   -EBUSY   the op is pending, or waits for the library's own signal (heald/process.h)
  *   -EINVAL  it was not prepared, or its prep refused it; it is multishot, or has a period, and has
  *            no callback in the loop; it notifies on a thread and has no fn; its buffer group is
  *            another loop's; it was last posted (heald_loop_post())
