@@ -36,7 +36,7 @@ static void on_accepted(struct heald_op *op)
     struct conn *c = op->result >= 0 ? calloc(1, sizeof *c) : NULL;
 
     if (op->result < 0)
-        return; /* on_signal() has closed the listener, or the system has no room for more */
+        return; /* on_signal() has closed the listener */
     if (c)
         heald_prep_recv(&c->op, c->fd = (int)op->result, c->buf, sizeof c->buf, 0);
     if (!c || heald_submit(op->loop, &c->op, on_done) < 0) {
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     int fd = heald_listen(at, SOCK_STREAM, 0), err = fd < 0 ? fd : heald_loop_open(&loop, NULL);
     struct heald_op acceptor = {.name = "acceptor"}, term = {.name = "SIGTERM", .data = &fd};
 
-    heald_prep_accept_multishot(&acceptor, fd);
+    heald_prep_accept_persistent(&acceptor, fd); /* goes on when descriptors are lacking */
     heald_prep_signal(&term, SIGTERM, NULL);
     if (err || (err = heald_submit(loop, &acceptor, on_accepted)) ||
         (err = heald_submit(loop, &term, on_signal)) || (err = heald_local_addr(fd, &addr))) {

@@ -54,9 +54,11 @@ int main(void)
     int ends[2], err;
     struct heald_op tick = {.name = "tick", .data = &ends[1]};
     struct heald_loop *loop;
+    struct heald_why why = {""};
 
-    if ((err = heald_loop_open(&loop, NULL)) || (err = heald_pipe(ends))) {
-        fprintf(stderr, "guest: %s\n", heald_strerror(err));
+    if ((err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why})) ||
+        (err = heald_pipe(ends))) {
+        fprintf(stderr, "guest: %s\n", *why.text ? why.text : heald_strerror(err));
         return 1;
     }
     int64_t first = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 20 * HEALD_MS;

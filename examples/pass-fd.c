@@ -58,9 +58,10 @@ int main(int argc, char **argv)
     pid_t child = err ? -1 : fork(); /* before the loop, which is not for a child */
     struct heald_op op = {0};
     struct heald_loop *loop;
+    struct heald_why why = {"cannot fork"};
 
-    if (child < 0 || (err = heald_loop_open(&loop, NULL))) {
-        fprintf(stderr, "pass-fd: %s\n", err ? heald_strerror(err) : "cannot fork");
+    if (child < 0 || heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why})) {
+        fprintf(stderr, "pass-fd: %s\n", err ? heald_strerror(err) : why.text);
         return 1;
     }
     close(ends[child != 0]);

@@ -36,9 +36,11 @@ int main(void)
     struct heald_op once = {.name = "timer"}, tick = {.name = "tick", .data = &ticks};
     struct heald_op read = {.name = "read"};
     struct heald_loop *loop;
+    struct heald_why why = {""};
 
-    if ((err = heald_loop_open(&loop, NULL)) || (err = heald_pipe(ends))) {
-        fprintf(stderr, "timers: %s\n", heald_strerror(err));
+    if ((err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why})) ||
+        (err = heald_pipe(ends))) {
+        fprintf(stderr, "timers: %s\n", *why.text ? why.text : heald_strerror(err));
         return 1;
     }
     int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
