@@ -88,7 +88,7 @@ static void say_failed(const struct heald_choice *c, const char *option, const c
                        struct heald_why *ret_why)
 {
     const char *why = err == -ENOSYS ? "not available here: the kernel lacks it or forbids it, or "
-                                       "the environment does"
+                                       "HEALD_NO_URING is set"
                                      : heald_strerror(err);
 
     if (heald_choice_wish(c, option))

@@ -80,7 +80,7 @@ static unsigned mark_chosen(struct heald_feature *f, unsigned n, unsigned max, c
 
 static const char *why_not(int err)
 {
-    return err == -ENOSYS ? "the kernel lacks it or forbids it, or the environment does"
+    return err == -ENOSYS ? "the kernel lacks it or forbids it, or HEALD_NO_URING is set"
                           : heald_strerror(err);
 }
 

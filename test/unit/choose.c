@@ -53,8 +53,8 @@ HEALD_CASE(the_first_that_works)
             check((struct world){{-ENOSYS, -ENOMEM}, 0}, none[o], none[v], -ENOMEM, 1,
                   "way plain: out of memory");
             check((struct world){{-ENOSYS, -ENOSYS, -ENOSYS}, 0}, none[o], none[v], -ENOSYS, 2,
-                  "way slow: not available here: the kernel lacks it or forbids it, or the "
-                  "environment does");
+                  "way slow: not available here: the kernel lacks it or forbids it, or "
+                  "HEALD_NO_URING is set");
         }
 }
 
@@ -65,8 +65,8 @@ HEALD_CASE(the_one_that_is_named)
     check((struct world){0}, "plain", "slow", 0, 1, "untouched");
     check((struct world){0}, "plain", "nonsense", 0, 1, "untouched");
     check((struct world){{-ENOSYS}, 0}, NULL, "fast", -ENOSYS, 0,
-          "HEALD_TEST_WAY=fast: not available here: the kernel lacks it or forbids it, or the "
-          "environment does");
+          "HEALD_TEST_WAY=fast: not available here: the kernel lacks it or forbids it, or "
+          "HEALD_NO_URING is set");
     check((struct world){{-EMFILE}, 0}, "fast", NULL, -EMFILE, 0,
           "way=fast: too many open files in this process");
 }
