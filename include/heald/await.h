@@ -27,7 +27,7 @@ extern "C" {
  * has taken otherwise, as for a stranger's: also on a recursive mutex. An op that was cancelled or
  * came too late does not have the lock.
  *
- * The prep returns 0, -EBUSY if the op is live, -EINVAL for a NULL. At submit: -ENOMEM; -EMFILE;
+ * The prep returns 0, -EBUSY if the op is pending, -EINVAL for a NULL. At submit: -ENOMEM; -EMFILE;
  * -EAGAIN: no thread can be had; -ENOSYS, -EINVAL: nor what HEALD_AWAIT names.
  */
 HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,

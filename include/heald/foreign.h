@@ -4,7 +4,7 @@
  *
  * They lie in memory shared between processes, which need not be a region, and those who use them
  * need know nothing of heald; objects private to a process are not supported. The memory stays
- * where it is until the op is over. All is done on the loop's thread; how it waits is said in
+ * where it is until the op has completed. All is done on the loop's thread; how it waits is said in
  * heald/await.h. Once in 50 ms it looks, whatever it was told. An op that ends without having taken
  * anything wakes one of those who wait besides, so that no wake is lost with it; they must take a
  * wake for nothing, as all who wait for a futex must.
@@ -34,7 +34,7 @@ extern "C" {
  * pthread_mutex_consistent(3). All others: not locked. -ENOTRECOVERABLE; -EDEADLK: the thread had
  * it already at submit (later it is waited for: another op may give it back); -EINVAL: it is not
  * robust, or not shared; -EAGAIN: locked too many times over. The prep returns 0, -EBUSY if the op
- * is live, -EINVAL for a NULL. At submit: as in heald/await.h.
+ * is pending, -EINVAL for a NULL. At submit: as in heald/await.h.
  */
 HEALD_API int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t *mutex);
 
@@ -62,7 +62,7 @@ enum { HEALD_FUTEX_MAX = 128 };
 HEALD_API int heald_prep_futex_wait(struct heald_op *op, uint32_t *word, uint32_t expected);
 
 /* The same for any of up to HEALD_FUTEX_MAX words; the result is the index of one that was woken or
- * differs. The array stays until the op is over. -EINVAL: no words or too many. */
+ * differs. The array stays until the op has completed. -EINVAL: no words or too many. */
 HEALD_API int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex words[],
                                         unsigned count);
 

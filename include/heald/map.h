@@ -81,7 +81,7 @@ HEALD_API int heald_map_prefault(struct heald_map *map, size_t offset, size_t si
  * The same two as ops, done on a thread of the loop's pool (with the engine sync where they are
  * submitted), so that the loop does not wait for the disk. Results and errors as above; the map
  * must stay open until they are over. A cancel ends one that has not begun. The preps return 0,
- * -EBUSY if the op is live, -EINVAL for a NULL or no such access.
+ * -EBUSY if the op is pending, -EINVAL for a NULL or no such access.
  */
 HEALD_API int heald_prep_map_sync(struct heald_op *op, struct heald_map *map, size_t offset,
                                   size_t size);
