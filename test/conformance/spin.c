@@ -179,7 +179,7 @@ static void after_multishot(struct spin *s)
 
     need(s->me, !s->op[0].finals);
     receive_datagram(s);
-    worker_turn(s->me, s->loop, SPIN_SOON * HEALD_MS / 2);
+    worker_turn(s->me, s->loop, SPIN_WHILE * HEALD_MS / 2);
     need(s->me, s->op[0].calls == calls + 1 && s->op[0].result == 2);
 }
 
@@ -317,7 +317,7 @@ static void start_lease(struct spin *s)
         heald_prep_open(&s->op[0].op, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
     if (byte)
         spin_submit(s, 0);
-    worker_turn(s->me, s->loop, SPIN_SOON * HEALD_MS);
+    worker_turn(s->me, s->loop, SPIN_WHILE * HEALD_MS);
     kill(s->child[0], SIGKILL);
     waitpid(s->child[0], NULL, 0);
     unlink(path);

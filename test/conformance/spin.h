@@ -61,6 +61,6 @@ void spin_drain(int fd);
 /* Runs a table of rows on a combination. */
 void spin_run(int combination, const struct spin_row rows[], unsigned count);
 
-enum { SPIN_SOON = 100, SPIN_BACKOFF = 300 };
+enum { SPIN_SOON = 240, SPIN_BACKOFF = 300, SPIN_WHILE = 100 };
 
 #endif
