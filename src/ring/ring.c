@@ -24,14 +24,17 @@
 
 enum { COMPLETIONS = 4 /* times the entries */, COMPLETIONS_MAX = 65536, WORKERS_MAX = 64 };
 
-/* The system's headers may be older: Linux 6.12; 6.15, and the feature that says so. */
+/* The system's headers may be older: Linux 6.6; 6.12; 6.15, and the feature that says so. */
+enum { SETUP_NO_SQARRAY = 1 << 16 };
 enum { ENTER_ABS_TIMER = 1 << 5, ENTER_NO_IOWAIT = 1 << 7, FEAT_NO_IOWAIT = 1 << 17 };
 
 #define TEST_NS (100 * HEALD_MS)
 
-/* Entry n of the ring is always described by place n of the kernel's array. */
-static void fill_array(struct io_uring_sq *sq)
+/* Entry n of the ring is always described by place n of the kernel's array, if it has one. */
+static void fill_array(struct io_uring_sq *sq, unsigned flags)
 {
+    if (flags & SETUP_NO_SQARRAY)
+        sq->array = NULL;
     for (unsigned i = 0; sq->array && i < *sq->kring_entries; i++)
         sq->array[i] = i;
 }
@@ -51,15 +54,32 @@ static int absence(int err)
     return err == -EPERM || err == -EACCES || err == -EINVAL ? -ENOSYS : err;
 }
 
-/* Without the last two flags there are fewer completions at a time, and submissions that end early:
- * slower, but nothing depends on them. */
+/* By hand: io_uring_queue_init_params() of liburing 2.3 fills an array that is not there. */
+static int set_up_once(struct io_uring *ring, struct io_uring_params *p, unsigned entries)
+{
+    int fd = (int)syscall(SYS_io_uring_setup, entries, p);
+
+    if (fd < 0)
+        return -errno;
+    int err = io_uring_queue_mmap(fd, p, ring);
+    if (err) {
+        close(fd);
+        return err;
+    }
+    fill_array(&ring->sq, p->flags);
+    return 0;
+}
+
+/* Without the last three flags there are fewer completions at a time, submissions that end early,
+ * and an array that says in which order: slower, but nothing depends on them. */
 static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, unsigned entries)
 {
-    static const unsigned left_out[] = {0, IORING_SETUP_SUBMIT_ALL,
-                                        IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE};
+    static const unsigned left_out[] = {
+        0, SETUP_NO_SQARRAY, SETUP_NO_SQARRAY | IORING_SETUP_SUBMIT_ALL,
+        SETUP_NO_SQARRAY | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE};
     const unsigned all = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
                          IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                         IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
+                         IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | SETUP_NO_SQARRAY;
     unsigned completions =
         entries * COMPLETIONS < COMPLETIONS_MAX ? entries * COMPLETIONS : COMPLETIONS_MAX;
     int err = -EINVAL;
@@ -67,7 +87,7 @@ static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, uns
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out && err == -EINVAL; i++) {
         *ret_params =
             (struct io_uring_params){.flags = all & ~left_out[i], .cq_entries = completions};
-        err = io_uring_queue_init_params(entries, ring, ret_params);
+        err = set_up_once(ring, ret_params, entries);
     }
     return err;
 }
@@ -96,7 +116,6 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
     r->entries = p.sq_entries;
     r->enabled = r->hidden = false;
     r->absolute = true;
-    fill_array(&r->ring.sq);
     r->pipes = 0;
     r->bell = -1;
     return 0;

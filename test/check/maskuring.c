@@ -45,15 +45,15 @@ static const struct {
     /* Flags are named by their bits, which the headers of the system may not know. */
     SETUP_ROW(CQSIZE, 3) SETUP_ROW(R_DISABLED, 6) SETUP_ROW(SUBMIT_ALL, 7)
         SETUP_ROW(TASKRUN_FLAG, 9) SETUP_ROW(SINGLE_ISSUER, 12) SETUP_ROW(DEFER_TASKRUN, 13)
-            REGISTER_ROW(PROBE) REGISTER_ROW(ENABLE_RINGS) REGISTER_ROW(EVENTFD)
-                REGISTER_ROW(IOWQ_MAX_WORKERS) REGISTER_ROW(PBUF_RING) REGISTER_ROW(RING_FDS)
-                    OPCODE_ROW(NOP) OPCODE_ROW(READV) OPCODE_ROW(WRITEV) OPCODE_ROW(FSYNC)
-                        OPCODE_ROW(POLL_ADD) OPCODE_ROW(SENDMSG) OPCODE_ROW(RECVMSG)
-                            OPCODE_ROW(TIMEOUT) OPCODE_ROW(ACCEPT) OPCODE_ROW(ASYNC_CANCEL)
-                                OPCODE_ROW(CONNECT) OPCODE_ROW(OPENAT) OPCODE_ROW(CLOSE)
-                                    OPCODE_ROW(STATX) OPCODE_ROW(READ) OPCODE_ROW(WRITE)
-                                        OPCODE_ROW(SEND) OPCODE_ROW(RECV) OPCODE_ROW(OPENAT2)
-                                            OPCODE_ROW(SHUTDOWN){"opcode:FUTEX_WAITV", OPCODE, 53},
+            SETUP_ROW(NO_SQARRAY, 16) REGISTER_ROW(PROBE) REGISTER_ROW(ENABLE_RINGS) REGISTER_ROW(
+                EVENTFD) REGISTER_ROW(IOWQ_MAX_WORKERS) REGISTER_ROW(PBUF_RING)
+                REGISTER_ROW(RING_FDS) OPCODE_ROW(NOP) OPCODE_ROW(READV) OPCODE_ROW(WRITEV)
+                    OPCODE_ROW(FSYNC) OPCODE_ROW(POLL_ADD) OPCODE_ROW(SENDMSG) OPCODE_ROW(RECVMSG)
+                        OPCODE_ROW(TIMEOUT) OPCODE_ROW(ACCEPT) OPCODE_ROW(ASYNC_CANCEL)
+                            OPCODE_ROW(CONNECT) OPCODE_ROW(OPENAT) OPCODE_ROW(CLOSE)
+                                OPCODE_ROW(STATX) OPCODE_ROW(READ) OPCODE_ROW(WRITE)
+                                    OPCODE_ROW(SEND) OPCODE_ROW(RECV) OPCODE_ROW(OPENAT2)
+                                        OPCODE_ROW(SHUTDOWN){"opcode:FUTEX_WAITV", OPCODE, 53},
     {"enter:ABS_TIMER", ENTER, 5},
     {"feature:NO_IOWAIT", FEATURE, 17},
 };
@@ -175,19 +175,27 @@ static void remember(struct io_uring *ring, struct io_uring *place)
     pthread_mutex_unlock(&mask.lock);
 }
 
-int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p)
+static long setup(const long a[6])
 {
-    int (*fn)(unsigned entries, struct io_uring *ring, struct io_uring_params *p);
+    const struct io_uring_params *p = (const struct io_uring_params *)(intptr_t)a[1];
 
     if (p->flags & mask.refused[SETUP])
-        return -EINVAL;
-    find("io_uring_queue_init_params", &fn);
-    int err = fn(entries, ring, p);
+        return fail(EINVAL);
+    long fd = real_syscall(SYS_io_uring_setup, a);
+    if (fd >= 0 && mask.sandbox)
+        enter_sandbox((int)fd);
+    return fd;
+}
+
+int io_uring_queue_mmap(int fd, struct io_uring_params *p, struct io_uring *ring)
+{
+    int (*fn)(int fd, struct io_uring_params *p, struct io_uring *ring);
+
+    find("io_uring_queue_mmap", &fn);
+    int err = fn(fd, p, ring);
     if (err)
         return err;
     ring->features &= ~(unsigned)mask.refused[FEATURE];
-    if (mask.sandbox)
-        enter_sandbox(ring->ring_fd);
     remember(ring, NULL);
     return 0;
 }
@@ -284,6 +292,8 @@ long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(args, long);
     va_end(args);
+    if (number == SYS_io_uring_setup)
+        return setup(a);
     if (number == SYS_io_uring_enter)
         return enter(a);
     return number == SYS_io_uring_register ? register_masked(a) : real_syscall(number, a);
