@@ -53,7 +53,8 @@ struct heald_sys; /* the system's calls; replaced by tests */
  * engine         "uring", "threads", "sync"; the same with HEALD_ENGINE
  * shares         of normal, urgent, bulk; default 8, 32, 2; at most 1000 each
  * turn_callbacks at most so many before the loop asks the kernel again; default 128
- * entries        of a ring, or events taken at once; a power of two; default 256, at most 32768
+ * entries        of a ring, or events taken at once; a power of two; default 256, at most 32768; a
+ *                ring may start smaller and grow
  * pool_threads   of the engine `threads` and of heald_op_notify_thread(); default 4, at most 256
  * ret_why        an output, although it stands among the options: heald_loop_open() writes the
  *                reason there when it fails, and leaves it untouched when it does not

@@ -95,7 +95,7 @@ static int ring_open(struct aio_service *s)
         return -ENOMEM;
     list_init(&w->backlog);
     w->chunk = FIRST_CHUNK;
-    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES);
+    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
     if (err)
         goto fail;
     if ((err = hide(w)) || (err = choose_bell(s, w))) {

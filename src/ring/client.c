@@ -30,7 +30,7 @@ enum { CANCEL = 1, RETRY = 2, NO_OPS = 7 };
 int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
                       const struct heald_allocator *alloc, unsigned entries)
 {
-    int err = heald_ring_open(&c->ring, sys, alloc, entries);
+    int err = heald_ring_open(&c->ring, sys, alloc, entries, true);
 
     if (err)
         return err;

@@ -10,6 +10,7 @@
  */
 #include "ring/check.h"
 #include "ring/fill.h"
+#include "ring/resize.h"
 
 #include "op/op.h"
 #include "platform/futex.h"
@@ -22,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { COMPLETIONS = 4 /* times the entries */, COMPLETIONS_MAX = 65536, WORKERS_MAX = 64 };
+enum { WORKERS_MAX = 64 };
 
 /* The system's headers may be older: Linux 6.6; 6.12; 6.15, and the feature that says so. */
 enum { SETUP_NO_SQARRAY = 1 << 16 };
@@ -63,7 +64,7 @@ static int set_up_once(struct io_uring *ring, struct io_uring_params *p, unsigne
         return -errno;
     int err = io_uring_queue_mmap(fd, p, ring);
     if (err) {
-        close(fd);
+        syscall(SYS_close, fd);
         return err;
     }
     fill_array(&ring->sq, p->flags);
@@ -80,20 +81,36 @@ static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, uns
     const unsigned all = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
                          IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
                          IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | SETUP_NO_SQARRAY;
-    unsigned completions =
-        entries * COMPLETIONS < COMPLETIONS_MAX ? entries * COMPLETIONS : COMPLETIONS_MAX;
     int err = -EINVAL;
 
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out && err == -EINVAL; i++) {
-        *ret_params =
-            (struct io_uring_params){.flags = all & ~left_out[i], .cq_entries = completions};
+        *ret_params = (struct io_uring_params){.flags = all & ~left_out[i],
+                                               .cq_entries = heald_ring_completions(entries)};
         err = set_up_once(ring, ret_params, entries);
     }
     return err;
 }
 
+/* A small one, if it can grow, else the whole of it. */
+static int set_up_small(struct heald_ring *r, struct io_uring_params *ret_params, unsigned entries)
+{
+    unsigned first = heald_ring_first(entries);
+    int err = set_up(&r->ring, ret_params, first);
+
+    if (err || first == entries)
+        return err;
+    if (heald_ring_resizes(&r->ring)) {
+        /* A power of two, as the kernel makes it. */
+        for (r->limit = first; r->limit < entries;)
+            r->limit *= 2;
+        return 0;
+    }
+    io_uring_queue_exit(&r->ring);
+    return set_up(&r->ring, ret_params, entries);
+}
+
 static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
-                          const struct heald_allocator *alloc, unsigned entries)
+                          const struct heald_allocator *alloc, unsigned entries, bool grows)
 {
     const char *no = getenv("HEALD_NO_URING");
     struct io_uring_params p;
@@ -101,20 +118,22 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
     if (no && *no && strcmp(no, "0") != 0)
         return -ENOSYS;
     int err = sys->gate(HEALD_GATE_RING_OPEN);
+    r->limit = 0;
     if (!err)
-        err = absence(set_up(&r->ring, &p, entries));
+        err = absence(grows ? set_up_small(r, &p, entries) : set_up(&r->ring, &p, entries));
     if (err)
         return err;
-    r->scratch = alloc_new(alloc, p.sq_entries * sizeof *r->scratch);
+    r->scratch_count = r->limit > p.sq_entries ? r->limit : p.sq_entries;
+    r->scratch = alloc_resize(alloc, NULL, 0, r->scratch_count * sizeof *r->scratch);
     err = r->scratch ? move_up(&r->ring) : -ENOMEM;
     if (err) {
-        alloc_free(alloc, r->scratch, p.sq_entries * sizeof *r->scratch);
+        alloc_free(alloc, r->scratch, r->scratch_count * sizeof *r->scratch);
         io_uring_queue_exit(&r->ring);
         return err;
     }
     r->sys = sys;
     r->entries = p.sq_entries;
-    r->enabled = r->hidden = false;
+    r->enabled = r->hidden = r->stranded = false;
     r->absolute = true;
     r->pipes = 0;
     r->bell = -1;
@@ -125,7 +144,7 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
 static int try_all(const struct heald_sys *sys, const struct heald_allocator *alloc)
 {
     struct heald_ring r;
-    int err = open_unchecked(&r, sys, alloc, HEALD_RING_TRIED);
+    int err = open_unchecked(&r, sys, alloc, HEALD_RING_TRIED, false);
 
     if (err)
         return err;
@@ -135,9 +154,9 @@ static int try_all(const struct heald_sys *sys, const struct heald_allocator *al
 }
 
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned entries)
+                    const struct heald_allocator *alloc, unsigned entries, bool grows)
 {
-    int err = open_unchecked(r, sys, alloc, entries);
+    int err = open_unchecked(r, sys, alloc, entries, grows);
 
     if (err)
         return err;
@@ -154,7 +173,7 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
     io_uring_queue_exit(&r->ring);
     if (r->bell >= 0)
         r->sys->close(r->bell);
-    alloc_free(alloc, r->scratch, r->entries * sizeof *r->scratch);
+    alloc_free(alloc, r->scratch, r->scratch_count * sizeof *r->scratch);
 }
 
 int heald_ring_bell(struct heald_ring *r, bool drain)
@@ -180,6 +199,8 @@ static int enable(struct heald_ring *r)
 
     if (r->enabled)
         return 0;
+    if (r->stranded)
+        return heald_ring_map_again(r);
     if (syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
         return -errno;
     r->enabled = true;
@@ -200,6 +221,7 @@ int heald_ring_hide(struct heald_ring *r)
     /* liburing 2.3 would use it for io_uring_register(2), and close it at the end. */
     r->ring.ring_fd = -1;
     r->hidden = true;
+    r->limit = 0;
     return fd;
 }
 
@@ -217,8 +239,12 @@ bool heald_ring_behind(const struct heald_ring *r)
  */
 static bool take_back_taskrun(struct heald_ring *r)
 {
-    if (!(__atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN))
+    unsigned flags = __atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED);
+
+    if (!(flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
         return false;
+    if (flags & IORING_SQ_CQ_OVERFLOW)
+        heald_ring_grow(r);
     __atomic_fetch_and(r->ring.sq.kflags, ~(unsigned)IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
     return true;
 }
@@ -334,6 +360,7 @@ struct io_uring_sqe *heald_ring_entry(struct heald_ring *r)
 
     if (sqe || heald_ring_flush(r))
         return sqe;
+    heald_ring_grow(r);
     return io_uring_get_sqe(&r->ring);
 }
 

@@ -27,17 +27,20 @@ struct heald_ring {
     struct io_uring ring;
     const struct heald_sys *sys;
     bool enabled, hidden;
+    bool stranded;     /* resized and not mapped; not `enabled` then, so that an enter maps it */
     signed char pipes; /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
     bool absolute;     /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
-    unsigned entries;
-    union heald_ring_scratch *scratch; /* one for each entry */
+    unsigned entries, limit;           /* how many there are; to how many it may grow */
+    union heald_ring_scratch *scratch; /* one for each entry that there may be */
+    unsigned scratch_count;
     int bell;   /* readable when completions came; -1 until it is asked for */
     bool drain; /* the bell, at every enter */
 };
 
-/* -ENOSYS: the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
+/* With `grows` the ring may be smaller at first, and becomes so large when it is needed. -ENOSYS:
+ * the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
 int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned entries);
+                    const struct heald_allocator *alloc, unsigned entries, bool grows);
 void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
 
 /*
@@ -49,15 +52,15 @@ int heald_ring_bell(struct heald_ring *r, bool drain);
 /*
  * Makes the calling thread the owner and lets it use the ring without its descriptor, which is the
  * caller's to close: it, or -errno. A child of fork(2) does not get the ring's memory. No bell
- * afterwards.
+ * afterwards, and it does not grow.
  */
 int heald_ring_hide(struct heald_ring *r);
 
 /* Hands over what the kernel does not know of yet, and does not wait. 0 or -errno. */
 int heald_ring_flush(struct heald_ring *r);
 
-/* An entry to fill, after handing over what is there if that makes room; NULL: the kernel takes no
- * more just now. */
+/* An entry to fill, after handing over what is there if that makes room, which may move the entries
+ * of a ring that grows; NULL: the kernel takes no more just now. */
 struct io_uring_sqe *heald_ring_entry(struct heald_ring *r);
 
 /* Has one been handed out that the kernel does not know of? */

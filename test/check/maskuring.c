@@ -6,7 +6,8 @@
  * know: -EINVAL, and the probe says so. With "sandbox" registrations and opcodes are refused as to
  * a restricted task (Linux 7.0) instead: -EACCES, and the probe says nothing. "old-pipes": before
  * Linux 6.4 pipes know no RWF_NOWAIT, and an entry that reads or writes one with O_NONBLOCK ends
- * with -EAGAIN instead of waiting.
+ * with -EAGAIN instead of waiting. "unrepaired": the kernel says that it is one that has a fault in
+ * how it resizes rings.
  *
  * It stands before the functions of liburing and the system calls that src/ring uses. Opcodes of a
  * sandbox are refused by the kernel itself, which is given the restrictions of each ring.
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 
 enum {
     RINGS_MAX = 64,
@@ -55,12 +57,13 @@ static const struct {
                                     OPCODE_ROW(SEND) OPCODE_ROW(RECV) OPCODE_ROW(OPENAT2)
                                         OPCODE_ROW(SHUTDOWN){"opcode:FUTEX_WAITV", OPCODE, 53},
     {"enter:ABS_TIMER", ENTER, 5},
+    {"register:RESIZE_RINGS", REGISTER, 33},
     {"feature:NO_IOWAIT", FEATURE, 17},
 };
 
 static struct {
     uint64_t refused[WHATS];
-    bool sandbox, old_pipes;
+    bool sandbox, old_pipes, unrepaired;
     struct io_uring *rings[RINGS_MAX];
     pthread_mutex_t lock; /* of the rings */
 } mask = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -81,6 +84,8 @@ static void refuse(const char *name)
         mask.sandbox = true;
     } else if (strcmp(name, "old-pipes") == 0) {
         mask.old_pipes = true;
+    } else if (strcmp(name, "unrepaired") == 0) {
+        mask.unrepaired = true;
     } else {
         fprintf(stderr, "HEALD_MASK: there is no \"%s\"\n", name);
         abort();
@@ -187,6 +192,18 @@ static long setup(const long a[6])
     return fd;
 }
 
+/* A ring that is resized is mapped once more, and keeps its place. */
+static bool is_known(int fd)
+{
+    bool known = false;
+
+    pthread_mutex_lock(&mask.lock);
+    for (int i = 0; i < RINGS_MAX; i++)
+        known = known || (mask.rings[i] && mask.rings[i]->ring_fd == fd);
+    pthread_mutex_unlock(&mask.lock);
+    return known;
+}
+
 int io_uring_queue_mmap(int fd, struct io_uring_params *p, struct io_uring *ring)
 {
     int (*fn)(int fd, struct io_uring_params *p, struct io_uring *ring);
@@ -196,7 +213,8 @@ int io_uring_queue_mmap(int fd, struct io_uring_params *p, struct io_uring *ring
     if (err)
         return err;
     ring->features &= ~(unsigned)mask.refused[FEATURE];
-    remember(ring, NULL);
+    if (!is_known(fd))
+        remember(ring, NULL);
     return 0;
 }
 
@@ -297,6 +315,15 @@ long syscall(long number, ...)
     if (number == SYS_io_uring_enter)
         return enter(a);
     return number == SYS_io_uring_register ? register_masked(a) : real_syscall(number, a);
+}
+
+int uname(struct utsname *name)
+{
+    long err = real_syscall(SYS_uname, (const long[6]){(long)(intptr_t)name});
+
+    if (!err && mask.unrepaired)
+        snprintf(name->release, sizeof name->release, "6.18.18-test");
+    return (int)err;
 }
 
 static bool knows_nowait(int fd, int flags)

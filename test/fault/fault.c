@@ -87,6 +87,8 @@ static int gate(enum heald_gate what)
 {
     static const enum fault_call calls[] = {[HEALD_GATE_RING_OPEN] = FAULT_gate_ring_open,
                                             [HEALD_GATE_RING_ENTER] = FAULT_gate_ring_enter,
+                                            [HEALD_GATE_RING_RESIZE] = FAULT_gate_ring_resize,
+                                            [HEALD_GATE_RING_MAP] = FAULT_gate_ring_map,
                                             [HEALD_GATE_THREAD] = FAULT_gate_thread};
     return strike(calls[what]);
 }

@@ -16,6 +16,8 @@
 #define FAULT_CALLS(X)                                  \
     X(gate_ring_open, "ENOMEM EMFILE EIO")              \
     X(gate_ring_enter, "EINTR EAGAIN EBUSY ENOMEM EIO") \
+    X(gate_ring_resize, "ENOMEM EINVAL EACCES")         \
+    X(gate_ring_map, "ENOMEM")                          \
     X(gate_thread, "EAGAIN ENOMEM")                     \
     X(fd_type, "ENOMEM EIO")                            \
     X(duplicate, "EMFILE EIO")                          \

@@ -45,11 +45,8 @@ static void on_done(struct heald_client *c, struct heald_op *op, int64_t result,
 
 static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
 {
-    const struct scene *s = ctx;
-
+    (void)ctx;
     (void)old_size;
-    if (s->refused_from && size >= s->refused_from)
-        return NULL;
     if (size)
         return realloc(ptr, size);
     free(ptr);
@@ -60,7 +57,7 @@ void scene_open(struct scene *s, unsigned entries)
 {
     for (int i = 0; i < HEALD_GATE_THREAD; i++)
         scene_refuses[i] = (struct refusal){0};
-    *s = (struct scene){.sys = heald_sys_native, .alloc = {.resize = resize, .ctx = s}};
+    *s = (struct scene){.sys = heald_sys_native, .alloc = {.resize = resize}};
     s->sys.gate = gate;
     int err = heald_client_open(&s->client, &s->sys, &s->alloc, entries);
     if (err == -ENOSYS)

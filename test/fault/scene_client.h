@@ -1,6 +1,6 @@
 /*
  * test/fault/scene_client.h: the client of a ring (ring/client.h) alone, with ops that count how
- * often they come back, and a system and an allocator that refuse.
+ * often they come back, and a system that refuses.
  */
 #ifndef HEALD_TEST_FAULT_SCENE_CLIENT_H
 #define HEALD_TEST_FAULT_SCENE_CLIENT_H
@@ -29,9 +29,8 @@ struct scene {
     struct heald_client client;
     struct heald_sys sys;
     struct heald_allocator alloc;
-    size_t refused_from; /* allocations of so many bytes or more fail; 0: none */
-    int event;           /* an eventfd */
-    int over;            /* ops that have come back */
+    int event; /* an eventfd */
+    int over;  /* ops that have come back */
 };
 
 /* Of a ring of so many entries. Skips the case where there is none. */
