@@ -133,7 +133,9 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
     }
     r->sys = sys;
     r->entries = p.sq_entries;
-    r->enabled = r->hidden = r->stranded = false;
+    r->enabled = r->stranded = false;
+    r->enter_flags[0] = 0;
+    r->enter_flags[1] = r->ring.features & FEAT_NO_IOWAIT ? ENTER_NO_IOWAIT : 0;
     r->absolute = true;
     r->pipes = 0;
     r->bell = -1;
@@ -220,7 +222,8 @@ int heald_ring_hide(struct heald_ring *r)
         return absence(err);
     /* liburing 2.3 would use it for io_uring_register(2), and close it at the end. */
     r->ring.ring_fd = -1;
-    r->hidden = true;
+    for (int waits = 0; waits < 2; waits++)
+        r->enter_flags[waits] |= IORING_ENTER_REGISTERED_RING;
     r->limit = 0;
     return fd;
 }
@@ -265,10 +268,7 @@ static int enter_once(struct heald_ring *r, unsigned wait_for, unsigned flags,
 {
     struct io_uring_getevents_arg arg = {.ts = (uint64_t)(uintptr_t)ts};
 
-    if (r->hidden)
-        flags |= IORING_ENTER_REGISTERED_RING;
-    if (wait_for && r->ring.features & FEAT_NO_IOWAIT)
-        flags |= ENTER_NO_IOWAIT;
+    flags |= r->enter_flags[wait_for != 0];
     if (ts)
         flags |= IORING_ENTER_EXT_ARG;
     long n = syscall(SYS_io_uring_enter, r->ring.enter_ring_fd, publish(r), wait_for, flags,
