@@ -1,4 +1,4 @@
-"""Memory: per op, per timer, per idle connection of the echo servers."""
+"""Memory: per op, per timer, per idle loop, per idle connection of the echo servers."""
 
 import socket
 import time
@@ -10,7 +10,9 @@ CONNS = 1000
 WARM_UP = 5000  # echoes: more than a server has buffers
 NOTE = """\
 Bytes. A timer is counted by its struct and by the growth of resident anonymous memory when a
-million are armed. An idle connection has echoed one message and is kept open; the figure is the
+million are armed. An idle loop on the back end uring is compared with a ring by hand that has
+the full size at once: resident memory of all kinds, for each of 8; and the time to open one. An
+idle connection has echoed one message and is kept open; the figure is the
 growth of the server's resident anonymous memory for each of 1,000, without what the kernel
 holds. In heald a timer is an op."""
 
@@ -47,8 +49,24 @@ def _echo(conn):
         received += n
 
 
+def _loops(programs, options, table):
+    for entries in (256, 4096, 32768):
+        loop, ring = [], []
+        for _ in range(options.pairs):
+            for name, results in (("heald_idle", loop), ("peer_idle", ring)):
+                if result := programs.run(f"memory/{name}", entries):
+                    results.append(result)
+        case = f"idle loop, uring, against a whole ring by hand, entries {entries:,}"
+        table.add(f"{case}: resident", values(loop, "resident"), values(ring, "resident"))
+        table.add(f"{case}: time to open", _microseconds(loop), _microseconds(ring), "us",
+                  faster=True)
+
+
+def _microseconds(results):
+    return values(results, lambda result: result["open"] / 1000)
+
+
 def run(programs, options):
-    del options
     table = Table("Memory", NOTE)
     timers = {name: [r] if (r := programs.run(f"timers/{name}")) else []
               for name in ("heald_timers", "peer_uv", "peer_event", "peer_ev")}
@@ -57,6 +75,7 @@ def run(programs, options):
                           ("resident for an armed timer", "resident")):
             table.add(f"against {library}: {what}", values(timers["heald_timers"], key),
                       values(timers[peer], key))
+    _loops(programs, options, table)
     for backend, peer in (("epoll", "peer_epoll"), ("uring", "peer_uring"), ("epoll", "peer_uv"),
                           ("epoll", "peer_event"), ("epoll", "peer_ev")):
         table.add(f"idle connection, {backend} against {peer}",
