@@ -29,7 +29,7 @@
 enum { LIMIT_MS = 100, SCENE_SECONDS = 600, POLL_US = 20, TICK_US = 500 };
 
 /* Without a wish: so many kills in a scene, or fewer if that would be more steps. */
-enum { KILLS = 60, STEPS = 45 * 1000 };
+enum { KILLS = 24, STEPS = 18 * 1000 };
 
 struct tally {
     unsigned long plays, steps;
