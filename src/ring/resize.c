@@ -42,7 +42,7 @@
 #include <unistd.h>
 
 enum {
-    FIRST = 64,      /* entries */
+    FIRST = 256,     /* entries */
     STEP = 8,        /* times as many */
     COMPLETIONS = 4, /* times the entries */
     COMPLETIONS_MAX = 65536
