@@ -83,7 +83,7 @@ static void check_all(struct fixture *f, const struct root *root)
     for (unsigned i = 0; i < SLOTS; i++) {
         const unsigned char *p = root->where[i] ? heald_at(f->region, root->where[i]) : NULL;
         for (uint64_t k = 0; p && k < root->size[i]; k++)
-            ck_assert_int_eq(p[k], (int)(i + 1));
+            must(p[k] == i + 1);
     }
 }
 
