@@ -8,6 +8,8 @@
 #include "loop/complete.h"
 #include "pool/pool.h"
 
+#include <heald/io.h>
+
 #include <errno.h>
 
 void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result)
@@ -22,10 +24,12 @@ void heald_complete_tidy(struct heald_loop *loop, struct heald_op *op)
 {
     if (list_linked(&op->timer))
         heald_timers_remove(loop, op);
-    if (op->kind == OP_CHILD)
+    if (op->kind == OP_CHILD) {
         heald_await_child_close(loop, op);
-    else if (op->kind == OP_RECV_MULTI)
+    } else if (op->kind == OP_RECV_MULTI) {
         heald_group_use(op->u.group.group, -1);
+        op->buffer = HEALD_NO_BUFFER;
+    }
 }
 
 /* The op is over for the loop as well. */

@@ -32,6 +32,7 @@ static void on_portion(struct heald_op *op)
 
     must(!l->finals);
     if (!(op->flags & HEALD_MORE)) {
+        must(op->buffer == HEALD_NO_BUFFER);
         l->finals++;
         l->end = op->result;
         return;
@@ -189,6 +190,46 @@ HEALD_CASE(cancelled_in_its_own_callback)
     loop_end(loop);
 }
 
+/* The end has no buffer, whatever ends it after a portion: what was kept stays kept. */
+HEALD_CASE(the_end_has_no_buffer)
+{
+    enum { BY_CANCEL, BY_DEADLINE, BY_CLOSE, BY_CLOSE_OP, BY_FORGET, WAYS };
+
+    for (int way = 0; way < WAYS; way++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct listener l = {.group = group_open(loop), .keep = 1};
+        struct probe closed = {0};
+        int fds[2];
+
+        pair_open(PAIR_UNIX, fds);
+        ck_assert_int_eq(heald_prep_recv_multishot(&l.op, fds[0], l.group, 0), 0);
+        if (way == BY_DEADLINE)
+            l.op.deadline_ns = now() + 20 * HEALD_MS;
+        ck_assert_int_eq(heald_submit(loop, &l.op, on_portion), 0);
+        char data[8];
+        pattern_fill(data, sizeof data, 0);
+        ck_assert_int_eq(write(fds[1], data, sizeof data), sizeof data);
+        turn_until(loop, &l.calls, 1);
+        if (way == BY_CANCEL)
+            heald_cancel(&l.op);
+        else if (way == BY_CLOSE)
+            ck_assert_int_eq(heald_close(loop, fds[0]), 0);
+        else if (way == BY_FORGET)
+            heald_forget(loop, fds[0]);
+        heald_prep_close(&closed.op, fds[0]);
+        if (way == BY_CLOSE_OP)
+            probe_start(loop, &closed);
+        turn_until(loop, &l.finals, 1);
+        if (way == BY_CLOSE_OP)
+            probe_end(&closed);
+        else if (way != BY_CLOSE)
+            ck_assert_int_eq(heald_close(loop, fds[0]), 0);
+        close(fds[1]);
+        ck_assert_int_eq(heald_buf_return(l.group, l.held[0]), 0);
+        loop_end(loop);
+    }
+}
+
 HEALD_CASE(an_empty_datagram_is_a_portion)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -317,6 +358,7 @@ void add_multishot(TCase *group)
     add_everywhere(group, a_long_stream);
     add_everywhere(group, without_a_buffer_nothing_is_lost);
     add_everywhere(group, cancelled_in_its_own_callback);
+    add_everywhere(group, the_end_has_no_buffer);
     add_everywhere(group, an_empty_datagram_is_a_portion);
     add_everywhere(group, empty_datagrams_leave_the_buffers);
     add_everywhere(group, many_share_a_group);
