@@ -327,5 +327,8 @@ void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
         if (by_number)
             loop->sys->close(op_fd(op));
         heald_result(loop, op, -ECANCELED, false);
+    } else if (op->stage == STAGE_THREAD) {
+        /* It need not linger any longer. */
+        heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     }
 }

@@ -30,7 +30,10 @@ static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_
     struct heald_op on_duplicate = {.kind = op->kind, .u = op->u};
 
     on_duplicate.u.rw.fd = (int)op->result;
-    int64_t result = heald_file_attempt(sys, &on_duplicate);
+    int64_t result;
+    do
+        result = heald_file_attempt(sys, &on_duplicate);
+    while (result == -EINTR && op->kind == OP_CONNECT && op_load_state(op) != OP_CANCELLING);
     if (op->kind != OP_CLOSE)
         sys->close(on_duplicate.u.rw.fd);
     else if (result == -EINTR)
@@ -169,6 +172,11 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
         err = heald_pool_submit(pool, &op->aux);
     if (!err) {
         op_stage_move(op, STAGE_THREAD);
+        /* Where each thread waits for what may never come, they go back to waiting for readiness,
+         * so that what can be done now is. */
+        if (loop->waiting)
+            heald_pool_relieve(pool);
+        loop->waiting += op_waits_in_thread(op);
         return;
     }
     /* Not one thread can be had. */
@@ -183,8 +191,10 @@ bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
     if (!heald_pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
-    if (thread)
+    if (thread) {
+        loop->waiting -= op_waits_in_thread(op);
         loop->sys->close((int)op->result);
+    }
     return true;
 }
 
@@ -200,14 +210,15 @@ bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_
     return op->kind == OP_CONNECT || heald_pool_can_interrupt(loop->pools[POOL_WAITS]);
 }
 
-/* Asks the thread that waits for an op to give it up: a connect by its socket, which is shut down.
- * False: there is no way. */
+/* Asks the thread that waits for an op to give it up: a connect also by its socket, which is shut
+ * down; that is no help where it waits for room at a Unix listener. False: there is no way. */
 static bool give_up(struct heald_loop *loop, const struct heald_op *op)
 {
-    if (op->kind != OP_CONNECT)
-        return heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
-    loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-    return true;
+    bool interrupted = heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
+
+    if (op->kind == OP_CONNECT)
+        loop->sys->shutdown(op_fd(op), SHUT_RDWR);
+    return interrupted || op->kind == OP_CONNECT;
 }
 
 /* A thread may not have begun to wait, and is asked again and again. */

@@ -77,6 +77,7 @@ struct heald_loop {
     bool files_native;       /* back end and engine are the same ring */
     struct heald_pool *pools[POOLS];
     unsigned pool_threads;
+    unsigned waiting; /* ops that threads wait for and that can wait for readiness instead */
 
     struct heald_fds fds;
     unsigned polls; /* ops beside the queues that a ring has */
@@ -166,8 +167,11 @@ void heald_close_end_own(struct heald_loop *loop, struct heald_op *op);
 /* Of an entry that is being closed: 0: it is now; -EBADF: it is open still. */
 int heald_close_wait(struct heald_loop *loop, struct heald_fd *e);
 
-/* pause.c: leaves one direction alone; 0 or -ENOMEM. */
+/* pause.c: leaves one direction alone; 0 or -ENOMEM, which it is not after a reserve. stop: at once
+ * no longer, and the next pause is short. */
 int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir);
+int heald_pause_reserve(struct heald_loop *loop, struct heald_fd *e);
+void heald_pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald_pause_success(struct heald_fd *e);
 void heald_pause_over(struct heald_loop *loop, struct heald_op *op);
 void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
@@ -190,6 +194,11 @@ bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or
 bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
 int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op);
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
+static inline bool op_waits_in_thread(const struct heald_op *op)
+{
+    return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
+}
+
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);
 bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
                        const struct heald_op *op);

@@ -7,6 +7,8 @@
  */
 #include "loop/loop.h"
 
+#include <errno.h>
+
 enum { PAUSE_FIRST_MS = 1, PAUSE_GROWTH = 8, PAUSE_MAX_MS = 250 };
 
 static struct heald_pause *make(struct heald_loop *loop, struct heald_fd *e)
@@ -20,6 +22,11 @@ static struct heald_pause *make(struct heald_loop *loop, struct heald_fd *e)
     p->op.u.poll.fd = (int)(e - loop->fds.v);
     p->next_ms = PAUSE_FIRST_MS;
     return e->pause = p;
+}
+
+int heald_pause_reserve(struct heald_loop *loop, struct heald_fd *e)
+{
+    return e->pause || make(loop, e) ? 0 : -ENOMEM;
 }
 
 int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
@@ -37,6 +44,18 @@ int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
         p->next_ms = PAUSE_MAX_MS;
     heald_wheel_add(&loop->timers, &p->op);
     return 0;
+}
+
+void heald_pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir)
+{
+    struct heald_pause *p = e->pause;
+
+    if (!p || !(p->dirs & 1u << dir))
+        return;
+    p->dirs &= (uint8_t) ~(1u << dir);
+    p->next_ms = PAUSE_FIRST_MS;
+    if (!p->dirs && list_linked(&p->op.timer))
+        heald_wheel_remove(&loop->timers, &p->op);
 }
 
 void heald_pause_success(struct heald_fd *e)

@@ -38,6 +38,7 @@ struct heald_pool {
     struct heald_link queue;
     unsigned queued, started, idle;
     bool closing;
+    bool crowded; /* the last job found no thread, and none could be started */
     struct worker workers[];
 };
 
@@ -140,8 +141,11 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     int err = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (p->queued >= p->idle && p->started < p->limit)
+    p->crowded = p->queued >= p->idle;
+    if (p->crowded && p->started < p->limit) {
         err = start_thread(p);
+        p->crowded = err != 0;
+    }
     /* With a thread at work the job is only slower; without any it would wait for ever. */
     if (p->started) {
         list_push(&p->queue, job);
@@ -184,15 +188,27 @@ bool heald_pool_can_interrupt(const struct heald_pool *p)
     return p->signo != 0;
 }
 
-/* Under the lock, so that no thread that is named has ended. */
+/* Of all jobs, or of one. Under the lock, so that no thread that is named has ended. */
+static void interrupt(struct heald_pool *p, const struct heald_link *job)
+{
+    for (unsigned i = 0; p->signo && i < p->started; i++)
+        if (p->workers[i].job && (!job || p->workers[i].job == job))
+            pthread_kill(p->workers[i].thread, p->signo);
+}
+
 bool heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
 {
-    if (!p->signo)
-        return false;
     pthread_mutex_lock(&p->lock);
-    for (unsigned i = 0; i < p->started; i++)
-        if (p->workers[i].job == job)
-            pthread_kill(p->workers[i].thread, p->signo);
+    interrupt(p, job);
     pthread_mutex_unlock(&p->lock);
-    return true;
+    return p->signo != 0;
+}
+
+void heald_pool_relieve(struct heald_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (p->crowded)
+        interrupt(p, NULL);
+    p->crowded = false;
+    pthread_mutex_unlock(&p->lock);
 }

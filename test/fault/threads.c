@@ -12,15 +12,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum what { ACCEPT, ACCEPT_MULTI, READ, WHATS };
+enum what { ACCEPT, ACCEPT_MULTI, READ, WHATS, CONNECT = WHATS };
 enum how { CANCEL, DEADLINE, CLOSE, CLOSE_OP, FORGET, HOWS };
-enum { ROUNDS = 4, LIMIT_MS = 3000, STUCK_MS = 20 };
+enum { ROUNDS = 4, CLIENTS = 4, LIMIT_MS = 3000, STUCK_MS = 20 };
 
 static const char *const backends[] = {"epoll", "poll", "select"};
 enum { BACKENDS = sizeof backends / sizeof *backends };
@@ -107,11 +108,11 @@ static void open_terminal(struct scene *s)
     ck_assert_int_eq(tcsetattr(s->fd, TCSANOW, &raw), 0);
 }
 
-static void scene_open(struct scene *s, const char *backend, enum what what)
+static void loop_open(struct scene *s, const char *backend)
 {
     struct heald_why why = {0};
 
-    *s = (struct scene){.sys = heald_sys_native, .what = what};
+    *s = (struct scene){.sys = heald_sys_native};
     s->sys.poll = taken_after_poll;
     s->sys.open_again = not_again;
     thief.fd = -1;
@@ -121,6 +122,12 @@ static void scene_open(struct scene *s, const char *backend, enum what what)
     if (err == -ENOSYS)
         harness_skip("%s", why.text);
     ck_assert_msg(err == 0, "%s", why.text);
+}
+
+static void scene_open(struct scene *s, const char *backend, enum what what)
+{
+    loop_open(s, backend);
+    s->what = what;
     if (what == READ)
         open_terminal(s);
     else
@@ -279,6 +286,123 @@ static void count(int signo)
     handled++;
 }
 
+/* A Unix listener whose queue is full: a blocking socket waits in connect(2) for room. */
+static void fill_queue(struct scene *s, int clients[static CLIENTS])
+{
+    char text[HEALD_ADDR_TEXT];
+
+    snprintf(text, sizeof text, "unix:@heald-threads-%ld", (long)getpid());
+    s->peer = heald_listen(text, SOCK_STREAM, 1);
+    ck_assert_int_ge(s->peer, 0);
+    ck_assert_int_eq(heald_addr_parse(text, &s->addr), 0);
+    s->fd = -1;
+    int err = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = heald_socket(&s->addr, SOCK_STREAM);
+        err = connect(clients[i], &s->addr.u.sa, s->addr.len);
+    }
+    ck_assert(err == -1 && errno == EAGAIN);
+    s->fd = heald_socket(&s->addr, SOCK_STREAM);
+    ck_assert_int_eq(fcntl(s->fd, F_SETFL, 0), 0);
+}
+
+/* _i: how, and back end. */
+HEALD_CASE(a_connect_without_room_ends_in_time)
+{
+    enum how how = _i % HOWS;
+    struct scene s;
+    int clients[CLIENTS];
+
+    loop_open(&s, backends[_i / HOWS]);
+    s.what = CONNECT;
+    fill_queue(&s, clients);
+    heald_prep_connect(&s.op, s.fd, &s.addr.u.sa, s.addr.len);
+    if (how == DEADLINE)
+        s.op.deadline_ns = clock_now() + STUCK_MS * HEALD_MS;
+    ck_assert_int_eq(heald_submit(s.loop, &s.op, told), 0);
+    ck_assert_int_ge(heald_loop_turn(s.loop, clock_now() + STUCK_MS / 2 * HEALD_MS), 0);
+    heald_sys_native.poll(NULL, 0, STUCK_MS / 2 * HEALD_MS);
+    end(&s, how);
+    scene_close(&s, how);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+}
+
+/* What was cancelled in a thread, however often, does not hold up the next. */
+HEALD_CASE(the_next_begins_at_once)
+{
+    struct scene s;
+
+    scene_open(&s, backends[_i], ACCEPT);
+    for (int i = 0; i < 5; i++) {
+        get_stuck(&s, HEALD_FOREVER, true);
+        end(&s, CANCEL);
+    }
+    int client = offer(&s);
+    begin(&s, clock_now() + STUCK_MS * harness_slow() * HEALD_MS);
+    turn_until(&s, &s.ends, "of the next");
+    ck_assert_int_ge(s.result, 0);
+    heald_close(s.loop, (int)s.result);
+    close(client);
+    scene_close(&s, CANCEL);
+}
+
+/* However many wait in threads for what others have taken: what can be done is done. */
+HEALD_CASE(waiters_leave_room)
+{
+    enum { MANY = 65 };
+    static struct scene s[MANY];
+    struct linger lingers = {.l_onoff = 1, .l_linger = 1};
+    struct heald_loop *loop = NULL;
+
+    for (int i = 0; i < MANY; i++) {
+        if (i)
+            s[i] = (struct scene){.loop = loop, .what = ACCEPT};
+        else
+            loop_open(&s[i], backends[_i]);
+        loop = s[i].loop;
+        open_listener(&s[i]);
+        get_stuck(&s[i], HEALD_FOREVER, false);
+    }
+    int client = offer(&s[0]), fd = heald_socket(&s[1].addr, SOCK_STREAM);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &lingers, sizeof lingers), 0);
+    heald_prep_connect(&s[1].close, fd, &s[1].addr.u.sa, s[1].addr.len);
+    ck_assert_int_eq(heald_submit(loop, &s[1].close, told_closed), 0);
+    turn_until(&s[0], &s[0].ends, "of an accept whose connection is there");
+    turn_until(&s[1], &s[1].closes, "of a connect");
+    s[1].closes = 0;
+    heald_prep_close(&s[1].close, fd);
+    ck_assert_int_eq(heald_submit(loop, &s[1].close, told_closed), 0);
+    turn_until(&s[1], &s[1].closes, "of a close that lingers");
+    ck_assert_int_ge(s[0].result, 0);
+    heald_close(loop, (int)s[0].result);
+    close(client);
+    for (int i = 0; i < MANY; i++) {
+        heald_close(loop, s[i].fd);
+        turn_until(&s[i], &s[i].ends, "of one that waits");
+        if (i && s[i].result >= 0)
+            heald_close(loop, (int)s[i].result);
+    }
+    while (heald_loop_close(loop) == -EBUSY)
+        ck_assert_int_ge(heald_loop_turn(loop, clock_now() + HEALD_MS), 0);
+}
+
+/* Where a thread serves all signals and the others block them, too. */
+HEALD_CASE(in_a_thread_that_blocks_all_signals)
+{
+    struct scene s;
+    sigset_t all, old;
+
+    sigfillset(&all);
+    ck_assert_int_eq(sigprocmask(SIG_SETMASK, &all, &old), 0);
+    scene_open(&s, backends[_i], ACCEPT);
+    get_stuck(&s, HEALD_FOREVER, true);
+    end(&s, CANCEL);
+    scene_close(&s, CANCEL);
+    ck_assert_int_eq(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+}
+
 /* A thread is interrupted by a signal that the program does not use: neither one that it handles
  * nor one that it blocks; and a program that awaits it afterwards is told. */
 HEALD_CASE(signals_of_the_program_are_its_own)
@@ -313,6 +437,10 @@ int main(void)
     TCase *group = harness_group(suite, "threads");
 
     harness_add_range(group, ends_in_time, 0, WHATS * HOWS * BACKENDS);
+    harness_add_range(group, a_connect_without_room_ends_in_time, 0, HOWS * BACKENDS);
+    harness_add_range(group, the_next_begins_at_once, 0, BACKENDS);
+    harness_add_range(group, waiters_leave_room, 0, BACKENDS);
+    harness_add_range(group, in_a_thread_that_blocks_all_signals, 0, BACKENDS);
     harness_add(group, signals_of_the_program_are_its_own);
     return harness_run(suite);
 }

@@ -5,8 +5,8 @@
  * The signal is a real-time one that the program does not use: its action is the default one, and
  * the calling thread does not block it, as it would for sigwait(3) or signalfd(2). The table of
  * actions, which is the kernel's, says which one has been taken; so nothing is kept here, and all
- * loops of a process take the same. From SIGRTMAX - 2 downwards, as other runtimes do: programs
- * count from SIGRTMIN upwards.
+ * loops of a process take the same. In a thread that blocks all of them the mask is no sign. From
+ * SIGRTMAX - 2 downwards, as other runtimes do: programs count from SIGRTMIN upwards.
  */
 #include "platform/sys.h"
 
@@ -44,15 +44,26 @@ static bool take(int signo)
     return sigaction(signo, &action, NULL) == 0;
 }
 
+/* Nobody's, as far as one can see. */
+static int choose(const sigset_t *blocked)
+{
+    for (int signo = SIGRTMAX - INTERRUPT_BELOW_MAX; signo > SIGRTMIN; signo--)
+        if (is_taken(signo) || (is_free(signo, blocked) && take(signo)))
+            return signo;
+    return 0;
+}
+
 int heald_plat_interrupt_signal(void)
 {
     sigset_t blocked;
+    int signo;
 
     pthread_sigmask(SIG_BLOCK, NULL, &blocked);
-    for (int signo = SIGRTMAX - INTERRUPT_BELOW_MAX; signo > SIGRTMIN; signo--)
-        if (is_taken(signo) || (is_free(signo, &blocked) && take(signo)))
-            return signo;
-    return 0;
+    if ((signo = choose(&blocked)))
+        return signo;
+    /* A thread that blocks all of them does not say by that which ones somebody waits for. */
+    sigemptyset(&blocked);
+    return choose(&blocked);
 }
 
 bool heald_plat_is_interrupt(int signo)
