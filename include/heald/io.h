@@ -118,7 +118,8 @@ HEALD_API int heald_buf_group_close(struct heald_buf_group *group);
 HEALD_API void *heald_buf_data(const struct heald_buf_group *group, unsigned index);
 
 /* Releases a buffer to its group, in the callback or later. -EINVAL: no such buffer, or it is in
- * the group already. HEALD_NO_BUFFER does nothing. */
+ * the group already. HEALD_NO_BUFFER does nothing; op->buffer is that in the callback without
+ * HEALD_MORE. */
 HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 
 /*
@@ -155,9 +156,9 @@ HEALD_API int heald_prep_accept_multishot(struct heald_op *op, int fd);
 HEALD_API int heald_prep_accept_persistent(struct heald_op *op, int fd);
 
 /*
- * Connects a socket: 0, or -ECONNREFUSED, -ENETUNREACH, … as connect(2). A Unix socket whose
- * listener's queue is full gives -EAGAIN. -EINVAL: NULL addr. A connect that was cancelled or timed
- * out leaves the socket half-way: close it.
+ * Connects a socket: 0, or -ECONNREFUSED, -ENETUNREACH, … as connect(2). Where the queue of a Unix
+ * listener is full a socket with O_NONBLOCK gets -EAGAIN, and one without waits. -EINVAL: NULL
+ * addr. A connect that was cancelled or timed out leaves the socket half-way: close it.
  */
 HEALD_API int heald_prep_connect(struct heald_op *op, int fd, const struct sockaddr *addr,
                                  socklen_t len);
@@ -180,8 +181,8 @@ HEALD_API int heald_prep_close(struct heald_op *op, int fd);
  * Waits until one of `events` (POLLIN, POLLPRI, POLLOUT, POLLRDHUP, as in poll(2)) holds; the
  * result is the mask of those that do, with POLLERR and POLLHUP where they do. With no events it
  * waits for POLLERR and POLLHUP alone (-ENOSYS: on select in the portable platform layer). Takes
- * nothing from the descriptor. Regular files are always ready. -EINVAL: POLLNVAL, or a bit above
- * those of poll(2). -EBADF: not a descriptor.
+ * nothing from the descriptor. Regular files are always ready. -EINVAL: another bit than these
+ * six (POLLRDHUP: where the system has it). -EBADF: not a descriptor.
  */
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 

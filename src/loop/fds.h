@@ -29,6 +29,7 @@ enum {
     FDS_LINGERS = 0x80,   /* its close(2) blocks, and must be the last to know of it */
     FDS_LIED_IN = 0x100,  /* reported ready, and was not, in this direction */
     FDS_LIED_OUT = 0x200,
+    FDS_LISTENS = 0x400,     /* was accepted from: what else is read cannot be waited for */
     FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
     FDS_PLAIN = 0x1000,      /* a socket that is not being closed: recv and send are plain */
     FDS_NESTED_IN = 0x2000,  /* of a ring: the first op of this direction waits for readiness */

@@ -115,6 +115,12 @@ static bool open_again(struct heald_loop *loop, struct heald_fd *e, const struct
     return e->again;
 }
 
+/* No receive is the usual case there. */
+static void note_listens(struct heald_fd *e)
+{
+    e->flags = (uint16_t)((e->flags & ~FDS_PLAIN) | FDS_LISTENS);
+}
+
 /* Has somebody attempt the first op of a queue who may block. True: it is theirs, or can be tried
  * now. */
 static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
@@ -129,11 +135,20 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
     }
     if (open_again(loop, e, op))
         return true;
+    if (op_accepts(op) && !(e->flags & FDS_LISTENS)) {
+        if (!loop->sys->listens(op_fd(op))) {
+            heald_result(loop, op, -EINVAL, false);
+            return true;
+        }
+        note_listens(e);
+    }
     /* A connect is never ready before it begins. Of the others a thread waits for no longer than it
      * takes somebody else to be faster. */
     if (op->kind != OP_CONNECT && loop->sys->poll(&now, 1, 0) <= 0)
         return false;
-    int err = heald_pool_duplicate(loop, op);
+    int err = heald_pause_reserve(loop, e);
+    if (!err)
+        err = heald_pool_duplicate(loop, op);
     if (err)
         heald_result(loop, op, err, false);
     else
@@ -214,6 +229,8 @@ static bool try_first(struct heald_loop *loop, struct heald_fd *e, int dir)
 
     /* Accepting may have moved the table. */
     e = &loop->fds.v[fd];
+    if (op_accepts(op) && (result >= 0 || result == -EAGAIN))
+        note_listens(e);
     if (result != SYS_ELSEWHERE)
         return act(loop, fd, dir, op, result);
     if (do_elsewhere(loop, e, op))
@@ -316,6 +333,9 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     fds_push(&e->queue[dir], op);
     if (!first)
         return;
+    /* Of what such a socket cannot do it would never be told. */
+    if (dir == DIR_IN && op_accepts(op) != !!(e->flags & FDS_LISTENS))
+        e->flags |= FDS_READABLE;
     if (!loop->backend.ops->submit && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else

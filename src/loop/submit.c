@@ -59,7 +59,7 @@ static int start_on_fd(struct heald_loop *loop, struct heald_op *op)
         heald_group_use(op->u.group.group, 1);
     if (!e)
         return over_already(loop, op, err);
-    if (op_traits[op->kind] & OP_SOCKET && !(e->flags & FDS_PLAIN))
+    if (op_traits[op->kind] & OP_SOCKET && !(e->flags & (FDS_PLAIN | FDS_LISTENS)))
         return refuse(loop, e, op, -ENOTSOCK);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);

@@ -245,8 +245,9 @@ int heald_prep_close(struct heald_op *op, int fd)
 
 int heald_prep_poll(struct heald_op *op, int fd, unsigned events)
 {
+    const unsigned known = POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | HEALD_POLLRDHUP;
     int err = prep_fd(op, OP_POLL, fd, events & ~(unsigned)(POLLERR | POLLHUP));
-    if (!err && (events & POLLNVAL || events > UINT16_MAX)) {
+    if (!err && events & ~known) {
         op->kind = OP_NONE;
         return -EINVAL;
     }

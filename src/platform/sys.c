@@ -14,6 +14,7 @@ const struct heald_sys heald_sys_native = {
     .fd_type = heald_plat_fd_type,
     .seeks = heald_plat_seeks,
     .lingers = heald_plat_lingers,
+    .listens = heald_plat_listens,
     .pipes_nowait = heald_plat_pipes_nowait,
     .duplicate = heald_plat_duplicate,
     .open_again = heald_plat_open_again,

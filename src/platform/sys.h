@@ -82,6 +82,7 @@ struct heald_sys {
     int (*fd_type)(int fd);
     bool (*seeks)(int fd);
     bool (*lingers)(int fd);    /* its close(2) may block */
+    bool (*listens)(int fd);    /* may be accepted from */
     bool (*pipes_nowait)(void); /* do pipes know how not to wait? */
     int (*duplicate)(int fd);   /* close-on-exec, above 2 */
     int (*open_again)(int fd);  /* the same terminal, non-blocking: a new open file; -errno */
@@ -194,6 +195,7 @@ int64_t heald_plat_now(enum heald_clock clock);
 int heald_plat_fd_type(int fd);
 bool heald_plat_seeks(int fd);
 bool heald_plat_lingers(int fd);
+bool heald_plat_listens(int fd);
 bool heald_plat_pipes_nowait(void);
 int heald_plat_duplicate(int fd);
 int heald_plat_open_again(int fd);

@@ -254,6 +254,46 @@ HEALD_CASE(a_socket_that_is_not_connected)
     loop_end(loop);
 }
 
+/* Waits in vain first, so that nothing is known to be there. */
+static void wait_in_vain(struct heald_loop *loop, struct probe *p)
+{
+    *p = (struct probe){.op = p->op};
+    p->op.deadline_ns = now() + 5 * HEALD_MS;
+    ck_assert_int_eq(probe_do(loop, p), -ETIMEDOUT);
+    *p = (struct probe){0};
+}
+
+/* A socket is asked for what it cannot do when it has been waited for already. */
+HEALD_CASE(after_a_wait_in_vain)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_addr addr;
+    char buf[8] = {0};
+    int pair[2];
+
+    for (int blocking = 0; blocking < 2; blocking++) {
+        struct probe p = {0};
+        int listener = tcp_listen(4, &addr);
+        pair_open(blocking ? PAIR_TCP : PAIR_UNIX, pair);
+        set_blocking(pair[0], blocking);
+        set_blocking(listener, blocking);
+        heald_prep_recv(&p.op, pair[0], buf, 8, 0);
+        wait_in_vain(loop, &p);
+        heald_prep_accept(&p.op, pair[0], NULL, NULL);
+        ck_assert_int_eq(probe_do(loop, &p), -EINVAL);
+        p = (struct probe){0};
+        heald_prep_accept(&p.op, listener, NULL, NULL);
+        wait_in_vain(loop, &p);
+        ck_assert_int_eq(op_recv(loop, listener, buf, 8), -ENOTCONN);
+        ck_assert_int_eq(op_read(loop, listener, buf, 8, HEALD_NO_OFFSET), -ENOTCONN);
+        heald_prep_accept(&p.op, listener, NULL, NULL);
+        wait_in_vain(loop, &p);
+        ck_assert_int_eq(heald_close(loop, listener), 0);
+        pair_close(loop, pair);
+    }
+    loop_end(loop);
+}
+
 void add_readiness(TCase *group)
 {
     add_everywhere(group, a_megabyte_to_a_blocking_descriptor);
@@ -267,4 +307,5 @@ void add_readiness(TCase *group)
     add_everywhere(group, counters_and_clocks_of_the_system);
     add_everywhere(group, the_wrong_end_of_a_pipe);
     add_everywhere(group, a_socket_that_is_not_connected);
+    add_everywhere(group, after_a_wait_in_vain);
 }

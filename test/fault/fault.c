@@ -165,6 +165,7 @@ const struct heald_sys fault_sys = {
     .fd_type = fd_type_faulty,
     .seeks = heald_plat_seeks,
     .lingers = heald_plat_lingers,
+    .listens = heald_plat_listens,
     .pipes_nowait = heald_plat_pipes_nowait,
     .duplicate = duplicate_faulty,
     .open_again = heald_plat_open_again,

@@ -157,6 +157,11 @@ static bool lingers(int fd)
     return false;
 }
 
+static bool listens(int fd)
+{
+    return world_fd(fd) != NULL;
+}
+
 /* A message has as many bytes as its place says, none at times. */
 static int64_t receive(int fd, void *buf, size_t len)
 {
@@ -406,6 +411,7 @@ const struct heald_sys world_sys = {
     .now = now,
     .fd_type = fd_type,
     .lingers = lingers,
+    .listens = listens,
     .seeks = lingers,
     .readv_now = readv_now,
     .writev_now = writev_now,

@@ -108,6 +108,15 @@ bool heald_plat_lingers(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &size) == 0 && l.l_onoff && l.l_linger > 0;
 }
 
+/* Where it cannot be asked the answer is left to accept(2). */
+bool heald_plat_listens(int fd)
+{
+    int listens = 1;
+    socklen_t size = sizeof listens;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens;
+}
+
 bool heald_plat_seeks(int fd)
 {
     return lseek(fd, 0, SEEK_CUR) >= 0;
