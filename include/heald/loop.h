@@ -155,7 +155,10 @@ HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
  */
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 
-/* Keeps heald_loop_run() running while no op is pending but posts may come; counted. */
+/*
+ * Keeps heald_loop_run() running while no op is pending but posts may come. Holds are counted: one
+ * release for each hold, on the loop's thread only. A release without a hold does nothing.
+ */
 HEALD_API void heald_loop_hold(struct heald_loop *loop);
 HEALD_API void heald_loop_release(struct heald_loop *loop);
 

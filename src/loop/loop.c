@@ -353,6 +353,6 @@ void heald_loop_hold(struct heald_loop *loop)
 
 void heald_loop_release(struct heald_loop *loop)
 {
-    assert(loop->holds);
-    loop->holds--;
+    if (loop->holds)
+        loop->holds--;
 }

@@ -216,6 +216,18 @@ HEALD_CASE(held_it_runs_on)
     loop_end(loop);
 }
 
+HEALD_CASE(released_too_often)
+{
+    struct heald_loop *loop = loop_on(_i);
+
+    heald_loop_release(loop);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    heald_loop_hold(loop);
+    heald_loop_release(loop);
+    heald_loop_release(loop);
+    loop_end(loop);
+}
+
 /* Two loops on one thread, each with its own ops. */
 HEALD_CASE(two_side_by_side)
 {
@@ -262,6 +274,7 @@ void add_loop(TCase *group)
     add_everywhere(group, callbacks_a_turn_are_bounded);
     add_everywhere(group, a_turn_waits_until_its_deadline);
     add_everywhere(group, held_it_runs_on);
+    add_everywhere(group, released_too_often);
     add_everywhere(group, two_side_by_side);
     add_everywhere(group, opened_and_closed_a_hundred_times);
 }
