@@ -88,7 +88,8 @@ HEALD_API int heald_loop_open(struct heald_loop **ret_loop,
 
 /*
  * Closes a loop. -EBUSY, and nothing happens, while ops are pending in it (heald_loop_list() names
- * them) or one of its callbacks is running. May wait for a pool thread to finish its present call.
+ * them), one of its callbacks is running, or the loop is held (heald_loop_hold()). May wait for a
+ * pool thread to finish its present call.
  */
 HEALD_API int heald_loop_close(struct heald_loop *loop);
 
@@ -156,8 +157,9 @@ HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 
 /*
- * Keeps heald_loop_run() running while no op is pending but posts may come. Holds are counted: one
- * release for each hold, on the loop's thread only. A release without a hold does nothing.
+ * Keeps heald_loop_run() running while no op is pending but posts may come, and the loop from being
+ * closed. Holds are counted: one release for each hold, on the loop's thread only. A release
+ * without a hold does nothing.
  */
 HEALD_API void heald_loop_hold(struct heald_loop *loop);
 HEALD_API void heald_loop_release(struct heald_loop *loop);

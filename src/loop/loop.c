@@ -184,7 +184,7 @@ int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_option
 int heald_loop_close(struct heald_loop *loop)
 {
     heald_mailbox_take_all(loop);
-    if (heald_loop_live(loop) || loop->running)
+    if (heald_loop_live(loop) || loop->running || loop->holds)
         return -EBUSY;
     while (!list_empty(&loop->groups))
         heald_buf_group_close(heald_container_of(loop->groups.next, struct heald_buf_group, link));

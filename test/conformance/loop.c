@@ -216,6 +216,19 @@ HEALD_CASE(held_it_runs_on)
     loop_end(loop);
 }
 
+HEALD_CASE(held_it_stays_open)
+{
+    struct heald_loop *loop = loop_on(_i);
+
+    heald_loop_hold(loop);
+    heald_loop_hold(loop);
+    ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
+    heald_loop_release(loop);
+    ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
+    heald_loop_release(loop);
+    loop_end(loop);
+}
+
 HEALD_CASE(released_too_often)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -223,6 +236,7 @@ HEALD_CASE(released_too_often)
     heald_loop_release(loop);
     ck_assert_int_eq(heald_loop_run(loop), 0);
     heald_loop_hold(loop);
+    ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
     heald_loop_release(loop);
     heald_loop_release(loop);
     loop_end(loop);
@@ -274,6 +288,7 @@ void add_loop(TCase *group)
     add_everywhere(group, callbacks_a_turn_are_bounded);
     add_everywhere(group, a_turn_waits_until_its_deadline);
     add_everywhere(group, held_it_runs_on);
+    add_everywhere(group, held_it_stays_open);
     add_everywhere(group, released_too_often);
     add_everywhere(group, two_side_by_side);
     add_everywhere(group, opened_and_closed_a_hundred_times);
