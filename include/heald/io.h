@@ -102,9 +102,10 @@ HEALD_API int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghd
  * A group of buffers of one size that receives draw from: `count` (a power of two, at most 32768)
  * buffers of `size` bytes in the caller's `memory`, which outlives the group. A multishot receive
  * waits without holding a buffer, so ten thousand idle connections need the buffers of the busy
- * ones only. Belongs to one loop. Blocks never. heald_buf_group_open: -EINVAL: no memory, a size of
- * 0 or above HEALD_MAX_LEN, or a count that is not valid; -ENOMEM; what the system returns.
- * heald_buf_group_close: -EBUSY while an op uses the group.
+ * ones only. Belongs to one loop, whose close closes it: do not close it afterwards. Blocks never.
+ * heald_buf_group_open: -EINVAL: no memory, a size of 0 or above HEALD_MAX_LEN, or a count that is
+ * not valid; -ENOMEM; what the system returns. heald_buf_group_close: -EBUSY while an op uses the
+ * group.
  */
 HEALD_API int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop,
                                    void *memory, unsigned count, size_t size);

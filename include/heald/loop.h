@@ -87,9 +87,10 @@ HEALD_API int heald_loop_open(struct heald_loop **ret_loop,
                               const struct heald_loop_options *options);
 
 /*
- * Closes a loop. -EBUSY, and nothing happens, while ops are pending in it (heald_loop_list() names
- * them), one of its callbacks is running, or the loop is held (heald_loop_hold()). May wait for a
- * pool thread to finish its present call.
+ * Closes a loop, and its groups of buffers with it: do not close them afterwards. -EBUSY, and
+ * nothing happens, while ops are pending in it (heald_loop_list() names them), one of its callbacks
+ * is running, or the loop is held (heald_loop_hold()). May wait for a pool thread to finish its
+ * present call.
  */
 HEALD_API int heald_loop_close(struct heald_loop *loop);
 
