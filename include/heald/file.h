@@ -3,7 +3,7 @@
  *
  * They go to the loop's file engine and never block the loop but on the engine `sync`, which does
  * each one in heald_submit(). Paths stay in place until the final completion. Preps return 0,
- * -EBUSY or -EINVAL as in io.h.
+ * -EBUSY or -EINVAL as in io.h; a path that is NULL is -EINVAL.
  */
 #ifndef HEALD_FILE_H
 #define HEALD_FILE_H
@@ -45,14 +45,14 @@ HEALD_API int heald_prep_open(struct heald_op *op, int dirfd, const char *path, 
  * The same, but whatever `path` says, it leads to nothing outside the directory `dirfd`: no "..",
  * absolute path or symbolic link may leave it (-EXDEV). By openat2(2) with RESOLVE_BENEATH; where
  * that is missing, component by component, and symbolic links are refused (-ELOOP, or -ENOTDIR
- * within the path). `dirfd` must be a real descriptor: AT_FDCWD is -EINVAL.
+ * within the path). -EINVAL: `dirfd` is AT_FDCWD, or another negative number.
  */
 HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
                                       mode_t mode);
 
 /*
- * Facts about a file; flags 0 or AT_SYMLINK_NOFOLLOW. An empty path means the descriptor `dirfd`
- * itself, as fstat(2).
+ * Facts about a file. An empty path means the descriptor `dirfd` itself, as fstat(2). -EINVAL:
+ * flags other than 0 and AT_SYMLINK_NOFOLLOW, or ret_stat is NULL.
  */
 HEALD_API int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, int flags,
                               struct heald_stat *ret_stat);

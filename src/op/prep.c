@@ -315,15 +315,11 @@ int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, in
 int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, int flags,
                     struct heald_stat *ret_stat)
 {
-    int err = prep_path(op, OP_STAT, dirfd, path, flags);
-    if (err)
-        return err;
-    if (!ret_stat) {
-        op->kind = OP_NONE;
-        return -EINVAL;
-    }
-    op->u.path.u.ret = ret_stat;
-    return 0;
+    bool is_valid = ret_stat && !(flags & ~AT_SYMLINK_NOFOLLOW);
+    int err = prep_path(op, OP_STAT, dirfd, is_valid ? path : NULL, flags);
+    if (!err)
+        op->u.path.u.ret = ret_stat;
+    return err;
 }
 
 int heald_prep_timer(struct heald_op *op, int64_t when_ns)

@@ -308,6 +308,23 @@ HEALD_CASE(facts_about_links_folders_and_descriptors)
     loop_end(loop);
 }
 
+HEALD_CASE(flags_of_stat)
+{
+    static const int bad[] = {AT_SYMLINK_NOFOLLOW | 1, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, -1,
+                              1 << 30};
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_stat st;
+    struct probe p = {0};
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(heald_prep_stat(&p.op, AT_FDCWD, "/", bad[i], &st), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    }
+    ck_assert_int_eq(heald_prep_stat(&p.op, AT_FDCWD, "/", AT_SYMLINK_NOFOLLOW, &st), 0);
+    ck_assert_int_eq(probe_do(loop, &p), 0);
+    loop_end(loop);
+}
+
 HEALD_CASE(errors_are_those_of_the_system)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -394,5 +411,6 @@ void add_files(TCase *group)
     add_everywhere(group, two_that_need_each_other);
     add_everywhere(group, nothing_leads_out_of_a_folder);
     add_everywhere(group, facts_about_links_folders_and_descriptors);
+    add_everywhere(group, flags_of_stat);
     add_everywhere(group, errors_are_those_of_the_system);
 }

@@ -148,7 +148,7 @@ static void files_prep(struct scene *s, struct heald_op *op, unsigned step)
         break;
     case 1: heald_prep_write(op, f->fd, s->memory, 5, 0); break;
     case 2: heald_prep_fsync(op, f->fd, 1); break;
-    case 3: heald_prep_stat(op, f->fd, "", AT_EMPTY_PATH, &s->room[1].stat); break;
+    case 3: heald_prep_stat(op, f->fd, "", 0, &s->room[1].stat); break;
     case 4: heald_prep_read(op, f->fd, s->room[2].bytes, 15, 0); break;
     case 5: heald_prep_read(op, f->fd, s->room[3].bytes, 15, HEALD_NO_OFFSET); break;
     default: heald_prep_close(op, f->fd);
