@@ -2,8 +2,12 @@
  * thread and handler. */
 #include <heald/base.h>
 
+#include "config.h"
+
 #include <errno.h>
 #include <stdbool.h>
+
+#define ROW(code, text) {code, text},
 
 static const struct {
     int code;
@@ -12,12 +16,12 @@ static const struct {
     {0, "success"},
     {ECANCELED, "operation was cancelled"},
     {ETIMEDOUT, "deadline has passed"},
-    {EINPROGRESS, "operation is still under way"},
-    {EALREADY, "operation is already ending"},
+    {EINPROGRESS, "operation pending"},
+    {EALREADY, "operation is being cancelled, or has completed"},
     {EBUSY, "still in use"},
     {EINVAL, "invalid argument"},
     {ENOSYS, "not available on this system"},
-    {ENOBUFS, "no buffer is free"},
+    {ENOBUFS, "no free buffer, or no memory for one in the system"},
     {EPERM, "operation not permitted"},
     {ENOENT, "no such file or directory"},
     {EINTR, "interrupted by a signal"},
@@ -70,6 +74,24 @@ static const struct {
     {ENOEXEC, "not a region"},
     {EPROTONOSUPPORT, "made by another version of heald or of the C library"},
     {EBADMSG, "corrupt"},
+    /* Of system calls only; first those that not every system has. */
+    HEALD_ERRORS(ROW) /* from config.h */
+    {ESRCH, "no such process"},
+    {ETXTBSY, "executable is open for writing, or is running"},
+    {EDQUOT, "disk quota exceeded"},
+    {EMLINK, "too many links"},
+    {ENOLCK, "no locks available"},
+    {ENOTEMPTY, "directory not empty"},
+    {EILSEQ, "name or text has bytes that are not valid here"},
+    {ERANGE, "number out of range"},
+    {EPROTO, "protocol error"},
+    {ENOPROTOOPT, "protocol not available"},
+    {ESOCKTNOSUPPORT, "type of socket not supported"},
+    {EPFNOSUPPORT, "protocol family not supported"},
+    {ENETRESET, "connection broken by the network"},
+    {ESHUTDOWN, "socket was shut down"},
+    {ETOOMANYREFS, "too many descriptors in flight"},
+    {EHOSTDOWN, "host is down"},
 };
 
 const char *heald_strerror(int err)

@@ -31,6 +31,21 @@ HEALD_CASE(codes_that_the_library_returns)
     }
 }
 
+/* Of the system calls that the library makes. */
+HEALD_CASE(codes_that_system_calls_return)
+{
+    static const int codes[] = {
+#ifdef ENONET
+        ENONET, EHWPOISON, ENOMEDIUM,
+#endif
+        EPROTO, EHOSTDOWN, EDQUOT,          ETXTBSY,      ESRCH,        ENOPROTOOPT, ESHUTDOWN,
+        EMLINK, ENETRESET, ESOCKTNOSUPPORT, EPFNOSUPPORT, ETOOMANYREFS, ENOTEMPTY,   ENOLCK};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        ck_assert_msg(!is_unknown(heald_strerror(-codes[i])), "%d has no text", codes[i]);
+    ck_assert_str_eq(heald_strerror(-EINPROGRESS), "operation pending");
+}
+
 HEALD_CASE(codes_that_nobody_knows)
 {
     static const int codes[] = {1, EINVAL, 99999, -99999, INT_MAX, INT_MIN, INT_MIN + 1};
@@ -45,6 +60,7 @@ int main(void)
     TCase *group = harness_group(suite, "error");
 
     harness_add(group, codes_that_the_library_returns);
+    harness_add(group, codes_that_system_calls_return);
     harness_add(group, codes_that_nobody_knows);
     return harness_run(suite);
 }
