@@ -4,6 +4,7 @@
 
 #include <heald/heald.h>
 
+#include <errno.h>
 #include <stdio.h>
 
 enum { FEATURES_MAX = 16 };
@@ -27,7 +28,8 @@ const struct command command_backends = {
     .options = options,
     .details =
         "HEALD_BACKEND and HEALD_ENGINE choose one for each program that does not choose itself;\n"
-        "HEALD_NO_URING=1 does without io_uring.\n",
+        "HEALD_NO_URING=1 does without io_uring. Where no loop can be opened that way, the reason\n"
+        "is on standard error, and the status is 2.\n",
 };
 
 static void print_table(const char *title, const struct heald_feature *features, unsigned count)
@@ -55,6 +57,19 @@ static void print_json(const char *title, const struct heald_feature *features, 
     putchar(']');
 }
 
+/* Can a program that asks for nothing open a loop? The exit status; one line on stderr if not. */
+static int try_default(const struct command *command)
+{
+    struct heald_why why = {""};
+    struct heald_loop *loop;
+    int err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why});
+
+    if (!err)
+        return heald_loop_close(loop) ? 1 : 0;
+    options_refuse(command, "%s", why.text);
+    return err == -EINVAL || err == -ENOSYS ? EXIT_USAGE : 1;
+}
+
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct backends_options o = {0};
@@ -80,5 +95,5 @@ static int run(const struct command *command, const char *program, int argc, cha
         print_table("back ends", backends, backend_count);
         print_table("engines", engines, engine_count);
     }
-    return 0;
+    return try_default(command);
 }

@@ -221,7 +221,8 @@ HEALD_API const char *heald_loop_engine(const struct heald_loop *loop);
 struct heald_feature {
     const char *name;
     int error;       /* 0: it works here; else why not, as -errno */
-    int chosen;      /* 1: a loop gets this one by default */
+    int chosen;      /* 1: a loop gets this one by default; 0 of all where HEALD_BACKEND (or
+                        HEALD_ENGINE) names none that works: heald_loop_open() fails then */
     const char *why; /* a sentence for a person: what it is, or why it is not there */
 };
 
