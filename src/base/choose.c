@@ -56,6 +56,8 @@ static const char *why_left_out(const struct heald_choice *c, const char *name)
     return NULL;
 }
 
+enum { NAME_SHOWN = 40 /* bytes of a name that nobody knows */ };
+
 static int refuse(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
 {
     const char *name = heald_choice_wish(c, option), *source = source_of(c, option);
@@ -67,7 +69,8 @@ static int refuse(const struct heald_choice *c, const char *option, struct heald
         return -ENOSYS;
     }
     list_names(c, names, sizeof names);
-    heald_why_set(ret_why, "%s=%.40s: unknown; %s", source, name, names);
+    const char *cut = strlen(name) > NAME_SHOWN ? "…" : "";
+    heald_why_set(ret_why, "%s=%.*s%s: unknown; %s", source, NAME_SHOWN, name, cut, names);
     return -EINVAL;
 }
 

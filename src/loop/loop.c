@@ -53,7 +53,8 @@ static int check_options(const struct heald_loop_options *o)
     struct heald_why *why = o->ret_why;
 
     if (o->policy > HEALD_POLICY_EDF) {
-        heald_why_set(why, "policy=%u: unknown", (unsigned)o->policy);
+        heald_why_set(why, "policy=%d: unknown; %d to %d, of enum heald_policy", (int)o->policy,
+                      HEALD_POLICY_SHARES, HEALD_POLICY_EDF);
         return -EINVAL;
     }
     for (int c = 0; c < POLICY_CLASSES; c++)
@@ -145,12 +146,12 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
     if (err)
         return err;
     if ((err = heald_mailbox_open(loop)))
-        return failed(o, "the bell of posts", err);
+        return failed(o, "descriptor for heald_loop_post()", err);
     if ((err = heald_choose_engine(loop, o)) || loop->engine.fd < 0)
         return err;
     err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
                            loop->engine.edge ? &loop->engine_counter : NULL);
-    return err ? failed(o, "the bell of the engine", err) : 0;
+    return err ? failed(o, "descriptor of the file engine", err) : 0;
 }
 
 int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
@@ -164,7 +165,7 @@ int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_opt
     if (err)
         return err;
     if (!(loop = alloc_new(&o.allocator, sizeof *loop)))
-        return failed(&o, "memory of the loop", -ENOMEM);
+        return failed(&o, "memory for the loop", -ENOMEM);
     init(loop, &o);
     err = build(loop, &o, backend);
     if (err)

@@ -115,7 +115,7 @@ HEALD_CASE(options_that_are_refused_say_why)
     check_why(OPTIONS(0), 0, "untouched");
     check_why(OPTIONS(.backend = "epol"), -EINVAL, "backend=epol: unknown; ");
     check_why(OPTIONS(.engine = "fast"), -EINVAL, "engine=fast: unknown; ");
-    check_why(OPTIONS(.policy = (enum heald_policy)9), -EINVAL, "policy=9: ");
+    check_why(OPTIONS(.policy = (enum heald_policy)9), -EINVAL, "policy=9: unknown; 0 to 3");
     check_why(OPTIONS(.shares = {1, 1001}), -EINVAL, "shares[1]=1001: at most 1000");
     check_why(OPTIONS(.entries = 100), -EINVAL, "entries=100: a power of two, at most 32768");
     check_why(OPTIONS(.entries = 65536), -EINVAL, "entries=65536: ");
@@ -150,7 +150,8 @@ HEALD_CASE(the_system_that_refuses_is_named)
     none = limit;
     none.rlim_cur = 3;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    check_why(OPTIONS(.backend = "poll", .engine = "sync"), -EMFILE, "the bell of posts: ");
+    check_why(OPTIONS(.backend = "poll", .engine = "sync"), -EMFILE,
+              "descriptor for heald_loop_post(): ");
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 

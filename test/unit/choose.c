@@ -82,9 +82,13 @@ HEALD_CASE(names_that_are_refused)
     check((struct world){0}, "rare", NULL, -ENOSYS, -1,
           "way=rare: not in this build: built without it");
     memset(many, 'x', sizeof many - 1);
-    many[sizeof many - 1] = '\0';
+    many[40] = '\0';
     check((struct world){0}, many, NULL, -EINVAL, -1,
           "way=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: unknown; fast, plain or slow");
+    memset(many, 'x', sizeof many - 1);
+    many[sizeof many - 1] = '\0';
+    check((struct world){0}, many, NULL, -EINVAL, -1,
+          "way=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…: unknown; fast, plain or slow");
 }
 
 /* Without opening anything. */
