@@ -3,7 +3,8 @@
  *
  * Every heald_prep_* fills an idle op and makes no system call. It returns 0; -EBUSY if the op is
  * pending (nothing is changed); -EINVAL for an invalid argument (the op then cannot be submitted:
- * heald_submit() returns -EINVAL too, so that ignoring the result here loses nothing). Buffers,
+ * heald_submit() returns -EINVAL too, so that ignoring the result here loses nothing, as long as
+ * the result of heald_submit() is looked at: heald_op_error() of such an op is 0). Buffers,
  * addresses and messages belong to the caller and stay in place until the final completion. The
  * results are those of the system call of the same name: a byte count, a descriptor, or -errno; a
  * count may be short, and 0 from a read or receive is the end of the stream.

@@ -5,7 +5,8 @@
  * embeds it in its own structs, and keeps it in place while it is pending, which is from the submit
  * to its final completion. The library allocates nothing for it. Zero it once (`struct heald_op op
  * = {0}`, calloc), then, any number of times: prepare it, submit it, and be notified of its
- * completion once.
+ * completion once. A completed op may be submitted again without a prep: it has the same arguments
+ * and keeps its deadline_ns.
  *
  * Which calls may be made where:
  *
@@ -158,9 +159,10 @@ struct heald_op {
 
 /*
  * The state of an op, as aio_error() returns it: -EINPROGRESS until it has completed, then 0 or the
- * -errno of its result. A zeroed op gives 0. An op with a callback has completed when its final
- * callback begins. Any other value than -EINPROGRESS means that `result` and the caller's buffers
- * may be read. Any thread; safe in a signal handler.
+ * -errno of its result. A zeroed op gives 0, and so does one whose prep was refused: its result is
+ * 0 and its kind "none". An op with a callback has completed when its final callback begins. Any
+ * other value than -EINPROGRESS means that `result` and the caller's buffers may be read. Any
+ * thread; safe in a signal handler.
  */
 HEALD_API int heald_op_error(const struct heald_op *op);
 
@@ -188,7 +190,7 @@ HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);
 HEALD_API int heald_op_notify_thread(struct heald_op *op);
 
 /* The name of the kind of operation that the op was last prepared for: "recv", "timer"; "none" when
- * never. */
+ * never, or when its last prep was refused. */
 HEALD_API const char *heald_op_kind(const struct heald_op *op);
 
 /* The name of its state: "idle", "queued", "armed", "cancelling", "done". Any thread. */

@@ -150,6 +150,33 @@ HEALD_CASE(submitted_again_in_its_callback)
     loop_end(loop);
 }
 
+/* It keeps its arguments and its deadline. */
+HEALD_CASE(submitted_again_without_a_prep)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe in = {0}, out = {0};
+    char buf[8];
+    int fds[2];
+
+    pair_open(PAIR_TCP, fds);
+    heald_prep_send(&out.op, fds[1], "again", 5, 0);
+    heald_prep_recv(&in.op, fds[0], buf, 8, 0);
+    in.op.deadline_ns = now() + 3600 * HEALD_SEC;
+    for (int i = 0; i < 3; i++) {
+        in.finals = out.finals = 0;
+        probe_start(loop, &in);
+        ck_assert_int_eq(probe_do(loop, &out), 5);
+        ck_assert_int_eq(probe_end(&in), 5);
+    }
+    in.op.deadline_ns = 0;
+    for (int i = 0; i < 3; i++) {
+        in.finals = 0;
+        ck_assert_int_eq(probe_do(loop, &in), -ETIMEDOUT);
+    }
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
 HEALD_CASE(a_wild_number_costs_nothing)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -170,5 +197,6 @@ void add_errors(TCase *group)
     add_everywhere(group, an_op_that_was_not_prepared);
     add_everywhere(group, an_array_stops_at_the_first_that_is_refused);
     add_everywhere(group, submitted_again_in_its_callback);
+    add_everywhere(group, submitted_again_without_a_prep);
     add_everywhere(group, a_wild_number_costs_nothing);
 }
