@@ -193,16 +193,23 @@ HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
  * close(2); -EBADF also while it is being closed. The callbacks of the operations run in later
  * turns, when the number may be another file's already: identify them by the op.
  *
- * Where a file operation is running that cannot be cancelled, or with SO_LINGER, the close is
- * deferred. heald_close() returns 0, and the descriptor is closed when that has ended. Until then
- * the number is not free, what is submitted on it has the result -EBADF, and the loop counts one
- * more pending op. An error of a deferred close is not reported: use heald_prep_close() where it
- * matters.
+ * The close is deferred while a file operation is running that cannot be cancelled, with SO_LINGER,
+ * and without an io_uring while a thread makes an accept, connect, read or write and has to be
+ * interrupted. heald_close() returns 0, and the descriptor is closed when that has ended. Until
+ * then the number is not free, what is submitted on it has the result -EBADF, and the loop counts
+ * one more pending op. An error of a deferred close is not reported: use heald_prep_close() where
+ * it matters.
+ *
+ * With an io_uring the kernel lets go of the open file of a cancelled operation in the next turn
+ * only: after the close of a listener with a pending accept, listening on its port again may give
+ * -EADDRINUSE until then.
  *
  * heald_forget: the same without closing, for a descriptor that leaves the loop (handed to another
- * thread, to a library, to dup2). It waits until file operations that are running have ended.
+ * thread, to a library, to dup2). BLOCKS until file operations that are running have ended, and
+ * such threads have been interrupted.
  *
- * Both are called on the loop's thread.
+ * A loop knows its own operations only: a descriptor that is in use in several loops is forgotten
+ * in the others first. Both are called on the loop's thread.
  */
 HEALD_API int heald_close(struct heald_loop *loop, int fd);
 HEALD_API void heald_forget(struct heald_loop *loop, int fd);
