@@ -70,7 +70,8 @@ extern "C" {
 /*
  * Read and write. With an offset >= 0 it is pread(2), for what can seek (-ESPIPE: this cannot);
  * with HEALD_NO_OFFSET it is read(2) on anything: regular files go to the loop's file engine, the
- * rest is awaited. -EINVAL: offset < -1, NULL buf with a length, NULL iov, iovcnt outside 1..1024.
+ * rest is awaited. With len 0 a pipe or file gives 0 at once; on a socket a read is as a receive.
+ * -EINVAL: offset < -1, NULL buf with a length, NULL iov, iovcnt outside 1..1024.
  * A write to a broken pipe gives -EPIPE, and the SIGPIPE that the system sends: ignore that signal.
  * A write to a broken socket gives -EPIPE and no signal.
  */
@@ -85,7 +86,9 @@ HEALD_API int heald_prep_writev(struct heald_op *op, int fd, const struct iovec 
 /*
  * Receive from and send to a socket; flags as recv(2) and send(2), MSG_NOSIGNAL and
  * MSG_CMSG_CLOEXEC always added. -EINVAL for MSG_DONTWAIT and MSG_WAITALL: how to wait is the
- * loop's business. -EINVAL: NULL buf with a length, NULL msg. -ENOTSOCK: not a socket.
+ * loop's business. -EINVAL: NULL buf with a length, NULL msg. -ENOTSOCK: not a socket. A receive
+ * with len 0 waits until there is something: of a stream it takes nothing, of other sockets the
+ * next message.
  *
  * MSG_ERRQUEUE: the receive completes when the error queue of the socket has a message. Data, a
  * hang-up, and an error without a message (of a socket without IP_RECVERR, say) do not complete it.
