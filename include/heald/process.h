@@ -43,7 +43,8 @@ struct heald_child_status {
 /*
  * Waits for the child process `pid` to end and reaps it: 0 and *ret_status (if not NULL), or
  * -ECHILD if it is not a child of this process that can be waited for. Cancelled, the child is not
- * reaped. Where the system has no process descriptors, a thread waits for each child.
+ * reaped. Where the system has no process descriptors, a thread waits for each child. -EINVAL: pid
+ * is 0 or negative.
  */
 HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid,
                                struct heald_child_status *ret_status);

@@ -27,8 +27,8 @@ HEALD_API int heald_prep_timer(struct heald_op *op, int64_t when_ns);
  * Calls back with HEALD_MORE at first_ns, first_ns + period_ns, first_ns + 2 * period_ns, … on the
  * chosen clock, without drift, until it is cancelled; the result is the number of periods that have
  * passed since the callback before (1 unless the loop was late). period_ns 0: once, then it ends
- * with 0. At submit: -ENOSYS where the platform lacks the clock. In a timer op->deadline_ns is the
- * time itself.
+ * with 0. In a timer op->deadline_ns is the time itself. -EINVAL: no such clock, or first_ns or
+ * period_ns is negative. At submit: -ENOSYS where the platform lacks the clock.
  */
 HEALD_API int heald_prep_timer_clock(struct heald_op *op, enum heald_clock clock, int64_t first_ns,
                                      int64_t period_ns);
