@@ -75,8 +75,8 @@ struct heald_loop_options {
 /*
  * Opens a loop. By default the first back end and the first engine that the system has are taken:
  * what is missing or forbidden is passed over silently, and so is io_uring where the environment
- * variable HEALD_NO_URING is set. On failure nothing is left behind, *ret_loop is untouched, and
- * options->ret_why has the reason.
+ * variable HEALD_NO_URING is set, and neither empty nor 0. On failure nothing is left behind,
+ * *ret_loop is untouched, and options->ret_why has the reason.
  *
  * -EINVAL: an option out of range, or an unknown back end, engine or (in HEALD_AWAIT) waiter, also
  * in the environment. -ENOSYS: the one that was asked for is not in this build or does not work
