@@ -3,8 +3,9 @@
  *
  * A loop belongs to one thread: the first that submits to it or runs it, which need not be the one
  * that opened it. Unless a function says otherwise it is called on that thread, also in a callback,
- * and is not safe in a signal handler (heald/op.h has the table). A child of fork(2) may not use
- * its parent's loop, not even to close it.
+ * and is not safe in a signal handler (heald/op.h has the table). This is not checked: a call from
+ * another thread is a data race. A child of fork(2) may not use its parent's loop, not even to
+ * close it.
  */
 #ifndef HEALD_LOOP_H
 #define HEALD_LOOP_H
