@@ -82,7 +82,11 @@ struct heald_loop_options {
  * -EINVAL: an option out of range, or an unknown back end, engine or (in HEALD_AWAIT) waiter, also
  * in the environment. -ENOSYS: the one that was asked for is not in this build or does not work
  * here. -EMFILE, -ENFILE, -ENOMEM and whatever else the system returns: no other back end is tried
- * then, for it would fail, too.
+ * then.
+ *
+ * Descriptors that a loop takes on Linux: uring 2, epoll 2, poll or select 1; the engine uring 2
+ * more, but with the back end uring none; heald_loop_fd() 2 more on uring, 1 on poll or select,
+ * none on epoll.
  */
 HEALD_API int heald_loop_open(struct heald_loop **ret_loop,
                               const struct heald_loop_options *options);
@@ -99,7 +103,7 @@ HEALD_API int heald_loop_close(struct heald_loop *loop);
  * Submits an op. 0: it completes exactly once, and then fn(op) runs, or the notification that the
  * op was given. fn NULL: no notification. fn never runs inside this call, and no lack of room in
  * the kernel fails it. An error of the operation itself (-EBADF, -ENOTSOCK, …) is its result, and
- * not returned here.
+ * not returned here. Does not block, but on the engine `sync`, which does file operations here.
  *
  * On failure nothing happened:
  *   -EBUSY   the op is pending, or waits for the library's own signal (heald/process.h)
@@ -121,9 +125,9 @@ HEALD_API int heald_submit_all(struct heald_loop *loop, struct heald_op *const o
                                unsigned count, heald_fn *fn);
 
 /*
- * Asks for the end of an op: 0: it will end soon, with -ECANCELED or with what it had done already;
- * memory stays in use until then. -EALREADY: it was asked before, or it is over and only its
- * callback is still to come. -EINVAL: not live.
+ * Cancels an op. 0: it completes soon, with -ECANCELED or with what it had done already; its memory
+ * stays in use until then. -EALREADY: it was cancelled before, or has completed and only its
+ * callback is still to come. -EINVAL: it is not pending, or is a post.
  */
 HEALD_API int heald_cancel(struct heald_op *op);
 
@@ -131,9 +135,10 @@ HEALD_API int heald_cancel(struct heald_op *op);
  * Runs the loop until at least `need` of the ops have completed (as heald_op_error() tells it), and
  * returns how many have. need 1 is "any" (as aio_suspend), need = count is "all". NULL entries
  * count as completed only when everything else has. A deadline of 0 polls, HEALD_FOREVER waits
- * indefinitely. Other ops' callbacks run meanwhile. -ETIMEDOUT: the deadline has passed. -EBUSY:
- * called from a callback. -EINVAL: need > count. -ECANCELED: heald_loop_stop() was called. Another
- * -errno: the back end failed for good. The ops stay pending whatever is returned.
+ * indefinitely. Other ops' callbacks run meanwhile. When the need is met already, and so with need
+ * 0, it returns at once, runs nothing, and keeps a stop. -ETIMEDOUT: the deadline has passed.
+ * -EBUSY: called from a callback. -EINVAL: need > count. -ECANCELED: heald_loop_stop() was called.
+ * Another -errno: the back end failed for good. The ops stay pending whatever is returned.
  */
 HEALD_API int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
                             unsigned need, int64_t deadline_ns);
@@ -147,14 +152,16 @@ HEALD_API int heald_loop_run(struct heald_loop *loop);
 /*
  * One turn: waits for something to happen until the deadline at most (0: does not wait), then runs
  * the callbacks that are due, at most turn_callbacks of them. Returns how many ran, also when the
- * deadline has passed. -ECANCELED: heald_loop_stop() ended the turn, in which callbacks may have
- * run. -EBUSY: from a callback. Another -errno: the back end failed for good.
+ * deadline has passed; 0 may come before the deadline. -ECANCELED: heald_loop_stop() ended the
+ * turn, in which callbacks may have run. -EBUSY: from a callback. Another -errno: the back end
+ * failed for good.
  */
 HEALD_API int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns);
 
 /*
- * Ends heald_loop_run(), heald_suspend() or heald_loop_turn() after the callback that is running;
- * if none of them runs, the next one at once. Any thread; safe in a signal handler.
+ * Ends heald_loop_run(), heald_suspend() or heald_loop_turn() after the callback that is running.
+ * If none of them runs, the stop is kept and ends the next one at once: heald_loop_turn() after one
+ * turn that does not wait. Any thread; safe in a signal handler.
  */
 HEALD_API void heald_loop_stop(struct heald_loop *loop);
 
