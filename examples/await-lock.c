@@ -38,7 +38,7 @@ static void on_lock(struct heald_op *op)
     struct program *p = op->data;
 
     printf("lock: %s\n", heald_strerror((int)op->result));
-    if (op->result == -EOWNERDEAD) /* here one would mend what the lock guards */
+    if (op->result == -EOWNERDEAD) /* here a program repairs what the lock guards */
         heald_mutex_consistent(p->mutex, p->me);
     heald_mutex_unlock(p->mutex, p->me); /* -EPERM if it was not had, which harms nobody */
     heald_cancel(&p->tick);

@@ -11,7 +11,7 @@ enum { READS = 8, CHUNK = 64 * 1024 };
 static struct heald_op ops[READS];
 static char chunks[READS][CHUNK];
 
-/* Submits the first `count` ops and waits until all are over: 0 or -errno. */
+/* Submits the first `count` ops and waits until all have completed: 0 or -errno. */
 static int perform(struct heald_loop *loop, unsigned count)
 {
     struct heald_op *list[READS];

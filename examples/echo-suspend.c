@@ -22,7 +22,7 @@ static void on_signal(int signo)
     heald_loop_stop(loop); /* safe in a handler; heald_suspend() returns -ECANCELED */
 }
 
-/* The op of a connection is over with n: submits what comes next. 0 or -errno. */
+/* The op of a connection has completed with n: submits what comes next. 0 or -errno. */
 static int step(struct conn *c, int64_t n, int listener)
 {
     if (c->fd < 0) {
@@ -74,6 +74,6 @@ int main(int argc, char **argv)
     for (int i = 0; i < CONNS; i++)
         heald_close(loop, conns[i].fd);
     heald_close(loop, fd);
-    heald_loop_run(loop); /* until the last op is over */
+    heald_loop_run(loop); /* until the last op has completed */
     return heald_loop_close(loop) < 0 || err;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Submits an op and waits until it is over: its result. */
+/* Submits an op and waits until it has completed: its result. */
 static int64_t await(struct heald_loop *loop, struct heald_op *op)
 {
     int err = heald_submit(loop, op, NULL);

@@ -1,9 +1,9 @@
 /*
  * heald/cond.h: a condition variable in a region, used with a heald_mutex that guards the
- * condition. Embedded anywhere; zeroed memory is one that nobody waits for. It keeps nothing of its
- * waiters, so whoever is killed while he waits leaves nothing behind. Who is killed before he
- * signals what he has changed does not signal: signal with the mutex held, and those who wait are
- * told of such a death, too.
+ * condition. Embedded anywhere; zeroed memory is one without waiters. It keeps nothing of its
+ * waiters, so a waiter that is killed leaves nothing behind. A participant that is killed between
+ * its change and its signal does not signal: signal with the mutex held, and the waiters are
+ * notified of such a death, too.
  */
 #ifndef HEALD_COND_H
 #define HEALD_COND_H
@@ -21,22 +21,22 @@ struct heald_cond {
 };
 
 /*
- * Unlocks the mutex, waits for a signal, and locks it again, as one step for whoever signals with
- * the mutex held. Returns early now and then: look at the condition again, always.
+ * Unlocks the mutex, waits for a signal, and locks it again, as one step for a caller that signals
+ * with the mutex held. May return without a signal: always check the condition again.
  *
- * 0; -EOWNERDEAD: signalled or not, the mutex was left by one who died (see heald_mutex_lock()),
+ * 0; -EOWNERDEAD: signalled or not, the holder of the mutex has died (see heald_mutex_lock()),
  * and is the caller's; -ETIMEDOUT: the deadline (absolute, monotonic) has passed; the mutex is the
  * caller's in all three. -ENOTRECOVERABLE: it is lost. -EPERM: the caller does not hold it.
- * -EINVAL: he holds it more than once, or has not made it consistent; in these two nothing
+ * -EINVAL: the caller holds it more than once, or has not made it consistent; in these two nothing
  * happened.
  */
 HEALD_API int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
                               struct heald_participant *me, int64_t deadline_ns);
 
 /*
- * Wakes those who wait. Both wake all: one that is being killed swallows a wake that was meant for
- * another. No system call when nobody waits. The mutex may be held or not; if what was changed was
- * changed with the mutex held, no waiter misses it. Signal-safe.
+ * Wakes the waiters. Both wake all: a waiter that is being killed may take a wake that was meant
+ * for another. No system call when nobody waits. The mutex may be held or not; if what was changed
+ * was changed with the mutex held, no waiter misses it. Signal-safe.
  */
 HEALD_API void heald_cond_signal(struct heald_cond *cond);
 HEALD_API void heald_cond_broadcast(struct heald_cond *cond);

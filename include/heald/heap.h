@@ -1,7 +1,7 @@
 /*
- * heald/heap.h: memory in a region, handed out and taken back.
+ * heald/heap.h: memory in a region, allocated and freed.
  *
- * What is handed out is an offset, kept in a word of the region itself: a call changes the heap and
+ * An allocation is an offset, kept in a word of the region itself: a call changes the heap and
  * that word together or, whoever is killed and when, neither. So nothing is lost between
  * "allocated" and "stored somewhere". The heap grows, up to heald_region_options.heap_most, when it
  * is full.
@@ -23,23 +23,23 @@ extern "C" {
 #endif
 
 /*
- * Hands out `size` zeroed bytes, aligned to 16, and writes their offset to *where, which lies in
+ * Allocates `size` zeroed bytes, aligned to 16, and writes their offset to *where, which lies in
  * the region, aligned to 8. 0; -EINVAL: no size, or *where is elsewhere; -ENOMEM: the heap is full;
  * -ENOSPC: it may grow and the file system has no room; -ENOSYS: the region was made without a
  * heap; -ESTALE: see heald_mutex_lock(); -EBADMSG: the heap is corrupt.
  */
 HEALD_API int heald_alloc(struct heald_participant *me, size_t size, uint64_t *where);
 
-/* Takes back what *where refers to, and makes it 0. Nothing happens if it is 0. -EINVAL: that is no
- * block that was handed out; others as above. */
+/* Frees what *where refers to, and makes it 0. Nothing happens if it is 0. -EINVAL: that is no
+ * block that was allocated; others as above. */
 HEALD_API int heald_free(struct heald_participant *me, uint64_t *where);
 
 struct heald_heap_stats {
     uint64_t size;    /* bytes of the heap, as it is now */
-    uint64_t most;    /* as large as it may become */
-    uint64_t used;    /* bytes handed out, with what comes on top */
-    uint64_t largest; /* that could be handed out without growing */
-    uint64_t blocks;  /* handed out */
+    uint64_t most;    /* its maximum */
+    uint64_t used;    /* bytes allocated, with what comes on top */
+    uint64_t largest; /* that could be allocated without growing */
+    uint64_t blocks;  /* allocated */
 };
 
 /* Walks the whole heap, checks every block, and adds up. -EBADMSG: it is corrupt. */

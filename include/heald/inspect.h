@@ -1,9 +1,9 @@
 /*
- * heald/inspect.h: who is attached to a region, who holds what in it, and who waits for what, since
- * when. For tools: nothing is locked or changed, so it works while the program hangs, on a region
- * that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
+ * heald/inspect.h: which threads are attached to a region, hold objects in it, and wait for them,
+ * and since when. For tools: nothing is locked or changed, so it works while the program hangs, on
+ * a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
  *
- * What is told was so at some moment of the call; parts of it may be of different moments.
+ * The results are a snapshot of some moment of the call; parts of it may be of different moments.
  */
 #ifndef HEALD_INSPECT_H
 #define HEALD_INSPECT_H
@@ -34,7 +34,7 @@ struct heald_wait_info {
 struct heald_participant_info {
     struct heald_thread_info thread;
     unsigned slot;
-    int is_gone; /* it has ended, and nobody has come across that yet */
+    int is_gone; /* it has ended, and no other has noticed yet */
     unsigned wait_count;
     struct heald_wait_info waits[HEALD_WAITS_SHOWN];
 };
@@ -44,10 +44,10 @@ HEALD_API int heald_participant_next(const struct heald_region *region, unsigned
                                      struct heald_participant_info *ret_info);
 
 enum heald_object_condition {
-    HEALD_OBJECT_FREE,     /* whoever comes need not wait */
-    HEALD_OBJECT_HELD,     /* he must wait, for the holders or for a signal */
-    HEALD_OBJECT_ORPHANED, /* its holder has died, which the next one will be told */
-    HEALD_OBJECT_LOST,     /* given up for ever, or a broken barrier */
+    HEALD_OBJECT_FREE,     /* a newcomer need not wait */
+    HEALD_OBJECT_HELD,     /* a newcomer must wait, for the holders or for a signal */
+    HEALD_OBJECT_ORPHANED, /* its holder has died; the next one gets -EOWNERDEAD */
+    HEALD_OBJECT_LOST,     /* given up permanently, or a broken barrier */
     HEALD_OBJECT_DONE,     /* of once */
     HEALD_OBJECT_UNKNOWN   /* data, or corrupt */
 };
@@ -59,8 +59,8 @@ enum { HEALD_HOLDERS_SHOWN = 64, HEALD_LAST_SHOWN = 4 };
 
 struct heald_object_state {
     enum heald_object_condition condition;
-    unsigned holder_count; /* who live; of a barrier who has come. At most HEALD_HOLDERS_SHOWN are
-                              in holders */
+    unsigned holder_count; /* living holders; of a barrier, those that have come. At most
+                              HEALD_HOLDERS_SHOWN are in holders */
     unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
     unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts */
     uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */
@@ -70,8 +70,8 @@ struct heald_object_state {
                                                         is_here is not known and 0 */
 };
 
-/* Looks at what lies at an offset. 0; -EINVAL: it does not lie in the region, or there is no such
- * type. */
+/* Reads the state of the object at an offset. 0; -EINVAL: it does not lie in the region, or there
+ * is no such type. */
 HEALD_API int heald_object_look(const struct heald_region *region, uint64_t offset,
                                 enum heald_object_type type, struct heald_object_state *ret_state);
 
@@ -86,7 +86,7 @@ struct heald_region_info {
 HEALD_API void heald_region_look(const struct heald_region *region,
                                  struct heald_region_info *ret_info);
 
-/* The folder in which the regions with names like "/name" are files. */
+/* The directory in which the regions with names like "/name" are files. */
 HEALD_API const char *heald_region_folder(void);
 
 #ifdef __cplusplus

@@ -59,7 +59,8 @@ HEALD_API int heald_map_close(struct heald_map *map);
 
 /*
  * Puts a range of a shared map onto the disk, as fdatasync(2) does; size 0: to the end of the map.
- * BLOCKS until it is there. -EINVAL: a private map; -EIO, -ENOSPC: the disk, told once.
+ * BLOCKS until it is there. -EINVAL: a private map; -EIO, -ENOSPC: the disk; the error is reported
+ * once.
  */
 HEALD_API int heald_map_sync(struct heald_map *map, size_t offset, size_t size);
 
@@ -80,8 +81,8 @@ HEALD_API int heald_map_prefault(struct heald_map *map, size_t offset, size_t si
 /*
  * The same two as ops, done on a thread of the loop's pool (with the engine sync where they are
  * submitted), so that the loop does not wait for the disk. Results and errors as above; the map
- * must stay open until they are over. A cancel ends one that has not begun. The preps return 0,
- * -EBUSY if the op is pending, -EINVAL for a NULL or no such access.
+ * must stay open until they have completed. A cancel ends one that has not begun. The preps return
+ * 0, -EBUSY if the op is pending, -EINVAL for a NULL or no such access.
  */
 HEALD_API int heald_prep_map_sync(struct heald_op *op, struct heald_map *map, size_t offset,
                                   size_t size);
@@ -89,9 +90,9 @@ HEALD_API int heald_prep_map_prefault(struct heald_op *op, struct heald_map *map
                                       size_t size, unsigned access);
 
 /*
- * How many bytes of a range are in memory just now; size 0: to the end of the map. A hint, past
- * when it is told. Linux says "all" of a file that the caller neither owns nor may write. -ENOSYS,
- * -EAGAIN.
+ * How many bytes of a range are in memory just now; size 0: to the end of the map. A hint, which
+ * may be wrong as soon as it is returned. Linux says "all" of a file that the caller neither owns
+ * nor may write. -ENOSYS, -EAGAIN.
  */
 HEALD_API int64_t heald_map_resident(struct heald_map *map, size_t offset, size_t size);
 

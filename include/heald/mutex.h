@@ -2,10 +2,10 @@
  * heald/mutex.h: a mutex in a region, shared by the participants of all processes. See
  * heald/region.h for who they are.
  *
- * It knows its holder, and survives his death at any instruction: the next one gets it, with
- * -EOWNERDEAD. It may be embedded anywhere in the data of a region; zeroed memory is a mutex that
- * nobody holds. Every call takes the calling thread's own participant of *that* region; another's
- * is not noticed. None is safe in a signal handler.
+ * It knows its holder, and survives the death of its holder at any instruction: the next one gets
+ * it, with -EOWNERDEAD. It may be embedded anywhere in the data of a region; zeroed memory is a
+ * mutex that nobody holds. Every call takes the calling thread's own participant of *that* region;
+ * another's is not noticed. None is safe in a signal handler.
  *
  * It also keeps, for the tools (heald/inspect.h), where it was locked and who held it last.
  */
@@ -19,11 +19,11 @@ extern "C" {
 #endif
 
 enum {
-    HEALD_MUTEX_RECURSIVE = 1, /* its holder may lock it again; as many unlocks give it free */
-    HEALD_MUTEX_FAIR = 2 /* who has waited longest gets it; nobody who just comes is faster. Slower
-                            when it is contended, and one who is stopped in line stops those behind.
-                            A participant that waits for more than four objects at once stands in
-                            line for four of them, and else comes after all who do. */
+    HEALD_MUTEX_RECURSIVE = 1, /* its holder may lock it again; as many unlocks free it */
+    HEALD_MUTEX_FAIR = 2 /* the longest waiter gets it, and no newcomer before it. Slower when it is
+                            contended, and a waiter that is stopped stops those behind it. A
+                            participant that waits for more than four objects at once is queued for
+                            four of them; for the others it comes after all that are queued. */
 };
 
 enum { HEALD_MUTEX_LAST = 4 };
@@ -56,8 +56,8 @@ HEALD_API int heald_mutex_init(struct heald_mutex *mutex, unsigned flags);
  * wait.
  *
  * 0: it is the caller's. -EOWNERDEAD: it is the caller's, but its last holder died with it, and
- * what it guards may be half done: mend that and call heald_mutex_consistent(), or give it up by
- * unlocking. All others: not locked. -ENOTRECOVERABLE: it was given up so, for ever. -ETIMEDOUT.
+ * what it guards may be half done: repair that and call heald_mutex_consistent(), or give it up by
+ * unlocking. All others: not locked. -ENOTRECOVERABLE: it was given up so, permanently. -ETIMEDOUT.
  * -EDEADLK: the caller has it (and it is not recursive). -EAGAIN: locked too many times over.
  * -ESTALE: `me` is of the process that forked this one, or is detached. -EBADMSG: the mutex is
  * corrupt.

@@ -1,6 +1,6 @@
 /*
- * heald/net.h: sockets, pipes and FIFOs by text. Plain calls that return at once: 0, a descriptor,
- * or -errno. They need no loop and are thread-safe. Every descriptor that they make is
+ * heald/net.h: sockets, pipes and FIFOs by textual address. Plain calls that return at once: 0, a
+ * descriptor, or -errno. They need no loop and are thread-safe. Every descriptor that they make is
  * close-on-exec and non-blocking.
  */
 #ifndef HEALD_NET_H
@@ -76,7 +76,7 @@ struct heald_cred {
 };
 HEALD_API int heald_peer_cred(int fd, struct heald_cred *ret_cred);
 
-/* The most descriptors that one message carries here, and the room for them in heald_fd_msg. */
+/* The maximum of descriptors in one message, and the room for them in heald_fd_msg. */
 #define HEALD_MSG_FDS 16
 
 /* A message with descriptors (SCM_RIGHTS), ready for heald_prep_sendmsg() and heald_prep_recvmsg().

@@ -38,7 +38,7 @@ enum heald_object_type {
 
 /* How one waits for an object (heald/inspect.h). */
 enum heald_wait_flag {
-    HEALD_WAIT_DEADLINE = 1, /* not for ever */
+    HEALD_WAIT_DEADLINE = 1, /* until a deadline */
     HEALD_WAIT_IN_LOOP = 2   /* an op does, not a thread */
 };
 
@@ -75,7 +75,7 @@ HEALD_API int heald_object_find(struct heald_participant *me, const char *name,
 HEALD_API int heald_object_name(struct heald_participant *me, const char *name,
                                 enum heald_object_type type, void *object, size_t size);
 
-/* Takes the name away, and frees the object if heald_object_open() made it: nobody may use it any
+/* Removes the name, and frees the object if heald_object_open() made it: nobody may use it any
  * more. -ENOENT. */
 HEALD_API int heald_object_remove(struct heald_participant *me, const char *name);
 

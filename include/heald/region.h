@@ -1,12 +1,12 @@
 /*
  * heald/region.h: memory that processes share, and the register of who is attached to it.
  *
- * A region is a file in the system's folder of shared memory ("/name"), a file anywhere
+ * A region is a file in the system's directory of shared memory ("/name"), a file anywhere
  * ("file:/path", which outlives everybody), or a memfd without a name, passed on by descriptor. It
  * is made whole before it gets its name: nobody ever sees half a region. What lies in it and is
  * found wrong is -EBADMSG, what is not a region at all -ENOEXEC.
  *
- * What lies in it: the program's own data, and if it has a heap, memory handed out (heald/heap.h)
+ * What lies in it: the program's own data, and if it has a heap, allocated memory (heald/heap.h)
  * and objects with names (heald/object.h). With its heap the region grows, in place: addresses stay
  * as they are, in every process.
  *
@@ -19,7 +19,8 @@
  * held is then known to be nobody's. A process forked off is no participant until it attaches.
  *
  * The participants of one region trust each other with everything: whoever can write to it can make
- * the others wait, crash, or do as he likes, for the C library keeps pointers in their lifelines.
+ * the others wait, crash, or run code of its choice, for the C library keeps pointers in their
+ * lifelines.
  *
  * Limits: that a thread other than the first of its process calls exec is found out within the same
  * PID name space only; a thread may be attached about 2000 times at once.
@@ -43,8 +44,8 @@ enum {
     HEALD_REGION_EXCLUSIVE = 2, /* … and refuse if it is: -EEXIST */
     HEALD_REGION_ANY_OWNER = 4, /* also one that another user made; else -EPERM, but for root's */
     HEALD_REGION_READ_ONLY = 8, /* to look at it: nothing in it can be changed, nobody attached */
-    HEALD_REGION_TEMPORARY = 16 /* the last of all to close it takes its name away; one who has it
-                                   by fork(2) counts only while it is attached */
+    HEALD_REGION_TEMPORARY = 16 /* unlinked when the last process closes it; a child of fork(2)
+                                   counts only while it is attached */
 };
 
 /* All zero is a good choice. Used by whoever makes the region. */
@@ -93,12 +94,12 @@ HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
  */
 HEALD_API int heald_region_close(struct heald_region *region);
 
-/* Takes the name away. Those who have it open keep it. -ENOENT, -EACCES, -EINVAL; -ENOEXEC: that is
- * no region. */
+/* Unlinks the region. Processes that have it open keep it. -ENOENT, -EACCES, -EINVAL; -ENOEXEC:
+ * that is no region. */
 HEALD_API int heald_region_unlink(const char *name);
 
 /*
- * Takes the name away if nobody has the region open, in any process, which the kernel knows; with
+ * Unlinks the region if no process has it open, which the kernel knows; with
  * `only_ask` it only says whether it would. -EBUSY: somebody has; otherwise as above.
  */
 HEALD_API int heald_region_unlink_unused(const char *name, int only_ask);
@@ -119,8 +120,8 @@ HEALD_API uint64_t heald_offset(const struct heald_region *region, const void *a
 
 /*
  * Makes the calling thread a participant until heald_detach() or its end. Does not wait; finds and
- * settles the slots of the dead. -EUSERS: all slots are taken by threads that live; -EACCES: it was
- * opened to be read only; -EBADMSG; -ENOMEM. The handle is for the thread that made it alone. A
+ * recovers the slots of dead threads. -EUSERS: all slots are taken by living threads; -EACCES: it
+ * was opened to be read only; -EBADMSG; -ENOMEM. The handle is for the thread that made it alone. A
  * child of fork(2) that uses its parent's gets -ESTALE.
  */
 HEALD_API int heald_attach(struct heald_region *region, struct heald_participant **ret_me);
@@ -131,7 +132,7 @@ HEALD_API void heald_detach(struct heald_participant *me);
 
 /* What a region tells of itself. */
 struct heald_region_stats {
-    unsigned participants; /* attached now, the dead that nobody has found yet included */
+    unsigned participants; /* attached now, with dead threads that were not found yet */
     unsigned most;         /* how many there can be */
     uint64_t deaths;       /* found so far */
     uint64_t size;         /* bytes of the whole region, as it is now */
@@ -142,8 +143,8 @@ struct heald_region_stats {
 HEALD_API void heald_region_stats(struct heald_region *region,
                                   struct heald_region_stats *ret_stats);
 
-/* The order of two locks is taken both ways round, so that two who do so at once may wait for each
- * other for ever. Offsets: see heald_at(); sites are addresses in the program that called. */
+/* Two locks are taken in both orders, so that two threads that do so at once may wait for each
+ * other indefinitely. Offsets: see heald_at(); sites are addresses in the program that called. */
 struct heald_inversion {
     uint64_t held, wanted; /* the caller has the first and asks for the second */
     uint64_t site;         /* and asks here */

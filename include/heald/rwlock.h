@@ -1,6 +1,6 @@
 /*
  * heald/rwlock.h: a lock in a region that many readers or one writer hold. Readers that die are
- * forgotten; a writer that dies leaves the lock to the next writer, with -EOWNERDEAD. Zeroed memory
+ * forgotten; after the death of a writer the next writer gets -EOWNERDEAD. Zeroed memory
  * is one that nobody holds. See heald/region.h for participants. None of the calls is safe in a
  * signal handler.
  */
@@ -34,11 +34,11 @@ HEALD_API int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags);
 /*
  * Locks it for reading or writing, waiting until the deadline.
  *
- * A reader may read again, and gives it back as often; he waits for no writer then. 0; -ETIMEDOUT;
- * -EDEADLK: the caller writes, or wants to and reads: there is no upgrade;
- * -EOWNERDEAD: the last writer died writing: for a writer, it is the caller's, who mends what it
- * guards and calls heald_rwlock_consistent(); for a reader, it is *not* the caller's: lock it for
- * writing and mend; -ENOTRECOVERABLE: it was given up; -ESTALE, -EBADMSG: as heald_mutex_lock().
+ * A reader may lock it again for reading, and unlocks it as often; it waits for no writer then. 0;
+ * -ETIMEDOUT; -EDEADLK: the caller writes, or wants to and reads: there is no upgrade; -EOWNERDEAD:
+ * the last writer died writing: for a writer, it is the caller's, which repairs what it guards and
+ * calls heald_rwlock_consistent(); for a reader, it is *not* the caller's: lock it for writing and
+ * repair; -ENOTRECOVERABLE: it was given up; -ESTALE, -EBADMSG: as heald_mutex_lock().
  */
 HEALD_API int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
                                   int64_t deadline_ns);
@@ -49,8 +49,8 @@ HEALD_API int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_partic
 HEALD_API int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me);
 HEALD_API int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me);
 
-/* Gives it back, whichever the caller has. -EPERM: neither. A writer who has not made it consistent
- * gives it up for ever. */
+/* Unlocks it, whichever the caller has. -EPERM: neither. A writer that has not made it consistent
+ * gives it up permanently. */
 HEALD_API int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me);
 
 /* As heald_mutex_consistent(). -EPERM: the caller does not write; -EINVAL: it was in order. */

@@ -1,7 +1,8 @@
 /*
- * heald/sem.h: a semaphore in a region. Two kinds: one whose permits know who has them, so that
- * those of the dead come back; and one that only counts, for signalling. See heald/region.h for
- * participants. Every call takes the calling thread's own. None is safe in a signal handler.
+ * heald/sem.h: a semaphore in a region. Two kinds: one whose permits know their holders, so that
+ * those of dead threads are free again; and one that only counts, for signalling. See
+ * heald/region.h for participants. Every call takes the calling thread's own. None is safe in a
+ * signal handler.
  */
 #ifndef HEALD_SEM_H
 #define HEALD_SEM_H
@@ -32,11 +33,11 @@ struct heald_sem {
 /* The same in bytes. */
 #define HEALD_SEM_SIZE(n) (sizeof(struct heald_sem) + (n) * sizeof(uint64_t))
 
-/* `permits` permits, all free, each of which its taker gives back; there must be room for them.
+/* `permits` permits, all free, each of which its holder releases; there must be room for them.
  * Before anybody else can see it. 0, -EINVAL: none, or more than HEALD_SEM_PERMITS_MAX. */
 HEALD_API int heald_sem_init(struct heald_sem *sem, unsigned permits);
 
-/* One that counts: anybody may add, and what a dead one took is gone. 0. */
+/* One that counts: anybody may add, and what a dead thread took is gone. 0. */
 HEALD_API int heald_sem_init_counting(struct heald_sem *sem, unsigned value);
 
 /*
@@ -49,7 +50,7 @@ HEALD_API int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me
 /* The same without waiting for a permit: -EAGAIN: there is none. */
 HEALD_API int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me);
 
-/* Gives a permit back: -EPERM: the caller has none. To one that counts it adds one: -EOVERFLOW.
+/* Releases a permit: -EPERM: the caller has none. To one that counts it adds one: -EOVERFLOW.
  * -ESTALE, -EBADMSG. */
 HEALD_API int heald_sem_post(struct heald_sem *sem, struct heald_participant *me);
 
@@ -66,8 +67,9 @@ struct heald_named_sem {
  * Opens the semaphore of a name, "/name" or "file:/path", or with HEALD_REGION_CREATE makes it with
  * so many permits, or if HEALD_SEM_COUNTING is set with that value; flags are those of
  * heald_region_open(). It is a region of its own with the object "sem" in it. Unlike sem_open(3)'s,
- * its permits come back when their holder dies; with HEALD_REGION_TEMPORARY the last to close it
- * takes its name away. For the calling thread. Blocks for as long as the file system takes.
+ * its permits are free again when their holder dies; with HEALD_REGION_TEMPORARY it is unlinked
+ * when the last process closes it. For the calling thread. Blocks for as long as the file system
+ * takes.
  *
  * 0; -EPROTOTYPE: there is something else of that name, or one with another number of permits (0:
  * whatever it has); -EINVAL; errors of heald_region_open(), heald_attach() and heald_object_open().
@@ -75,13 +77,13 @@ struct heald_named_sem {
 HEALD_API int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
                              unsigned permits);
 
-/* Gives back what permits the thread has, and closes it. -EBUSY: an op of it waits in a loop. */
+/* Releases the permits that the thread has, and closes it. -EBUSY: an op of it waits in a loop. */
 HEALD_API int heald_sem_close(struct heald_named_sem *sem);
 
-/* Takes the name away: as heald_region_unlink(). */
+/* Unlinks it, as heald_region_unlink(). */
 HEALD_API int heald_sem_unlink(const char *name);
 
-/* How many are free: those of the dead count as free. -ESTALE, -EBADMSG. */
+/* How many are free: those of dead threads count as free. -ESTALE, -EBADMSG. */
 HEALD_API int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me);
 
 #ifdef __cplusplus

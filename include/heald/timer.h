@@ -1,4 +1,4 @@
-/* heald/timer.h: operations that are over when their time has come. */
+/* heald/timer.h: operations that complete at a point in time. */
 #ifndef HEALD_TIMER_H
 #define HEALD_TIMER_H
 
