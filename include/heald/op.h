@@ -183,7 +183,8 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  *
  * heald_op_notify_thread: fn(op) on a thread of the loop's pool (started when first needed), for
  * which heald_loop_close() waits and heald_loop_run() does not. There the op is idle, but fn may
- * not submit to the loop; it may heald_loop_post(). -EINVAL at submit: a multishot op, or no fn.
+ * not submit to the loop; it may heald_loop_post(), this op after heald_op_notify_callback().
+ * -EINVAL at submit: a multishot op, or no fn.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);

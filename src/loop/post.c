@@ -52,7 +52,7 @@ static void push(struct heald_loop *loop, struct heald_op *op)
 
 int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
-    if (!fn || op_tells_signal(op))
+    if (!fn || op->notify != OP_NOTIFY_CALLBACK)
         return -EINVAL;
     int err = op_prepare(op);
     if (err)

@@ -2,6 +2,7 @@
 #include "conformance/conformance.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 enum { THREADS = 4, POSTS = 2000, LATE = 200 };
 
@@ -145,6 +146,22 @@ HEALD_CASE(a_post_is_not_submitted)
     loop_end(loop);
 }
 
+/* Its callback would run on another thread than the loop's, or not at all. */
+HEALD_CASE(an_op_that_notifies_elsewhere_is_not_posted)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+
+    ck_assert_int_eq(heald_op_notify_thread(&p.op), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_op_notify_signal(&p.op, SIGUSR1), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_op_notify_callback(&p.op), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), 0);
+    ck_assert_int_eq(probe_end(&p), 0);
+    loop_end(loop);
+}
+
 /* Posts to a loop that is busy ring no bell. */
 HEALD_CASE(a_busy_loop_is_not_rung)
 {
@@ -236,6 +253,7 @@ void add_post(TCase *group)
     add_everywhere(group, from_a_callback_also_of_itself);
     add_everywhere(group, live_until_its_callback);
     add_everywhere(group, a_post_is_not_submitted);
+    add_everywhere(group, an_op_that_notifies_elsewhere_is_not_posted);
     add_everywhere(group, a_busy_loop_is_not_rung);
     add_everywhere(group, a_flood_leaves_room_for_others);
     add_everywhere(group, an_urgent_post_overtakes_a_flood);
