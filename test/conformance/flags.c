@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-enum { WINDOW_MS = 200, GAP_MS = 250, READERS = 3, ACCEPTORS = 8, CLIENTS = 50 };
+enum { WINDOW_MS = 200, GAP_MS = 600, READERS = 3, ACCEPTORS = 8, CLIENTS = 50 };
 
 /* A descriptor whose flag is toggled, without a pause or with one. */
 struct toggle {

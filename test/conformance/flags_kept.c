@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 enum { KINDS = 4, SOCKETS = 24, MOVERS = 14, PIECE = 512, KILLS = 12, WINDOW_MS = 150 };
-enum { AMOUNT = 300 * 1000, TERMINAL_AMOUNT = 20 * 1000, GAP_MS = 250, PAUSE_MS = 350 };
+enum { AMOUNT = 300 * 1000, TERMINAL_AMOUNT = 20 * 1000, GAP_MS = 700, PAUSE_MS = 900 };
 
 static const char *const names[] = {"TCP", "Unix stream", "pipe", "terminal"};
 

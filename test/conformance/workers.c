@@ -126,14 +126,14 @@ static void on_tick(struct heald_op *op)
     struct worker_ticks *t = heald_container_of(op, struct worker_ticks, op);
     int64_t at = now();
 
-    if (t->last && at - t->last > t->worker->gap_ns)
+    if (at - t->last > t->worker->gap_ns)
         t->worker->gap_ns = at - t->last;
     t->last = at;
 }
 
 void worker_tick(struct worker_ticks *ticks, struct worker *me, struct heald_loop *loop)
 {
-    *ticks = (struct worker_ticks){.worker = me};
+    *ticks = (struct worker_ticks){.worker = me, .last = now()};
     heald_prep_timer_clock(&ticks->op, HEALD_CLOCK_MONOTONIC, now(), 2 * HEALD_MS);
     need(me, heald_submit(loop, &ticks->op, on_tick) == 0);
 }
