@@ -46,7 +46,7 @@ HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
  * do: results and errors as those of heald_sem_wait(), heald_rwlock_rdlock(),
  * heald_rwlock_wrlock(), heald_barrier_wait() and heald_once_begin(), but that -EDEADLK is waited
  * for: another op of the same participant may give it back. An op that was cancelled has neither
- * taken nor come. Preps as above.
+ * taken nor come. *ret_round, if not NULL, is written before the callback. Preps as above.
  */
 HEALD_API int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem,
                                   struct heald_participant *me);
@@ -55,7 +55,7 @@ HEALD_API int heald_prep_rwlock_rdlock(struct heald_op *op, struct heald_rwlock 
 HEALD_API int heald_prep_rwlock_wrlock(struct heald_op *op, struct heald_rwlock *lock,
                                        struct heald_participant *me);
 HEALD_API int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier *barrier,
-                                      struct heald_participant *me);
+                                      struct heald_participant *me, uint32_t *ret_round);
 HEALD_API int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
                                     struct heald_participant *me);
 

@@ -144,7 +144,10 @@ struct heald_op {
         struct {
             void *object; /* of a condition: its mutex */
             struct heald_participant *me;
-            struct heald_cond *cond;
+            union {
+                struct heald_cond *cond; /* NULL: the wait for it is over, or it is no condition */
+                uint32_t *ret_round;     /* of a barrier; may be NULL */
+            } u;
         } lock;
         struct {
             void *object;      /* or the word, or the words */

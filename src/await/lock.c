@@ -6,7 +6,7 @@
  * says what is still to be waited for. An op that is over is dropped by the road first, so that
  * nothing of its region is looked at from then on.
  *
- * A condition's op has two halves: with u.lock.cond it waits for the signal, and `result` keeps
+ * A condition's op has two halves: with u.lock.u.cond it waits for the signal, and `result` keeps
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
  * others `result` is what the object remembers between two looks.
  */
@@ -23,11 +23,17 @@ struct heald_locks {
     unsigned count;
 };
 
+/* The condition whose signal an op waits for still. */
+static struct heald_cond *cond_of(const struct heald_op *op)
+{
+    return op->kind == OP_COND ? op->u.lock.u.cond : NULL;
+}
+
 /* What the first half of a condition's op waits for. */
 static struct region_wait wait_of_cond(const struct heald_op *op)
 {
     return (struct region_wait){.me = op->u.lock.me,
-                                .word = &op->u.lock.cond->sequence,
+                                .word = &cond_of(op)->sequence,
                                 .seen = (uint32_t)op->result,
                                 .bell = (uint32_t)((uint64_t)op->result >> 32),
                                 .guard = &((struct heald_mutex *)op->u.lock.object)->word};
@@ -60,7 +66,7 @@ static int look(struct heald_op *op, struct region_wait *ret_wait)
 /* Into the line for what it waits for now, if it is not there yet. */
 static void line_up(struct heald_op *op)
 {
-    struct heald_cond *cond = op->u.lock.cond;
+    struct heald_cond *cond = cond_of(op);
     unsigned flags = HEALD_WAIT_IN_LOOP | ipc_wait_flags(op->deadline_ns);
 
     if (op->buffer || op_is_foreign(op))
@@ -80,9 +86,16 @@ static void step_out(struct heald_op *op)
 static void end_first_half(struct heald_op *op)
 {
     step_out(op);
-    ipc_cond_end(op->u.lock.cond);
-    op->u.lock.cond = NULL;
+    ipc_cond_end(cond_of(op));
+    op->u.lock.u.cond = NULL;
     op->result = 0;
+}
+
+/* `result` holds the memory of the form still. */
+static void tell_round(const struct heald_op *op)
+{
+    if (op->kind == OP_BARRIER && op->u.lock.u.ret_round)
+        *op->u.lock.u.ret_round = (uint32_t)op->result;
 }
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
@@ -90,6 +103,7 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
     struct heald_locks *locks = loop->locks;
 
     step_out(op);
+    tell_round(op);
     locks->road.ops->drop(&locks->road, op);
     list_remove(&op->link);
     locks->count--;
@@ -136,7 +150,7 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
 {
     if (op_is_foreign(op))
         return foreign_goes_on(loop, op, ret_wait);
-    if (op->u.lock.cond) {
+    if (cond_of(op)) {
         *ret_wait = (struct heald_wait){.region = wait_of_cond(op)};
         if (!region_is_over(&ret_wait->region))
             return true;
@@ -215,6 +229,7 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
     int err = look(op, &wait.region);
 
     if (err != -EBUSY) {
+        tell_round(op);
         heald_complete(loop, op, err);
         return 0;
     }
@@ -231,7 +246,7 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 
     if (err)
         return err;
-    err = ipc_cond_begin(op->u.lock.cond, op->u.lock.object, op->u.lock.me, &wait.region);
+    err = ipc_cond_begin(cond_of(op), op->u.lock.object, op->u.lock.me, &wait.region);
     if (err) {
         heald_complete(loop, op, err);
         return 0;
@@ -281,7 +296,7 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
         return;
     }
     op_move(op, OP_CANCELLING);
-    if (op->u.lock.cond)
+    if (cond_of(op))
         end_first_half(op);
     loop->look = true;
 }

@@ -87,6 +87,10 @@ int ipc_give_up(const struct ipc_form *form, void *object, struct heald_particip
 int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
               int64_t deadline_ns);
 
+/* The same, and *memory, which is 0 before, is what the last look left there. */
+int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_participant *me,
+                       int64_t deadline_ns, int64_t *memory);
+
 /* One look. Where it would have to wait, `busy`. A monitor that is busy is waited for. */
 int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy);
 

@@ -383,7 +383,7 @@ static int prep_lock(struct heald_op *op, enum op_kind kind, void *object,
         return err;
     op->u.lock.object = object;
     op->u.lock.me = me;
-    op->u.lock.cond = NULL;
+    op->u.lock.u.cond = NULL;
     return 0;
 }
 
@@ -399,7 +399,7 @@ int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond, struct he
     int err = prep_lock(op, OP_COND, cond ? mutex : NULL, me);
 
     if (!err)
-        op->u.lock.cond = cond;
+        op->u.lock.u.cond = cond;
     return err;
 }
 
@@ -421,9 +421,13 @@ int heald_prep_rwlock_wrlock(struct heald_op *op, struct heald_rwlock *lock,
 }
 
 int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier *barrier,
-                            struct heald_participant *me)
+                            struct heald_participant *me, uint32_t *ret_round)
 {
-    return prep_lock(op, OP_BARRIER, barrier, me);
+    int err = prep_lock(op, OP_BARRIER, barrier, me);
+
+    if (!err)
+        op->u.lock.u.ret_round = ret_round;
+    return err;
 }
 
 int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,

@@ -353,7 +353,7 @@ static pid_t comer_start(void)
         usleep(5000);
         if (heald_attach(here.region, &here.me))
             _exit(9);
-        int last = heald_barrier_wait(&here.shared->barrier, here.me, HEALD_FOREVER);
+        int last = heald_barrier_wait(&here.shared->barrier, here.me, HEALD_FOREVER, NULL);
         heald_detach(here.me);
         _exit(last);
     }
@@ -368,16 +368,42 @@ HEALD_CASE(a_barrier)
 
     open_region();
     ck_assert_int_eq(heald_barrier_init(&here.shared->barrier, 2), 0);
-    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me), 0);
+    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me, NULL), 0);
     probe_start(loop, &p);
     turn_for(loop, HEALD_MS);
     probe_cancel(&p);
-    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me), 0);
+    ck_assert_int_eq(heald_prep_barrier_wait(&p.op, &here.shared->barrier, here.me, NULL), 0);
     p.finals = 0;
     pid_t pid = comer_start();
     int64_t last = probe_do(loop, &p);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(last + WEXITSTATUS(status), 1);
+    close_region(loop);
+}
+
+/* An op tells of which round its end is, also one that is broken when it is submitted. */
+HEALD_CASE(a_barrier_that_is_reset)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    uint32_t told = 77;
+
+    open_region();
+    struct heald_barrier *barrier = &here.shared->barrier;
+    ck_assert_int_eq(heald_barrier_init(barrier, 2), 0);
+    for (uint32_t round = 0; round < 3; round++) {
+        ck_assert_int_eq(heald_prep_barrier_wait(&p.op, barrier, here.me, &told), 0);
+        p.finals = 0;
+        probe_start(loop, &p);
+        turn_for(loop, HEALD_MS);
+        ck_assert_int_eq(heald_barrier_reset(barrier, here.me, round - 1), 0);
+        turn_for(loop, HEALD_MS);
+        ck_assert_int_eq(p.finals, 0);
+        ck_assert_int_eq(heald_barrier_reset(barrier, here.me, round), 0);
+        ck_assert_int_eq(probe_end(&p), -EOWNERDEAD);
+        ck_assert_uint_eq(told, round);
+        ck_assert_uint_eq(heald_barrier_round(barrier), round + 1);
+    }
     close_region(loop);
 }
 
@@ -470,6 +496,7 @@ void add_locks(TCase *group)
     add_on_roads(group, permits);
     add_on_roads(group, readers_and_a_writer);
     add_on_roads(group, a_barrier);
+    add_on_roads(group, a_barrier_that_is_reset);
     add_on_roads(group, once);
     add_on_roads(group, a_participant_that_leaves_before_its_op);
     add_on_roads(group, the_op_of_one_who_left_is_not_his_successors);

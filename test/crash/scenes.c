@@ -229,7 +229,7 @@ static bool have_come(const struct heald_barrier *b)
 
     for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
         count += __atomic_load_n(&b->arrived[i], __ATOMIC_ACQUIRE) != 0;
-    return count > 1 || __atomic_load_n(&b->opening, __ATOMIC_ACQUIRE) ||
+    return count > 1 || __atomic_load_n(&b->turn, __ATOMIC_ACQUIRE) ||
            __atomic_load_n(&b->round, __ATOMIC_ACQUIRE);
 }
 
@@ -239,7 +239,8 @@ static bool barrier_works(struct stage *st)
 {
     if (!have_come(&st->data->barrier) && take_barrier(st) < 0)
         return false;
-    return crash_through(st) && heald_barrier_reset(&st->data->barrier, st->me) == 0;
+    return crash_through(st) && heald_barrier_reset(&st->data->barrier, st->me,
+                                                    heald_barrier_round(&st->data->barrier)) == 0;
 }
 
 static void do_once(struct stage *st)

@@ -129,8 +129,8 @@ int take_barrier(struct stage *st)
     struct heald_op op = {0};
 
     if (!st->loop)
-        return heald_barrier_wait(&st->data->barrier, st->me, soon());
-    return run(st, &op, heald_prep_barrier_wait(&op, &st->data->barrier, st->me));
+        return heald_barrier_wait(&st->data->barrier, st->me, soon(), NULL);
+    return run(st, &op, heald_prep_barrier_wait(&op, &st->data->barrier, st->me, NULL));
 }
 
 int take_once(struct stage *st)

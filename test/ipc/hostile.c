@@ -121,9 +121,9 @@ static void set_barrier(union object *o)
 
 static void use_barrier(union object *o, struct heald_participant *me)
 {
-    heald_barrier_wait(&o->barrier, me, soon());
-    heald_barrier_reset(&o->barrier, me);
-    heald_barrier_wait(&o->barrier, me, soon());
+    heald_barrier_wait(&o->barrier, me, soon(), NULL);
+    heald_barrier_reset(&o->barrier, me, heald_barrier_round(&o->barrier));
+    heald_barrier_wait(&o->barrier, me, soon(), NULL);
 }
 
 static void set_once(union object *o)

@@ -2,7 +2,7 @@
  * which die. */
 #include "ipc/ipc.h"
 
-enum { PERMITS = 3, PARTIES = 4, ROUNDS = 300 };
+enum { PERMITS = 3, PARTIES = 4, ROUNDS = 300, KILLS = 30 };
 
 struct shared {
     HEALD_SEM(PERMITS) tickets;
@@ -256,7 +256,7 @@ static bool meet(struct fixture *f)
 
     for (int i = 0; i < ROUNDS; i++) {
         __atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
-        int last = heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER);
+        int last = heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER, NULL);
         must(last == 0 || last == 1);
         must(__atomic_load_n(&s->inside, __ATOMIC_SEQ_CST) >= (i + 1) * PARTIES);
         if (last)
@@ -285,7 +285,7 @@ HEALD_CASE(nobody_passes_before_all_have_come)
 static bool come_and_wait(struct fixture *f)
 {
     set_flag(&shared_of(f)->ready);
-    heald_barrier_wait(&shared_of(f)->barrier, f->me, HEALD_FOREVER);
+    heald_barrier_wait(&shared_of(f)->barrier, f->me, HEALD_FOREVER, NULL);
     return false;
 }
 
@@ -293,7 +293,7 @@ static bool come_and_be_sent_away(struct fixture *f)
 {
     struct shared *s = shared_of(f);
 
-    must(heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER) == -EOWNERDEAD);
+    must(heald_barrier_wait(&s->barrier, f->me, HEALD_FOREVER, NULL) == -EOWNERDEAD);
     return false;
 }
 
@@ -311,7 +311,7 @@ HEALD_CASE(who_waits_there_hears_of_a_reset)
                                            HEALD_OBJECT_BARRIER, &state),
                          0);
     }
-    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me), 0);
+    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, heald_barrier_round(&s->barrier)), 0);
     ck_assert_int_eq(child_end(pid), 0);
     fixture_close(&f);
 }
@@ -322,15 +322,96 @@ HEALD_CASE(one_that_dies_there_breaks_it)
     struct shared *s = f.data;
 
     ck_assert_int_eq(heald_barrier_init(&s->barrier, 3), 0);
-    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20)), -ETIMEDOUT);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20), NULL), -ETIMEDOUT);
     pid_t pid = child_start(&f, come_and_wait);
     until_set(&s->ready);
-    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(200)), -ETIMEDOUT);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(200), NULL), -ETIMEDOUT);
     child_kill(pid);
-    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000)), -EOWNERDEAD);
-    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000)), -EOWNERDEAD);
-    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me), 0);
-    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20)), -ETIMEDOUT);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000), NULL), -EOWNERDEAD);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000), NULL), -EOWNERDEAD);
+    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, heald_barrier_round(&s->barrier)), 0);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(20), NULL), -ETIMEDOUT);
+    fixture_close(&f);
+}
+
+/* The obvious thing, and counts what it is told. */
+static bool come_again_and_again(struct fixture *f)
+{
+    struct shared *s = shared_of(f);
+    uint32_t round;
+
+    while (!__atomic_load_n(&s->done, __ATOMIC_SEQ_CST)) {
+        int err = heald_barrier_wait(&s->barrier, f->me, in_ms(5000), &round);
+        if (err >= 0) {
+            __atomic_add_fetch(&s->times, 1, __ATOMIC_SEQ_CST);
+            continue;
+        }
+        must(err == -EOWNERDEAD);
+        __atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
+        must(heald_barrier_reset(&s->barrier, f->me, round) == 0);
+    }
+    return false;
+}
+
+/* Are all let through again, after so few resets? Those who are told of a death are told once of
+ * the round in which they came, and once if they come to it before the first reset. */
+static void progress(const struct shared *s, int count)
+{
+    int let = __atomic_load_n(&s->times, __ATOMIC_SEQ_CST),
+        told = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST);
+
+    for (int ms = 0; __atomic_load_n(&s->times, __ATOMIC_SEQ_CST) < let + 2 * count; ms++) {
+        ck_assert_msg(ms < 5000 * harness_slow(), "nobody gets through");
+        usleep(1000);
+    }
+    told = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST) - told;
+    ck_assert_msg(told <= 4 * count, "%d were told of one death", told);
+}
+
+/* Index: how many come beside two. */
+HEALD_CASE(all_reset_at_once_and_go_on)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    int count = _i + 2;
+    pid_t pids[PARTIES];
+
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, (unsigned)count), 0);
+    for (int i = 0; i < count; i++)
+        pids[i] = child_start(&f, come_again_and_again);
+    progress(s, count);
+    for (int kill = 0; kill < KILLS; kill++) {
+        child_kill(pids[kill % count]);
+        pids[kill % count] = child_start(&f, come_again_and_again);
+        progress(s, count);
+    }
+    set_flag(&s->done);
+    for (int i = 0; i < count; i++)
+        child_kill(pids[i]);
+    fixture_close(&f);
+}
+
+/* A reset names a round: one that has ended is left alone. */
+HEALD_CASE(a_late_reset_is_nothing)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_object_state state = {0};
+    uint32_t round = heald_barrier_round(&s->barrier);
+
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 2), 0);
+    ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, round), 0);
+    pid_t pid = child_start(&f, come_and_wait);
+    while (!state.holder_count) {
+        usleep(200);
+        ck_assert_int_eq(heald_object_look(f.region, heald_offset(f.region, &s->barrier),
+                                           HEALD_OBJECT_BARRIER, &state),
+                         0);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, round - i), 0);
+    ck_assert_int_eq(heald_barrier_wait(&s->barrier, f.me, in_ms(5000), NULL), 1);
+    ck_assert_int_eq(child_end(pid), 0);
     fixture_close(&f);
 }
 
@@ -406,6 +487,8 @@ int main(void)
     harness_add(group, nobody_passes_before_all_have_come);
     harness_add(group, who_waits_there_hears_of_a_reset);
     harness_add(group, one_that_dies_there_breaks_it);
+    harness_add(group, a_late_reset_is_nothing);
+    harness_add_range(group, all_reset_at_once_and_go_on, 0, PARTIES - 1);
     group = harness_group(suite, "once");
     harness_add(group, done_once);
     harness_add(group, done_by_another_when_one_dies_over_it);
