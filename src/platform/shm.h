@@ -42,9 +42,9 @@ int heald_plat_file_share(int fd);
 /* Ends either, for all descriptors of this open file. */
 void heald_plat_file_release(int fd);
 
-/* Sets the size and has the room for it set aside, so that a full file system says so here and not
- * by SIGBUS. */
-int heald_plat_reserve(int fd, uint64_t size);
+/* Sets the size and has the room from `from` on set aside, so that a full file system says so here
+ * and not by SIGBUS. What lies before `from` is not touched. */
+int heald_plat_reserve(int fd, uint64_t from, uint64_t size);
 
 /* Zeroed private memory that a child of fork(2) finds zeroed. */
 int heald_plat_private(size_t size, void **ret_memory);

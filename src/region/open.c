@@ -120,7 +120,7 @@ static int make(struct heald_region **ret_region, int fd, const struct heald_reg
                                                 .heap = o->heap,
                                                 .heap_most = o->heap_most,
                                                 .is_traced = o->trace});
-    int err = heald_plat_reserve(fd, head.size);
+    int err = heald_plat_reserve(fd, 0, head.size);
     if (!err)
         err = region_map(fd, head.most_size, false, &base);
     if (err)

@@ -107,7 +107,11 @@ int region_grow(struct heald_region *region, uint64_t size)
 {
     if (size > region->most_size)
         return -ENOMEM;
-    int err = heald_plat_reserve(region->fd, size);
+    uint64_t now = region_size(region);
+
+    if (size <= now)
+        return 0;
+    int err = heald_plat_reserve(region->fd, now, size);
     if (!err)
         /* Release: pairs with region_size(): what is within it is there. */
         __atomic_store_n(&region_head_of(region)->size, size, __ATOMIC_RELEASE);

@@ -6,6 +6,9 @@
  * is free is in the list of its subclass, and a bit says which lists are not empty. At `end` lies a
  * block of size 0 that is used.
  *
+ * Only what was handed out is taken back: its size carries a tag that depends on where it lies, and
+ * the size of a block that is free, or has become a part of another, does not.
+ *
  * All links are offsets, and each is checked before it is followed: block_at() answers what cannot
  * be with a block outside the region, which no word can be changed in, and the visit fails.
  */
@@ -15,13 +18,19 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { USED = 1, HEADER = 16, SMALL = STORE_ALIGN * STORE_SUBCLASSES, WALK_MAX = 16 };
+enum {
+    USED = 1,
+    TAG_SHIFT = 48,
+    HEADER = 16,
+    SMALL = STORE_ALIGN * STORE_SUBCLASSES,
+    WALK_MAX = 16
+};
 
 #define GROWTH_LEAST (64 * 1024)
 
 struct block {
     uint64_t before;     /* where the block before it lies; 0: there is none */
-    uint64_t size;       /* of what is handed out, and USED */
+    uint64_t size;       /* of what is handed out; USED and a tag while it is, see used() */
     uint64_t next, prev; /* when it is free: in the list of its subclass */
 };
 
@@ -61,7 +70,20 @@ static uint64_t at_of(const struct store_visit *v, const struct block *b)
 
 static uint64_t size_of(const struct block *b)
 {
-    return b->size & ~(uint64_t)USED;
+    return b->size & ((UINT64_C(1) << TAG_SHIFT) - 1) & ~(uint64_t)USED;
+}
+
+/* The word `size` of a block that is handed out there. The factor is Knuth's for hashing: 2^64
+ * divided by the golden ratio. */
+static uint64_t used(uint64_t at, uint64_t size)
+{
+    uint64_t tag = (at ^ size << 20) * UINT64_C(0x9e3779b97f4a7c15) >> TAG_SHIFT;
+    return tag << TAG_SHIFT | size | USED;
+}
+
+static bool is_used(const struct store_visit *v, const struct block *b)
+{
+    return b->size == used(at_of(v, b), size_of(b));
 }
 
 static struct block *after(struct store_visit *v, const struct block *b)
@@ -170,9 +192,9 @@ static struct block *find_among(struct store_visit *v, uint64_t size)
 }
 
 /* Makes [b, b + size) the whole of a block, which is in no list, and what follows know it. */
-static void lay(struct store_visit *v, struct block *b, uint64_t size, uint64_t flag)
+static void lay(struct store_visit *v, struct block *b, uint64_t size, bool is_free)
 {
-    store_set(v, &b->size, size | flag);
+    store_set(v, &b->size, is_free ? size : used(at_of(v, b), size));
     store_set(v, &after(v, b)->before, at_of(v, b));
 }
 
@@ -182,12 +204,12 @@ static void cut(struct store_visit *v, struct block *b, uint64_t size)
     uint64_t whole = size_of(b);
 
     if (whole < size + HEADER + STORE_ALIGN) {
-        store_set(v, &b->size, whole | USED);
+        store_set(v, &b->size, used(at_of(v, b), whole));
         return;
     }
     struct block *rest = block_at(v, at_of(v, b) + HEADER + size);
-    lay(v, rest, whole - size - HEADER, 0);
-    lay(v, b, size, USED);
+    lay(v, rest, whole - size - HEADER, true);
+    lay(v, b, size, false);
     put_in(v, rest);
 }
 
@@ -200,16 +222,18 @@ static void release(struct store_visit *v, struct block *b)
     if (!(next->size & USED)) {
         take_out(v, next);
         size += HEADER + size_of(next);
+        store_set(v, &next->size, 0);
     }
     if (b->before) {
         struct block *before = block_at(v, b->before);
         if (!(before->size & USED)) {
             take_out(v, before);
             size += HEADER + size_of(before);
+            store_set(v, &b->size, 0);
             b = before;
         }
     }
-    lay(v, b, size, 0);
+    lay(v, b, size, true);
     put_in(v, b);
 }
 
@@ -221,8 +245,8 @@ static void extend(struct store_visit *v, uint64_t size)
 
     store_set(v, &s->end, end);
     struct block *b = block_at(v, old);
-    store_set(v, &block_at(v, end)->size, USED);
-    lay(v, b, end - old - HEADER, USED);
+    store_set(v, &block_at(v, end)->size, used(end, 0));
+    lay(v, b, end - old - HEADER, false);
     release(v, b);
     /* Whatever follows may write over what the journal would need to undo this. */
     store_commit(v);
@@ -309,7 +333,7 @@ int store_give(struct store_visit *v, uint64_t *where)
     if (*where < HEADER || at % STORE_ALIGN || at < first_of(v->region) || at >= v->store->end)
         return -EINVAL;
     struct block *b = block_at(v, at);
-    if (!(b->size & USED) || size_of(b) > v->store->end - at - HEADER || after(v, b)->before != at)
+    if (!is_used(v, b) || size_of(b) > v->store->end - at - HEADER || after(v, b)->before != at)
         return -EINVAL;
     store_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
     store_set(v, &v->store->blocks, v->store->blocks - 1);
@@ -360,6 +384,8 @@ static int walk(struct store_visit *v, struct heald_heap_stats *stats)
             size > v->store->end - at - HEADER)
             return -EBADMSG;
         if (b->size & USED) {
+            if (!is_used(v, b))
+                return -EBADMSG;
             stats->used += HEADER + size;
             stats->blocks++;
         } else if (size > stats->largest) {

@@ -78,6 +78,42 @@ HEALD_CASE(what_is_refused)
     fixture_close(&f);
 }
 
+/* Copies of a word that was freed, and places that were never handed out: also later, when the
+ * memory is a part of a larger free block, or of another that is handed out. */
+HEALD_CASE(only_what_was_handed_out_is_taken_back)
+{
+    enum { COUNT = 6, SIZE = 100 };
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 1 << 16, .heap_most = 1 << 16});
+    uint64_t *where = f.data, *copy = where + COUNT, *large = copy + COUNT, *wrong = large + 1;
+    static const unsigned order[COUNT] = {0, 2, 1, 4, 5, 3};
+
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_int_eq(heald_alloc(f.me, SIZE, &where[i]), 0);
+    memcpy(copy, where, COUNT * sizeof *copy);
+    for (unsigned i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(heald_free(f.me, &where[order[i]]), 0);
+        for (unsigned k = 0; k <= i; k++)
+            ck_assert_int_eq(heald_free(f.me, &copy[order[k]]), -EINVAL);
+        stats_of(&f);
+    }
+    ck_assert_int_eq(heald_alloc(f.me, (size_t)(copy[COUNT - 1] - copy[0]) + SIZE, large), 0);
+    ck_assert_uint_eq(*large, copy[0]);
+    char *memory = heald_at(f.region, *large);
+    size_t size = (size_t)(copy[COUNT - 1] - copy[0]) + SIZE;
+    /* What is in it may look like the header of a block: that of this one, for example. */
+    for (size_t at = 16; at + 16 < size; at += 16)
+        memcpy(memory + at, memory - 16, 16);
+    for (*wrong = *large + 1; *wrong < *large + size; ++*wrong)
+        ck_assert_int_eq(heald_free(f.me, wrong), -EINVAL);
+    for (unsigned i = 1; i < COUNT; i++)
+        ck_assert_int_eq(heald_free(f.me, &copy[i]), -EINVAL);
+    ck_assert_uint_eq(stats_of(&f).blocks, 1);
+    ck_assert_int_eq(heald_free(f.me, large), 0);
+    ck_assert_uint_eq(stats_of(&f).blocks, 0);
+    fixture_close(&f);
+}
+
 static void check_all(struct fixture *f, const struct root *root)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -395,6 +431,7 @@ int main(void)
 
     harness_add(group, handed_out_and_taken_back);
     harness_add(group, what_is_refused);
+    harness_add(group, only_what_was_handed_out_is_taken_back);
     harness_add(group, a_long_random_life);
     harness_add(group, grows_where_it_is);
     harness_add(group, killed_again_and_again);

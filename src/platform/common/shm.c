@@ -44,12 +44,14 @@ void heald_plat_draft_end(struct heald_draft *draft)
     draft->temp[0] = 0;
 }
 
-int heald_plat_reserve(int fd, uint64_t size)
+/* The C library reserves where the file system cannot by writing to each block: so only what is
+ * nobody's yet is named. */
+int heald_plat_reserve(int fd, uint64_t from, uint64_t size)
 {
     int err;
 
     do
-        err = posix_fallocate(fd, 0, (off_t)size);
+        err = posix_fallocate(fd, (off_t)from, (off_t)(size - from));
     while (err == EINTR);
     /* A file system that cannot set room aside can at least be asked for the size. */
     if (err == EINVAL || err == EOPNOTSUPP)
