@@ -123,11 +123,18 @@ HEALD_API uint64_t heald_offset(const struct heald_region *region, const void *a
  * recovers the slots of dead threads. -EUSERS: all slots are taken by living threads; -EACCES: it
  * was opened to be read only; -EBADMSG; -ENOMEM. The handle is for the thread that made it alone. A
  * child of fork(2) that uses its parent's gets -ESTALE.
+ *
+ * Each call makes a handle that was none before, so that an old one is never taken for a new one.
+ * 64 bytes of address space are used up by each until the region is closed, and no memory.
  */
 HEALD_API int heald_attach(struct heald_region *region, struct heald_participant **ret_me);
 
-/* Ends it, on the thread that attached. What it still held is treated as if it had died. In a child
- * that inherited the handle it only frees the child's copy. */
+/*
+ * Ends it, on the thread that attached. What it still held is treated as if it had died. From then
+ * on every call with the handle returns -ESTALE, until the region is closed, whoever attaches next.
+ * So does an op that was prepared before and is submitted after; one that waits completes with it.
+ * Nothing happens if it is stale already, or the parent's in a child of fork(2).
+ */
 HEALD_API void heald_detach(struct heald_participant *me);
 
 /* What a region tells of itself. */

@@ -109,7 +109,7 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
     locks->count--;
     /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
     if (!op_is_foreign(op))
-        __atomic_fetch_sub(&op->u.lock.me->pending, 1, __ATOMIC_RELEASE);
+        __atomic_fetch_sub(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
     bool ended = op->kind == OP_COND && op->state == OP_CANCELLING;
     heald_complete(loop, op, !result && ended ? -ECANCELED : result);
@@ -219,7 +219,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     list_push(&loop->locks->pending, &op->link);
     loop->locks->count++;
     if (!op_is_foreign(op))
-        __atomic_fetch_add(&op->u.lock.me->pending, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
     road->ops->add_one(road, op, wait);
 }
 

@@ -21,7 +21,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 
     (void)memory;
     if (is_done(once))
-        return 0;
+        return me->id ? 0 : -ESTALE;
     int err = ipc_mutex_begin(&once->mutex, me, wait);
     if (err != 0 && err != -EOWNERDEAD)
         return err;

@@ -126,20 +126,20 @@ static unsigned find_held(const struct heald_participant *me, uint64_t lock)
 {
     unsigned i = 0;
 
-    while (i < me->held_count && me->held[i] != lock)
+    while (i < me->seat->held_count && me->seat->held[i] != lock)
         i++;
     return i;
 }
 
 void ipc_order_wants(struct heald_participant *me, const void *object, uint64_t site)
 {
-    uint64_t lock = heald_offset(me->region, object);
+    uint64_t lock = me->id ? heald_offset(me->region, object) : 0;
 
-    if (!me->id || !lock || !me->held_count || find_held(me, lock) < me->held_count)
+    if (!lock || find_held(me, lock) < me->seat->held_count)
         return;
     unsigned wanted = number_of(me->region->order, lock);
-    for (unsigned i = 0; i < me->held_count; i++) {
-        unsigned held = number_of(me->region->order, me->held[i]);
+    for (unsigned i = 0; i < me->seat->held_count; i++) {
+        unsigned held = number_of(me->region->order, me->seat->held[i]);
         if (held != NONE && wanted != NONE)
             check_edge(me, held, wanted, site);
     }
@@ -149,14 +149,15 @@ void ipc_order_took(struct heald_participant *me, const void *object)
 {
     uint64_t lock = heald_offset(me->region, object);
 
-    if (lock && me->held_count < REGION_HELD_MAX && find_held(me, lock) == me->held_count)
-        me->held[me->held_count++] = lock;
+    if (lock && me->seat->held_count < REGION_HELD_MAX &&
+        find_held(me, lock) == me->seat->held_count)
+        me->seat->held[me->seat->held_count++] = lock;
 }
 
 void ipc_order_gave(struct heald_participant *me, const void *object)
 {
     unsigned i = find_held(me, heald_offset(me->region, object));
 
-    if (i < me->held_count)
-        me->held[i] = me->held[--me->held_count];
+    if (i < me->seat->held_count)
+        me->seat->held[i] = me->seat->held[--me->seat->held_count];
 }

@@ -50,6 +50,9 @@ int heald_plat_reserve(int fd, uint64_t from, uint64_t size);
 int heald_plat_private(size_t size, void **ret_memory);
 void heald_plat_private_free(void *memory, size_t size);
 
+/* Gives whole pages of it back to the system: they are zeroed. Others may read them meanwhile. */
+void heald_plat_private_clear(void *memory, size_t size);
+
 /* Since when the system runs: another number after each start of it; 0: not known. */
 uint64_t heald_plat_boot(void);
 

@@ -96,6 +96,7 @@ int heald_region_close(struct heald_region *region)
     if (region->temporary)
         take_name_away(region);
     munmap(region->base, region->most_size);
+    region_handles_free(region);
     heald_plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
     free(region->temporary);

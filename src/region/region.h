@@ -20,6 +20,7 @@ struct heald_region {
     struct region_name *names;
     struct region_order *order; /* NULL: is not recorded */
     struct region_local *local;
+    struct region_handles *handles; /* atomic: all that were made here (handle.c) */
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
@@ -31,7 +32,8 @@ struct heald_region {
 enum { REGION_HELD_MAX = 16 };
 
 /*
- * Lies in region_local: `id` 0 is nobody.
+ * A handle: `id` 0 is nobody, and then all else may be 0, too. Made by heald_attach() and never
+ * used for another participant (handle.c).
  *
  * id: generation << 32 | (slot + 1) << 16. The low sixteen bits are free for the flags of the words
  * that an object keeps it in, and the low half, on which others wait, is never 0.
@@ -41,23 +43,32 @@ struct heald_participant {
     uint64_t who; /* pid << 32 | thread, for people */
     struct heald_region *region;
     struct region_slot *slot;
-    int pending;              /* atomic: ops that wait in loops */
-    bool is_traced;           /* its region records the order of locks */
-    unsigned char held_count; /* of `held`, then */
+    struct region_seat *seat;
+    bool is_traced; /* its region records the order of locks */
+};
+
+/* What this process keeps of a slot. Written by whoever has the slot's lifeline; `pending` by
+ * loops. */
+struct region_seat {
+    struct heald_participant *me; /* atomic: the last that had the slot in this process, or NULL */
+    char *handles;                /* where the next handle is made, or NULL */
+    size_t used;                  /* bytes of that */
+    int pending;                  /* atomic: ops that wait in loops */
+    unsigned char held_count;     /* of `held`, if the region is traced */
     uint64_t held[REGION_HELD_MAX];
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */
 struct region_local {
-    int leaving;                             /* atomic: how many are in heald_detach() */
-    bool is_first;                           /* the process that opened it, no child of that */
-    uint64_t pid_space;                      /* atomic: region_pid_space(); 0: not asked yet */
-    struct heald_participant participants[]; /* one for each slot */
+    int leaving;                /* atomic: how many are in heald_detach() */
+    bool is_first;              /* the process that opened it, no child of that */
+    uint64_t pid_space;         /* atomic: region_pid_space(); 0: not asked yet */
+    struct region_seat seats[]; /* one for each slot */
 };
 
 static inline size_t region_local_size(unsigned slots)
 {
-    return sizeof(struct region_local) + slots * sizeof(struct heald_participant);
+    return sizeof(struct region_local) + slots * sizeof(struct region_seat);
 }
 
 enum { REGION_ID_SHIFT = 16, REGION_ID_FLAGS = 0xffff };
@@ -80,6 +91,14 @@ static inline uint32_t *region_half(uint64_t *word)
     bool is_big_endian = *(const unsigned char *)&one == 0;
     return (uint32_t *)(void *)word + is_big_endian;
 }
+
+/* A handle that no participant has had, for the one that has the slot's lifeline now; the last one
+ * of this process that had it is gone. 0, -ENOMEM. */
+int region_handle_new(struct heald_region *region, struct region_seat *seat,
+                      struct heald_participant **ret_me);
+
+/* Frees all. */
+void region_handles_free(struct heald_region *region);
 
 /* The file of a region's name: 0, -EINVAL, -ENAMETOOLONG. */
 int region_path(const char *name, char path[PATH_MAX]);

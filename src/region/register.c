@@ -229,10 +229,11 @@ int region_wait(const struct region_wait *wait, int64_t deadline_ns)
     return err == -ETIMEDOUT && deadline_ns <= recheck ? err : 0;
 }
 
-static struct heald_participant *occupy(struct heald_region *region, unsigned index)
+/* The slot, whose lifeline is the caller's, from now on is that of this handle. */
+static void occupy(struct heald_region *region, unsigned index, struct heald_participant *me)
 {
     struct region_slot *slot = &region->slots[index];
-    struct heald_participant *me = &region->local->participants[index];
+    struct region_seat *seat = &region->local->seats[index];
     uint32_t generation = (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) + 1) | 1;
 
     /* Relaxed: was_left() may read them when they are out of date, and finds that out. */
@@ -245,12 +246,14 @@ static struct heald_participant *occupy(struct heald_region *region, unsigned in
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
     me->slot = slot;
+    me->seat = seat;
     me->who = (uint64_t)getpid() << 32 | (uint32_t)slot->thread;
     me->is_traced = region->order != NULL;
-    me->held_count = 0;
+    seat->held_count = 0;
     /* Relaxed: the others that read it only ask whether it is 0. */
     __atomic_store_n(&me->id, make_id(generation, index), __ATOMIC_RELAXED);
-    return me;
+    /* Release: pairs with region_in_use(). */
+    __atomic_store_n(&seat->me, me, __ATOMIC_RELEASE);
 }
 
 int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
@@ -260,16 +263,20 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
     if (region->is_read_only)
         return -EACCES;
     for (unsigned i = 0; i < region->slot_count; i++) {
-        /* Ops of one who detached have his handle until their loops have looked. Acquire: pairs
-         * with the end of the op; nobody begins one as a participant that is not there. */
-        if (__atomic_load_n(&region->local->participants[i].pending, __ATOMIC_ACQUIRE))
-            continue;
+        struct heald_participant *me;
         int err = take_slot(region, &region->slots[i]);
-        if (!err) {
-            *ret_me = occupy(region, i);
-            return 0;
+        if (err) {
+            last = err == -EBADMSG ? err : last;
+            continue;
         }
-        last = err == -EBADMSG ? err : last;
+        err = region_handle_new(region, &region->local->seats[i], &me);
+        if (err) {
+            heald_plat_life_release(&region->slots[i].life);
+            return err;
+        }
+        occupy(region, i, me);
+        *ret_me = me;
+        return 0;
     }
     return last;
 }
@@ -283,7 +290,7 @@ void heald_detach(struct heald_participant *me)
         return;
     /* Until the last line the region is in use. Release, there: pairs with region_in_use(). */
     __atomic_fetch_add(&region->local->leaving, 1, __ATOMIC_RELAXED);
-    /* While the lifeline is held nobody else gets this handle. */
+    /* Before the lifeline is let go: who gets that may clear the memory of this handle. */
     __atomic_store_n(&me->id, 0, __ATOMIC_RELEASE);
     move_on(region, slot, generation_of(slot));
     heald_plat_life_release(&slot->life);
@@ -307,10 +314,12 @@ void region_start_anew(struct heald_region *region)
 bool region_in_use(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
+        struct region_seat *seat = &region->local->seats[i];
+        const struct heald_participant *me = __atomic_load_n(&seat->me, __ATOMIC_ACQUIRE);
         /* Acquire: whoever is seen to have left has said before that he is leaving. */
-        uint64_t id = __atomic_load_n(&region->local->participants[i].id, __ATOMIC_ACQUIRE);
+        uint64_t id = me ? __atomic_load_n(&me->id, __ATOMIC_ACQUIRE) : 0;
         if ((id && !region_is_gone(region, id)) ||
-            __atomic_load_n(&region->local->participants[i].pending, __ATOMIC_ACQUIRE))
+            __atomic_load_n(&seat->pending, __ATOMIC_ACQUIRE))
             return true;
     }
     return __atomic_load_n(&region->local->leaving, __ATOMIC_ACQUIRE);

@@ -113,6 +113,15 @@ void heald_plat_private_free(void *memory, size_t size)
     munmap(memory, size);
 }
 
+void heald_plat_private_clear(void *memory, size_t size)
+{
+#if defined __linux__
+    madvise(memory, size, MADV_DONTNEED);
+#else
+    memset(memory, 0, size);
+#endif
+}
+
 uint64_t heald_plat_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);

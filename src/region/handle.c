@@ -1,0 +1,91 @@
+/*
+ * region/handle.c: the handles of participants. Whoever has the lifeline of a slot makes the next
+ * one of its seat; anybody may use one that is stale, at any time.
+ *
+ * A handle is never made where another one was: what a program keeps after heald_detach() stays
+ * nobody's, however many attach to the slot since. What that costs is addresses, not memory: a seat
+ * makes its handles one behind the other, and a page that is full of stale ones is given back to
+ * the system, and then read as zeroes. `id` 0 is nobody, so that changes nothing for who looks at
+ * one just then; all calls look at `id` before anything else of a handle.
+ *
+ * A page is not given back while an op of its seat waits in a loop, which has the handle until the
+ * loop has looked; then it stays until the region is closed. A child of fork(2) finds all of this
+ * zeroed and makes its own; the list of what is mapped is in ordinary memory, for both to free.
+ */
+#include "platform/shm.h"
+#include "platform/sys.h"
+#include "region/region.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { HANDLE_SIZE = 64, HANDLES_SIZE = 64 * 1024 };
+
+_Static_assert(sizeof(struct heald_participant) <= HANDLE_SIZE, "each has a place of its own");
+
+/* Memory for some. Behind `next` nothing changes. */
+struct region_handles {
+    struct region_handles *next;
+    void *memory;
+};
+
+static int add_memory(struct heald_region *region, struct region_seat *seat)
+{
+    struct region_handles *more = malloc(sizeof *more);
+    int err = more ? heald_plat_private(HANDLES_SIZE, &more->memory) : -ENOMEM;
+
+    if (err) {
+        free(more);
+        return err;
+    }
+    seat->handles = more->memory;
+    seat->used = 0;
+    /* Relaxed: who closes the region is the last. The seats have one list. */
+    more->next = __atomic_load_n(&region->handles, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&region->handles, &more->next, more, false,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+    return 0;
+}
+
+/* The seat has made the last handle of a page, and all of them are stale. */
+static void give_page_back(struct region_seat *seat)
+{
+    size_t page = heald_plat_page_size();
+
+    page = page < HANDLES_SIZE ? page : HANDLES_SIZE;
+    /* Acquire: pairs with the end of an op. Nobody begins one with a stale handle. */
+    if (seat->used % page == 0 && !__atomic_load_n(&seat->pending, __ATOMIC_ACQUIRE))
+        heald_plat_private_clear(seat->handles + seat->used - page, page);
+}
+
+int region_handle_new(struct heald_region *region, struct region_seat *seat,
+                      struct heald_participant **ret_me)
+{
+    struct heald_participant *last = seat->me;
+
+    /* Its thread may have ended without a word. Release: as heald_detach(). */
+    if (last)
+        __atomic_store_n(&last->id, 0, __ATOMIC_RELEASE);
+    if (seat->used)
+        give_page_back(seat);
+    if (!seat->handles || seat->used == HANDLES_SIZE) {
+        int err = add_memory(region, seat);
+        if (err)
+            return err;
+    }
+    *ret_me = (struct heald_participant *)(void *)(seat->handles + seat->used);
+    seat->used += HANDLE_SIZE;
+    return 0;
+}
+
+void region_handles_free(struct heald_region *region)
+{
+    struct region_handles *next, *all = __atomic_load_n(&region->handles, __ATOMIC_ACQUIRE);
+
+    for (; all; all = next) {
+        next = all->next;
+        heald_plat_private_free(all->memory, HANDLES_SIZE);
+        free(all);
+    }
+}
