@@ -73,13 +73,13 @@ static struct census_object *add_object(struct census_region *r,
     return o;
 }
 
-/* Into the line, by the time of its coming. */
+/* Into the line, in the order of their coming. */
 static void add_wait(struct census_object *o, struct census_wait wait)
 {
     unsigned at = o->wait_count;
 
     o->waits = census_grow(o->waits, at, sizeof *o->waits);
-    for (; at > 0 && o->waits[at - 1].wait->since_ns > wait.wait->since_ns; at--)
+    for (; at > 0 && o->waits[at - 1].wait->ticket > wait.wait->ticket; at--)
         o->waits[at] = o->waits[at - 1];
     o->waits[at] = wait;
     o->wait_count++;

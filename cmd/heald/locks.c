@@ -72,7 +72,7 @@ static void print_how_long(const struct census_object *o)
 {
     if (o->state.since_ns)
         printf(", for %.3f s", seconds_since(o->state.since_ns));
-    else if (o->wait_count)
+    else if (o->wait_count && o->waits[0].wait->since_ns)
         printf(", for at least %.3f s", seconds_since(o->waits[0].wait->since_ns));
 }
 
@@ -107,10 +107,10 @@ static void print_waits(const struct census_region *r, const struct census_objec
 
     for (unsigned i = 0; i < o->wait_count; i++) {
         const struct census_wait *w = &o->waits[i];
-        printf("    waits: %s, for %.3f s%s%s\n",
-               census_thread(&r->people[w->person].thread, text, sizeof text),
-               seconds_since(w->wait->since_ns),
-               w->wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "",
+        printf("    waits: %s", census_thread(&r->people[w->person].thread, text, sizeof text));
+        if (w->wait->since_ns)
+            printf(", for %.3f s", seconds_since(w->wait->since_ns));
+        printf("%s%s\n", w->wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "",
                w->wait->flags & HEALD_WAIT_DEADLINE ? ", until a deadline" : "");
     }
 }
@@ -154,6 +154,14 @@ static void print_thread_json(const struct heald_thread_info *t)
     printf("{\"pid\": %ld, \"thread\": %llu}", (long)t->pid, (unsigned long long)t->thread);
 }
 
+static void print_seconds_json(int64_t since_ns)
+{
+    if (since_ns)
+        printf("%.6f", seconds_since(since_ns));
+    else
+        printf("null");
+}
+
 static void print_lock_json(const struct census_region *r, const struct census_object *o)
 {
     const struct heald_object_state *s = &o->state;
@@ -176,10 +184,7 @@ static void print_lock_json(const struct census_region *r, const struct census_o
         printf("}");
     }
     printf("], \"held_s\": ");
-    if (s->since_ns)
-        printf("%.6f", seconds_since(s->since_ns));
-    else
-        printf("null");
+    print_seconds_json(s->since_ns);
     printf(", \"last\": [");
     for (unsigned i = 0; i < s->last_count; i++) {
         printf("%s", i ? ", " : "");
@@ -188,11 +193,11 @@ static void print_lock_json(const struct census_region *r, const struct census_o
     printf("], \"waiters\": [");
     for (unsigned i = 0; i < o->wait_count; i++) {
         const struct census_wait *w = &o->waits[i];
-        printf("%s{\"pid\": %ld, \"thread\": %llu, \"waited_s\": %.6f, \"in_loop\": %s, "
-               "\"deadline\": %s}",
-               i ? ", " : "", (long)r->people[w->person].thread.pid,
-               (unsigned long long)r->people[w->person].thread.thread,
-               seconds_since(w->wait->since_ns),
+        printf("%s{\"pid\": %ld, \"thread\": %llu, \"waited_s\": ", i ? ", " : "",
+               (long)r->people[w->person].thread.pid,
+               (unsigned long long)r->people[w->person].thread.thread);
+        print_seconds_json(w->wait->since_ns);
+        printf(", \"in_loop\": %s, \"deadline\": %s}",
                w->wait->flags & HEALD_WAIT_IN_LOOP ? "true" : "false",
                w->wait->flags & HEALD_WAIT_DEADLINE ? "true" : "false");
     }

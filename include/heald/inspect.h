@@ -4,6 +4,9 @@
  * a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
  *
  * The results are a snapshot of some moment of the call; parts of it may be of different moments.
+ *
+ * Times are never later than the call. They are not known where they were taken from another clock:
+ * of another time name space, or before the machine was started.
  */
 #ifndef HEALD_INSPECT_H
 #define HEALD_INSPECT_H
@@ -28,7 +31,8 @@ struct heald_wait_info {
     uint64_t offset; /* of the object: heald_at() */
     enum heald_object_type type;
     unsigned flags;   /* enum heald_wait_flag */
-    int64_t since_ns; /* of the monotonic clock */
+    int64_t since_ns; /* of the caller's monotonic clock; 0: not known, see below */
+    uint64_t ticket;  /* the order of coming: smaller than those of all who came later */
 };
 
 struct heald_participant_info {
@@ -64,7 +68,7 @@ struct heald_object_state {
     unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
     unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts */
     uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */
-    int64_t since_ns; /* since when it is held, in a region with `trace`; else 0 */
+    int64_t since_ns; /* since when a mutex is held, in a region with `trace`; else 0 */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked a mutex, the latest first; their
                                                         is_here is not known and 0 */

@@ -13,6 +13,7 @@
 #include <heald/sem.h>
 
 #include "platform/shm.h"
+#include "platform/sys.h"
 #include "region/region.h"
 
 #include <errno.h>
@@ -51,6 +52,17 @@ static bool lives(const struct heald_region *region, uint64_t id)
            !has_ended(region, &region->slots[index]);
 }
 
+/* A time that the slot's participant took, for the caller; 0: it is of another clock. */
+static int64_t told_here(const struct heald_region *region, const struct region_slot *slot,
+                         const int64_t *since)
+{
+    int64_t ns = __atomic_load_n(since, __ATOMIC_RELAXED);
+
+    if (ns <= 0 || !region_is_clock_of(region, slot))
+        return 0;
+    return ns <= heald_plat_now(HEALD_CLOCK_MONOTONIC) ? ns : 0;
+}
+
 static void add_holder(const struct heald_region *region, struct heald_object_state *s, uint64_t id)
 {
     if (!id)
@@ -84,8 +96,9 @@ static void look_at_mutex(const struct heald_region *region, const void *object,
     look_at_word(region, load64(&m->word), s);
     if (s->condition == HEALD_OBJECT_HELD || s->condition == HEALD_OBJECT_ORPHANED) {
         s->site = load64(&m->site);
-        s->since_ns = __atomic_load_n(&m->since, __ATOMIC_RELAXED);
     }
+    if (s->condition == HEALD_OBJECT_HELD)
+        s->since_ns = told_here(region, &region->slots[s->holders[0]], &m->since);
     for (unsigned i = 0; i < HEALD_LAST_SHOWN; i++) {
         uint64_t who = load64(&m->last[(turn - i) % HEALD_MUTEX_LAST]);
         if (who)
@@ -200,7 +213,8 @@ const char *heald_object_condition_name(enum heald_object_condition condition)
     return (unsigned)condition < sizeof names / sizeof names[0] ? names[condition] : NULL;
 }
 
-static void list_waits(const struct region_slot *slot, struct heald_participant_info *info)
+static void list_waits(const struct heald_region *region, const struct region_slot *slot,
+                       struct heald_participant_info *info)
 {
     for (unsigned i = 0; i < REGION_PLACES && info->wait_count < HEALD_WAITS_SHOWN; i++) {
         const struct region_place *place = &slot->places[i];
@@ -211,7 +225,8 @@ static void list_waits(const struct region_slot *slot, struct heald_participant_
                 .offset = object,
                 .type = (enum heald_object_type)kind,
                 .flags = load32(&place->flags),
-                .since_ns = __atomic_load_n(&place->since, __ATOMIC_RELAXED),
+                .since_ns = told_here(region, slot, &place->since),
+                .ticket = load64(&place->ticket),
             };
     }
 }
@@ -233,7 +248,7 @@ int heald_participant_next(const struct heald_region *region, unsigned *cursor,
             .slot = index,
             .is_gone = has_ended(region, slot),
         };
-        list_waits(slot, ret_info);
+        list_waits(region, slot, ret_info);
         if (region_id_of(region, slot) == id)
             return 1;
     }

@@ -65,6 +65,10 @@ uint64_t heald_plat_thread_id(void);
 /* The name space in which process and thread numbers mean something; 0: not known. */
 uint64_t heald_plat_pid_space(void);
 
+/* The name space in which the monotonic clock of this process means something; 0: there is but one,
+ * or it is not known. */
+uint64_t heald_plat_time_space(void);
+
 /* Is there certainly no such thread, in the caller's own name space? */
 bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread);
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    REGION_VERSION = 2,
+    REGION_VERSION = 3,
     REGION_ALIGN = 4096,
     REGION_SLOTS_MAX = 4096,
     REGION_NAMES_MAX = 65536,
@@ -30,7 +30,8 @@ enum {
 /* A place in the line for an object. Written by its participant alone, read by anybody. */
 struct region_place {
     uint64_t object; /* atomic: where it is; 0: this is no place */
-    int64_t since;   /* atomic */
+    uint64_t ticket; /* atomic: who is before whom */
+    int64_t since;   /* atomic, for people: by the clock of its participant */
     uint32_t kind;   /* atomic: enum heald_object_type */
     uint32_t flags;  /* atomic: enum heald_wait_flag */
 };
@@ -41,7 +42,7 @@ struct region_slot {
     uint32_t generation;        /* atomic: odd while somebody is attached; never goes back */
     uint32_t bell;              /* atomic: changes when somebody has died: look again */
     int64_t pid;
-    uint64_t thread, pid_space;
+    uint64_t thread, pid_space, time_space;
     struct region_place places[REGION_PLACES];
 };
 
@@ -82,6 +83,7 @@ struct region_head {
     uint64_t size;     /* atomic: now; a file that is longer was being made so */
     uint64_t deaths;   /* atomic */
     uint64_t boot;     /* heald_plat_boot() of those who are attached */
+    uint64_t tickets;  /* atomic: how many were drawn */
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_ALIGN, "slots begin on the second page");

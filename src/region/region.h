@@ -63,6 +63,7 @@ struct region_local {
     int leaving;                /* atomic: how many are in heald_detach() */
     bool is_first;              /* the process that opened it, no child of that */
     uint64_t pid_space;         /* atomic: region_pid_space(); 0: not asked yet */
+    uint64_t time_space, boot;  /* atomic: those of region_is_clock_of(); 0: not asked yet */
     struct region_seat seats[]; /* one for each slot */
 };
 
@@ -158,6 +159,12 @@ uint64_t region_before_me(struct heald_participant *me, const void *object, bool
 /* The PID name space of this process, which may be another than that of the process that opened the
  * region; 0: not known. */
 uint64_t region_pid_space(const struct heald_region *region);
+
+/* The same of its monotonic clock. */
+uint64_t region_time_space(const struct heald_region *region);
+
+/* Is the monotonic clock of this process that of the slot's participant? */
+bool region_is_clock_of(const struct heald_region *region, const struct region_slot *slot);
 
 /* Is a participant of this process attached? */
 bool region_in_use(struct heald_region *region);

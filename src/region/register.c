@@ -90,17 +90,33 @@ static bool settle(struct heald_region *region, struct region_slot *slot, uint32
     return settled;
 }
 
+/* A child of fork(2) finds 0 here and asks for itself: unshare(2) gives the children that come
+ * after it another name space. A process keeps its own. */
+static uint64_t ask_once(uint64_t *known, uint64_t (*ask)(void))
+{
+    uint64_t answer = __atomic_load_n(known, __ATOMIC_RELAXED);
+
+    if (!answer) {
+        answer = ask();
+        __atomic_store_n(known, answer, __ATOMIC_RELAXED);
+    }
+    return answer;
+}
+
 uint64_t region_pid_space(const struct heald_region *region)
 {
-    uint64_t *known = &region->local->pid_space, space = __atomic_load_n(known, __ATOMIC_RELAXED);
+    return ask_once(&region->local->pid_space, heald_plat_pid_space);
+}
 
-    /* A child of fork(2) finds 0 here and asks for itself: unshare(2) gives the children that come
-     * after it another name space. A process keeps its own. */
-    if (!space) {
-        space = heald_plat_pid_space();
-        __atomic_store_n(known, space, __ATOMIC_RELAXED);
-    }
-    return space;
+uint64_t region_time_space(const struct heald_region *region)
+{
+    return ask_once(&region->local->time_space, heald_plat_time_space);
+}
+
+bool region_is_clock_of(const struct heald_region *region, const struct region_slot *slot)
+{
+    return __atomic_load_n(&slot->time_space, __ATOMIC_RELAXED) == region_time_space(region) &&
+           region_head_of(region)->boot == ask_once(&region->local->boot, heald_plat_boot);
 }
 
 /* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
@@ -240,6 +256,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, region_pid_space(region), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->time_space, region_time_space(region), __ATOMIC_RELAXED);
     for (unsigned i = 0; i < REGION_PLACES; i++)
         __atomic_store_n(&slot->places[i].object, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */

@@ -107,10 +107,20 @@ uint64_t heald_plat_thread_id(void)
     return (uint64_t)syscall(SYS_gettid);
 }
 
-uint64_t heald_plat_pid_space(void)
+static uint64_t name_space(const char *path)
 {
     struct stat st;
-    return stat("/proc/self/ns/pid", &st) < 0 ? 0 : (uint64_t)st.st_ino;
+    return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_ino;
+}
+
+uint64_t heald_plat_pid_space(void)
+{
+    return name_space("/proc/self/ns/pid");
+}
+
+uint64_t heald_plat_time_space(void)
+{
+    return name_space("/proc/self/ns/time");
 }
 
 bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)

@@ -56,6 +56,11 @@ uint64_t heald_plat_pid_space(void)
     return 0;
 }
 
+uint64_t heald_plat_time_space(void)
+{
+    return 0;
+}
+
 bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)
 {
     (void)pid;
