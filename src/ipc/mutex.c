@@ -27,9 +27,15 @@
  *
  * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
  * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
- * that has been somebody's since he looked at it; and who takes it leaves WAITERS there until he
- * has it and then finds nobody behind him in the line, where whoever goes to sleep stands before
- * he compares the word.
+ * that has been somebody's since he looked at it; and who takes it leaves WAITERS there. He clears
+ * it if he finds nobody in the line, looks at the line once more, and sets it again if somebody is
+ * there by then. Whoever goes to sleep stands in the line before he compares the word: so he is
+ * seen by that look, or compares a word without WAITERS and does not sleep.
+ *
+ * Who is before whom is said by tickets that are drawn in the region, so no clock is asked, and
+ * the order is the same for all. One who draws a ticket and dies, or is late with his place, is
+ * not waited for: a place counts from when it is seen, the dead are passed over, and who gives up
+ * leaves his place before he wakes all.
  *
  * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
@@ -104,17 +110,29 @@ static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uin
     return !*ret_before;
 }
 
-/* The caller has taken it and left WAITERS there. If nobody is behind him, giving it back need not
- * wake anybody. */
-static void drop_waiters(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
+/* Does anybody else wait? One may also be before the caller who has the mutex: who came into the
+ * line after he looked at it. */
+static bool is_line_empty(struct heald_mutex *mutex, struct heald_participant *me)
 {
     bool are_behind;
 
-    /* Seq_cst: taking it comes before looking at the line; pairs with lining up before sleeping. */
+    /* Seq_cst: what the word is comes before the look at the line; pairs with lining up before the
+     * word is compared. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    region_before_me(me, mutex, &are_behind);
-    if (!are_behind)
-        change(mutex, &word, word & ~(uint64_t)WAITERS);
+    return !region_before_me(me, mutex, &are_behind) && !are_behind;
+}
+
+/* The caller has taken it and left WAITERS there. If nobody is in the line, giving it back need not
+ * wake anybody. Who came into it since the first look, and sleeps as WAITERS was there still, is
+ * found by the second. */
+static void drop_waiters(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
+{
+    uint64_t without = word & ~(uint64_t)WAITERS;
+
+    if (!is_line_empty(mutex, me) || !change(mutex, &word, without))
+        return;
+    if (!is_line_empty(mutex, me))
+        change(mutex, &without, word);
 }
 
 /* Takes one that is free. */

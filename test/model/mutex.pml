@@ -1,10 +1,26 @@
 /*
- * test/model/mutex.pml: the steps of src/ipc/mutex.c. One mutex; not the recursive kind.
+ * test/model/mutex.pml: the steps of src/ipc/mutex.c. One mutex; not the recursive kind. With FAIR,
+ * also those of src/region/line.c: each has one place, and TURN does not come round.
  */
 #define WAITERS 1
 #define INCONSISTENT 2
 #define LOST 31 /* the low half: no slot is number 7 */
-#define LOW(word) ((word) & 31)
+#ifdef FAIR
+#define TURN_ONE (1 << 9)
+#define TURN (31 << 9) /* generations stay below 16 */
+#else
+#define TURN_ONE 0
+#define TURN 0
+#endif
+#define LOW(word) ((word) & (31 | TURN))
+#define IS_FREE(word) (!((word) & (31 & ~KEPT)))
+#define NEXT_TURN(word) (((word) + TURN_ONE) & TURN)
+/* What a mutex that is free may have, and who takes it leaves there. */
+#ifdef FAIR
+#define KEPT WAITERS
+#else
+#define KEPT 0
+#endif
 #define MUTEX 1 /* the number of its word, for the queues */
 
 short mutex;
@@ -34,16 +50,141 @@ inline change(to, is_done) {
     fi
 }
 
+#ifdef FAIR
+#define LOOK_AND_LOCK
+#define WATCHED h
+#ifdef MUTANT_BEHIND_ALONE
+#define NOBODY_BEFORE true
+#else
+#define NOBODY_BEFORE (h == SLOTS)
+#endif
+#define IS_HOLDER h = SLOT_OF(w);
+#define LINE_UP line_up();
+#define STEP_OUT step_out();
+#define ABANDON abandon()
+/* region_before_me(): `h` is the slot of who is first of those before, or SLOTS. */
+inline before_me() {
+    first = (ticket[slot] -> ticket[slot] : 255);
+    h = SLOTS;
+    behind = false;
+    p = 0;
+    do
+    :: p < SLOTS && p != slot ->
+        atomic { STEP(before_me_look); t = ticket[p]; g = generation[p] }
+        if
+        :: t && (g & 1) -> is_gone(p, g, is)
+        :: else -> is = gone_by
+        fi;
+        if
+        :: is != gone_by && (t > ticket[slot] && ticket[slot]) -> behind = true
+        :: is != gone_by && !(t > ticket[slot] && ticket[slot]) && t < first -> first = t; h = p
+        :: else
+        fi;
+        p++
+    :: p < SLOTS && p == slot -> p++
+    :: p >= SLOTS -> break
+    od;
+    p = 0; t = 0; g = 0; first = 0
+}
+
+/* is_next() and take(): `res` stays again if somebody was faster. */
+inline take_if_next() {
+    before_me();
+    if
+    :: h < SLOTS -> res = busy
+    :: else ->
+        atomic {
+            STEP(take);
+            change(MY_ID | (w & (TURN | WAITERS)), go);
+            res = (go -> locked : again);
+            bell_inner[slot] = (go -> UNREAD : bell_inner[slot])
+        }
+        if
+        :: res == locked && (w & WAITERS) -> drop_waiters()
+        :: else
+        fi
+    fi
+}
+
+/* Who has taken it leaves WAITERS if others are in the line. */
+inline drop_waiters() {
+    before_me();
+    if
+    :: !behind && NOBODY_BEFORE ->
+        atomic {
+            STEP(drop_waiters);
+            w = MY_ID | (w & (TURN | WAITERS));
+            change(w & ~WAITERS, go)
+        }
+#ifndef MUTANT_LOOK_ONCE
+        before_me();
+        if
+        :: behind || !NOBODY_BEFORE ->
+            atomic {
+                STEP(set_waiters);
+                w = MY_ID | (w & TURN);
+                change(w | WAITERS, go)
+            }
+        :: else
+        fi;
+#endif
+        skip
+    :: else
+    fi
+}
+
+/* region_line_up(), once for each wait: two steps, for who draws may die before he has a place. */
+inline line_up() {
+    if
+    :: !ticket[slot] ->
+        atomic { STEP(draw_ticket); drawn++; t = drawn }
+        atomic { STEP(fill); ticket[slot] = t; t = 0 }
+    :: else
+    fi
+}
+inline step_out() {
+    if
+    :: ticket[slot] -> atomic { STEP(step_out); ticket[slot] = 0 }
+    :: else
+    fi
+}
+
+/* abandon(). */
+inline abandon() {
+    atomic { STEP(abandon_look); w = mutex }
+    go = false;
+    do
+    :: !go && IS_FREE(w) -> atomic { STEP(abandon); change(NEXT_TURN(w) | WAITERS, go) }
+    :: else -> break
+    od;
+#ifndef MUTANT_NO_ABANDON
+    atomic { STEP(abandon_wake); WAKE(MUTEX) }
+#endif
+}
+byte ticket[SLOTS], drawn;
+#define FAIR_LOCALS byte first, p, t, g; bool behind;
+#else
+#define LOOK_AND_LOCK NEXT lock_if_free()
+#define WATCHED SLOT_OF(w)
+#define FAIR_LOCALS
+#define IS_HOLDER
+#define LINE_UP
+#define STEP_OUT
+#define ABANDON skip
+#define take_if_next() atomic { DIE_IF_KILLED; lock_if_free() }
+#endif
+
 /* attempt(): `res` becomes locked, owner_dead, lost, or busy; w is what was seen. */
 inline attempt() {
     res = again;
-    atomic { STEP(look); w = mutex; NEXT lock_if_free() }
+    atomic { STEP(look); w = mutex; LOOK_AND_LOCK }
     do
-    :: res == again && LOW(w) == 0 -> atomic { DIE_IF_KILLED; lock_if_free() }
-    :: res == again && LOW(w) == LOST -> res = lost
-    :: res == again && LOW(w) != 0 && LOW(w) != LOST ->
-        assert(ID_OF(w) != MY_ID);
-        is_gone(SLOT_OF(w), GENERATION_OF(w), is);
+    :: res == again && IS_FREE(w) -> take_if_next()
+    :: res == again && LOW(w & ~TURN) == LOST -> res = lost
+    :: res == again && !IS_FREE(w) && LOW(w & ~TURN) != LOST ->
+        assert(ID_OF(w & ~TURN) != MY_ID);
+        IS_HOLDER
+        is_gone(SLOT_OF(w), GENERATION_OF(w & ~TURN), is);
         if
         :: is == gone_by ->
             atomic {
@@ -51,7 +192,7 @@ inline attempt() {
 #ifdef MUTANT_TAKE_OVER_STORE
                 w = mutex;
 #endif
-                change(MY_ID | INCONSISTENT, go);
+                change(MY_ID | INCONSISTENT | (w & TURN), go);
                 res = (go -> owner_dead : again);
                 bell_inner[slot] = (go -> UNREAD : bell_inner[slot])
             }
@@ -91,7 +232,7 @@ inline look_and_arm() {
         fi
     :: go -> break
     od;
-    h = (res == busy -> WATCH(SLOT_OF(w)) : SLOTS)
+    h = (res == busy -> WATCH(WATCHED) : SLOTS)
 }
 
 inline wait_for_mutex() {
@@ -106,7 +247,7 @@ inline lock(is_forever) {
         w = mutex;
         NEXT
         if
-        :: LOW(w) == 0 -> SAY(lock_at_once_cas); change(MY_ID, go)
+        :: LOW(w & ~TURN) == 0 -> SAY(lock_at_once_cas); change(MY_ID | (w & TURN), go)
         :: else -> go = false
         fi;
         res = (go -> locked : busy)
@@ -117,6 +258,7 @@ inline lock(is_forever) {
         :: look_and_arm();
             if
             :: res == busy ->
+                LINE_UP
                 forever = is_forever;
                 wait_for_mutex();
                 if
@@ -125,7 +267,12 @@ inline lock(is_forever) {
                 fi
             :: else -> break
             fi
-        od
+        od;
+        STEP_OUT
+        if
+        :: res == busy -> ABANDON
+        :: else
+        fi
     :: else
     fi
 }
@@ -133,10 +280,10 @@ inline lock(is_forever) {
 /* heald_plat_word_set(): the change and the wake are one system call. */
 inline word_set(low) {
 #ifdef MUTANT_STORE_UNLOCK
-    atomic { STEP(word_set_store); mutex = mutex & ~31 | low }
+    atomic { STEP(word_set_store); mutex = mutex & ~(31 | TURN) | low }
     atomic { STEP(word_set_wake); WAKE(MUTEX) }
 #else
-    atomic { STEP(word_set); mutex = mutex & ~31 | low; WAKE(MUTEX) }
+    atomic { STEP(word_set); mutex = mutex & ~(31 | TURN) | low; WAKE(MUTEX) }
 #endif
 }
 
@@ -145,21 +292,21 @@ inline unlock() {
     atomic {
         STEP(unlock_look);
         w = mutex;
-        assert(ID_OF(w) == MY_ID);
+        assert(ID_OF(w & ~TURN) == MY_ID);
         go = false;
         NEXT
         unlock_if_alone()
     }
     do
     :: go -> break
-    :: !go && (w & (WAITERS | INCONSISTENT)) -> word_set((w & INCONSISTENT -> LOST : 0)); break
+    :: !go && (w & (WAITERS | INCONSISTENT)) -> word_set((w & INCONSISTENT -> LOST : NEXT_TURN(w) | KEPT)); break
     :: else -> atomic { DIE_IF_KILLED; unlock_if_alone() }
     od
 }
 
 inline unlock_if_alone() {
     if
-    :: !(w & (WAITERS | INCONSISTENT)) -> SAY(unlock_cas); change(0, go)
+    :: !(w & (WAITERS | INCONSISTENT)) -> SAY(unlock_cas); change(NEXT_TURN(w), go)
     :: else
     fi
 }

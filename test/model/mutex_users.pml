@@ -22,6 +22,7 @@ bool inside[PROCS], dirty, given_up;
 
 active [PROCS] proctype user() {
     LOCALS;
+    FAIR_LOCALS
     byte round;
 #ifdef ATTACH
     if
