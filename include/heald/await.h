@@ -44,9 +44,9 @@ HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
 /*
  * A permit; reading or writing; all the others at a barrier; that it was done, or is the owner's to
  * do: results and errors as those of heald_sem_wait(), heald_rwlock_rdlock(),
- * heald_rwlock_wrlock(), heald_barrier_wait() and heald_once_begin(), but that -EDEADLK is waited
- * for: another op of the same participant may give it back. An op that was cancelled has neither
- * taken nor come. *ret_round, if not NULL, is written before the callback. Preps as above.
+ * heald_rwlock_wrlock(), heald_barrier_wait() and heald_once_begin(), but that -EDEADLK and -EAGAIN
+ * are waited for: another op of the same participant may give it back. An op that was cancelled has
+ * neither taken nor come. *ret_round, if not NULL, is written before the callback. Preps as above.
  */
 HEALD_API int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem,
                                   struct heald_participant *me);

@@ -32,10 +32,11 @@ enum { HEALD_MUTEX_LAST = 4 };
 /* All private. */
 struct heald_mutex {
     uint64_t word;  /* atomic: who holds it, and flags */
-    uint16_t flags; /* of heald_mutex_init(); never changes */
-    uint16_t turn;  /* atomic: the latest in `last` */
-    uint32_t depth; /* the holder's: how many times more than once */
+    uint8_t flags;  /* of heald_mutex_init(); never changes */
+    uint8_t turn;   /* atomic: the latest in `last` */
+    uint16_t depth; /* the holder's: how many times more than once */
     /* For people; atomic, each by itself: */
+    uint32_t order; /* what it is called in the recorded order of locks; 0: nothing yet */
     uint64_t site; /* where the holder locked it, or the callback of the op that did: an address in
                       its program; 0: not known */
     int64_t since; /* since when, in a region with `trace`; else 0 */
@@ -59,7 +60,7 @@ HEALD_API int heald_mutex_init(struct heald_mutex *mutex, unsigned flags);
  * 0: it is the caller's. -EOWNERDEAD: it is the caller's, but its last holder died with it, and
  * what it guards may be half done: repair that and call heald_mutex_consistent(), or give it up by
  * unlocking. All others: not locked. -ENOTRECOVERABLE: it was given up so, permanently. -ETIMEDOUT.
- * -EDEADLK: the caller has it (and it is not recursive). -EAGAIN: locked too many times over.
+ * -EDEADLK: the caller has it (and it is not recursive). -EAGAIN: it is, and locked 65,536 times.
  * -ESTALE: `me` is of the process that forked this one, or is detached. -EBADMSG: the mutex is
  * corrupt.
  */

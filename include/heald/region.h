@@ -165,8 +165,12 @@ struct heald_inversion {
  * In a region made with `trace`: fn is called, by the thread that is about to lock a mutex or a
  * read-write lock and before it waits, the first time that this process or any other takes two
  * locks in an order that contradicts the one seen before, whether or not anybody hangs. It may do
- * anything but lock. NULL: a line on standard error, which is what happens without this call. The
- * orders of 64 locks are recorded, of 16 held at once by one participant. Before anybody attaches.
+ * anything but lock. NULL: a line on standard error, which is what happens without this call.
+ *
+ * An op in a loop counts when it is submitted, with what its participant holds then; a try is not
+ * told, but what it got is held. A lock that is made anew (heald_mutex_init(), zeroed memory) has
+ * no order yet, and one that is freed is forgotten. The orders of 64 locks in the first 32 GiB are
+ * recorded, of 16 held at once by one participant. Before anybody attaches.
  */
 HEALD_API void heald_region_on_inversion(struct heald_region *region,
                                          void (*fn)(const struct heald_inversion *inversion,

@@ -35,7 +35,8 @@ HEALD_API int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags);
  * Locks it for reading or writing, waiting until the deadline.
  *
  * A reader may lock it again for reading, and unlocks it as often; it waits for no writer then. 0;
- * -ETIMEDOUT; -EDEADLK: the caller writes, or wants to and reads: there is no upgrade; -EOWNERDEAD:
+ * -ETIMEDOUT; -EDEADLK: the caller writes, or wants to and reads: there is no upgrade; -EAGAIN: the
+ * caller reads HEALD_RWLOCK_READERS times over, so that no other can give it a place; -EOWNERDEAD:
  * the last writer died writing: for a writer, it is the caller's, which repairs what it guards and
  * calls heald_rwlock_consistent(); for a reader, it is *not* the caller's: lock it for writing and
  * repair; -ENOTRECOVERABLE: it was given up; -ESTALE, -EBADMSG: as heald_mutex_lock().
@@ -45,7 +46,7 @@ HEALD_API int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_partic
 HEALD_API int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
                                   int64_t deadline_ns);
 
-/* The same without waiting: -EBUSY. */
+/* The same without waiting: -EBUSY: others hold it. */
 HEALD_API int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me);
 HEALD_API int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me);
 

@@ -13,6 +13,7 @@
 #include "await/foreign.h"
 #include "base/list.h"
 #include "ipc/monitor.h"
+#include "ipc/order.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -51,16 +52,38 @@ static const struct ipc_form *form_of(const struct heald_op *op)
     }
 }
 
+static bool is_rwlock(const struct ipc_form *form)
+{
+    return form == &ipc_rdlock_form || form == &ipc_wrlock_form;
+}
+
+static uint64_t site_of(const struct heald_op *op)
+{
+    return (uint64_t)(uintptr_t)op->fn;
+}
+
 /* One look; `result` is the memory of the form. What a person finds of a mutex locked so is the
  * callback, which has it. */
 static int look(struct heald_op *op, struct region_wait *ret_wait)
 {
     const struct ipc_form *form = form_of(op);
     int err = form->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
+    bool is_taken = err == 0 || (err == -EOWNERDEAD && form != &ipc_rdlock_form);
 
-    if (form == &ipc_mutex_form && (err == 0 || err == -EOWNERDEAD))
-        ipc_mutex_note(op->u.lock.object, op->u.lock.me, (uint64_t)(uintptr_t)op->fn);
+    if (is_taken && form == &ipc_mutex_form)
+        ipc_mutex_note(op->u.lock.object, op->u.lock.me, site_of(op));
+    else if (is_taken && is_rwlock(form) && op->u.lock.me->is_traced)
+        ipc_order_took(op->u.lock.me, op->u.lock.object);
     return err;
+}
+
+/* It is going to be locked: the one time that the order of locks is asked. */
+static void want(const struct heald_op *op)
+{
+    const struct ipc_form *form = form_of(op);
+
+    if (op->u.lock.me->is_traced && (form == &ipc_mutex_form || is_rwlock(form)))
+        ipc_order_wants(op->u.lock.me, op->u.lock.object, site_of(op));
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */
@@ -89,6 +112,7 @@ static void end_first_half(struct heald_op *op)
     ipc_cond_end(cond_of(op));
     op->u.lock.u.cond = NULL;
     op->result = 0;
+    want(op);
 }
 
 /* `result` holds the memory of the form still. */
@@ -226,8 +250,9 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_wait wait = {0};
-    int err = look(op, &wait.region);
 
+    want(op);
+    int err = look(op, &wait.region);
     if (err != -EBUSY) {
         tell_round(op);
         heald_complete(loop, op, err);

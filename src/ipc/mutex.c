@@ -78,14 +78,14 @@ int heald_mutex_init(struct heald_mutex *mutex, unsigned flags)
 {
     if (flags & ~(unsigned)(HEALD_MUTEX_RECURSIVE | HEALD_MUTEX_FAIR))
         return -EINVAL;
-    *mutex = (struct heald_mutex){.flags = (uint16_t)flags};
+    *mutex = (struct heald_mutex){.flags = (uint8_t)flags};
     return 0;
 }
 
 void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site)
 {
     uint64_t *last = mutex->last;
-    uint16_t turn = __atomic_load_n(&mutex->turn, __ATOMIC_RELAXED);
+    uint8_t turn = __atomic_load_n(&mutex->turn, __ATOMIC_RELAXED);
 
     /* What is so already is not stored again: the word that others look at lies beside it. */
     if (__atomic_load_n(&mutex->site, __ATOMIC_RELAXED) != site)
@@ -153,7 +153,7 @@ static int lock_again(struct heald_mutex *mutex)
 {
     if (!(mutex->flags & HEALD_MUTEX_RECURSIVE))
         return -EDEADLK;
-    if (mutex->depth == UINT32_MAX)
+    if (mutex->depth == UINT16_MAX)
         return -EAGAIN;
     mutex->depth++;
     return 0;
@@ -352,12 +352,12 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
 
     if (err)
         return err;
+    if (me->is_traced)
+        ipc_order_gave(me, mutex);
     if (mutex->depth) {
         mutex->depth--;
         return 0;
     }
-    if (me->is_traced)
-        ipc_order_gave(me, mutex);
     let_go(mutex, word);
     return 0;
 }

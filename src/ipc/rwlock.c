@@ -207,6 +207,18 @@ const struct ipc_form ipc_rdlock_form = {.look = look_to_read, .kind = HEALD_OBJ
 const struct ipc_form ipc_wrlock_form = {
     .look = look_to_write, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
 
+/* Then nobody else can give one back. */
+static bool has_all_cells(const struct heald_rwlock *lock, const struct heald_participant *me)
+{
+    unsigned i = 0;
+
+    /* Relaxed: nobody else makes it mine, or not mine. */
+    while (me->id && i < HEALD_RWLOCK_READERS &&
+           __atomic_load_n(&lock->readers[i], __ATOMIC_RELAXED) == me->id)
+        i++;
+    return i == HEALD_RWLOCK_READERS;
+}
+
 /* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
 static int look_to_read_alone(void *object, struct heald_participant *me, int64_t *memory,
                               struct region_wait *wait)
@@ -216,6 +228,8 @@ static int look_to_read_alone(void *object, struct heald_participant *me, int64_
     /* Relaxed: nobody else makes it mine, or not mine. */
     if (me->id && region_id(__atomic_load_n(&lock->writer, __ATOMIC_RELAXED)) == me->id)
         return -EDEADLK;
+    if (has_all_cells(lock, me))
+        return -EAGAIN;
     return look_to_read(object, me, memory, wait);
 }
 
@@ -235,6 +249,15 @@ static const struct ipc_form rdlock_alone = {.look = look_to_read_alone,
 static const struct ipc_form wrlock_alone = {
     .look = look_to_write_alone, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
 
+/* What came of an attempt: a reader does not get what a dead writer left. */
+static int taken(const struct ipc_form *form, struct heald_rwlock *lock,
+                 struct heald_participant *me, int err)
+{
+    if (me->is_traced && (err == 0 || (err == -EOWNERDEAD && form == &wrlock_alone)))
+        ipc_order_took(me, lock);
+    return err;
+}
+
 static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
                          struct heald_participant *me, int64_t deadline_ns, uint64_t site)
 {
@@ -242,10 +265,7 @@ static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
         return 0;
     if (me->is_traced)
         ipc_order_wants(me, lock, site);
-    int err = ipc_block(form, lock, me, deadline_ns);
-    if (me->is_traced && (err == 0 || (err == -EOWNERDEAD && form == &wrlock_alone)))
-        ipc_order_took(me, lock);
-    return err;
+    return taken(form, lock, me, ipc_block(form, lock, me, deadline_ns));
 }
 
 int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
@@ -262,12 +282,12 @@ int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
 
 int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    return ipc_try(&rdlock_alone, lock, me, -EBUSY);
+    return taken(&rdlock_alone, lock, me, ipc_try(&rdlock_alone, lock, me, -EBUSY));
 }
 
 int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    return ipc_try(&wrlock_alone, lock, me, -EBUSY);
+    return taken(&wrlock_alone, lock, me, ipc_try(&wrlock_alone, lock, me, -EBUSY));
 }
 
 static int give_back_writing(struct heald_rwlock *lock, struct heald_participant *me)

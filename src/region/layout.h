@@ -48,15 +48,19 @@ struct region_slot {
 
 /* A lock was taken while another was held, first by `who` at `site`. */
 struct region_edge {
-    uint64_t site; /* atomic */
-    uint64_t who;  /* atomic: pid << 32 | thread; 0: never */
+    uint64_t locks; /* atomic: which two: held << 32 | wanted; 0: none */
+    uint64_t told;  /* atomic: the two of which it was told that this is an inversion */
+    uint64_t site;  /* atomic */
+    uint64_t who;   /* atomic: pid << 32 | thread */
 };
 
 /* In which order locks are taken (ipc/order.c). */
 struct region_order {
-    uint64_t locks[REGION_ORDER_MAX]; /* atomic: where they are; 0: free */
+    uint64_t drawn; /* atomic: how many numbers were given to locks */
+    /* Atomic: where they are, in units of eight bytes, << 32 | their numbers (heald_mutex.order);
+     * 0: free. */
+    uint64_t locks[REGION_ORDER_MAX];
     struct region_edge edges[REGION_ORDER_MAX][REGION_ORDER_MAX]; /* of [held][wanted] */
-    uint64_t reported[REGION_ORDER_MAX]; /* atomic: a bit for each `wanted`: it is an inversion */
 };
 
 /* One name of the directory (store/names.c). */

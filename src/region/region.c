@@ -145,6 +145,16 @@ uint64_t heald_offset(const struct heald_region *region, const void *address)
     return at >= region->data_at && at < region_size(region) ? at : 0;
 }
 
+void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size)
+{
+    struct region_order *order = region->order;
+
+    /* Relaxed: as ipc/order.c, which finds out what is out of date. */
+    for (unsigned i = 0; order && i < REGION_ORDER_MAX; i++)
+        if ((__atomic_load_n(&order->locks[i], __ATOMIC_RELAXED) >> 32) * 8 - at < size)
+            __atomic_store_n(&order->locks[i], 0, __ATOMIC_RELAXED);
+}
+
 void heald_region_on_inversion(struct heald_region *region,
                                void (*fn)(const struct heald_inversion *inversion, void *ctx),
                                void *ctx)

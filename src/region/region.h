@@ -47,6 +47,13 @@ struct heald_participant {
     bool is_traced; /* its region records the order of locks */
 };
 
+/* A lock that a participant holds, in the order of locks. */
+struct region_held {
+    uint64_t at;
+    uint32_t lock;  /* its number */
+    uint32_t times; /* how often it was taken */
+};
+
 /* What this process keeps of a slot. Written by whoever has the slot's lifeline; `pending` by
  * loops. */
 struct region_seat {
@@ -55,7 +62,7 @@ struct region_seat {
     size_t used;                  /* bytes of that */
     int pending;                  /* atomic: ops that wait in loops */
     unsigned char held_count;     /* of `held`, if the region is traced */
-    uint64_t held[REGION_HELD_MAX];
+    struct region_held held[REGION_HELD_MAX];
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */
@@ -92,6 +99,9 @@ static inline uint32_t *region_half(uint64_t *word)
     bool is_big_endian = *(const unsigned char *)&one == 0;
     return (uint32_t *)(void *)word + is_big_endian;
 }
+
+/* What lay there is no lock any more. */
+void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size);
 
 /* A handle that no participant has had, for the one that has the slot's lifeline now; the last one
  * of this process that had it is gone. 0, -ENOMEM. */

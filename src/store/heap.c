@@ -337,6 +337,7 @@ int store_give(struct store_visit *v, uint64_t *where)
         return -EINVAL;
     store_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
     store_set(v, &v->store->blocks, v->store->blocks - 1);
+    region_order_forget(v->region, *where, size_of(b));
     release(v, b);
     store_set(v, where, 0);
     return 0;
