@@ -105,6 +105,13 @@ static inline int64_t in_ms(int ms)
     return heald_clock_now(HEALD_CLOCK_MONOTONIC) + ms * HEALD_MS;
 }
 
+/* Ends the case as skipped on the portable platform, which has one clock and none of the boot. */
+static inline void skip_on_portable(const char *why)
+{
+    if (heald_clock_now(HEALD_CLOCK_BOOT) < 0)
+        harness_skip("the portable platform %s", why);
+}
+
 /* Waits until a flag in shared memory is set by somebody else. */
 static inline void until_set(const int *flag)
 {
