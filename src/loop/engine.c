@@ -16,6 +16,8 @@
 
 #include <errno.h>
 
+#define ROOM_NS (10 * HEALD_MS) /* until the threads are asked again */
+
 enum { WAITS_MAX = 64 /* threads that wait for what others may have taken first */ };
 
 static struct heald_op *op_of_job(struct heald_link *job)
@@ -163,6 +165,15 @@ int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op)
     return fd < 0 ? fd : 0;
 }
 
+/* Where each thread waits for what may never come, they go back to waiting for readiness, so that
+ * what can be done now is. */
+int64_t heald_pool_make_room(struct heald_loop *loop)
+{
+    if (!loop->waiting || !heald_pool_relieve(loop->pools[POOL_WAITS]))
+        return HEALD_FOREVER;
+    return heald_now(loop) + ROOM_NS;
+}
+
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
@@ -172,10 +183,7 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
         err = heald_pool_submit(pool, &op->aux);
     if (!err) {
         op_stage_move(op, STAGE_THREAD);
-        /* Where each thread waits for what may never come, they go back to waiting for readiness,
-         * so that what can be done now is. */
-        if (loop->waiting)
-            heald_pool_relieve(pool);
+        heald_pool_make_room(loop);
         loop->waiting += op_waits_in_thread(op);
         return;
     }

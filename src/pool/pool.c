@@ -38,9 +38,16 @@ struct heald_pool {
     struct heald_link queue;
     unsigned queued, started, idle;
     bool closing;
-    bool crowded; /* the last job found no thread, and none could be started */
+    bool crowded; /* a job that is queued found no thread, and none could be started */
     struct worker workers[];
 };
+
+/* A job is not queued any more. Under the lock. */
+static void count_out(struct heald_pool *p)
+{
+    if (!--p->queued)
+        p->crowded = false;
+}
 
 static void *work(void *arg)
 {
@@ -54,7 +61,7 @@ static void *work(void *arg)
         struct heald_link *job = list_pop(&p->queue);
         if (job) {
             job->prev = NULL;
-            p->queued--;
+            count_out(p);
             w->job = job;
             pthread_mutex_unlock(&p->lock);
             p->run(p->ctx, job);
@@ -141,10 +148,9 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     int err = 0;
 
     pthread_mutex_lock(&p->lock);
-    p->crowded = p->queued >= p->idle;
-    if (p->crowded && p->started < p->limit) {
-        err = start_thread(p);
-        p->crowded = err != 0;
+    if (p->queued >= p->idle) {
+        err = p->started < p->limit ? start_thread(p) : -EAGAIN;
+        p->crowded = p->crowded || err;
     }
     /* With a thread at work the job is only slower; without any it would wait for ever. */
     if (p->started) {
@@ -164,7 +170,7 @@ bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
     if (queued) {
         list_remove(job);
         job->prev = NULL;
-        p->queued--;
+        count_out(p);
     }
     pthread_mutex_unlock(&p->lock);
     return queued;
@@ -204,11 +210,12 @@ bool heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
     return p->signo != 0;
 }
 
-void heald_pool_relieve(struct heald_pool *p)
+bool heald_pool_relieve(struct heald_pool *p)
 {
     pthread_mutex_lock(&p->lock);
-    if (p->crowded)
+    bool crowded = p->crowded;
+    if (crowded)
         interrupt(p, NULL);
-    p->crowded = false;
     pthread_mutex_unlock(&p->lock);
+    return crowded;
 }

@@ -28,8 +28,9 @@ int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
  */
 void heald_pool_interruptible(struct heald_pool *pool);
 bool heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
-/* Interrupts all jobs if the last one that was submitted found no thread. */
-void heald_pool_relieve(struct heald_pool *pool);
+/* Interrupts all jobs if one that is queued found no thread: true, and then it is to be asked again
+ * after a while, as for heald_pool_interrupt(). */
+bool heald_pool_relieve(struct heald_pool *pool);
 bool heald_pool_can_interrupt(const struct heald_pool *pool);
 
 /* Runs what is queued to its end, then joins the threads. */
