@@ -247,12 +247,18 @@ int harness_slow(void)
     return factor > 1 ? factor : 1;
 }
 
-/* What only a program with ThreadSanitizer has. */
+/* What only a program with one of them has. */
 extern void __tsan_init(void) __attribute__((weak));
+extern void __asan_init(void) __attribute__((weak));
 
 bool harness_has_tsan(void)
 {
     return __tsan_init != NULL;
+}
+
+bool harness_is_sanitized(void)
+{
+    return harness_has_tsan() || __asan_init != NULL;
 }
 
 /* Building the suite. */

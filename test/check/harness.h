@@ -54,6 +54,9 @@ void harness_limit(TCase *group, int seconds);
 /* Is ThreadSanitizer at work? It writes down every byte that a call reads or writes. */
 bool harness_has_tsan(void);
 
+/* Is that, or AddressSanitizer? Memory is not what it would be. */
+bool harness_is_sanitized(void);
+
 /* Adds a case to a group; the second form once for each index from `first` to `last - 1`. */
 void harness_add(TCase *group, const TTest *test);
 void harness_add_range(TCase *group, const TTest *test, int first, int last);

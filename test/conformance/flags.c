@@ -272,6 +272,8 @@ static void share_listener(int combination, bool blocking, bool toggled)
         answered++;
         usleep(1000);
     }
+    /* Who has answered counts after that. */
+    workers_end(all, HEALD_SEC);
     int sum = count_all(all);
     loops_end(all);
     ck_assert_int_eq(answered, CLIENTS);
