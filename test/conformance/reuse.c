@@ -203,7 +203,7 @@ static void run_scene(struct scene *s)
 {
     reuse_open(&s->old, s->type);
     if (s->out && s->type != REUSE_UDP)
-        reuse_fill(s->old.fd);
+        fill_up(s->old.fd);
     for (int i = 0; i < OPS; i++)
         prep(s, i);
     if (s->when == REUSE_ARMED || (s->when == REUSE_CANCELLED && s->next == s->type))

@@ -49,9 +49,6 @@ bool reuse_is_open(int fd);
 bool reuse_close(struct heald_loop *loop, int fd, enum reuse_how how, struct heald_op *close_op,
                  heald_fn *fn);
 
-/* Writes until there is no room. */
-void reuse_fill(int fd);
-
 /* Reads until nothing is left, of which the first `size` bytes are kept. Returns how many. */
 size_t reuse_drain(int fd, char *text, size_t size);
 

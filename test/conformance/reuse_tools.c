@@ -105,18 +105,6 @@ bool reuse_close(struct heald_loop *loop, int fd, enum reuse_how how, struct hea
     return !reuse_is_open(fd);
 }
 
-void reuse_fill(int fd)
-{
-    static const char filling[1024] = "f";
-
-    /* What the other side acknowledges late makes room again. */
-    for (int quiet = 0; quiet < 2; quiet++) {
-        while (write(fd, filling, sizeof filling) > 0)
-            quiet = 0;
-        usleep(1000);
-    }
-}
-
 size_t reuse_drain(int fd, char *text, size_t size)
 {
     char buf[65536];

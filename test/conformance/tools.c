@@ -170,7 +170,7 @@ int tcp_connect(const struct heald_addr *addr)
 
 void fill_up(int fd)
 {
-    static const char filling[8192] = "f";
+    static const char filling[1024] = "f"; /* no less room than that is left */
 
     /* What the other side acknowledges late makes room again. */
     for (int quiet = 0; quiet < 3; quiet++) {
