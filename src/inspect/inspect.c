@@ -94,9 +94,8 @@ static void look_at_mutex(const struct heald_region *region, const void *object,
     unsigned turn = __atomic_load_n(&m->turn, __ATOMIC_RELAXED);
 
     look_at_word(region, load64(&m->word), s);
-    if (s->condition == HEALD_OBJECT_HELD || s->condition == HEALD_OBJECT_ORPHANED) {
+    if (s->condition == HEALD_OBJECT_HELD || s->condition == HEALD_OBJECT_ORPHANED)
         s->site = load64(&m->site);
-    }
     if (s->condition == HEALD_OBJECT_HELD)
         s->since_ns = told_here(region, &region->slots[s->holders[0]], &m->since);
     for (unsigned i = 0; i < HEALD_LAST_SHOWN; i++) {

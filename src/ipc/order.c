@@ -25,7 +25,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { NONE = REGION_ORDER_MAX, UNIT = 8 };
+enum { NONE = REGION_ORDER_MAX, UNIT = REGION_ORDER_UNIT };
 
 /* Whatever is recorded begins with a mutex, which has the number. */
 _Static_assert(offsetof(struct heald_rwlock, monitor.mutex) == 0, "a lock begins with a mutex");
@@ -70,7 +70,7 @@ static uint64_t make_word(uint64_t at, uint32_t lock)
 
 static bool is_in_use(const struct heald_region *region, uint64_t word)
 {
-    return word && is_there(region, (word >> 32) * UNIT, (uint32_t)word);
+    return word && is_there(region, region_order_place(word), (uint32_t)word);
 }
 
 /* The row of a lock, given to it now if need be; NONE: there are too many. */

@@ -57,11 +57,19 @@ struct region_edge {
 /* In which order locks are taken (ipc/order.c). */
 struct region_order {
     uint64_t drawn; /* atomic: how many numbers were given to locks */
-    /* Atomic: where they are, in units of eight bytes, << 32 | their numbers (heald_mutex.order);
-     * 0: free. */
+    /* Atomic: where they are, in units of REGION_ORDER_UNIT, << 32 | their numbers
+     * (heald_mutex.order); 0: free. */
     uint64_t locks[REGION_ORDER_MAX];
     struct region_edge edges[REGION_ORDER_MAX][REGION_ORDER_MAX]; /* of [held][wanted] */
 };
+
+/* A place is kept in units of this many bytes. */
+enum { REGION_ORDER_UNIT = 8 };
+
+static inline uint64_t region_order_place(uint64_t word)
+{
+    return (word >> 32) * REGION_ORDER_UNIT;
+}
 
 /* One name of the directory (store/names.c). */
 struct region_name {

@@ -151,7 +151,7 @@ void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size
 
     /* Relaxed: as ipc/order.c, which finds out what is out of date. */
     for (unsigned i = 0; order && i < REGION_ORDER_MAX; i++)
-        if ((__atomic_load_n(&order->locks[i], __ATOMIC_RELAXED) >> 32) * 8 - at < size)
+        if (region_order_place(__atomic_load_n(&order->locks[i], __ATOMIC_RELAXED)) - at < size)
             __atomic_store_n(&order->locks[i], 0, __ATOMIC_RELAXED);
 }
 
