@@ -165,13 +165,18 @@ int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op)
     return fd < 0 ? fd : 0;
 }
 
+/* May it be back to waiting for readiness instead? */
+static bool waits_in_thread(const struct heald_op *op)
+{
+    return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
+}
+
 /* Where each thread waits for what may never come, they go back to waiting for readiness, so that
  * what can be done now is. */
 int64_t heald_pool_make_room(struct heald_loop *loop)
 {
-    if (!loop->waiting || !heald_pool_relieve(loop->pools[POOL_WAITS]))
-        return HEALD_FOREVER;
-    return heald_now(loop) + ROOM_NS;
+    bool crowded = heald_pool_relieve(loop->pools[POOL_WAITS]);
+    return crowded ? heald_now(loop) + ROOM_NS : HEALD_FOREVER;
 }
 
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
@@ -183,13 +188,27 @@ void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
         err = heald_pool_submit(pool, &op->aux);
     if (!err) {
         op_stage_move(op, STAGE_THREAD);
-        heald_pool_make_room(loop);
-        loop->waiting += op_waits_in_thread(op);
+        if (loop->waiting)
+            heald_pool_make_room(loop);
+        loop->waiting += waits_in_thread(op);
         return;
     }
     /* Not one thread can be had. */
     int closed = loop->sys->close((int)op->result);
     heald_result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
+}
+
+void heald_pool_left(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->waiting -= waits_in_thread(op);
+    if (!op_is_ending(op))
+        return;
+    /* Its socket was shut down to free the thread: whatever that says, it was given up. */
+    if (op->kind == OP_CONNECT)
+        op->result = -ECANCELED;
+    /* The pause was for asking the thread again. */
+    if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
+        heald_pause_stop(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
@@ -200,7 +219,7 @@ bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
-        loop->waiting -= op_waits_in_thread(op);
+        loop->waiting -= waits_in_thread(op);
         loop->sys->close((int)op->result);
     }
     return true;
@@ -219,23 +238,23 @@ bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_
 }
 
 /* Asks the thread that waits for an op to give it up: a connect also by its socket, which is shut
- * down; that is no help where it waits for room at a Unix listener. False: there is no way. */
-static bool give_up(struct heald_loop *loop, const struct heald_op *op)
+ * down; that is no help where it waits for room at a Unix listener. It may not have begun to wait,
+ * and is asked again after a pause. */
+static void give_up(struct heald_loop *loop, const struct heald_op *op)
 {
-    bool interrupted = heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
-
+    heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     if (op->kind == OP_CONNECT)
         loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-    return interrupted || op->kind == OP_CONNECT;
+    heald_pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
-/* A thread may not have begun to wait, and is asked again and again. */
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
     if (heald_pool_take_back(loop, op))
         heald_result(loop, op, -ECANCELED, false);
-    else if (op->stage == STAGE_THREAD && !(op->flags & OP_DETACHED) && give_up(loop, op))
-        heald_pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
+    else if (op->stage == STAGE_THREAD && !(op->flags & OP_DETACHED) &&
+             heald_engine_can_give_up(loop, op))
+        give_up(loop, op);
 }
 
 void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)

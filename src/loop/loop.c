@@ -229,10 +229,6 @@ static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
 {
     int64_t next = heald_timers_next(loop);
 
-    if (loop->waiting) {
-        int64_t again = heald_pool_make_room(loop);
-        next = again < next ? again : next;
-    }
     return next < deadline_ns ? next : deadline_ns;
 }
 

@@ -194,12 +194,9 @@ bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or
 bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
 int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op);
 void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
-int64_t heald_pool_make_room(struct heald_loop *loop); /* when to ask again; HEALD_FOREVER */
-static inline bool op_waits_in_thread(const struct heald_op *op)
-{
-    return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
-}
-
+/* While loop->waiting: when to ask again; HEALD_FOREVER. */
+int64_t heald_pool_make_room(struct heald_loop *loop);
+void heald_pool_left(struct heald_loop *loop, struct heald_op *op); /* a thread has ended it */
 bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);
 bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
                        const struct heald_op *op);

@@ -31,10 +31,9 @@ int heald_pause_reserve(struct heald_loop *loop, struct heald_fd *e)
 
 int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
-    struct heald_pause *p = e->pause ? e->pause : make(loop, e);
-
-    if (!p)
+    if (heald_pause_reserve(loop, e))
         return -ENOMEM;
+    struct heald_pause *p = e->pause;
     p->dirs |= (uint8_t)(1u << dir);
     if (list_linked(&p->op.timer))
         return 0;

@@ -107,20 +107,6 @@ static void fetch(struct heald_mailbox *m)
     m->last = last;
 }
 
-/* From a thread that could wait as long as it liked. */
-static void leave_thread(struct heald_loop *loop, struct heald_op *op)
-{
-    loop->waiting -= op_waits_in_thread(op);
-    if (!op_is_ending(op))
-        return;
-    /* Its socket was shut down to free the thread: whatever that says, it was given up. */
-    if (op->kind == OP_CONNECT)
-        op->result = -ECANCELED;
-    /* The pause was for asking the thread again. */
-    if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
-        heald_pause_stop(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
-}
-
 static void deliver(struct heald_loop *loop, struct heald_op *op)
 {
     op->aux.next = NULL;
@@ -129,7 +115,7 @@ static void deliver(struct heald_loop *loop, struct heald_op *op)
         heald_complete_inline(loop, op, 0);
     } else {
         if (op->stage == STAGE_THREAD)
-            leave_thread(loop, op);
+            heald_pool_left(loop, op);
         op_stage_move(op, STAGE_LOOP);
         heald_result(loop, op, op->result, false);
     }

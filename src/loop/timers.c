@@ -143,7 +143,9 @@ int64_t heald_timers_next(struct heald_loop *loop)
         if (next != a->set_ns && loop->sys->alarm_set(a->fd, next) == 0)
             a->set_ns = next;
     }
-    return heald_wheel_next(&loop->timers);
+    int64_t next = heald_wheel_next(&loop->timers);
+    int64_t room = loop->waiting ? heald_pool_make_room(loop) : HEALD_FOREVER;
+    return room < next ? room : next;
 }
 
 void heald_timers_close(struct heald_loop *loop)

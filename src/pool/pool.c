@@ -202,12 +202,11 @@ static void interrupt(struct heald_pool *p, const struct heald_link *job)
             pthread_kill(p->workers[i].thread, p->signo);
 }
 
-bool heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
+void heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     interrupt(p, job);
     pthread_mutex_unlock(&p->lock);
-    return p->signo != 0;
 }
 
 bool heald_pool_relieve(struct heald_pool *p)

@@ -24,14 +24,15 @@ int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
  * heald_pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
  * first job. heald_pool_interrupt: the call that this job waits in returns with -EINTR. A job that
  * is between two calls does not notice: whoever wants its end asks again after a while. Another job
- * may see an -EINTR as well. False: no signal is to be had for that. Any thread.
+ * may see an -EINTR as well. heald_pool_can_interrupt: a signal was to be had for that. Any thread.
  */
 void heald_pool_interruptible(struct heald_pool *pool);
-bool heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
+void heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
+bool heald_pool_can_interrupt(const struct heald_pool *pool);
+
 /* Interrupts all jobs if one that is queued found no thread: true, and then it is to be asked again
  * after a while, as for heald_pool_interrupt(). */
 bool heald_pool_relieve(struct heald_pool *pool);
-bool heald_pool_can_interrupt(const struct heald_pool *pool);
 
 /* Runs what is queued to its end, then joins the threads. */
 void heald_pool_close(struct heald_pool *pool);
