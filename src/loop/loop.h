@@ -137,8 +137,7 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
 void heald_ready_resume(struct heald_loop *loop,
                         struct heald_op *op); /* a multishot's callback has run */
 void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
-void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* a pause is over */
-void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir);  /* tried in vain */
+void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* it may be ready */
 int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
 void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 

@@ -149,10 +149,13 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
     int err = heald_pause_reserve(loop, e);
     if (!err)
         err = heald_pool_duplicate(loop, op);
-    if (err)
+    if (err) {
         heald_result(loop, op, err, false);
-    else
-        heald_pool_do(loop, op);
+        return true;
+    }
+    /* A thread that comes back with nothing may have looked before the next event. */
+    ready_note_nothing(e, op_is_inward(op) ? DIR_IN : DIR_OUT);
+    heald_pool_do(loop, op);
     return true;
 }
 
@@ -296,12 +299,6 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         fail_queue(loop, e, dir, err);
     else if (e->flags & FDS_ALWAYS)
         run_queue(loop, fd, dir);
-}
-
-void heald_ready_wait(struct heald_loop *loop, struct heald_fd *e, int dir)
-{
-    ready_note_nothing(e, dir);
-    heald_ready_kick(loop, e, dir);
 }
 
 void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)

@@ -73,7 +73,8 @@ static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
     heald_ring_submit(loop, op);
 }
 
-/* Hands an op to whoever attempted it before. */
+/* Hands an op to whoever attempted it before. A thread that was interrupted may not have looked at
+ * all; one that found nothing looked before any event that has come since. */
 static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum outcome next)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
@@ -81,8 +82,11 @@ static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum out
 
     if (next == OUTCOME_PAUSE && heald_pause(loop, e, dir) == 0)
         return;
-    if (next == OUTCOME_PAUSE || !heald_takes_whole(loop, e, op))
-        heald_ready_wait(loop, e, dir);
+    bool whole = heald_takes_whole(loop, e, op);
+    if (!whole && next == OUTCOME_AGAIN)
+        heald_ready_retry(loop, e, dir);
+    else if (!whole || next == OUTCOME_PAUSE)
+        heald_ready_kick(loop, e, dir);
     else if (next == OUTCOME_WAIT)
         wait_in_ring(loop, op);
     else

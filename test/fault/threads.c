@@ -388,6 +388,53 @@ HEALD_CASE(waiters_leave_room)
         ck_assert_int_ge(heald_loop_turn(loop, clock_now() + HEALD_MS), 0);
 }
 
+/* A thread that was in accept(2) before the connection came, and comes back after it without. */
+static struct {
+    int result;                /* 0: accepts */
+    int is_inside, may_return; /* atomic, by release and acquire */
+} late;
+
+static void await_flag(const int *flag)
+{
+    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+        heald_sys_native.poll(NULL, 0, HEALD_MS);
+}
+
+static int accept_late(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    int result = late.result;
+
+    if (!result)
+        return heald_sys_native.accept(fd, addr, len);
+    late.result = 0;
+    __atomic_store_n(&late.is_inside, 1, __ATOMIC_RELEASE);
+    await_flag(&late.may_return);
+    return result;
+}
+
+/* _i: what the thread comes back with, and back end. */
+HEALD_CASE(what_comes_meanwhile_is_noticed)
+{
+    static const int results[] = {-EINTR, -EAGAIN};
+    struct scene s;
+
+    late.result = results[_i % 2];
+    late.is_inside = late.may_return = 0;
+    scene_open(&s, backends[_i / 2], ACCEPT);
+    s.sys.accept = accept_late;
+    get_stuck(&s, HEALD_FOREVER, false);
+    await_flag(&late.is_inside);
+    int client = offer(&s);
+    ck_assert_int_ge(heald_loop_turn(s.loop, clock_now() + STUCK_MS * HEALD_MS), 0);
+    ck_assert_int_eq(s.ends, 0);
+    __atomic_store_n(&late.may_return, 1, __ATOMIC_RELEASE);
+    turn_until(&s, &s.ends, "of an accept whose connection came while a thread tried");
+    ck_assert_int_ge(s.result, 0);
+    heald_close(s.loop, (int)s.result);
+    close(client);
+    scene_close(&s, CANCEL);
+}
+
 /* Where a thread serves all signals and the others block them, too. */
 HEALD_CASE(in_a_thread_that_blocks_all_signals)
 {
@@ -440,6 +487,7 @@ int main(void)
     harness_add_range(group, a_connect_without_room_ends_in_time, 0, HOWS * BACKENDS);
     harness_add_range(group, the_next_begins_at_once, 0, BACKENDS);
     harness_add_range(group, waiters_leave_room, 0, BACKENDS);
+    harness_add_range(group, what_comes_meanwhile_is_noticed, 0, 2 * BACKENDS);
     harness_add_range(group, in_a_thread_that_blocks_all_signals, 0, BACKENDS);
     harness_add(group, signals_of_the_program_are_its_own);
     return harness_run(suite);
