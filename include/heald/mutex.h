@@ -43,13 +43,6 @@ struct heald_mutex {
     uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
 };
 
-/* All private: what the objects that are more than a mutex are made of. */
-struct heald_monitor {
-    struct heald_mutex mutex;
-    uint32_t sequence; /* atomic: changes when there is something to look at */
-    uint32_t waiting;  /* somebody waits for that; guarded by the mutex */
-};
-
 /* Nobody holds it. Before anybody else can see it; needed only for flags. 0, -EINVAL. */
 HEALD_API int heald_mutex_init(struct heald_mutex *mutex, unsigned flags);
 

@@ -47,10 +47,12 @@ HEALD_API const char *heald_object_type_name(enum heald_object_type type);
 
 struct heald_object_options {
     enum heald_object_type type;
-    size_t size; /* 0: that of the type; needed for data and for semaphores (HEALD_SEM_SIZE()) */
+    size_t size; /* 0: that of the type; needed for data and for semaphores (HEALD_SEM_SIZE()); of
+                    read-write locks and barriers also HEALD_RWLOCK_SIZE(), HEALD_BARRIER_SIZE() */
     /* Makes it of zeroed memory, before anybody else can see it: 0 or -errno, which ends the
-     * making. May be NULL where zeroes will do: not for semaphores and barriers. Must not call
-     * anything of heald but heald_…_init(). */
+     * making. May be NULL where zeroes will do: not for semaphores, barriers, and read-write locks
+     * of another size than that of the type. Must not call anything of heald but heald_…_init(),
+     * heald_…_init_sized(). */
     int (*init)(void *object, size_t size, void *ctx);
     void *ctx;
 };

@@ -9,34 +9,58 @@
 
 #include <heald/mutex.h>
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 enum {
-    HEALD_RWLOCK_READERS = 64,     /* at a time; more wait */
+    HEALD_RWLOCK_READERS = 64, /* at a time; more wait. See heald_rwlock_init_sized() */
+    HEALD_RWLOCK_READERS_MAX = 4096,
     HEALD_RWLOCK_PREFER_WRITER = 1 /* no new reader while a writer waits; else readers go first */
 };
 
 /* All private. */
 struct heald_rwlock {
-    struct heald_monitor monitor;
-    uint64_t writer; /* who writes, and flags; 0: nobody */
-    uint64_t next;   /* the writer that readers let go first; 0: none */
-    uint32_t flags;
-    uint32_t lost; /* given up after a writer died */
-    uint64_t readers[HEALD_RWLOCK_READERS];
+    uint64_t writer; /* atomic: who writes, and flags; 0: nobody */
+    uint16_t flags;
+    uint16_t size;  /* how many readers there is room for; 0: HEALD_RWLOCK_READERS */
+    uint32_t order; /* atomic: as that of struct heald_mutex */
+    uint32_t event; /* atomic: changes when a reader has gone */
+    uint32_t check; /* of `size`: its complement */
+    uint64_t used;  /* atomic: which of the places of readers ever were one's, modulo 64 */
+    uint64_t readers[HEALD_RWLOCK_READERS]; /* atomic; or as many as `size` says */
 };
+
+/* How many bytes one for `n` readers at a time has. */
+#define HEALD_RWLOCK_SIZE(n) (offsetof(struct heald_rwlock, readers) + (n) * sizeof(uint64_t))
+
+/* Memory for one, to embed: `HEALD_RWLOCK(4) map;` and then `heald_rwlock_of(&map)`, which is to be
+ * made by heald_rwlock_init_sized(). */
+#define HEALD_RWLOCK(n)                                                \
+    struct {                                                           \
+        uint64_t heald_words[HEALD_RWLOCK_SIZE(n) / sizeof(uint64_t)]; \
+    }
+
+static inline struct heald_rwlock *heald_rwlock_of(void *memory)
+{
+    return (struct heald_rwlock *)memory;
+}
 
 /* Nobody holds it. Before anybody else can see it; needed only for flags. 0, -EINVAL. */
 HEALD_API int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags);
+
+/* The same in memory of `size` bytes: for as many readers at a time as have room there, up to
+ * HEALD_RWLOCK_READERS_MAX. -EINVAL: not for one. */
+HEALD_API int heald_rwlock_init_sized(struct heald_rwlock *lock, size_t size, unsigned flags);
 
 /*
  * Locks it for reading or writing, waiting until the deadline.
  *
  * A reader may lock it again for reading, and unlocks it as often; it waits for no writer then. 0;
  * -ETIMEDOUT; -EDEADLK: the caller writes, or wants to and reads: there is no upgrade; -EAGAIN: the
- * caller reads HEALD_RWLOCK_READERS times over, so that no other can give it a place; -EOWNERDEAD:
+ * caller reads so many times over that no other can give it a place; -EOWNERDEAD:
  * the last writer died writing: for a writer, it is the caller's, which repairs what it guards and
  * calls heald_rwlock_consistent(); for a reader, it is *not* the caller's: lock it for writing and
  * repair; -ENOTRECOVERABLE: it was given up; -ESTALE, -EBADMSG: as heald_mutex_lock().
@@ -46,7 +70,7 @@ HEALD_API int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_partic
 HEALD_API int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
                                   int64_t deadline_ns);
 
-/* The same without waiting: -EBUSY: others hold it. */
+/* The same without waiting: -EBUSY: others hold it, or are trying to at this moment. */
 HEALD_API int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me);
 HEALD_API int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me);
 

@@ -1,8 +1,8 @@
 /*
  * heald/sem.h: a semaphore in a region. Two kinds: one whose permits know their holders, so that
  * those of dead threads are free again; and one that only counts, for signalling. See
- * heald/region.h for participants. Every call takes the calling thread's own. None is safe in a
- * signal handler.
+ * heald/region.h for participants. Every call takes the calling thread's own. In a signal handler
+ * heald_sem_post() is safe, and no other.
  */
 #ifndef HEALD_SEM_H
 #define HEALD_SEM_H
@@ -17,9 +17,10 @@ enum { HEALD_SEM_PERMITS_MAX = 4096 };
 
 /* All private. Behind it lie as many words as it has permits: see HEALD_SEM(). */
 struct heald_sem {
-    struct heald_monitor monitor;
     uint32_t permits; /* 0: it only counts */
-    uint32_t value;   /* of one that counts */
+    uint32_t value;   /* atomic: of one that counts */
+    uint32_t event;   /* atomic: changes when there is something to look at */
+    uint32_t unused;
 };
 
 /* A semaphore with room for `n` permits, to embed: `HEALD_SEM(4) tickets;` and then
@@ -42,12 +43,13 @@ HEALD_API int heald_sem_init_counting(struct heald_sem *sem, unsigned value);
 
 /*
  * Takes a permit, waiting until the deadline. A participant may have several. 0; -ETIMEDOUT;
- * -ESTALE: see heald_mutex_lock(); -EBADMSG: corrupt.
+ * -EDEADLK: the caller, who has all that there are, would wait for himself for ever; -ESTALE: see
+ * heald_mutex_lock(); -EBADMSG: corrupt.
  */
 HEALD_API int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me,
                              int64_t deadline_ns);
 
-/* The same without waiting for a permit: -EAGAIN: there is none. */
+/* The same without waiting: -EAGAIN: there is none. */
 HEALD_API int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me);
 
 /* Releases a permit: -EPERM: the caller has none. To one that counts it adds one: -EOVERFLOW.

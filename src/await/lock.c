@@ -12,7 +12,7 @@
  */
 #include "await/foreign.h"
 #include "base/list.h"
-#include "ipc/monitor.h"
+#include "ipc/form.h"
 #include "ipc/order.h"
 #include "loop/loop.h"
 

@@ -12,14 +12,12 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 
+#include "ipc/owner.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
 
 #include <errno.h>
-
-/* What the objects keep in a word beside the id (ipc/mutex.c, ipc/rwlock.c). */
-#define LOST UINT32_MAX
 
 static uint64_t load64(const uint64_t *word)
 {
@@ -79,7 +77,7 @@ static void add_holder(const struct heald_region *region, struct heald_object_st
 static void look_at_word(const struct heald_region *region, uint64_t word,
                          struct heald_object_state *s)
 {
-    if ((uint32_t)word == LOST) {
+    if ((uint32_t)word == OWNER_LOST) {
         s->condition = HEALD_OBJECT_LOST;
     } else if ((uint32_t)word >> REGION_ID_SHIFT) {
         s->condition = HEALD_OBJECT_HELD;
@@ -146,13 +144,21 @@ static void look_at_rwlock(const struct heald_region *region, const void *object
                            struct heald_object_state *s)
 {
     const struct heald_rwlock *lock = object;
+    unsigned readers = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
+    uint64_t writer = load64(&lock->writer);
 
-    for (unsigned i = 0; i < HEALD_RWLOCK_READERS; i++)
+    if (!readers)
+        readers = HEALD_RWLOCK_READERS;
+    if (readers > HEALD_RWLOCK_READERS_MAX ||
+        !region_has(region, lock, HEALD_RWLOCK_SIZE(readers))) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    for (unsigned i = 0; i < readers; i++)
         add_holder(region, s, load64(&lock->readers[i]));
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
-    look_at_word(region, load64(&lock->writer), s);
-    if (load32(&lock->lost))
-        s->condition = HEALD_OBJECT_LOST;
+    if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING))
+        look_at_word(region, writer, s);
 }
 
 static void look_at_barrier(const struct heald_region *region, const void *object,
@@ -160,11 +166,21 @@ static void look_at_barrier(const struct heald_region *region, const void *objec
 {
     const struct heald_barrier *b = object;
 
-    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
-        add_holder(region, s, load64(&b->arrived[i]));
-    s->most = load32(&b->needed);
+    uint64_t state = load64(&b->state);
+    unsigned needed = load32(&b->needed), round = (uint32_t)state >> 1;
+
+    if (needed > HEALD_BARRIER_MAX || !region_has(region, b, HEALD_BARRIER_SIZE(needed))) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    for (unsigned i = 0; i < needed; i++) {
+        uint64_t mark = load64(&b->arrived[i]);
+        if ((mark & REGION_ID_FLAGS) == (round & REGION_ID_FLAGS))
+            add_holder(region, s, mark);
+    }
+    s->most = needed;
     s->free = s->most > s->holder_count ? s->most - s->holder_count : 0;
-    if (s->condition == HEALD_OBJECT_ORPHANED || load32(&b->broken))
+    if (s->condition == HEALD_OBJECT_ORPHANED || state & 1)
         s->condition = HEALD_OBJECT_LOST;
     else
         s->condition = HEALD_OBJECT_HELD;
@@ -179,8 +195,8 @@ static const struct {
     [HEALD_OBJECT_MUTEX] = {sizeof(struct heald_mutex), look_at_mutex},
     [HEALD_OBJECT_COND] = {sizeof(struct heald_cond), look_at_cond},
     [HEALD_OBJECT_SEM] = {sizeof(struct heald_sem), look_at_sem},
-    [HEALD_OBJECT_RWLOCK] = {sizeof(struct heald_rwlock), look_at_rwlock},
-    [HEALD_OBJECT_BARRIER] = {sizeof(struct heald_barrier), look_at_barrier},
+    [HEALD_OBJECT_RWLOCK] = {HEALD_RWLOCK_SIZE(0), look_at_rwlock},
+    [HEALD_OBJECT_BARRIER] = {HEALD_BARRIER_SIZE(0), look_at_barrier},
     [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), look_at_once},
 };
 

@@ -1,161 +1,269 @@
 /*
  * ipc/barrier.c: a barrier. Any thread, as the participant it is.
  *
- * Who has come is a word with its id in `arrived`. A round ends when the last one comes, or by a
- * reset: whoever ends it writes down the next round and how this one ends (`turn`), and then does
- * that; whoever enters after it died on the way does it again, for each step may be done twice. A
- * wait remembers the round in which it came; once that has ended, `resets` says how.
+ * `state` is one word: which round it is, how many have come to it, and how the last rounds ended.
+ * To come, to leave when the wait is given up, to end a round, to break it and to reset it are one
+ * compare-and-swap of that word each. So exactly as many as are needed pass, whoever ends a round
+ * is the one that was the last to come, and one who leaves has either not come or is told how the
+ * round ended. There is no lock inside: nobody waits for one who is stopped but for his coming.
+ *
+ * Who has come also stands in `arrived`, with the round, so that his death is found: before he is
+ * counted, and until he is not any more. So one who dies on his way in or out may break the round
+ * of those who wait, who then reset it; none of them waits for the dead. Marks of former rounds
+ * mean nothing: their owners take them away, or whoever comes across them; a mark is read before
+ * the state that says that it is old, since marks of the next round are made after the state is
+ * that round's. One who finds no room for a mark waits without: then others' marks are those of
+ * participants who are being counted, which takes them a moment.
+ *
+ * No wake is lost: those who wait sleep on the half of `state` that changes when a round ends or
+ * breaks. Who is killed, or stopped, between the change and the wake has told nobody: nobody sleeps
+ * for longer than REGION_RECHECK_NS.
  *
  * Recovery by all at once converges: a reset names the round that its caller was told of, and the
  * first one ends that. The later ones find that it has ended, and do nothing to those who have come
  * to the next one meanwhile.
+ *
+ * Model: test/model/barrier.pml; its steps are named after the functions here.
  */
 #include <heald/barrier.h>
 
-#include "ipc/monitor.h"
+#include "ipc/cells.h"
+#include "ipc/form.h"
 
 #include <errno.h>
+#include <string.h>
+
+/*
+ * state: in the low half, on which those who wait sleep, twice the number of the round, and one
+ * more if it is broken; above that how many have come; above that, of the rounds before, the last
+ * one in the lowest bit, whether they were reset.
+ */
+enum { BROKEN = 1, COUNT_SHIFT = 32, FATES_SHIFT = 44, FATES = 64 - FATES_SHIFT };
+
+#define COUNT_ONE (UINT64_C(1) << COUNT_SHIFT)
+#define ROUNDS    UINT32_C(0x7fffffff)
 
 /* Marks a memory that has a round in it. */
 #define CAME (INT64_C(1) << 40)
 
-int heald_barrier_init(struct heald_barrier *barrier, unsigned needed)
+_Static_assert(HEALD_BARRIER_MAX < 1 << (FATES_SHIFT - COUNT_SHIFT), "the count has room");
+
+static uint32_t round_of(uint64_t state)
 {
-    if (!needed || needed > HEALD_BARRIER_MAX)
-        return -EINVAL;
-    *barrier = (struct heald_barrier){.needed = needed};
-    return 0;
+    return (uint32_t)state >> 1;
 }
 
-enum { ROUNDS = 64 /* bits of `resets` */ };
-
-/* How a round ends, in `turn` below its number. */
-enum { OPENED = 1, RESET = 2, HOW_BITS = 2 };
-
-static uint64_t bit_of(uint32_t round)
+static unsigned count_of(uint64_t state)
 {
-    return UINT64_C(1) << round % ROUNDS;
+    return state >> COUNT_SHIFT & ((1u << (FATES_SHIFT - COUNT_SHIFT)) - 1);
 }
 
-/* Also again, after one who died over it. */
-static void finish_turn(struct heald_barrier *b)
+/* What follows when the round ends. */
+static uint64_t next_round(uint64_t state, bool was_reset)
 {
-    uint32_t next = (uint32_t)(b->turn >> HOW_BITS);
+    uint64_t fates = state >> FATES_SHIFT << 1 | was_reset;
 
-    monitor_then();
-    if (b->turn & RESET)
-        b->resets |= bit_of(next - 1);
-    else
-        b->resets &= ~bit_of(next - 1);
-    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
-        b->arrived[i] = 0;
-    b->broken = 0;
-    monitor_then();
-    b->round = next;
-    monitor_then();
-    b->turn = 0;
-}
-
-static void end_round(struct heald_barrier *b, unsigned how)
-{
-    b->turn = (uint64_t)(b->round + 1) << HOW_BITS | how;
-    finish_turn(b);
+    return fates << FATES_SHIFT | (uint32_t)(((uint32_t)state | BROKEN) + 1);
 }
 
 /* Of a round that has ended: 0: all had come. Of one that is too long ago nobody knows. */
-static int fate_of(const struct heald_barrier *b, uint32_t round)
+static int fate_of(uint64_t state, uint32_t round)
 {
-    if (b->round - round > ROUNDS || b->resets & bit_of(round))
-        return -EOWNERDEAD;
+    uint32_t ago = (round_of(state) - round) & ROUNDS;
+
+    return ago > FATES || state >> (FATES_SHIFT - 1 + ago) & 1 ? -EOWNERDEAD : 0;
+}
+
+int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size, unsigned needed)
+{
+    if (!needed || needed > HEALD_BARRIER_MAX || size < HEALD_BARRIER_SIZE(needed))
+        return -EINVAL;
+    memset(barrier, 0, HEALD_BARRIER_SIZE(needed));
+    barrier->needed = needed;
+    barrier->check = ~(uint32_t)needed;
     return 0;
 }
 
-static int enter(struct heald_barrier *b, struct heald_participant *me, struct region_wait *wait)
+int heald_barrier_init(struct heald_barrier *barrier, unsigned needed)
 {
-    int err = wait ? monitor_enter(&b->monitor, me, wait) : monitor_enter_now(&b->monitor, me);
-
-    if (!err && b->turn)
-        finish_turn(b);
-    return err;
+    return heald_barrier_init_sized(barrier, sizeof *barrier, needed);
 }
 
-/* How many have come; -EOWNERDEAD: one of them is gone. *ret_other: one who is not the caller. */
-static int count(struct heald_barrier *b, const struct heald_participant *me, uint64_t *ret_other)
+static uint64_t load(const struct heald_barrier *b)
 {
-    int n = 0;
+    return __atomic_load_n(&b->state, __ATOMIC_SEQ_CST);
+}
 
+/* Seq_cst: what was done before coming is seen by all who pass; see also the marks, above. */
+static bool change(struct heald_barrier *b, uint64_t from, uint64_t to)
+{
+    return __atomic_compare_exchange_n(&b->state, &from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+/* Ends or breaks the round, and wakes those who have come. */
+static bool change_and_wake(struct heald_barrier *b, uint64_t from, uint64_t to)
+{
+    if (!change(b, from, to))
+        return false;
+    if (count_of(from))
+        heald_plat_word_wake(region_half(&b->state));
+    return true;
+}
+
+/* How many must come, read once; 0: it is corrupt. */
+static unsigned needed_in(const struct heald_barrier *b, const struct heald_participant *me)
+{
+    unsigned needed = __atomic_load_n(&b->needed, __ATOMIC_RELAXED);
+
+    if (!me->id || needed > HEALD_BARRIER_MAX || needed != ~b->check)
+        return 0;
+    if (needed > HEALD_BARRIER_ROOM && !region_has(me->region, b, HEALD_BARRIER_SIZE(needed)))
+        return 0;
+    return needed;
+}
+
+static uint64_t mark_for(const struct heald_participant *me, uint64_t state)
+{
+    return me->id | (round_of(state) & REGION_ID_FLAGS);
+}
+
+static bool is_of_round(uint64_t mark, uint64_t state)
+{
+    return (mark & REGION_ID_FLAGS) == (round_of(state) & REGION_ID_FLAGS);
+}
+
+/*
+ * Looks at the marks, and takes away those of former rounds. -EOWNERDEAD: of this round, one who is
+ * gone; -EAGAIN: it is not this round any more; else 0, and *ret_other is another or 0.
+ */
+static int look_at_marks(struct heald_barrier *b, unsigned needed,
+                         const struct heald_participant *me, uint64_t state, uint64_t *ret_other)
+{
     *ret_other = 0;
-    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++) {
-        if (!b->arrived[i])
+    for (unsigned i = 0; i < needed; i++) {
+        uint64_t mark = __atomic_load_n(&b->arrived[i], __ATOMIC_SEQ_CST);
+        if (!mark)
             continue;
-        if (monitor_is_gone(me, b->arrived[i]) == -EOWNERDEAD)
+        if (!is_of_round(mark, state)) {
+            if (round_of(load(b)) != round_of(state))
+                return -EAGAIN;
+            cells_swap(&b->arrived[i], mark, 0);
+        } else if (cells_is_gone(me, mark) == -EOWNERDEAD) {
             return -EOWNERDEAD;
-        if (b->arrived[i] != me->id)
-            *ret_other = b->arrived[i];
-        n++;
+        } else if (region_id(mark) != me->id) {
+            *ret_other = region_id(mark);
+        }
     }
-    return n;
+    return 0;
 }
 
-/* Inside. The result, or -EBUSY: wait on. */
-static int come(struct heald_barrier *b, struct heald_participant *me, int64_t *memory,
-                uint64_t *ret_other)
+static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
 {
-    uint64_t mine = *memory ? me->id : 0;
+    for (unsigned i = 0; i < needed; i++)
+        if (!__atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED) &&
+            cells_swap(&b->arrived[i], 0, mark))
+            return true;
+    return false;
+}
 
-    if (*memory && (uint32_t)*memory != b->round)
-        return fate_of(b, (uint32_t)*memory);
-    *memory = CAME | b->round;
-    if (b->broken || !b->needed || b->needed > HEALD_BARRIER_MAX)
-        return b->broken ? -EOWNERDEAD : -EBADMSG;
-    uint64_t *place = monitor_find(b->arrived, HEALD_BARRIER_MAX, mine);
-    if (!place)
-        return -EBADMSG;
-    *place = me->id;
-    int n = count(b, me, ret_other);
-    if (n < 0) {
-        b->broken = 1;
-        return n;
+static void clear_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
+{
+    for (unsigned i = 0; i < needed; i++)
+        if (__atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED) == mark &&
+            cells_swap(&b->arrived[i], mark, 0))
+            return;
+}
+
+/* Comes to the round. -EAGAIN: look again; 1: as the last; -EBUSY: wait; -EOWNERDEAD: broken. */
+static int come(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
+                uint64_t state, int64_t *memory)
+{
+    uint64_t mark = mark_for(me, state), other;
+    bool is_last = count_of(state) + 1 >= needed;
+
+    if (state & BROKEN) {
+        *memory = CAME | round_of(state);
+        return -EOWNERDEAD;
     }
-    if ((unsigned)n < b->needed)
+    /* One look for room that others' old marks take. */
+    if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, &other))
+        set_mark(b, needed, mark);
+    bool came = is_last ? change_and_wake(b, state, next_round(state, false))
+                        : change(b, state, state + COUNT_ONE);
+    if (came)
+        *memory = CAME | round_of(state);
+    if (is_last || !came)
+        clear_mark(b, needed, mark);
+    if (!came)
+        return -EAGAIN;
+    return is_last ? 1 : -EBUSY;
+}
+
+/* One who has come looks how it stands. -EBUSY: wait on. */
+static int look_on(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
+                   uint64_t state, uint32_t round, uint64_t *ret_other)
+{
+    int result = -EOWNERDEAD;
+
+    if (round_of(state) != round)
+        result = fate_of(state, round);
+    else if (!(state & BROKEN))
+        result = look_at_marks(b, needed, me, state, ret_other);
+    if (result == -EOWNERDEAD && round_of(state) == round && !(state & BROKEN))
+        return change_and_wake(b, state, state | BROKEN) ? -EOWNERDEAD : -EAGAIN;
+    if (result == 0 && round_of(state) == round)
         return -EBUSY;
-    end_round(b, OPENED);
-    return 1;
+    return result;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,
                 struct region_wait *wait)
 {
     struct heald_barrier *b = object;
-    uint64_t other = 0;
-    int err = enter(b, me, wait);
+    unsigned needed = needed_in(b, me);
+    uint64_t state, other = 0;
+    int err;
 
-    if (err)
-        return err;
-    err = come(b, me, memory, &other);
-    if (err == -EBUSY)
-        return monitor_leave_to_wait(&b->monitor, me, other, b->needed > 2, wait);
-    if (err == 1 || err == -EOWNERDEAD)
-        monitor_leave_and_tell(&b->monitor, me);
-    else
-        monitor_leave(&b->monitor, me);
+    if (!needed)
+        return me->id ? -EBADMSG : -ESTALE;
+    do {
+        *wait = (struct region_wait){.me = me, .bell = region_bell(me), .several = true};
+        state = load(b);
+        bool has_come = *memory;
+        err = has_come ? look_on(b, needed, me, state, (uint32_t)*memory, &other)
+                       : come(b, needed, me, state, memory);
+        /* Those who came before may have died. */
+        if (!has_come && err == -EBUSY)
+            err = -EAGAIN;
+    } while (err == -EAGAIN);
+    if (err != -EBUSY && err != 1)
+        clear_mark(b, needed, me->id | ((uint32_t)*memory & REGION_ID_FLAGS));
+    wait->word = region_half(&b->state);
+    wait->seen = (uint32_t)state;
+    wait->holder = other;
     return err;
 }
 
-/* Has not come after all, unless it was let through meanwhile. */
+/* Leaves, if the round is not over: has not come after all. */
 static int abandon(void *object, struct heald_participant *me, int64_t *memory)
 {
     struct heald_barrier *b = object;
+    unsigned needed = needed_in(b, me);
+    uint32_t round = (uint32_t)*memory;
     int result = -EBUSY;
+    uint64_t state;
 
-    if (!*memory || enter(b, me, NULL))
+    if (!*memory || !needed)
         return result;
-    uint64_t *place = monitor_find(b->arrived, HEALD_BARRIER_MAX, me->id);
-    if ((uint32_t)*memory != b->round)
-        result = fate_of(b, (uint32_t)*memory);
-    else if (place)
-        *place = 0;
-    monitor_leave(&b->monitor, me);
+    do {
+        state = load(b);
+        if (round_of(state) != round) {
+            result = fate_of(state, round);
+            break;
+        }
+    } while (count_of(state) && !change(b, state, state - COUNT_ONE));
+    clear_mark(b, needed, me->id | (round & REGION_ID_FLAGS));
     return result;
 }
 
@@ -175,20 +283,19 @@ int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *
 
 int heald_barrier_reset(struct heald_barrier *barrier, struct heald_participant *me, uint32_t round)
 {
-    int err = enter(barrier, me, NULL);
+    uint64_t state;
 
-    if (err)
-        return err;
-    if (round != barrier->round) {
-        monitor_leave(&barrier->monitor, me);
-        return 0;
-    }
-    end_round(barrier, RESET);
-    monitor_leave_and_tell(&barrier->monitor, me);
+    if (!needed_in(barrier, me))
+        return me->id ? -EBADMSG : -ESTALE;
+    do {
+        state = load(barrier);
+        if (round_of(state) != round)
+            return 0;
+    } while (!change_and_wake(barrier, state, next_round(state, true)));
     return 0;
 }
 
 uint32_t heald_barrier_round(const struct heald_barrier *barrier)
 {
-    return __atomic_load_n(&barrier->round, __ATOMIC_RELAXED);
+    return round_of(load(barrier));
 }

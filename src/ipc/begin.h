@@ -28,16 +28,9 @@ int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
 /* The caller has just locked it there: for people. */
 void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site);
 
-/* Locks what is a part of something else, and so is of no interest to people. */
-int ipc_mutex_enter(struct heald_mutex *mutex, struct heald_participant *me);
-
 /* As heald_mutex_lock(), for one who called there. */
 int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                         int64_t deadline_ns, uint64_t site);
-
-/* Gives back a mutex that is in order and held once, and wakes those who wait for the word, in one
- * step. */
-void ipc_mutex_unlock_and_wake(struct heald_mutex *mutex, uint32_t *word);
 
 /* Would giving the mutex back once not give it free, or give it up? -EPERM: it is not the caller's;
  * -EINVAL: so it is; 0; -ESTALE. */

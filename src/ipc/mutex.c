@@ -41,15 +41,13 @@
  */
 #include <heald/timer.h>
 
-#include "ipc/monitor.h"
+#include "ipc/form.h"
 #include "ipc/order.h"
+#include "ipc/owner.h"
 
 #include <errno.h>
 
-enum { WAITERS = 1, INCONSISTENT = 2, TURN_ONE = 4, TURN = 0x7fc, SPINS = 100 };
-
-/* The low half when it was given up for ever: no participant has that slot. */
-#define LOST UINT32_MAX
+enum { WAITERS = OWNER_WAITERS, INCONSISTENT = 2, TURN_ONE = 4, TURN = 0x7fc, SPINS = 100 };
 
 static bool is_free(uint64_t word)
 {
@@ -174,7 +172,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
                 return 0;
             continue;
         }
-        if ((uint32_t)*word == LOST)
+        if ((uint32_t)*word == OWNER_LOST)
             return -ENOTRECOVERABLE;
         *ret_other = 0;
         if (region_id(*word) == me->id)
@@ -283,11 +281,6 @@ static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, 
     return ipc_block(&mutex_alone, mutex, me, deadline_ns);
 }
 
-int ipc_mutex_enter(struct heald_mutex *mutex, struct heald_participant *me)
-{
-    return lock_at_once(mutex, me) ? 0 : lock_slowly(mutex, me, HEALD_FOREVER);
-}
-
 int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                         int64_t deadline_ns, uint64_t site)
 {
@@ -328,21 +321,16 @@ static int check_mine(const struct heald_mutex *mutex, const struct heald_partic
     return region_id(*ret_word) == me->id ? 0 : -EPERM;
 }
 
-/* Gives it back, or up. Release: pairs with change(). */
+/* Gives it back, or up. */
 static void let_go(struct heald_mutex *mutex, uint64_t word)
 {
     bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
     uint32_t turn = is_fair ? next_turn(word) : 0;
 
-    if (word & INCONSISTENT) {
+    if (word & INCONSISTENT)
         heald_plat_word_set(region_half(&mutex->word), -1);
-        return;
-    }
-    while (!(word & WAITERS))
-        if (__atomic_compare_exchange_n(&mutex->word, &word, turn, false, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
-            return;
-    heald_plat_word_set(region_half(&mutex->word), (int)(turn | (is_fair ? WAITERS : 0)));
+    else
+        owner_release(&mutex->word, word, turn, (int)(turn | (is_fair ? WAITERS : 0)));
 }
 
 int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
@@ -360,12 +348,6 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
     }
     let_go(mutex, word);
     return 0;
-}
-
-void ipc_mutex_unlock_and_wake(struct heald_mutex *mutex, uint32_t *word)
-{
-    /* Release: pairs with change(). */
-    heald_plat_words_set(region_half(&mutex->word), 0, word);
 }
 
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)

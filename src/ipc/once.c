@@ -4,7 +4,7 @@
  */
 #include <heald/once.h>
 
-#include "ipc/monitor.h"
+#include "ipc/form.h"
 
 #include <errno.h>
 

@@ -27,9 +27,10 @@
 
 enum { NONE = REGION_ORDER_MAX, UNIT = REGION_ORDER_UNIT };
 
-/* Whatever is recorded begins with a mutex, which has the number. */
-_Static_assert(offsetof(struct heald_rwlock, monitor.mutex) == 0, "a lock begins with a mutex");
-_Static_assert(offsetof(struct heald_once, mutex) == 0, "a lock begins with a mutex");
+/* Whatever is recorded has its number where a mutex has it. */
+_Static_assert(offsetof(struct heald_rwlock, order) == offsetof(struct heald_mutex, order) &&
+                   offsetof(struct heald_once, mutex) == 0,
+               "the number of a lock is where that of a mutex is");
 
 /* Relaxed throughout: the number says nothing of what else is in the lock. */
 static uint32_t number_of(struct region_order *order, void *object)
@@ -52,7 +53,8 @@ static bool is_there(const struct heald_region *region, uint64_t at, uint32_t lo
 {
     const struct heald_mutex *mutex = heald_at(region, at);
 
-    return mutex && at % UNIT == 0 && region_has(region, mutex, sizeof *mutex) &&
+    return mutex && at % UNIT == 0 &&
+           region_has(region, mutex, offsetof(struct heald_mutex, order) + sizeof mutex->order) &&
            __atomic_load_n(&mutex->order, __ATOMIC_RELAXED) == lock;
 }
 

@@ -1,205 +1,318 @@
 /*
  * ipc/rwlock.c: a lock for many readers or one writer. Any thread, as the participant it is.
  *
- * A reader is a cell with its id (ipc/monitor.h), taken and given back without entering; the writer
- * is a word that changes inside the monitor alone. A reader that is gone is none. A writer that is
- * gone stays in `writer` until another takes its place, who is told. `next` is a hint, right or
- * wrong, that only makes readers wait for a writer that lives; it is taken back when the writer
- * gives up.
+ * A reader is a cell (ipc/cells.h); the writer is the word `writer` (ipc/owner.h), with PENDING
+ * while it looks for readers and does not have the lock yet. There is no lock inside: nobody waits
+ * for one who is stopped and has neither the lock nor a claim to it that others must respect. A
+ * reader that is gone is none, nor is a writer that was PENDING. One that had the lock stays in the
+ * word until another writer takes its place, who is told.
  *
- * Never a reader beside a writer: a reader takes a cell and then looks at `writer`; a writer sets
+ * Never a reader beside a writer: a reader takes a cell and then looks at `writer`; a writer takes
  * `writer`, with PENDING, and then looks at the cells. All four are sequentially consistent, so one
- * of the two sees the other: the reader gives its cell back and comes in by the monitor, or the
- * writer sees a reader and clears `writer` before it leaves the monitor, to wait. So PENDING is
- * seen by whoever enters only if its writer died inside, before it had the lock: it is cleared.
+ * of the two sees the other: the reader gives its cell back and waits for the writer, or the writer
+ * sees the reader and waits for it: as PENDING, which keeps new readers away, if writers are
+ * preferred, else with `writer` given back. One that reads already may read once more beside a
+ * PENDING writer, which sees its cell all the while. So that the writer need not look at cells that
+ * never were anybody's, a reader sets a bit in `used` before it takes one, which stays; the writer
+ * reads `used` before the cells: a bit that comes later is of a reader that will see the writer.
  *
- * No wake is lost: a reader that gives a cell back tells whoever has set `waiting` before he looked
- * at the cells, as with a semaphore (ipc/sem.c). Writers give back inside.
+ * No wake is lost: who waits for a writer sleeps on its word, as with a mutex. Who waits for
+ * readers, or for a free cell, prepares (ipc/eventcount.h) and then looks at the cells; who gives a
+ * cell back notifies. Cells of the dead are forgotten without a word: their death rings all bells.
+ * A PENDING writer that gets the lock takes no wake along: OWNER_WAITERS stays.
+ *
+ * A reader and a writer that try at the same moment may see each other, and both be turned away:
+ * each looks a few times, since the other goes at once.
  *
  * Model: test/model/rwlock.pml; its steps are named after the functions here.
  */
 #include <heald/rwlock.h>
 
-#include "ipc/monitor.h"
+#include "ipc/cells.h"
+#include "ipc/eventcount.h"
+#include "ipc/form.h"
 #include "ipc/order.h"
+#include "ipc/owner.h"
 
 #include <errno.h>
+#include <string.h>
 
-enum { INCONSISTENT = 1, PENDING = 2 };
+enum { PENDING = OWNER_PENDING, INCONSISTENT = 4, GLANCES = 4 };
 
-int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags)
+#define CORRUPT UINT32_MAX
+
+int heald_rwlock_init_sized(struct heald_rwlock *lock, size_t size, unsigned flags)
 {
-    if (flags & ~(unsigned)HEALD_RWLOCK_PREFER_WRITER)
+    size_t readers = (size - HEALD_RWLOCK_SIZE(0)) / sizeof(uint64_t);
+
+    if (flags & ~(unsigned)HEALD_RWLOCK_PREFER_WRITER || size < HEALD_RWLOCK_SIZE(1))
         return -EINVAL;
-    *lock = (struct heald_rwlock){.flags = flags};
+    if (readers > HEALD_RWLOCK_READERS_MAX)
+        readers = HEALD_RWLOCK_READERS_MAX;
+    memset(lock, 0, HEALD_RWLOCK_SIZE(readers));
+    lock->flags = (uint16_t)flags;
+    lock->size = (uint16_t)readers;
+    lock->check = ~(uint32_t)readers;
     return 0;
 }
 
-static uint64_t *find_reader(struct heald_rwlock *lock, uint64_t id)
+int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags)
 {
-    return monitor_find(lock->readers, HEALD_RWLOCK_READERS, id);
+    return heald_rwlock_init_sized(lock, sizeof *lock, flags);
 }
 
-/* Forgets the readers that are gone. One of the others, or 0; *ret_several: there are more. */
-static uint64_t some_reader(struct heald_rwlock *lock, const struct heald_participant *me,
-                            bool *ret_several)
+/* How many cells there are, read once; CORRUPT: they would not lie in the region. */
+static unsigned cells_in(const struct heald_rwlock *lock, const struct heald_participant *me)
 {
-    uint64_t found = 0;
+    unsigned size = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
 
-    *ret_several = false;
-    for (unsigned i = 0; i < HEALD_RWLOCK_READERS; i++) {
-        /* Seq_cst: pairs with monitor_claim(); see above. */
-        uint64_t id = __atomic_load_n(&lock->readers[i], __ATOMIC_SEQ_CST);
-        if (id && monitor_is_gone(me, id) == -EOWNERDEAD)
-            monitor_swap(&lock->readers[i], id, 0);
-        else if (id && found)
-            *ret_several = true;
-        else if (id)
-            found = id;
-    }
-    return found;
+    if (!me->id)
+        return CORRUPT;
+    if (!size || size == HEALD_RWLOCK_READERS)
+        return HEALD_RWLOCK_READERS;
+    bool is_there = size <= HEALD_RWLOCK_READERS_MAX && size == ~lock->check &&
+                    region_has(me->region, lock, HEALD_RWLOCK_SIZE(size));
+    return is_there ? size : CORRUPT;
 }
 
-static uint64_t writer_of(const struct heald_rwlock *lock)
+static int why_corrupt(const struct heald_participant *me)
 {
-    /* Seq_cst: pairs with set_writer(); see above. */
-    return __atomic_load_n(&lock->writer, __ATOMIC_SEQ_CST);
+    return me->id ? -EBADMSG : -ESTALE;
 }
 
-static void set_writer(struct heald_rwlock *lock, uint64_t word)
+static bool is_free(uint64_t writer)
 {
-    __atomic_store_n(&lock->writer, word, __ATOMIC_SEQ_CST);
+    return !(uint32_t)writer;
 }
 
-/* Inside. What holds for readers and writers alike. -EBUSY: a writer that lives has it. */
-static int admit(struct heald_rwlock *lock, const struct heald_participant *me)
+/* Nobody else makes it mine, or not mine. */
+static bool i_write(const struct heald_rwlock *lock, const struct heald_participant *me)
 {
-    uint64_t writer = writer_of(lock);
+    uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
 
-    if (lock->lost)
-        return -ENOTRECOVERABLE;
-    if (writer & PENDING)
-        set_writer(lock, 0);
-    if (!writer || writer & PENDING)
-        return 0;
-    int err = monitor_is_gone(me, writer);
-    return err ? err : -EBUSY;
+    return me->id && region_id(word) == me->id && !(word & PENDING);
 }
 
-static int give_back_reading(struct heald_rwlock *lock, struct heald_participant *me)
+static bool claim(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me,
+                  bool thoroughly)
 {
-    if (!monitor_release(lock->readers, HEALD_RWLOCK_READERS, me))
+    return cells_claim(lock->readers, cells, &lock->used, me, thoroughly);
+}
+
+static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
+                             const struct heald_participant *me)
+{
+    if (!cells_release(lock->readers, cells, me))
         return -EPERM;
-    return monitor_tell_if_waiting(&lock->monitor, me);
+    eventcount_notify(&lock->event);
+    return 0;
+}
+
+/* Without a look at who it is that writes. */
+static bool read_at_once(struct heald_rwlock *lock, unsigned cells,
+                         const struct heald_participant *me)
+{
+    if (!is_free(owner_load(&lock->writer)) || !claim(lock, cells, me, false))
+        return false;
+    if (is_free(owner_load(&lock->writer)))
+        return true;
+    give_back_reading(lock, cells, me);
+    return false;
+}
+
+/* What a word that is not free means to who wants the lock. 0: its writer lives; -EAGAIN: look
+ * again, it was left there by one who died before it had the lock; -EOWNERDEAD: while it had it. */
+static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participant *me,
+                         uint64_t word)
+{
+    if ((uint32_t)word == OWNER_LOST)
+        return -ENOTRECOVERABLE;
+    int err = cells_is_gone(me, region_id(word));
+    if (err != -EOWNERDEAD || !(word & PENDING))
+        return err;
+    owner_change(&lock->writer, &word, 0);
+    return -EAGAIN;
 }
 
 /*
- * Without entering: where nobody writes or is to be let go first. `lost` is looked at after
- * `writer`, of which it is stored before: between a first look and the cell a writer can have died
- * and another have given the lock up.
+ * Beside a PENDING writer, for whom the caller would wait while he waits for the caller: in the
+ * cell that the caller has. In another, which the writer may have looked at already, he would not
+ * be seen after he had given this one back. -EBUSY: he has none.
  */
-static bool read_at_once(struct heald_rwlock *lock, struct heald_participant *me)
+static int read_again(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me)
 {
-    if (writer_of(lock) || __atomic_load_n(&lock->next, __ATOMIC_RELAXED) ||
-        !monitor_claim(lock->readers, HEALD_RWLOCK_READERS, me, false))
-        return false;
-    /* Relaxed: set_writer() released it, and it is for ever. */
-    if (!writer_of(lock) && !__atomic_load_n(&lock->lost, __ATOMIC_RELAXED))
-        return true;
-    give_back_reading(lock, me);
-    return false;
+    uint64_t *mine = cells_find(lock->readers, cells, me->id);
+
+    return mine ? cells_add(mine) : -EBUSY;
+}
+
+/* -EBUSY: *ret_writer has it, or is about to; or is free, and it is a cell that is lacking. */
+static int attempt_to_read(struct heald_rwlock *lock, unsigned cells,
+                           const struct heald_participant *me, uint64_t *ret_writer)
+{
+    for (;;) {
+        *ret_writer = owner_load(&lock->writer);
+        if (is_free(*ret_writer)) {
+            if (!claim(lock, cells, me, true))
+                return -EBUSY;
+            if (is_free(owner_load(&lock->writer)))
+                return 0;
+            give_back_reading(lock, cells, me);
+            continue;
+        }
+        int err = ask_of_writer(lock, me, *ret_writer);
+        if (err == 0)
+            return *ret_writer & PENDING ? read_again(lock, cells, me) : -EBUSY;
+        if (err != -EAGAIN)
+            return err;
+    }
+}
+
+static void wait_for_writer(struct heald_rwlock *lock, uint64_t writer, struct region_wait *wait)
+{
+    wait->word = region_half(&lock->writer);
+    wait->seen = (uint32_t)writer;
+    wait->holder = region_id(writer);
+    wait->several = false;
 }
 
 static int look_to_read(void *object, struct heald_participant *me, int64_t *memory,
                         struct region_wait *wait)
 {
     struct heald_rwlock *lock = object;
-    uint64_t holder;
+    unsigned cells = cells_in(lock, me);
+    uint64_t writer;
 
     (void)memory;
-    if (me->id && read_at_once(lock, me))
+    if (cells == CORRUPT)
+        return why_corrupt(me);
+    if (read_at_once(lock, cells, me))
         return 0;
-    int err = monitor_enter(&lock->monitor, me, wait);
-    if (err)
-        return err;
-    holder = region_id(lock->writer);
-    err = admit(lock, me);
-    /* Who reads already would wait for a writer that waits for him. */
-    if (!err && monitor_is_gone(me, lock->next) == 0 && !find_reader(lock, me->id)) {
-        holder = lock->next;
-        err = -EBUSY;
+    *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
+    for (bool is_prepared = false;;) {
+        wait->bell = region_bell(me);
+        int err = attempt_to_read(lock, cells, me, &writer);
+        if (err != -EBUSY)
+            return err;
+        if (!is_free(writer)) {
+            if (!owner_arm(&lock->writer, &writer))
+                continue;
+            wait_for_writer(lock, writer, wait);
+            return -EBUSY;
+        }
+        if (is_prepared)
+            return -EBUSY;
+        wait->seen = eventcount_prepare(&lock->event);
+        is_prepared = true;
     }
-    if (!err) {
-        holder = 0;
-        monitor_will_wait(&lock->monitor);
-        if (!monitor_claim(lock->readers, HEALD_RWLOCK_READERS, me, true))
-            err = -EBUSY;
+}
+
+/* Forgets the readers that are gone. One of the others, or 0. */
+static uint64_t some_reader(struct heald_rwlock *lock, unsigned cells,
+                            const struct heald_participant *me)
+{
+    /* Seq_cst: pairs with cells_claim(); see above. */
+    uint64_t used = __atomic_load_n(&lock->used, __ATOMIC_SEQ_CST);
+
+    for (unsigned first = 0; used && first < cells; first += 64)
+        for (uint64_t left = used; left; left &= left - 1) {
+            unsigned i = first + (unsigned)__builtin_ctzll(left);
+            /* Seq_cst: as above. */
+            uint64_t id = i < cells ? __atomic_load_n(&lock->readers[i], __ATOMIC_SEQ_CST) : 0;
+            if (id && cells_is_gone(me, id) != -EOWNERDEAD)
+                return id;
+            if (id)
+                cells_swap(&lock->readers[i], id, 0);
+        }
+    return 0;
+}
+
+/* The PENDING writer is the caller. 0: there are no readers, and the lock is his. */
+static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
+                               const struct heald_participant *me)
+{
+    uint64_t reader = some_reader(lock, cells, me);
+
+    /* Acquire: pairs with cells_release(). */
+    if (!reader)
+        __atomic_fetch_and(&lock->writer, ~(uint64_t)PENDING, __ATOMIC_ACQUIRE);
+    return reader;
+}
+
+/* The PENDING writer, who is the caller, lets the others go first. */
+static void retreat(struct heald_rwlock *lock)
+{
+    owner_release(&lock->writer, __atomic_load_n(&lock->writer, __ATOMIC_RELAXED), 0, 0);
+}
+
+/* Makes the caller the PENDING writer: 0; -EBUSY: *ret_writer has it, or is about to; and what is
+ * final: -EOWNERDEAD: the lock is his. */
+static int begin_pending(struct heald_rwlock *lock, const struct heald_participant *me,
+                         uint64_t *ret_writer)
+{
+    for (*ret_writer = owner_load(&lock->writer);; *ret_writer = owner_load(&lock->writer)) {
+        int err = 0;
+        if (is_free(*ret_writer)) {
+            if (owner_change(&lock->writer, ret_writer, me->id | PENDING))
+                return 0;
+        } else if ((err = ask_of_writer(lock, me, *ret_writer)) == 0) {
+            return -EBUSY;
+        } else if (err == -EOWNERDEAD) {
+            /* He had shut out the readers. */
+            if (owner_change(&lock->writer, ret_writer, me->id | INCONSISTENT))
+                return err;
+        } else if (err != -EAGAIN) {
+            return err;
+        }
     }
-    if (err == -EBUSY)
-        return monitor_leave_to_wait(&lock->monitor, me, holder, !holder, wait);
-    monitor_leave(&lock->monitor, me);
-    return err;
 }
 
-/* Has readers wait from now on, if that is wanted and no other writer does already. */
-static void announce(struct heald_rwlock *lock, const struct heald_participant *me)
-{
-    if (lock->flags & HEALD_RWLOCK_PREFER_WRITER && monitor_is_gone(me, lock->next) == -EOWNERDEAD)
-        __atomic_store_n(&lock->next, me->id, __ATOMIC_RELAXED);
-}
-
-static void renounce(struct heald_rwlock *lock, const struct heald_participant *me)
-{
-    if (lock->next == me->id)
-        __atomic_store_n(&lock->next, 0, __ATOMIC_RELAXED);
-}
-
-/* Inside, with nobody writing: 0, or -EBUSY: there are readers. */
-static int shut_out_readers(struct heald_rwlock *lock, const struct heald_participant *me,
-                            uint64_t *ret_holder, bool *ret_several)
-{
-    monitor_will_wait(&lock->monitor);
-    set_writer(lock, me->id | PENDING);
-    *ret_holder = some_reader(lock, me, ret_several);
-    set_writer(lock, *ret_holder ? 0 : me->id);
-    return *ret_holder ? -EBUSY : 0;
-}
-
+/* *memory: not 0 while the PENDING writer is this wait's. */
 static int look_to_write(void *object, struct heald_participant *me, int64_t *memory,
                          struct region_wait *wait)
 {
     struct heald_rwlock *lock = object;
-    bool several = false;
-    int err = monitor_enter(&lock->monitor, me, wait);
+    unsigned cells = cells_in(lock, me);
+    uint64_t writer;
+    int err = 0;
 
-    (void)memory;
-    if (err)
-        return err;
-    err = admit(lock, me);
-    uint64_t holder = err == -EBUSY ? region_id(lock->writer) : 0;
-    if (!err)
-        err = shut_out_readers(lock, me, &holder, &several);
-    else if (err == -EOWNERDEAD) /* he had shut them out */
-        set_writer(lock, me->id | INCONSISTENT);
-    if (err == -EBUSY) {
-        announce(lock, me);
-        return monitor_leave_to_wait(&lock->monitor, me, holder, several, wait);
+    if (cells == CORRUPT)
+        return why_corrupt(me);
+    *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
+    for (bool is_prepared = false;;) {
+        wait->bell = region_bell(me);
+        if (!*memory && (err = begin_pending(lock, me, &writer)) != 0) {
+            if (err != -EBUSY)
+                return err;
+            if (!owner_arm(&lock->writer, &writer))
+                continue;
+            wait_for_writer(lock, writer, wait);
+            return err;
+        }
+        *memory = 1;
+        wait->holder = finish_pending(lock, cells, me);
+        if (!wait->holder) {
+            *memory = 0;
+            return 0;
+        }
+        if (is_prepared)
+            break;
+        wait->seen = eventcount_prepare(&lock->event);
+        is_prepared = true;
     }
-    if (!err || err == -EOWNERDEAD)
-        renounce(lock, me);
-    monitor_leave(&lock->monitor, me);
-    return err;
+    if (!(lock->flags & HEALD_RWLOCK_PREFER_WRITER)) {
+        retreat(lock);
+        *memory = 0;
+    }
+    return -EBUSY;
 }
 
 static int abandon_writing(void *object, struct heald_participant *me, int64_t *memory)
 {
-    struct heald_rwlock *lock = object;
-
-    (void)memory;
-    if (monitor_enter_now(&lock->monitor, me))
-        return -EBUSY;
-    renounce(lock, me);
-    monitor_leave_and_tell(&lock->monitor, me);
+    (void)me;
+    if (*memory)
+        retreat(object);
+    *memory = 0;
     return -EBUSY;
 }
 
@@ -208,46 +321,74 @@ const struct ipc_form ipc_wrlock_form = {
     .look = look_to_write, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
 
 /* Then nobody else can give one back. */
-static bool has_all_cells(const struct heald_rwlock *lock, const struct heald_participant *me)
+static bool has_all_cells(const struct heald_rwlock *lock, unsigned cells,
+                          const struct heald_participant *me)
 {
     unsigned i = 0;
 
     /* Relaxed: nobody else makes it mine, or not mine. */
-    while (me->id && i < HEALD_RWLOCK_READERS &&
-           __atomic_load_n(&lock->readers[i], __ATOMIC_RELAXED) == me->id)
+    while (i < cells && region_id(__atomic_load_n(&lock->readers[i], __ATOMIC_RELAXED)) == me->id)
         i++;
-    return i == HEALD_RWLOCK_READERS;
+    return i == cells;
 }
 
-/* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
+/* What a thread that blocks would wait for itself for, for ever; an op of a loop only for another
+ * op. 0: nothing. */
+static int refuse_to_read(struct heald_rwlock *lock, unsigned cells,
+                          const struct heald_participant *me)
+{
+    if (i_write(lock, me))
+        return -EDEADLK;
+    return has_all_cells(lock, cells, me) ? -EAGAIN : 0;
+}
+
+static int refuse_to_write(struct heald_rwlock *lock, unsigned cells,
+                           const struct heald_participant *me)
+{
+    return i_write(lock, me) || cells_find(lock->readers, cells, me->id) ? -EDEADLK : 0;
+}
+
 static int look_to_read_alone(void *object, struct heald_participant *me, int64_t *memory,
                               struct region_wait *wait)
 {
-    const struct heald_rwlock *lock = object;
+    unsigned cells = cells_in(object, me);
+    int err = cells == CORRUPT ? 0 : refuse_to_read(object, cells, me);
 
-    /* Relaxed: nobody else makes it mine, or not mine. */
-    if (me->id && region_id(__atomic_load_n(&lock->writer, __ATOMIC_RELAXED)) == me->id)
-        return -EDEADLK;
-    if (has_all_cells(lock, me))
-        return -EAGAIN;
-    return look_to_read(object, me, memory, wait);
+    return err ? err : look_to_read(object, me, memory, wait);
 }
 
 static int look_to_write_alone(void *object, struct heald_participant *me, int64_t *memory,
                                struct region_wait *wait)
 {
-    struct heald_rwlock *lock = object;
+    unsigned cells = cells_in(object, me);
+    int err = cells == CORRUPT ? 0 : refuse_to_write(object, cells, me);
 
-    if (me->id && (find_reader(lock, me->id) ||
-                   region_id(__atomic_load_n(&lock->writer, __ATOMIC_RELAXED)) == me->id))
-        return -EDEADLK;
-    return look_to_write(object, me, memory, wait);
+    return err ? err : look_to_write(object, me, memory, wait);
 }
 
 static const struct ipc_form rdlock_alone = {.look = look_to_read_alone,
                                              .kind = HEALD_OBJECT_RWLOCK};
 static const struct ipc_form wrlock_alone = {
     .look = look_to_write_alone, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
+
+/* The usual case: nobody has it, or for a reader nobody writes. */
+static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me, bool writes)
+{
+    unsigned cells = cells_in(lock, me);
+    uint64_t word = 0;
+
+    if (me->is_traced || cells == CORRUPT)
+        return false;
+    if (!writes)
+        return read_at_once(lock, cells, me);
+    word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
+    if (!is_free(word) || !owner_change(&lock->writer, &word, me->id | PENDING))
+        return false;
+    if (!finish_pending(lock, cells, me))
+        return true;
+    retreat(lock);
+    return false;
+}
 
 /* What came of an attempt: a reader does not get what a dead writer left. */
 static int taken(const struct ipc_form *form, struct heald_rwlock *lock,
@@ -261,7 +402,7 @@ static int taken(const struct ipc_form *form, struct heald_rwlock *lock,
 static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
                          struct heald_participant *me, int64_t deadline_ns, uint64_t site)
 {
-    if (!me->is_traced && form == &rdlock_alone && me->id && read_at_once(lock, me))
+    if (lock_at_once(lock, me, form == &wrlock_alone))
         return 0;
     if (me->is_traced)
         ipc_order_wants(me, lock, site);
@@ -282,50 +423,76 @@ int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
 
 int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    return taken(&rdlock_alone, lock, me, ipc_try(&rdlock_alone, lock, me, -EBUSY));
+    unsigned cells = cells_in(lock, me), glances = GLANCES;
+    uint64_t writer = 0;
+
+    if (cells == CORRUPT)
+        return why_corrupt(me);
+    int err = refuse_to_read(lock, cells, me);
+    while (!err && (err = attempt_to_read(lock, cells, me, &writer)) == -EBUSY &&
+           writer & PENDING && --glances) {
+        heald_plat_pause();
+        err = 0;
+    }
+    return taken(&rdlock_alone, lock, me, err);
 }
 
 int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    return taken(&wrlock_alone, lock, me, ipc_try(&wrlock_alone, lock, me, -EBUSY));
+    unsigned cells = cells_in(lock, me), glances = GLANCES;
+    uint64_t writer;
+
+    if (cells == CORRUPT)
+        return why_corrupt(me);
+    int err = refuse_to_write(lock, cells, me);
+    if (!err)
+        err = begin_pending(lock, me, &writer);
+    if (err)
+        return taken(&wrlock_alone, lock, me, err);
+    while (finish_pending(lock, cells, me)) {
+        if (!--glances) {
+            retreat(lock);
+            return -EBUSY;
+        }
+        heald_plat_pause();
+    }
+    return taken(&wrlock_alone, lock, me, 0);
 }
 
-static int give_back_writing(struct heald_rwlock *lock, struct heald_participant *me)
+static void give_back_writing(struct heald_rwlock *lock)
 {
-    int err = monitor_enter_now(&lock->monitor, me);
+    /* Relaxed: it is the caller's. */
+    uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
 
-    if (err)
-        return err;
-    if (lock->writer & INCONSISTENT)
-        __atomic_store_n(&lock->lost, 1, __ATOMIC_RELAXED);
-    set_writer(lock, 0);
-    monitor_leave_and_tell(&lock->monitor, me);
-    return 0;
+    if (word & INCONSISTENT)
+        heald_plat_word_set(region_half(&lock->writer), -1);
+    else
+        owner_release(&lock->writer, word, 0, 0);
 }
 
 int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    if (!me->id)
-        return -ESTALE;
+    unsigned cells = cells_in(lock, me);
+
+    if (cells == CORRUPT)
+        return why_corrupt(me);
     if (me->is_traced)
         ipc_order_gave(me, lock);
-    /* Relaxed: nobody else makes it mine. */
-    bool writes = region_id(__atomic_load_n(&lock->writer, __ATOMIC_RELAXED)) == me->id;
-    return writes ? give_back_writing(lock, me) : give_back_reading(lock, me);
+    if (!i_write(lock, me))
+        return give_back_reading(lock, cells, me);
+    give_back_writing(lock);
+    return 0;
 }
 
 int heald_rwlock_consistent(struct heald_rwlock *lock, struct heald_participant *me)
 {
-    int err = monitor_enter_now(&lock->monitor, me);
-
-    if (err)
-        return err;
-    if (region_id(lock->writer) != me->id)
-        err = -EPERM;
-    else if (!(lock->writer & INCONSISTENT))
-        err = -EINVAL;
-    else
-        set_writer(lock, me->id);
-    monitor_leave(&lock->monitor, me);
-    return err;
+    if (!me->id)
+        return -ESTALE;
+    if (!i_write(lock, me))
+        return -EPERM;
+    /* Relaxed: only the holder changes this flag. */
+    if (!(__atomic_load_n(&lock->writer, __ATOMIC_RELAXED) & INCONSISTENT))
+        return -EINVAL;
+    __atomic_fetch_and(&lock->writer, ~(uint64_t)INCONSISTENT, __ATOMIC_RELAXED);
+    return 0;
 }

@@ -1,23 +1,25 @@
 /*
  * ipc/sem.c: a semaphore. Any thread, as the participant it is.
  *
- * A permit is a word: 0, or the id of who has it; it is taken by one compare-and-swap, from 0 or
- * from one who is gone, and given back by one store. The value of one that counts is a word as
- * well. Only who must wait enters the monitor, and who must tell him.
+ * A permit is a cell (ipc/cells.h): it is taken by one compare-and-swap, from 0 or from one who is
+ * gone, and given back by one store. The value of one that counts is a word as well. There is no
+ * lock inside, so nobody waits for one who is stopped, and a post is safe in a signal handler.
  *
- * No wake is lost: who waits sets `waiting`, inside, and then looks for a permit; who gives one
- * back stores that and then looks at `waiting`. All four are sequentially consistent, so one of the
- * two sees the other: the waiter takes the permit, or the giver enters and tells, which takes the
- * waiter's leaving the monitor, after which he sleeps only while `sequence` is as he read it
- * inside. A giver who is killed between the two is the holder whose death the waiter watches, or
- * one of several, or of nobody's if it only counts: then the next look finds the permit
- * (REGION_RECHECK_NS).
+ * No wake is lost: who waits prepares (ipc/eventcount.h) and then looks for a permit; who gives one
+ * back stores that and then notifies. A giver who is killed between the two is the holder whose
+ * death the waiter watches, or one of several, or of nobody's if it only counts: then the next look
+ * finds the permit (REGION_RECHECK_NS); so it does when he is stopped there.
+ *
+ * All are woken, not one: whoever has a wake for himself may be killed, or may be an op that is
+ * cancelled, and what he was woken for would lie there until the next look.
  *
  * Model: test/model/sem.pml; its steps are named after the functions here.
  */
 #include <heald/sem.h>
 
-#include "ipc/monitor.h"
+#include "ipc/cells.h"
+#include "ipc/eventcount.h"
+#include "ipc/form.h"
 
 #include <errno.h>
 #include <string.h>
@@ -85,7 +87,7 @@ static int take(struct heald_sem *sem, unsigned permits, const struct heald_part
 {
     if (!permits)
         return take_counted(sem);
-    return monitor_claim(permits_of(sem), permits, me, thoroughly) ? 0 : -EBUSY;
+    return cells_claim(permits_of(sem), permits, NULL, me, thoroughly) ? 0 : -EBUSY;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,
@@ -93,26 +95,48 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 {
     struct heald_sem *sem = object;
     unsigned permits = permits_in(sem, me);
-    int err;
 
     (void)memory;
     if (permits == CORRUPT)
         return me->id ? -EBADMSG : -ESTALE;
     if (take(sem, permits, me, false) == 0)
         return 0;
-    err = monitor_enter(&sem->monitor, me, wait);
-    if (err)
-        return err;
-    monitor_will_wait(&sem->monitor);
-    err = take(sem, permits, me, true);
-    if (err == -EBUSY)
-        return monitor_leave_to_wait(&sem->monitor, me, another_holder(sem, permits, me), true,
-                                     wait);
-    monitor_leave(&sem->monitor, me);
-    return err;
+    *wait = (struct region_wait){.me = me,
+                                 .word = &sem->event,
+                                 .bell = region_bell(me),
+                                 .seen = eventcount_prepare(&sem->event),
+                                 .several = true};
+    if (take(sem, permits, me, true) == 0)
+        return 0;
+    wait->holder = another_holder(sem, permits, me);
+    return -EBUSY;
 }
 
 const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM};
+
+/* Then nobody else can give one back. */
+static bool has_all(struct heald_sem *sem, unsigned permits, const struct heald_participant *me)
+{
+    unsigned i = 0;
+
+    /* Relaxed: nobody else makes it mine, or not mine. */
+    while (i < permits && __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED) == me->id)
+        i++;
+    return permits && i == permits;
+}
+
+/* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
+static int look_for_ever(void *object, struct heald_participant *me, int64_t *memory,
+                         struct region_wait *wait)
+{
+    unsigned permits = permits_in(object, me);
+
+    if (permits != CORRUPT && has_all(object, permits, me))
+        return -EDEADLK;
+    return look(object, me, memory, wait);
+}
+
+static const struct ipc_form sem_for_ever = {.look = look_for_ever, .kind = HEALD_OBJECT_SEM};
 
 int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t deadline_ns)
 {
@@ -120,12 +144,17 @@ int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t 
 
     if (permits != CORRUPT && take(sem, permits, me, false) == 0)
         return 0;
-    return ipc_block(&ipc_sem_form, sem, me, deadline_ns);
+    return ipc_block(deadline_ns == HEALD_FOREVER ? &sem_for_ever : &ipc_sem_form, sem, me,
+                     deadline_ns);
 }
 
 int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
 {
-    return ipc_try(&ipc_sem_form, sem, me, -EAGAIN);
+    unsigned permits = permits_in(sem, me);
+
+    if (permits == CORRUPT)
+        return me->id ? -EBADMSG : -ESTALE;
+    return take(sem, permits, me, true) ? -EAGAIN : 0;
 }
 
 static int add(struct heald_sem *sem)
@@ -151,9 +180,14 @@ int heald_sem_post(struct heald_sem *sem, struct heald_participant *me)
         return -EBADMSG;
     if (!permits)
         err = add(sem);
-    else if (!monitor_release(permits_of(sem), permits, me))
+    else if (!cells_release(permits_of(sem), permits, me))
         err = -EPERM;
-    return err ? err : monitor_tell_if_waiting(&sem->monitor, me);
+    /* In a signal handler, too: what it interrupted reads errno afterwards. */
+    int interrupted = errno;
+    if (!err)
+        eventcount_notify(&sem->event);
+    errno = interrupted;
+    return err;
 }
 
 int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me)
@@ -168,7 +202,7 @@ int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me)
     if (!permits)
         return __atomic_load_n(&sem->value, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < permits; i++)
-        value += monitor_is_gone(me, __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED)) ==
+        value += cells_is_gone(me, __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED)) ==
                  -EOWNERDEAD;
     return value;
 }

@@ -54,7 +54,4 @@ void heald_plat_word_count(uint32_t *word);          /* one more */
  * there. */
 void heald_plat_word_wake_one(uint32_t *word);
 
-/* Sets a word that is not 0, and wakes those who wait for it or for the other. */
-void heald_plat_words_set(uint32_t *word, int value, uint32_t *other);
-
 #endif

@@ -204,7 +204,8 @@ struct region_wait {
     uint64_t holder;
     uint64_t *guard; /* NULL, or the word of the mutex under which the one who changes what is
                         waited for may have died before he told */
-    bool several;    /* there are more holders than one: look again now and then */
+    bool several;    /* another than `holder` may have what is waited for, or have died before he
+                        told of it: look again now and then */
 };
 
 enum { REGION_WORDS = 3 };

@@ -17,18 +17,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* By enum heald_object_type; size 0: it differs. */
+/* By enum heald_object_type; size 0: it differs; smaller ones are told their size by their init. */
 static const struct {
     const char *name;
-    size_t size;
+    size_t size, least;
 } types[] = {
-    [HEALD_OBJECT_DATA] = {"data", 0},
-    [HEALD_OBJECT_MUTEX] = {"mutex", sizeof(struct heald_mutex)},
-    [HEALD_OBJECT_COND] = {"cond", sizeof(struct heald_cond)},
-    [HEALD_OBJECT_SEM] = {"sem", 0},
-    [HEALD_OBJECT_RWLOCK] = {"rwlock", sizeof(struct heald_rwlock)},
-    [HEALD_OBJECT_BARRIER] = {"barrier", sizeof(struct heald_barrier)},
-    [HEALD_OBJECT_ONCE] = {"once", sizeof(struct heald_once)},
+    [HEALD_OBJECT_DATA] = {"data", 0, 0},
+    [HEALD_OBJECT_MUTEX] = {"mutex", sizeof(struct heald_mutex), sizeof(struct heald_mutex)},
+    [HEALD_OBJECT_COND] = {"cond", sizeof(struct heald_cond), sizeof(struct heald_cond)},
+    [HEALD_OBJECT_SEM] = {"sem", 0, sizeof(struct heald_sem)},
+    [HEALD_OBJECT_RWLOCK] = {"rwlock", sizeof(struct heald_rwlock), HEALD_RWLOCK_SIZE(1)},
+    [HEALD_OBJECT_BARRIER] = {"barrier", sizeof(struct heald_barrier), HEALD_BARRIER_SIZE(1)},
+    [HEALD_OBJECT_ONCE] = {"once", sizeof(struct heald_once), sizeof(struct heald_once)},
 };
 
 enum { TYPES = sizeof types / sizeof types[0] };
@@ -50,9 +50,7 @@ static int check_type(enum heald_object_type type, size_t *size)
 {
     if ((unsigned)type >= TYPES)
         return -EINVAL;
-    if (types[type].size && *size && *size < types[type].size)
-        return -EINVAL;
-    if (type == HEALD_OBJECT_SEM && *size && *size < sizeof(struct heald_sem))
+    if (*size && *size < types[type].least)
         return -EINVAL;
     *size = *size ? *size : types[type].size;
     return 0;
@@ -89,7 +87,10 @@ static struct region_name *find(const struct heald_region *region, const char *n
 static int resolve(const struct heald_region *region, const struct region_name *n,
                    enum heald_object_type type, size_t size, void **ret_object)
 {
-    if (n->type != (uint32_t)type || n->size < size)
+    /* What is not asked to be of a special size may be a small one, which knows that it is. */
+    size_t least = size == types[type].size ? types[type].least : size;
+
+    if (n->type != (uint32_t)type || n->size < least)
         return -EPROTOTYPE;
     void *object = heald_at(region, n->at);
     if (!object || n->at % sizeof(uint64_t) || !region_has(region, object, n->size))
@@ -119,7 +120,8 @@ static struct region_name *draft(const struct store_visit *v, const char *name,
 static int make(struct store_visit *v, const char *name, const struct heald_object_options *o,
                 size_t size, void **ret_object)
 {
-    bool needs_init = o->type == HEALD_OBJECT_SEM || o->type == HEALD_OBJECT_BARRIER;
+    bool needs_init = o->type == HEALD_OBJECT_SEM || o->type == HEALD_OBJECT_BARRIER ||
+                      size < types[o->type].size;
 
     if (!size || (needs_init && !o->init))
         return -EINVAL;

@@ -225,12 +225,10 @@ static void come(struct stage *st)
 /* Both are there, or were. */
 static bool have_come(const struct heald_barrier *b)
 {
-    unsigned count = 0;
+    /* See ipc/barrier.c: how many have come, and which round it is. */
+    uint64_t state = __atomic_load_n(&b->state, __ATOMIC_ACQUIRE);
 
-    for (unsigned i = 0; i < HEALD_BARRIER_MAX; i++)
-        count += __atomic_load_n(&b->arrived[i], __ATOMIC_ACQUIRE) != 0;
-    return count > 1 || __atomic_load_n(&b->turn, __ATOMIC_ACQUIRE) ||
-           __atomic_load_n(&b->round, __ATOMIC_ACQUIRE);
+    return (state >> 32 & 0xfff) > 1 || (uint32_t)state;
 }
 
 /* The victim has come, and the survivor was let through or sees it broken without anybody's help;

@@ -1,0 +1,31 @@
+/*
+ * ipc/cells.h: cells: words that name their holders, of which each is taken and given back by one
+ * change: the permits of a semaphore, the readers of a lock. In the bits that an id leaves free it
+ * says how many times more than once it is to be given back. Any thread, as the participant it is.
+ */
+#ifndef HEALD_SRC_IPC_CELLS_H
+#define HEALD_SRC_IPC_CELLS_H
+
+#include "region/region.h"
+
+/* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. -EBADMSG. */
+int cells_is_gone(const struct heald_participant *me, uint64_t id);
+
+/* Changes a cell, if it is still `from`. */
+bool cells_swap(uint64_t *cell, uint64_t from, uint64_t to);
+
+/* The first of this id, which is the caller's own; NULL. */
+uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id);
+
+/* Has a cell of the caller's given back once more. 0; -EAGAIN: not so often. */
+int cells_add(uint64_t *mine);
+
+/* Takes one that is nobody's, or if `thoroughly` of one who is gone. Before that, if `used` is not
+ * NULL, sets the bit of its number (modulo 64) there. False: there is none. */
+bool cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
+                 const struct heald_participant *me, bool thoroughly);
+
+/* Gives back one that is the caller's, once. False: none is. */
+bool cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
+
+#endif
