@@ -50,9 +50,9 @@ HEALD_API int heald_barrier_init_sized(struct heald_barrier *barrier, size_t siz
 
 /*
  * Comes to the barrier and waits until the deadline for the others. 1: to the last that came; 0: to
- * the others. -EOWNERDEAD: a participant that had come, or was coming, has died, or the round was reset; all who
- * came to this round get that, and all who come until it is reset. -ETIMEDOUT: the caller has not
- * come. -ESTALE, -EBADMSG.
+ * the others. -EOWNERDEAD: a participant that had come, or was coming, has died, or the round was
+ * reset; all who came to this round get that, and all who come until it is reset. -ETIMEDOUT: the
+ * caller has not come. -ESTALE, -EBADMSG.
  *
  * *ret_round, if not NULL, is the round that the result is about, for heald_barrier_reset(). A
  * caller that sleeps while 20 more rounds end gets -EOWNERDEAD whatever became of its own.

@@ -1,13 +1,12 @@
 /* test/ipc/stopped.c: participants that are stopped: they hold up nobody but those who want what
  * they have, and nobody takes that from them. */
 #include "check/seeds.h"
-#include "ipc/ipc.h"
+#include "ipc/step.h"
 
 #include <limits.h>
-#include <sys/ptrace.h>
 
 enum { MINE, THEIRS, LOCKS };
-enum { PLACES = 40, ROUNDS = 150, SKIPPED = 77, STAY_MS = 160 };
+enum { PLACES = 40, ROUNDS = 150, STAY_MS = 160 };
 
 struct shared {
     struct heald_mutex mutex[LOCKS];
@@ -88,59 +87,15 @@ static void attach_again(struct fixture *f)
 /* What comes across a death, and settles it. */
 static void (*const ways[])(struct fixture *) = {lock_theirs, attach_again};
 
-/* Attached, and stopped before it comes across the death, and after. */
-static pid_t sweeper_start(struct fixture *f, void (*way)(struct fixture *))
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-            _exit(SKIPPED);
-        must(heald_attach(f->region, &f->me) == 0);
-        raise(SIGSTOP);
-        way(f);
-        raise(SIGSTOP);
-        heald_detach(f->me);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
-        harness_skip("no process may be traced here");
-    ck_assert(WIFSTOPPED(status));
-    return pid;
-}
-
-/* So many instructions further, or until it is through. How many it made. */
-static int steps(pid_t pid, int count)
-{
-    int status;
-
-    for (int i = 0; i < count; i++) {
-        ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert(WIFSTOPPED(status));
-        if (WSTOPSIG(status) == SIGSTOP)
-            return i;
-    }
-    return count;
-}
-
 /* Has one stopped after so many instructions. How many they were. */
 static int stop_after(struct fixture *f, void (*way)(struct fixture *), int count)
 {
-    pid_t holder = holder_start(f), sweeper = sweeper_start(f, way);
-    int status = 0;
+    pid_t holder = holder_start(f), sweeper = step_start(f, way);
 
     child_kill(holder);
-    int made = steps(sweeper, count);
+    int made = step_on(sweeper, count);
     not_held_up(f);
-    ck_assert_int_eq(ptrace(PTRACE_DETACH, sweeper, NULL, NULL), 0);
-    kill(sweeper, SIGCONT);
-    /* The second stop is one that SIGCONT ends. */
-    while (waitpid(sweeper, &status, WUNTRACED) == sweeper && WIFSTOPPED(status))
-        kill(sweeper, SIGCONT);
-    ck_assert_int_eq(status, 0);
+    step_end(sweeper);
     return made;
 }
 
