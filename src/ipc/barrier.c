@@ -175,46 +175,58 @@ static void clear_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
             return;
 }
 
+static int break_round(struct heald_barrier *b, uint64_t state)
+{
+    return change_and_wake(b, state, state | BROKEN) ? -EOWNERDEAD : -EAGAIN;
+}
+
+/* With the caller's mark in its place. Of those who came before one may have died. */
+static int be_counted(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
+                      uint64_t state)
+{
+    bool is_last = count_of(state) + 1 >= needed;
+    uint64_t other;
+
+    if (!is_last)
+        return change(b, state, state + COUNT_ONE) ? -EBUSY : -EAGAIN;
+    int err = look_at_marks(b, needed, me, state, &other);
+    if (err)
+        return err == -EOWNERDEAD ? break_round(b, state) : err;
+    return change_and_wake(b, state, next_round(state, false)) ? 1 : -EAGAIN;
+}
+
 /* Comes to the round. -EAGAIN: look again; 1: as the last; -EBUSY: wait; -EOWNERDEAD: broken. */
 static int come(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                 uint64_t state, int64_t *memory)
 {
     uint64_t mark = mark_for(me, state), other;
-    bool is_last = count_of(state) + 1 >= needed;
+    int err = -EOWNERDEAD;
 
-    if (state & BROKEN) {
-        *memory = CAME | round_of(state);
-        return -EOWNERDEAD;
+    if (!(state & BROKEN)) {
+        /* One more look for room that old marks take. */
+        if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, &other))
+            set_mark(b, needed, mark);
+        err = be_counted(b, needed, me, state);
+        if (err != -EBUSY)
+            clear_mark(b, needed, mark);
     }
-    /* One look for room that others' old marks take. */
-    if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, &other))
-        set_mark(b, needed, mark);
-    bool came = is_last ? change_and_wake(b, state, next_round(state, false))
-                        : change(b, state, state + COUNT_ONE);
-    if (came)
+    if (err != -EAGAIN)
         *memory = CAME | round_of(state);
-    if (is_last || !came)
-        clear_mark(b, needed, mark);
-    if (!came)
-        return -EAGAIN;
-    return is_last ? 1 : -EBUSY;
+    return err;
 }
 
 /* One who has come looks how it stands. -EBUSY: wait on. */
 static int look_on(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                    uint64_t state, uint32_t round, uint64_t *ret_other)
 {
-    int result = -EOWNERDEAD;
-
     if (round_of(state) != round)
-        result = fate_of(state, round);
-    else if (!(state & BROKEN))
-        result = look_at_marks(b, needed, me, state, ret_other);
-    if (result == -EOWNERDEAD && round_of(state) == round && !(state & BROKEN))
-        return change_and_wake(b, state, state | BROKEN) ? -EOWNERDEAD : -EAGAIN;
-    if (result == 0 && round_of(state) == round)
-        return -EBUSY;
-    return result;
+        return fate_of(state, round);
+    if (state & BROKEN)
+        return -EOWNERDEAD;
+    int err = look_at_marks(b, needed, me, state, ret_other);
+    if (err == -EOWNERDEAD)
+        return break_round(b, state);
+    return err ? err : -EBUSY;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,

@@ -56,8 +56,8 @@ static void note_used(uint64_t *used, unsigned at)
         __atomic_fetch_or(used, bit, __ATOMIC_SEQ_CST);
 }
 
-static bool claim_of_the_dead(uint64_t cells[], unsigned count, uint64_t *used,
-                              const struct heald_participant *me)
+static uint64_t *claim_of_the_dead(uint64_t cells[], unsigned count, uint64_t *used,
+                                   const struct heald_participant *me)
 {
     for (unsigned i = 0; i < count; i++) {
         uint64_t id = __atomic_load_n(&cells[i], __ATOMIC_ACQUIRE);
@@ -65,13 +65,13 @@ static bool claim_of_the_dead(uint64_t cells[], unsigned count, uint64_t *used,
             continue;
         note_used(used, i);
         if (cells_swap(&cells[i], id, me->id))
-            return true;
+            return &cells[i];
     }
-    return false;
+    return NULL;
 }
 
-bool cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
-                 const struct heald_participant *me, bool thoroughly)
+uint64_t *cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
+                      const struct heald_participant *me, bool thoroughly)
 {
     unsigned at = first_of(me, count);
 
@@ -82,9 +82,15 @@ bool cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
             continue;
         note_used(used, at);
         if (cells_swap(&cells[at], 0, me->id))
-            return true;
+            return &cells[at];
     }
-    return thoroughly && claim_of_the_dead(cells, count, used, me);
+    return thoroughly ? claim_of_the_dead(cells, count, used, me) : NULL;
+}
+
+void cells_return(uint64_t *cell)
+{
+    /* Seq_cst: comes before the look at who waits. */
+    __atomic_store_n(cell, 0, __ATOMIC_SEQ_CST);
 }
 
 bool cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me)

@@ -21,9 +21,12 @@ uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id);
 int cells_add(uint64_t *mine);
 
 /* Takes one that is nobody's, or if `thoroughly` of one who is gone. Before that, if `used` is not
- * NULL, sets the bit of its number (modulo 64) there. False: there is none. */
-bool cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
-                 const struct heald_participant *me, bool thoroughly);
+ * NULL, sets the bit of its number (modulo 64) there. NULL: there is none. */
+uint64_t *cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
+                      const struct heald_participant *me, bool thoroughly);
+
+/* Gives back one that was just taken. */
+void cells_return(uint64_t *cell);
 
 /* Gives back one that is the caller's, once. False: none is. */
 bool cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);

@@ -93,10 +93,21 @@ static bool i_write(const struct heald_rwlock *lock, const struct heald_particip
     return me->id && region_id(word) == me->id && !(word & PENDING);
 }
 
-static bool claim(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me,
-                  bool thoroughly)
+/* A cell, if nobody writes or is about to. What was taken in vain is given back itself, and not
+ * another of the caller's: that one is seen by a writer, and this may not have been. 1: there is no
+ * cell. */
+static int claim(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me,
+                 bool thoroughly)
 {
-    return cells_claim(lock->readers, cells, &lock->used, me, thoroughly);
+    uint64_t *cell = cells_claim(lock->readers, cells, &lock->used, me, thoroughly);
+
+    if (!cell)
+        return 1;
+    if (is_free(owner_load(&lock->writer)))
+        return 0;
+    cells_return(cell);
+    eventcount_notify(&lock->event);
+    return -EAGAIN;
 }
 
 static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
@@ -112,12 +123,7 @@ static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
 static bool read_at_once(struct heald_rwlock *lock, unsigned cells,
                          const struct heald_participant *me)
 {
-    if (!is_free(owner_load(&lock->writer)) || !claim(lock, cells, me, false))
-        return false;
-    if (is_free(owner_load(&lock->writer)))
-        return true;
-    give_back_reading(lock, cells, me);
-    return false;
+    return is_free(owner_load(&lock->writer)) && claim(lock, cells, me, false) == 0;
 }
 
 /* What a word that is not free means to who wants the lock. 0: its writer lives; -EAGAIN: look
@@ -153,11 +159,9 @@ static int attempt_to_read(struct heald_rwlock *lock, unsigned cells,
     for (;;) {
         *ret_writer = owner_load(&lock->writer);
         if (is_free(*ret_writer)) {
-            if (!claim(lock, cells, me, true))
-                return -EBUSY;
-            if (is_free(owner_load(&lock->writer)))
-                return 0;
-            give_back_reading(lock, cells, me);
+            int lacking = claim(lock, cells, me, true);
+            if (lacking != -EAGAIN)
+                return lacking ? -EBUSY : 0;
             continue;
         }
         int err = ask_of_writer(lock, me, *ret_writer);

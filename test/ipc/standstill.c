@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-enum { PLACES = 16, SHORT_MS = 2, TICK_MS = 1, LATE_MS = 60 };
+enum { PLACES = 16, SHORT_MS = 2, TICK_MS = 1, LATE_MS = 500 };
 
 struct shared {
     HEALD_SEM(1) one;

@@ -1,217 +1,298 @@
 /*
- * test/model/rwlock.pml: the steps of src/ipc/rwlock.c, upon monitor.pml, with READERS cells in
- * place of 64. PREFER_WRITER is the flag. No reader reads twice at once.
+ * test/model/rwlock.pml: the steps of src/ipc/rwlock.c, upon cells.pml, with READERS cells in place
+ * of 64. PREFER_WRITER is the flag.
  */
-#define PENDING 1
-short writer, next;
-bool given_up; /* `lost` */
 
-/* some_reader(): forgets the readers that are gone; `holder_id` is one of the others, or NOBODY. */
-inline some_reader() {
-    j = 0;
-    holder_id = NOBODY;
-    do
-    :: j < CELLS ->
-        atomic { STEP(some_reader_look); id = cell[j]; is = lives }
-        if
-        :: id != NOBODY -> monitor_is_gone(id, is)
-        :: else
-        fi;
-        if
-        :: is == gone_by ->
-            /* Who had given it back before he died: a reader who has it now sees PENDING. */
-            atomic { STEP(forget_reader); cell[j] = (cell[j] == id -> NOBODY : cell[j]) }
-        :: is != gone_by && holder_id == NOBODY -> holder_id = id
-        :: else
-        fi;
-        id = 0;
-        j++
-    :: else -> break
-    od;
-    j = 0
+/* The writer's word: an id, and flags. */
+#define W_WAITERS 1
+#define W_PENDING 2
+#define W_INCONSISTENT 4
+#define W_LOST 1
+#define W_ID(word) ((word) >> 3 << 2)
+#define W_OF(id) ((id) >> 2 << 3)
+#define MINE W_OF(MY_ID)
+#define WRITER 1 /* the number of its queue */
+short writer;
+bool given_up; /* OWNER_LOST; then `writer` is 0 */
+
+/* The looks of claim() and attempt_to_read(). */
+inline read_look() {
+    atomic { STEP(read_look); w = writer; res = (given_up -> lost : busy) }
 }
 
-/* admit(): `res` is locked: nobody writes; busy, owner_dead or lost. */
-inline admit() {
-#ifndef MUTANT_PENDING_STAYS
+inline read_look_again() {
+#ifndef MUTANT_READER_LOOKS_FIRST
+    atomic { STEP(read_look_again); res = (writer == 0 && !given_up -> locked : again) }
     if
-    :: !given_up && (writer & PENDING) -> atomic { STEP(clear_pending); writer = NOBODY }
+#ifdef MUTANT_RETURN_ANOTHER
+    :: res == again -> give_back_reading(); res = again
+#else
+    :: res == again -> STORE_AND_NOTIFY(cells_return())
+#endif
+#ifdef MUTANT_USED_LATE
+    :: res == locked -> note(0); note(1)
+#endif
     :: else
     fi;
 #endif
-    if
-    :: given_up -> res = lost
-    :: !given_up && writer == NOBODY -> res = locked
-    :: else ->
-        monitor_is_gone(ID_OF(writer), is);
-        res = (is == gone_by -> owner_dead : busy)
-    fi;
-    holder_id = (res == busy -> ID_OF(writer) : NOBODY)
+    at = 0
 }
 
 /* give_back_reading(). */
 inline give_back_reading() {
-    STORE_AND_TELL_IF_WAITING(monitor_release())
+    STORE_AND_NOTIFY(cells_release())
 }
 
-/* read_at_once(): `res` is locked or busy. */
-inline read_at_once() {
+/* ask_of_writer(), who is `w`: `is` lives or is gone_by; what a dead one left pending is cleared.
+ */
+inline ask_of_writer() {
+    cells_is_gone(W_ID(w), is);
+#ifndef MUTANT_PENDING_STAYS
+    if
+    :: is == gone_by && (w & W_PENDING) ->
+        atomic { STEP(clear_pending); writer = (writer == w -> 0 : writer) }
+        res = again
+    :: else
+    fi
+#endif
+}
+
+/* read_again(): in the cell that the caller has; `res` is locked, or busy. */
+inline read_again() {
+    j = 0;
+    do
+    :: j < CELLS && ID_OF(cell[j]) != MY_ID -> j++
+    :: else -> break
+    od;
+    if
+    :: j < CELLS ->
+#ifdef MUTANT_SECOND_CELL
+        cells_claim()
+#else
+        atomic { STEP(cells_add); cell[j] = cell[j] + 1; res = locked; DONE_WAITING; j = 0 }
+#endif
+    :: else -> res = busy; j = 0
+    fi
+}
+
+/* attempt_to_read(): `res` is locked, lost, owner_dead, or busy: because of `w`, or with w 0 for
+ * want of a cell. */
+inline attempt_to_read() {
     res = again;
-    atomic { STEP(read_at_once_look); res = (writer == NOBODY -> res : busy) }
-#ifdef PREFER_WRITER
-    if
-    :: res == again -> atomic { STEP(read_at_once_next); res = (next == NOBODY -> res : busy) }
-    :: else
-    fi;
-#endif
-#ifdef MUTANT_LOST_FIRST
-    if
-    :: res == again -> atomic { STEP(read_at_once_lost); res = (given_up -> busy : res) }
-    :: else
-    fi;
-#endif
-    if
+    do
     :: res == again ->
-        monitor_claim();
-#ifndef MUTANT_READER_LOOKS_FIRST
+        read_look();
         if
-        :: res == locked -> read_at_once_again()
+        :: res == busy && w == 0 ->
+            cells_claim();
+            claim_of_the_dead();
+            if
+            :: res == locked -> read_look_again()
+            :: else
+            fi
+        :: res == busy && w != 0 ->
+            ask_of_writer();
+            if
+            :: res == busy && is == gone_by -> res = owner_dead
+            :: res == busy && is != gone_by && (w & W_PENDING) -> read_again()
+            :: else
+            fi
         :: else
         fi
-#endif
+    :: else -> break
+    od
+}
+
+/* owner_arm(): `go`: the caller may sleep on the word, which is `w`. */
+inline owner_arm() {
+    go = true;
+    if
+    :: !(w & W_WAITERS) -> atomic {
+        STEP(owner_arm);
+        go = writer == w && !given_up;
+        writer = (go -> w | W_WAITERS : writer);
+        w = w | W_WAITERS }
     :: else
     fi
 }
 
-inline read_at_once_again() {
-    atomic { STEP(read_at_once_again); res = (writer == NOBODY -> res : busy) }
-#ifndef MUTANT_LOST_FIRST
-    if
-    :: res == locked -> atomic { STEP(read_at_once_lost); res = (given_up -> busy : res) }
-    :: else
-    fi;
-#endif
-    if
-    :: res == busy -> give_back_reading(); res = busy
-    :: else
-    fi
-}
-
-/* look_to_read(). */
+/* look_to_read(). `on_writer`: what to wait for. */
 inline look_to_read() {
-    on_sequence = false;
-    read_at_once();
-    if
-    :: res == busy ->
-        monitor_enter();
+    is_prepared = false;
+    do
+    :: look_bell();
+        attempt_to_read();
         if
-        :: res == locked -> look_to_read_inside()
-        :: else
+        :: res != busy -> break
+        :: res == busy && w != 0 ->
+            owner_arm();
+            if
+            :: go -> on_writer = true; break
+            :: else
+            fi
+        :: res == busy && w == 0 && is_prepared ->
+            prepared_late();
+            on_writer = false;
+            h = SLOTS;
+            break
+        :: else -> eventcount_prepare(); is_prepared = true
         fi
-    :: else
-    fi
+    od
 }
 
-inline look_to_read_inside() {
-    admit();
-#ifdef PREFER_WRITER
-    if
-    :: res == locked ->
-#ifdef MUTANT_NEXT_OF_THE_DEAD
-        is = (next == NOBODY -> gone_by : lives);
-#else
-        monitor_is_gone(next, is);
-#endif
-        if
-        :: is == lives -> holder_id = next; res = busy
-        :: else
-        fi
-    :: else
-    fi;
-#endif
-    if
-    :: res == locked -> monitor_will_wait(); monitor_claim(); claim_of_the_dead()
-    :: else
-    fi;
-    if
-    :: res == busy -> monitor_leave_to_wait()
-    :: else -> unlock()
-    fi
-}
-
-/* announce(). */
-inline announce() {
-#ifdef PREFER_WRITER
-    monitor_is_gone(next, is);
-    if
-    :: is == gone_by -> atomic { STEP(announce); next = MY_ID }
-    :: else
-    fi
-#else
-    skip
-#endif
-}
-
-/* shut_out_readers(): `res` is locked, or busy: `holder_id` reads. */
-inline shut_out_readers() {
-    monitor_will_wait();
-#ifdef MUTANT_WRITER_LOOKS_FIRST
-    some_reader();
-#else
-    atomic { STEP(set_pending); writer = MY_ID | PENDING }
-    some_reader();
-#endif
+/* some_reader(): forgets the readers that are gone; `holder_id` is one of the others, or NOBODY.
+ * The bits in `used` are read before. */
+inline some_reader() {
     atomic {
-        STEP(set_writer);
-        writer = (holder_id == NOBODY -> MY_ID : NOBODY);
-        res = (holder_id == NOBODY -> locked : busy)
+        STEP(some_reader_used);
+        bits = used[0];
+#if CELLS > 1
+        bits = bits | used[1] << 1
+#endif
     }
-}
-
-/* look_to_write(). */
-inline look_to_write() {
-    on_sequence = false;
-    monitor_enter();
-    if
-    :: res == locked ->
-        admit();
+    j = 0;
+    holder_id = NOBODY;
+    do
+    :: j < CELLS && holder_id == NOBODY && (bits >> j & 1) ->
+        atomic { STEP(some_reader_look); id = cell[j]; is = lives }
         if
-        :: res == locked -> shut_out_readers()
-        :: res == owner_dead -> atomic { STEP(take_over_writing); writer = MY_ID | INCONSISTENT }
+        :: id != NOBODY -> cells_is_gone(id, is)
         :: else
         fi;
-#ifdef MUTANT_WRITER_FORGOTTEN
-        res = (res == owner_dead -> locked : res);
-#endif
         if
-        :: res == busy -> announce(); monitor_leave_to_wait()
-        :: res == lost -> unlock()
-        :: res == locked || res == owner_dead ->
-            atomic { DIE_IF_KILLED; DONE_WAITING }
-            if
-            :: next == MY_ID -> atomic { STEP(renounce); next = NOBODY }
-            :: else
-            fi;
-            unlock()
-        fi
+        :: id != NOBODY && is == gone_by ->
+            atomic { STEP(forget_reader); cell[j] = (cell[j] == id -> NOBODY : cell[j]) }
+        :: else -> holder_id = id
+        fi;
+        id = 0;
+        j++
+    :: j < CELLS && holder_id == NOBODY && !(bits >> j & 1) -> j++
+    :: else -> break
+    od;
+    bits = 0;
+    j = 0
+}
+
+/* finish_pending(): `holder_id` is NOBODY: the lock is the caller's. */
+inline finish_pending() {
+#ifdef MUTANT_WRITER_LOOKS_FIRST
+    if
+    :: holder_id == NOBODY -> atomic { STEP(finish_pending); writer = writer & ~W_PENDING;
+        DONE_WAITING }
+    :: else
+    fi
+#else
+    some_reader();
+    if
+    :: holder_id == NOBODY ->
+        atomic { STEP(finish_pending); writer = writer & ~W_PENDING; DONE_WAITING }
+    :: else
+    fi
+#endif
+}
+
+/* owner_release(), and what it is called for: retreat(), and a part of give_back_writing(). */
+inline owner_release() {
+    atomic {
+        STEP(owner_release);
+        go = !(writer & W_WAITERS);
+        writer = (go -> 0 : writer)
+    }
+    if
+    :: !go -> atomic { STEP(word_set); writer = 0; wake_all(WRITER) }
     :: else
     fi
 }
 
-/* abandon_writing(). */
-#ifdef MUTANT_NO_ABANDON
-#define ABANDONED next
-#else
-#define ABANDONED NOBODY
+/* begin_pending(): `res` is locked: the caller is pending; busy: because of `w`; owner_dead: the
+ * lock is his; lost. */
+inline begin_pending() {
+    res = again;
+#ifdef MUTANT_WRITER_LOOKS_FIRST
+    some_reader();
 #endif
-inline abandon_writing() {
-    monitor_enter_now();
+    do
+    :: res == again ->
+        read_look();
+        if
+        :: res == busy && w == 0 -> atomic {
+            STEP(set_pending);
+            res = (writer == 0 && !given_up -> locked : again);
+            writer = (res == locked -> MINE | W_PENDING : writer) }
+        :: res == busy && w != 0 ->
+            ask_of_writer();
+            if
+            :: res == busy && is == gone_by -> atomic {
+                STEP(take_over_writing);
+                res = (writer == w -> owner_dead : again);
+                writer = (res == owner_dead -> MINE | W_INCONSISTENT : writer);
+                if
+                :: res == owner_dead -> DONE_WAITING
+                :: else
+                fi }
+            :: else
+            fi
+        :: else
+        fi
+    :: else -> break
+    od
+}
+
+/* look_to_write(); `is_pending` is what *memory remembers. */
+inline look_to_write() {
+    is_prepared = false;
+    do
+    :: look_bell();
+        if
+        :: !is_pending -> begin_pending()
+        :: else -> res = locked
+        fi;
+        if
+        :: res == lost || res == owner_dead -> break
+        :: res == busy ->
+            owner_arm();
+            if
+            :: go -> on_writer = true; break
+            :: else
+            fi
+        :: else ->
+            is_pending = true;
+            finish_pending();
+            if
+            :: holder_id == NOBODY -> is_pending = false; break
+            :: holder_id != NOBODY && is_prepared ->
+                prepared_late();
+                h = SLOT_OR_NONE(holder_id);
+                holder_id = NOBODY;
+                on_writer = false;
+                res = busy;
+                break
+            :: else -> eventcount_prepare(); is_prepared = true; holder_id = NOBODY
+            fi
+        fi
+    od;
+#ifndef PREFER_WRITER
     if
-    :: next == MY_ID -> atomic { STEP(abandon); next = ABANDONED }
+    :: is_pending -> owner_release(); is_pending = false
     :: else
+    fi
+#endif
+#ifdef MUTANT_WRITER_FORGOTTEN
+    res = (res == owner_dead -> locked : res)
+#endif
+}
+
+/* region_wait(). */
+inline wait_for_it() {
+    if
+    :: on_writer ->
+        h = SLOT_OF(W_ID(w));
+        forever = !HAS_DEADLINE;
+        region_wait(WRITER, (writer == w && !given_up), bell_outer[slot], h, is_late)
+    :: else -> wait_for_event()
     fi;
-    monitor_leave_and_tell();
-    res = busy
+    w = 0;
+    on_writer = false
 }
 
 /* heald_rwlock_rdlock(), heald_rwlock_wrlock(): `res` is busy if the deadline has passed. */
@@ -219,45 +300,58 @@ inline read_lock() {
     do
     :: look_to_read();
         if
-        :: res == busy -> block()
+        :: res == busy -> wait_for_it()
         :: else -> break
         fi;
         if
         :: is_late -> break
         :: else
         fi
-    od
+    od;
+    w = 0
+}
+
+/* abandon_writing(). */
+inline abandon_writing() {
+#ifndef MUTANT_NO_ABANDON
+    if
+    :: is_pending -> owner_release()
+    :: else
+    fi;
+#endif
+    is_pending = false;
+    res = busy
 }
 
 inline write_lock() {
+    is_pending = false;
     do
     :: look_to_write();
         if
-        :: res == busy -> block()
+        :: res == busy -> wait_for_it()
         :: else -> break
         fi;
         if
         :: is_late -> abandon_writing(); break
         :: else
         fi
-    od
+    od;
+    w = 0
 }
 
 /* heald_rwlock_unlock() is this for who writes, else give_back_reading(). */
 inline give_back_writing() {
-    monitor_enter_now();
     if
-    :: writer & INCONSISTENT -> atomic { STEP(give_up); given_up = true }
-    :: else
-    fi;
-    atomic { STEP(stop_writing); writer = NOBODY }
-    monitor_leave_and_tell()
+    :: writer & W_INCONSISTENT ->
+        atomic { STEP(give_up); given_up = true; writer = 0; wake_all(WRITER) }
+    :: else -> owner_release()
+    fi
 }
 
 /* heald_rwlock_consistent(). */
 inline rw_consistent() {
-    monitor_enter_now();
-    assert(writer == (MY_ID | INCONSISTENT));
-    atomic { STEP(rw_consistent); writer = MY_ID }
-    unlock()
+    assert((writer & ~W_WAITERS) == (MINE | W_INCONSISTENT));
+    atomic { STEP(rw_consistent); writer = writer & ~W_INCONSISTENT }
 }
+
+#define RWLOCK_LOCALS CELLS_LOCALS; bool on_writer, is_prepared, is_pending; byte bits

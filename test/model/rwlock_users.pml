@@ -2,8 +2,9 @@
  * test/model/rwlock_users.pml: the first process writes, the last reads, one between them does
  * either (with TAKEN_AT_FIRST it reads, with WRITERS it writes); with ALL_READ all read. A reader
  * who is told of a dead writer writes, to mend what he left. With DEADLINE the first gives up at
- * any time; with READ_AGAIN the last reads twice. With ANOTHER_DIED (0 or PENDING) the first plays
- * another writer before, who dies with the lock, or looking for readers.
+ * any time; with READ_AGAIN the last reads twice, with READ_TWICE twice at once. With ANOTHER_DIED
+ * (0, or 2: pending) the first plays another writer before, who dies with the lock, or looking for
+ * readers.
  *
  * Holds: a writer is alone; what a dead writer left is seen by nobody who was not told; none of
  * those who live waits for ever.
@@ -16,8 +17,8 @@
 #define AFTER_WAIT bell_outer[slot] = UNREAD; sequence[ME] = UNREAD
 #include "kernel.pml"
 #include "register.pml"
-#include "mutex.pml"
-#include "monitor.pml"
+#define WITH_USED
+#include "cells.pml"
 #include "rwlock.pml"
 
 bool reads[PROCS], writes[PROCS], dirty, may_be_lost;
@@ -71,8 +72,8 @@ inline another_dies() {
     atomic {
         STEP(another_dies);
         if
-        :: writer == NOBODY && !LOW(mutex) && (ANOTHER_DIED || cell[0] + cell[1] == 0) ->
-            writer = ID(0, 0) | ANOTHER_DIED; /* nobody here has that generation */
+        :: writer == 0 && (ANOTHER_DIED || cell[0] + cell[1] == 0) ->
+            writer = W_OF(ID(0, 0)) | ANOTHER_DIED; /* nobody here has that generation */
             dirty = !ANOTHER_DIED
         :: else
         fi
@@ -88,6 +89,16 @@ inline reading() {
     if
     :: res == locked ->
         atomic { STEP(reading); reads[ME] = true; assert(WRITING == 0 && !dirty) }
+#ifdef READ_TWICE
+        if
+        :: ME == PROCS - 1 ->
+            read_lock();
+            assert(res == locked);
+            give_back_reading();
+            atomic { STEP(reads_on); assert(WRITING == 0) }
+        :: else
+        fi;
+#endif
         atomic { STEP(has_read); reads[ME] = false }
         give_back_reading();
         res = locked
@@ -97,7 +108,7 @@ inline reading() {
 }
 
 active [PROCS] proctype user() {
-    MONITOR_LOCALS;
+    RWLOCK_LOCALS;
     bool has_it = HAS_IT;
     res = owner_dead;
 #ifdef ANOTHER_DIED

@@ -1,5 +1,5 @@
 /*
- * test/model/sem.pml: the steps of src/ipc/sem.c, upon monitor.pml. PERMITS that know their
+ * test/model/sem.pml: the steps of src/ipc/sem.c, upon cells.pml. PERMITS that know their
  * holders, or with COUNTING a value.
  */
 #ifdef COUNTING
@@ -57,7 +57,7 @@ inline add_if_same() {
 #define GIVE add()
 #else
 inline take() {
-    monitor_claim()
+    cells_claim()
 }
 
 #define take_of_the_dead() claim_of_the_dead()
@@ -74,25 +74,24 @@ inline another_holder() {
     j = 0
 }
 
-#define GIVE monitor_release()
+#define GIVE cells_release()
 #endif
 
 /* look(). */
 inline sem_look() {
-    on_sequence = false;
     take();
     if
     :: res == busy ->
-        monitor_enter();
+        look_bell();
+        eventcount_prepare();
+        take();
+        take_of_the_dead();
         if
-        :: res == locked ->
-            monitor_will_wait();
-            take();
-            take_of_the_dead();
-            if
-            :: res == busy -> another_holder(); monitor_leave_to_wait()
-            :: else -> unlock()
-            fi
+        :: res == busy ->
+            another_holder();
+            prepared_late();
+            h = SLOT_OR_NONE(holder_id);
+            holder_id = NOBODY
         :: else
         fi
     :: else
@@ -104,7 +103,7 @@ inline sem_wait() {
     do
     :: sem_look();
         if
-        :: res == busy -> block()
+        :: res == busy -> wait_for_event()
         :: else -> break
         fi
     od
@@ -112,5 +111,5 @@ inline sem_wait() {
 
 /* heald_sem_post(). */
 inline sem_post() {
-    STORE_AND_TELL_IF_WAITING(GIVE)
+    STORE_AND_NOTIFY(GIVE)
 }

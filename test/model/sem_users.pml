@@ -6,7 +6,7 @@
  */
 #ifdef COUNTING
 #define MAKER (PROCS - 1)
-#define IN_VAIN (!value && killed[MAKER] && (mutex & 31) == 0)
+#define IN_VAIN (!value && killed[MAKER])
 #define CELLS 0
 #else
 #ifndef PERMITS
@@ -21,8 +21,7 @@
 #define AFTER_WAIT bell_outer[slot] = UNREAD; sequence[ME] = UNREAD
 #include "kernel.pml"
 #include "register.pml"
-#include "mutex.pml"
-#include "monitor.pml"
+#include "cells.pml"
 #include "sem.pml"
 
 bool inside[PROCS];
@@ -53,7 +52,7 @@ bool inside[PROCS];
 #endif
 
 active [PROCS] proctype user() {
-    MONITOR_LOCALS;
+    CELLS_LOCALS;
     byte round;
     do
     :: round < ROUNDS -> WORK
