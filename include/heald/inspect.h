@@ -63,10 +63,11 @@ enum { HEALD_HOLDERS_SHOWN = 64, HEALD_LAST_SHOWN = 4 };
 
 struct heald_object_state {
     enum heald_object_condition condition;
-    unsigned holder_count; /* living holders; of a barrier, those that have come. At most
-                              HEALD_HOLDERS_SHOWN are in holders */
+    unsigned holder_count; /* living holders; of a barrier, those that have come or are about to.
+                              At most HEALD_HOLDERS_SHOWN are in holders */
     unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
-    unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts */
+    unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts. Of a
+                                              barrier: who must come still, and in all */
     uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */
     int64_t since_ns; /* since when a mutex is held, in a region with `trace`; else 0 */
     unsigned last_count;

@@ -165,9 +165,9 @@ static void look_at_barrier(const struct heald_region *region, const void *objec
                             struct heald_object_state *s)
 {
     const struct heald_barrier *b = object;
-
     uint64_t state = load64(&b->state);
     unsigned needed = load32(&b->needed), round = (uint32_t)state >> 1;
+    unsigned count = state >> 32 & 0xfff; /* as in ipc/barrier.c */
 
     if (needed > HEALD_BARRIER_MAX || !region_has(region, b, HEALD_BARRIER_SIZE(needed))) {
         s->condition = HEALD_OBJECT_UNKNOWN;
@@ -179,7 +179,7 @@ static void look_at_barrier(const struct heald_region *region, const void *objec
             add_holder(region, s, mark);
     }
     s->most = needed;
-    s->free = s->most > s->holder_count ? s->most - s->holder_count : 0;
+    s->free = needed > count ? needed - count : 0;
     if (s->condition == HEALD_OBJECT_ORPHANED || state & 1)
         s->condition = HEALD_OBJECT_LOST;
     else

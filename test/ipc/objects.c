@@ -305,12 +305,14 @@ HEALD_CASE(who_waits_there_hears_of_a_reset)
 
     ck_assert_int_eq(heald_barrier_init(&s->barrier, 3), 0);
     pid_t pid = child_start(&f, come_and_be_sent_away);
-    while (!state.holder_count) {
+    do {
         usleep(200);
         ck_assert_int_eq(heald_object_look(f.region, heald_offset(f.region, &s->barrier),
                                            HEALD_OBJECT_BARRIER, &state),
                          0);
-    }
+    } while (state.free == 3);
+    ck_assert_uint_eq(state.most, 3);
+    ck_assert_uint_eq(state.holder_count, 1);
     ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, heald_barrier_round(&s->barrier)), 0);
     ck_assert_int_eq(child_end(pid), 0);
     fixture_close(&f);

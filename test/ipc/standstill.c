@@ -415,6 +415,9 @@ HEALD_CASE(nobody_waits_for_one_who_is_stopped)
     unsigned number = (unsigned)_i % SCENES, variant = (unsigned)_i / SCENES % VARIANTS;
     unsigned waiter = is_whole() ? (unsigned)_i / SCENES / VARIANTS : (number + variant) % WAITERS;
     const struct scene *scene = &scenes[number];
+
+    if (harness_has_tsan())
+        harness_skip("its instructions are ThreadSanitizer's");
     struct fixture f = fixture_open_with(
         &(struct heald_region_options){.participants = 4, .size = sizeof(struct shared)});
     struct stage st = {.f = &f, .s = f.data};
