@@ -110,7 +110,9 @@ static int add_region(struct census *c, const char *name)
     const char *why = NULL;
     struct heald_region_options o = {.ret_why = &why};
     struct heald_region *region;
-    int err = heald_region_open(&region, name, HEALD_REGION_READ_ONLY | HEALD_REGION_ANY_OWNER, &o);
+    /* Anybody may have made it, and may truncate it at any time: it is not mapped. */
+    int err = heald_region_open(
+        &region, name, HEALD_REGION_READ_ONLY | HEALD_REGION_ANY_OWNER | HEALD_REGION_SNAPSHOT, &o);
 
     if (err == -ENOEXEC || err == -ENOENT || err == -EINVAL || err == -ENAMETOOLONG)
         return err;

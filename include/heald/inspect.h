@@ -1,7 +1,8 @@
 /*
  * heald/inspect.h: which threads are attached to a region, hold objects in it, and wait for them,
  * and since when. For tools: nothing is locked or changed, so it works while the program hangs, on
- * a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
+ * a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not. A region
+ * of which it is not known that nobody truncates its file is looked at with HEALD_REGION_SNAPSHOT.
  *
  * The results are a snapshot of some moment of the call; parts of it may be of different moments.
  *
@@ -76,7 +77,8 @@ struct heald_object_state {
 };
 
 /* Reads the state of the object at an offset. 0; -EINVAL: it does not lie in the region, or there
- * is no such type. */
+ * is no such type. Of a snapshot also -EBADMSG: its file ends before; -ENOMEM; -errno of
+ * pread(2). */
 HEALD_API int heald_object_look(const struct heald_region *region, uint64_t offset,
                                 enum heald_object_type type, struct heald_object_state *ret_state);
 

@@ -40,12 +40,17 @@ struct heald_region;      /* a region, as this process has it mapped */
 struct heald_participant; /* a thread that is attached to it */
 
 enum {
-    HEALD_REGION_CREATE = 1,    /* make it if it is not there */
-    HEALD_REGION_EXCLUSIVE = 2, /* … and refuse if it is: -EEXIST */
-    HEALD_REGION_ANY_OWNER = 4, /* also one that another user made; else -EPERM, but for root's */
-    HEALD_REGION_READ_ONLY = 8, /* to look at it: nothing in it can be changed, nobody attached */
-    HEALD_REGION_TEMPORARY = 16 /* unlinked when the last process closes it; a child of fork(2)
-                                   counts only while it is attached */
+    HEALD_REGION_CREATE = 1,     /* make it if it is not there */
+    HEALD_REGION_EXCLUSIVE = 2,  /* … and refuse if it is: -EEXIST */
+    HEALD_REGION_ANY_OWNER = 4,  /* also one that another user made; else -EPERM, but for root's */
+    HEALD_REGION_READ_ONLY = 8,  /* to look at it: nothing in it can be changed, nobody attached */
+    HEALD_REGION_TEMPORARY = 16, /* unlinked when the last process closes it; a child of fork(2)
+                                    counts only while it is attached */
+    HEALD_REGION_SNAPSHOT = 32   /* with READ_ONLY: not mapped. heald_object_next() and the calls of
+                                    heald/inspect.h read a copy, so that a file that is truncated
+                                    meanwhile is an error and not SIGBUS. Who is attached and what
+                                    has a name is as it was at the open; an object is read at each
+                                    look. heald_region_data() and heald_at() are NULL */
 };
 
 /* All zero is a good choice. Used by whoever makes the region. */

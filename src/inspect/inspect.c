@@ -4,6 +4,9 @@
  *
  * Each kind of object is a function that reads its words into a state. A word names its holder by
  * slot and generation; one whose generation has gone by, or whose lifeline was let go, is nobody's.
+ *
+ * Of a snapshot the object is copied first, and then the slots that it names: whoever attached
+ * since the region was opened is not taken for a dead one.
  */
 #include <heald/barrier.h>
 #include <heald/cond.h>
@@ -18,6 +21,7 @@
 #include "region/region.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static uint64_t load64(const uint64_t *word)
 {
@@ -41,13 +45,25 @@ static bool has_ended(const struct heald_region *region, const struct region_slo
                                        __atomic_load_n(&slot->thread, __ATOMIC_RELAXED));
 }
 
+/* As it is now. */
+static const struct region_slot *slot_at(const struct heald_region *region, unsigned index)
+{
+    struct region_slot *slot = &region->slots[index];
+
+    /* Where the file ends before, the last copy is as good as any. */
+    if (region->is_snapshot)
+        region_read(region, (uint64_t)((char *)slot - region->base), slot, sizeof *slot);
+    return slot;
+}
+
 static bool lives(const struct heald_region *region, uint64_t id)
 {
     unsigned index = region_id_slot(id);
 
-    return index < region->slot_count &&
-           region_id_of(region, &region->slots[index]) == region_id(id) &&
-           !has_ended(region, &region->slots[index]);
+    if (index >= region->slot_count)
+        return false;
+    const struct region_slot *slot = slot_at(region, index);
+    return region_id_of(region, slot) == region_id(id) && !has_ended(region, slot);
 }
 
 /* A time that the slot's participant took, for the caller; 0: it is of another clock. */
@@ -74,6 +90,13 @@ static void add_holder(const struct heald_region *region, struct heald_object_st
     s->holder_count++;
 }
 
+/* An object to look at, in the region or a copy of it. */
+struct view {
+    const struct heald_region *region;
+    const void *object;
+    uint64_t room; /* bytes from there on */
+};
+
 static void look_at_word(const struct heald_region *region, uint64_t word,
                          struct heald_object_state *s)
 {
@@ -85,10 +108,10 @@ static void look_at_word(const struct heald_region *region, uint64_t word,
     }
 }
 
-static void look_at_mutex(const struct heald_region *region, const void *object,
-                          struct heald_object_state *s)
+static void look_at_mutex(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_mutex *m = object;
+    const struct heald_region *region = view->region;
+    const struct heald_mutex *m = view->object;
     unsigned turn = __atomic_load_n(&m->turn, __ATOMIC_RELAXED);
 
     look_at_word(region, load64(&m->word), s);
@@ -104,79 +127,72 @@ static void look_at_mutex(const struct heald_region *region, const void *object,
     }
 }
 
-static void look_at_once(const struct heald_region *region, const void *object,
-                         struct heald_object_state *s)
+static void look_at_once(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_once *once = object;
+    const struct heald_once *once = view->object;
 
-    look_at_mutex(region, &once->mutex, s);
+    look_at_mutex(&(struct view){view->region, &once->mutex, sizeof once->mutex}, s);
     if (load32(&once->done))
         s->condition = HEALD_OBJECT_DONE;
 }
 
-static void look_at_cond(const struct heald_region *region, const void *object,
-                         struct heald_object_state *s)
+static void look_at_cond(const struct view *view, struct heald_object_state *s)
 {
-    (void)region;
-    (void)object;
+    (void)view;
     s->condition = HEALD_OBJECT_HELD;
 }
 
-static void look_at_sem(const struct heald_region *region, const void *object,
-                        struct heald_object_state *s)
+static void look_at_sem(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_sem *sem = object;
+    const struct heald_sem *sem = view->object;
     const uint64_t *permits = (const uint64_t *)(const void *)(sem + 1);
     unsigned most = load32(&sem->permits);
 
-    if (most > HEALD_SEM_PERMITS_MAX || !region_has(region, sem, HEALD_SEM_SIZE(most))) {
+    if (most > HEALD_SEM_PERMITS_MAX || HEALD_SEM_SIZE(most) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
     for (unsigned i = 0; i < most; i++)
-        add_holder(region, s, load64(&permits[i]));
+        add_holder(view->region, s, load64(&permits[i]));
     s->most = most;
     s->free = most ? most - s->holder_count : load32(&sem->value);
     s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
 }
 
-static void look_at_rwlock(const struct heald_region *region, const void *object,
-                           struct heald_object_state *s)
+static void look_at_rwlock(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_rwlock *lock = object;
+    const struct heald_rwlock *lock = view->object;
     unsigned readers = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
     uint64_t writer = load64(&lock->writer);
 
     if (!readers)
         readers = HEALD_RWLOCK_READERS;
-    if (readers > HEALD_RWLOCK_READERS_MAX ||
-        !region_has(region, lock, HEALD_RWLOCK_SIZE(readers))) {
+    if (readers > HEALD_RWLOCK_READERS_MAX || HEALD_RWLOCK_SIZE(readers) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
     for (unsigned i = 0; i < readers; i++)
-        add_holder(region, s, load64(&lock->readers[i]));
+        add_holder(view->region, s, load64(&lock->readers[i]));
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
     if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING))
-        look_at_word(region, writer, s);
+        look_at_word(view->region, writer, s);
 }
 
-static void look_at_barrier(const struct heald_region *region, const void *object,
-                            struct heald_object_state *s)
+static void look_at_barrier(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_barrier *b = object;
+    const struct heald_barrier *b = view->object;
     uint64_t state = load64(&b->state);
     unsigned needed = load32(&b->needed), round = (uint32_t)state >> 1;
     unsigned count = state >> 32 & 0xfff; /* as in ipc/barrier.c */
 
-    if (needed > HEALD_BARRIER_MAX || !region_has(region, b, HEALD_BARRIER_SIZE(needed))) {
+    if (needed > HEALD_BARRIER_MAX || HEALD_BARRIER_SIZE(needed) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
     for (unsigned i = 0; i < needed; i++) {
         uint64_t mark = load64(&b->arrived[i]);
         if ((mark & REGION_ID_FLAGS) == (round & REGION_ID_FLAGS))
-            add_holder(region, s, mark);
+            add_holder(view->region, s, mark);
     }
     s->most = needed;
     s->free = needed > count ? needed - count : 0;
@@ -188,8 +204,7 @@ static void look_at_barrier(const struct heald_region *region, const void *objec
 
 static const struct {
     size_t size;
-    void (*look)(const struct heald_region *region, const void *object,
-                 struct heald_object_state *s);
+    void (*look)(const struct view *view, struct heald_object_state *s);
 } kinds[] = {
     [HEALD_OBJECT_DATA] = {1, NULL},
     [HEALD_OBJECT_MUTEX] = {sizeof(struct heald_mutex), look_at_mutex},
@@ -202,20 +217,45 @@ static const struct {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+/* The largest that there may be. */
+enum { OBJECT_MAX = 40 * 1024 };
+
+_Static_assert(HEALD_SEM_SIZE(HEALD_SEM_PERMITS_MAX) <= OBJECT_MAX, "a copy has room");
+_Static_assert(HEALD_RWLOCK_SIZE(HEALD_RWLOCK_READERS_MAX) <= OBJECT_MAX, "a copy has room");
+_Static_assert(HEALD_BARRIER_SIZE(HEALD_BARRIER_MAX) <= OBJECT_MAX, "a copy has room");
+
+static int look_at_copy(const struct heald_region *region, uint64_t offset, uint64_t room,
+                        enum heald_object_type type, struct heald_object_state *state)
+{
+    size_t size = room < OBJECT_MAX ? (size_t)room : OBJECT_MAX;
+    void *copy = malloc(size);
+    int err = copy ? region_read(region, offset, copy, size) : -ENOMEM;
+
+    if (!err)
+        kinds[type].look(&(struct view){region, copy, size}, state);
+    free(copy);
+    return err;
+}
+
 int heald_object_look(const struct heald_region *region, uint64_t offset,
                       enum heald_object_type type, struct heald_object_state *ret_state)
 {
-    const void *object = heald_at(region, offset);
+    struct heald_object_state state = {.condition = HEALD_OBJECT_FREE};
+    int err = 0;
 
-    if ((unsigned)type >= KINDS || !object || offset % sizeof(uint64_t) ||
-        !region_has(region, object, kinds[type].size))
+    if ((unsigned)type >= KINDS || offset % sizeof(uint64_t) ||
+        !region_holds(region, offset, kinds[type].size))
         return -EINVAL;
-    *ret_state = (struct heald_object_state){.condition = HEALD_OBJECT_FREE};
-    if (kinds[type].look)
-        kinds[type].look(region, object, ret_state);
+    uint64_t room = region_size(region) - offset;
+    if (!kinds[type].look)
+        state.condition = HEALD_OBJECT_UNKNOWN;
+    else if (region->is_snapshot)
+        err = look_at_copy(region, offset, room, type, &state);
     else
-        ret_state->condition = HEALD_OBJECT_UNKNOWN;
-    return 0;
+        kinds[type].look(&(struct view){region, region->base + offset, room}, &state);
+    if (!err)
+        *ret_state = state;
+    return err;
 }
 
 const char *heald_object_condition_name(enum heald_object_condition condition)

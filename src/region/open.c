@@ -38,7 +38,7 @@ enum {
 
 enum {
     REGION_FLAGS = HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE | HEALD_REGION_ANY_OWNER |
-                   HEALD_REGION_READ_ONLY | HEALD_REGION_TEMPORARY
+                   HEALD_REGION_READ_ONLY | HEALD_REGION_TEMPORARY | HEALD_REGION_SNAPSHOT
 };
 
 static const char file_prefix[] = "file:";
@@ -83,8 +83,9 @@ static int check_flags(int flags)
     bool alone = flags & HEALD_REGION_EXCLUSIVE && !(flags & HEALD_REGION_CREATE);
     bool reads =
         flags & HEALD_REGION_READ_ONLY && flags & (HEALD_REGION_CREATE | HEALD_REGION_TEMPORARY);
+    bool copies = flags & HEALD_REGION_SNAPSHOT && !(flags & HEALD_REGION_READ_ONLY);
 
-    return flags & ~REGION_FLAGS || alone || reads ? -EINVAL : 0;
+    return flags & ~REGION_FLAGS || alone || reads || copies ? -EINVAL : 0;
 }
 
 /* Everything in a region that nobody else can see yet. */
@@ -177,21 +178,26 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
 /* Takes over fd when it succeeds. any_owner: a stranger's is welcome. */
 static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
-    bool read_only = flags & HEALD_REGION_READ_ONLY;
+    bool read_only = flags & HEALD_REGION_READ_ONLY, copies = flags & HEALD_REGION_SNAPSHOT;
     struct region_head head;
     char *base = NULL;
     int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
 
-    if (!err)
-        err = region_map(fd, head.most_size, read_only, &base);
+    if (err)
+        return err;
+    size_t size = (size_t)(copies ? head.data_at : head.most_size);
+    err = copies ? region_copy(fd, &head, &base) : region_map(fd, head.most_size, read_only, &base);
     if (err)
         return err;
     err = region_adopt(ret_region, base, &head, fd);
-    if (err)
-        munmap(base, head.most_size);
-    else
-        (*ret_region)->is_read_only = read_only;
-    return err;
+    if (err) {
+        munmap(base, size);
+        return err;
+    }
+    (*ret_region)->is_read_only = read_only;
+    (*ret_region)->is_snapshot = copies;
+    (*ret_region)->mapped = size;
+    return 0;
 }
 
 /* Has the file a name still? Else it was taken away between open(2) and flock(2). */

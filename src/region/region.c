@@ -6,6 +6,9 @@
  * yet must not be touched (SIGBUS); it is there once the file was made longer, without mapping
  * anything anew, so growing moves nothing and nobody has to be told. `size` in the head says how
  * far it reaches; it only becomes larger, after the file did.
+ *
+ * A snapshot maps nothing: somebody else may truncate the file at any time. What lies in front of
+ * the data, whose size has a maximum, is copied when it is opened, an object when it is looked at.
  */
 #include "region/region.h"
 
@@ -42,6 +45,7 @@ int region_adopt(struct heald_region **ret_region, char *base, const struct regi
         .slot_count = head->slots,
         .name_count = head->names,
         .fd = fd,
+        .mapped = head->most_size,
     };
     if (head->flags & REGION_TRACED)
         region->order = (struct region_order *)(void *)(base + head->order_at);
@@ -60,6 +64,44 @@ int region_map(int fd, uint64_t size, bool read_only, char **ret_base)
 
     if (base == MAP_FAILED)
         return -errno;
+    *ret_base = base;
+    return 0;
+}
+
+/* By pread(2): a file that has become shorter is a short read, where a touch of its memory would be
+ * SIGBUS. */
+static int read_all(int fd, uint64_t at, void *buf, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(fd, (char *)buf + done, size - done, (off_t)(at + done));
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n == 0)
+            return -EBADMSG;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size)
+{
+    return read_all(region->fd, at, buf, size);
+}
+
+int region_copy(int fd, const struct region_head *head, char **ret_base)
+{
+    size_t size = (size_t)head->data_at;
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (base == MAP_FAILED)
+        return -errno;
+    int err = read_all(fd, 0, base, size);
+    if (err) {
+        munmap(base, size);
+        return err;
+    }
+    /* The head that was checked, and not what may stand there by now. */
+    memcpy(base, head, sizeof *head);
     *ret_base = base;
     return 0;
 }
@@ -95,7 +137,7 @@ int heald_region_close(struct heald_region *region)
         return -EBUSY;
     if (region->temporary)
         take_name_away(region);
-    munmap(region->base, region->most_size);
+    munmap(region->base, region->mapped);
     region_handles_free(region);
     heald_plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
@@ -126,7 +168,7 @@ int heald_region_fd(const struct heald_region *region)
 
 void *heald_region_data(const struct heald_region *region)
 {
-    return region->base + region->data_at;
+    return region->is_snapshot ? NULL : region->base + region->data_at;
 }
 
 size_t heald_region_size(const struct heald_region *region)
@@ -136,13 +178,13 @@ size_t heald_region_size(const struct heald_region *region)
 
 void *heald_at(const struct heald_region *region, uint64_t offset)
 {
-    return offset >= region->data_at && offset < region_size(region) ? region->base + offset : NULL;
+    return !region->is_snapshot && region_holds(region, offset, 1) ? region->base + offset : NULL;
 }
 
 uint64_t heald_offset(const struct heald_region *region, const void *address)
 {
     uintptr_t at = (uintptr_t)address - (uintptr_t)region->base;
-    return at >= region->data_at && at < region_size(region) ? at : 0;
+    return !region->is_snapshot && region_holds(region, at, 1) ? at : 0;
 }
 
 void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size)

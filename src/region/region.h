@@ -24,7 +24,9 @@ struct heald_region {
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
-    char *temporary; /* the path of one whose name goes with its last user, or NULL */
+    bool is_snapshot; /* `base` is a copy of what lies in front of the data; nothing is mapped */
+    size_t mapped;    /* bytes at `base` */
+    char *temporary;  /* the path of one whose name goes with its last user, or NULL */
     void (*on_inversion)(const struct heald_inversion *inversion, void *ctx);
     void *inversion_ctx;
 };
@@ -119,6 +121,13 @@ int region_map(int fd, uint64_t size, bool read_only, char **ret_base);
 int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
                  int fd);
 
+/* A snapshot of it: private memory with all that lies in front of the data. 0, -EBADMSG: the file
+ * ends before that, -ENOMEM, -errno of the read. */
+int region_copy(int fd, const struct region_head *head, char **ret_base);
+
+/* Copies bytes of the file of a region: 0, -EBADMSG: it ends before, -errno of the read. */
+int region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size);
+
 /* Is this path the name of that file? While it is claimed nobody but heald_region_unlink() takes
  * the name away. */
 bool region_has_name(int fd, const char *path);
@@ -146,11 +155,16 @@ static inline uint64_t region_size(const struct heald_region *region)
 int region_grow(struct heald_region *region, uint64_t size);
 
 /* Does all of this lie in the region, behind its slots and names? */
-static inline bool region_has(const struct heald_region *region, const void *object, size_t size)
+static inline bool region_holds(const struct heald_region *region, uint64_t at, uint64_t size)
 {
-    uint64_t at = (uintptr_t)object - (uintptr_t)region->base, end = region_size(region);
+    uint64_t end = region_size(region);
 
     return at >= region->data_at && at < end && size <= end - at;
+}
+
+static inline bool region_has(const struct heald_region *region, const void *object, size_t size)
+{
+    return region_holds(region, (uintptr_t)object - (uintptr_t)region->base, size);
 }
 
 /*

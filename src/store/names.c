@@ -230,8 +230,7 @@ int heald_object_next(const struct heald_region *region, unsigned *cursor,
 
         copy.name[HEALD_NAME_MAX] = 0;
         copy.at = at;
-        if (!at || at_of(n) != at || copy.type >= TYPES || !heald_at(region, at) ||
-            !region_has(region, heald_at(region, at), copy.size))
+        if (!at || at_of(n) != at || copy.type >= TYPES || !region_holds(region, at, copy.size))
             continue;
         *ret_info = (struct heald_object_info){
             .type = (enum heald_object_type)copy.type, .offset = at, .size = copy.size};

@@ -451,6 +451,40 @@ HEALD_CASE(looked_at_only)
     heald_region_unlink(name);
 }
 
+HEALD_CASE(truncated_while_it_is_looked_at)
+{
+    const int look = HEALD_REGION_READ_ONLY | HEALD_REGION_SNAPSHOT;
+    struct heald_region *r, *b;
+    struct heald_participant_info who;
+    struct heald_object_state state;
+    struct heald_participant *me;
+    unsigned cursor = 0;
+
+    name = fresh_name();
+    ck_assert_int_eq(heald_region_open(&r, name, ANEW, NULL), 0);
+    ck_assert_int_eq(heald_attach(r, &me), 0);
+    struct heald_mutex *mutex = heald_region_data(r);
+    uint64_t offset = heald_offset(r, mutex);
+    ck_assert_int_eq(heald_region_open(&b, name, HEALD_REGION_SNAPSHOT, NULL), -EINVAL);
+    ck_assert_int_eq(heald_region_open(&b, name, look, NULL), 0);
+    ck_assert_ptr_null(heald_region_data(b));
+    ck_assert_ptr_null(heald_at(b, offset));
+    ck_assert_int_eq(heald_mutex_lock(mutex, me, HEALD_FOREVER), 0);
+    ck_assert_int_eq(heald_object_look(b, offset, HEALD_OBJECT_MUTEX, &state), 0);
+    ck_assert_int_eq(state.condition, HEALD_OBJECT_HELD);
+    heald_mutex_unlock(mutex, me);
+    heald_detach(me);
+    /* Whoever touches it now, mapped, gets SIGBUS. */
+    heald_region_unlink(name);
+    ck_assert_int_eq(ftruncate(heald_region_fd(r), 0), 0);
+    ck_assert_int_eq(heald_object_look(b, offset, HEALD_OBJECT_MUTEX, &state), -EBADMSG);
+    ck_assert_int_eq(heald_participant_next(b, &cursor, &who), 1);
+    ck_assert_int_eq(who.thread.pid, getpid());
+    heald_region_close(b);
+    ck_assert_int_eq(ftruncate(heald_region_fd(r), 1 << 20), 0);
+    heald_region_close(r);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("region");
@@ -460,6 +494,7 @@ int main(void)
     harness_add(group, names_that_are_none);
     harness_add(group, says_what_is_wrong);
     harness_add(group, looked_at_only);
+    harness_add(group, truncated_while_it_is_looked_at);
     harness_add(group, options_out_of_range);
     harness_add(group, filled_before_it_has_a_name);
     harness_add(group, private_by_default);
