@@ -77,7 +77,7 @@ static const char *choose_library(const struct aio_options *o, char *built, size
     return access(HEALD_AIO_INSTALLED, F_OK) == 0 ? HEALD_AIO_INSTALLED : NULL;
 }
 
-/* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_USAGE. */
+/* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_ERROR. */
 static int find_library(const struct command *command, const struct aio_options *o, char *ret_path)
 {
     char built[PATH_MAX];

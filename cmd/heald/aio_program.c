@@ -6,6 +6,7 @@
  * Between the look and the start the file may change; then it is as if nobody had looked.
  */
 #include "aio_program.h"
+#include "options.h"
 
 #include <elf.h>
 #include <errno.h>

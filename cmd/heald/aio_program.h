@@ -6,7 +6,6 @@
 #include <limits.h>
 
 /* The exit statuses of env(1). */
-enum { EXIT_NOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 struct aio_program {
     char path[PATH_MAX];

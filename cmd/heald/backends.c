@@ -65,9 +65,8 @@ static int try_default(const struct command *command)
     int err = heald_loop_open(&loop, &(struct heald_loop_options){.ret_why = &why});
 
     if (!err)
-        return heald_loop_close(loop) ? 1 : 0;
-    options_refuse(command, "%s", why.text);
-    return err == -EINVAL || err == -ENOSYS ? EXIT_USAGE : 1;
+        return heald_loop_close(loop) ? EXIT_ERROR : 0;
+    return options_refuse(command, "%s", why.text);
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)

@@ -18,7 +18,7 @@ void *census_grow(void *array, unsigned count, size_t size)
 
     if (!bigger) {
         fprintf(stderr, "heald: out of memory\n");
-        exit(1);
+        exit(EXIT_ERROR);
     }
     memset((char *)bigger + count * size, 0, size);
     return bigger;
@@ -105,10 +105,9 @@ static void list_objects(struct census_region *r)
 }
 
 /* 0, or why it is no region that can be looked at. */
-static int add_region(struct census *c, const char *name)
+static int add_region(struct census *c, const char *name, const char **ret_why)
 {
-    const char *why = NULL;
-    struct heald_region_options o = {.ret_why = &why};
+    struct heald_region_options o = {.ret_why = ret_why};
     struct heald_region *region;
     /* Anybody may have made it, and may truncate it at any time: it is not mapped. */
     int err = heald_region_open(
@@ -119,7 +118,7 @@ static int add_region(struct census *c, const char *name)
     c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
     struct census_region *r = &c->regions[c->region_count++];
     *r = (struct census_region){
-        .name = copy_of(name), .shown = census_mask(copy_of(name)), .error = err, .why = why};
+        .name = copy_of(name), .shown = census_mask(copy_of(name)), .error = err, .why = *ret_why};
     if (err)
         return err;
     r->region = region;
@@ -142,6 +141,15 @@ static void add_leftover(struct census *c, const char *name, const struct stat *
                                  .owner = st->st_uid};
 }
 
+/* Is it a regular file of the folder of shared memory? */
+static bool find_file(const char *name, struct stat *ret_stat)
+{
+    char path[PATH_SIZE];
+    int n = snprintf(path, sizeof path, "%s/%s", heald_region_folder(), name);
+
+    return n < PATH_SIZE && lstat(path, ret_stat) == 0 && S_ISREG(ret_stat->st_mode);
+}
+
 /* Everything in the folder of shared memory; where that is nobody's alone, the regions. */
 static void take_all(struct census *c)
 {
@@ -151,13 +159,13 @@ static void take_all(struct census *c)
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        char path[PATH_SIZE], name[sizeof entry->d_name + 1];
+        char name[sizeof entry->d_name + 1];
+        const char *why = NULL;
         struct stat st;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        if (!find_file(entry->d_name, &st))
             continue;
         snprintf(name, sizeof name, "/%s", entry->d_name);
-        int err = add_region(c, name);
+        int err = add_region(c, name, &why);
         if (is_alone && (err == -ENOEXEC || err == -EINVAL))
             add_leftover(c, entry->d_name, &st);
     }
@@ -165,35 +173,60 @@ static void take_all(struct census *c)
         closedir(dir);
 }
 
-bool census_take(struct census *c, const char *command, const char *const names[], unsigned count)
+static void complain(const struct command *command, const char *name, int err, const char *why)
+{
+    char *shown = census_mask(copy_of(name));
+
+    options_refuse(command, "%s: %s%s%s", shown, heald_strerror(err), why ? ": " : "",
+                   why ? why : "");
+    free(shown);
+}
+
+/* The one of a name that was given. */
+static bool take_one(struct census *c, const struct command *command, const char *name,
+                     bool with_leftovers)
+{
+    const char *why = NULL, *file = name + (name[0] == '/');
+    int err = add_region(c, name, &why);
+    struct stat st;
+
+    if (!err)
+        return true;
+    if (with_leftovers && (err == -ENOEXEC || err == -EINVAL) && !strchr(file, '/') &&
+        find_file(file, &st)) {
+        add_leftover(c, file, &st);
+        return true;
+    }
+    if (err == -EINVAL && with_leftovers)
+        err = -ENOENT;
+    complain(command, name, err, why);
+    return false;
+}
+
+bool census_take(struct census *c, const struct command *command, const char *const names[],
+                 unsigned count, bool with_leftovers)
 {
     bool all = true;
 
-    *c = (struct census){0};
+    *c = (struct census){.is_of_names = count};
     if (!count)
         take_all(c);
-    for (unsigned i = 0; i < count; i++) {
-        int err = add_region(c, names[i]);
-        if (!err)
-            continue;
-        fprintf(stderr, "heald %s: %s: %s\n", command, names[i], heald_strerror(err));
-        all = false;
-    }
+    for (unsigned i = 0; i < count; i++)
+        all = take_one(c, command, names[i], with_leftovers) && all;
     return all;
 }
 
-int census_parse(struct census *c, const struct command *command, int argc, char **argv,
-                 void *options, bool *ret_all)
+int census_parse(const struct command *command, int argc, char **argv, void *options,
+                 const char *ret_names[CENSUS_NAMES_MAX], unsigned *ret_count)
 {
-    const char *names[CENSUS_NAMES_MAX] = {NULL};
     unsigned count = 0;
-    int status = options_parse(command, argc, argv, options, names);
+    int status;
 
-    if (status != OPTIONS_GO_ON)
-        return status;
-    while (count < CENSUS_NAMES_MAX && names[count])
+    memset(ret_names, 0, CENSUS_NAMES_MAX * sizeof *ret_names);
+    status = options_parse(command, argc, argv, options, ret_names);
+    while (count < CENSUS_NAMES_MAX && ret_names[count])
         count++;
-    *ret_all = census_take(c, command->name, names, count);
+    *ret_count = count;
     return status;
 }
 

@@ -49,20 +49,24 @@ struct census_leftover {
 };
 
 struct census {
+    bool is_of_names; /* that were given: what is wrong with one was said on stderr */
     unsigned region_count, leftover_count;
     struct census_region *regions;
     struct census_leftover *leftovers;
 };
 
-/* The regions of these names, or with none all with names like "/name", and then what else lies in
- * their folder. Says on stderr what cannot be looked at; false: a name given cannot. */
-bool census_take(struct census *c, const char *command, const char *const names[], unsigned count);
+/*
+ * The regions of these names, or with none all with names like "/name", and then what else lies in
+ * their folder. with_leftovers: a name may be that of something else there. Says on stderr what is
+ * wrong with a name; false: there was one.
+ */
+bool census_take(struct census *c, const struct command *command, const char *const names[],
+                 unsigned count, bool with_leftovers);
 void census_free(struct census *c);
 
-/* The options of a command whose arguments are such names, and then the census of them: what
- * options_parse() says. *ret_all: what census_take() does. */
-int census_parse(struct census *c, const struct command *command, int argc, char **argv,
-                 void *options, bool *ret_all);
+/* The options of a command whose arguments are such names: what options_parse() says. */
+int census_parse(const struct command *command, int argc, char **argv, void *options,
+                 const char *ret_names[CENSUS_NAMES_MAX], unsigned *ret_count);
 
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *census_grow(void *array, unsigned count, size_t size);

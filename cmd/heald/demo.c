@@ -195,7 +195,7 @@ static int measure_all(struct demo *demo)
         if (features[i].error)
             printf("%-10s %s\n", features[i].name, features[i].why);
         else if (measure(demo, features[i].name) < 0)
-            status = 1;
+            status = EXIT_NO;
     }
     return status;
 }
@@ -216,16 +216,14 @@ static int run_table(struct demo *demo)
 {
     struct fetch_file *files = calloc(FILES_MAX, sizeof *files);
     int count = files ? fetch_load(demo->folder, files, FILES_MAX) : -ENOMEM;
-    int status = 1;
+    int status = EXIT_ERROR;
     struct heald_why why = {""};
     struct heald_loop_options loop_options = {.ret_why = &why};
     int error = heald_loop_open(&demo->loop, &loop_options);
     if (count < 0) {
         fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
-        status = EXIT_USAGE;
     } else if (count == 0) {
         fprintf(stderr, "heald demo: %s: there is no file to fetch\n", demo->folder);
-        status = EXIT_USAGE;
     } else if (error) {
         fprintf(stderr, "heald demo: %s\n", why.text);
     } else if ((error = await_signals(demo))) {

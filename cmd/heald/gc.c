@@ -36,7 +36,9 @@ const struct command command_gc = {
     .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name, or that of a file of POSIX; without one, all that there are.\n"
+        "NAME is /name or file:/path, or that of a file of POSIX; without one, all that there\n"
+        "are. With one the exit status is 1 if it is in use, and 2 if it is not there or cannot\n"
+        "be told.\n"
         "A region is unused when no process has it open, which the kernel says: everybody who\n"
         "has holds a lock on it (flock(2)). Of POSIX shared memory and semaphores the kernel says\n"
         "it by a lease (fcntl(2)), to their owner and to root. What cannot be told is never\n"
@@ -123,44 +125,37 @@ static void print_finding(const struct finding *f, bool is_json, bool is_first)
     printf("}");
 }
 
-/* Is it one of those that were asked for? NULL first: all are. */
-static bool is_meant(const char *const names[], const char *name)
+/* 0, or the exit status of what was asked for by name: EXIT_NO: it is in use. */
+static int status_of(const struct finding *f)
 {
-    if (!names[0])
-        return true;
-    for (int i = 0; i < CENSUS_NAMES_MAX && names[i]; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
+    return !f->error ? 0 : f->error == -EBUSY ? EXIT_NO : EXIT_ERROR;
 }
 
-static void look_at_all(const struct census *c, const char *const names[],
-                        const struct gc_options *o)
+/* The highest status of all. */
+static int look_at_all(const struct census *c, const struct gc_options *o)
 {
     struct finding f;
-    bool is_first = true;
+    int status = 0;
 
     for (unsigned i = 0; i < c->region_count + c->leftover_count; i++) {
-        bool is_region = i < c->region_count;
-        const struct census_region *r = is_region ? &c->regions[i] : NULL;
-        const struct census_leftover *l = is_region ? NULL : &c->leftovers[i - c->region_count];
-        if (!is_meant(names, r ? r->name : l->name))
-            continue;
-        if (r)
-            look_at_region(r, o->is_deleting, &f);
+        if (i < c->region_count)
+            look_at_region(&c->regions[i], o->is_deleting, &f);
         else
-            look_at_leftover(l, o->is_deleting, &f);
-        print_finding(&f, o->is_json, is_first);
-        is_first = false;
+            look_at_leftover(&c->leftovers[i - c->region_count], o->is_deleting, &f);
+        print_finding(&f, o->is_json, !i);
+        if (status_of(&f) > status)
+            status = status_of(&f);
     }
+    return status;
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX] = {NULL};
+    const char *names[CENSUS_NAMES_MAX];
     struct gc_options o = {0};
     struct census c;
-    int status = options_parse(command, argc, argv, &o, names);
+    unsigned count;
+    int status = census_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -169,12 +164,12 @@ static int run(const struct command *command, const char *program, int argc, cha
     /* It tells the holder of a lease that somebody opens the file, and else ends him. */
     signal(SIGIO, SIG_IGN);
 #endif
-    census_take(&c, command->name, NULL, 0);
+    bool all = census_take(&c, command, names, count, true);
     if (o.is_json)
         printf("[");
-    look_at_all(&c, names, &o);
+    status = look_at_all(&c, &o);
     if (o.is_json)
         printf("]\n");
     census_free(&c);
-    return 0;
+    return !all ? EXIT_ERROR : count ? status : 0;
 }

@@ -16,18 +16,12 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum {
-    WORDS_MAX = 4096,
-    PARTICIPANTS = 1024,
-    SIGNALS = 3,
-    EXIT_NOT_HELD = 1,
-    EXIT_NOT_RUN = 127,
-    EXIT_SIGNAL = 128
-};
+enum { WORDS_MAX = 4096, PARTICIPANTS = 1024, SIGNALS = 3 };
 
 struct hold_options {
     bool is_trying, is_quiet, is_json;
     int64_t timeout_ns;
+    unsigned refusal; /* the exit status when others held it */
 };
 
 static const struct option options[] = {
@@ -38,17 +32,23 @@ static const struct option options[] = {
      "say on standard error what came of it, for programs"},
     {"--quiet", OPTION_FLAG, offsetof(struct hold_options, is_quiet), 0, 0, NULL,
      "do not say why the command was not run"},
+    {"--conflict-exit-code", OPTION_COUNT, offsetof(struct hold_options, refusal), 0, 255, "N",
+     "the exit status when others hold it (1)"},
     {0},
 };
+
+/* As flock(1) has them. */
+static const struct option_letter letters[] = {
+    {'n', "--try"}, {'w', "--timeout"}, {'E', "--conflict-exit-code"}, {0}};
 
 static int run_lock(const struct command *command, const char *program, int argc, char **argv);
 static int run_sem(const struct command *command, const char *program, int argc, char **argv);
 
-#define HOLD_DETAILS                                                                               \
-    "The exit status is the command's, or 128 and the signal that ended it; 1 if it was not run\n" \
-    "because others held the lock; 2 if something is wrong; 127 if it cannot be started. TERM\n"   \
-    "and HUP are passed on to it. When heald itself is killed the lock is free, and the command\n" \
-    "goes on without it.\n"
+#define HOLD_DETAILS                                                                              \
+    "The exit status is the command's, or 128 and the signal that ended it; 1, or that of -E,\n"  \
+    "if it was not run because others held the lock; 2 if something is wrong; 126 if the\n"       \
+    "command cannot be run, and 127 if it is not there. TERM and HUP are passed on to it. When\n" \
+    "heald itself is killed the lock is free, and the command goes on without it.\n"
 
 const struct command command_lock = {
     .name = "lock",
@@ -57,6 +57,7 @@ const struct command command_lock = {
     .arguments = "NAME -- COMMAND [ARG...]",
     .arguments_max = WORDS_MAX,
     .options = options,
+    .letters = letters,
     .details = "NAME is /name or file:/path; it is made if it is not there. If its last holder was "
                "killed,\nthat is said, and the command is run.\n" HOLD_DETAILS,
 };
@@ -68,6 +69,7 @@ const struct command command_sem = {
     .arguments = "NAME N -- COMMAND [ARG...]",
     .arguments_max = WORDS_MAX,
     .options = options,
+    .letters = letters,
     .details = "NAME is /name or file:/path; it is made, with N permits, if it is not there. The "
                "permits of\nthe killed come back.\n" HOLD_DETAILS,
 };
@@ -97,7 +99,7 @@ static const int signos[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 static int complain(const struct hold *h, const char *what, int err)
 {
     fprintf(stderr, "heald %s: %s: %s\n", h->command->name, what, heald_strerror(err));
-    return EXIT_USAGE;
+    return EXIT_ERROR;
 }
 
 /* With nothing left to wait for the loop ends. */
@@ -153,7 +155,7 @@ static void start_command(struct hold *h)
     if (!err)
         return;
     complain(h, h->words[0], err);
-    finish(h, EXIT_NOT_RUN);
+    finish(h, err == -ENOENT || err == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN);
 }
 
 static void on_held(struct heald_op *op)
@@ -178,7 +180,7 @@ static void on_held(struct heald_op *op)
     }
     if (!h->options->is_quiet && !h->options->is_json)
         fprintf(stderr, "heald %s: %s: others hold it\n", h->command->name, h->name);
-    finish(h, EXIT_NOT_HELD);
+    finish(h, (int)h->options->refusal);
 }
 
 /* As under nohup(1), and in the background of a shell without jobs. */
@@ -303,10 +305,10 @@ static int take_permit_and_run(struct hold *h)
 static int run(const struct command *command, int argc, char **argv, int own,
                int (*hold_it)(struct hold *))
 {
-    struct hold_options o = {0};
+    struct hold_options o = {.refusal = EXIT_NO};
     struct hold h = {.command = command, .options = &o};
     const char **words = calloc((size_t)argc + 1, sizeof *words);
-    int status = EXIT_USAGE;
+    int status = EXIT_ERROR;
 
     h.words = words;
     if (words)
@@ -317,7 +319,7 @@ static int run(const struct command *command, int argc, char **argv, int own,
         int err = heald_loop_open(&h.loop, &loop_options);
         if (err) {
             fprintf(stderr, "heald %s: %s\n", command->name, why.text);
-            status = EXIT_USAGE;
+            status = EXIT_ERROR;
         } else {
             status = hold_it(&h);
             heald_loop_close(h.loop);

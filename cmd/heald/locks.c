@@ -36,7 +36,7 @@ const struct command command_locks = {
         "shown that have a name or that somebody waits for; where it was taken is an address for\n"
         "addr2line(1). For how long a lock is held is known exactly in a region made with trace,\n"
         "else from who has waited longest. Nothing is locked or changed.\n"
-        "The exit status is 1 if there is a deadlock.\n",
+        "The exit status is 1 if there is a deadlock, and 2 if a NAME cannot be looked at.\n",
 };
 
 static double seconds_since(int64_t ns)
@@ -121,7 +121,7 @@ static void print_locks(const struct census *c, const struct locks_options *opt)
 
     for (unsigned i = 0; i < c->region_count; i++) {
         const struct census_region *r = &c->regions[i];
-        if (r->error)
+        if (r->error && !c->is_of_names)
             printf("%s: %s\n", r->shown, r->why ? r->why : heald_strerror(r->error));
         for (unsigned k = 0; k < r->object_count; k++) {
             const struct census_object *o = &r->objects[k];
@@ -257,15 +257,17 @@ static bool print_all(const struct census *c, const struct locks_options *opt)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
+    const char *names[CENSUS_NAMES_MAX];
     struct locks_options o = {0};
     struct census c;
-    bool all;
-    int status = census_parse(&c, command, argc, argv, &o, &all);
+    unsigned count;
+    int status = census_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
+    bool all = census_take(&c, command, names, count, false);
     bool found = print_all(&c, &o);
     census_free(&c);
-    return found ? 1 : all ? 0 : EXIT_USAGE;
+    return !all ? EXIT_ERROR : found ? EXIT_NO : 0;
 }

@@ -88,14 +88,15 @@ static void print_region(const struct census_region *r)
 static void print_text(const struct census *c)
 {
     for (unsigned i = 0; i < c->region_count; i++)
-        print_region(&c->regions[i]);
+        if (!c->regions[i].error || !c->is_of_names)
+            print_region(&c->regions[i]);
     if (c->leftover_count)
         printf("POSIX, not heald's:\n");
     for (unsigned i = 0; i < c->leftover_count; i++)
         printf("  %-4s %-24s %8lld bytes  user %u\n", c->leftovers[i].is_sem ? "sem" : "shm",
                c->leftovers[i].shown, (long long)c->leftovers[i].size,
                (unsigned)c->leftovers[i].owner);
-    if (!c->region_count)
+    if (!c->region_count && !c->is_of_names)
         printf("no regions\n");
 }
 
@@ -162,18 +163,20 @@ static void print_json(const struct census *c)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
+    const char *names[CENSUS_NAMES_MAX];
     struct ls_options o = {0};
     struct census c;
-    bool all;
-    int status = census_parse(&c, command, argc, argv, &o, &all);
+    unsigned count;
+    int status = census_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
+    bool all = census_take(&c, command, names, count, false);
     if (o.is_json)
         print_json(&c);
-    else if (all || c.region_count)
+    else
         print_text(&c);
     census_free(&c);
-    return all ? 0 : 1;
+    return all ? 0 : EXIT_ERROR;
 }

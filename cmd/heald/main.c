@@ -34,7 +34,7 @@ static int finish(int status)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
     fprintf(stderr, "heald: cannot write to standard output\n");
-    return status ? status : 1;
+    return EXIT_ERROR;
 }
 
 /* Else the next file that is opened becomes a standard stream, and messages are written to it. The
@@ -50,11 +50,11 @@ static int open_standard_streams(void)
 int main(int argc, char **argv)
 {
     if (open_standard_streams() < 0)
-        return EXIT_FAILURE;
+        return EXIT_ERROR;
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         fprintf(stderr, "heald: which command? heald --help lists them\n");
-        return EXIT_USAGE;
+        return EXIT_ERROR;
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         print_help();
@@ -68,5 +68,5 @@ int main(int argc, char **argv)
         if (strcmp(word, commands[i]->name) == 0)
             return finish(commands[i]->run(commands[i], argv[0], argc - 1, argv + 1));
     fprintf(stderr, "heald: unknown command '%s'; heald --help lists them\n", word);
-    return EXIT_USAGE;
+    return EXIT_ERROR;
 }

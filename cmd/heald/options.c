@@ -1,4 +1,5 @@
-/* options.c: see options.h. "--name VALUE", "--name=VALUE", "--" before what begins with a dash. */
+/* options.c: see options.h. "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", and "--" before
+ * what begins with a dash. */
 #include "options.h"
 
 #include <heald/base.h>
@@ -18,7 +19,26 @@ int options_refuse(const struct command *command, const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    return EXIT_USAGE;
+    return EXIT_ERROR;
+}
+
+/* The letter of an option; 0: it has none. */
+static char letter_of(const struct command *command, const struct option *o)
+{
+    const struct option_letter *l = command->letters;
+
+    while (l && l->letter && strcmp(l->name, o->name) != 0)
+        l++;
+    return l ? l->letter : 0;
+}
+
+static void print_option(const struct command *command, const struct option *o)
+{
+    char left[64], letter = letter_of(command, o);
+    int n = letter ? snprintf(left, sizeof left, "-%c, ", letter) : 0;
+
+    snprintf(left + n, sizeof left - (size_t)n, "%s %s", o->name, o->metavar ? o->metavar : "");
+    printf("  %-22s %s%s\n", left, strlen(left) > 22 ? "\n                         " : "", o->help);
 }
 
 static void print_help(const struct command *command)
@@ -26,11 +46,8 @@ static void print_help(const struct command *command)
     printf("usage: heald %s%s%s%s\n%s\n", command->name, command->options ? " [OPTION...]" : "",
            *command->arguments ? " " : "", command->arguments, command->summary);
     printf("\noptions:\n");
-    for (const struct option *o = command->options; o && o->name; o++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", o->name, o->metavar ? o->metavar : "");
-        printf("  %-22s %s\n", left, o->help);
-    }
+    for (const struct option *o = command->options; o && o->name; o++)
+        print_option(command, o);
     printf("  %-22s %s\n", "--help", "this text");
     if (command->details)
         printf("\n%s", command->details);
@@ -67,7 +84,7 @@ static bool parse_seconds(const struct option *o, const char *text, int64_t *ret
     return *ret_ns > 0;
 }
 
-/* Stores the value of an option; OPTIONS_GO_ON or EXIT_USAGE. */
+/* Stores the value of an option; OPTIONS_GO_ON or EXIT_ERROR. */
 static int set_option(const struct command *command, const struct option *o, const char *text,
                       void *config)
 {
@@ -94,6 +111,35 @@ static int set_option(const struct command *command, const struct option *o, con
     return OPTIONS_GO_ON;
 }
 
+/* The value of an option in the next word, to which *at moves. */
+static int take_next_word(const struct command *command, const struct option *o, char **argv,
+                          int *at, void *config)
+{
+    if (!argv[*at + 1])
+        return options_refuse(command, "%s needs a value: %s", o->name, o->metavar);
+    ++*at;
+    return set_option(command, o, argv[*at], config);
+}
+
+static int parse_letter(const struct command *command, char **argv, int *at, void *config)
+{
+    const char *word = argv[*at];
+    const struct option_letter *l = command->letters;
+
+    while (l && l->letter && l->letter != word[1])
+        l++;
+    if (!l || !l->letter)
+        return options_refuse(command, "unknown option '%s'", word);
+    const struct option *o = find_option(command, l->name, strlen(l->name));
+    if (o->metavar && word[2])
+        return set_option(command, o, word + 2, config);
+    if (o->metavar)
+        return take_next_word(command, o, argv, at, config);
+    if (word[2])
+        return options_refuse(command, "-%c takes no value: '%s'", l->letter, word);
+    return set_option(command, o, "", config);
+}
+
 /* The option at argv[*at], with its value; *at moves to its last word. */
 static int parse_option(const struct command *command, char **argv, int *at, void *config)
 {
@@ -103,6 +149,8 @@ static int parse_option(const struct command *command, char **argv, int *at, voi
         print_help(command);
         return 0;
     }
+    if (word[1] != '-')
+        return parse_letter(command, argv, at, config);
     const struct option *o = find_option(command, word, len);
     if (!o)
         return options_refuse(command, "unknown option '%.*s'", (int)len, word);
@@ -113,10 +161,7 @@ static int parse_option(const struct command *command, char **argv, int *at, voi
     }
     if (word[len])
         return set_option(command, o, word + len + 1, config);
-    if (!argv[*at + 1])
-        return options_refuse(command, "%s needs a value: %s", o->name, o->metavar);
-    ++*at;
-    return set_option(command, o, argv[*at], config);
+    return take_next_word(command, o, argv, at, config);
 }
 
 int options_parse(const struct command *command, int argc, char **argv, void *config,

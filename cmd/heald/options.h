@@ -23,6 +23,12 @@ struct option {
     const char *help;
 };
 
+/* Another spelling of an option: "-E N" or "-EN". */
+struct option_letter {
+    char letter;
+    const char *name; /* of the option */
+};
+
 struct command {
     const char *name;
     /* program: argv[0] of the process, to start it anew */
@@ -30,24 +36,32 @@ struct command {
     const char *summary;   /* one line, for heald --help */
     const char *arguments; /* "DIR", "[DIR]", "" */
     unsigned arguments_max;
-    const struct option *options; /* ends with a name NULL */
-    const char *details;          /* printed after the options by --help */
+    const struct option *options;        /* ends with a name NULL */
+    const struct option_letter *letters; /* ends with a letter 0; NULL: none */
+    const char *details;                 /* printed after the options by --help */
 };
 
-enum { EXIT_USAGE = 2 };
+/* The exit statuses of all commands: heald(1). */
+enum {
+    EXIT_NO = 1,          /* the answer is no: not acquired, a deadlock, in use */
+    EXIT_ERROR = 2,       /* the command line is invalid, a name is not there, something failed */
+    EXIT_NOT_RUN = 126,   /* the program to run is there and cannot be run */
+    EXIT_NOT_FOUND = 127, /* it is not there */
+    EXIT_SIGNAL = 128     /* and the number of the signal that ended it */
+};
 
 /* What options_parse() says when the command is to go on. */
 enum { OPTIONS_GO_ON = -1 };
 
 /*
  * Fills the config struct and ret_arguments (NULL where none was given). argv[0] is the command's
- * name. Returns OPTIONS_GO_ON, or the exit status: 0 after --help, EXIT_USAGE after one line on
+ * name. Returns OPTIONS_GO_ON, or the exit status: 0 after --help, EXIT_ERROR after one line on
  * stderr.
  */
 int options_parse(const struct command *command, int argc, char **argv, void *config,
                   const char **ret_arguments);
 
-/* One line on stderr: "heald NAME: …"; returns EXIT_USAGE. */
+/* One line on stderr: "heald NAME: …"; returns EXIT_ERROR. */
 int options_refuse(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -85,7 +85,7 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
     struct server *server = malloc(sizeof *server);
     if (!server) {
         fprintf(stderr, "heald serve: out of memory\n");
-        return 1;
+        return EXIT_ERROR;
     }
     int status = server_open(server, config, url, sizeof url);
     if (status) {
@@ -104,7 +104,7 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
     server_close(server);
     remove_socket(url);
     free(server);
-    return error ? 1 : 0;
+    return error ? EXIT_ERROR : 0;
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)

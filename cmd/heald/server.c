@@ -18,6 +18,7 @@
 
 #include "descriptors.h"
 #include "http_conn.h"
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -244,10 +245,10 @@ static int await_signal(struct server *server, struct heald_op *op, int signo, h
     return heald_submit(server->loop, op, fn);
 }
 
-static int fail(int status, const char *what, const char *name, int error)
+static int fail(const char *what, const char *name, int error)
 {
     fprintf(stderr, "heald serve: %s '%s': %s\n", what, name, heald_strerror(error));
-    return status;
+    return EXIT_ERROR;
 }
 
 /* The text of the address to listen at, with the port of --port in it. 0 or -errno. */
@@ -279,10 +280,10 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
     int one = 1;
     int error = listen_text(server->config, text, sizeof text);
     if (error)
-        return fail(2, "--listen", server->config->listen, error);
+        return fail("--listen", server->config->listen, error);
     server->listen_fd = heald_listen(text, SOCK_STREAM, 0);
     if (server->listen_fd < 0)
-        return fail(1, "cannot listen at", text, server->listen_fd);
+        return fail("cannot listen at", text, server->listen_fd);
 
     /* Its connections inherit it. The last portion of a file would wait for the one before it. */
     setsockopt(server->listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -302,17 +303,17 @@ static int open_loop(struct server *server)
     int error = heald_loop_open(&server->loop, &options);
     if (error) {
         fprintf(stderr, "heald serve: %s (see heald backends)\n", why.text);
-        return error == -EINVAL || error == -ENOSYS ? 2 : 1;
+        return EXIT_ERROR;
     }
     error = await_signal(server, &server->term, SIGTERM, on_signal);
     if (!error)
         error = await_signal(server, &server->intr, SIGINT, on_signal);
     if (!error && (error = access_log_open(&server->log, server->loop, config->log_path)))
-        return fail(2, "--log", config->log_path, error);
+        return fail("--log", config->log_path, error);
     /* Without a file to reopen, SIGHUP keeps its meaning. */
     if (!error && server->log.path)
         error = await_signal(server, &server->hup, SIGHUP, on_hangup);
-    return error ? fail(1, "cannot await", "SIGTERM, SIGINT, SIGHUP", error) : 0;
+    return error ? fail("cannot await", "SIGTERM, SIGINT, SIGHUP", error) : 0;
 }
 
 /* What the limit of descriptors leaves of --max-connections. */
@@ -326,7 +327,7 @@ static int set_cap(struct server *server)
     fprintf(stderr, "heald serve: --max-connections %u: ", wish);
     if (server->cap == 0) {
         fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are not enough for one\n", limit);
-        return 1;
+        return EXIT_ERROR;
     }
     fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are enough for %u\n", limit, server->cap);
     return 0;
@@ -347,7 +348,7 @@ int server_open(struct server *server, const struct server_config *config, char 
 
     server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (server->folder_fd < 0)
-        return fail(2, "cannot open the folder", config->folder, -errno);
+        return fail("cannot open the folder", config->folder, -errno);
     int status = open_loop(server);
     if (!status)
         status = open_listener(server, ret_url, size);
