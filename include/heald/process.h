@@ -67,6 +67,10 @@ struct heald_spawn {
     const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
     int stdio[3];
     int keep_ignored; /* 1: signals that the caller ignores are ignored in the child, too */
+    /* Not 0: the kernel sends this signal to the child when the thread that called heald_spawn()
+     * ends, in whatever way. The child's own children do not get it, nor does a program with the
+     * set-user-ID or set-group-ID bit or capabilities. -ENOSYS where the system cannot. */
+    int death_signal;
 };
 
 struct heald_child {
@@ -76,10 +80,10 @@ struct heald_child {
 };
 
 /*
- * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program) with nothing left
- * behind. The child has default signal handling (but see keep_ignored) and an empty signal mask.
- * May block for as long as the system needs to start it. Thread-safe. Await its end with
- * heald_prep_child(); close the pipes with heald_close().
+ * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program; -EINVAL: no file, or no
+ * such stream or signal) with nothing left behind. The child has default signal handling (but see
+ * keep_ignored) and an empty signal mask. May block for as long as the system needs to start it.
+ * Thread-safe. Await its end with heald_prep_child(); close the pipes with heald_close().
  */
 HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child);
 

@@ -1,9 +1,12 @@
 /*
- * child/spawn.c: starting a program with its standard streams, by posix_spawn(3). Thread-safe.
+ * child/spawn.c: starting a program with its standard streams, by posix_spawn(3), or
+ * bound.c. Thread-safe.
  *
  * Everything that heald opens is close-on-exec, so the child gets what it is meant to get and
  * nothing else.
  */
+#include "child/child.h"
+
 #include "platform/sys.h"
 
 #include <heald/process.h>
@@ -82,8 +85,7 @@ static int plan_streams(const struct heald_spawn *spawn, const struct streams *s
     return err;
 }
 
-/* All signals that are to have their default in the child. */
-static void fill_defaults(sigset_t *set, int keep_ignored)
+void child_fill_defaults(sigset_t *set, int keep_ignored)
 {
     struct sigaction is;
 
@@ -99,7 +101,7 @@ static int set_signals(posix_spawnattr_t *attr, int keep_ignored)
     int err;
 
     sigemptyset(&none);
-    fill_defaults(&all, keep_ignored);
+    child_fill_defaults(&all, keep_ignored);
     if ((err = posix_spawnattr_setsigmask(attr, &none)) ||
         (err = posix_spawnattr_setsigdefault(attr, &all)) ||
         (err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
@@ -107,13 +109,16 @@ static int set_signals(posix_spawnattr_t *attr, int keep_ignored)
     return 0;
 }
 
-static int start(const struct heald_spawn *spawn, const posix_spawn_file_actions_t *actions,
-                 const posix_spawnattr_t *attr, pid_t *ret_pid)
+static int start(const struct heald_spawn *spawn, const int lifted[3],
+                 const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+                 pid_t *ret_pid)
 {
     char *alone[] = {(char *)spawn->file, NULL};
     char *const *argv = spawn->argv ? spawn->argv : alone;
     char *const *envp = spawn->envp ? spawn->envp : environ;
 
+    if (spawn->death_signal)
+        return child_start_bound(spawn, lifted, argv, envp, ret_pid);
     return -posix_spawnp(ret_pid, spawn->file, actions, attr, argv, envp);
 }
 
@@ -126,7 +131,7 @@ int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
     pid_t pid = -1;
     int err;
 
-    if (!spawn->file)
+    if (!spawn->file || spawn->death_signal < 0 || spawn->death_signal >= NSIG)
         return -EINVAL;
     for (int i = 0; i < 3; i++)
         if (spawn->stdio[i] < HEALD_STDIO_PIPE)
@@ -143,7 +148,7 @@ int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
     if (!err)
         err = set_signals(&attr, spawn->keep_ignored);
     if (!err)
-        err = start(spawn, &actions, &attr, &pid);
+        err = start(spawn, lifted, &actions, &attr, &pid);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     close_all(lifted);

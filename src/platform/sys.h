@@ -276,6 +276,13 @@ bool heald_plat_is_interrupt(int signo);
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
 
+/* Has the calling process get a signal when the thread that made it ends; -ENOSYS where the system
+ * cannot. */
+int heald_plat_die_with_parent(int signo);
+
+/* Waits for the end of a child, and reaps it. */
+void heald_plat_child_wait(pid_t pid);
+
 /* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and
  * child/. */
 int heald_plat_socket(int family, int type);

@@ -56,6 +56,73 @@ HEALD_CASE(output_and_status)
     ck_assert_str_eq(text, "hello\n");
 }
 
+/* A child that starts another, with a death signal, says its number, and ends. */
+static pid_t start_and_end(int death_signal)
+{
+    int ends[2];
+    pid_t pid = 0;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t middle = fork();
+    if (middle == 0) {
+        char *argv[] = {(char *)"sleep", (char *)"1000", NULL};
+        struct heald_spawn s = {.file = "sleep", .argv = argv, .death_signal = death_signal};
+        struct heald_child child;
+        int err = heald_spawn(&s, &child);
+        pid_t number = err ? err : child.pid;
+        ssize_t n = write(ends[1], &number, sizeof number);
+        _exit(n != (ssize_t)sizeof number);
+    }
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &pid, sizeof pid), sizeof pid);
+    close(ends[0]);
+    waitpid(middle, NULL, 0);
+    return pid;
+}
+
+/* Not a zombie, which waits for its new parent. */
+static bool is_running(pid_t pid)
+{
+    char path[64], line[256] = "";
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *f = fopen(path, "re");
+    bool is_there = f && fgets(line, sizeof line, f);
+    if (f)
+        fclose(f);
+    return is_there && !strstr(line, ") Z ");
+}
+
+HEALD_CASE(ends_with_who_started_it)
+{
+    struct heald_spawn s = {.death_signal = SIGKILL, .cwd = "/"};
+    struct heald_child child;
+    char text[64];
+
+    pid_t pid = start_and_end(SIGKILL);
+    if (pid == -ENOSYS)
+        harness_skip("the system has no signal at the end of a parent");
+    ck_assert_int_gt(pid, 0);
+    for (int i = 0; i < 500 && is_running(pid); i++)
+        usleep(10000);
+    ck_assert(!is_running(pid));
+    pid = start_and_end(0);
+    ck_assert(is_running(pid));
+    kill(pid, SIGKILL);
+    /* All else is the same. */
+    ck_assert_int_eq(run_shell(&s, "pwd; exit 3", text, sizeof text), 3);
+    ck_assert_str_eq(text, "/\n");
+    s.cwd = "/nowhere/at/all";
+    s.file = "true";
+    s.stdio[1] = HEALD_STDIO_NULL;
+    ck_assert_int_eq(heald_spawn(&s, &child), -ENOENT);
+    s.cwd = NULL;
+    s.file = "/nowhere/at/all";
+    ck_assert_int_eq(heald_spawn(&s, &child), -ENOENT);
+    s.death_signal = -1;
+    ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
+}
+
 HEALD_CASE(environment_and_folder)
 {
     skip_on_portable("posix_spawn changes no folder");
@@ -207,6 +274,7 @@ void add_spawn(TCase *group)
 {
     add_once(group, output_and_status);
     add_once(group, environment_and_folder);
+    add_once(group, ends_with_who_started_it);
     add_once(group, no_such_folder);
     add_once(group, no_such_program);
     add_once(group, streams_from_descriptors_and_null);

@@ -11,6 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void heald_plat_child_wait(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status)
 {
     struct heald_child_status st = {.pid = pid};

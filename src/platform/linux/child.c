@@ -5,6 +5,7 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,11 @@ int heald_plat_child_open(pid_t pid)
         return err;
     }
     return fd;
+}
+
+int heald_plat_die_with_parent(int signo)
+{
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signo, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)

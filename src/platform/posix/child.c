@@ -8,6 +8,12 @@ int heald_plat_child_open(pid_t pid)
     return heald_plat_child_watch(pid);
 }
 
+int heald_plat_die_with_parent(int signo)
+{
+    (void)signo;
+    return -ENOSYS;
+}
+
 int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
 {
     (void)actions;
