@@ -3,7 +3,9 @@
  * name.
  *
  * All in one loop: the wait for the lock, its deadline, signals, and the child. The lock is this
- * process's: when it ends, in whatever way, the lock is given back.
+ * process's: when it ends, in whatever way, the lock is given back. So every signal that would end
+ * it is waited for and passed on, and SIGKILL, which cannot be, is the command's as well, sent by
+ * the kernel (heald_spawn.death_signal).
  */
 #include "commands.h"
 
@@ -16,10 +18,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { WORDS_MAX = 4096, PARTICIPANTS = 1024, SIGNALS = 3 };
+enum { WORDS_MAX = 4096, PARTICIPANTS = 1024, SIGNALS_MAX = 128 };
 
 struct hold_options {
-    bool is_trying, is_quiet, is_json;
+    bool is_trying, is_quiet, is_json, is_outliving;
     int64_t timeout_ns;
     unsigned refusal; /* the exit status when others held it */
 };
@@ -34,6 +36,8 @@ static const struct option options[] = {
      "do not say why the command was not run"},
     {"--conflict-exit-code", OPTION_COUNT, offsetof(struct hold_options, refusal), 0, 255, "N",
      "the exit status when others hold it (1)"},
+    {"--keep-running", OPTION_FLAG, offsetof(struct hold_options, is_outliving), 0, 0, NULL,
+     "the command goes on when heald is killed"},
     {0},
 };
 
@@ -44,11 +48,13 @@ static const struct option_letter letters[] = {
 static int run_lock(const struct command *command, const char *program, int argc, char **argv);
 static int run_sem(const struct command *command, const char *program, int argc, char **argv);
 
-#define HOLD_DETAILS                                                                              \
-    "The exit status is the command's, or 128 and the signal that ended it; 1, or that of -E,\n"  \
-    "if it was not run because others held the lock; 2 if something is wrong; 126 if the\n"       \
-    "command cannot be run, and 127 if it is not there. TERM and HUP are passed on to it. When\n" \
-    "heald itself is killed the lock is free, and the command goes on without it.\n"
+#define HOLD_DETAILS                                                                             \
+    "Signals that would end heald are passed on to the command. When heald itself is killed,\n"  \
+    "the lock is free, and the command is killed; what that has started is not. With\n"          \
+    "--keep-running it goes on without the lock.\n"                                              \
+    "The exit status is the command's, or 128 and the signal that ended it; 1, or that of -E,\n" \
+    "if it was not run because others held the lock; 2 if something is wrong; 126 if the\n"      \
+    "command cannot be run, and 127 if it is not there.\n"
 
 const struct command command_lock = {
     .name = "lock",
@@ -86,15 +92,13 @@ struct hold {
     const char *name, **words;
     struct heald_loop *loop;
     struct heald_op wait, end;
-    struct hold_signal signals[SIGNALS];
+    struct hold_signal signals[SIGNALS_MAX]; /* by number; those not waited for are idle */
     struct heald_child child;
     struct heald_child_status status;
     int result;                       /* the exit status */
     bool is_over, was_held, was_left; /* was_left: the last holder was killed */
     int64_t began_ns, held_ns;
 };
-
-static const int signos[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 static int complain(const struct hold *h, const char *what, int err)
 {
@@ -107,12 +111,17 @@ static void finish(struct hold *h, int result)
 {
     h->result = result;
     h->is_over = true;
-    for (int i = 0; i < SIGNALS; i++)
+    for (int i = 0; i < SIGNALS_MAX; i++)
         heald_cancel(&h->signals[i].op);
     heald_cancel(&h->wait);
 }
 
-/* A terminal sends SIGINT to the child as well. */
+/* A terminal sends these to the child as well; a process may have sent them to this one alone. */
+static bool has_it_already(const struct heald_siginfo *info)
+{
+    return (info->signo == SIGINT || info->signo == SIGQUIT) && info->code > 0;
+}
+
 static void on_signal(struct heald_op *op)
 {
     struct hold_signal *s = heald_container_of(op, struct hold_signal, op);
@@ -124,7 +133,7 @@ static void on_signal(struct heald_op *op)
         finish(h, EXIT_SIGNAL + s->info.signo);
         return;
     }
-    if (s->info.signo != SIGINT)
+    if (!has_it_already(&s->info))
         kill(h->child.pid, s->info.signo);
     heald_prep_signal(op, s->info.signo, &s->info);
     heald_submit(op->loop, op, on_signal); /* cannot fail: the loop knows the signal */
@@ -143,10 +152,17 @@ static void on_end(struct heald_op *op)
 
 static void start_command(struct hold *h)
 {
-    struct heald_spawn spawn = {
-        .file = h->words[0], .argv = (char *const *)(uintptr_t)h->words, .keep_ignored = 1};
+    struct heald_spawn spawn = {.file = h->words[0],
+                                .argv = (char *const *)(uintptr_t)h->words,
+                                .keep_ignored = 1,
+                                .death_signal = h->options->is_outliving ? 0 : SIGKILL};
     int err = heald_spawn(&spawn, &h->child);
 
+    /* Not every system has it. */
+    if (err == -ENOSYS) {
+        spawn.death_signal = 0;
+        err = heald_spawn(&spawn, &h->child);
+    }
     if (!err) {
         err = heald_prep_child(&h->end, h->child.pid, &h->status);
         if (!err)
@@ -190,18 +206,41 @@ static bool is_ignored(int signo)
     return sigaction(signo, NULL, &was) == 0 && was.sa_handler == SIG_IGN;
 }
 
+/* Would it end this process, by another's will? What the program's own fault raises is left alone,
+ * as is what only stops it: the lock is held meanwhile. */
+static bool would_end_it(int signo)
+{
+    static const int others[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
+                                 SIGSYS,  SIGTRAP, SIGXCPU, SIGXFSZ, SIGCHLD, SIGCONT,
+                                 SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGWINCH};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (signo == others[i])
+            return false;
+    return !is_ignored(signo);
+}
+
+/* Those of the C library and of heald are refused, and nobody else sends them. */
+static int await_signals(struct hold *h)
+{
+    for (int signo = 1; signo < SIGNALS_MAX; signo++) {
+        struct hold_signal *s = &h->signals[signo];
+        int err;
+        s->hold = h;
+        if (!would_end_it(signo) || heald_prep_signal(&s->op, signo, &s->info))
+            continue;
+        err = heald_submit(h->loop, &s->op, on_signal);
+        if (err && err != -EBUSY && err != -EINVAL)
+            return err;
+    }
+    return 0;
+}
+
 static int submit_all(struct hold *h)
 {
     int64_t now = h->began_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
-    int err = 0;
+    int err = await_signals(h);
 
-    for (int i = 0; i < SIGNALS && !err; i++) {
-        struct hold_signal *s = &h->signals[i];
-        s->hold = h;
-        err = heald_prep_signal(&s->op, signos[i], &s->info);
-        if (!err && !is_ignored(signos[i]))
-            err = heald_submit(h->loop, &s->op, on_signal);
-    }
     if (h->options->is_trying)
         h->wait.deadline_ns = now;
     else if (h->options->timeout_ns)
