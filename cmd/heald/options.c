@@ -181,6 +181,7 @@ int options_parse(const struct command *command, int argc, char **argv, void *co
             return options_refuse(command, "one argument too many: '%s'", word);
         } else {
             ret_arguments[count++] = word;
+            is_literal = is_literal || count == command->words_from;
         }
     }
     return OPTIONS_GO_ON;

@@ -36,6 +36,7 @@ struct command {
     const char *summary;   /* one line, for heald --help */
     const char *arguments; /* "DIR", "[DIR]", "" */
     unsigned arguments_max;
+    unsigned words_from; /* the argument that is a command, from 1: no options follow; 0: none is */
     const struct option *options;        /* ends with a name NULL */
     const struct option_letter *letters; /* ends with a letter 0; NULL: none */
     const char *details;                 /* printed after the options by --help */
