@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PATH_SIZE = 4096, LINE_SIZE = 4096 };
+enum { PATH_SIZE = 4096 };
 
 void *census_grow(void *array, unsigned count, size_t size)
 {
@@ -28,18 +28,6 @@ static char *copy_of(const char *text)
 {
     size_t size = strlen(text) + 1;
     return memcpy(census_grow(NULL, 0, size), text, size);
-}
-
-char *census_mask(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-        /* The same once more, in UTF-8. */
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-            p[0] = p[1] = '?';
-    }
-    return text;
 }
 
 static void list_people(struct census_region *r)
@@ -118,7 +106,7 @@ static int add_region(struct census *c, const char *name, const char **ret_why)
     c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
     struct census_region *r = &c->regions[c->region_count++];
     *r = (struct census_region){
-        .name = copy_of(name), .shown = census_mask(copy_of(name)), .error = err, .why = *ret_why};
+        .name = copy_of(name), .shown = person_mask(copy_of(name)), .error = err, .why = *ret_why};
     if (err)
         return err;
     r->region = region;
@@ -135,7 +123,7 @@ static void add_leftover(struct census *c, const char *name, const struct stat *
     c->leftovers = census_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
     c->leftovers[c->leftover_count++] =
         (struct census_leftover){.name = copy_of(name),
-                                 .shown = census_mask(copy_of(name)),
+                                 .shown = person_mask(copy_of(name)),
                                  .is_sem = strncmp(name, "sem.", 4) == 0,
                                  .size = st->st_size,
                                  .owner = st->st_uid};
@@ -175,7 +163,7 @@ static void take_all(struct census *c)
 
 static void complain(const struct command *command, const char *name, int err, const char *why)
 {
-    char *shown = census_mask(copy_of(name));
+    char *shown = person_mask(copy_of(name));
 
     options_refuse(command, "%s: %s%s%s", shown, heald_strerror(err), why ? ": " : "",
                    why ? why : "");
@@ -251,33 +239,28 @@ void census_free(struct census *c)
     free(c->leftovers);
 }
 
-/* The first line of a file of /proc; "" where there is none. */
-static void read_line(const char *path, char *line, size_t size)
+const struct heald_participant_info *census_find(const struct census_region *r,
+                                                 const struct heald_thread_info *thread)
 {
-    FILE *f = fopen(path, "re");
-
-    if (!f || !fgets(line, (int)size, f))
-        line[0] = 0;
-    line[strcspn(line, "\n")] = 0;
-    if (f)
-        fclose(f);
+    for (unsigned i = 0; i < r->person_count; i++)
+        if (!r->people[i].is_gone && r->people[i].thread.pid == thread->pid &&
+            r->people[i].thread.thread == thread->thread)
+            return &r->people[i];
+    return NULL;
 }
 
-char *census_thread(const struct heald_thread_info *thread, char *text, size_t size)
+char *census_past(const struct census_region *r, const struct heald_thread_info *thread,
+                  char text[PERSON_SIZE])
 {
-    char path[64], name[64] = "";
-    long pid = (long)thread->pid;
+    const struct heald_participant_info *p = census_find(r, thread);
 
-    snprintf(path, sizeof path, "/proc/%ld/comm", pid);
-    if (thread->is_here)
-        read_line(path, name, sizeof name);
-    int n = thread->thread && thread->thread != (uint64_t)pid && thread->is_here
-                ? snprintf(text, size, "%ld/%llu", pid, (unsigned long long)thread->thread)
-                : snprintf(text, size, "%ld", pid);
-    const char *where = thread->is_here ? "ended" : "elsewhere";
-    if (n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, " (%s)", name[0] ? census_mask(name) : where);
-    return text;
+    return p ? person_text(&p->thread, text) : person_text_alone(thread, "not attached", text);
+}
+
+char *census_creator(const struct census_region *r, char text[PERSON_SIZE])
+{
+    return r->info.creator_is_gone ? person_text_alone(&r->info.creator, "ended", text)
+                                   : person_text(&r->info.creator, text);
 }
 
 const struct heald_participant_info *census_holder(const struct census_region *r,
@@ -288,28 +271,4 @@ const struct heald_participant_info *census_holder(const struct census_region *r
         if (r->people[i].slot == state->holders[number])
             return &r->people[i];
     return NULL;
-}
-
-char *census_site(const struct heald_thread_info *thread, uint64_t site, char *text, size_t size)
-{
-    char path[64], line[LINE_SIZE];
-
-    text[0] = 0;
-    snprintf(path, sizeof path, "/proc/%ld/maps", (long)thread->pid);
-    FILE *f = site && thread->is_here ? fopen(path, "re") : NULL;
-    while (f && fgets(line, sizeof line, f)) {
-        unsigned long long from, to, offset;
-        int at = 0;
-        if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &from, &to, &offset, &at) < 3 ||
-            site < from || site >= to || !at)
-            continue;
-        const char *file = strrchr(line + at, '/');
-        line[strcspn(line, "\n")] = 0;
-        snprintf(text, size, "%s+0x%llx", file ? file + 1 : "?",
-                 (unsigned long long)site - from + offset);
-        break;
-    }
-    if (f)
-        fclose(f);
-    return census_mask(text);
 }

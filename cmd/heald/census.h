@@ -6,6 +6,7 @@
 #define HEALD_CMD_CENSUS_H
 
 #include "options.h"
+#include "person.h"
 
 #include <heald/inspect.h>
 
@@ -71,19 +72,21 @@ int census_parse(const struct command *command, int argc, char **argv, void *opt
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *census_grow(void *array, unsigned count, size_t size);
 
-/* Anybody may give a name that commands a terminal: makes its control characters question marks.
- * Returns it. */
-char *census_mask(char *text);
+/* The participant that is attached by these numbers; NULL: none. */
+const struct heald_participant_info *census_find(const struct census_region *r,
+                                                 const struct heald_thread_info *thread);
 
-/* "1234 (worker)", or with its thread "1234/1240 (worker)"; in `text`, which it returns. */
-char *census_thread(const struct heald_thread_info *thread, char *text, size_t size);
+/* One whose name space is not known (heald_object_state.last), as person_text(): with a name only
+ * if it is attached still, since another process may have its number by now. */
+char *census_past(const struct census_region *r, const struct heald_thread_info *thread,
+                  char text[PERSON_SIZE]);
+
+/* Who made the region. */
+char *census_creator(const struct census_region *r, char text[PERSON_SIZE]);
 
 /* The holder of an object with this number; NULL: it has gone meanwhile, or is not shown. */
 const struct heald_participant_info *census_holder(const struct census_region *r,
                                                    const struct heald_object_state *state,
                                                    unsigned number);
-
-/* An address in a process as "program+0x1234", for addr2line(1); "" if it cannot be found. */
-char *census_site(const struct heald_thread_info *thread, uint64_t site, char *text, size_t size);
 
 #endif

@@ -77,7 +77,7 @@ static int ask_lease(const char *path, bool removes)
 
 static void look_at_region(const struct census_region *r, bool removes, struct finding *f)
 {
-    char text[TEXT_SIZE];
+    char text[PERSON_SIZE];
 
     *f = (struct finding){.kind = "region", .name = r->name, .shown = r->shown};
     f->error = r->error ? r->error : heald_region_unlink_unused(r->name, !removes);
@@ -90,7 +90,7 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
         snprintf(f->why, sizeof f->why, "%s", heald_strerror(f->error));
     else
         snprintf(f->why, sizeof f->why, "no process has it open; made by %s",
-                 census_thread(&r->info.creator, text, sizeof text));
+                 census_creator(r, text));
 }
 
 static void look_at_leftover(const struct census_leftover *l, bool removes, struct finding *f)

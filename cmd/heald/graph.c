@@ -5,12 +5,16 @@
  * taken out, again and again: of a semaphore it is enough that one of its holders is not stuck, of
  * all else no holder may be; one who waits in a loop for several things at once is stuck only if
  * every one of them is. What is left can only wait for itself.
+ *
+ * One who has a deadline gets on when that passes. So this is done twice: as above, and again for
+ * the circles that such a deadline ends.
  */
 #include "graph.h"
 
 #include <heald/heald.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_same(const struct heald_thread_info *a, const struct heald_thread_info *b)
 {
@@ -30,13 +34,32 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
     return i;
 }
 
-static void add_wait(struct graph *g, const struct census_region *r, const struct census_object *o,
-                     const struct census_wait *w)
+/* A ticket is given once. */
+static bool has_wait(const struct graph *g, const struct heald_thread_info *thread,
+                     const struct census_region *r, const struct heald_wait_info *wait)
 {
-    struct graph_person *p = &g->people[person_of(g, &r->people[w->person].thread)];
+    unsigned i = 0;
+
+    while (i < g->count && !is_same(&g->people[i].thread, thread))
+        i++;
+    for (unsigned k = 0; i < g->count && k < g->people[i].wait_count; k++) {
+        const struct graph_wait *w = &g->people[i].waits[k];
+        if (w->wait->ticket == wait->ticket && w->wait->offset == wait->offset &&
+            strcmp(w->region->name, r->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_wait(struct graph *g, const struct census_region *r, const struct census_object *o,
+                     const struct census_wait *w, const struct graph *before)
+{
+    const struct heald_thread_info *thread = &r->people[w->person].thread;
+    bool is_new = before && !has_wait(before, thread, r, w->wait);
+    struct graph_person *p = &g->people[person_of(g, thread)];
 
     p->waits = census_grow(p->waits, p->wait_count, sizeof *p->waits);
-    p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait};
+    p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, is_new};
 }
 
 /* The holder with this number of what is waited for; NULL. */
@@ -51,33 +74,48 @@ static const struct graph_person *holder(const struct graph *g, const struct gra
     return NULL;
 }
 
-static bool is_hopeless(const struct graph *g, const struct graph_wait *w)
+static bool is_hopeless(const struct graph *g, const struct graph_wait *w, enum graph_kind kind)
 {
     const struct heald_object_state *s = &w->object->state;
     unsigned stuck = 0;
 
-    if (s->condition != HEALD_OBJECT_HELD || w->object->info.type == HEALD_OBJECT_BARRIER ||
-        w->object->info.type == HEALD_OBJECT_COND)
+    if (w->is_new || s->condition != HEALD_OBJECT_HELD ||
+        w->object->info.type == HEALD_OBJECT_BARRIER || w->object->info.type == HEALD_OBJECT_COND ||
+        (kind == GRAPH_DEADLOCK && w->wait->flags & HEALD_WAIT_DEADLINE))
         return false;
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct graph_person *p = holder(g, w, i);
-        stuck += p && p->is_stuck;
+        stuck += p && p->is_stuck[kind];
     }
     return w->object->info.type == HEALD_OBJECT_SEM ? stuck && stuck == s->holder_count : stuck;
 }
 
-static bool is_stuck(const struct graph *g, const struct graph_person *p)
+static bool is_stuck(const struct graph *g, const struct graph_person *p, enum graph_kind kind)
 {
     for (unsigned i = 0; i < p->wait_count; i++)
-        if (!is_hopeless(g, &p->waits[i]))
+        if (!is_hopeless(g, &p->waits[i], kind))
             return false;
     return p->wait_count;
 }
 
-void graph_make(struct graph *g, const struct census *c)
+static void find_stuck(struct graph *g, enum graph_kind kind)
 {
     bool changed = true;
 
+    for (unsigned i = 0; i < g->count; i++)
+        g->people[i].is_stuck[kind] = g->people[i].wait_count;
+    while (changed) {
+        changed = false;
+        for (unsigned i = 0; i < g->count; i++)
+            if (g->people[i].is_stuck[kind] && !is_stuck(g, &g->people[i], kind)) {
+                g->people[i].is_stuck[kind] = false;
+                changed = true;
+            }
+    }
+}
+
+void graph_make(struct graph *g, const struct census *c, const struct graph *before)
+{
     *g = (struct graph){0};
     for (unsigned i = 0; i < c->region_count; i++) {
         const struct census_region *r = &c->regions[i];
@@ -85,18 +123,10 @@ void graph_make(struct graph *g, const struct census *c)
             person_of(g, &r->people[k].thread);
         for (unsigned k = 0; k < r->object_count; k++)
             for (unsigned w = 0; w < r->objects[k].wait_count; w++)
-                add_wait(g, r, &r->objects[k], &r->objects[k].waits[w]);
+                add_wait(g, r, &r->objects[k], &r->objects[k].waits[w], before);
     }
-    for (unsigned i = 0; i < g->count; i++)
-        g->people[i].is_stuck = g->people[i].wait_count;
-    while (changed) {
-        changed = false;
-        for (unsigned i = 0; i < g->count; i++)
-            if (g->people[i].is_stuck && !is_stuck(g, &g->people[i])) {
-                g->people[i].is_stuck = false;
-                changed = true;
-            }
-    }
+    find_stuck(g, GRAPH_DEADLOCK);
+    find_stuck(g, GRAPH_ENDING);
 }
 
 void graph_free(struct graph *g)
@@ -108,12 +138,12 @@ void graph_free(struct graph *g)
 
 /* One who is stuck and holds what this one waits for. */
 static const struct graph_person *next_of(const struct graph *g, const struct graph_person *p,
-                                          const struct graph_wait **ret_wait)
+                                          enum graph_kind kind, const struct graph_wait **ret_wait)
 {
     for (unsigned i = 0; i < p->wait_count; i++)
         for (unsigned k = 0; k < p->waits[i].object->state.holder_count; k++) {
             const struct graph_person *next = holder(g, &p->waits[i], k);
-            if (next && next->is_stuck) {
+            if (next && next->is_stuck[kind]) {
                 *ret_wait = &p->waits[i];
                 return next;
             }
@@ -121,33 +151,46 @@ static const struct graph_person *next_of(const struct graph *g, const struct gr
     return NULL;
 }
 
+/* From here round to here again; 0: it leads elsewhere, or this is not the first of the circle, or
+ * the circle is of the other kind. */
+static unsigned follow(const struct graph *g, const struct graph_person *start,
+                       enum graph_kind kind, unsigned circle[])
+{
+    const struct graph_person *p = start;
+    const struct graph_wait *wait = NULL;
+    bool is_first = true, is_ending = false;
+    unsigned n = 0;
+
+    do {
+        is_first = is_first && p >= start;
+        circle[n++] = (unsigned)(p - g->people);
+        p = next_of(g, p, kind, &wait);
+        is_ending = is_ending || (p && wait->wait->flags & HEALD_WAIT_DEADLINE);
+    } while (p && p != start && n < g->count);
+    return p == start && is_first && is_ending == (kind == GRAPH_ENDING) ? n : 0;
+}
+
 /* Everybody goes to one other, so whoever starts comes into a circle; it is told by the first of it
  * alone. */
-unsigned graph_circle(const struct graph *g, unsigned *cursor, unsigned circle[])
+unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
+                      unsigned circle[])
 {
-    const struct graph_wait *wait;
-
     while (*cursor < g->count) {
-        const struct graph_person *start = &g->people[(*cursor)++], *p = start;
-        unsigned n = 0;
-        bool is_first = true;
-        if (!start->is_stuck)
-            continue;
-        do {
-            is_first = is_first && p >= start;
-            circle[n++] = (unsigned)(p - g->people);
-            p = next_of(g, p, &wait);
-        } while (p && p != start && n < g->count);
-        if (p == start && is_first)
+        const struct graph_person *start = &g->people[(*cursor)++];
+        unsigned n = start->is_stuck[kind] ? follow(g, start, kind, circle) : 0;
+        if (n)
             return n;
     }
     return 0;
 }
 
+/* In both kinds those who are stuck of the first are stuck of the second. */
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to)
 {
-    const struct graph_wait *wait = NULL;
-    const struct graph_person *next = next_of(g, &g->people[from], &wait);
-
-    return next == &g->people[to] ? wait : NULL;
+    for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {
+        const struct graph_wait *wait = NULL;
+        if (next_of(g, &g->people[from], kind, &wait) == &g->people[to])
+            return wait;
+    }
+    return NULL;
 }

@@ -11,13 +11,14 @@ struct graph_wait {
     const struct census_region *region;
     const struct census_object *object;
     const struct heald_wait_info *wait;
+    bool is_new; /* since the graph before */
 };
 
 struct graph_person {
     struct heald_thread_info thread;
     unsigned wait_count;
     struct graph_wait *waits;
-    bool is_stuck; /* waits for those alone who wait in the same way */
+    bool is_stuck[2]; /* waits for those alone who wait in the same way: see enum graph_kind */
 };
 
 struct graph {
@@ -25,14 +26,27 @@ struct graph {
     struct graph_person *people;
 };
 
-void graph_make(struct graph *g, const struct census *c);
+enum graph_kind {
+    GRAPH_DEADLOCK, /* nobody in it has a deadline: it never ends */
+    GRAPH_ENDING    /* somebody has, and gives up then */
+};
+
+/*
+ * before: NULL, or the graph of a census before. One census looks at one thing after the other, so
+ * it may find a circle that never was; who waited in both for the same, and holds the same, has
+ * waited and held it all the time between. So with it a wait that began since is no part of a
+ * circle.
+ */
+void graph_make(struct graph *g, const struct census *c, const struct graph *before);
 void graph_free(struct graph *g);
 
 /*
- * A circle of those who are stuck, each of whom waits for the next, in `circle`, which has room for
- * all; how many; 0: there is none further. *cursor is 0 at first. Each circle comes once.
+ * A circle of this kind, of those who are stuck, each of whom waits for the next, in `circle`,
+ * which has room for all; how many; 0: there is none further. *cursor is 0 at first. Each circle
+ * comes once.
  */
-unsigned graph_circle(const struct graph *g, unsigned *cursor, unsigned circle[]);
+unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
+                      unsigned circle[]);
 
 /* What the first waits for so that the second, who holds it, keeps it stuck. */
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to);

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-enum { TEXT_SIZE = 128 };
-
 struct ls_options {
     bool is_json;
 };
@@ -35,12 +33,12 @@ const struct command command_ls = {
 
 static void print_holders(const struct census_region *r, const struct heald_object_state *s)
 {
-    char text[TEXT_SIZE];
+    char text[PERSON_SIZE];
 
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, s, i);
         if (p)
-            printf("%s%s", i ? ", " : "  by ", census_thread(&p->thread, text, sizeof text));
+            printf("%s%s", i ? ", " : "  by ", person_text(&p->thread, text));
     }
 }
 
@@ -50,7 +48,7 @@ static void print_object(const struct census_region *r, const struct census_obje
     char name[HEALD_NAME_MAX + 3], at[32];
 
     snprintf(name, sizeof name, "\"%s\"", o->info.name);
-    census_mask(name);
+    person_mask(name);
     snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
     printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
            o->info.name[0] ? name : at, o->info.size);
@@ -70,7 +68,7 @@ static void print_object(const struct census_region *r, const struct census_obje
 
 static void print_region(const struct census_region *r)
 {
-    char text[TEXT_SIZE];
+    char text[PERSON_SIZE];
 
     if (r->error) {
         printf("%s: %s%s%s\n", r->shown, heald_strerror(r->error), r->why ? ": " : "",
@@ -79,8 +77,8 @@ static void print_region(const struct census_region *r)
     }
     printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
            (unsigned long long)r->stats.size / 1024, r->person_count, r->stats.most,
-           r->is_open ? "in use" : "nobody has it open",
-           census_thread(&r->info.creator, text, sizeof text), r->info.is_traced ? "; traced" : "");
+           r->is_open ? "in use" : "nobody has it open", census_creator(r, text),
+           r->info.is_traced ? "; traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
         print_object(r, &r->objects[i]);
 }

@@ -1,7 +1,8 @@
 /*
  * test/tools/hang.c: hang NAME PLAN...: makes the region NAME with the mutexes "a" to "d" and a
  * semaphore "s" of one permit, and starts a process for each PLAN, which takes what the letters say
- * in turn: "ab" locks a and then b. Each waits for the others before its second letter. Prints
+ * in turn: "ab" locks a and then b; "aB" waits for b with a deadline, of a thousand seconds. Each
+ * waits for the others before its second letter. Prints
  * "ready" when all wait or have all, and then stays.
  */
 #include <heald/heald.h>
@@ -38,10 +39,16 @@ static int fill(void *data, size_t size, void *ctx)
 
 static void take(struct shared *s, struct heald_participant *me, char letter)
 {
+    int64_t deadline = HEALD_FOREVER;
+
+    if (letter < 'a') {
+        deadline = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 1000 * HEALD_SEC;
+        letter = (char)(letter - 'A' + 'a');
+    }
     if (letter == 's')
-        must(heald_sem_wait(&s->sem.sem, me, HEALD_FOREVER));
+        must(heald_sem_wait(&s->sem.sem, me, deadline));
     else
-        must(heald_mutex_lock(&s->mutex[(letter - 'a') & 3], me, HEALD_FOREVER));
+        must(heald_mutex_lock(&s->mutex[(letter - 'a') & 3], me, deadline));
 }
 
 static void follow(struct heald_region *region, const char *plan, int others)

@@ -1,0 +1,28 @@
+/* locks.h: what `heald locks` has found, and the forms in which it is printed. */
+#ifndef HEALD_CMD_LOCKS_H
+#define HEALD_CMD_LOCKS_H
+
+#include "census.h"
+#include "graph.h"
+
+#include <heald/heald.h>
+
+struct locks {
+    const struct census *census;
+    const struct graph *graph;
+    unsigned *circle; /* room for one */
+    bool is_all;      /* also what is free */
+};
+
+bool locks_is_shown(const struct locks *l, const struct census_object *o);
+
+void locks_print_text(const struct locks *l);
+void locks_print_json(const struct locks *l);
+
+/* Since then, by this process's clock. */
+static inline double locks_seconds(int64_t since_ns)
+{
+    return (double)(heald_clock_now(HEALD_CLOCK_MONOTONIC) - since_ns) / (double)HEALD_SEC;
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* locks_text.c: `heald locks` for a person. */
+#include "locks.h"
+#include "site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { COMMAND_SHOWN = 160 };
+
+/* "mutex "name"" or "mutex +0x40". */
+static const char *describe(const struct census_object *o, char text[PERSON_SIZE])
+{
+    if (o->info.name[0])
+        snprintf(text, PERSON_SIZE, "%s \"%s\"", heald_object_type_name(o->info.type),
+                 o->info.name);
+    else
+        snprintf(text, PERSON_SIZE, "%s +0x%llx", heald_object_type_name(o->info.type),
+                 (unsigned long long)o->info.offset);
+    return person_mask(text);
+}
+
+static void print_how_long(const struct census_object *o)
+{
+    if (o->state.since_ns)
+        printf(", for %.3f s", locks_seconds(o->state.since_ns));
+    else if (o->wait_count && o->waits[0].wait->since_ns)
+        printf(", for at least %.3f s", locks_seconds(o->waits[0].wait->since_ns));
+}
+
+static const char *until(const struct heald_wait_info *wait)
+{
+    return wait->flags & HEALD_WAIT_DEADLINE ? ", until a deadline" : "";
+}
+
+/* What it runs, as far as there is room in a line. */
+static void print_command(const struct heald_thread_info *thread)
+{
+    char text[PERSON_COMMAND_SIZE];
+
+    if (*person_command(thread, text))
+        printf("        %.*s%s\n", COMMAND_SHOWN, text, strlen(text) > COMMAND_SHOWN ? "..." : "");
+}
+
+static void print_holder(const struct census_object *o, const struct heald_participant_info *p)
+{
+    char text[PERSON_SIZE], site[SITE_SIZE];
+
+    printf("    %s by %s", heald_object_condition_name(o->state.condition),
+           person_text(&p->thread, text));
+    print_how_long(o);
+    if (*site_text(&p->thread, o->state.site, site))
+        printf(", taken at %s", site);
+    printf("\n");
+    print_command(&p->thread);
+}
+
+static void print_holders(const struct census_region *r, const struct census_object *o)
+{
+    const struct heald_object_state *s = &o->state;
+    char text[PERSON_SIZE];
+    unsigned shown = 0;
+
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
+        if (p && ++shown)
+            print_holder(o, p);
+    }
+    if (!shown)
+        printf("    %s\n", heald_object_condition_name(s->condition));
+    for (unsigned i = 0; i < s->last_count; i++)
+        printf("%s%s%s", i ? ", " : "    last: ", census_past(r, &s->last[i], text),
+               i + 1 == s->last_count ? "\n" : "");
+}
+
+static void print_waits(const struct census_region *r, const struct census_object *o)
+{
+    char text[PERSON_SIZE];
+
+    for (unsigned i = 0; i < o->wait_count; i++) {
+        const struct census_wait *w = &o->waits[i];
+        const struct heald_thread_info *thread = &r->people[w->person].thread;
+        printf("    waits, %u of %u: %s", i + 1, o->wait_count, person_text(thread, text));
+        if (w->wait->since_ns)
+            printf(", for %.3f s", locks_seconds(w->wait->since_ns));
+        printf("%s%s\n", w->wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(w->wait));
+        print_command(thread);
+    }
+}
+
+static void print_locks(const struct locks *l)
+{
+    char text[PERSON_SIZE];
+
+    for (unsigned i = 0; i < l->census->region_count; i++) {
+        const struct census_region *r = &l->census->regions[i];
+        if (r->error && !l->census->is_of_names)
+            printf("%s: %s\n", r->shown, r->why ? r->why : heald_strerror(r->error));
+        for (unsigned k = 0; k < r->object_count; k++) {
+            const struct census_object *o = &r->objects[k];
+            if (!locks_is_shown(l, o))
+                continue;
+            printf("%s  %s\n", r->shown, describe(o, text));
+            print_holders(r, o);
+            print_waits(r, o);
+        }
+    }
+}
+
+static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
+{
+    char text[PERSON_SIZE], object[PERSON_SIZE];
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned next = circle[(i + 1) % n];
+        const struct graph_wait *w = graph_between(g, circle[i], next);
+        printf("    %s waits for ", person_text(&g->people[circle[i]].thread, text));
+        if (w)
+            printf("%s %s%s", w->region->shown, describe(w->object, object), until(w->wait));
+        printf(", held by %s\n", person_text(&g->people[next].thread, text));
+    }
+}
+
+static void print_circles(const struct locks *l, enum graph_kind kind, const char *title)
+{
+    unsigned cursor = 0, length;
+
+    while ((length = graph_circle(l->graph, kind, &cursor, l->circle))) {
+        printf("%s\n", title);
+        print_circle(l->graph, l->circle, length);
+    }
+}
+
+void locks_print_text(const struct locks *l)
+{
+    print_locks(l);
+    print_circles(l, GRAPH_DEADLOCK, "DEADLOCK");
+    print_circles(l, GRAPH_ENDING, "a circle of waits that ends, by a deadline");
+}

@@ -1,0 +1,111 @@
+/* person.c: see person.h. What is read from /proc is anybody's text. */
+#include "person.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 96, LINE_SIZE = 256 };
+
+char *person_mask(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        /* The same once more, in UTF-8. */
+        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+            p[0] = p[1] = '?';
+    }
+    return text;
+}
+
+/* As many bytes of a file as there is room for, and a 0. How many. */
+static size_t read_file(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, size - 1, f) : 0;
+
+    text[n] = 0;
+    if (f)
+        fclose(f);
+    return n;
+}
+
+/* The line NSpid of /proc/self/status has the numbers of this process in the name space of that
+ * /proc and in those below: one alone, and that getpid(), where it is of this process's. No such
+ * line: the kernel has no name spaces, or is before Linux 4.1. */
+static bool is_proc_ours(void)
+{
+    char line[LINE_SIZE];
+    bool is_ours = true;
+    FILE *f = fopen("/proc/self/status", "re");
+
+    while (f && fgets(line, sizeof line, f)) {
+        char *end;
+        if (strncmp(line, "NSpid:", 6) != 0)
+            continue;
+        is_ours = strtol(line + 6, &end, 10) == (long)getpid() && !strchr("\t ", *end);
+        break;
+    }
+    if (f)
+        fclose(f);
+    return is_ours;
+}
+
+bool person_is_known(const struct heald_thread_info *thread)
+{
+    return thread->is_here && is_proc_ours();
+}
+
+static int print_number(const struct heald_thread_info *thread, char text[PERSON_SIZE])
+{
+    long pid = (long)thread->pid;
+    bool is_main = !thread->thread || thread->thread == (uint64_t)pid;
+
+    return is_main
+               ? snprintf(text, PERSON_SIZE, "%ld", pid)
+               : snprintf(text, PERSON_SIZE, "%ld/%llu", pid, (unsigned long long)thread->thread);
+}
+
+char *person_text_alone(const struct heald_thread_info *thread, const char *why,
+                        char text[PERSON_SIZE])
+{
+    int n = print_number(thread, text);
+
+    snprintf(text + n, PERSON_SIZE - (size_t)n, " (%s)", why);
+    return text;
+}
+
+char *person_text(const struct heald_thread_info *thread, char text[PERSON_SIZE])
+{
+    char path[PATH_SIZE], name[64];
+    uint64_t id = thread->thread ? thread->thread : (uint64_t)thread->pid;
+
+    if (!person_is_known(thread))
+        return person_text_alone(thread, "of another PID name space", text);
+    snprintf(path, sizeof path, "/proc/%ld/task/%llu/comm", (long)thread->pid,
+             (unsigned long long)id);
+    size_t n = read_file(path, name, sizeof name);
+    if (n && name[n - 1] == '\n')
+        name[n - 1] = 0;
+    return person_text_alone(thread, n ? person_mask(name) : "ended", text);
+}
+
+char *person_command(const struct heald_thread_info *thread, char text[PERSON_COMMAND_SIZE])
+{
+    char path[PATH_SIZE];
+    size_t n = 0;
+
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)thread->pid);
+    if (person_is_known(thread))
+        n = read_file(path, text, PERSON_COMMAND_SIZE);
+    /* Each argument ends with a 0, the last one as well. */
+    while (n && !text[n - 1])
+        n--;
+    for (size_t i = 0; i < n; i++)
+        if (!text[i])
+            text[i] = ' ';
+    text[n] = 0;
+    return person_mask(text);
+}
