@@ -1,6 +1,8 @@
 /* census.c: see census.h. */
 #include "census.h"
 
+#include "refusal.h"
+
 #include <heald/heald.h>
 
 #include <dirent.h>
@@ -92,23 +94,29 @@ static void list_objects(struct census_region *r)
     }
 }
 
-/* 0, or why it is no region that can be looked at. */
-static int add_region(struct census *c, const char *name, const char **ret_why)
+/* 0, or why it is no region that can be looked at; *ret_why, if it is not: a text to free. */
+static int add_region(struct census *c, const char *name, char **ret_why)
 {
-    struct heald_region_options o = {.ret_why = ret_why};
+    const char *why = NULL;
+    char text[REFUSAL_SIZE];
+    struct heald_region_options o = {.ret_why = &why};
     struct heald_region *region;
     /* Anybody may have made it, and may truncate it at any time: it is not mapped. */
     int err = heald_region_open(
         &region, name, HEALD_REGION_READ_ONLY | HEALD_REGION_ANY_OWNER | HEALD_REGION_SNAPSHOT, &o);
 
+    if (err)
+        *ret_why = copy_of(refusal_text(name, err, why, text));
     if (err == -ENOEXEC || err == -ENOENT || err == -EINVAL || err == -ENAMETOOLONG)
         return err;
     c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
     struct census_region *r = &c->regions[c->region_count++];
     *r = (struct census_region){
-        .name = copy_of(name), .shown = person_mask(copy_of(name)), .error = err, .why = *ret_why};
-    if (err)
+        .name = copy_of(name), .shown = person_mask(copy_of(name)), .error = err};
+    if (err) {
+        r->why = copy_of(*ret_why);
         return err;
+    }
     r->region = region;
     heald_region_look(region, &r->info);
     heald_region_stats(region, &r->stats);
@@ -148,12 +156,13 @@ static void take_all(struct census *c)
 
     while (dir && (entry = readdir(dir))) {
         char name[sizeof entry->d_name + 1];
-        const char *why = NULL;
+        char *why = NULL;
         struct stat st;
         if (!find_file(entry->d_name, &st))
             continue;
         snprintf(name, sizeof name, "/%s", entry->d_name);
         int err = add_region(c, name, &why);
+        free(why);
         if (is_alone && (err == -ENOEXEC || err == -EINVAL))
             add_leftover(c, entry->d_name, &st);
     }
@@ -161,12 +170,11 @@ static void take_all(struct census *c)
         closedir(dir);
 }
 
-static void complain(const struct command *command, const char *name, int err, const char *why)
+static void complain(const struct command *command, const char *name, const char *why)
 {
     char *shown = person_mask(copy_of(name));
 
-    options_refuse(command, "%s: %s%s%s", shown, heald_strerror(err), why ? ": " : "",
-                   why ? why : "");
+    options_refuse(command, "%s: %s", shown, why);
     free(shown);
 }
 
@@ -174,21 +182,20 @@ static void complain(const struct command *command, const char *name, int err, c
 static bool take_one(struct census *c, const struct command *command, const char *name,
                      bool with_leftovers)
 {
-    const char *why = NULL, *file = name + (name[0] == '/');
+    const char *file = name + (name[0] == '/');
+    char *why = NULL;
     int err = add_region(c, name, &why);
+    bool is_none = err == -ENOEXEC || err == -EINVAL;
     struct stat st;
 
-    if (!err)
-        return true;
-    if (with_leftovers && (err == -ENOEXEC || err == -EINVAL) && !strchr(file, '/') &&
-        find_file(file, &st)) {
+    if (err && with_leftovers && is_none && !strchr(file, '/') && find_file(file, &st)) {
         add_leftover(c, file, &st);
-        return true;
+        err = 0;
+    } else if (err) {
+        complain(command, name, with_leftovers && err == -EINVAL ? heald_strerror(-ENOENT) : why);
     }
-    if (err == -EINVAL && with_leftovers)
-        err = -ENOENT;
-    complain(command, name, err, why);
-    return false;
+    free(why);
+    return !err;
 }
 
 bool census_take(struct census *c, const struct command *command, const char *const names[],
@@ -228,6 +235,7 @@ void census_free(struct census *c)
         free(r->people);
         free(r->name);
         free(r->shown);
+        free(r->why);
         if (r->region)
             heald_region_close(r->region);
     }

@@ -32,7 +32,7 @@ struct census_region {
     char *name, *shown;          /* the same, masked */
     struct heald_region *region; /* NULL: it cannot be opened: error and why */
     int error;
-    const char *why;
+    char *why; /* refusal_text() */
     struct heald_region_info info;
     struct heald_region_stats stats;
     bool is_open; /* some process has it open */

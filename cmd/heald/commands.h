@@ -10,6 +10,7 @@ extern const struct command command_demo;
 extern const struct command command_ls;
 extern const struct command command_locks;
 extern const struct command command_gc;
+extern const struct command command_repair;
 extern const struct command command_lock;
 extern const struct command command_sem;
 extern const struct command command_aio;

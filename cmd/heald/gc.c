@@ -83,7 +83,7 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
     f->error = r->error ? r->error : heald_region_unlink_unused(r->name, !removes);
     f->is_removed = removes && !f->error;
     if (r->error)
-        snprintf(f->why, sizeof f->why, "%s", r->why ? r->why : heald_strerror(r->error));
+        snprintf(f->why, sizeof f->why, "%s", r->why);
     else if (f->error == -EBUSY)
         snprintf(f->why, sizeof f->why, "in use");
     else if (f->error)

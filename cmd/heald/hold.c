@@ -8,6 +8,7 @@
  * the kernel (heald_spawn.death_signal).
  */
 #include "commands.h"
+#include "refusal.h"
 
 #include <heald/heald.h>
 
@@ -106,6 +107,14 @@ static int complain(const struct hold *h, const char *what, int err)
 {
     fprintf(stderr, "heald %s: %s: %s\n", h->command->name, what, heald_strerror(err));
     return EXIT_ERROR;
+}
+
+/* It cannot be opened. */
+static int refuse(const struct hold *h, int err, const char *why)
+{
+    char text[REFUSAL_SIZE];
+
+    return options_refuse(h->command, "%s: %s", h->name, refusal_text(h->name, err, why, text));
 }
 
 /* With nothing left to wait for the loop ends. */
@@ -300,10 +309,12 @@ static int lock_and_run(struct hold *h)
     struct heald_region *region;
     struct heald_participant *me;
     void *lock;
-    int err = heald_region_open(&region, h->name, HEALD_REGION_CREATE, &o);
+    const char *why = NULL;
 
+    o.ret_why = &why;
+    int err = heald_region_open(&region, h->name, HEALD_REGION_CREATE, &o);
     if (err)
-        return complain(h, h->name, err);
+        return refuse(h, err, why);
     err = heald_attach(region, &me);
     if (!err)
         err = heald_object_open(me, "lock", &mutex, &lock, NULL);
@@ -333,9 +344,9 @@ static int take_permit_and_run(struct hold *h)
     if (err == -EPROTOTYPE)
         return options_refuse(h->command, "%s is there, and not with %lu permits", h->name,
                               permits);
-    if (!err)
-        err = heald_prep_sem_wait(&h->wait, sem.sem, sem.me);
     if (err)
+        return refuse(h, err, NULL);
+    if ((err = heald_prep_sem_wait(&h->wait, sem.sem, sem.me)))
         return complain(h, h->name, err);
     h->words += 2;
     int status = hold_and_run(h);

@@ -94,7 +94,7 @@ static void print_locks(const struct locks *l)
     for (unsigned i = 0; i < l->census->region_count; i++) {
         const struct census_region *r = &l->census->regions[i];
         if (r->error && !l->census->is_of_names)
-            printf("%s: %s\n", r->shown, r->why ? r->why : heald_strerror(r->error));
+            printf("%s: %s\n", r->shown, r->why);
         for (unsigned k = 0; k < r->object_count; k++) {
             const struct census_object *o = &r->objects[k];
             if (!locks_is_shown(l, o))

@@ -71,8 +71,7 @@ static void print_region(const struct census_region *r)
     char text[PERSON_SIZE];
 
     if (r->error) {
-        printf("%s: %s%s%s\n", r->shown, heald_strerror(r->error), r->why ? ": " : "",
-               r->why ? r->why : "");
+        printf("%s: %s\n", r->shown, r->why);
         return;
     }
     printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
@@ -125,7 +124,7 @@ static void print_region_json(const struct census_region *r)
     json_string(r->name);
     if (r->error) {
         printf(", \"error\": %d, \"why\": ", r->error);
-        json_string(r->why ? r->why : heald_strerror(r->error));
+        json_string(r->why);
         printf("}");
         return;
     }

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_ls,  &command_locks, &command_gc,       &command_lock, &command_sem,
-    &command_aio, &command_serve, &command_backends, &command_demo,
+    &command_ls,  &command_locks, &command_gc,    &command_repair,   &command_lock,
+    &command_sem, &command_aio,   &command_serve, &command_backends, &command_demo,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -1,0 +1,51 @@
+/* refusal.c: see refusal.h. */
+#include "refusal.h"
+
+#include <heald/heald.h>
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096 };
+
+/* The file of a region. */
+static int stat_region(const char *name, struct stat *ret_stat)
+{
+    char path[PATH_SIZE];
+    int n = strncmp(name, "file:", 5) == 0
+                ? snprintf(path, sizeof path, "%s", name + 5)
+                : snprintf(path, sizeof path, "%s%s", heald_region_folder(), name);
+
+    return n < PATH_SIZE ? lstat(path, ret_stat) : -1;
+}
+
+/* -EPERM is heald's own: it attaches to no other user's region, for who can write to that can run
+ * code here; for root's, too. */
+static void explain(const struct stat *st, int err, char text[REFUSAL_SIZE])
+{
+    const struct passwd *owner = getpwuid(st->st_uid);
+    const char *name = owner ? owner->pw_name : "?";
+
+    snprintf(text, REFUSAL_SIZE, "%s: it belongs to user %s (%lu), mode %03o; run this as %s%s",
+             heald_strerror(err), name, (unsigned long)st->st_uid, (unsigned)st->st_mode & 0777,
+             owner ? name : "that user", err == -EACCES ? " or root" : "");
+}
+
+char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL_SIZE])
+{
+    struct stat st;
+
+    if (err != -EACCES && err != -EPERM)
+        snprintf(text, REFUSAL_SIZE, "%s%s%s", heald_strerror(err), why ? ": " : "",
+                 why ? why : "");
+    else if (stat_region(name, &st) < 0)
+        snprintf(text, REFUSAL_SIZE, "%s: in a directory above it; run this as a user who may",
+                 heald_strerror(err));
+    else
+        explain(&st, err, text);
+    return text;
+}

@@ -1,0 +1,264 @@
+/*
+ * repair.c: `heald repair`: what the program that shares a region would do after a death, done by
+ * hand: a mutex or read-write lock whose holder died is marked consistent, a broken barrier reset.
+ *
+ * The census says what is broken; each repair is by the calls that a program has, so one that
+ * somebody else did meanwhile is found done, and one that is killed half-way leaves what was
+ * before.
+ */
+#include "census.h"
+#include "commands.h"
+#include "refusal.h"
+
+#include <heald/heald.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct repair_options {
+    bool is_dry;
+};
+
+static const struct option options[] = {
+    {"--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
+     "say what is broken, and change nothing"},
+    {0},
+};
+
+static const struct option_letter letters[] = {{'n', "--dry-run"}, {0}};
+
+static int run(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_repair = {
+    .name = "repair",
+    .run = run,
+    .summary = "Marks locks whose holder died consistent, and resets broken barriers.",
+    .arguments = "NAME [OBJECT...]",
+    .arguments_max = CENSUS_NAMES_MAX,
+    .options = options,
+    .letters = letters,
+    .details =
+        "NAME is /name or file:/path; OBJECT is a name that heald ls shows, or +0xOFFSET; without\n"
+        "one, all that are broken. It says what it did. What a lock guards is not looked at: see\n"
+        "to that first, or stop the programs that use it.\n"
+        "The exit status is 1 if something is broken still, and 2 if something is wrong.\n",
+};
+
+/* A region to repair. */
+struct repair {
+    const struct census_region *census;
+    struct heald_region *region;
+    struct heald_participant *me;
+    bool is_dry;
+};
+
+/* "mutex "a"" or "mutex +0x40". */
+static void print_object(const struct repair *r, const struct census_object *o)
+{
+    char name[2 * HEALD_NAME_MAX];
+
+    if (o->info.name[0])
+        snprintf(name, sizeof name, "\"%s\"", o->info.name);
+    else
+        snprintf(name, sizeof name, "+0x%llx", (unsigned long long)o->info.offset);
+    printf("%s  %s %s: ", r->census->shown, heald_object_type_name(o->info.type),
+           person_mask(name));
+}
+
+/* What became of an attempt to lock what a dead one held; 0: it is repaired. */
+static int after_lock(int err, int (*consistent)(void *, struct heald_participant *),
+                      int (*unlock)(void *, struct heald_participant *), void *object,
+                      struct heald_participant *me)
+{
+    if (err == -EOWNERDEAD)
+        err = consistent(object, me);
+    else if (err)
+        return err;
+    int last = unlock(object, me);
+    return err ? err : last;
+}
+
+static int mutex_consistent(void *object, struct heald_participant *me)
+{
+    return heald_mutex_consistent(object, me);
+}
+
+static int mutex_unlock(void *object, struct heald_participant *me)
+{
+    return heald_mutex_unlock(object, me);
+}
+
+static int rwlock_consistent(void *object, struct heald_participant *me)
+{
+    return heald_rwlock_consistent(object, me);
+}
+
+static int rwlock_unlock(void *object, struct heald_participant *me)
+{
+    return heald_rwlock_unlock(object, me);
+}
+
+static int repair_object(const struct repair *r, const struct census_object *o)
+{
+    void *object = heald_at(r->region, o->info.offset);
+
+    if (!object)
+        return -EBADMSG;
+    switch (o->info.type) {
+    case HEALD_OBJECT_MUTEX:
+        return after_lock(heald_mutex_trylock(object, r->me), mutex_consistent, mutex_unlock,
+                          object, r->me);
+    case HEALD_OBJECT_RWLOCK:
+        return after_lock(heald_rwlock_trywrlock(object, r->me), rwlock_consistent, rwlock_unlock,
+                          object, r->me);
+    case HEALD_OBJECT_BARRIER:
+        return heald_barrier_reset(object, r->me, heald_barrier_round(object));
+    case HEALD_OBJECT_DATA:
+    case HEALD_OBJECT_COND:
+    case HEALD_OBJECT_SEM:
+    case HEALD_OBJECT_ONCE: break;
+    }
+    return -EINVAL;
+}
+
+/* Why it needs repair, or NULL. What the dead left of a semaphore or of once is free anyway. */
+static const char *trouble_of(const struct census_object *o)
+{
+    enum heald_object_condition is = o->state.condition;
+
+    switch (o->info.type) {
+    case HEALD_OBJECT_MUTEX:
+    case HEALD_OBJECT_RWLOCK:
+        return is == HEALD_OBJECT_ORPHANED ? "its holder died"
+               : is == HEALD_OBJECT_LOST   ? "it was given up after its holder died"
+                                           : NULL;
+    case HEALD_OBJECT_BARRIER:
+        return is == HEALD_OBJECT_LOST ? "it is broken: one that had come died" : NULL;
+    case HEALD_OBJECT_DATA:
+    case HEALD_OBJECT_COND:
+    case HEALD_OBJECT_SEM:
+    case HEALD_OBJECT_ONCE: break;
+    }
+    return NULL;
+}
+
+/* The exit status. */
+static int handle(const struct repair *r, const struct census_object *o, bool was_named)
+{
+    const char *trouble = trouble_of(o);
+    bool is_barrier = o->info.type == HEALD_OBJECT_BARRIER;
+
+    if (!trouble && !was_named)
+        return 0;
+    print_object(r, o);
+    if (!trouble) {
+        printf("in order\n");
+        return 0;
+    }
+    if (!is_barrier && o->state.condition == HEALD_OBJECT_LOST) {
+        printf("%s: that is permanent, make the region anew\n", trouble);
+        return EXIT_NO;
+    }
+    if (r->is_dry) {
+        printf("%s\n", trouble);
+        return EXIT_NO;
+    }
+    int err = repair_object(r, o);
+    if (err == -EBUSY)
+        printf("%s: another has it now and can repair it\n", trouble);
+    else if (err)
+        printf("%s: cannot be repaired: %s\n", trouble, heald_strerror(err));
+    else
+        printf("%s: %s\n", trouble, is_barrier ? "reset" : "marked consistent");
+    return !err ? 0 : err == -EBUSY ? EXIT_NO : EXIT_ERROR;
+}
+
+/* An object by what a person calls it; NULL. */
+static const struct census_object *find(const struct census_region *r, const char *name)
+{
+    char offset[32];
+
+    for (unsigned i = 0; i < r->object_count; i++) {
+        snprintf(offset, sizeof offset, "+0x%llx", (unsigned long long)r->objects[i].info.offset);
+        if ((*name && strcmp(r->objects[i].info.name, name) == 0) || strcmp(offset, name) == 0)
+            return &r->objects[i];
+    }
+    return NULL;
+}
+
+static int handle_all(const struct repair *r, const char *const names[])
+{
+    int status = 0;
+
+    for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->census->object_count; i++) {
+        const struct census_object *o =
+            names[0] ? find(r->census, names[i]) : &r->census->objects[i];
+        int one = handle(r, o, names[0]);
+        status = one > status ? one : status;
+    }
+    if (!names[0] && !status)
+        printf("%s  everything is in order\n", r->census->shown);
+    return status;
+}
+
+/* Before anything is changed. */
+static bool are_there(const struct command *command, const struct census_region *r,
+                      const char *const names[])
+{
+    bool all = true;
+
+    for (unsigned i = 0; names[i]; i++) {
+        char shown[REFUSAL_SIZE];
+        if (find(r, names[i]))
+            continue;
+        snprintf(shown, sizeof shown, "%s", names[i]);
+        options_refuse(command, "%s: no object '%s'; heald ls lists them", r->shown,
+                       person_mask(shown));
+        all = false;
+    }
+    return all;
+}
+
+static int repair_region(const struct command *command, const struct census_region *census,
+                         const char *const names[], bool is_dry)
+{
+    struct repair r = {.census = census, .is_dry = is_dry};
+    const char *why = NULL;
+    char text[REFUSAL_SIZE];
+    struct heald_region_options o = {.ret_why = &why};
+    int err = is_dry ? 0 : heald_region_open(&r.region, census->name, 0, &o);
+
+    if (err)
+        return options_refuse(command, "%s: %s", census->shown,
+                              refusal_text(census->name, err, why, text));
+    if (r.region && (err = heald_attach(r.region, &r.me))) {
+        heald_region_close(r.region);
+        return options_refuse(command, "%s: %s", census->shown, heald_strerror(err));
+    }
+    int status = handle_all(&r, names);
+    if (r.region) {
+        heald_detach(r.me);
+        heald_region_close(r.region);
+    }
+    return status;
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    const char *names[CENSUS_NAMES_MAX + 1] = {NULL};
+    struct repair_options o = {0};
+    struct census c;
+    int status = options_parse(command, argc, argv, &o, names);
+
+    (void)program;
+    if (status != OPTIONS_GO_ON)
+        return status;
+    if (!names[0])
+        return options_refuse(command, "which region? usage: heald repair NAME [OBJECT...]");
+    status = EXIT_ERROR;
+    if (census_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
+        status = repair_region(command, c.regions, names + 1, o.is_dry);
+    census_free(&c);
+    return status;
+}
