@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_same(const struct heald_thread_info *a, const struct heald_thread_info *b)
+bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b)
 {
     return a->pid == b->pid && a->thread == b->thread && a->is_here == b->is_here;
 }
@@ -25,7 +25,7 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
 {
     unsigned i = 0;
 
-    while (i < g->count && !is_same(&g->people[i].thread, thread))
+    while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
         i++;
     if (i == g->count) {
         g->people = census_grow(g->people, g->count, sizeof *g->people);
@@ -40,7 +40,7 @@ static bool has_wait(const struct graph *g, const struct heald_thread_info *thre
 {
     unsigned i = 0;
 
-    while (i < g->count && !is_same(&g->people[i].thread, thread))
+    while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
         i++;
     for (unsigned k = 0; i < g->count && k < g->people[i].wait_count; k++) {
         const struct graph_wait *w = &g->people[i].waits[k];
@@ -69,7 +69,7 @@ static const struct graph_person *holder(const struct graph *g, const struct gra
     const struct heald_participant_info *p = census_holder(w->region, &w->object->state, i);
 
     for (unsigned k = 0; p && k < g->count; k++)
-        if (is_same(&g->people[k].thread, &p->thread))
+        if (graph_is_same(&g->people[k].thread, &p->thread))
             return &g->people[k];
     return NULL;
 }

@@ -38,6 +38,9 @@ enum graph_kind {
  * circle.
  */
 void graph_make(struct graph *g, const struct census *c, const struct graph *before);
+/* Are they one? */
+bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b);
+
 void graph_free(struct graph *g);
 
 /*

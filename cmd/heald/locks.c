@@ -2,16 +2,24 @@
 #include "locks.h"
 #include "commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 struct locks_options {
-    bool is_json, is_all;
+    bool is_json, is_dot, is_all;
+    int64_t pause_ns; /* 0: look once */
 };
 
 static const struct option options[] = {
     {"--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
      "also what nobody holds and nobody waits for"},
     {"--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "for programs"},
+    {"--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
+     "a picture: heald locks --dot | dot -Tsvg"},
+    {"--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
+     "look again, so long after the last time, until it is interrupted"},
     {0},
 };
 
@@ -35,6 +43,17 @@ const struct command command_locks = {
 static bool is_lock(const struct census_object *o)
 {
     return o->info.type != HEALD_OBJECT_DATA;
+}
+
+char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE])
+{
+    const char *type = heald_object_type_name(o->info.type);
+
+    if (o->info.name[0])
+        snprintf(text, LOCKS_NAME_SIZE, "%s \"%s\"", type, o->info.name);
+    else
+        snprintf(text, LOCKS_NAME_SIZE, "%s +0x%llx", type, (unsigned long long)o->info.offset);
+    return person_mask(text);
 }
 
 bool locks_is_shown(const struct locks *l, const struct census_object *o)
@@ -66,7 +85,9 @@ static bool print_all(const struct census *c, const struct graph *g,
     struct locks l = {.census = c, .graph = g, .is_all = opt->is_all};
 
     l.circle = census_grow(NULL, g->count, sizeof *l.circle);
-    if (opt->is_json)
+    if (opt->is_dot)
+        locks_print_dot(&l);
+    else if (opt->is_json)
         locks_print_json(&l);
     else
         locks_print_text(&l);
@@ -108,6 +129,36 @@ static int look(const struct command *command, const struct locks_options *opt,
     return !all ? EXIT_ERROR : found ? EXIT_NO : 0;
 }
 
+/* In a terminal each look replaces the last one; otherwise a person finds an empty line between
+ * them, and a program a line for each. */
+static void separate(const struct locks_options *opt, bool is_first)
+{
+    if (opt->is_json || opt->is_dot)
+        return;
+    if (isatty(STDOUT_FILENO))
+        printf("\033[H\033[J");
+    else if (!is_first)
+        printf("\n");
+}
+
+/* Until it is killed, a name is gone, or nobody takes what it prints. The exit status. */
+static int watch(const struct command *command, const struct locks_options *opt,
+                 const char *const names[], unsigned count)
+{
+    const struct timespec pause = {.tv_sec = (time_t)(opt->pause_ns / HEALD_SEC),
+                                   .tv_nsec = (long)(opt->pause_ns % HEALD_SEC)};
+    int status = 0;
+
+    for (bool is_first = true; status != EXIT_ERROR && !ferror(stdout); is_first = false) {
+        if (!is_first)
+            nanosleep(&pause, NULL);
+        separate(opt, is_first);
+        status = look(command, opt, names, count);
+        fflush(stdout);
+    }
+    return status;
+}
+
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     const char *names[CENSUS_NAMES_MAX];
@@ -116,5 +167,9 @@ static int run(const struct command *command, const char *program, int argc, cha
     int status = census_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
-    return status == OPTIONS_GO_ON ? look(command, &o, names, count) : status;
+    if (status != OPTIONS_GO_ON)
+        return status;
+    if (o.is_json && o.is_dot)
+        return options_refuse(command, "--json and --dot: which of the two?");
+    return o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
 }

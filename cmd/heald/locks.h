@@ -16,7 +16,13 @@ struct locks {
 
 bool locks_is_shown(const struct locks *l, const struct census_object *o);
 
+enum { LOCKS_NAME_SIZE = 128 };
+
+/* "mutex "name"" or "mutex +0x40"; in `text`, which it returns. */
+char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE]);
+
 void locks_print_text(const struct locks *l);
+void locks_print_dot(const struct locks *l);
 void locks_print_json(const struct locks *l);
 
 /* Since then, by this process's clock. */

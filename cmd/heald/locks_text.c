@@ -7,18 +7,6 @@
 
 enum { COMMAND_SHOWN = 160 };
 
-/* "mutex "name"" or "mutex +0x40". */
-static const char *describe(const struct census_object *o, char text[PERSON_SIZE])
-{
-    if (o->info.name[0])
-        snprintf(text, PERSON_SIZE, "%s \"%s\"", heald_object_type_name(o->info.type),
-                 o->info.name);
-    else
-        snprintf(text, PERSON_SIZE, "%s +0x%llx", heald_object_type_name(o->info.type),
-                 (unsigned long long)o->info.offset);
-    return person_mask(text);
-}
-
 static void print_how_long(const struct census_object *o)
 {
     if (o->state.since_ns)
@@ -89,7 +77,7 @@ static void print_waits(const struct census_region *r, const struct census_objec
 
 static void print_locks(const struct locks *l)
 {
-    char text[PERSON_SIZE];
+    char text[LOCKS_NAME_SIZE];
 
     for (unsigned i = 0; i < l->census->region_count; i++) {
         const struct census_region *r = &l->census->regions[i];
@@ -99,7 +87,7 @@ static void print_locks(const struct locks *l)
             const struct census_object *o = &r->objects[k];
             if (!locks_is_shown(l, o))
                 continue;
-            printf("%s  %s\n", r->shown, describe(o, text));
+            printf("%s  %s\n", r->shown, locks_name(o, text));
             print_holders(r, o);
             print_waits(r, o);
         }
@@ -108,14 +96,14 @@ static void print_locks(const struct locks *l)
 
 static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
 {
-    char text[PERSON_SIZE], object[PERSON_SIZE];
+    char text[PERSON_SIZE], object[LOCKS_NAME_SIZE];
 
     for (unsigned i = 0; i < n; i++) {
         unsigned next = circle[(i + 1) % n];
         const struct graph_wait *w = graph_between(g, circle[i], next);
         printf("    %s waits for ", person_text(&g->people[circle[i]].thread, text));
         if (w)
-            printf("%s %s%s", w->region->shown, describe(w->object, object), until(w->wait));
+            printf("%s %s%s", w->region->shown, locks_name(w->object, object), until(w->wait));
         printf(", held by %s\n", person_text(&g->people[next].thread, text));
     }
 }

@@ -1,0 +1,138 @@
+/*
+ * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from who waits to the
+ * lock, and from the lock to who holds it; what is red is a deadlock.
+ */
+#include "locks.h"
+#include "site.h"
+
+#include <stdio.h>
+
+enum { COMMAND_SHOWN = 60 };
+
+/* Inside a quoted string, in which a backslash begins an escape. */
+static void print_text(const char *text, size_t max)
+{
+    for (; *text && max; text++, max--) {
+        if (*text == '"' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+    if (*text)
+        printf("...");
+}
+
+static bool holds(const struct census_region *r, const struct census_object *o,
+                  const struct heald_thread_info *thread)
+{
+    for (unsigned i = 0; i < o->state.holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, &o->state, i);
+        if (p && graph_is_same(&p->thread, thread))
+            return true;
+    }
+    return false;
+}
+
+/* Who neither waits nor holds anything is not in the picture. */
+static bool is_shown(const struct census *c, const struct graph_person *p)
+{
+    if (p->wait_count)
+        return true;
+    for (unsigned i = 0; i < c->region_count; i++)
+        for (unsigned k = 0; k < c->regions[i].object_count; k++)
+            if (holds(&c->regions[i], &c->regions[i].objects[k], &p->thread))
+                return true;
+    return false;
+}
+
+static void print_person(const struct locks *l, unsigned i)
+{
+    const struct graph_person *p = &l->graph->people[i];
+    char text[PERSON_SIZE], command[PERSON_COMMAND_SIZE];
+
+    if (!is_shown(l->census, p))
+        return;
+    printf("  t%u [shape=box, label=\"", i);
+    print_text(person_text(&p->thread, text), PERSON_SIZE);
+    printf("\\n");
+    print_text(person_command(&p->thread, command), COMMAND_SHOWN);
+    printf("\"%s];\n", p->is_stuck[GRAPH_DEADLOCK] ? ", color=red" : "");
+}
+
+static unsigned person_of(const struct locks *l, const struct heald_thread_info *thread)
+{
+    unsigned i = 0;
+
+    while (i < l->graph->count && !graph_is_same(&l->graph->people[i].thread, thread))
+        i++;
+    return i;
+}
+
+static void print_seconds(int64_t since_ns)
+{
+    if (since_ns)
+        printf(" for %.3f s", locks_seconds(since_ns));
+}
+
+static void print_holders(const struct locks *l, const struct census_region *r,
+                          const struct census_object *o, const char *id)
+{
+    char site[SITE_SIZE];
+
+    for (unsigned i = 0; i < o->state.holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, &o->state, i);
+        if (!p)
+            continue;
+        printf("  %s -> t%u [label=\"%s", id, person_of(l, &p->thread),
+               heald_object_condition_name(o->state.condition));
+        print_seconds(o->state.since_ns);
+        if (*site_text(&p->thread, o->state.site, site)) {
+            printf("\\nat ");
+            print_text(site, SITE_SIZE);
+        }
+        printf("\"];\n");
+    }
+}
+
+static void print_waits(const struct locks *l, const struct census_region *r,
+                        const struct census_object *o, const char *id)
+{
+    for (unsigned i = 0; i < o->wait_count; i++) {
+        const struct census_wait *w = &o->waits[i];
+        printf("  t%u -> %s [style=dashed, label=\"%u: waits",
+               person_of(l, &r->people[w->person].thread), id, i + 1);
+        print_seconds(w->wait->since_ns);
+        printf("%s\"];\n", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
+    }
+}
+
+static void print_object(const struct locks *l, const struct census_region *r,
+                         const struct census_object *o, const char *id)
+{
+    char text[LOCKS_NAME_SIZE];
+
+    printf("  %s [label=\"", id);
+    print_text(locks_name(o, text), LOCKS_NAME_SIZE);
+    printf("\\n");
+    print_text(r->shown, PERSON_SIZE);
+    printf("\"];\n");
+    print_holders(l, r, o, id);
+    print_waits(l, r, o, id);
+}
+
+void locks_print_dot(const struct locks *l)
+{
+    const struct census *c = l->census;
+
+    printf("digraph locks {\n");
+    for (unsigned i = 0; i < l->graph->count; i++)
+        print_person(l, i);
+    for (unsigned i = 0; i < c->region_count; i++)
+        for (unsigned k = 0; k < c->regions[i].object_count; k++) {
+            char id[32];
+            if (!locks_is_shown(l, &c->regions[i].objects[k]))
+                continue;
+            snprintf(id, sizeof id, "r%uo%u", i, k);
+            print_object(l, &c->regions[i], &c->regions[i].objects[k], id);
+        }
+    printf("}\n");
+}
