@@ -56,6 +56,29 @@ char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE])
     return person_mask(text);
 }
 
+const char *locks_purpose(const struct heald_wait_info *wait)
+{
+    if (wait->flags & (HEALD_WAIT_TO_READ | HEALD_WAIT_TO_WRITE))
+        return wait->flags & HEALD_WAIT_TO_READ ? "to read" : "to write";
+    switch (wait->type) {
+    case HEALD_OBJECT_MUTEX: return "to lock it";
+    case HEALD_OBJECT_SEM: return "for a permit";
+    case HEALD_OBJECT_COND: return "for a signal";
+    case HEALD_OBJECT_BARRIER: return "for the others to come";
+    case HEALD_OBJECT_ONCE: return "for its end";
+    case HEALD_OBJECT_RWLOCK:
+    case HEALD_OBJECT_DATA: break;
+    }
+    return "";
+}
+
+const char *locks_mode(const struct census_object *o)
+{
+    if (o->info.type != HEALD_OBJECT_RWLOCK)
+        return "";
+    return o->state.is_writing ? "to write" : "to read";
+}
+
 bool locks_is_shown(const struct locks *l, const struct census_object *o)
 {
     bool is_quiet = o->state.condition == HEALD_OBJECT_FREE ||

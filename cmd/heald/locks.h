@@ -21,6 +21,10 @@ enum { LOCKS_NAME_SIZE = 128 };
 /* "mutex "name"" or "mutex +0x40"; in `text`, which it returns. */
 char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE]);
 
+/* What a wait is for: "to lock it", "to write", …; and how an object is held: "to read", ""; … */
+const char *locks_purpose(const struct heald_wait_info *wait);
+const char *locks_mode(const struct census_object *o);
+
 void locks_print_text(const struct locks *l);
 void locks_print_dot(const struct locks *l);
 void locks_print_json(const struct locks *l);

@@ -73,22 +73,27 @@ static void print_seconds(int64_t since_ns)
         printf(" for %.3f s", locks_seconds(since_ns));
 }
 
-static void print_holders(const struct locks *l, const struct census_region *r,
-                          const struct census_object *o, const char *id)
+static void print_site(const struct heald_thread_info *thread, uint64_t address)
 {
     char site[SITE_SIZE];
 
+    if (!*site_text(thread, address, site))
+        return;
+    printf("\\nat ");
+    print_text(site, SITE_SIZE);
+}
+
+static void print_holders(const struct locks *l, const struct census_region *r,
+                          const struct census_object *o, const char *id)
+{
     for (unsigned i = 0; i < o->state.holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, &o->state, i);
         if (!p)
             continue;
-        printf("  %s -> t%u [label=\"%s", id, person_of(l, &p->thread),
-               heald_object_condition_name(o->state.condition));
+        printf("  %s -> t%u [label=\"%s %s", id, person_of(l, &p->thread),
+               heald_object_condition_name(o->state.condition), locks_mode(o));
         print_seconds(o->state.since_ns);
-        if (*site_text(&p->thread, o->state.site, site)) {
-            printf("\\nat ");
-            print_text(site, SITE_SIZE);
-        }
+        print_site(&p->thread, o->state.site);
         printf("\"];\n");
     }
 }
@@ -98,10 +103,13 @@ static void print_waits(const struct locks *l, const struct census_region *r,
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
         const struct census_wait *w = &o->waits[i];
-        printf("  t%u -> %s [style=dashed, label=\"%u: waits",
-               person_of(l, &r->people[w->person].thread), id, i + 1);
+        const struct heald_thread_info *thread = &r->people[w->person].thread;
+        printf("  t%u -> %s [style=dashed, label=\"%u: waits %s", person_of(l, thread), id, i + 1,
+               locks_purpose(w->wait));
         print_seconds(w->wait->since_ns);
-        printf("%s\"];\n", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
+        printf("%s", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
+        print_site(thread, w->wait->site);
+        printf("\"];\n");
     }
 }
 

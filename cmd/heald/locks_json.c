@@ -4,6 +4,7 @@
 #include "site.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Its number, name space and command line, without the closing brace. */
 static void print_thread(const struct heald_thread_info *t, bool is_here)
@@ -38,8 +39,36 @@ static void print_name(const struct census_region *r, const struct census_object
            (unsigned long long)o->info.offset);
 }
 
-static void print_holders(const struct census_region *r, const struct heald_object_state *s)
+/* "read" or "write", of "to read" and "to write". */
+static void print_mode(const char *text)
 {
+    if (strncmp(text, "to read", 7) == 0 || strncmp(text, "to write", 8) == 0)
+        printf("\"%s\"", text + 3);
+    else
+        printf("null");
+}
+
+/* Where and until when, and to do what. */
+static void print_wait(const struct heald_thread_info *thread, const struct heald_wait_info *wait)
+{
+    bool has_deadline = wait->flags & HEALD_WAIT_DEADLINE;
+    char site[SITE_SIZE];
+
+    printf("\"mode\": ");
+    print_mode(locks_purpose(wait));
+    printf(", \"in_loop\": %s, \"deadline\": %s, \"deadline_s\": ",
+           boolean(wait->flags & HEALD_WAIT_IN_LOOP), boolean(has_deadline));
+    if (has_deadline && wait->deadline_ns)
+        printf("%.6f", -locks_seconds(wait->deadline_ns));
+    else
+        printf("null");
+    printf(", \"site\": ");
+    json_string(site_text(thread, wait->site, site));
+}
+
+static void print_holders(const struct census_region *r, const struct census_object *o)
+{
+    const struct heald_object_state *s = &o->state;
     char site[SITE_SIZE];
 
     printf(", \"holders\": [");
@@ -51,6 +80,8 @@ static void print_holders(const struct census_region *r, const struct heald_obje
         print_thread(&p->thread, p->thread.is_here);
         printf(", \"site\": ");
         json_string(site_text(&p->thread, s->site, site));
+        printf(", \"mode\": ");
+        print_mode(locks_mode(o));
         printf("}");
     }
     printf("], \"held_s\": ");
@@ -79,8 +110,9 @@ static void print_waiters(const struct census_region *r, const struct census_obj
         print_thread(thread, thread->is_here);
         printf(", \"place\": %u, \"waited_s\": ", i + 1);
         print_seconds(w->wait->since_ns);
-        printf(", \"in_loop\": %s, \"deadline\": %s}", boolean(w->wait->flags & HEALD_WAIT_IN_LOOP),
-               boolean(w->wait->flags & HEALD_WAIT_DEADLINE));
+        printf(", ");
+        print_wait(thread, w->wait);
+        printf("}");
     }
     printf("]");
 }
@@ -90,7 +122,7 @@ static void print_lock(const struct census_region *r, const struct census_object
     printf("{");
     print_name(r, o);
     printf(", \"state\": \"%s\"", heald_object_condition_name(o->state.condition));
-    print_holders(r, &o->state);
+    print_holders(r, o);
     print_last(r, &o->state);
     print_waiters(r, o);
     printf("}");
@@ -108,7 +140,9 @@ static void print_circle(const struct graph *g, const unsigned circle[], unsigne
         if (w) {
             printf(", \"waits_for\": {");
             print_name(w->region, w->object);
-            printf(", \"deadline\": %s}", boolean(w->wait->flags & HEALD_WAIT_DEADLINE));
+            printf(", ");
+            print_wait(thread, w->wait);
+            printf("}");
         }
         printf("}");
     }

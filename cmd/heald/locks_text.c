@@ -15,9 +15,19 @@ static void print_how_long(const struct census_object *o)
         printf(", for at least %.3f s", locks_seconds(o->waits[0].wait->since_ns));
 }
 
-static const char *until(const struct heald_wait_info *wait)
+/* ", until 1.200 s from now"; "": it has no deadline. */
+static const char *until(const struct heald_wait_info *wait, char text[PERSON_SIZE])
 {
-    return wait->flags & HEALD_WAIT_DEADLINE ? ", until a deadline" : "";
+    double left = -locks_seconds(wait->deadline_ns);
+
+    text[0] = 0;
+    if (!(wait->flags & HEALD_WAIT_DEADLINE))
+        return text;
+    if (wait->deadline_ns && left >= 0)
+        snprintf(text, PERSON_SIZE, ", until %.3f s from now", left);
+    else
+        snprintf(text, PERSON_SIZE, ", until a deadline");
+    return text;
 }
 
 /* What it runs, as far as there is room in a line. */
@@ -33,8 +43,10 @@ static void print_holder(const struct census_object *o, const struct heald_parti
 {
     char text[PERSON_SIZE], site[SITE_SIZE];
 
-    printf("    %s by %s", heald_object_condition_name(o->state.condition),
-           person_text(&p->thread, text));
+    const char *mode = locks_mode(o);
+
+    printf("    %s by %s%s%s", heald_object_condition_name(o->state.condition),
+           person_text(&p->thread, text), *mode ? " " : "", mode);
     print_how_long(o);
     if (*site_text(&p->thread, o->state.site, site))
         printf(", taken at %s", site);
@@ -60,18 +72,25 @@ static void print_holders(const struct census_region *r, const struct census_obj
                i + 1 == s->last_count ? "\n" : "");
 }
 
+static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait)
+{
+    char text[PERSON_SIZE], site[SITE_SIZE];
+
+    printf("%s %s", person_text(&p->thread, text), locks_purpose(wait));
+    if (wait->since_ns)
+        printf(", for %.3f s", locks_seconds(wait->since_ns));
+    printf("%s%s", wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(wait, text));
+    if (*site_text(&p->thread, wait->site, site))
+        printf(", at %s", site);
+    printf("\n");
+    print_command(&p->thread);
+}
+
 static void print_waits(const struct census_region *r, const struct census_object *o)
 {
-    char text[PERSON_SIZE];
-
     for (unsigned i = 0; i < o->wait_count; i++) {
-        const struct census_wait *w = &o->waits[i];
-        const struct heald_thread_info *thread = &r->people[w->person].thread;
-        printf("    waits, %u of %u: %s", i + 1, o->wait_count, person_text(thread, text));
-        if (w->wait->since_ns)
-            printf(", for %.3f s", locks_seconds(w->wait->since_ns));
-        printf("%s%s\n", w->wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(w->wait));
-        print_command(thread);
+        printf("    waits, %u of %u: ", i + 1, o->wait_count);
+        print_wait(&r->people[o->waits[i].person], o->waits[i].wait);
     }
 }
 
@@ -94,17 +113,28 @@ static void print_locks(const struct locks *l)
     }
 }
 
+/* One edge: why it is there. */
+static void print_edge(const struct graph_wait *w)
+{
+    char object[LOCKS_NAME_SIZE], text[PERSON_SIZE];
+
+    printf("%s %s %s%s", w->region->shown, locks_name(w->object, object), locks_purpose(w->wait),
+           until(w->wait, text));
+}
+
 static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
 {
-    char text[PERSON_SIZE], object[LOCKS_NAME_SIZE];
+    char text[PERSON_SIZE];
 
     for (unsigned i = 0; i < n; i++) {
         unsigned next = circle[(i + 1) % n];
         const struct graph_wait *w = graph_between(g, circle[i], next);
+        const char *mode = w ? locks_mode(w->object) : "";
         printf("    %s waits for ", person_text(&g->people[circle[i]].thread, text));
         if (w)
-            printf("%s %s%s", w->region->shown, locks_name(w->object, object), until(w->wait));
-        printf(", held by %s\n", person_text(&g->people[next].thread, text));
+            print_edge(w);
+        printf(", held by %s%s%s\n", person_text(&g->people[next].thread, text), *mode ? " " : "",
+               mode);
     }
 }
 

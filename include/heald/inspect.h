@@ -31,9 +31,11 @@ enum { HEALD_WAITS_SHOWN = 4 };
 struct heald_wait_info {
     uint64_t offset; /* of the object: heald_at() */
     enum heald_object_type type;
-    unsigned flags;   /* enum heald_wait_flag */
-    int64_t since_ns; /* of the caller's monotonic clock; 0: not known, see below */
-    uint64_t ticket;  /* the order of coming: smaller than those of all who came later */
+    unsigned flags;      /* enum heald_wait_flag */
+    int64_t since_ns;    /* of the caller's monotonic clock; 0: not known, see above */
+    uint64_t ticket;     /* the order of coming: smaller than those of all who came later */
+    int64_t deadline_ns; /* of the same clock; HEALD_FOREVER: none; 0: not known */
+    uint64_t site; /* where it waits, or the callback of the op: an address in its program; 0 */
 };
 
 struct heald_participant_info {
@@ -67,6 +69,7 @@ struct heald_object_state {
     unsigned holder_count; /* living holders; of a barrier, those that have come or are about to.
                               At most HEALD_HOLDERS_SHOWN are in holders */
     unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
+    int is_writing;                        /* the holder of a read-write lock writes */
     unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts. Of a
                                               barrier: who must come still, and in all */
     uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */

@@ -39,7 +39,9 @@ enum heald_object_type {
 /* How one waits for an object (heald/inspect.h). */
 enum heald_wait_flag {
     HEALD_WAIT_DEADLINE = 1, /* until a deadline */
-    HEALD_WAIT_IN_LOOP = 2   /* an op does, not a thread */
+    HEALD_WAIT_IN_LOOP = 2,  /* an op does, not a thread */
+    HEALD_WAIT_TO_READ = 4,  /* of a read-write lock: to read */
+    HEALD_WAIT_TO_WRITE = 8  /* … to write */
 };
 
 /* "data", "mutex", …; NULL: no such type. */

@@ -94,8 +94,11 @@ static void line_up(struct heald_op *op)
 
     if (op->buffer || op_is_foreign(op))
         return;
-    op->buffer = region_line_up(op->u.lock.me, cond ? (void *)cond : op->u.lock.object,
-                                cond ? HEALD_OBJECT_COND : form_of(op)->kind, flags);
+    op->u.lock.me->site = site_of(op);
+    op->buffer =
+        cond ? region_line_up(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
+             : region_line_up(op->u.lock.me, op->u.lock.object, form_of(op)->kind,
+                              flags | form_of(op)->flags, op->deadline_ns);
 }
 
 static void step_out(struct heald_op *op)

@@ -77,6 +77,15 @@ static int64_t told_here(const struct heald_region *region, const struct region_
     return ns <= heald_plat_now(HEALD_CLOCK_MONOTONIC) ? ns : 0;
 }
 
+/* The same of a deadline, which is still to come. */
+static int64_t deadline_here(const struct heald_region *region, const struct region_slot *slot,
+                             const struct region_place *place)
+{
+    int64_t ns = __atomic_load_n(&place->deadline, __ATOMIC_RELAXED);
+
+    return ns == HEALD_FOREVER || (ns > 0 && region_is_clock_of(region, slot)) ? ns : 0;
+}
+
 static void add_holder(const struct heald_region *region, struct heald_object_state *s, uint64_t id)
 {
     if (!id)
@@ -174,8 +183,10 @@ static void look_at_rwlock(const struct view *view, struct heald_object_state *s
     for (unsigned i = 0; i < readers; i++)
         add_holder(view->region, s, load64(&lock->readers[i]));
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
+    unsigned reading = s->holder_count;
     if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING))
         look_at_word(view->region, writer, s);
+    s->is_writing = s->holder_count > reading;
 }
 
 static void look_at_barrier(const struct view *view, struct heald_object_state *s)
@@ -282,6 +293,8 @@ static void list_waits(const struct heald_region *region, const struct region_sl
                 .flags = load32(&place->flags),
                 .since_ns = told_here(region, slot, &place->since),
                 .ticket = load64(&place->ticket),
+                .deadline_ns = deadline_here(region, slot, place),
+                .site = load64(&place->site),
             };
     }
 }

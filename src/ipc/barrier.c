@@ -286,6 +286,7 @@ int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *
                        int64_t deadline_ns, uint32_t *ret_round)
 {
     int64_t memory = 0;
+    me->site = IPC_SITE;
     int err = ipc_block_and_tell(&ipc_barrier_form, barrier, me, deadline_ns, &memory);
 
     if (ret_round)

@@ -52,7 +52,8 @@ int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
 
     if (err)
         return err;
-    unsigned place = region_line_up(me, cond, HEALD_OBJECT_COND, flags);
+    me->site = IPC_SITE;
+    unsigned place = region_line_up(me, cond, HEALD_OBJECT_COND, flags, deadline_ns);
     /* A death ends the wait as well: who would have signalled may be gone. */
     while (!err && !region_is_over(&wait))
         err = region_wait(&wait, deadline_ns);

@@ -21,13 +21,13 @@ int ipc_block(const struct ipc_form *form, void *object, struct heald_participan
 int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_participant *me,
                        int64_t deadline_ns, int64_t *memory)
 {
-    unsigned flags = ipc_wait_flags(deadline_ns), place = 0;
+    unsigned flags = ipc_wait_flags(deadline_ns) | form->flags, place = 0;
     struct region_wait wait;
     int err, late = 0;
 
     while (!late && (err = form->look(object, me, memory, &wait)) == -EBUSY) {
         if (!place)
-            place = region_line_up(me, object, form->kind, flags);
+            place = region_line_up(me, object, form->kind, flags, deadline_ns);
         late = region_wait(&wait, deadline_ns);
     }
     region_step_out(me, place);

@@ -20,6 +20,7 @@ struct ipc_form {
     ipc_look *look;
     ipc_abandon *abandon;
     enum heald_object_type kind;
+    unsigned flags; /* enum heald_wait_flag: to do what */
 };
 
 /* Gives a wait up: `result`, or what it came to after all. */

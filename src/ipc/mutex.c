@@ -261,8 +261,8 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
     return -EBUSY;
 }
 
-const struct ipc_form ipc_mutex_form = {look_for_op, abandon, HEALD_OBJECT_MUTEX};
-static const struct ipc_form mutex_alone = {look_alone, abandon, HEALD_OBJECT_MUTEX};
+const struct ipc_form ipc_mutex_form = {look_for_op, abandon, HEALD_OBJECT_MUTEX, 0};
+static const struct ipc_form mutex_alone = {look_alone, abandon, HEALD_OBJECT_MUTEX, 0};
 
 /* The usual case: nobody holds it. */
 static inline bool lock_at_once(struct heald_mutex *mutex, const struct heald_participant *me)
@@ -288,8 +288,10 @@ int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
 
     if (me->is_traced)
         ipc_order_wants(me, mutex, site);
-    if (!lock_at_once(mutex, me))
+    if (!lock_at_once(mutex, me)) {
+        me->site = site;
         err = lock_slowly(mutex, me, deadline_ns);
+    }
     if (err == 0 || err == -EOWNERDEAD)
         ipc_mutex_note(mutex, me, site);
     return err;

@@ -41,6 +41,7 @@ int heald_once_begin(struct heald_once *once, struct heald_participant *me, int6
 {
     if (!is_done(once) && ipc_mutex_may_wait(&once->mutex, me) == 0)
         return -EDEADLK;
+    me->site = IPC_SITE;
     return ipc_block(&ipc_once_form, once, me, deadline_ns);
 }
 

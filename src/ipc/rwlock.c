@@ -320,9 +320,12 @@ static int abandon_writing(void *object, struct heald_participant *me, int64_t *
     return -EBUSY;
 }
 
-const struct ipc_form ipc_rdlock_form = {.look = look_to_read, .kind = HEALD_OBJECT_RWLOCK};
-const struct ipc_form ipc_wrlock_form = {
-    .look = look_to_write, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
+const struct ipc_form ipc_rdlock_form = {
+    .look = look_to_read, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ};
+const struct ipc_form ipc_wrlock_form = {.look = look_to_write,
+                                         .abandon = abandon_writing,
+                                         .kind = HEALD_OBJECT_RWLOCK,
+                                         .flags = HEALD_WAIT_TO_WRITE};
 
 /* Then nobody else can give one back. */
 static bool has_all_cells(const struct heald_rwlock *lock, unsigned cells,
@@ -370,10 +373,12 @@ static int look_to_write_alone(void *object, struct heald_participant *me, int64
     return err ? err : look_to_write(object, me, memory, wait);
 }
 
-static const struct ipc_form rdlock_alone = {.look = look_to_read_alone,
-                                             .kind = HEALD_OBJECT_RWLOCK};
-static const struct ipc_form wrlock_alone = {
-    .look = look_to_write_alone, .abandon = abandon_writing, .kind = HEALD_OBJECT_RWLOCK};
+static const struct ipc_form rdlock_alone = {
+    .look = look_to_read_alone, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ};
+static const struct ipc_form wrlock_alone = {.look = look_to_write_alone,
+                                             .abandon = abandon_writing,
+                                             .kind = HEALD_OBJECT_RWLOCK,
+                                             .flags = HEALD_WAIT_TO_WRITE};
 
 /* The usual case: nobody has it, or for a reader nobody writes. */
 static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me, bool writes)
@@ -410,6 +415,7 @@ static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
         return 0;
     if (me->is_traced)
         ipc_order_wants(me, lock, site);
+    me->site = site;
     return taken(form, lock, me, ipc_block(form, lock, me, deadline_ns));
 }
 

@@ -144,6 +144,7 @@ int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t 
 
     if (permits != CORRUPT && take(sem, permits, me, false) == 0)
         return 0;
+    me->site = IPC_SITE;
     return ipc_block(deadline_ns == HEALD_FOREVER ? &sem_for_ever : &ipc_sem_form, sem, me,
                      deadline_ns);
 }

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    REGION_VERSION = 4,
+    REGION_VERSION = 5,
     REGION_ALIGN = 4096,
     REGION_SLOTS_MAX = 4096,
     REGION_NAMES_MAX = 65536,
@@ -31,9 +31,11 @@ enum {
 struct region_place {
     uint64_t object; /* atomic: where it is; 0: this is no place */
     uint64_t ticket; /* atomic: who is before whom */
-    int64_t since;   /* atomic, for people: by the clock of its participant */
     uint32_t kind;   /* atomic: enum heald_object_type */
     uint32_t flags;  /* atomic: enum heald_wait_flag */
+    /* For people; atomic, each by itself: */
+    int64_t since, deadline; /* by the clock of its participant; HEALD_FOREVER: it has none */
+    uint64_t site;           /* where it waits, or the callback of the op: an address; 0 */
 };
 
 /* One participant, or the place for one. */

@@ -24,11 +24,13 @@ static uint64_t draw_ticket(struct heald_region *region)
 }
 
 /* Relaxed: the object is stored last, with release, and loaded first, with acquire. */
-static void fill(struct region_place *place, uint64_t ticket, uint64_t object,
-                 enum heald_object_type kind, unsigned flags)
+static void fill(struct region_place *place, const struct heald_participant *me, uint64_t object,
+                 enum heald_object_type kind, unsigned flags, int64_t deadline_ns)
 {
-    __atomic_store_n(&place->ticket, ticket, __ATOMIC_RELAXED);
+    __atomic_store_n(&place->ticket, draw_ticket(me->region), __ATOMIC_RELAXED);
     __atomic_store_n(&place->since, heald_plat_now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+    __atomic_store_n(&place->deadline, deadline_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&place->site, me->site, __ATOMIC_RELAXED);
     __atomic_store_n(&place->kind, kind, __ATOMIC_RELAXED);
     __atomic_store_n(&place->flags, flags, __ATOMIC_RELAXED);
     __atomic_store_n(&place->object, object, __ATOMIC_RELEASE);
@@ -40,7 +42,7 @@ static uint64_t object_of(const struct region_place *place)
 }
 
 unsigned region_line_up(struct heald_participant *me, const void *object,
-                        enum heald_object_type kind, unsigned flags)
+                        enum heald_object_type kind, unsigned flags, int64_t deadline_ns)
 {
     uint64_t offset = heald_offset(me->region, object);
 
@@ -48,7 +50,7 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
         return 0;
     for (unsigned i = 0; i < REGION_PLACES; i++)
         if (!object_of(&me->slot->places[i])) {
-            fill(&me->slot->places[i], draw_ticket(me->region), offset, kind, flags);
+            fill(&me->slot->places[i], me, offset, kind, flags, deadline_ns);
             return i + 1;
         }
     return 0;

@@ -47,6 +47,7 @@ struct heald_participant {
     struct region_slot *slot;
     struct region_seat *seat;
     bool is_traced; /* its region records the order of locks */
+    uint64_t site;  /* where it was last about to wait, for people */
 };
 
 /* A lock that a participant holds, in the order of locks. */
@@ -168,12 +169,12 @@ static inline bool region_has(const struct heald_region *region, const void *obj
 }
 
 /*
- * A place in the line for an object, from the moment that a participant must wait for it: for the
- * tools, and for locks that are fair. 0: all places of the participant are taken; so it waits
- * without one.
+ * A place in the line for an object, with me->site, from the moment that a participant must wait
+ * for it: for the tools, and for locks that are fair. 0: all places of the participant are taken;
+ * so it waits without one.
  */
 unsigned region_line_up(struct heald_participant *me, const void *object,
-                        enum heald_object_type kind, unsigned flags);
+                        enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
 void region_step_out(struct heald_participant *me, unsigned place);
 
 /* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:

@@ -1,9 +1,10 @@
 /*
- * test/tools/hang.c: hang NAME PLAN...: makes the region NAME with the mutexes "a" to "d" and a
- * semaphore "s" of one permit, and starts a process for each PLAN, which takes what the letters say
- * in turn: "ab" locks a and then b; "aB" waits for b with a deadline, of a thousand seconds. Each
- * waits for the others before its second letter. Prints
- * "ready" when all wait or have all, and then stays.
+ * test/tools/hang.c: hang NAME PLAN...: makes the region NAME with the mutexes "a" to "d", a
+ * semaphore "s" of one permit and a read-write lock "w", and starts a process for each PLAN, which
+ * takes what the letters say in turn: "ab" locks a and then b, "r" and "w" the read-write lock;
+ * "aB" waits for b with a deadline, of a thousand seconds. Each waits for the others before its
+ * second letter, so none may wait at its first. Prints "ready" when all wait or have all, and then
+ * stays.
  */
 #include <heald/heald.h>
 
@@ -16,6 +17,7 @@
 
 struct shared {
     struct heald_mutex mutex[4];
+    struct heald_rwlock rwlock;
     HEALD_SEM(1) sem;
     int arrived; /* atomic */
 };
@@ -45,7 +47,11 @@ static void take(struct shared *s, struct heald_participant *me, char letter)
         deadline = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 1000 * HEALD_SEC;
         letter = (char)(letter - 'A' + 'a');
     }
-    if (letter == 's')
+    if (letter == 'r')
+        must(heald_rwlock_rdlock(&s->rwlock, me, deadline));
+    else if (letter == 'w')
+        must(heald_rwlock_wrlock(&s->rwlock, me, deadline));
+    else if (letter == 's')
         must(heald_sem_wait(&s->sem.sem, me, deadline));
     else
         must(heald_mutex_lock(&s->mutex[(letter - 'a') & 3], me, deadline));
@@ -78,6 +84,7 @@ static void give_names(struct heald_region *region)
         name[0] = (char)('a' + i);
         must(heald_object_name(me, name, HEALD_OBJECT_MUTEX, &s->mutex[i], 0));
     }
+    must(heald_object_name(me, "w", HEALD_OBJECT_RWLOCK, &s->rwlock, 0));
     must(heald_object_name(me, "s", HEALD_OBJECT_SEM, &s->sem, sizeof s->sem));
     heald_detach(me);
 }
