@@ -89,7 +89,7 @@ static void list_objects(struct census_region *r)
             info = (struct heald_object_info){.offset = w->offset, .type = w->type};
             if (!o)
                 o = add_object(r, &info);
-            add_wait(o, (struct census_wait){i, w});
+            add_wait(o, (struct census_wait){.person = i, .wait = w});
         }
     }
 }

@@ -15,15 +15,25 @@
 
 enum { CENSUS_NAMES_MAX = 64 };
 
+enum { CENSUS_SITE_SIZE = 300 };
+
+/* A place in the program of a process: site_find_all() fills it in. */
+struct census_site {
+    char address[CENSUS_SITE_SIZE]; /* "program+0x1234", for addr2line(1); "": not known */
+    char source[CENSUS_SITE_SIZE];  /* "function (file.c:42)"; "": there is no debug information */
+};
+
 struct census_wait {
     unsigned person; /* of the region's */
     const struct heald_wait_info *wait;
+    struct census_site site;
 };
 
 /* Something that has a name, or that somebody waits for. */
 struct census_object {
     struct heald_object_info info; /* name "": it has none */
     struct heald_object_state state;
+    struct census_site site; /* where its holder took it */
     unsigned wait_count;
     struct census_wait *waits; /* who came first is first */
 };

@@ -59,7 +59,7 @@ static void add_wait(struct graph *g, const struct census_region *r, const struc
     struct graph_person *p = &g->people[person_of(g, thread)];
 
     p->waits = census_grow(p->waits, p->wait_count, sizeof *p->waits);
-    p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, is_new};
+    p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, &w->site, is_new};
 }
 
 /* The holder with this number of what is waited for; NULL. */

@@ -11,6 +11,7 @@ struct graph_wait {
     const struct census_region *region;
     const struct census_object *object;
     const struct heald_wait_info *wait;
+    const struct census_site *site;
     bool is_new; /* since the graph before */
 };
 

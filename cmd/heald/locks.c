@@ -1,6 +1,7 @@
 /* locks.c: `heald locks`: who holds what, who waits for it, and who waits for himself. */
 #include "locks.h"
 #include "commands.h"
+#include "site.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +35,10 @@ const struct command command_locks = {
     .options = options,
     .details =
         "NAME is /name or file:/path; without one, all regions with names like /name. Locks are\n"
-        "shown that have a name or that somebody waits for; where it was taken is an address for\n"
-        "addr2line(1). For how long a lock is held is known exactly in a region made with trace,\n"
-        "else from who has waited longest. Nothing is locked or changed.\n"
+        "shown that have a name or that somebody waits for. Where it was taken is a line of the\n"
+        "source, or without debug information an address for addr2line(1). For how long a lock\n"
+        "is held is known exactly in a region made with trace, else from who has waited longest.\n"
+        "Nothing is locked or changed.\n"
         "The exit status is 1 if there is a deadlock, and 2 if a NAME cannot be looked at.\n",
 };
 
@@ -141,10 +143,12 @@ static int look(const struct command *command, const struct locks_options *opt,
     if (take_again(&before)) {
         all = census_take(&second, command, names, count, false) && all;
         graph_make(&after, &second, &before);
+        site_find_all(&second);
         found = print_all(&second, &after, opt);
         graph_free(&after);
         census_free(&second);
     } else {
+        site_find_all(&first);
         found = print_all(&first, &before, opt);
     }
     graph_free(&before);

@@ -73,14 +73,12 @@ static void print_seconds(int64_t since_ns)
         printf(" for %.3f s", locks_seconds(since_ns));
 }
 
-static void print_site(const struct heald_thread_info *thread, uint64_t address)
+static void print_site(const struct census_site *site)
 {
-    char site[SITE_SIZE];
-
-    if (!*site_text(thread, address, site))
+    if (!*site_text(site))
         return;
     printf("\\nat ");
-    print_text(site, SITE_SIZE);
+    print_text(site_text(site), CENSUS_SITE_SIZE);
 }
 
 static void print_holders(const struct locks *l, const struct census_region *r,
@@ -93,7 +91,7 @@ static void print_holders(const struct locks *l, const struct census_region *r,
         printf("  %s -> t%u [label=\"%s %s", id, person_of(l, &p->thread),
                heald_object_condition_name(o->state.condition), locks_mode(o));
         print_seconds(o->state.since_ns);
-        print_site(&p->thread, o->state.site);
+        print_site(&o->site);
         printf("\"];\n");
     }
 }
@@ -108,7 +106,7 @@ static void print_waits(const struct locks *l, const struct census_region *r,
                locks_purpose(w->wait));
         print_seconds(w->wait->since_ns);
         printf("%s", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
-        print_site(thread, w->wait->site);
+        print_site(&w->site);
         printf("\"];\n");
     }
 }

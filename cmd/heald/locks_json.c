@@ -1,7 +1,6 @@
 /* locks_json.c: `heald locks --json`. */
 #include "json.h"
 #include "locks.h"
-#include "site.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,11 +47,18 @@ static void print_mode(const char *text)
         printf("null");
 }
 
+static void print_site(const struct census_site *site)
+{
+    printf(", \"site\": ");
+    json_string(site->address);
+    printf(", \"source\": ");
+    json_string(site->source);
+}
+
 /* Where and until when, and to do what. */
-static void print_wait(const struct heald_thread_info *thread, const struct heald_wait_info *wait)
+static void print_wait(const struct heald_wait_info *wait, const struct census_site *site)
 {
     bool has_deadline = wait->flags & HEALD_WAIT_DEADLINE;
-    char site[SITE_SIZE];
 
     printf("\"mode\": ");
     print_mode(locks_purpose(wait));
@@ -62,14 +68,12 @@ static void print_wait(const struct heald_thread_info *thread, const struct heal
         printf("%.6f", -locks_seconds(wait->deadline_ns));
     else
         printf("null");
-    printf(", \"site\": ");
-    json_string(site_text(thread, wait->site, site));
+    print_site(site);
 }
 
 static void print_holders(const struct census_region *r, const struct census_object *o)
 {
     const struct heald_object_state *s = &o->state;
-    char site[SITE_SIZE];
 
     printf(", \"holders\": [");
     for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
@@ -78,8 +82,7 @@ static void print_holders(const struct census_region *r, const struct census_obj
             continue;
         printf("%s", n++ ? ", " : "");
         print_thread(&p->thread, p->thread.is_here);
-        printf(", \"site\": ");
-        json_string(site_text(&p->thread, s->site, site));
+        print_site(&o->site);
         printf(", \"mode\": ");
         print_mode(locks_mode(o));
         printf("}");
@@ -111,7 +114,7 @@ static void print_waiters(const struct census_region *r, const struct census_obj
         printf(", \"place\": %u, \"waited_s\": ", i + 1);
         print_seconds(w->wait->since_ns);
         printf(", ");
-        print_wait(thread, w->wait);
+        print_wait(w->wait, &w->site);
         printf("}");
     }
     printf("]");
@@ -141,7 +144,7 @@ static void print_circle(const struct graph *g, const unsigned circle[], unsigne
             printf(", \"waits_for\": {");
             print_name(w->region, w->object);
             printf(", ");
-            print_wait(thread, w->wait);
+            print_wait(w->wait, w->site);
             printf("}");
         }
         printf("}");

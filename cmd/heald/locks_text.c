@@ -41,15 +41,15 @@ static void print_command(const struct heald_thread_info *thread)
 
 static void print_holder(const struct census_object *o, const struct heald_participant_info *p)
 {
-    char text[PERSON_SIZE], site[SITE_SIZE];
+    char text[PERSON_SIZE];
 
     const char *mode = locks_mode(o);
 
     printf("    %s by %s%s%s", heald_object_condition_name(o->state.condition),
            person_text(&p->thread, text), *mode ? " " : "", mode);
     print_how_long(o);
-    if (*site_text(&p->thread, o->state.site, site))
-        printf(", taken at %s", site);
+    if (*site_text(&o->site))
+        printf(", taken at %s", site_text(&o->site));
     printf("\n");
     print_command(&p->thread);
 }
@@ -72,16 +72,17 @@ static void print_holders(const struct census_region *r, const struct census_obj
                i + 1 == s->last_count ? "\n" : "");
 }
 
-static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait)
+static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait,
+                       const struct census_site *site)
 {
-    char text[PERSON_SIZE], site[SITE_SIZE];
+    char text[PERSON_SIZE];
 
     printf("%s %s", person_text(&p->thread, text), locks_purpose(wait));
     if (wait->since_ns)
         printf(", for %.3f s", locks_seconds(wait->since_ns));
     printf("%s%s", wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(wait, text));
-    if (*site_text(&p->thread, wait->site, site))
-        printf(", at %s", site);
+    if (*site_text(site))
+        printf(", at %s", site_text(site));
     printf("\n");
     print_command(&p->thread);
 }
@@ -90,7 +91,7 @@ static void print_waits(const struct census_region *r, const struct census_objec
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
         printf("    waits, %u of %u: ", i + 1, o->wait_count);
-        print_wait(&r->people[o->waits[i].person], o->waits[i].wait);
+        print_wait(&r->people[o->waits[i].person], o->waits[i].wait, &o->waits[i].site);
     }
 }
 

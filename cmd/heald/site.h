@@ -1,12 +1,13 @@
-/* site.h: an address in another process as a place in its program. */
+/* site.h: addresses in other processes as places in their programs. */
 #ifndef HEALD_CMD_SITE_H
 #define HEALD_CMD_SITE_H
 
-#include <heald/inspect.h>
+#include "census.h"
 
-enum { SITE_SIZE = 300 };
+/* Fills in where locks were taken, and where others wait for them: the sites of a census. */
+void site_find_all(struct census *c);
 
-/* "program+0x1234", for addr2line(1); "" if it cannot be found. In `text`, which it returns. */
-char *site_text(const struct heald_thread_info *thread, uint64_t site, char text[SITE_SIZE]);
+/* The source, or else the address, or "". */
+const char *site_text(const struct census_site *site);
 
 #endif
