@@ -37,8 +37,8 @@ const struct command command_locks = {
         "NAME is /name or file:/path; without one, all regions with names like /name. Locks are\n"
         "shown that have a name or that somebody waits for. Where it was taken is a line of the\n"
         "source, or without debug information an address for addr2line(1). For how long a lock\n"
-        "is held is known exactly in a region made with trace, else from who has waited longest.\n"
-        "Nothing is locked or changed.\n"
+        "is held is known in a region made with trace, else sometimes, or it is at least as long\n"
+        "as the first waiter has waited. Nothing is locked or changed.\n"
         "The exit status is 1 if there is a deadlock, and 2 if a NAME cannot be looked at.\n",
 };
 

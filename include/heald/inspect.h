@@ -72,10 +72,13 @@ struct heald_object_state {
     int is_writing;                        /* the holder of a read-write lock writes */
     unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts. Of a
                                               barrier: who must come still, and in all */
-    uint64_t site;    /* where the holder of a mutex locked it: an address in its program; 0 */
-    int64_t since_ns; /* since when a mutex is held, in a region with `trace`; else 0 */
+    /* Of a mutex: */
+    uint64_t site;    /* where its holder locked it: an address in its program; 0 */
+    int64_t since_ns; /* since when it is held: exactly in a region with `trace`, else to some
+                         milliseconds; 0: not known, as of a mutex that heald_mutex_lock() found
+                         free, and where the system has no cheap clock */
     unsigned last_count;
-    struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked a mutex, the latest first; their
+    struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked it, the latest first; their
                                                         is_here is not known and 0 */
 };
 

@@ -37,9 +37,9 @@ struct heald_mutex {
     uint16_t depth; /* the holder's: how many times more than once */
     /* For people; atomic, each by itself: */
     uint32_t order; /* what it is called in the recorded order of locks; 0: nothing yet */
-    uint64_t site; /* where the holder locked it, or the callback of the op that did: an address in
+    uint64_t site;  /* where the holder locked it, or the callback of the op that did: an address in
                       its program; 0: not known */
-    int64_t since; /* since when, in a region with `trace`; else 0 */
+    int64_t since;  /* since when: heald_object_state.since_ns */
     uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
 };
 

@@ -192,6 +192,10 @@ static inline struct timespec sys_timespec(int64_t ns)
  * them together. */
 int heald_plat_gate(enum heald_gate what);
 int64_t heald_plat_now(enum heald_clock clock);
+
+/* The monotonic clock as it was at the last tick of the system, some milliseconds ago, for some
+ * nanoseconds; 0: the system has no such clock. */
+int64_t heald_plat_now_coarse(void);
 int heald_plat_fd_type(int fd);
 bool heald_plat_seeks(int fd);
 bool heald_plat_lingers(int fd);

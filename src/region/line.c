@@ -56,6 +56,11 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
     return 0;
 }
 
+int64_t region_stamp(const struct heald_participant *me)
+{
+    return me->is_traced ? heald_plat_now(HEALD_CLOCK_MONOTONIC) : heald_plat_now_coarse();
+}
+
 void region_step_out(struct heald_participant *me, unsigned place)
 {
     if (place && me->id)

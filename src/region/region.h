@@ -175,6 +175,9 @@ static inline bool region_has(const struct heald_region *region, const void *obj
  */
 unsigned region_line_up(struct heald_participant *me, const void *object,
                         enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
+/* The time, for people: exactly where the region is traced, else as cheaply as there is; 0. */
+int64_t region_stamp(const struct heald_participant *me);
+
 void region_step_out(struct heald_participant *me, unsigned place);
 
 /* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:

@@ -18,6 +18,13 @@ int64_t heald_plat_now(enum heald_clock clock)
     return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
 }
 
+int64_t heald_plat_now_coarse(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
+}
+
 int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
     struct timespec ts = sys_timespec(timeout_ns);

@@ -25,6 +25,11 @@ static int to_ms(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+int64_t heald_plat_now_coarse(void)
+{
+    return 0;
+}
+
 int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
     int n = poll(fds, count, to_ms(timeout_ns));
