@@ -1,19 +1,25 @@
 /* json.c: see json.h. */
 #include "json.h"
 
+#include "utf8.h"
+
 #include <stdio.h>
 
 void json_string(const char *text)
 {
     putchar('"');
-    for (; *text; text++) {
+    for (size_t n; *text; text += n) {
         unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
+        size_t length = utf8_length(text);
+        n = length ? length : 1;
+        if (!length)
+            printf("\\ufffd");
+        else if (c == '"' || c == '\\')
             printf("\\%c", c);
         else if (c < 0x20)
             printf("\\u%04x", c);
         else
-            putchar(c);
+            fwrite(text, 1, n, stdout);
     }
     putchar('"');
 }

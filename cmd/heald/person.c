@@ -1,6 +1,8 @@
 /* person.c: see person.h. What is read from /proc is anybody's text. */
 #include "person.h"
 
+#include "utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +10,18 @@
 
 enum { PATH_SIZE = 96, LINE_SIZE = 256 };
 
+/* A terminal that is not for UTF-8 takes the bytes from 0x80 to 0x9f for control characters. */
 char *person_mask(char *text)
 {
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
+    for (char *p = text; *p;) {
+        unsigned char c = (unsigned char)*p;
+        size_t n = utf8_length(p);
+        if (!n || c < 0x20 || c == 0x7f)
             *p = '?';
         /* The same once more, in UTF-8. */
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+        else if (c == 0xc2 && (unsigned char)p[1] < 0xa0)
             p[0] = p[1] = '?';
+        p += n ? n : 1;
     }
     return text;
 }

@@ -26,8 +26,8 @@ char *person_text_alone(const struct heald_thread_info *thread, const char *why,
 /* Its command line, with spaces between the arguments; "" where it is not known. */
 char *person_command(const struct heald_thread_info *thread, char text[PERSON_COMMAND_SIZE]);
 
-/* Makes the control characters of what anybody may have written question marks, as some command a
- * terminal. Returns it. */
+/* Makes control characters, and what is not UTF-8, question marks: anybody may have written it, and
+ * some command a terminal. Returns it. */
 char *person_mask(char *text);
 
 #endif
