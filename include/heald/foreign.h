@@ -4,10 +4,10 @@
  *
  * They lie in memory shared between processes, which need not be a region, and those who use them
  * need know nothing of heald; objects private to a process are not supported. The memory stays
- * where it is until the op has completed. All is done on the loop's thread; how it waits is said in
- * heald/await.h. Once in 50 ms it looks, whatever it was told. An op that ends without having taken
- * anything wakes one of those who wait besides, so that no wake is lost with it; they must take a
- * wake for nothing, as all who wait for a futex must.
+ * where it is until the op has completed. All is done on the loop's thread; how it waits, and that
+ * it looks now and then whatever it was told, is said in heald/await.h. An op that ends without
+ * having taken anything wakes one of those who wait besides, so that no wake is lost with it; they
+ * must take a wake for nothing, as all who wait for a futex must.
  *
  * The words of the objects are known for glibc and musl (a mutex) and for glibc where a pointer has
  * 64 bits (a semaphore). Elsewhere, and on the portable platform, an op tries every few
@@ -41,7 +41,7 @@ HEALD_API int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t
 /*
  * Takes one from a semaphore, named (sem_open()) or in shared memory, as sem_wait() would; 0, or
  * -EINVAL: it is none. If a process dies while its op waits, sem_post() makes a system call too
- * many from then on, and what it was woken for is seen by other ops within 50 ms. Prep and submit
+ * many from then on, and what it was woken for is seen by other ops when they look. Prep and submit
  * as above.
  */
 HEALD_API int heald_prep_sem_t_wait(struct heald_op *op, sem_t *sem);

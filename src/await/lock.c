@@ -1,28 +1,21 @@
 /*
  * await/lock.c: what lies in shared memory and is waited for, as ops. The loop's thread.
  *
- * An op that has to wait lies in `pending`, in the order of submission, and what it waits for is
- * the road's (road.h). Whenever that asks for a look, the turn tries every op again, in order, and
- * says what is still to be waited for. An op that is over is dropped by the road first, so that
- * nothing of its region is looked at from then on.
+ * An op that has to wait has an entry in the wait queues of the words in which the end of its wait
+ * shows (queue.h). When one of these words was woken the op is due: the turn tries it again, and
+ * puts its entry to the queues of what is still to be waited for. An op that is over leaves them
+ * first, so nothing of its region is looked at from then on.
  *
  * A condition's op has two halves: with u.lock.u.cond it waits for the signal, and `result` keeps
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
  * others `result` is what the object remembers between two looks.
  */
 #include "await/foreign.h"
-#include "base/list.h"
+#include "await/queue.h"
 #include "ipc/form.h"
 #include "ipc/order.h"
-#include "loop/loop.h"
 
 #include <errno.h>
-
-struct heald_locks {
-    struct heald_road road;
-    struct heald_link pending; /* by op->link */
-    unsigned count;
-};
 
 /* The condition whose signal an op waits for still. */
 static struct heald_cond *cond_of(const struct heald_op *op)
@@ -127,13 +120,9 @@ static void tell_round(const struct heald_op *op)
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
-    struct heald_locks *locks = loop->locks;
-
     step_out(op);
     tell_round(op);
-    locks->road.ops->drop(&locks->road, op);
-    list_remove(&op->link);
-    locks->count--;
+    heald_locks_remove(loop->locks, op);
     /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
     if (!op_is_foreign(op))
         __atomic_fetch_sub(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELEASE);
@@ -145,9 +134,7 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 /* Others' locks wake one: so an op of theirs is over only when it cannot be woken any more. */
 static void end_foreign(struct heald_loop *loop, struct heald_op *op)
 {
-    struct heald_road *road = &loop->locks->road;
-
-    if (!road->ops->withdraw(road, op))
+    if (!heald_entry_withdraw(loop->locks, entry_of(op)))
         return;
     if (op->u.foreign.waited == FOREIGN_TAKEN) {
         finish(loop, op, (int)op->result);
@@ -194,60 +181,42 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
 
 void heald_await_look(struct heald_loop *loop)
 {
-    struct heald_road *road = &loop->locks->road;
-    struct heald_link *head = &loop->locks->pending, *node, *next;
-    struct heald_wait wait;
+    struct heald_locks *locks = loop->locks;
+    struct heald_link batch, *node;
 
     loop->look = false;
-    road->ops->begin(road);
-    for (node = head->next; node != head; node = next) {
-        next = node->next;
-        wait = (struct heald_wait){0};
-        if (goes_on(loop, fds_op(node), &wait))
-            road->ops->add(road, fds_op(node), &wait);
+    heald_locks_take_due(locks, &batch);
+    while ((node = list_pop(&batch))) {
+        struct heald_entry *entry = heald_container_of(node, struct heald_entry, due);
+        entry->wait = (struct heald_wait){0};
+        locks->tries++;
+        if (goes_on(loop, entry->op, &entry->wait))
+            heald_entry_wait(locks, entry);
     }
-    road->ops->end(road);
-}
-
-static int open_locks(struct heald_loop *loop)
-{
-    struct heald_locks *locks = alloc_new(&loop->alloc, sizeof *locks);
-
-    if (!locks)
-        return -ENOMEM;
-    list_init(&locks->pending);
-    int err = heald_road_open(&locks->road, loop);
-    if (err) {
-        alloc_free(&loop->alloc, locks, sizeof *locks);
-        return err;
-    }
-    loop->locks = locks;
-    return 0;
+    locks->road.ops->flush(&locks->road);
 }
 
 /* Everything that may fail, before anything has happened. */
-static int make_room(struct heald_loop *loop, unsigned words)
+static int make_room(struct heald_loop *loop, unsigned words, bool alone)
 {
-    int err = loop->locks ? 0 : open_locks(loop);
+    int err = loop->locks ? 0 : heald_locks_open(loop);
 
-    if (err)
-        return err;
-    struct heald_road *road = &loop->locks->road;
-    return road->ops->reserve(road, loop->locks->count + 1, words);
+    return err ? err : heald_locks_reserve(loop->locks, words, alone);
 }
 
 static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
                          const struct heald_wait *wait)
 {
-    struct heald_road *road = &loop->locks->road;
+    struct heald_locks *locks = loop->locks;
 
     op_move(op, OP_ARMED);
     line_up(op);
-    list_push(&loop->locks->pending, &op->link);
-    loop->locks->count++;
     if (!op_is_foreign(op))
         __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
-    road->ops->add_one(road, op, wait);
+    struct heald_entry *entry = heald_locks_add(locks, op);
+    entry->wait = *wait;
+    heald_entry_wait(locks, entry);
+    locks->road.ops->flush(&locks->road);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
@@ -261,7 +230,7 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
         heald_complete(loop, op, err);
         return 0;
     }
-    if ((err = make_room(loop, REGION_WORDS)))
+    if ((err = make_room(loop, REGION_WORDS, false)))
         return err;
     wait_in_loop(loop, op, &wait);
     return 0;
@@ -270,7 +239,7 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
 static int start_cond(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_wait wait = {0};
-    int err = make_room(loop, REGION_WORDS);
+    int err = make_room(loop, REGION_WORDS, false);
 
     if (err)
         return err;
@@ -293,7 +262,7 @@ static int start_foreign(struct heald_loop *loop, struct heald_op *op)
         heald_complete(loop, op, err);
         return 0;
     }
-    if ((err = make_room(loop, wait.count))) {
+    if ((err = make_room(loop, wait.count, true))) {
         heald_foreign_give_up(op);
         return err;
     }
@@ -326,17 +295,13 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_CANCELLING);
     if (cond_of(op))
         end_first_half(op);
-    loop->look = true;
+    heald_entry_due(loop->locks, entry_of(op));
 }
 
 void heald_await_lock_close(struct heald_loop *loop)
 {
-    if (!loop->locks)
-        return;
-    struct heald_road *road = &loop->locks->road;
-    road->ops->close(road);
-    alloc_free(&loop->alloc, loop->locks, sizeof *loop->locks);
-    loop->locks = NULL;
+    if (loop->locks)
+        heald_locks_close(loop->locks);
 }
 
 void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),

@@ -1,4 +1,4 @@
-/* await/road.c: which road a loop takes, on the loop's thread; and what is waited for, on any. */
+/* await/road.c: which road a loop takes. The loop's thread. */
 #include "await/road.h"
 
 #include "base/choose.h"
@@ -28,41 +28,12 @@ static int open_road(void *ctx, unsigned i)
 {
     struct heald_road *road = ctx;
 
-    *road = (struct heald_road){.ops = roads[i], .loop = road->loop};
+    *road = (struct heald_road){.ops = roads[i], .locks = road->locks};
     return roads[i]->open(road);
 }
 
-int heald_road_open(struct heald_road *road, struct heald_loop *loop)
+int heald_road_open(struct heald_road *road, struct heald_locks *locks)
 {
-    road->loop = loop;
+    road->locks = locks;
     return heald_choose(&choice, NULL, open_road, road, NULL);
-}
-
-/* Of others' words. */
-static struct heald_word word_at(const struct heald_wait *wait, unsigned i)
-{
-    return wait->words ? (struct heald_word){wait->words[i].word, wait->words[i].expected}
-                       : wait->few;
-}
-
-unsigned heald_wait_words(const struct heald_wait *wait, struct heald_word ret_words[])
-{
-    if (!wait_is_foreign(wait))
-        return region_words(&wait->region, ret_words);
-    for (unsigned i = 0; i < wait->count; i++)
-        ret_words[i] = word_at(wait, i);
-    return wait->count;
-}
-
-bool heald_wait_is_over(const struct heald_wait *wait)
-{
-    if (!wait_is_foreign(wait))
-        return region_is_over(&wait->region);
-    for (unsigned i = 0; i < wait->count; i++) {
-        struct heald_word w = word_at(wait, i);
-        /* Acquire: what made it change is seen with it. */
-        if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != w.seen)
-            return true;
-    }
-    return false;
 }

@@ -267,6 +267,9 @@ size_t heald_plat_page_size(void);
 
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
+/* The same with a stack of so many bytes. */
+int heald_plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
+                                  void *arg);
 
 /*
  * The signal that makes a call in which such a thread waits return -EINTR: the thread allows it,

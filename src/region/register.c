@@ -19,7 +19,8 @@
  * tells the rest by their bells. The kernel may wake one who is being killed himself, and nobody
  * watches who would have posted to a semaphore that counts; then nobody is told. No chain of
  * watchers mends that, for a chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS
- * without looking again. Deaths are never concluded from time.
+ * without looking again (for many ops in a loop: await/queue.c). Deaths are never concluded from
+ * time.
  *
  * Model: test/model/register.pml; its steps are named after the functions here.
  */

@@ -1,13 +1,34 @@
 /* platform/common/thread.c: threads of the library's own. */
 #include "platform/sys.h"
 
-int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg)
+static int start(pthread_t *ret_thread, const pthread_attr_t *attr, void *(*main)(void *),
+                 void *arg)
 {
     sigset_t all, old;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = pthread_create(ret_thread, NULL, main, arg);
+    int err = pthread_create(ret_thread, attr, main, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return -err;
+}
+
+int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg)
+{
+    return start(ret_thread, NULL, main, arg);
+}
+
+int heald_plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
+                                  void *arg)
+{
+    pthread_attr_t attr;
+    int err = -pthread_attr_init(&attr);
+
+    if (err)
+        return err;
+    /* A size that is refused here leaves the usual one. */
+    pthread_attr_setstacksize(&attr, stack);
+    err = start(ret_thread, &attr, main, arg);
+    pthread_attr_destroy(&attr);
+    return err;
 }

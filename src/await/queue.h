@@ -1,0 +1,117 @@
+/*
+ * await/queue.h: wait queues: which ops of a loop wait for which words of shared memory, and which
+ * of them a wake concerns. Known to lock.c, which tries the ops, and to the roads, which wait for
+ * the words. The loop's thread, but for what a road's threads read of a queue (heald_queue_word()).
+ */
+#ifndef HEALD_SRC_AWAIT_QUEUE_H
+#define HEALD_SRC_AWAIT_QUEUE_H
+
+#include "await/road.h"
+#include "base/list.h"
+
+enum heald_queue_state {
+    QUEUE_IDLE, /* nobody waits for its words */
+    QUEUE_ARMED,
+    QUEUE_LEAVING /* as armed, and its end was asked for */
+};
+
+/* A wait queue: a word, or the words of one op, and the entries that wait for it. Armed and
+ * disarmed by queue.c alone. */
+struct heald_queue {
+    struct heald_link all;    /* of the loop */
+    struct heald_link free;   /* while nobody waits here and it is idle */
+    struct heald_queue *next; /* in the table of words */
+    struct heald_link places; /* of the entries that wait here */
+    uint64_t holder;          /* of a lifeline: who was found to live at the tick `asked` */
+    unsigned asked;
+    enum heald_queue_state state;
+    bool wakes_one;         /* whoever changes the word wakes one of those who wait for it */
+    bool is_listed;         /* in the table of words */
+    unsigned count;         /* of the words; does not change while the queue is not idle */
+    struct heald_word word; /* the word, or */
+    const struct heald_futex *many; /* the words of others, or NULL */
+};
+
+/* Where an entry waits: at the queue, or (NULL) at none. */
+struct heald_queue_place {
+    struct heald_link link;
+    struct heald_queue *queue;
+    struct heald_entry *entry;
+};
+
+/* A wait queue entry: an op that waits; the op's aux.next points to it. What a participant waits
+ * for shows in up to REGION_WORDS words, at a queue each. */
+struct heald_entry {
+    struct heald_op *op;
+    uint64_t number;         /* in the order of submission */
+    struct heald_link due;   /* while it is to be tried; while nobody has it, of the free ones */
+    struct heald_entry *all; /* of the loop */
+    struct heald_wait wait;
+    struct heald_queue_place places[REGION_WORDS];
+};
+
+/* The ops of a loop that wait for what lies in shared memory. */
+struct heald_locks {
+    struct heald_loop *loop;
+    struct heald_road road;
+    struct heald_link pending; /* by op->link, in the order of submission */
+    unsigned ticks;
+    uint64_t tries;           /* of ops that were due, for the tests */
+    struct heald_link *next;  /* of `pending`: where the round of heald_locks_tick() is */
+    unsigned count, others;   /* pending; and of these, on what others made */
+    uint64_t number;          /* of the last entry */
+    struct heald_link due;    /* entries that are to be tried; then loop->look is set */
+    struct heald_link queues; /* all, and those that are free */
+    struct heald_link free_queues, free_entries;
+    struct heald_entry *entries; /* all */
+    unsigned queue_count, table_size;
+    struct heald_queue **table; /* by word; table_size is a power of two, or 0 */
+};
+
+static inline struct heald_entry *entry_of(const struct heald_op *op)
+{
+    return heald_container_of(op->aux.next, struct heald_entry, due);
+}
+
+/* 0; -ENOMEM, or what opening a road gives. */
+int heald_locks_open(struct heald_loop *loop);
+void heald_locks_close(struct heald_locks *locks);
+
+/* Room for one op more, of so many words, at a queue each or at one that is the op's own. 0,
+ * -ENOMEM, -EAGAIN. */
+int heald_locks_reserve(struct heald_locks *locks, unsigned words, bool alone);
+
+/* An op is pending from now on, and then not any more. There is room. */
+struct heald_entry *heald_locks_add(struct heald_locks *locks, struct heald_op *op);
+void heald_locks_remove(struct heald_locks *locks, struct heald_op *op);
+
+/* Puts an entry to the queues of the words of entry->wait, and takes it from others. */
+void heald_entry_wait(struct heald_locks *locks, struct heald_entry *entry);
+
+/* Asks that no wake go to this entry any more, whose words are others'. False: not yet; it is due
+ * when that is so. */
+bool heald_entry_withdraw(struct heald_locks *locks, struct heald_entry *entry);
+
+/* It is to be tried. */
+void heald_entry_due(struct heald_locks *locks, struct heald_entry *entry);
+void heald_locks_all_due(struct heald_locks *locks);
+
+/* Moves those that are due to an empty list, in the order of submission. */
+void heald_locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch);
+
+/*
+ * From a road. ended: nobody waits for the words of the queue any more; `woken` is the index of the
+ * one that was woken, or negative: none was, or it is not known. tick: heald_locks_tick_ns() have
+ * passed, while ops wait.
+ */
+void heald_queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken);
+void heald_locks_tick(struct heald_locks *locks);
+int64_t heald_locks_tick_ns(const struct heald_locks *locks);
+
+static inline struct heald_word heald_queue_word(const struct heald_queue *queue, unsigned i)
+{
+    return queue->many ? (struct heald_word){queue->many[i].word, queue->many[i].expected}
+                       : queue->word;
+}
+
+#endif
