@@ -13,10 +13,14 @@
  * over yet has its recall behind it, and a word that is not there any more ends it with -EFAULT.
  * The queue, and so the list of words, stays until the entry has ended.
  *
+ * A recall makes the kernel search all the futex entries of the ring, the youngest first (seen on
+ * 6.18). So where many ops wait an entry waits for a word of its own besides, `leave`, before the
+ * other, and is recalled by a change and a wake of that. Of several words that were woken the
+ * kernel names the last one: so a wake of the other is never taken for a recall.
+ *
  * The kernel's quirks: a private futex may be lost where it has a hash of its own for the process,
  * so all are shared ones; an entry that was recalled ends with an error, or as woken if the wake
- * came first; a recall searches all the futex entries of the ring, the youngest first (seen on
- * 6.18).
+ * came first.
  */
 #include "ring/client.h"
 
@@ -27,8 +31,10 @@
 
 struct ring_queue {
     struct heald_queue queue;
-    struct heald_op op;       /* OP_WORDS; its state is that of the entry */
-    struct futex_waitv entry; /* what the kernel has, or `more` */
+    struct heald_op op; /* OP_WORDS; its state is that of the entry */
+    uint32_t leave;     /* atomic: changes to recall the entry, if that has it */
+    bool has_leave;
+    struct futex_waitv entry[2]; /* what the kernel has, or `more` */
     struct futex_waitv *more;
     unsigned more_size;
 };
@@ -45,7 +51,7 @@ struct ring_road {
     uint64_t counter;
 };
 
-enum { ENTRIES = 64, TEST_ENTRIES = 4, FEW = 4 };
+enum { ENTRIES = 64, TEST_ENTRIES = 4, FEW = 4, SEARCHED = 64 };
 
 static struct ring_queue *own_part(struct heald_queue *queue)
 {
@@ -60,7 +66,9 @@ static void on_end(struct heald_op *op)
 
     op_move(op, OP_DONE);
     op_move(op, OP_IDLE);
-    heald_queue_ended(r->locks, &part->queue, op->result < 0 ? -1 : (int)op->result);
+    /* Of `leave` it is -1 as well. */
+    heald_queue_ended(r->locks, &part->queue,
+                      op->result < 0 ? -1 : (int)op->result - (int)part->has_leave);
 }
 
 static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
@@ -83,18 +91,29 @@ static void submit(struct ring_road *r, struct heald_op *op)
     heald_client_submit(&r->client, op);
 }
 
+static struct futex_waitv entry_of_word(const struct heald_word *w)
+{
+    return (struct futex_waitv){.uaddr = (uintptr_t)w->word, .val = w->seen, .flags = FUTEX_32};
+}
+
 static bool ring_arm(struct heald_road *road, struct heald_queue *queue)
 {
     struct ring_queue *part = own_part(queue);
-    struct futex_waitv *entry = queue->count > 1 ? part->more : &part->entry;
+    struct futex_waitv *entry = queue->count > 1 ? part->more : part->entry;
+    unsigned n = 0;
 
+    part->has_leave = queue->count == 1 && road->locks->count > SEARCHED;
+    if (part->has_leave) {
+        /* Relaxed: changed by this thread alone. */
+        uint32_t now = __atomic_load_n(&part->leave, __ATOMIC_RELAXED);
+        entry[n++] = entry_of_word(&(struct heald_word){&part->leave, now});
+    }
     for (unsigned i = 0; i < queue->count; i++) {
         struct heald_word w = heald_queue_word(queue, i);
-        entry[i] =
-            (struct futex_waitv){.uaddr = (uintptr_t)w.word, .val = w.seen, .flags = FUTEX_32};
+        entry[n++] = entry_of_word(&w);
     }
     part->op.u.rw.buf = entry;
-    part->op.u.rw.len = queue->count;
+    part->op.u.rw.len = n;
     submit(road->priv, &part->op);
     return true;
 }
@@ -102,13 +121,17 @@ static bool ring_arm(struct heald_road *road, struct heald_queue *queue)
 static void ring_disarm(struct heald_road *road, struct heald_queue *queue)
 {
     struct ring_road *r = road->priv;
-    struct heald_op *op = &own_part(queue)->op;
+    struct ring_queue *part = own_part(queue);
 
-    op_move(op, OP_CANCELLING);
+    if (part->has_leave) {
+        heald_plat_word_count(&part->leave);
+        return;
+    }
+    op_move(&part->op, OP_CANCELLING);
     if (r->own)
-        heald_client_cancel(&r->client, op);
+        heald_client_cancel(&r->client, &part->op);
     else
-        r->loop->backend.ops->cancel(&r->loop->backend, op);
+        r->loop->backend.ops->cancel(&r->loop->backend, &part->op);
 }
 
 /* The ring of its own: what is to be handed over goes, what has ended comes. */
