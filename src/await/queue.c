@@ -27,9 +27,9 @@
  * memory there may be another by then, and is used again when the road has let go of it.
  *
  * A wake of a lifeline, and of what others made, is meant for one of those who wait. If it ends a
- * wait that nobody stands for any more, or whose end was asked for, it is passed on: another wake
- * of the word. An op on what others made has a queue of its own, and is over only when that is idle
- * (heald_entry_withdraw()).
+ * wait that nobody stands for any more, or whose end was asked for, or if the op that it made due
+ * is cancelled before it looks, it is passed on: another wake of the word. An op on what others
+ * made has a queue of its own, and is over only when that is idle (heald_entry_withdraw()).
  *
  * What the words do not tell: whoever changed something may have died before it told, and whom the
  * kernel told of a death may have died, too (region/register.c). So the tick asks for a part of the
@@ -37,6 +37,8 @@
  * are more the ticks are as many times rarer, up to RARER_MAX, and SHARES of them make a round. So
  * a death of which nobody was told is noticed within 50 ms, or, by one of very many, within two
  * seconds; and many that are idle cost no more wakes of the processor than few.
+ *
+ * Model: test/model/queue.pml; its steps are named after the functions here.
  */
 #include "await/queue.h"
 
@@ -338,14 +340,25 @@ bool heald_entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
     return queue->state == QUEUE_IDLE;
 }
 
+/* It may have been woken by a lifeline, and will not look any more. */
+static void pass_on(const struct heald_entry *entry)
+{
+    const struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
+
+    if (life)
+        heald_plat_word_wake_one(life->word.word);
+}
+
 void heald_locks_remove(struct heald_locks *locks, struct heald_op *op)
 {
     struct heald_entry *entry = entry_of(op);
 
+    if (list_linked(&entry->due)) {
+        list_remove(&entry->due);
+        pass_on(entry);
+    }
     for (unsigned i = 0; i < REGION_WORDS; i++)
         leave(locks, &entry->places[i]);
-    if (list_linked(&entry->due))
-        list_remove(&entry->due);
     list_push(&locks->free_entries, &entry->due);
     op->aux.next = NULL;
     if (locks->next == &op->link)
