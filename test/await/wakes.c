@@ -9,7 +9,9 @@
 #include <heald/heald.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* FEW: a loop that waits for so few may try them all; each op is tried once more for what was
  * under way. */
@@ -66,11 +68,14 @@ static void open_all(int way)
 {
     struct heald_region_options o = {.size = MANY * sizeof(struct heald_mutex)};
     struct heald_loop_options with = {.backend = ways[way].backend, .engine = "sync"};
+    char name[64];
 
     setenv("HEALD_AWAIT", ways[way].await, 1);
     if (heald_loop_open(&loop, &with))
         harness_skip("no back end %s here", ways[way].backend);
-    ck_assert_int_eq(heald_region_create_memfd(&region, &o), 0);
+    snprintf(name, sizeof name, "/heald-wakes-%ld", (long)getpid());
+    ck_assert_int_eq(heald_region_open(&region, name, HEALD_REGION_CREATE, &o), 0);
+    ck_assert_int_eq(heald_region_unlink(name), 0);
     mutexes = heald_region_data(region);
     ck_assert_int_eq(heald_attach(region, &me), 0);
     ck_assert_int_eq(heald_attach(region, &other), 0);
