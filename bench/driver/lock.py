@@ -1,7 +1,5 @@
 """Locks in shared memory: against the C library's robust ones, and against an eventfd."""
 
-import os
-
 from .table import Must, Table, pairs, values
 
 NOTE = """\
@@ -70,12 +68,10 @@ def run(programs, options):
                       Must("<=", 1))
         table.add(f"{backend}: death to callback, p50, against a blocking lock",
                   values(ours, "death_p50_us"), values(theirs, "death_p50_us"), "us", faster=True)
-    os.environ["HEALD_AWAIT"] = "thread"
     ours, theirs = pairs(
         options.pairs,
-        lambda: programs.run("lock/heald_lock", cpu=None, backend="epoll"),
+        lambda: programs.run("lock/heald_lock", cpu=None, backend="epoll", waiter="thread"),
         lambda: programs.run("lock/peer_libc", cpu=None))
-    del os.environ["HEALD_AWAIT"]
     table.add("epoll, by thread: wake to callback against an eventfd in epoll",
               values(ours, "wake_ns"), values(theirs, "wake_ns"), "ns", faster=True)
     for name, key in (("semaphore: a permit taken and given back", "permit_ns"),

@@ -24,8 +24,9 @@ def pinned(which):
     return {"preexec_fn": lambda: os.sched_setaffinity(0, {_cpus[which]})}
 
 
-def environment(backend):
-    return dict(os.environ, HEALD_BACKEND=backend) if backend else None
+def environment(backend, waiter=None):
+    named = {"HEALD_BACKEND": backend, "HEALD_AWAIT": waiter}
+    return dict(os.environ, **{name: value for name, value in named.items() if value})
 
 
 def figures(line):
@@ -43,13 +44,13 @@ class Programs:
         path = os.path.join(self.folder, name)
         return path if os.access(path, os.X_OK) else None
 
-    def run(self, name, *args, cpu=0, backend=None):
+    def run(self, name, *args, cpu=0, backend=None, waiter=None):
         """The figures that a program prints; None where it is absent or skips."""
         path = self.path(name)
         if not path:
             return None
         done = subprocess.run([path, *map(str, args)], stdout=subprocess.PIPE, text=True,
-                              timeout=LIMIT_S, env=environment(backend), **pinned(cpu))
+                              timeout=LIMIT_S, env=environment(backend, waiter), **pinned(cpu))
         if done.returncode == SKIP:
             return None
         if done.returncode != 0:
