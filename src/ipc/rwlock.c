@@ -17,9 +17,9 @@
  * reads `used` before the cells: a bit that comes later is of a reader that will see the writer.
  *
  * No wake is lost: who waits for a writer sleeps on its word, as with a mutex. Who waits for
- * readers, or for a free cell, prepares (ipc/eventcount.h) and then looks at the cells; who gives a
- * cell back notifies. Cells of the dead are forgotten without a word: their death rings all bells.
- * A PENDING writer that gets the lock takes no wake along: OWNER_WAITERS stays.
+ * readers, or for a free cell, prepares (region/eventcount.h) and then looks at the cells; who gives
+ * a cell back notifies. Cells of the dead are forgotten without a word: their death rings all
+ * bells. A PENDING writer that gets the lock takes no wake along: OWNER_WAITERS stays.
  *
  * A reader and a writer that try at the same moment may see each other, and both be turned away:
  * each looks a few times, since the other goes at once.
@@ -29,10 +29,10 @@
 #include <heald/rwlock.h>
 
 #include "ipc/cells.h"
-#include "ipc/eventcount.h"
 #include "ipc/form.h"
 #include "ipc/order.h"
 #include "ipc/owner.h"
+#include "region/eventcount.h"
 
 #include <errno.h>
 #include <string.h>
@@ -384,13 +384,12 @@ static const struct ipc_form wrlock_alone = {.look = look_to_write_alone,
 static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me, bool writes)
 {
     unsigned cells = cells_in(lock, me);
-    uint64_t word = 0;
 
     if (me->is_traced || cells == CORRUPT)
         return false;
     if (!writes)
         return read_at_once(lock, cells, me);
-    word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
+    uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
     if (!is_free(word) || !owner_change(&lock->writer, &word, me->id | PENDING))
         return false;
     if (!finish_pending(lock, cells, me))

@@ -5,8 +5,8 @@
  * gone, and given back by one store. The value of one that counts is a word as well. There is no
  * lock inside, so nobody waits for one who is stopped, and a post is safe in a signal handler.
  *
- * No wake is lost: who waits prepares (ipc/eventcount.h) and then looks for a permit; who gives one
- * back stores that and then notifies. A giver who is killed between the two is the holder whose
+ * No wake is lost: who waits prepares (region/eventcount.h) and then looks for a permit; who gives
+ * one back stores that and then notifies. A giver who is killed between the two is the holder whose
  * death the waiter watches, or one of several, or of nobody's if it only counts: then the next look
  * finds the permit (REGION_RECHECK_NS); so it does when he is stopped there.
  *
@@ -18,8 +18,8 @@
 #include <heald/sem.h>
 
 #include "ipc/cells.h"
-#include "ipc/eventcount.h"
 #include "ipc/form.h"
+#include "region/eventcount.h"
 
 #include <errno.h>
 #include <string.h>

@@ -42,7 +42,7 @@ struct region_place {
 struct region_slot {
     struct heald_lifeline life; /* held by the participant; guards what follows up to `bell` */
     uint32_t generation;        /* atomic: odd while somebody is attached; never goes back */
-    uint32_t bell;              /* atomic: changes when somebody has died: look again */
+    uint32_t bell;              /* an event count: somebody has died, look again */
     int64_t pid;
     uint64_t thread, pid_space, time_space;
     struct region_place places[REGION_PLACES];
@@ -98,6 +98,8 @@ struct region_head {
     uint64_t deaths;   /* atomic */
     uint64_t boot;     /* heald_plat_boot() of those who are attached */
     uint64_t tickets;  /* atomic: how many were drawn */
+    uint32_t vacant;   /* atomic: where attaching begins to look for a slot */
+    uint32_t unused;
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_ALIGN, "slots begin on the second page");

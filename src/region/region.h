@@ -7,7 +7,7 @@
 
 #include <heald/region.h>
 
-#include "platform/futex.h"
+#include "region/eventcount.h"
 #include "region/layout.h"
 
 #include <limits.h>
@@ -206,11 +206,11 @@ uint64_t region_id_of(const struct heald_region *region, const struct region_slo
  */
 int region_is_gone(struct heald_region *region, uint64_t id);
 
-/* Taken before the caller looks at what it may have to wait for, and kept in what he waits for. */
+/* Taken before the caller looks at what it may have to wait for, and kept in what it waits for.
+ * From then on who finds somebody dead rings; those who do not wait cost him no call. */
 static inline uint32_t region_bell(const struct heald_participant *me)
 {
-    /* Acquire: pairs with the ring in register.c; whoever sees the ring sees the death. */
-    return __atomic_load_n(&me->slot->bell, __ATOMIC_ACQUIRE);
+    return eventcount_prepare(&me->slot->bell);
 }
 
 /* What a participant waits for: that the word is woken or differs from `seen`, that the participant

@@ -16,7 +16,8 @@
  * the generation becomes odd and given back after it became even, and g is read first.
  *
  * Who learns of a death: the kernel wakes one of those who wait for the holder's lifeline, and he
- * tells the rest by their bells. The kernel may wake one who is being killed himself, and nobody
+ * tells the rest by their bells. A bell is an event count (eventcount.h): so ringing makes a system
+ * call only for a participant that has looked at its bell since the last ring, in order to wait. The kernel may wake one who is being killed himself, and nobody
  * watches who would have posted to a semaphore that counts; then nobody is told. No chain of
  * watchers mends that, for a chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS
  * without looking again (for many ops in a loop: await/queue.c). Deaths are never concluded from
@@ -36,10 +37,10 @@ static void ring_all(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
         struct region_slot *slot = &region->slots[i];
-        /* Seq_cst: pairs with occupy(). One who is not seen attached will see that the other is
-         * gone: move_on() came before this. */
+        /* Seq_cst: pairs with occupy(). One who is not seen attached, or about to wait, will see
+         * that the other is gone: move_on() came before this. */
         if (__atomic_load_n(&slot->generation, __ATOMIC_SEQ_CST) & 1)
-            heald_plat_word_count(&slot->bell);
+            eventcount_notify(&slot->bell);
     }
 }
 
@@ -137,13 +138,15 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
     return true;
 }
 
-/* 0: the slot's lifeline is the caller's. -EBUSY: it is somebody's. -EBADMSG. */
-static int take_slot(struct heald_region *region, struct region_slot *slot)
+/* 0: the slot's lifeline is the caller's. -EBUSY: it is somebody's; thoroughly: who is there still.
+ * -EBADMSG. */
+static int take_slot(struct heald_region *region, struct region_slot *slot, bool thoroughly)
 {
     uint32_t generation = generation_of(slot);
     enum heald_life state = heald_plat_life_state(&slot->life);
 
-    if (state == HEALD_LIFE_HELD && !(generation & 1 && was_left(region, slot, generation)))
+    if (state == HEALD_LIFE_HELD &&
+        !(thoroughly && generation & 1 && was_left(region, slot, generation)))
         return -EBUSY;
     if (state == HEALD_LIFE_ENDED)
         settle(region, slot, generation);
@@ -159,7 +162,7 @@ static int take_slot(struct heald_region *region, struct region_slot *slot)
 /* The same where only taking a lifeline tells. */
 static int try_to_learn(struct heald_region *region, struct region_slot *slot)
 {
-    int err = take_slot(region, slot);
+    int err = take_slot(region, slot, true);
 
     if (err)
         return err == -EBUSY ? 0 : err;
@@ -218,7 +221,7 @@ bool region_is_over(const struct region_wait *wait)
 {
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
-           region_bell(wait->me) != wait->bell ||
+           __atomic_load_n(&wait->me->slot->bell, __ATOMIC_ACQUIRE) != wait->bell ||
            !__atomic_load_n(&wait->me->id, __ATOMIC_RELAXED) ||
            (wait->holder && region_is_gone(wait->me->region, wait->holder)) ||
            (wait->guard && left_by_the_dead(wait));
@@ -274,15 +277,30 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&seat->me, me, __ATOMIC_RELEASE);
 }
 
+/* A hint at a slot that is free. Relaxed: it may be wrong. */
+static unsigned first_slot(struct heald_region *region)
+{
+    return __atomic_load_n(&region_head_of(region)->vacant, __ATOMIC_RELAXED);
+}
+
+static void note_slot(struct heald_region *region, unsigned index)
+{
+    __atomic_store_n(&region_head_of(region)->vacant, index, __ATOMIC_RELAXED);
+}
+
 int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
 {
     int last = -EUSERS;
 
     if (region->is_read_only)
         return -EACCES;
-    for (unsigned i = 0; i < region->slot_count; i++) {
+    /* Where one was left, or the last one was found, and from there once round; then again, to see
+     * more closely who is there still. */
+    unsigned count = region->slot_count, first = first_slot(region) % count;
+    for (unsigned tried = 0; tried < 2 * count; tried++) {
+        unsigned i = (first + tried) % count;
         struct heald_participant *me;
-        int err = take_slot(region, &region->slots[i]);
+        int err = take_slot(region, &region->slots[i], tried >= count);
         if (err) {
             last = err == -EBADMSG ? err : last;
             continue;
@@ -293,6 +311,7 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
             return err;
         }
         occupy(region, i, me);
+        note_slot(region, i + 1);
         *ret_me = me;
         return 0;
     }
@@ -312,6 +331,7 @@ void heald_detach(struct heald_participant *me)
     __atomic_store_n(&me->id, 0, __ATOMIC_RELEASE);
     move_on(region, slot, generation_of(slot));
     heald_plat_life_release(&slot->life);
+    note_slot(region, (unsigned)(slot - region->slots));
     __atomic_fetch_sub(&region->local->leaving, 1, __ATOMIC_RELEASE);
 }
 

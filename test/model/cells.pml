@@ -1,5 +1,5 @@
 /*
- * test/model/cells.pml: the steps of src/ipc/eventcount.h and src/ipc/cells.c, upon register.pml.
+ * test/model/cells.pml: the steps of src/region/eventcount.h and src/ipc/cells.c, upon register.pml.
  * Every look at a cell is a step, but for who looks for his own, which nobody else makes his.
  */
 #define DONE_WAITING bell_outer[slot] = UNREAD /* in the step that takes what was waited for */
@@ -187,7 +187,7 @@ inline cells_release() {
 #endif
 
 inline look_bell() {
-    atomic { STEP(look_bell); bell_outer[slot] = SAME }
+    atomic { STEP(look_bell); READ_BELL(bell_outer) }
 }
 
 /* region_wait() for the event count, after a look that left `res` busy; `h` is who to watch. */

@@ -7,7 +7,7 @@ inline cond_begin() {
     atomic { STEP(cond_count_in); waiters++ }
 #endif
     atomic { STEP(cond_read_sequence); sequence[ME] = SAME }
-    atomic { STEP(cond_read_bell); bell_outer[slot] = SAME }
+    atomic { STEP(cond_read_bell); READ_BELL(bell_outer) }
     unlock();
 #ifdef MUTANT_COUNT_LATE
     atomic { STEP(cond_count_in); waiters++ }

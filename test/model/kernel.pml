@@ -129,10 +129,15 @@ inline wake_all(word) {
     :: else \
     fi
 
-/* heald_plat_word_count() of a bell: within a step. */
+/* The bell is an event count: odd, somebody may sleep on it. */
+bool bell_odd[SLOTS];
+#define READ_BELL(reading) reading[slot] = SAME; bell_odd[slot] = true
+
+/* eventcount_notify() of a bell, its second half: within a step. */
 inline ring(s) {
     SAY(ring);
     d_step {
+        bell_odd[s] = !bell_odd[s];
         CHANGE(bell_outer[s]);
         CHANGE(bell_inner[s]);
         k = 0;

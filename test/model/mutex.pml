@@ -219,11 +219,11 @@ inline look_and_arm() {
     do
     :: !go ->
 #ifndef MUTANT_BELL_LATE
-        atomic { STEP(region_bell); bell_inner[slot] = SAME }
+        atomic { STEP(region_bell); READ_BELL(bell_inner) }
 #endif
         attempt();
 #ifdef MUTANT_BELL_LATE
-        atomic { STEP(region_bell); bell_inner[slot] = SAME }
+        atomic { STEP(region_bell); READ_BELL(bell_inner) }
 #endif
         if
         :: res == busy && !(w & WAITERS) ->

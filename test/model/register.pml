@@ -23,6 +23,8 @@ inline ring_all() {
             STEP(ring_all_look);
             go = generation[i] & 1;
             NEXT
+            go = go && bell_odd[i];
+            NEXT
             if
             :: go -> ring(i)
             :: else

@@ -1,6 +1,6 @@
 /*
- * ipc/eventcount.h: an event count: a word on which those sleep who wait for a change of an object
- * that has no word of its own for it. Odd: somebody may be asleep.
+ * region/eventcount.h: an event count: a word on which those sleep who wait for a change of what has
+ * no word of its own for it. Odd: somebody may be asleep.
  *
  * No wake is lost: who waits makes the count odd, or finds it so, and then looks at the object; who
  * changes the object then looks at the count. All four are sequentially consistent, so one of the
@@ -16,8 +16,8 @@
  *
  * Source: D. P. Reed, R. K. Kanodia, Synchronization with Eventcounts and Sequencers, 1979.
  */
-#ifndef HEALD_SRC_IPC_EVENTCOUNT_H
-#define HEALD_SRC_IPC_EVENTCOUNT_H
+#ifndef HEALD_SRC_REGION_EVENTCOUNT_H
+#define HEALD_SRC_REGION_EVENTCOUNT_H
 
 #include "platform/futex.h"
 
