@@ -21,6 +21,16 @@ uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id)
     return NULL;
 }
 
+bool cells_are_all(const uint64_t cells[], unsigned count, uint64_t id)
+{
+    unsigned i = 0;
+
+    /* Relaxed: nobody else makes it the caller's, or not. */
+    while (i < count && region_id(__atomic_load_n(&cells[i], __ATOMIC_RELAXED)) == id)
+        i++;
+    return i == count;
+}
+
 int cells_add(uint64_t *mine)
 {
     /* Relaxed: nobody else changes it while the caller lives. */

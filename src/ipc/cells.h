@@ -17,6 +17,9 @@ bool cells_swap(uint64_t *cell, uint64_t from, uint64_t to);
 /* The first of this id, which is the caller's own; NULL. */
 uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id);
 
+/* Are all of this id, which is the caller's own? Then nobody else can give one back. */
+bool cells_are_all(const uint64_t cells[], unsigned count, uint64_t id);
+
 /* Has a cell of the caller's given back once more. 0; -EAGAIN: not so often. */
 int cells_add(uint64_t *mine);
 

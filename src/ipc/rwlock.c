@@ -327,18 +327,6 @@ const struct ipc_form ipc_wrlock_form = {.look = look_to_write,
                                          .kind = HEALD_OBJECT_RWLOCK,
                                          .flags = HEALD_WAIT_TO_WRITE};
 
-/* Then nobody else can give one back. */
-static bool has_all_cells(const struct heald_rwlock *lock, unsigned cells,
-                          const struct heald_participant *me)
-{
-    unsigned i = 0;
-
-    /* Relaxed: nobody else makes it mine, or not mine. */
-    while (i < cells && region_id(__atomic_load_n(&lock->readers[i], __ATOMIC_RELAXED)) == me->id)
-        i++;
-    return i == cells;
-}
-
 /* What a thread that blocks would wait for itself for, for ever; an op of a loop only for another
  * op. 0: nothing. */
 static int refuse_to_read(struct heald_rwlock *lock, unsigned cells,
@@ -346,7 +334,7 @@ static int refuse_to_read(struct heald_rwlock *lock, unsigned cells,
 {
     if (i_write(lock, me))
         return -EDEADLK;
-    return has_all_cells(lock, cells, me) ? -EAGAIN : 0;
+    return cells_are_all(lock->readers, cells, me->id) ? -EAGAIN : 0;
 }
 
 static int refuse_to_write(struct heald_rwlock *lock, unsigned cells,

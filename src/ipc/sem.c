@@ -114,24 +114,13 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 
 const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM};
 
-/* Then nobody else can give one back. */
-static bool has_all(struct heald_sem *sem, unsigned permits, const struct heald_participant *me)
-{
-    unsigned i = 0;
-
-    /* Relaxed: nobody else makes it mine, or not mine. */
-    while (i < permits && __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED) == me->id)
-        i++;
-    return permits && i == permits;
-}
-
 /* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
 static int look_for_ever(void *object, struct heald_participant *me, int64_t *memory,
                          struct region_wait *wait)
 {
     unsigned permits = permits_in(object, me);
 
-    if (permits != CORRUPT && has_all(object, permits, me))
+    if (permits && permits != CORRUPT && cells_are_all(permits_of(object), permits, me->id))
         return -EDEADLK;
     return look(object, me, memory, wait);
 }

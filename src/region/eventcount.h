@@ -1,6 +1,6 @@
 /*
- * region/eventcount.h: an event count: a word on which those sleep who wait for a change of what has
- * no word of its own for it. Odd: somebody may be asleep.
+ * region/eventcount.h: an event count: a word on which those sleep who wait for a change of what
+ * has no word of its own for it. Odd: somebody may be asleep.
  *
  * No wake is lost: who waits makes the count odd, or finds it so, and then looks at the object; who
  * changes the object then looks at the count. All four are sequentially consistent, so one of the

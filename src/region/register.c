@@ -16,12 +16,12 @@
  * the generation becomes odd and given back after it became even, and g is read first.
  *
  * Who learns of a death: the kernel wakes one of those who wait for the holder's lifeline, and he
- * tells the rest by their bells. A bell is an event count (eventcount.h): so ringing makes a system
- * call only for a participant that has looked at its bell since the last ring, in order to wait. The kernel may wake one who is being killed himself, and nobody
- * watches who would have posted to a semaphore that counts; then nobody is told. No chain of
- * watchers mends that, for a chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS
- * without looking again (for many ops in a loop: await/queue.c). Deaths are never concluded from
- * time.
+ * tells the rest by their bells. A bell is an event count (eventcount.h): so ringing makes a
+ * system call only for a participant that has looked at its bell since the last ring, in order to
+ * wait. The kernel may wake one who is being killed himself, and nobody watches who would have
+ * posted to a semaphore that counts; then nobody is told. No chain of watchers mends that, for a
+ * chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS without looking again (for
+ * many ops in a loop: await/queue.c). Deaths are never concluded from time.
  *
  * Model: test/model/register.pml; its steps are named after the functions here.
  */
