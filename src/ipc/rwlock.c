@@ -17,8 +17,8 @@
  * reads `used` before the cells: a bit that comes later is of a reader that will see the writer.
  *
  * No wake is lost: who waits for a writer sleeps on its word, as with a mutex. Who waits for
- * readers, or for a free cell, prepares (region/eventcount.h) and then looks at the cells; who gives
- * a cell back notifies. Cells of the dead are forgotten without a word: their death rings all
+ * readers, or for a free cell, prepares (region/eventcount.h) and then looks at the cells; who
+ * gives a cell back notifies. Cells of the dead are forgotten without a word: their death rings all
  * bells. A PENDING writer that gets the lock takes no wake along: OWNER_WAITERS stays.
  *
  * A reader and a writer that try at the same moment may see each other, and both be turned away:
