@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_SIZE = 4096, TEXT_SIZE = 128 };
@@ -53,6 +54,17 @@ struct finding {
     bool is_removed;
 };
 
+#ifdef F_SETLEASE
+/* Is that file still what the path names? It may have been replaced since it was opened. */
+static bool is_named(int fd, const char *path)
+{
+    struct stat file, named;
+
+    return fstat(fd, &file) == 0 && lstat(path, &named) == 0 && file.st_ino == named.st_ino &&
+           file.st_dev == named.st_dev;
+}
+#endif
+
 /* A write lease is given only where no other descriptor or mapping of the file is there. While it
  * is held, nobody's open(2) of it goes through. */
 static int ask_lease(const char *path, bool removes)
@@ -64,6 +76,8 @@ static int ask_lease(const char *path, bool removes)
         return -errno;
     if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
         err = errno == EAGAIN ? -EBUSY : -errno;
+    else if (!is_named(fd, path))
+        err = -EBUSY;
     else if (removes && unlink(path) < 0)
         err = -errno;
     close(fd);

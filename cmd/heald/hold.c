@@ -302,10 +302,32 @@ static int parse(struct hold *h, struct hold_options *o, int argc, char **argv, 
     return OPTIONS_GO_ON;
 }
 
+static int open_mutex(struct heald_participant *me, void **ret_lock)
+{
+    struct heald_object_options mutex = {.type = HEALD_OBJECT_MUTEX};
+
+    return heald_object_open(me, "lock", &mutex, ret_lock, NULL);
+}
+
+/* Before the region has a name: whoever sees it finds the lock in it. */
+static int set_up(struct heald_region *region, void *ctx)
+{
+    struct heald_participant *me;
+    void *lock;
+    int err = heald_attach(region, &me);
+
+    (void)ctx;
+    if (err)
+        return err;
+    err = open_mutex(me, &lock);
+    heald_detach(me);
+    return err;
+}
+
 static int lock_and_run(struct hold *h)
 {
-    struct heald_region_options o = {.size = 1, .heap = 1, .participants = PARTICIPANTS};
-    struct heald_object_options mutex = {.type = HEALD_OBJECT_MUTEX};
+    struct heald_region_options o = {
+        .size = 1, .heap = 1, .participants = PARTICIPANTS, .setup = set_up};
     struct heald_region *region;
     struct heald_participant *me;
     void *lock;
@@ -317,7 +339,7 @@ static int lock_and_run(struct hold *h)
         return refuse(h, err, why);
     err = heald_attach(region, &me);
     if (!err)
-        err = heald_object_open(me, "lock", &mutex, &lock, NULL);
+        err = open_mutex(me, &lock);
     if (!err)
         err = heald_prep_mutex_lock(&h->wait, lock, me);
     if (err)

@@ -67,6 +67,10 @@ struct heald_region_options {
      * the making. */
     int (*init)(void *data, size_t size, void *ctx);
     void *ctx;
+    /* After that, and before the region has its name: makes the objects that are to be in it
+     * (heald_object_open()), so that whoever opens it finds them. It attaches for that, and may stay
+     * attached. 0; or -errno, which ends the making, and then nobody is attached. */
+    int (*setup)(struct heald_region *region, void *ctx);
     /* If not NULL: when it is no region, of another version or corrupt, a constant text that says
      * which check it did not pass; else NULL. Used by whoever opens it, too. */
     const char **ret_why;

@@ -7,9 +7,14 @@
  *
  * Whoever has a region open holds a shared flock(2) on it, which the kernel lets go when the last
  * process that has it mapped is gone. Who can have it alone is the only user: he clears away those
- * who were attached when the machine stopped, or takes the name of one that is no longer wanted. So
- * who has opened a file looks, once it holds its lock, whether that still has a name, and begins
- * again if not.
+ * who are attached by what it says (the machine stopped, or it is a copy of one in use: whatever
+ * boot and name spaces it names), or takes the name of one that is no longer wanted. So who has
+ * opened a file looks, once it holds its lock, whether that still has a name, and begins again if
+ * not.
+ *
+ * The last of all to close a temporary one takes the name. Two may close it at once, and each find
+ * that the other has it open still: so each closes it, and then opens the name once more and asks
+ * for that file alone. Of those who do so at once, one gets it.
  */
 #include "region/region.h"
 
@@ -109,6 +114,12 @@ static int fill(char *base, struct region_head *head, const struct heald_region_
     return 0;
 }
 
+/* It is whole, but for its name. */
+static int set_up(struct heald_region *region, const struct heald_region_options *o)
+{
+    return o->setup ? o->setup(region, o->ctx) : 0;
+}
+
 /* Makes a region of an empty file. Takes over fd when it succeeds. */
 static int make(struct heald_region **ret_region, int fd, const struct heald_region_options *o)
 {
@@ -145,10 +156,15 @@ static int create(struct heald_region **ret_region, const char *path,
     if (err)
         return err;
     err = make(ret_region, draft.fd, o);
-    if (err)
+    if (err) {
         close(draft.fd);
-    if (!err && (err = heald_plat_draft_name(&draft, path)))
-        heald_region_close(*ret_region);
+    } else {
+        err = set_up(*ret_region, o);
+        if (!err)
+            err = heald_plat_draft_name(&draft, path);
+        if (err)
+            heald_region_close(*ret_region);
+    }
     heald_plat_draft_end(&draft);
     return err;
 }
@@ -234,7 +250,7 @@ static int open_locked(struct heald_region **ret_region, int fd, int flags, cons
         err = open_fd(ret_region, fd, flags, ret_why);
     if (err || !is_alone)
         return err;
-    region_start_anew(*ret_region);
+    region_clear(*ret_region);
     heald_plat_file_share(fd);
     /* Between the two locks somebody may have had it alone. */
     if ((err = check_named(fd))) {
@@ -325,7 +341,8 @@ int heald_region_create_memfd(struct heald_region **ret_region,
         close(fd);
         return err;
     }
-    if ((err = heald_plat_memfd_seal(fd, o.heap_most > o.heap))) {
+    err = set_up(region, &o);
+    if (err || (err = heald_plat_memfd_seal(fd, o.heap_most > o.heap))) {
         heald_region_close(region);
         return err;
     }
@@ -367,6 +384,13 @@ static int open_region(const char *path)
     return -ENOEXEC;
 }
 
+/* 0: nobody has it open, nor will before the descriptor is closed: who opens it now waits for the
+ * lock, and then finds that it has no name. -EBUSY: or the name is another's by now. */
+static int claim_unused(int fd, const char *path)
+{
+    return heald_plat_file_claim(fd) < 0 || !region_has_name(fd, path) ? -EBUSY : 0;
+}
+
 static int unlink_region(const char *name, bool only_unused, bool only_ask)
 {
     char path[PATH_MAX];
@@ -374,14 +398,26 @@ static int unlink_region(const char *name, bool only_unused, bool only_ask)
 
     if (fd < 0)
         return fd;
-    /* Or it is unused, but the name is another's by now. */
-    if (only_unused && (heald_plat_file_claim(fd) < 0 || !region_has_name(fd, path)))
-        err = -EBUSY;
-    /* Who opens it now waits for the lock, and then finds that it has no name. */
-    else if (!only_ask && unlink(path) < 0)
+    if (only_unused)
+        err = claim_unused(fd, path);
+    if (!err && !only_ask && unlink(path) < 0)
         err = -errno;
     close(fd);
     return err;
+}
+
+void region_unlink_last(const char *path, const struct stat *file)
+{
+    struct stat found;
+    int fd = open_region(path);
+
+    if (fd < 0)
+        return;
+    bool is_it =
+        fstat(fd, &found) == 0 && found.st_ino == file->st_ino && found.st_dev == file->st_dev;
+    if (is_it && claim_unused(fd, path) == 0)
+        unlink(path);
+    close(fd);
 }
 
 int heald_region_unlink(const char *name)

@@ -114,33 +114,38 @@ bool region_has_name(int fd, const char *path)
            mine.st_dev == named.st_dev;
 }
 
-/* Nobody else has it open: the name goes, unless it is another's by now. A child of fork(2) does
- * not decide that for its parent. */
-static void take_name_away(struct heald_region *region)
+/* Nobody else has it open, but for children of this process by fork(2), which have the same lock,
+ * and count only while they are attached: the name goes, unless it is another's by now. */
+static void unlink_if_alone(struct heald_region *region)
 {
     bool is_unused = region->local->is_first && heald_plat_file_claim(region->fd) == 0;
 
-    /* A child that has it by fork(2) has the same lock; but it may be attached. */
     for (unsigned i = 0; is_unused && i < region->slot_count; i++) {
         uint64_t id = region_id_of(region, &region->slots[i]);
         is_unused = !id || region_is_gone(region, id);
     }
     if (is_unused && region_has_name(region->fd, region->temporary))
         unlink(region->temporary);
-    /* Claimed or not, the lock of that child is as it was. */
+    /* Claimed or not, the lock of such a child is as it was. */
     heald_plat_file_share(region->fd);
 }
 
 int heald_region_close(struct heald_region *region)
 {
+    struct stat file = {0};
+
     if (region_in_use(region))
         return -EBUSY;
-    if (region->temporary)
-        take_name_away(region);
+    if (region->temporary) {
+        fstat(region->fd, &file);
+        unlink_if_alone(region);
+    }
     munmap(region->base, region->mapped);
     region_handles_free(region);
     heald_plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
+    if (region->temporary)
+        region_unlink_last(region->temporary, &file);
     free(region->temporary);
     free(region);
     return 0;

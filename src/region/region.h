@@ -133,9 +133,12 @@ int region_read(const struct heald_region *region, uint64_t at, void *buf, size_
  * the name away. */
 bool region_has_name(int fd, const char *path);
 
-/* The only user has opened it: if it was last used before the machine was started, all who were
- * attached then are gone. */
-void region_start_anew(struct heald_region *region);
+/* The only user has opened it: all who are attached by what it says are gone. */
+void region_clear(struct heald_region *region);
+
+/* Who has closed that file, which had this name, removes the name if nobody has it open. */
+struct stat;
+void region_unlink_last(const char *path, const struct stat *file);
 
 static inline struct region_head *region_head_of(const struct heald_region *region)
 {

@@ -335,18 +335,15 @@ void heald_detach(struct heald_participant *me)
     __atomic_fetch_sub(&region->local->leaving, 1, __ATOMIC_RELEASE);
 }
 
-void region_start_anew(struct heald_region *region)
+void region_clear(struct heald_region *region)
 {
     struct region_head *head = region_head_of(region);
-    uint64_t boot = heald_plat_boot();
 
-    if (!boot || head->boot == boot)
-        return;
     for (unsigned i = 0; i < region->slot_count; i++) {
         settle(region, &region->slots[i], generation_of(&region->slots[i]));
         heald_plat_life_init(&region->slots[i].life);
     }
-    head->boot = boot;
+    head->boot = heald_plat_boot();
 }
 
 bool region_in_use(struct heald_region *region)

@@ -49,18 +49,31 @@ static unsigned participants_of(const struct wish *wish)
     return wanted > PARTICIPANTS_LEAST ? wanted : PARTICIPANTS_LEAST;
 }
 
-static int find_or_make(struct heald_named_sem *s, struct wish *wish, int flags)
+/* Before the region has a name: whoever opens it finds the semaphore. */
+static int set_up(struct heald_region *region, void *ctx)
 {
+    struct wish *wish = ctx;
     struct heald_object_options o = {
         .type = HEALD_OBJECT_SEM,
         .size = size_of(wish),
         .init = make,
         .ctx = wish,
     };
+    struct heald_participant *me;
     void *object;
-    int err = flags & HEALD_REGION_CREATE
-                  ? heald_object_open(s->me, object_name, &o, &object, NULL)
-                  : heald_object_find(s->me, object_name, HEALD_OBJECT_SEM, 0, &object);
+    int err = heald_attach(region, &me);
+
+    if (err)
+        return err;
+    err = heald_object_open(me, object_name, &o, &object, NULL);
+    heald_detach(me);
+    return err;
+}
+
+static int find(struct heald_named_sem *s, const struct wish *wish)
+{
+    void *object;
+    int err = heald_object_find(s->me, object_name, HEALD_OBJECT_SEM, 0, &object);
 
     if (err)
         return err == -ENOSYS || err == -ENOENT ? -EPROTOTYPE : err;
@@ -75,8 +88,11 @@ static int find_or_make(struct heald_named_sem *s, struct wish *wish, int flags)
 int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags, unsigned permits)
 {
     struct wish wish = {permits, flags & HEALD_SEM_COUNTING};
-    struct heald_region_options o = {
-        .participants = participants_of(&wish), .size = 1, .heap = ROOM + size_of(&wish)};
+    struct heald_region_options o = {.participants = participants_of(&wish),
+                                     .size = 1,
+                                     .heap = ROOM + size_of(&wish),
+                                     .setup = set_up,
+                                     .ctx = &wish};
     struct heald_named_sem s;
     int err = check_wish(&wish, flags);
 
@@ -86,7 +102,7 @@ int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
     if (err)
         return err;
     err = heald_attach(s.region, &s.me);
-    if (!err && (err = find_or_make(&s, &wish, flags)))
+    if (!err && (err = find(&s, &wish)))
         heald_detach(s.me);
     if (err)
         heald_region_close(s.region);
