@@ -3,7 +3,7 @@
  *
  * An allocation is an offset, kept in a word of the region itself: a call changes the heap and
  * that word together or, whoever is killed and when, neither. So nothing is lost between
- * "allocated" and "stored somewhere". The heap grows, up to heald_region_options.heap_most, when it
+ * "allocated" and "stored somewhere". The heap grows, up to heald_region_options.heap_max, when it
  * is full.
  *
  * Two-level segregated fit, after Masmano, Ripoll, Crespo and Real, "TLSF: a new dynamic memory

@@ -59,7 +59,7 @@ struct heald_region_options {
     unsigned participants; /* how many threads may be attached at a time; 0: 64, at most 4096 */
     mode_t mode;           /* permissions, less the umask; 0: 0600 */
     size_t heap;           /* bytes of heap to begin with; 0: it has none; else at least 16 KiB */
-    size_t heap_most;      /* as large as that may grow; 0: 64 MiB, or `heap` if that is more */
+    size_t heap_max;       /* as large as that may grow; 0: 64 MiB, or `heap` if that is more */
     unsigned names;        /* room in the directory, if there is a heap; 0: 64, at most 65536 */
     int trace;             /* 1: record for how long mutexes are held, and report wrong orders of
                               locking (heald_region_on_inversion()); locking takes longer */
@@ -68,8 +68,8 @@ struct heald_region_options {
     int (*init)(void *data, size_t size, void *ctx);
     void *ctx;
     /* After that, and before the region has its name: makes the objects that are to be in it
-     * (heald_object_open()), so that whoever opens it finds them. It attaches for that, and may stay
-     * attached. 0; or -errno, which ends the making, and then nobody is attached. */
+     * (heald_object_open()), so that whoever opens it finds them. It attaches for that, and may
+     * stay attached. 0; or -errno, which ends the making, and then nobody is attached. */
     int (*setup)(struct heald_region *region, void *ctx);
     /* If not NULL: when it is no region, of another version or corrupt, a constant text that says
      * which check it did not pass; else NULL. Used by whoever opens it, too. */
@@ -109,9 +109,9 @@ HEALD_API int heald_region_unlink(const char *name);
 
 /*
  * Unlinks the region if no process has it open, which the kernel knows; with
- * `only_ask` it only says whether it would. -EBUSY: somebody has; otherwise as above.
+ * `dry_run` it only says whether it would. -EBUSY: somebody has; otherwise as above.
  */
-HEALD_API int heald_region_unlink_unused(const char *name, int only_ask);
+HEALD_API int heald_region_unlink_unused(const char *name, int dry_run);
 
 /* A descriptor of the region, to pass on (heald_fd_msg_send()); it belongs to the region. */
 HEALD_API int heald_region_fd(const struct heald_region *region);
@@ -152,7 +152,7 @@ struct heald_region_stats {
     unsigned most;         /* how many there can be */
     uint64_t deaths;       /* found so far */
     uint64_t size;         /* bytes of the whole region, as it is now */
-    uint64_t size_most;    /* as large as it may become */
+    uint64_t size_max;     /* as large as it may become */
 };
 
 /* Any thread, participant or not. */

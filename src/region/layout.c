@@ -50,7 +50,7 @@ void region_layout(struct region_head *head, const struct region_shape *shape)
     head->data_at = head->names_at + round_up(shape->names * sizeof(struct region_name));
     head->heap_at = head->data_at + round_up(shape->data);
     head->first_size = head->heap_at + round_up(shape->heap);
-    head->most_size = head->heap_at + round_up(shape->heap_most);
+    head->most_size = head->heap_at + round_up(shape->heap_max);
     head->size = head->first_size;
 }
 
@@ -75,7 +75,7 @@ static bool is_laid_out(const struct region_head *head)
                                                 .names = head->names,
                                                 .data = head->heap_at - head->data_at,
                                                 .heap = head->first_size - head->heap_at,
-                                                .heap_most = head->most_size - head->heap_at,
+                                                .heap_max = head->most_size - head->heap_at,
                                                 .is_traced = head->flags & REGION_TRACED});
     return want.slots_at == head->slots_at && want.order_at == head->order_at &&
            want.names_at == head->names_at && want.data_at == head->data_at &&

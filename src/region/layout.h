@@ -109,7 +109,7 @@ _Static_assert(sizeof(struct region_name) % 8 == 0, "names follow each other");
 /* What the sizes follow from. */
 struct region_shape {
     unsigned slots, names;
-    uint64_t data, heap, heap_most;
+    uint64_t data, heap, heap_max;
     bool is_traced;
 };
 

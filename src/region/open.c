@@ -74,11 +74,11 @@ static int settle_options(struct heald_region_options *o)
         o->heap = HEAP_LEAST;
     if (o->heap && !o->names)
         o->names = NAMES_DEFAULT;
-    if (o->heap && !o->heap_most)
-        o->heap_most = o->heap > HEAP_MOST_DEFAULT ? o->heap : HEAP_MOST_DEFAULT;
+    if (o->heap && !o->heap_max)
+        o->heap_max = o->heap > HEAP_MOST_DEFAULT ? o->heap : HEAP_MOST_DEFAULT;
     if (o->participants > REGION_SLOTS_MAX || o->names > REGION_NAMES_MAX ||
-        o->size > SIZE_MAX / 8 || o->heap_most > SIZE_MAX / 8 || o->heap > o->heap_most ||
-        (!o->heap && (o->heap_most || o->names)) || o->trace & ~1 || o->mode & ~(mode_t)0777)
+        o->size > SIZE_MAX / 8 || o->heap_max > SIZE_MAX / 8 || o->heap > o->heap_max ||
+        (!o->heap && (o->heap_max || o->names)) || o->trace & ~1 || o->mode & ~(mode_t)0777)
         return -EINVAL;
     return 0;
 }
@@ -130,7 +130,7 @@ static int make(struct heald_region **ret_region, int fd, const struct heald_reg
                                                 .names = o->names,
                                                 .data = o->size,
                                                 .heap = o->heap,
-                                                .heap_most = o->heap_most,
+                                                .heap_max = o->heap_max,
                                                 .is_traced = o->trace});
     int err = heald_plat_reserve(fd, 0, head.size);
     if (!err)
@@ -342,7 +342,7 @@ int heald_region_create_memfd(struct heald_region **ret_region,
         return err;
     }
     err = set_up(region, &o);
-    if (err || (err = heald_plat_memfd_seal(fd, o.heap_most > o.heap))) {
+    if (err || (err = heald_plat_memfd_seal(fd, o.heap_max > o.heap))) {
         heald_region_close(region);
         return err;
     }
@@ -391,7 +391,7 @@ static int claim_unused(int fd, const char *path)
     return heald_plat_file_claim(fd) < 0 || !region_has_name(fd, path) ? -EBUSY : 0;
 }
 
-static int unlink_region(const char *name, bool only_unused, bool only_ask)
+static int unlink_region(const char *name, bool only_unused, bool dry_run)
 {
     char path[PATH_MAX];
     int err = region_path(name, path), fd = err ? err : open_region(path);
@@ -400,7 +400,7 @@ static int unlink_region(const char *name, bool only_unused, bool only_ask)
         return fd;
     if (only_unused)
         err = claim_unused(fd, path);
-    if (!err && !only_ask && unlink(path) < 0)
+    if (!err && !dry_run && unlink(path) < 0)
         err = -errno;
     close(fd);
     return err;
@@ -425,7 +425,7 @@ int heald_region_unlink(const char *name)
     return unlink_region(name, false, false);
 }
 
-int heald_region_unlink_unused(const char *name, int only_ask)
+int heald_region_unlink_unused(const char *name, int dry_run)
 {
-    return unlink_region(name, true, only_ask);
+    return unlink_region(name, true, dry_run);
 }

@@ -216,7 +216,7 @@ void heald_region_stats(struct heald_region *region, struct heald_region_stats *
         .most = region->slot_count,
         .deaths = __atomic_load_n(&region_head_of(region)->deaths, __ATOMIC_RELAXED),
         .size = region_size(region),
-        .size_most = region->most_size,
+        .size_max = region->most_size,
     };
     for (unsigned i = 0; i < region->slot_count; i++)
         ret_stats->participants +=

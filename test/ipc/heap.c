@@ -50,7 +50,7 @@ HEALD_CASE(handed_out_and_taken_back)
 HEALD_CASE(what_is_refused)
 {
     struct fixture f =
-        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 18});
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_max = 1 << 18});
     struct fixture none = fixture_open_with(&(struct heald_region_options){0});
     uint64_t *where = f.data, local = 0;
 
@@ -84,7 +84,7 @@ HEALD_CASE(only_what_was_handed_out_is_taken_back)
 {
     enum { COUNT = 6, SIZE = 100 };
     struct fixture f =
-        fixture_open_with(&(struct heald_region_options){.heap = 1 << 16, .heap_most = 1 << 16});
+        fixture_open_with(&(struct heald_region_options){.heap = 1 << 16, .heap_max = 1 << 16});
     uint64_t *where = f.data, *copy = where + COUNT, *large = copy + COUNT, *wrong = large + 1;
     static const unsigned order[COUNT] = {0, 2, 1, 4, 5, 3};
 
@@ -144,7 +144,7 @@ static void step(struct fixture *f, struct root *root, struct rng *rng, size_t m
 HEALD_CASE(a_long_random_life)
 {
     struct fixture f =
-        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_max = 1 << 20});
     struct root *root = f.data;
     struct rng rng = rng_of(1, 0);
     uint64_t count = 0;
@@ -172,7 +172,7 @@ HEALD_CASE(a_long_random_life)
 HEALD_CASE(grows_where_it_is)
 {
     struct fixture f =
-        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 4 << 20});
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_max = 4 << 20});
     struct heald_region *other;
     uint64_t *where = f.data, made = stats_of(&f).size;
 
@@ -207,7 +207,7 @@ static bool live_on(struct fixture *f)
 HEALD_CASE(killed_again_and_again)
 {
     struct fixture f =
-        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_most = 1 << 20});
+        fixture_open_with(&(struct heald_region_options){.heap = 1, .heap_max = 1 << 20});
     struct root *root = f.data;
     uint64_t count = 0;
 
