@@ -11,7 +11,6 @@ static pid_t child_start(int code, int after_us)
 {
     pid_t pid = fork();
 
-    ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         if (after_us < 0)
             for (;;)
@@ -19,6 +18,7 @@ static pid_t child_start(int code, int after_us)
         usleep((useconds_t)after_us);
         _exit(code);
     }
+    ck_assert_int_ge(pid, 0);
     return pid;
 }
 
