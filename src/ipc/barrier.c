@@ -8,8 +8,8 @@
  * round ended. There is no lock inside: nobody waits for one who is stopped but for his coming.
  *
  * Who has come also stands in `arrived`, with the round, so that his death is found: before he is
- * counted, and until he is not any more. So one who dies on his way in or out may break the round
- * of those who wait, who then reset it; none of them waits for the dead. Marks of former rounds
+ * counted, and until he is not any more. A mark of a dead one breaks the round if those of the
+ * living are fewer than have come; else he had not been counted yet, or not any more. Marks of former rounds
  * mean nothing: their owners take them away, or whoever comes across them; a mark is read before
  * the state that says that it is old, since marks of the next round are made after the state is
  * that round's. One who finds no room for a mark waits without: then others' marks are those of
@@ -134,12 +134,17 @@ static bool is_of_round(uint64_t mark, uint64_t state)
 }
 
 /*
- * Looks at the marks, and takes away those of former rounds. -EOWNERDEAD: of this round, one who is
- * gone; -EAGAIN: it is not this round any more; else 0, and *ret_other is another or 0.
+ * Looks at the marks, and takes away those of former rounds. -EOWNERDEAD: of the `others` who have
+ * come to this round, one is gone: one mark is of a dead one, and those of the living are too few.
+ * -EAGAIN: it is not this round any more; else 0, and *ret_other is another who is there, or 0.
  */
 static int look_at_marks(struct heald_barrier *b, unsigned needed,
-                         const struct heald_participant *me, uint64_t state, uint64_t *ret_other)
+                         const struct heald_participant *me, uint64_t state, unsigned others,
+                         uint64_t *ret_other)
 {
+    bool one_is_gone = false;
+    unsigned living = 0;
+
     *ret_other = 0;
     for (unsigned i = 0; i < needed; i++) {
         uint64_t mark = __atomic_load_n(&b->arrived[i], __ATOMIC_SEQ_CST);
@@ -150,12 +155,13 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
                 return -EAGAIN;
             cells_swap(&b->arrived[i], mark, 0);
         } else if (cells_is_gone(me, mark) == -EOWNERDEAD) {
-            return -EOWNERDEAD;
+            one_is_gone = true;
         } else if (region_id(mark) != me->id) {
             *ret_other = region_id(mark);
+            living++;
         }
     }
-    return 0;
+    return one_is_gone && living < others ? -EOWNERDEAD : 0;
 }
 
 static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
@@ -189,7 +195,7 @@ static int be_counted(struct heald_barrier *b, unsigned needed, const struct hea
 
     if (!is_last)
         return change(b, state, state + COUNT_ONE) ? -EBUSY : -EAGAIN;
-    int err = look_at_marks(b, needed, me, state, &other);
+    int err = look_at_marks(b, needed, me, state, count_of(state), &other);
     if (err)
         return err == -EOWNERDEAD ? break_round(b, state) : err;
     return change_and_wake(b, state, next_round(state, false)) ? 1 : -EAGAIN;
@@ -204,7 +210,7 @@ static int come(struct heald_barrier *b, unsigned needed, const struct heald_par
 
     if (!(state & BROKEN)) {
         /* One more look for room that old marks take. */
-        if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, &other))
+        if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, needed, &other))
             set_mark(b, needed, mark);
         err = be_counted(b, needed, me, state);
         if (err != -EBUSY)
@@ -223,7 +229,8 @@ static int look_on(struct heald_barrier *b, unsigned needed, const struct heald_
         return fate_of(state, round);
     if (state & BROKEN)
         return -EOWNERDEAD;
-    int err = look_at_marks(b, needed, me, state, ret_other);
+    unsigned others = count_of(state) ? count_of(state) - 1 : 0;
+    int err = look_at_marks(b, needed, me, state, others, ret_other);
     if (err == -EOWNERDEAD)
         return break_round(b, state);
     return err ? err : -EBUSY;

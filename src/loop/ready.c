@@ -154,8 +154,6 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
         return true;
     }
     /* A thread that comes back with nothing may have looked before the next event. */
-    if (op->kind != OP_CONNECT)
-        ready_note_nothing(e, op_is_inward(op) ? DIR_IN : DIR_OUT);
     heald_pool_do(loop, op);
     return true;
 }

@@ -73,8 +73,9 @@ static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
     heald_ring_submit(loop, op);
 }
 
-/* Hands an op to whoever attempted it before. A thread that was interrupted may not have looked at
- * all; one that found nothing looked before any event that has come since. */
+/* Hands an op to whoever attempted it before. Of a descriptor that a thread tried it is not taken
+ * for granted that it is empty: the thread may have been interrupted before it looked, and may have
+ * looked before an event that has come since. It is asked. */
 static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum outcome next)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);

@@ -69,8 +69,10 @@ inline break_round() {
 }
 
 /* look_at_marks(): `res` is owner_dead, again, or busy, and `holder_id` another, or NOBODY. */
-inline look_at_marks() {
+inline look_at_marks(others) {
     j = 0;
+    one_is_gone = false;
+    living = 0;
     res = busy;
     holder_id = NOBODY;
     do
@@ -87,8 +89,8 @@ inline look_at_marks() {
         :: id != NOBODY && r == s_round ->
             cells_is_gone(id, is);
             if
-            :: is == gone_by -> res = owner_dead
-            :: is != gone_by && id != MY_ID -> holder_id = id
+            :: is == gone_by -> one_is_gone = true
+            :: is != gone_by && id != MY_ID -> holder_id = id; living++
             :: else
             fi
         :: else
@@ -98,6 +100,12 @@ inline look_at_marks() {
         j++
     :: else -> break
     od;
+    if
+    :: res == busy && one_is_gone && living < others -> res = owner_dead
+    :: else
+    fi;
+    one_is_gone = false;
+    living = 0;
     j = 0
 }
 
@@ -120,7 +128,7 @@ inline be_counted() {
             came[ME] = (res == busy -> s_round + 1 : 0)
         }
     :: else ->
-        look_at_marks();
+        look_at_marks(s_count);
         if
         :: res == owner_dead -> break_round()
         :: res == busy -> end_round(false); res = (go -> locked : again)
@@ -150,7 +158,7 @@ inline look_on() {
     :: s_round != my_round -> res = (was_reset[my_round] -> owner_dead : locked)
     :: s_round == my_round && s_broken -> res = owner_dead
     :: else ->
-        look_at_marks();
+        look_at_marks(s_count - 1);
         if
         :: res == owner_dead -> break_round()
         :: else

@@ -31,8 +31,8 @@ byte passed[FATES];
 
 active [PROCS] proctype user() {
     CELLS_LOCALS;
-    byte s_round, s_count, my_round, times, r;
-    bool s_broken;
+    byte s_round, s_count, my_round, times, r, living;
+    bool s_broken, one_is_gone;
     do
     :: times < ROUNDS ->
         barrier_wait();
