@@ -41,6 +41,16 @@ HEALD_API int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex
 HEALD_API void heald_cond_signal(struct heald_cond *cond);
 HEALD_API void heald_cond_broadcast(struct heald_cond *cond);
 
+/*
+ * Signals and unlocks the mutex, in one step: the waiters are woken when it is free. This is the
+ * way to signal what was changed with the mutex held: a signal before the unlock wakes the waiters
+ * to find it locked, which takes them two to three times as long, and a death between an unlock and
+ * a signal after it is nobody's. Results as heald_mutex_unlock(); of a recursive mutex that is
+ * locked more often it stays locked, and the waiters are woken.
+ */
+HEALD_API int heald_cond_signal_unlock(struct heald_cond *cond, struct heald_mutex *mutex,
+                                       struct heald_participant *me);
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,6 +32,11 @@ void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uin
 int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                         int64_t deadline_ns, uint64_t site);
 
+/* As heald_mutex_unlock(), and if that is 0 the other word has been counted up, and those who wait
+ * for it were woken, in the same step where the mutex was given free. */
+int ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
+                               uint32_t *also);
+
 /* Would giving the mutex back once not give it free, or give it up? -EPERM: it is not the caller's;
  * -EINVAL: so it is; 0; -ESTALE. */
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me);

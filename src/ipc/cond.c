@@ -6,6 +6,13 @@
  * (platform/futex.h). So there is no state between, and nothing of a waiter but its part of
  * `waiters`: if that is too high because one died, signals cost a system call too many.
  *
+ * A signal with the mutex held wakes a waiter that has to sleep again at once, for the mutex. So
+ * there is a call that does both: it changes `sequence`, and then one system call sets the mutex
+ * free and wakes those who wait for either. Who is killed between the two dies holding the mutex,
+ * which the waiters watch. To move them from one word to the other (FUTEX_CMP_REQUEUE) a signal
+ * would have to find the mutex from the condition, in memory that others may have spoiled, and
+ * without a participant it cannot ask whether that lies in the region.
+ *
  * No wake is lost: a waiter counts itself in before it gives the mutex back; whoever changes the
  * condition takes the mutex after that, and so sees the count (the mutex's release and acquire),
  * when it signals. A signal by one who changed nothing under the mutex may be missed, as POSIX has
@@ -68,6 +75,15 @@ void heald_cond_signal(struct heald_cond *cond)
     /* Seq_cst on our side costs nothing and spares the reader the question. */
     if (__atomic_load_n(&cond->waiters, __ATOMIC_SEQ_CST))
         heald_plat_word_count(&cond->sequence);
+}
+
+int heald_cond_signal_unlock(struct heald_cond *cond, struct heald_mutex *mutex,
+                             struct heald_participant *me)
+{
+    /* Relaxed: the mutex orders it. */
+    if (!__atomic_load_n(&cond->waiters, __ATOMIC_RELAXED))
+        return heald_mutex_unlock(mutex, me);
+    return ipc_mutex_unlock_and_count(mutex, me, &cond->sequence);
 }
 
 void heald_cond_broadcast(struct heald_cond *cond)

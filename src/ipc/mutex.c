@@ -337,19 +337,22 @@ static int check_mine(const struct heald_mutex *mutex, const struct heald_partic
     return region_id(*ret_word) == me->id ? 0 : -EPERM;
 }
 
-/* Gives it back, or up. */
-static void let_go(struct heald_mutex *mutex, uint64_t word)
+/* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
+static void let_go(struct heald_mutex *mutex, uint64_t word, uint32_t *also)
 {
     bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
     uint32_t turn = is_fair ? next_turn(word) : 0;
+    int to = word & INCONSISTENT ? -1 : (int)(turn | (is_fair ? WAITERS : 0));
 
-    if (word & INCONSISTENT)
-        heald_plat_word_set(region_half(&mutex->word), -1);
+    if (also)
+        heald_plat_words_set(region_half(&mutex->word), to, also);
+    else if (word & INCONSISTENT)
+        heald_plat_word_set(region_half(&mutex->word), to);
     else
-        owner_release(&mutex->word, word, turn, (int)(turn | (is_fair ? WAITERS : 0)));
+        owner_release(&mutex->word, word, turn, to);
 }
 
-int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
+static int unlock(struct heald_mutex *mutex, struct heald_participant *me, uint32_t *also)
 {
     uint64_t word;
     int err = check_mine(mutex, me, &word);
@@ -358,12 +361,28 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
         return err;
     if (me->is_traced)
         ipc_order_gave(me, mutex);
-    if (mutex->depth) {
-        mutex->depth--;
+    /* Relaxed: letting go releases it. */
+    if (also)
+        __atomic_fetch_add(also, 1, __ATOMIC_RELAXED);
+    if (!mutex->depth) {
+        let_go(mutex, word, also);
         return 0;
     }
-    let_go(mutex, word);
+    mutex->depth--;
+    if (also)
+        heald_plat_word_wake(also);
     return 0;
+}
+
+int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
+{
+    return unlock(mutex, me, NULL);
+}
+
+int ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
+                               uint32_t *also)
+{
+    return unlock(mutex, me, also);
 }
 
 int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)

@@ -50,6 +50,8 @@ void heald_plat_word_wake(uint32_t *word);
  */
 void heald_plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
 void heald_plat_word_count(uint32_t *word);          /* one more */
+/* Sets a word that is not 0, and wakes those who wait for it or for the other, in one such step. */
+void heald_plat_words_set(uint32_t *word, int value, uint32_t *other);
 /* Wakes one who waits, of a word that is others'. It is neither read nor written, and need not be
  * there. */
 void heald_plat_word_wake_one(uint32_t *word);

@@ -62,6 +62,13 @@ static void change_and_signal(struct stage *st)
     unlock(st);
 }
 
+static void change_and_signal_unlock(struct stage *st)
+{
+    lock_or_die(st);
+    st->data->turn = 1;
+    must(heald_cond_signal_unlock(&st->data->cond, &st->data->mutex, st->me) == 0);
+}
+
 /* A signal that was begun wakes the survivor without anybody's help; one that was not is given by
  * whoever comes after the dead, as any half-done change is mended. */
 static bool signalled_or_again(struct stage *st)
@@ -296,6 +303,8 @@ static const struct scene scenes[] = {
     {"cond: signaller without the mutex", BOTH, nothing, nothing, change_then_signal, NULL,
      wait_for_turn, signalled_or_again},
     {"cond: signaller with the mutex", BOTH, nothing, nothing, change_and_signal, NULL,
+     wait_for_turn, signalled_or_again},
+    {"cond: signaller that unlocks", BOTH, nothing, nothing, change_and_signal_unlock, NULL,
      wait_for_turn, signalled_or_again},
     {"sem: holder", NONE, set_up, nothing, use_permit, NULL, NULL, permit_works},
     {"sem: holder, somebody waits", BOTH, set_up, take_permit, give_permit, NULL, use_permit,

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-enum { THREADS = 4, ROUNDS = 20000, WAITERS = 4, KILLS = 60 };
+enum { THREADS = 4, ROUNDS = 20000, WAITERS = 4, KILLS = 60, TURNS = 500 };
 
 struct shared {
     struct heald_mutex mutex, other;
@@ -283,6 +283,70 @@ HEALD_CASE(a_wait_ends_by_its_deadline)
     fixture_close(&f);
 }
 
+/* Waits for its turns, and gives each on. */
+static void take_turns(struct shared *s, struct heald_participant *me, int mine)
+{
+    for (int i = 0; i < TURNS; i++) {
+        must(heald_mutex_lock(&s->mutex, me, HEALD_FOREVER) == 0);
+        while (s->go != mine)
+            must(heald_cond_wait(&s->cond, &s->mutex, me, HEALD_FOREVER) == 0);
+        s->go = !mine;
+        must(heald_cond_signal_unlock(&s->cond, &s->mutex, me) == 0);
+    }
+}
+
+static bool take_the_second_turns(struct fixture *f)
+{
+    take_turns(f->data, f->me, 1);
+    return false;
+}
+
+/* _i: flags of the mutex. */
+HEALD_CASE(a_signal_and_an_unlock_in_one)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+
+    ck_assert_int_eq(heald_mutex_init(&s->mutex, (unsigned)_i), 0);
+    pid_t pid = child_start(&f, take_the_second_turns);
+    take_turns(s, f.me, 0);
+    ck_assert_int_eq(child_end(pid), 0);
+    ck_assert_int_eq(heald_mutex_trylock(&s->mutex, f.me), 0);
+    fixture_close(&f);
+}
+
+static bool be_woken(struct fixture *f)
+{
+    struct shared *s = f->data;
+
+    must(heald_mutex_lock(&s->mutex, f->me, HEALD_FOREVER) == 0);
+    set_flag(&s->ready);
+    while (!s->go)
+        must(heald_cond_wait(&s->cond, &s->mutex, f->me, HEALD_FOREVER) == 0);
+    must(heald_mutex_unlock(&s->mutex, f->me) == 0);
+    return false;
+}
+
+HEALD_CASE(a_signal_and_an_unlock_of_a_mutex_locked_twice)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+
+    ck_assert_int_eq(heald_cond_signal_unlock(&s->cond, &s->mutex, f.me), -EPERM);
+    ck_assert_int_eq(heald_mutex_init(&s->mutex, HEALD_MUTEX_RECURSIVE), 0);
+    pid_t pid = child_start(&f, be_woken);
+    until_set(&s->ready);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex, f.me, HEALD_FOREVER), 0);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex, f.me, HEALD_FOREVER), 0);
+    s->go = 1;
+    ck_assert_int_eq(heald_cond_signal_unlock(&s->cond, &s->mutex, f.me), 0);
+    usleep(2000);
+    ck_assert_int_eq(heald_cond_signal_unlock(&s->cond, &s->mutex, f.me), 0);
+    ck_assert_int_eq(child_end(pid), 0);
+    ck_assert_int_eq(heald_cond_signal_unlock(&s->cond, &s->mutex, f.me), -EPERM);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("mutex");
@@ -299,5 +363,8 @@ int main(void)
     harness_add(group, a_signal_wakes_who_waits);
     harness_add(group, killed_waiters_hang_nobody);
     harness_add(group, a_wait_ends_by_its_deadline);
+    harness_add_range(group, a_signal_and_an_unlock_in_one, 0,
+                      (HEALD_MUTEX_RECURSIVE | HEALD_MUTEX_FAIR) + 1);
+    harness_add(group, a_signal_and_an_unlock_of_a_mutex_locked_twice);
     return harness_run(suite);
 }

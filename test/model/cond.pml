@@ -69,3 +69,19 @@ inline cond_signal() {
     :: else
     fi
 }
+
+/* heald_cond_signal_unlock(); heald_plat_words_set() is one system call. */
+inline cond_signal_unlock() {
+    atomic { STEP(signal_look); go = waiters != 0 }
+    if
+    :: go ->
+        atomic { STEP(count_relaxed); change_sequence() }
+#ifdef MUTANT_UNLOCK_FIRST
+        unlock();
+        atomic { STEP(wake_sequence); WAKE_SEQUENCE }
+#else
+        atomic { STEP(words_set); mutex = mutex & ~31; wake_all(MUTEX); WAKE_SEQUENCE }
+#endif
+    :: else -> unlock()
+    fi
+}

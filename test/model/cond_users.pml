@@ -29,9 +29,11 @@ inline make_ready() {
     lock(true);
     mend();
     atomic { STEP(make_ready); ready = true }
-#ifdef SIGNAL_OUTSIDE
+#if defined(SIGNAL_OUTSIDE)
     unlock();
     cond_signal()
+#elif defined(SIGNAL_UNLOCK)
+    cond_signal_unlock()
 #else
     cond_signal();
     unlock()

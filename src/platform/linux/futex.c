@@ -141,3 +141,13 @@ void heald_plat_word_count(uint32_t *word)
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
     heald_plat_word_wake(word);
 }
+
+/* The word was not 0. */
+void heald_plat_words_set(uint32_t *word, int value, uint32_t *other)
+{
+    if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff, other))
+        return;
+    __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
+    heald_plat_word_wake(word);
+    heald_plat_word_wake(other);
+}

@@ -56,3 +56,9 @@ void heald_plat_word_wake(uint32_t *word)
 {
     (void)word;
 }
+
+void heald_plat_words_set(uint32_t *word, int value, uint32_t *other)
+{
+    (void)other;
+    heald_plat_word_set(word, value);
+}
