@@ -460,6 +460,9 @@ static void thread_flush(struct heald_road *road)
     if (!t->each_ns && t->locks->count)
         changed(&t->young);
     t->each_ns = t->locks->count ? heald_locks_tick_ns(t->locks) : 0;
+    /* From when the loop is done with one to the next: however slow it is, it comes to rest. */
+    if (t->ticks && !t->tick)
+        t->tick_ns = t->sys->now(HEALD_CLOCK_MONOTONIC) + t->each_ns;
     t->ticks = t->tick;
     list_take(&chunks, &t->changed);
     pthread_mutex_unlock(&t->lock);

@@ -7,13 +7,13 @@
  * is the one that was the last to come, and one who leaves has either not come or is told how the
  * round ended. There is no lock inside: nobody waits for one who is stopped but for his coming.
  *
- * Who has come also stands in `arrived`, with the round, so that his death is found: before he is
+ * ho has come also stands in `arrived`, with the round, so that his death is found: before he is
  * counted, and until he is not any more. A mark of a dead one breaks the round if those of the
- * living are fewer than have come; else he had not been counted yet, or not any more. Marks of former rounds
- * mean nothing: their owners take them away, or whoever comes across them; a mark is read before
- * the state that says that it is old, since marks of the next round are made after the state is
- * that round's. One who finds no room for a mark waits without: then others' marks are those of
- * participants who are being counted, which takes them a moment.
+ * living are fewer than have come; else he had not been counted yet, or not any more. Marks of
+ * former rounds mean nothing: their owners take them away, or whoever comes across them; a mark is
+ * read before the state that says that it is old, since marks of the next round are made after the
+ * state is that round's. One who finds no room for a mark waits without: then others' marks are
+ * those of participants who are being counted, which takes them a moment.
  *
  * No wake is lost: those who wait sleep on the half of `state` that changes when a round ends or
  * breaks. Who is killed, or stopped, between the change and the wake has told nobody: nobody sleeps

@@ -184,6 +184,7 @@ static enum step step(const struct scene *scene, struct stage *st, bool *cued)
         *cued = true;
     }
     ck_assert(WIFSTOPPED(status));
+    ck_assert_msg(WSTOPSIG(status) != SIGABRT, "%s: the victim aborts", scene->name);
     return WSTOPSIG(status) == SIGSTOP ? STEP_END : STEP_DONE;
 }
 

@@ -8,13 +8,19 @@
 
 #include "crash/crash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-static inline void must(bool condition)
+/* In the victim and the survivor, where Check cannot be told. */
+static inline void must_at(bool condition, const char *file, int line)
 {
-    if (!condition)
-        abort();
+    if (condition)
+        return;
+    fprintf(stderr, "%s:%d: not as it must be\n", file, line);
+    abort();
 }
+
+#define must(condition) must_at(condition, __FILE__, __LINE__)
 
 int take_mutex(struct stage *st);
 int take_signal(struct stage *st);
