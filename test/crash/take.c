@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#define LONG_NS (10 * HEALD_SEC)
+#define LONG_NS (60 * HEALD_SEC)
 
 const struct road crash_roads[] = {
     {"blocking", NULL, NULL}, {"uring", "uring", "ring"}, {"epoll", "epoll", "thread"}};
