@@ -219,21 +219,28 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     locks->road.ops->flush(&locks->road);
 }
 
+/* Takes back what the looks did. `result`, or what it came to after all. */
+static int give_up(struct heald_op *op, int result)
+{
+    return ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, result);
+}
+
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_wait wait = {0};
 
     want(op);
-    int err = look(op, &wait.region);
+    int err = look(op, &wait.region), lacking = 0;
+    if (err == -EBUSY && (lacking = make_room(loop, REGION_WORDS, false)) != 0)
+        err = give_up(op, -EBUSY);
     if (err != -EBUSY) {
         tell_round(op);
         heald_complete(loop, op, err);
         return 0;
     }
-    if ((err = make_room(loop, REGION_WORDS, false)))
-        return err;
-    wait_in_loop(loop, op, &wait);
-    return 0;
+    if (!lacking)
+        wait_in_loop(loop, op, &wait);
+    return lacking;
 }
 
 static int start_cond(struct heald_loop *loop, struct heald_op *op)
@@ -288,8 +295,7 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
     }
     if (op->kind != OP_COND) {
         step_out(op);
-        finish(loop, op,
-               ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, -ECANCELED));
+        finish(loop, op, give_up(op, -ECANCELED));
         return;
     }
     op_move(op, OP_CANCELLING);

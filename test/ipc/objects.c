@@ -282,6 +282,37 @@ HEALD_CASE(nobody_passes_before_all_have_come)
     fixture_close(&f);
 }
 
+/* An op that a loop cannot take, since nothing can wait for it, has done nothing. */
+HEALD_CASE(a_submit_that_fails_leaves_nothing)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    struct heald_participant *other;
+    struct heald_object_state state;
+    struct heald_loop *loop;
+    struct heald_op op = {0};
+
+    ck_assert_int_eq(heald_loop_open(&loop, NULL), 0);
+    setenv("HEALD_AWAIT", "nothing", 1);
+    ck_assert_int_eq(heald_attach(f.region, &other), 0);
+    ck_assert_int_eq(heald_barrier_init(&s->barrier, 2), 0);
+    ck_assert_int_eq(heald_prep_barrier_wait(&op, &s->barrier, f.me, NULL), 0);
+    ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
+    ck_assert_int_eq(heald_object_look(f.region, heald_offset(f.region, &s->barrier),
+                                       HEALD_OBJECT_BARRIER, &state),
+                     0);
+    ck_assert_uint_eq(state.free, 2);
+    ck_assert_int_eq(heald_rwlock_init(&s->lock, HEALD_RWLOCK_PREFER_WRITER), 0);
+    ck_assert_int_eq(heald_rwlock_tryrdlock(&s->lock, other), 0);
+    ck_assert_int_eq(heald_prep_rwlock_wrlock(&op, &s->lock, f.me), 0);
+    ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
+    ck_assert_int_eq(heald_rwlock_unlock(&s->lock, other), 0);
+    ck_assert_int_eq(heald_rwlock_tryrdlock(&s->lock, other), 0);
+    heald_detach(other);
+    ck_assert_int_eq(heald_loop_close(loop), 0);
+    fixture_close(&f);
+}
+
 static bool come_and_wait(struct fixture *f)
 {
     set_flag(&shared_of(f)->ready);
@@ -490,6 +521,7 @@ int main(void)
     harness_add(group, who_waits_there_hears_of_a_reset);
     harness_add(group, one_that_dies_there_breaks_it);
     harness_add(group, a_late_reset_is_nothing);
+    harness_add(group, a_submit_that_fails_leaves_nothing);
     harness_add_range(group, all_reset_at_once_and_go_on, 0, PARTIES - 1);
     group = harness_group(suite, "once");
     harness_add(group, done_once);
