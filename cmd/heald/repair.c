@@ -8,6 +8,7 @@
  */
 #include "census.h"
 #include "commands.h"
+#include "locks.h"
 #include "refusal.h"
 
 #include <heald/heald.h>
@@ -53,17 +54,11 @@ struct repair {
     bool is_dry;
 };
 
-/* "mutex "a"" or "mutex +0x40". */
 static void print_object(const struct repair *r, const struct census_object *o)
 {
-    char name[2 * HEALD_NAME_MAX];
+    char name[LOCKS_NAME_SIZE];
 
-    if (o->info.name[0])
-        snprintf(name, sizeof name, "\"%s\"", o->info.name);
-    else
-        snprintf(name, sizeof name, "+0x%llx", (unsigned long long)o->info.offset);
-    printf("%s  %s %s: ", r->census->shown, heald_object_type_name(o->info.type),
-           person_mask(name));
+    printf("%s  %s: ", r->census->shown, locks_name(o, name));
 }
 
 /* What became of an attempt to lock what a dead one held; 0: it is repaired. */
@@ -99,6 +94,18 @@ static int rwlock_unlock(void *object, struct heald_participant *me)
     return heald_rwlock_unlock(object, me);
 }
 
+/* The round of which it is found that it is broken; if somebody has reset it since the census, and
+ * others have come to the next one, nothing is done. */
+static int reset_barrier(const struct repair *r, const struct census_object *o, void *object)
+{
+    uint32_t round = heald_barrier_round(object);
+    struct heald_object_state now;
+    int err = heald_object_look(r->region, o->info.offset, o->info.type, &now);
+
+    return err || now.condition != HEALD_OBJECT_LOST ? err
+                                                     : heald_barrier_reset(object, r->me, round);
+}
+
 static int repair_object(const struct repair *r, const struct census_object *o)
 {
     void *object = heald_at(r->region, o->info.offset);
@@ -112,8 +119,7 @@ static int repair_object(const struct repair *r, const struct census_object *o)
     case HEALD_OBJECT_RWLOCK:
         return after_lock(heald_rwlock_trywrlock(object, r->me), rwlock_consistent, rwlock_unlock,
                           object, r->me);
-    case HEALD_OBJECT_BARRIER:
-        return heald_barrier_reset(object, r->me, heald_barrier_round(object));
+    case HEALD_OBJECT_BARRIER: return reset_barrier(r, o, object);
     case HEALD_OBJECT_DATA:
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:

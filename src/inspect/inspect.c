@@ -15,6 +15,7 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 
+#include "ipc/barrier_state.h"
 #include "ipc/owner.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -193,8 +194,7 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
 {
     const struct heald_barrier *b = view->object;
     uint64_t state = load64(&b->state);
-    unsigned needed = load32(&b->needed), round = (uint32_t)state >> 1;
-    unsigned count = state >> 32 & 0xfff; /* as in ipc/barrier.c */
+    unsigned needed = load32(&b->needed), count = barrier_count(state);
 
     if (needed > HEALD_BARRIER_MAX || HEALD_BARRIER_SIZE(needed) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
@@ -202,12 +202,13 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
     }
     for (unsigned i = 0; i < needed; i++) {
         uint64_t mark = load64(&b->arrived[i]);
-        if ((mark & REGION_ID_FLAGS) == (round & REGION_ID_FLAGS))
+        if (barrier_is_of_round(mark, state))
             add_holder(view->region, s, mark);
     }
     s->most = needed;
     s->free = needed > count ? needed - count : 0;
-    if (s->condition == HEALD_OBJECT_ORPHANED || state & 1)
+    bool one_is_gone = s->condition == HEALD_OBJECT_ORPHANED;
+    if (state & BARRIER_BROKEN || barrier_lacks_one(one_is_gone, s->holder_count, count))
         s->condition = HEALD_OBJECT_LOST;
     else
         s->condition = HEALD_OBJECT_HELD;

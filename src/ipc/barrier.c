@@ -27,51 +27,33 @@
  */
 #include <heald/barrier.h>
 
+#include "ipc/barrier_state.h"
 #include "ipc/cells.h"
 #include "ipc/form.h"
 
 #include <errno.h>
 #include <string.h>
 
-/*
- * state: in the low half, on which those who wait sleep, twice the number of the round, and one
- * more if it is broken; above that how many have come; above that, of the rounds before, the last
- * one in the lowest bit, whether they were reset.
- */
-enum { BROKEN = 1, COUNT_SHIFT = 32, FATES_SHIFT = 44, FATES = 64 - FATES_SHIFT };
-
-#define COUNT_ONE (UINT64_C(1) << COUNT_SHIFT)
+#define COUNT_ONE (UINT64_C(1) << BARRIER_COUNT_SHIFT)
 #define ROUNDS    UINT32_C(0x7fffffff)
 
 /* Marks a memory that has a round in it. */
 #define CAME (INT64_C(1) << 40)
 
-_Static_assert(HEALD_BARRIER_MAX < 1 << (FATES_SHIFT - COUNT_SHIFT), "the count has room");
-
-static uint32_t round_of(uint64_t state)
-{
-    return (uint32_t)state >> 1;
-}
-
-static unsigned count_of(uint64_t state)
-{
-    return state >> COUNT_SHIFT & ((1u << (FATES_SHIFT - COUNT_SHIFT)) - 1);
-}
-
 /* What follows when the round ends. */
 static uint64_t next_round(uint64_t state, bool was_reset)
 {
-    uint64_t fates = state >> FATES_SHIFT << 1 | was_reset;
+    uint64_t fates = state >> BARRIER_FATES_SHIFT << 1 | was_reset;
 
-    return fates << FATES_SHIFT | (uint32_t)(((uint32_t)state | BROKEN) + 1);
+    return fates << BARRIER_FATES_SHIFT | (uint32_t)(((uint32_t)state | BARRIER_BROKEN) + 1);
 }
 
 /* Of a round that has ended: 0: all had come. Of one that is too long ago nobody knows. */
 static int fate_of(uint64_t state, uint32_t round)
 {
-    uint32_t ago = (round_of(state) - round) & ROUNDS;
+    uint32_t ago = (barrier_round(state) - round) & ROUNDS;
 
-    return ago > FATES || state >> (FATES_SHIFT - 1 + ago) & 1 ? -EOWNERDEAD : 0;
+    return ago > BARRIER_FATES || state >> (BARRIER_FATES_SHIFT - 1 + ago) & 1 ? -EOWNERDEAD : 0;
 }
 
 int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size, unsigned needed)
@@ -106,7 +88,7 @@ static bool change_and_wake(struct heald_barrier *b, uint64_t from, uint64_t to)
 {
     if (!change(b, from, to))
         return false;
-    if (count_of(from))
+    if (barrier_count(from))
         heald_plat_word_wake(region_half(&b->state));
     return true;
 }
@@ -125,12 +107,7 @@ static unsigned needed_in(const struct heald_barrier *b, const struct heald_part
 
 static uint64_t mark_for(const struct heald_participant *me, uint64_t state)
 {
-    return me->id | (round_of(state) & REGION_ID_FLAGS);
-}
-
-static bool is_of_round(uint64_t mark, uint64_t state)
-{
-    return (mark & REGION_ID_FLAGS) == (round_of(state) & REGION_ID_FLAGS);
+    return me->id | (barrier_round(state) & REGION_ID_FLAGS);
 }
 
 /*
@@ -150,8 +127,8 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
         uint64_t mark = __atomic_load_n(&b->arrived[i], __ATOMIC_SEQ_CST);
         if (!mark)
             continue;
-        if (!is_of_round(mark, state)) {
-            if (round_of(load(b)) != round_of(state))
+        if (!barrier_is_of_round(mark, state)) {
+            if (barrier_round(load(b)) != barrier_round(state))
                 return -EAGAIN;
             cells_swap(&b->arrived[i], mark, 0);
         } else if (cells_is_gone(me, mark) == -EOWNERDEAD) {
@@ -161,7 +138,7 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
             living++;
         }
     }
-    return one_is_gone && living < others ? -EOWNERDEAD : 0;
+    return barrier_lacks_one(one_is_gone, living, others) ? -EOWNERDEAD : 0;
 }
 
 static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
@@ -183,19 +160,19 @@ static void clear_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
 
 static int break_round(struct heald_barrier *b, uint64_t state)
 {
-    return change_and_wake(b, state, state | BROKEN) ? -EOWNERDEAD : -EAGAIN;
+    return change_and_wake(b, state, state | BARRIER_BROKEN) ? -EOWNERDEAD : -EAGAIN;
 }
 
 /* With the caller's mark in its place. Of those who came before one may have died. */
 static int be_counted(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                       uint64_t state)
 {
-    bool is_last = count_of(state) + 1 >= needed;
+    bool is_last = barrier_count(state) + 1 >= needed;
     uint64_t other;
 
     if (!is_last)
         return change(b, state, state + COUNT_ONE) ? -EBUSY : -EAGAIN;
-    int err = look_at_marks(b, needed, me, state, count_of(state), &other);
+    int err = look_at_marks(b, needed, me, state, barrier_count(state), &other);
     if (err)
         return err == -EOWNERDEAD ? break_round(b, state) : err;
     return change_and_wake(b, state, next_round(state, false)) ? 1 : -EAGAIN;
@@ -208,16 +185,16 @@ static int come(struct heald_barrier *b, unsigned needed, const struct heald_par
     uint64_t mark = mark_for(me, state), other;
     int err = -EOWNERDEAD;
 
-    if (!(state & BROKEN)) {
+    if (!(state & BARRIER_BROKEN)) {
         /* One more look for room that old marks take. */
-        if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, needed, &other))
+        if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, 0, &other))
             set_mark(b, needed, mark);
         err = be_counted(b, needed, me, state);
         if (err != -EBUSY)
             clear_mark(b, needed, mark);
     }
     if (err != -EAGAIN)
-        *memory = CAME | round_of(state);
+        *memory = CAME | barrier_round(state);
     return err;
 }
 
@@ -225,11 +202,11 @@ static int come(struct heald_barrier *b, unsigned needed, const struct heald_par
 static int look_on(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                    uint64_t state, uint32_t round, uint64_t *ret_other)
 {
-    if (round_of(state) != round)
+    if (barrier_round(state) != round)
         return fate_of(state, round);
-    if (state & BROKEN)
+    if (state & BARRIER_BROKEN)
         return -EOWNERDEAD;
-    unsigned others = count_of(state) ? count_of(state) - 1 : 0;
+    unsigned others = barrier_count(state) ? barrier_count(state) - 1 : 0;
     int err = look_at_marks(b, needed, me, state, others, ret_other);
     if (err == -EOWNERDEAD)
         return break_round(b, state);
@@ -245,7 +222,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
     int err;
 
     if (!needed)
-        return me->id ? -EBADMSG : -ESTALE;
+        return ipc_refusal(me);
     do {
         *wait = (struct region_wait){.me = me, .bell = region_bell(me), .several = true};
         state = load(b);
@@ -277,11 +254,11 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
         return result;
     do {
         state = load(b);
-        if (round_of(state) != round) {
+        if (barrier_round(state) != round) {
             result = fate_of(state, round);
             break;
         }
-    } while (count_of(state) && !change(b, state, state - COUNT_ONE));
+    } while (barrier_count(state) && !change(b, state, state - COUNT_ONE));
     clear_mark(b, needed, me->id | (round & REGION_ID_FLAGS));
     return result;
 }
@@ -306,10 +283,10 @@ int heald_barrier_reset(struct heald_barrier *barrier, struct heald_participant 
     uint64_t state;
 
     if (!needed_in(barrier, me))
-        return me->id ? -EBADMSG : -ESTALE;
+        return ipc_refusal(me);
     do {
         state = load(barrier);
-        if (round_of(state) != round)
+        if (barrier_round(state) != round)
             return 0;
     } while (!change_and_wake(barrier, state, next_round(state, true)));
     return 0;
@@ -317,5 +294,5 @@ int heald_barrier_reset(struct heald_barrier *barrier, struct heald_participant 
 
 uint32_t heald_barrier_round(const struct heald_barrier *barrier)
 {
-    return round_of(load(barrier));
+    return barrier_round(load(barrier));
 }
