@@ -9,10 +9,18 @@
 
 #include "region/region.h"
 
+#include <errno.h>
+
 /* How one waits who waits until then: enum heald_wait_flag. */
 static inline unsigned ipc_wait_flags(int64_t deadline_ns)
 {
     return deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE;
+}
+
+/* What a call says that finds an object corrupt, or its participant detached. */
+static inline int ipc_refusal(const struct heald_participant *me)
+{
+    return me->id ? -EBADMSG : -ESTALE;
 }
 
 /* The address in the program that called the function that says this. */

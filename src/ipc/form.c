@@ -33,12 +33,3 @@ int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_p
     region_step_out(me, place);
     return late ? ipc_give_up(form, object, me, memory, late) : err;
 }
-
-int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy)
-{
-    int64_t memory = 0;
-    struct region_wait wait;
-    int err = form->look(object, me, &memory, &wait);
-
-    return err == -EBUSY ? ipc_give_up(form, object, me, &memory, busy) : err;
-}

@@ -34,9 +34,6 @@ int ipc_block(const struct ipc_form *form, void *object, struct heald_participan
 int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_participant *me,
                        int64_t deadline_ns, int64_t *memory);
 
-/* One look. Where it would have to wait, `busy`. */
-int ipc_try(const struct ipc_form *form, void *object, struct heald_participant *me, int busy);
-
 /* The forms that there are. */
 extern const struct ipc_form ipc_mutex_form, ipc_sem_form, ipc_rdlock_form, ipc_wrlock_form,
     ipc_barrier_form, ipc_once_form;

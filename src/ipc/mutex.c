@@ -210,11 +210,11 @@ static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
 
         if (err != -EBUSY)
             return err;
-        if (!(word & WAITERS) && !change(mutex, &word, word | WAITERS))
+        if (!owner_arm(&mutex->word, &word))
             continue;
         *ret_wait = (struct region_wait){.me = me,
                                          .word = region_half(&mutex->word),
-                                         .seen = (uint32_t)word | WAITERS,
+                                         .seen = (uint32_t)word,
                                          .bell = bell,
                                          .holder = other,
                                          .several = is_free(word)};

@@ -75,11 +75,6 @@ static unsigned cells_in(const struct heald_rwlock *lock, const struct heald_par
     return is_there ? size : CORRUPT;
 }
 
-static int why_corrupt(const struct heald_participant *me)
-{
-    return me->id ? -EBADMSG : -ESTALE;
-}
-
 static bool is_free(uint64_t writer)
 {
     return !(uint32_t)writer;
@@ -189,7 +184,7 @@ static int look_to_read(void *object, struct heald_participant *me, int64_t *mem
 
     (void)memory;
     if (cells == CORRUPT)
-        return why_corrupt(me);
+        return ipc_refusal(me);
     if (read_at_once(lock, cells, me))
         return 0;
     *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
@@ -281,7 +276,7 @@ static int look_to_write(void *object, struct heald_participant *me, int64_t *me
     int err = 0;
 
     if (cells == CORRUPT)
-        return why_corrupt(me);
+        return ipc_refusal(me);
     *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
     for (bool is_prepared = false;;) {
         wait->bell = region_bell(me);
@@ -424,7 +419,7 @@ int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *
     uint64_t writer = 0;
 
     if (cells == CORRUPT)
-        return why_corrupt(me);
+        return ipc_refusal(me);
     int err = refuse_to_read(lock, cells, me);
     while (!err && (err = attempt_to_read(lock, cells, me, &writer)) == -EBUSY &&
            writer & PENDING && --glances) {
@@ -440,7 +435,7 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
     uint64_t writer;
 
     if (cells == CORRUPT)
-        return why_corrupt(me);
+        return ipc_refusal(me);
     int err = refuse_to_write(lock, cells, me);
     if (!err)
         err = begin_pending(lock, me, &writer);
@@ -472,7 +467,7 @@ int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me)
     unsigned cells = cells_in(lock, me);
 
     if (cells == CORRUPT)
-        return why_corrupt(me);
+        return ipc_refusal(me);
     if (me->is_traced)
         ipc_order_gave(me, lock);
     if (!i_write(lock, me))

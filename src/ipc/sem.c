@@ -98,7 +98,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 
     (void)memory;
     if (permits == CORRUPT)
-        return me->id ? -EBADMSG : -ESTALE;
+        return ipc_refusal(me);
     if (take(sem, permits, me, false) == 0)
         return 0;
     *wait = (struct region_wait){.me = me,
@@ -143,7 +143,7 @@ int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
     unsigned permits = permits_in(sem, me);
 
     if (permits == CORRUPT)
-        return me->id ? -EBADMSG : -ESTALE;
+        return ipc_refusal(me);
     return take(sem, permits, me, true) ? -EAGAIN : 0;
 }
 
@@ -159,24 +159,28 @@ static int add(struct heald_sem *sem)
     return 0;
 }
 
+/* In a signal handler, too: what that interrupted reads errno afterwards. */
+static void wake_those_who_wait(struct heald_sem *sem)
+{
+    int interrupted = errno;
+
+    heald_plat_word_count(&sem->event);
+    errno = interrupted;
+}
+
 int heald_sem_post(struct heald_sem *sem, struct heald_participant *me)
 {
     unsigned permits = permits_in(sem, me);
     int err = 0;
 
-    if (!me->id)
-        return -ESTALE;
     if (permits == CORRUPT)
-        return -EBADMSG;
+        return ipc_refusal(me);
     if (!permits)
         err = add(sem);
     else if (!cells_release(permits_of(sem), permits, me))
         err = -EPERM;
-    /* In a signal handler, too: what it interrupted reads errno afterwards. */
-    int interrupted = errno;
-    if (!err)
-        eventcount_notify(&sem->event);
-    errno = interrupted;
+    if (!err && eventcount_is_awaited(&sem->event))
+        wake_those_who_wait(sem);
     return err;
 }
 
@@ -185,10 +189,8 @@ int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me)
     unsigned permits = permits_in(sem, me);
     int64_t value = 0;
 
-    if (!me->id)
-        return -ESTALE;
     if (permits == CORRUPT)
-        return -EBADMSG;
+        return ipc_refusal(me);
     if (!permits)
         return __atomic_load_n(&sem->value, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < permits; i++)

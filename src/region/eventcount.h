@@ -36,11 +36,16 @@ static inline uint32_t eventcount_prepare(uint32_t *count)
     return seen;
 }
 
+static inline bool eventcount_is_awaited(const uint32_t *count)
+{
+    /* Seq_cst: see above. */
+    return __atomic_load_n(count, __ATOMIC_SEQ_CST) & EVENTCOUNT_AWAITED;
+}
+
 /* After the change. Wakes all: one alone might be dying, and keep the wake. */
 static inline void eventcount_notify(uint32_t *count)
 {
-    /* Seq_cst: see above. */
-    if (__atomic_load_n(count, __ATOMIC_SEQ_CST) & EVENTCOUNT_AWAITED)
+    if (eventcount_is_awaited(count))
         heald_plat_word_count(count);
 }
 

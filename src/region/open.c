@@ -413,8 +413,7 @@ void region_unlink_last(const char *path, const struct stat *file)
 
     if (fd < 0)
         return;
-    bool is_it =
-        fstat(fd, &found) == 0 && found.st_ino == file->st_ino && found.st_dev == file->st_dev;
+    bool is_it = fstat(fd, &found) == 0 && region_is_same_file(&found, file);
     if (is_it && claim_unused(fd, path) == 0)
         unlink(path);
     close(fd);

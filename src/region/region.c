@@ -106,12 +106,16 @@ int region_copy(int fd, const struct region_head *head, char **ret_base)
     return 0;
 }
 
+bool region_is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 bool region_has_name(int fd, const char *path)
 {
     struct stat mine, named;
 
-    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && mine.st_ino == named.st_ino &&
-           mine.st_dev == named.st_dev;
+    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && region_is_same_file(&mine, &named);
 }
 
 /* Nobody else has it open, but for children of this process by fork(2), which have the same lock,

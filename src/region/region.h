@@ -136,8 +136,10 @@ bool region_has_name(int fd, const char *path);
 /* The only user has opened it: all who are attached by what it says are gone. */
 void region_clear(struct heald_region *region);
 
-/* Who has closed that file, which had this name, removes the name if nobody has it open. */
 struct stat;
+bool region_is_same_file(const struct stat *a, const struct stat *b);
+
+/* Who has closed that file, which had this name, removes the name if nobody has it open. */
 void region_unlink_last(const char *path, const struct stat *file);
 
 static inline struct region_head *region_head_of(const struct heald_region *region)
