@@ -86,7 +86,9 @@ char *person_text_alone(const struct heald_thread_info *thread, const char *why,
 char *person_text(const struct heald_thread_info *thread, char text[PERSON_SIZE])
 {
     char path[PATH_SIZE], name[64];
-    uint64_t id = thread->thread ? thread->thread : (uint64_t)thread->pid;
+    /* Where the system numbers no threads, it is another name of it: then the process's name. */
+    bool is_number = thread->thread && thread->thread <= INT32_MAX;
+    uint64_t id = is_number ? thread->thread : (uint64_t)thread->pid;
 
     if (!person_is_known(thread))
         return person_text_alone(thread, "of another PID name space", text);

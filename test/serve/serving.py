@@ -67,6 +67,11 @@ def backends():
     return [b['name'] for b in features()['backends'] if b['available']]
 
 
+def is_portable():
+    """Built for the portable platform, which knows less of the system than it could on Linux."""
+    return os.uname().sysname == 'Linux' and 'epoll' not in backends()
+
+
 class Server:
     """`heald serve` on a port of its own. Ends in stop(), or with the block.
 
