@@ -1,5 +1,6 @@
 #define _GNU_SOURCE 1
 #include "lock.h"
+#include "contend.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,8 +11,6 @@
 enum {
     ROUNDS = 5000000,
     CONTENDERS = 2,
-    STEPS = 20,
-    CONTEND_US = 500000,
     WAKES = 3000,
     WAKE_APART_US = 100,
     DEATHS = 200,
@@ -20,9 +19,6 @@ enum {
 
 /* Beside what the peer shares. */
 struct board {
-    atomic_int go, stop;
-    long sections[CONTENDERS];
-    int64_t longest_ns[CONTENDERS];
     _Atomic int64_t rang_ns;
     atomic_int held;
     int64_t death_ns[DEATHS];
@@ -43,54 +39,6 @@ static struct board *board_open(void)
     if (p == MAP_FAILED)
         bench_die("mmap", errno);
     return p;
-}
-
-static void steps(void)
-{
-    for (volatile int i = 0; i < STEPS; i++)
-        ;
-}
-
-static void contend(const struct lock_peer *peer, void *shared, struct board *board, int who)
-{
-    peer->attach(shared);
-    while (!board->go)
-        ;
-    while (!board->stop) {
-        int64_t waited = bench_now_ns();
-        peer->lock(shared);
-        waited = bench_now_ns() - waited;
-        steps();
-        board->sections[who]++;
-        peer->unlock(shared);
-        if (waited > board->longest_ns[who])
-            board->longest_ns[who] = waited;
-        steps();
-    }
-    _exit(0);
-}
-
-static double contended(const struct lock_peer *peer, void *shared, int64_t *ret_longest_ns)
-{
-    struct board *board = board_open();
-    long sections = 0;
-
-    for (int i = 0; i < CONTENDERS; i++)
-        if (fork() == 0)
-            contend(peer, shared, board, i);
-    usleep(20000);
-    board->go = 1;
-    usleep(CONTEND_US);
-    board->stop = 1;
-    *ret_longest_ns = 0;
-    for (int i = 0; i < CONTENDERS; i++) {
-        wait(NULL);
-        sections += board->sections[i];
-        if (board->longest_ns[i] > *ret_longest_ns)
-            *ret_longest_ns = board->longest_ns[i];
-    }
-    munmap(board, sizeof *board);
-    return (double)sections * 1e6 / CONTEND_US;
 }
 
 static void on_wake(void *ctx)
@@ -197,18 +145,18 @@ static double each_ns(void (*rounds)(void *shared, long count), void *shared)
 int lock_main(const struct lock_peer *peer)
 {
     void *shared = peer->open();
-    int64_t longest;
-    double uncontended, rate;
+    const struct contend two = {CONTENDERS, shared, peer->attach, peer->lock, peer->unlock};
 
     peer->attach(shared);
-    uncontended = each_ns(peer->rounds, shared);
-    rate = contended(peer, shared, &longest);
+    double uncontended = each_ns(peer->rounds, shared);
+    struct contend_result contended = contend_run(&two);
     const int64_t *wake = wakes(peer, shared);
     const struct board *board = deaths(peer, shared);
     printf("uncontended_ns %.2f contended %.0f longest_us %.0f wake_ns %.0f wake_q1_ns %.0f "
            "death_p50_us %.1f death_p99_us %.1f op_ns %.2f permit_ns %.2f read_ns %.2f ",
-           uncontended, rate, (double)longest / 1000, (double)wake[WAKES / 2],
-           (double)wake[WAKES / 4], (double)board->death_ns[DEATHS / 2] / 1000,
+           uncontended, contended.per_s, (double)contended.longest_ns / 1000,
+           (double)wake[WAKES / 2], (double)wake[WAKES / 4],
+           (double)board->death_ns[DEATHS / 2] / 1000,
            (double)board->death_ns[DEATHS * 99 / 100] / 1000, peer->op_ns ? peer->op_ns(shared) : 0,
            each_ns(peer->permits, shared), each_ns(peer->reads, shared));
     if (peer->sizes)
