@@ -229,8 +229,10 @@ void census_free(struct census *c)
 {
     for (unsigned i = 0; i < c->region_count; i++) {
         struct census_region *r = &c->regions[i];
-        for (unsigned k = 0; k < r->object_count; k++)
+        for (unsigned k = 0; k < r->object_count; k++) {
             free(r->objects[k].waits);
+            free(r->objects[k].sites);
+        }
         free(r->objects);
         free(r->people);
         free(r->name);
@@ -276,7 +278,7 @@ const struct heald_participant_info *census_holder(const struct census_region *r
                                                    unsigned number)
 {
     for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->person_count; i++)
-        if (r->people[i].slot == state->holders[number])
+        if (r->people[i].slot == state->holders[number].slot)
             return &r->people[i];
     return NULL;
 }

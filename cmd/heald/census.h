@@ -33,7 +33,7 @@ struct census_wait {
 struct census_object {
     struct heald_object_info info; /* name "": it has none */
     struct heald_object_state state;
-    struct census_site site; /* where its holder took it */
+    struct census_site *sites; /* where each of state.holders took it */
     unsigned wait_count;
     struct census_wait *waits; /* who came first is first */
 };

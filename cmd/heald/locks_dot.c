@@ -67,10 +67,10 @@ static unsigned person_of(const struct locks *l, const struct heald_thread_info 
     return i;
 }
 
-static void print_seconds(int64_t since_ns)
+static void print_seconds(int64_t since_ns, bool at_least)
 {
     if (since_ns)
-        printf(" for %.3f s", locks_seconds(since_ns));
+        printf(" for %s%.3f s", at_least ? "at least " : "", locks_seconds(since_ns));
 }
 
 static void print_site(const struct census_site *site)
@@ -90,8 +90,8 @@ static void print_holders(const struct locks *l, const struct census_region *r,
             continue;
         printf("  %s -> t%u [label=\"%s %s", id, person_of(l, &p->thread),
                heald_object_condition_name(o->state.condition), locks_mode(o));
-        print_seconds(o->state.since_ns);
-        print_site(&o->site);
+        print_seconds(o->state.holders[i].since_ns, o->state.holders[i].at_least);
+        print_site(&o->sites[i]);
         printf("\"];\n");
     }
 }
@@ -104,7 +104,7 @@ static void print_waits(const struct locks *l, const struct census_region *r,
         const struct heald_thread_info *thread = &r->people[w->person].thread;
         printf("  t%u -> %s [style=dashed, label=\"%u: waits %s", person_of(l, thread), id, i + 1,
                locks_purpose(w->wait));
-        print_seconds(w->wait->since_ns);
+        print_seconds(w->wait->since_ns, false);
         printf("%s", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
         print_site(&w->site);
         printf("\"];\n");

@@ -82,13 +82,14 @@ static void print_holders(const struct census_region *r, const struct census_obj
             continue;
         printf("%s", n++ ? ", " : "");
         print_thread(&p->thread, p->thread.is_here);
-        print_site(&o->site);
+        print_site(&o->sites[i]);
         printf(", \"mode\": ");
         print_mode(locks_mode(o));
-        printf("}");
+        printf(", \"held_s\": ");
+        print_seconds(s->holders[i].since_ns);
+        printf(", \"at_least\": %s}", boolean(s->holders[i].at_least));
     }
-    printf("], \"held_s\": ");
-    print_seconds(s->since_ns);
+    printf("]");
 }
 
 static void print_last(const struct census_region *r, const struct heald_object_state *s)

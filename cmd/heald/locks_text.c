@@ -7,12 +7,11 @@
 
 enum { COMMAND_SHOWN = 160 };
 
-static void print_how_long(const struct census_object *o)
+static void print_how_long(const struct heald_holder_info *holder)
 {
-    if (o->state.since_ns)
-        printf(", for %.3f s", locks_seconds(o->state.since_ns));
-    else if (o->wait_count && o->waits[0].wait->since_ns)
-        printf(", for at least %.3f s", locks_seconds(o->waits[0].wait->since_ns));
+    if (holder->since_ns)
+        printf(", for %s%.3f s", holder->at_least ? "at least " : "",
+               locks_seconds(holder->since_ns));
 }
 
 /* ", until 1.200 s from now"; "": it has no deadline. */
@@ -39,17 +38,17 @@ static void print_command(const struct heald_thread_info *thread)
         printf("        %.*s%s\n", COMMAND_SHOWN, text, strlen(text) > COMMAND_SHOWN ? "..." : "");
 }
 
-static void print_holder(const struct census_object *o, const struct heald_participant_info *p)
+static void print_holder(const struct census_object *o, const struct heald_participant_info *p,
+                         unsigned number)
 {
     char text[PERSON_SIZE];
-
     const char *mode = locks_mode(o);
 
     printf("    %s by %s%s%s", heald_object_condition_name(o->state.condition),
            person_text(&p->thread, text), *mode ? " " : "", mode);
-    print_how_long(o);
-    if (*site_text(&o->site))
-        printf(", taken at %s", site_text(&o->site));
+    print_how_long(&o->state.holders[number]);
+    if (*site_text(&o->sites[number]))
+        printf(", taken at %s", site_text(&o->sites[number]));
     printf("\n");
     print_command(&p->thread);
 }
@@ -63,7 +62,7 @@ static void print_holders(const struct census_region *r, const struct census_obj
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, s, i);
         if (p && ++shown)
-            print_holder(o, p);
+            print_holder(o, p, i);
     }
     if (!shown)
         printf("    %s\n", heald_object_condition_name(s->condition));

@@ -72,11 +72,14 @@ static void find(struct finder *f, const struct heald_thread_info *thread, uint6
 
 static void find_of_object(struct finder *f, const struct census_region *r, struct census_object *o)
 {
-    const struct heald_participant_info *holder =
-        o->state.holder_count ? census_holder(r, &o->state, 0) : NULL;
+    const struct heald_object_state *s = &o->state;
 
-    if (holder)
-        find(f, &holder->thread, o->state.site, &o->site);
+    for (unsigned i = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
+        o->sites = census_grow(o->sites, i, sizeof *o->sites);
+        const struct heald_participant_info *holder = census_holder(r, s, i);
+        if (holder)
+            find(f, &holder->thread, s->holders[i].site, &o->sites[i]);
+    }
     for (unsigned i = 0; i < o->wait_count; i++)
         find(f, &r->people[o->waits[i].person].thread, o->waits[i].wait->site, &o->waits[i].site);
 }

@@ -1,8 +1,9 @@
 /*
  * heald/inspect.h: which threads are attached to a region, hold objects in it, and wait for them,
- * and since when. For tools: nothing is locked or changed, so it works while the program hangs, on
- * a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not. A region
- * of which it is not known that nobody truncates its file is looked at with HEALD_REGION_SNAPSHOT.
+ * where and since when. For tools: nothing is locked or changed, so it works while the program
+ * hangs, on a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
+ * A region of which it is not known that nobody truncates its file is looked at with
+ * HEALD_REGION_SNAPSHOT.
  *
  * The results are a snapshot of some moment of the call; parts of it may be of different moments.
  *
@@ -64,19 +65,25 @@ HEALD_API const char *heald_object_condition_name(enum heald_object_condition co
 
 enum { HEALD_HOLDERS_SHOWN = 64, HEALD_LAST_SHOWN = 4 };
 
+/* Since when and where it has the object. */
+struct heald_holder_info {
+    unsigned slot;    /* see heald_participant_info */
+    int at_least;     /* it may have it for longer: somebody who had to wait noted the time */
+    int64_t since_ns; /* exactly in a region with `trace`, else to some milliseconds; 0: not known,
+                         as of one that found the object free and for whom nobody has waited */
+    uint64_t site;    /* an address in its program, or the callback of the op; 0: not known. Of
+                         mutexes always; of others only the last of some that it has */
+};
+
 struct heald_object_state {
     enum heald_object_condition condition;
     unsigned holder_count; /* living holders; of a barrier, those that have come or are about to.
                               At most HEALD_HOLDERS_SHOWN are in holders */
-    unsigned holders[HEALD_HOLDERS_SHOWN]; /* slots: see heald_participant_info */
-    int is_writing;                        /* the holder of a read-write lock writes */
-    unsigned free, most;                   /* permits of a semaphore; 0 most: it only counts. Of a
+    struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
+    int is_writing;      /* the holder of a read-write lock writes */
+    unsigned free, most; /* permits of a semaphore; 0 most: it only counts. Of a
                                               barrier: who must come still, and in all */
     /* Of a mutex: */
-    uint64_t site;    /* where its holder locked it: an address in its program; 0 */
-    int64_t since_ns; /* since when it is held: exactly in a region with `trace`, else to some
-                         milliseconds; 0: not known, as of a mutex that heald_mutex_lock() found
-                         free, and where the system has no cheap clock */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked it, the latest first; their
                                                         is_here is not known and 0 */

@@ -39,7 +39,7 @@ struct heald_mutex {
     uint32_t order; /* what it is called in the recorded order of locks; 0: nothing yet */
     uint64_t site;  /* where the holder locked it, or the callback of the op that did: an address in
                       its program; 0: not known */
-    int64_t since;  /* since when: heald_object_state.since_ns */
+    int64_t since;  /* since when: heald_holder_info */
     uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
 };
 

@@ -55,19 +55,14 @@ static uint64_t site_of(const struct heald_op *op)
     return (uint64_t)(uintptr_t)op->fn;
 }
 
-/* One look; `result` is the memory of the form. What a person finds of a mutex locked so is the
+/* One look; `result` is the memory of the form. What a person finds of an object taken so is the
  * callback, which has it. */
 static int look(struct heald_op *op, struct region_wait *ret_wait)
 {
     const struct ipc_form *form = form_of(op);
     int err = form->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
-    bool is_taken = err == 0 || (err == -EOWNERDEAD && form != &ipc_rdlock_form);
 
-    if (is_taken && form == &ipc_mutex_form)
-        ipc_mutex_note(op->u.lock.object, op->u.lock.me, site_of(op));
-    else if (is_taken && is_rwlock(form) && op->u.lock.me->is_traced)
-        ipc_order_took(op->u.lock.me, op->u.lock.object);
-    return err;
+    return ipc_took(form, op->u.lock.object, op->u.lock.me, site_of(op), err);
 }
 
 /* It is going to be locked: the one time that the order of locks is asked. */
@@ -80,7 +75,7 @@ static void want(const struct heald_op *op)
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */
-static void line_up(struct heald_op *op)
+static void line_up(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
     unsigned flags = HEALD_WAIT_IN_LOOP | ipc_wait_flags(op->deadline_ns);
@@ -92,6 +87,8 @@ static void line_up(struct heald_op *op)
         cond ? region_line_up(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
              : region_line_up(op->u.lock.me, op->u.lock.object, form_of(op)->kind,
                               flags | form_of(op)->flags, op->deadline_ns);
+    if (!cond)
+        region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
 
 static void step_out(struct heald_op *op)
@@ -172,7 +169,7 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
     }
     int err = look(op, &ret_wait->region);
     if (err == -EBUSY) {
-        line_up(op);
+        line_up(op, ret_wait);
         return true;
     }
     finish(loop, op, err);
@@ -210,7 +207,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     struct heald_locks *locks = loop->locks;
 
     op_move(op, OP_ARMED);
-    line_up(op);
+    line_up(op, wait);
     if (!op_is_foreign(op))
         __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
     struct heald_entry *entry = heald_locks_add(locks, op);

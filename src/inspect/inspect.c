@@ -87,48 +87,82 @@ static int64_t deadline_here(const struct heald_region *region, const struct reg
     return ns == HEALD_FOREVER || (ns > 0 && region_is_clock_of(region, slot)) ? ns : 0;
 }
 
-static void add_holder(const struct heald_region *region, struct heald_object_state *s, uint64_t id)
-{
-    if (!id)
-        return;
-    if (!lives(region, id)) {
-        s->condition = HEALD_OBJECT_ORPHANED;
-        return;
-    }
-    if (s->holder_count < HEALD_HOLDERS_SHOWN)
-        s->holders[s->holder_count] = region_id_slot(id);
-    s->holder_count++;
-}
-
 /* An object to look at, in the region or a copy of it. */
 struct view {
     const struct heald_region *region;
     const void *object;
-    uint64_t room; /* bytes from there on */
+    uint64_t offset; /* in the region */
+    uint64_t room;   /* bytes from there on */
 };
 
-static void look_at_word(const struct heald_region *region, uint64_t word,
-                         struct heald_object_state *s)
+static void tell_since(const struct view *view, struct heald_holder_info *holder,
+                       const int64_t *since)
+{
+    const struct region_slot *slot = &view->region->slots[holder->slot];
+    int64_t ns = told_here(view->region, slot, since);
+
+    holder->at_least = (int)(ns & REGION_AT_LEAST);
+    holder->since_ns = ns & ~(int64_t)REGION_AT_LEAST;
+}
+
+/* What the holder has noted of it. */
+static void tell_note(const struct view *view, struct heald_holder_info *holder)
+{
+    const struct region_note *note =
+        region_note_of(&view->region->slots[holder->slot], view->offset);
+    struct heald_holder_info told = *holder;
+
+    if (load64(&note->object) != view->offset)
+        return;
+    told.site = load64(&note->site);
+    tell_since(view, &told, &note->since);
+    if (load64(&note->object) == view->offset)
+        *holder = told;
+}
+
+/* NULL: it is none that lives, or one too many. */
+static struct heald_holder_info *add_holder(const struct view *view, struct heald_object_state *s,
+                                            uint64_t id)
+{
+    struct heald_holder_info *holder = NULL;
+
+    if (!id)
+        return NULL;
+    if (!lives(view->region, id)) {
+        s->condition = HEALD_OBJECT_ORPHANED;
+        return NULL;
+    }
+    if (s->holder_count < HEALD_HOLDERS_SHOWN) {
+        holder = &s->holders[s->holder_count];
+        holder->slot = region_id_slot(id);
+        tell_note(view, holder);
+    }
+    s->holder_count++;
+    return holder;
+}
+
+static struct heald_holder_info *look_at_word(const struct view *view, uint64_t word,
+                                              struct heald_object_state *s)
 {
     if ((uint32_t)word == OWNER_LOST) {
         s->condition = HEALD_OBJECT_LOST;
     } else if ((uint32_t)word >> REGION_ID_SHIFT) {
         s->condition = HEALD_OBJECT_HELD;
-        add_holder(region, s, region_id(word));
+        return add_holder(view, s, region_id(word));
     }
+    return NULL;
 }
 
 static void look_at_mutex(const struct view *view, struct heald_object_state *s)
 {
-    const struct heald_region *region = view->region;
     const struct heald_mutex *m = view->object;
     unsigned turn = __atomic_load_n(&m->turn, __ATOMIC_RELAXED);
 
-    look_at_word(region, load64(&m->word), s);
-    if (s->condition == HEALD_OBJECT_HELD || s->condition == HEALD_OBJECT_ORPHANED)
-        s->site = load64(&m->site);
-    if (s->condition == HEALD_OBJECT_HELD)
-        s->since_ns = told_here(region, &region->slots[s->holders[0]], &m->since);
+    struct heald_holder_info *holder = look_at_word(view, load64(&m->word), s);
+    if (holder) {
+        holder->site = load64(&m->site);
+        tell_since(view, holder, &m->since);
+    }
     for (unsigned i = 0; i < HEALD_LAST_SHOWN; i++) {
         uint64_t who = load64(&m->last[(turn - i) % HEALD_MUTEX_LAST]);
         if (who)
@@ -141,7 +175,7 @@ static void look_at_once(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_once *once = view->object;
 
-    look_at_mutex(&(struct view){view->region, &once->mutex, sizeof once->mutex}, s);
+    look_at_mutex(&(struct view){view->region, &once->mutex, view->offset, sizeof once->mutex}, s);
     if (load32(&once->done))
         s->condition = HEALD_OBJECT_DONE;
 }
@@ -163,7 +197,7 @@ static void look_at_sem(const struct view *view, struct heald_object_state *s)
         return;
     }
     for (unsigned i = 0; i < most; i++)
-        add_holder(view->region, s, load64(&permits[i]));
+        add_holder(view, s, load64(&permits[i]));
     s->most = most;
     s->free = most ? most - s->holder_count : load32(&sem->value);
     s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
@@ -182,11 +216,11 @@ static void look_at_rwlock(const struct view *view, struct heald_object_state *s
         return;
     }
     for (unsigned i = 0; i < readers; i++)
-        add_holder(view->region, s, load64(&lock->readers[i]));
+        add_holder(view, s, load64(&lock->readers[i]));
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
     unsigned reading = s->holder_count;
     if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING))
-        look_at_word(view->region, writer, s);
+        look_at_word(view, writer, s);
     s->is_writing = s->holder_count > reading;
 }
 
@@ -203,7 +237,7 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
     for (unsigned i = 0; i < needed; i++) {
         uint64_t mark = load64(&b->arrived[i]);
         if (barrier_is_of_round(mark, state))
-            add_holder(view->region, s, mark);
+            add_holder(view, s, mark);
     }
     s->most = needed;
     s->free = needed > count ? needed - count : 0;
@@ -244,7 +278,7 @@ static int look_at_copy(const struct heald_region *region, uint64_t offset, uint
     int err = copy ? region_read(region, offset, copy, size) : -ENOMEM;
 
     if (!err)
-        kinds[type].look(&(struct view){region, copy, size}, state);
+        kinds[type].look(&(struct view){region, copy, offset, size}, state);
     free(copy);
     return err;
 }
@@ -264,7 +298,7 @@ int heald_object_look(const struct heald_region *region, uint64_t offset,
     else if (region->is_snapshot)
         err = look_at_copy(region, offset, room, type, &state);
     else
-        kinds[type].look(&(struct view){region, region->base + offset, room}, &state);
+        kinds[type].look(&(struct view){region, region->base + offset, offset, room}, &state);
     if (!err)
         *ret_state = state;
     return err;

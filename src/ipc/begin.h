@@ -33,9 +33,6 @@ static inline int ipc_refusal(const struct heald_participant *me)
 int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
                     struct region_wait *ret_wait);
 
-/* The caller has just locked it there: for people. */
-void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site);
-
 /* As heald_mutex_lock(), for one who called there. */
 int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                         int64_t deadline_ns, uint64_t site);

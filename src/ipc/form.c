@@ -26,8 +26,10 @@ int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_p
     int err, late = 0;
 
     while (!late && (err = form->look(object, me, memory, &wait)) == -EBUSY) {
-        if (!place)
+        if (!place) {
             place = region_line_up(me, object, form->kind, flags, deadline_ns);
+            region_note_wait_for(me, wait.holder, object);
+        }
         late = region_wait(&wait, deadline_ns);
     }
     region_step_out(me, place);

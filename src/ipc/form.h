@@ -21,7 +21,21 @@ struct ipc_form {
     ipc_abandon *abandon;
     enum heald_object_type kind;
     unsigned flags; /* enum heald_wait_flag: to do what */
+    /* What is kept of it once it is the caller's: for people, and for the order of locks; or NULL.
+     * It is by the result `taken`, and if `inherits` by -EOWNERDEAD, too. */
+    void (*took)(void *object, struct heald_participant *me, uint64_t site);
+    int taken;
+    bool inherits;
 };
+
+/* An attempt, made at `site`, came to `result`. Returns that. */
+static inline int ipc_took(const struct ipc_form *form, void *object, struct heald_participant *me,
+                           uint64_t site, int result)
+{
+    if (form->took && (result == form->taken || (result == -EOWNERDEAD && form->inherits)))
+        form->took(object, me, site);
+    return result;
+}
 
 /* Gives a wait up: `result`, or what it came to after all. */
 int ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,

@@ -96,8 +96,10 @@ static inline void stamp(struct heald_mutex *mutex, const struct heald_participa
         __atomic_store_n(&mutex->since, now, __ATOMIC_RELAXED);
 }
 
-void ipc_mutex_note(struct heald_mutex *mutex, struct heald_participant *me, uint64_t site)
+static void took(void *object, struct heald_participant *me, uint64_t site)
 {
+    struct heald_mutex *mutex = object;
+
     stamp(mutex, me, site, region_stamp(me));
     if (me->is_traced)
         ipc_order_took(me, mutex);
@@ -218,6 +220,8 @@ static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
                                          .bell = bell,
                                          .holder = other,
                                          .several = is_free(word)};
+        if (!ret_wait->several)
+            region_note_wait(me, other, &mutex->since);
         return -EBUSY;
     }
 }
@@ -265,8 +269,16 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
     return -EBUSY;
 }
 
-const struct ipc_form ipc_mutex_form = {look_for_op, abandon, HEALD_OBJECT_MUTEX, 0};
-static const struct ipc_form mutex_alone = {look_alone, abandon, HEALD_OBJECT_MUTEX, 0};
+const struct ipc_form ipc_mutex_form = {.look = look_for_op,
+                                        .abandon = abandon,
+                                        .kind = HEALD_OBJECT_MUTEX,
+                                        .took = took,
+                                        .inherits = true};
+static const struct ipc_form mutex_alone = {.look = look_alone,
+                                            .abandon = abandon,
+                                            .kind = HEALD_OBJECT_MUTEX,
+                                            .took = took,
+                                            .inherits = true};
 
 /* The usual case: nobody holds it. */
 static inline bool lock_at_once(struct heald_mutex *mutex, const struct heald_participant *me)
@@ -290,7 +302,7 @@ static inline void note_at_once(struct heald_mutex *mutex, struct heald_particip
                                 uint64_t site)
 {
     if (me->is_traced)
-        ipc_mutex_note(mutex, me, site);
+        took(mutex, me, site);
     else
         stamp(mutex, me, site, 0);
 }
@@ -305,10 +317,7 @@ int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
         return 0;
     }
     me->site = site;
-    int err = lock_slowly(mutex, me, deadline_ns);
-    if (err == 0 || err == -EOWNERDEAD)
-        ipc_mutex_note(mutex, me, site);
-    return err;
+    return ipc_took(&mutex_alone, mutex, me, site, lock_slowly(mutex, me, deadline_ns));
 }
 
 int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
@@ -321,9 +330,7 @@ int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
     uint64_t word, other;
     int err = me->id ? attempt(mutex, me, &word, lock_again, &other) : -ESTALE;
 
-    if (err == 0 || err == -EOWNERDEAD)
-        ipc_mutex_note(mutex, me, IPC_SITE);
-    return err;
+    return ipc_took(&mutex_alone, mutex, me, IPC_SITE, err);
 }
 
 /* Does the caller hold it? 0, and the word; -EPERM, -ESTALE. */

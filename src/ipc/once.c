@@ -27,22 +27,27 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
         return err;
     if (err)
         heald_mutex_consistent(&once->mutex, me);
-    if (!is_done(once)) {
-        ipc_mutex_note(&once->mutex, me, 0);
+    if (!is_done(once))
         return err ? err : 1;
-    }
     heald_mutex_unlock(&once->mutex, me);
     return 0;
 }
 
-const struct ipc_form ipc_once_form = {.look = look, .kind = HEALD_OBJECT_ONCE};
+static void took(void *object, struct heald_participant *me, uint64_t site)
+{
+    ipc_mutex_form.took(&((struct heald_once *)object)->mutex, me, site);
+}
+
+const struct ipc_form ipc_once_form = {
+    .look = look, .kind = HEALD_OBJECT_ONCE, .took = took, .taken = 1, .inherits = true};
 
 int heald_once_begin(struct heald_once *once, struct heald_participant *me, int64_t deadline_ns)
 {
     if (!is_done(once) && ipc_mutex_may_wait(&once->mutex, me) == 0)
         return -EDEADLK;
     me->site = IPC_SITE;
-    return ipc_block(&ipc_once_form, once, me, deadline_ns);
+    return ipc_took(&ipc_once_form, once, me, IPC_SITE,
+                    ipc_block(&ipc_once_form, once, me, deadline_ns));
 }
 
 int heald_once_end(struct heald_once *once, struct heald_participant *me, int done)

@@ -315,12 +315,22 @@ static int abandon_writing(void *object, struct heald_participant *me, int64_t *
     return -EBUSY;
 }
 
+static void took(void *object, struct heald_participant *me, uint64_t site)
+{
+    region_note_taken(me, object, site, region_stamp(me));
+    if (me->is_traced)
+        ipc_order_took(me, object);
+}
+
+/* A reader does not get what a dead writer left. */
 const struct ipc_form ipc_rdlock_form = {
-    .look = look_to_read, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ};
+    .look = look_to_read, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ, .took = took};
 const struct ipc_form ipc_wrlock_form = {.look = look_to_write,
                                          .abandon = abandon_writing,
                                          .kind = HEALD_OBJECT_RWLOCK,
-                                         .flags = HEALD_WAIT_TO_WRITE};
+                                         .flags = HEALD_WAIT_TO_WRITE,
+                                         .took = took,
+                                         .inherits = true};
 
 /* What a thread that blocks would wait for itself for, for ever; an op of a loop only for another
  * op. 0: nothing. */
@@ -356,12 +366,16 @@ static int look_to_write_alone(void *object, struct heald_participant *me, int64
     return err ? err : look_to_write(object, me, memory, wait);
 }
 
-static const struct ipc_form rdlock_alone = {
-    .look = look_to_read_alone, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ};
+static const struct ipc_form rdlock_alone = {.look = look_to_read_alone,
+                                             .kind = HEALD_OBJECT_RWLOCK,
+                                             .flags = HEALD_WAIT_TO_READ,
+                                             .took = took};
 static const struct ipc_form wrlock_alone = {.look = look_to_write_alone,
                                              .abandon = abandon_writing,
                                              .kind = HEALD_OBJECT_RWLOCK,
-                                             .flags = HEALD_WAIT_TO_WRITE};
+                                             .flags = HEALD_WAIT_TO_WRITE,
+                                             .took = took,
+                                             .inherits = true};
 
 /* The usual case: nobody has it, or for a reader nobody writes. */
 static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me, bool writes)
@@ -381,24 +395,17 @@ static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me
     return false;
 }
 
-/* What came of an attempt: a reader does not get what a dead writer left. */
-static int taken(const struct ipc_form *form, struct heald_rwlock *lock,
-                 struct heald_participant *me, int err)
-{
-    if (me->is_traced && (err == 0 || (err == -EOWNERDEAD && form == &wrlock_alone)))
-        ipc_order_took(me, lock);
-    return err;
-}
-
 static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
                          struct heald_participant *me, int64_t deadline_ns, uint64_t site)
 {
-    if (lock_at_once(lock, me, form == &wrlock_alone))
+    if (lock_at_once(lock, me, form == &wrlock_alone)) {
+        region_note_taken(me, lock, site, 0);
         return 0;
+    }
     if (me->is_traced)
         ipc_order_wants(me, lock, site);
     me->site = site;
-    return taken(form, lock, me, ipc_block(form, lock, me, deadline_ns));
+    return ipc_took(form, lock, me, site, ipc_block(form, lock, me, deadline_ns));
 }
 
 int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
@@ -426,7 +433,7 @@ int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *
         heald_plat_pause();
         err = 0;
     }
-    return taken(&rdlock_alone, lock, me, err);
+    return ipc_took(&rdlock_alone, lock, me, IPC_SITE, err);
 }
 
 int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me)
@@ -440,7 +447,7 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
     if (!err)
         err = begin_pending(lock, me, &writer);
     if (err)
-        return taken(&wrlock_alone, lock, me, err);
+        return ipc_took(&wrlock_alone, lock, me, IPC_SITE, err);
     while (finish_pending(lock, cells, me)) {
         if (!--glances) {
             retreat(lock);
@@ -448,7 +455,7 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
         }
         heald_plat_pause();
     }
-    return taken(&wrlock_alone, lock, me, 0);
+    return ipc_took(&wrlock_alone, lock, me, IPC_SITE, 0);
 }
 
 static void give_back_writing(struct heald_rwlock *lock)

@@ -112,7 +112,20 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
     return -EBUSY;
 }
 
-const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM};
+/* One that counts has no holders. */
+static void note(struct heald_sem *sem, unsigned permits, struct heald_participant *me,
+                 uint64_t site, int64_t since)
+{
+    if (permits)
+        region_note_taken(me, sem, site, since);
+}
+
+static void took(void *object, struct heald_participant *me, uint64_t site)
+{
+    note(object, permits_in(object, me), me, site, region_stamp(me));
+}
+
+const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM, .took = took};
 
 /* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
 static int look_for_ever(void *object, struct heald_participant *me, int64_t *memory,
@@ -125,17 +138,20 @@ static int look_for_ever(void *object, struct heald_participant *me, int64_t *me
     return look(object, me, memory, wait);
 }
 
-static const struct ipc_form sem_for_ever = {.look = look_for_ever, .kind = HEALD_OBJECT_SEM};
+static const struct ipc_form sem_for_ever = {
+    .look = look_for_ever, .kind = HEALD_OBJECT_SEM, .took = took};
 
 int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t deadline_ns)
 {
     unsigned permits = permits_in(sem, me);
 
-    if (permits != CORRUPT && take(sem, permits, me, false) == 0)
+    if (permits != CORRUPT && take(sem, permits, me, false) == 0) {
+        note(sem, permits, me, IPC_SITE, 0);
         return 0;
+    }
+    const struct ipc_form *form = deadline_ns == HEALD_FOREVER ? &sem_for_ever : &ipc_sem_form;
     me->site = IPC_SITE;
-    return ipc_block(deadline_ns == HEALD_FOREVER ? &sem_for_ever : &ipc_sem_form, sem, me,
-                     deadline_ns);
+    return ipc_took(form, sem, me, IPC_SITE, ipc_block(form, sem, me, deadline_ns));
 }
 
 int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
@@ -144,7 +160,10 @@ int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
 
     if (permits == CORRUPT)
         return ipc_refusal(me);
-    return take(sem, permits, me, true) ? -EAGAIN : 0;
+    if (take(sem, permits, me, true))
+        return -EAGAIN;
+    took(sem, me, IPC_SITE);
+    return 0;
 }
 
 static int add(struct heald_sem *sem)

@@ -17,11 +17,13 @@
 #include <stdint.h>
 
 enum {
-    REGION_VERSION = 5,
+    REGION_VERSION = 6,
     REGION_ALIGN = 4096,
     REGION_SLOTS_MAX = 4096,
     REGION_NAMES_MAX = 65536,
     REGION_PLACES = 4,
+    REGION_NOTES = 8,
+    REGION_AT_LEAST = 1,
     REGION_ORDER_MAX = 64
 };
 
@@ -38,6 +40,14 @@ struct region_place {
     uint64_t site;           /* where it waits, or the callback of the op: an address; 0 */
 };
 
+/* Where and when a participant took an object last: for people (region_note_taken()). Atomic, each
+ * by itself; written by its participant alone, but for an unknown `since`. */
+struct region_note {
+    uint64_t object; /* where it is; 0: nothing is noted */
+    uint64_t site;   /* as that of a place */
+    int64_t since;   /* 0: not known; | REGION_AT_LEAST: perhaps longer */
+};
+
 /* One participant, or the place for one. */
 struct region_slot {
     struct heald_lifeline life; /* held by the participant; guards what follows up to `bell` */
@@ -46,6 +56,7 @@ struct region_slot {
     int64_t pid;
     uint64_t thread, pid_space, time_space;
     struct region_place places[REGION_PLACES];
+    struct region_note notes[REGION_NOTES]; /* region_note_of() says which */
 };
 
 /* A lock was taken while another was held, first by `who` at `site`. */

@@ -58,7 +58,34 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
 
 int64_t region_stamp(const struct heald_participant *me)
 {
-    return me->is_traced ? heald_plat_now(HEALD_CLOCK_MONOTONIC) : heald_plat_now_coarse();
+    int64_t now = me->is_traced ? heald_plat_now(HEALD_CLOCK_MONOTONIC) : heald_plat_now_coarse();
+
+    return now & ~(int64_t)REGION_AT_LEAST;
+}
+
+void region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since)
+{
+    unsigned slot = region_id_slot(holder);
+    int64_t none = 0;
+
+    if (slot >= me->region->slot_count || __atomic_load_n(since, __ATOMIC_RELAXED) ||
+        !region_is_clock_of(me->region, &me->region->slots[slot]))
+        return;
+    __atomic_compare_exchange_n(since, &none,
+                                heald_plat_now(HEALD_CLOCK_MONOTONIC) | REGION_AT_LEAST, false,
+                                __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+void region_note_wait_for(const struct heald_participant *me, uint64_t holder, const void *object)
+{
+    uint64_t at = (uint64_t)((const char *)object - me->region->base);
+    unsigned slot = region_id_slot(holder);
+
+    if (slot >= me->region->slot_count)
+        return;
+    struct region_note *note = region_note_of(&me->region->slots[slot], at);
+    if (__atomic_load_n(&note->object, __ATOMIC_ACQUIRE) == at)
+        region_note_wait(me, holder, &note->since);
 }
 
 void region_step_out(struct heald_participant *me, unsigned place)

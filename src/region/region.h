@@ -180,10 +180,45 @@ static inline bool region_has(const struct heald_region *region, const void *obj
  */
 unsigned region_line_up(struct heald_participant *me, const void *object,
                         enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
+/*
+ * The caller is about to wait for what `holder` has; since when is not known (0), as the clock was
+ * not asked: so at least since now. Where the holder changes at this moment it is that of the next
+ * one, who has come no later than the caller goes to sleep.
+ */
+void region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since);
+
+/* The same with the holder's note of the object, if there is one. */
+void region_note_wait_for(const struct heald_participant *me, uint64_t holder, const void *object);
+
 /* The time, for people: exactly where the region is traced, else as cheaply as there is; 0. */
 int64_t region_stamp(const struct heald_participant *me);
 
 void region_step_out(struct heald_participant *me, unsigned place);
+
+/*
+ * The note of an object in a slot: of those whose addresses share it the last that was taken. So of
+ * some of the objects that a participant holds nothing may be known, but never anything of another.
+ */
+static inline struct region_note *region_note_of(struct region_slot *slot, uint64_t object)
+{
+    /* Fibonacci hashing, as cells_claim(). */
+    return &slot->notes[object / sizeof(uint64_t) * UINT64_C(0x9e3779b97f4a7c15) >> 61];
+}
+
+/* The participant has taken the object, which lies in its region, at `site`; since 0: the clock was
+ * not asked. Who reads a note asks for the object before and after. */
+static inline void region_note_taken(struct heald_participant *me, const void *object,
+                                     uint64_t site, int64_t since)
+{
+    uint64_t at = (uint64_t)((const char *)object - me->region->base);
+    struct region_note *note = region_note_of(me->slot, at);
+
+    __atomic_store_n(&note->object, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&note->site, site, __ATOMIC_RELAXED);
+    __atomic_store_n(&note->since, since, __ATOMIC_RELAXED);
+    /* Release: pairs with the first load of note_of() in inspect/. */
+    __atomic_store_n(&note->object, at, __ATOMIC_RELEASE);
+}
 
 /* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:
  * there are others behind. */

@@ -31,7 +31,7 @@ static struct heald_mutex *mutexes;
 static struct heald_op ops[MANY];
 static int told, order[MANY];
 
-/* More are told than there are ops where one is submitted again: the first of them is old by then. */
+/* More may be told than there are ops, where some are submitted again. */
 static void on_told(struct heald_op *op)
 {
     order[told++ % MANY] = (int)(op - ops);

@@ -162,7 +162,7 @@ static int64_t held_since(struct fixture *f, const struct heald_mutex *mutex)
 
     must(heald_object_look(f->region, heald_offset(f->region, mutex), HEALD_OBJECT_MUTEX, &state) ==
          0);
-    return state.since_ns;
+    return state.holders[0].since_ns;
 }
 
 /* There: what is held here, and what it holds itself. */

@@ -93,7 +93,9 @@ struct shared {
     struct heald_once once;
     struct heald_cond cond;
     HEALD_SEM(3) sem;
+    HEALD_SEM(1) one;
     int ready;
+    int way; /* atomic */
 };
 
 static struct heald_object_state look(struct fixture *f, const void *object,
@@ -137,7 +139,7 @@ HEALD_CASE(who_holds_and_who_waits)
     state = look(&f, &s->mutex, HEALD_OBJECT_MUTEX);
     ck_assert_int_eq(state.condition, HEALD_OBJECT_HELD);
     ck_assert_uint_eq(state.holder_count, 1);
-    ck_assert_uint_ne(state.site, 0);
+    ck_assert_uint_ne(state.holders[0].site, 0);
     ck_assert_int_eq(state.last[0].pid, getpid());
     ck_assert(!find_waiter(&f, &p));
     pid_t pid = child_start(&f, wait_for_mutex);
@@ -156,6 +158,85 @@ HEALD_CASE(who_holds_and_who_waits)
         ck_assert_uint_eq(gone, 1);
     ck_assert_int_eq(heald_mutex_unlock(&s->mutex, f.me), 0);
     ck_assert_int_eq(look(&f, &s->mutex, HEALD_OBJECT_MUTEX).condition, HEALD_OBJECT_FREE);
+    fixture_close(&f);
+}
+
+enum { WAYS_TO_HOLD = 4 };
+
+/* Takes one of them; try: without waiting. */
+static int hold(struct shared *s, struct heald_participant *me, int way, bool try)
+{
+    switch (way) {
+    case 0: return try ? heald_mutex_trylock(&s->mutex, me) : heald_mutex_lock(&s->mutex, me, 0);
+    case 1:
+        return try ? heald_rwlock_tryrdlock(&s->rwlock, me)
+                   : heald_rwlock_rdlock(&s->rwlock, me, 0);
+    case 2:
+        return try ? heald_rwlock_trywrlock(&s->rwlock, me)
+                   : heald_rwlock_wrlock(&s->rwlock, me, 0);
+    default: return try ? heald_sem_trywait(&s->one.sem, me) : heald_sem_wait(&s->one.sem, me, 0);
+    }
+}
+
+static void let_go(struct shared *s, struct heald_participant *me, int way)
+{
+    ck_assert_int_eq(way == 0   ? heald_mutex_unlock(&s->mutex, me)
+                     : way == 3 ? heald_sem_post(&s->one.sem, me)
+                                : heald_rwlock_unlock(&s->rwlock, me),
+                     0);
+}
+
+static struct heald_holder_info holder_of(struct fixture *f, int way)
+{
+    struct shared *s = f->data;
+    struct heald_object_state state = way == 0   ? look(f, &s->mutex, HEALD_OBJECT_MUTEX)
+                                      : way == 3 ? look(f, &s->one, HEALD_OBJECT_SEM)
+                                                 : look(f, &s->rwlock, HEALD_OBJECT_RWLOCK);
+
+    ck_assert_uint_eq(state.holder_count, 1);
+    return state.holders[0];
+}
+
+static bool wait_for_all(struct fixture *f)
+{
+    struct shared *s = f->data;
+    int way = __atomic_load_n(&s->way, __ATOMIC_RELAXED);
+
+    if (way == 0)
+        heald_mutex_lock(&s->mutex, f->me, in_ms(60000));
+    else if (way == 3)
+        heald_sem_wait(&s->one.sem, f->me, in_ms(60000));
+    else
+        heald_rwlock_wrlock(&s->rwlock, f->me, in_ms(60000));
+    return true;
+}
+
+/* Of each kind of holder: who finds it free does not ask the clock, who has to wait does. */
+HEALD_CASE(where_and_since_when)
+{
+    struct fixture f = fixture_open();
+    struct shared *s = f.data;
+    int64_t begin = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+
+    __atomic_store_n(&s->way, _i, __ATOMIC_RELAXED);
+    ck_assert_int_eq(heald_sem_init(&s->one.sem, 1), 0);
+    ck_assert_int_eq(hold(s, f.me, _i, false), 0);
+    ck_assert_uint_ne(holder_of(&f, _i).site, 0);
+    ck_assert_int_eq(holder_of(&f, _i).since_ns, 0);
+    pid_t pid = child_start(&f, wait_for_all);
+    for (int64_t end = in_ms(10000 * harness_slow()); !holder_of(&f, _i).since_ns; usleep(200))
+        ck_assert_int_lt(heald_clock_now(HEALD_CLOCK_MONOTONIC), end);
+    struct heald_holder_info holder = holder_of(&f, _i);
+    ck_assert_int_eq(holder.at_least, 1);
+    ck_assert_int_ge(holder.since_ns, begin - 1);
+    ck_assert_uint_ne(holder.site, 0);
+    child_kill(pid);
+    let_go(s, f.me, _i);
+    while (hold(s, f.me, _i, true))
+        usleep(200); /* what the killed one had begun is taken back */
+    ck_assert_uint_ne(holder_of(&f, _i).site, 0);
+    ck_assert_int_eq(holder_of(&f, _i).at_least, 0);
+    let_go(s, f.me, _i);
     fixture_close(&f);
 }
 
@@ -220,7 +301,8 @@ static bool has_its_name(struct fixture *f)
     struct heald_region *r, *again;
 
     (void)f;
-    for (int i = 0; i < 2000; i++) {
+    int64_t end = in_ms(3000);
+    for (int i = 0; i < 2000 && heald_clock_now(HEALD_CLOCK_MONOTONIC) < end; i++) {
         must(heald_region_open(&r, name, CREATE | HEALD_REGION_TEMPORARY, NULL) == 0);
         sched_yield();
         must(heald_region_open(&again, name, 0, NULL) == 0);
@@ -253,6 +335,7 @@ int main(void)
     harness_add(group, something_else_of_that_name);
     harness_add(group, a_killed_holder_of_a_named_one);
     harness_add(group, who_holds_and_who_waits);
+    harness_add_range(group, where_and_since_when, 0, WAYS_TO_HOLD);
     harness_add(group, every_kind_is_looked_at);
     harness_add(group, unused_is_what_nobody_has_open);
     harness_add(group, what_is_unused_is_not_taken_for_its_successor);
