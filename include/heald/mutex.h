@@ -20,9 +20,10 @@ extern "C" {
 
 enum {
     HEALD_MUTEX_RECURSIVE = 1, /* its holder may lock it again; as many unlocks free it */
-    HEALD_MUTEX_FAIR = 2 /* the longest waiter gets it, and no newcomer before it. The order is that
-                            of tickets of the region, whatever clocks say. Slower when it is
-                            contended, and a waiter that is stopped stops those behind it. A
+    HEALD_MUTEX_FAIR = 2 /* those who wait get it in the order in which they came, by tickets of the
+                            region, whatever clocks say. While the first of them wakes up,
+                            newcomers may have it; once it is awake, or the mutex was unlocked 512
+                            times, it is handed over. So a waiter that is stopped may stop those behind it. A
                             participant that waits for more than four objects at once is queued for
                             four of them; for the others it comes after all that are queued. */
 };

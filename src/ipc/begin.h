@@ -30,7 +30,7 @@ static inline int ipc_refusal(const struct heald_participant *me)
  * As heald_mutex_trylock(), but where that is -EBUSY, or -EDEADLK, or locks a recursive mutex once
  * more, this is -EBUSY and says what to wait for before the next attempt.
  */
-int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
+int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
                     struct region_wait *ret_wait);
 
 /* As heald_mutex_lock(), for one who called there. */

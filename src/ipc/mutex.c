@@ -20,17 +20,27 @@
  *
  * Clearing changes the low half alone; the generation that stays above it means nothing.
  *
- * A fair mutex is given back as free but with WAITERS, so that nobody takes it by the one
- * compare-and-swap; all who wait look whether somebody who lives stands before them in the line
- * (region/line.c), and only who finds nobody takes it. The others go on sleeping on the free word,
- * and watch the life of who is before them: he takes it, or dies, or steps out and wakes all.
+ * A fair mutex is handed over by being given back as free but with WAITERS, so that nobody takes it
+ * by the one compare-and-swap; all who wait look whether somebody who lives stands before them in
+ * the line (region/line.c), and only who finds nobody takes it. The others go on sleeping on the
+ * free word, and watch the life of who is before them: he takes it, or dies, or steps out and wakes
+ * all.
+ *
+ * To hand over to one who sleeps costs the time in which he wakes, in which nobody has it: so it is
+ * given back as any other, and newcomers may have it meanwhile, until one who waits is awake. One
+ * who waits and finds it free, but is not next, sets WAITERS on the free word: from then on it is
+ * handed over. One who was woken and finds it held again sets HANDOFF: its holder hands it over.
+ * And since one who waits may not get a processor, whoever gives it back for the 512th time (TURN
+ * is 0) hands it over if somebody stands in the line. HANDOFF may be lost to a release at the same
+ * moment; the other two cannot.
  *
  * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
  * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
- * that has been somebody's since he looked at it; and who takes it leaves WAITERS there. He clears
- * it if he finds nobody in the line, looks at the line once more, and sets it again if somebody is
- * there by then. Whoever goes to sleep stands in the line before he compares the word: so he is
- * seen by that look, or compares a word without WAITERS and does not sleep.
+ * that has been somebody's since he looked at it; and who takes one with WAITERS leaves them there.
+ * He clears them if he finds nobody in the line, looks at the line once more, and sets them again
+ * if somebody is there by then. Whoever goes to sleep stands in the line before he compares the
+ * word: so he is seen by that look, or compares a word without WAITERS and does not sleep. Nobody
+ * sleeps on a free word without WAITERS.
  *
  * Who is before whom is said by tickets that are drawn in the region, so no clock is asked, and
  * the order is the same for all. One who draws a ticket and dies, or is late with his place, is
@@ -45,7 +55,14 @@
 
 #include <errno.h>
 
-enum { WAITERS = OWNER_WAITERS, INCONSISTENT = 2, TURN_ONE = 4, TURN = 0x7fc, SPINS = 100 };
+enum {
+    WAITERS = OWNER_WAITERS,
+    INCONSISTENT = 2,
+    TURN_ONE = 4,
+    TURN = 0x7fc,
+    HANDOFF = 0x800,
+    SPINS = 100
+};
 
 static bool is_free(uint64_t word)
 {
@@ -105,12 +122,16 @@ static void took(void *object, struct heald_participant *me, uint64_t site)
         ipc_order_took(me, mutex);
 }
 
-/* Nobody holds it. May the caller have it? *ret_before: who must have it first. */
-static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *ret_before)
+/* Nobody holds it. May the caller have it? *ret_before: who must have it first. A newcomer need not
+ * ask where it was not handed over. */
+static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word,
+                    bool is_new, uint64_t *ret_before)
 {
     bool are_behind;
 
-    *ret_before = mutex->flags & HEALD_MUTEX_FAIR ? region_before_me(me, mutex, &are_behind) : 0;
+    *ret_before = 0;
+    if (mutex->flags & HEALD_MUTEX_FAIR && (word & WAITERS || !is_new))
+        *ret_before = region_before_me(me, mutex, &are_behind);
     return !*ret_before;
 }
 
@@ -168,11 +189,11 @@ static int lock_again(struct heald_mutex *mutex)
  * who lives, *ret_other (0: by the caller), or free and that one's to take. All else is final.
  */
 static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
-                   int (*again)(struct heald_mutex *), uint64_t *ret_other)
+                   int (*again)(struct heald_mutex *), bool is_new, uint64_t *ret_other)
 {
     for (*word = look(mutex);;) {
         if (is_free(*word)) {
-            if (!is_next(mutex, me, ret_other))
+            if (!is_next(mutex, me, *word, is_new, ret_other))
                 return -EBUSY;
             if (take(mutex, me, word))
                 return 0;
@@ -201,19 +222,32 @@ static void spin(const struct heald_mutex *mutex)
         heald_plat_pause();
 }
 
-/* One look, after which the caller has it or may wait. */
-static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
-                        int (*again)(struct heald_mutex *), struct region_wait *ret_wait)
+/* Has its holder wake the caller, who looked at it when it was *word, and if `hand_over` also hand
+ * it over. False: look again. */
+static bool arm(struct heald_mutex *mutex, uint64_t *word, bool hand_over)
 {
+    if (!hand_over || is_free(*word) || *word & HANDOFF)
+        return owner_arm(&mutex->word, word);
+    return owner_change(&mutex->word, word, *word | WAITERS | HANDOFF);
+}
+
+/* One look, after which the caller has it or may wait. *looks: how many there were in this wait. */
+static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
+                        int (*again)(struct heald_mutex *), int64_t *looks,
+                        struct region_wait *ret_wait)
+{
+    bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
+
     for (;;) {
         uint32_t bell = region_bell(me);
         uint64_t word, other;
-        int err = attempt(mutex, me, &word, again, &other);
+        int err = attempt(mutex, me, &word, again, !*looks, &other);
 
         if (err != -EBUSY)
             return err;
-        if (!owner_arm(&mutex->word, &word))
+        if (!arm(mutex, &word, is_fair && *looks))
             continue;
+        ++*looks;
         *ret_wait = (struct region_wait){.me = me,
                                          .word = region_half(&mutex->word),
                                          .seen = (uint32_t)word,
@@ -233,24 +267,22 @@ static int wait_for_myself(struct heald_mutex *mutex)
     return -EBUSY;
 }
 
-int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me,
+int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
                     struct region_wait *ret_wait)
 {
-    return me->id ? look_and_arm(mutex, me, wait_for_myself, ret_wait) : -ESTALE;
+    return me->id ? look_and_arm(mutex, me, wait_for_myself, looks, ret_wait) : -ESTALE;
 }
 
 static int look_for_op(void *object, struct heald_participant *me, int64_t *memory,
                        struct region_wait *wait)
 {
-    (void)memory;
-    return ipc_mutex_begin(object, me, wait);
+    return ipc_mutex_begin(object, me, memory, wait);
 }
 
 static int look_alone(void *object, struct heald_participant *me, int64_t *memory,
                       struct region_wait *wait)
 {
-    (void)memory;
-    return look_and_arm(object, me, lock_again, wait);
+    return look_and_arm(object, me, lock_again, memory, wait);
 }
 
 /* Out of the line before he had it: those behind sleep on a word that is free, or are about to. */
@@ -328,7 +360,7 @@ int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me, in
 int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
 {
     uint64_t word, other;
-    int err = me->id ? attempt(mutex, me, &word, lock_again, &other) : -ESTALE;
+    int err = me->id ? attempt(mutex, me, &word, lock_again, true, &other) : -ESTALE;
 
     return ipc_took(&mutex_alone, mutex, me, IPC_SITE, err);
 }
@@ -344,16 +376,26 @@ static int check_mine(const struct heald_mutex *mutex, const struct heald_partic
     return region_id(*ret_word) == me->id ? 0 : -EPERM;
 }
 
-/* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
-static void let_go(struct heald_mutex *mutex, uint64_t word, uint32_t *also)
+/* Is the next one who waits to have it, and no newcomer before? */
+static bool is_handed_over(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
 {
-    bool is_fair = mutex->flags & HEALD_MUTEX_FAIR;
-    uint32_t turn = is_fair ? next_turn(word) : 0;
-    int to = word & INCONSISTENT ? -1 : (int)(turn | (is_fair ? WAITERS : 0));
+    bool are_behind;
+
+    return mutex->flags & HEALD_MUTEX_FAIR &&
+           (word & HANDOFF || (!next_turn(word) && region_before_me(me, mutex, &are_behind)));
+}
+
+/* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
+static void let_go(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word,
+                   uint32_t *also)
+{
+    bool is_over = is_handed_over(mutex, me, word);
+    uint32_t turn = mutex->flags & HEALD_MUTEX_FAIR ? next_turn(word) : 0;
+    int to = word & INCONSISTENT ? -1 : (int)(turn | (is_over ? WAITERS : 0));
 
     if (also)
         heald_plat_words_set(region_half(&mutex->word), to, also);
-    else if (word & INCONSISTENT)
+    else if (word & INCONSISTENT || is_over)
         heald_plat_word_set(region_half(&mutex->word), to);
     else
         owner_release(&mutex->word, word, turn, to);
@@ -372,7 +414,7 @@ static int unlock(struct heald_mutex *mutex, struct heald_participant *me, uint3
     if (also)
         __atomic_fetch_add(also, 1, __ATOMIC_RELAXED);
     if (!mutex->depth) {
-        let_go(mutex, word, also);
+        let_go(mutex, me, word, also);
         return 0;
     }
     mutex->depth--;

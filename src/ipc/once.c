@@ -19,10 +19,9 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 {
     struct heald_once *once = object;
 
-    (void)memory;
     if (is_done(once))
         return me->id ? 0 : -ESTALE;
-    int err = ipc_mutex_begin(&once->mutex, me, wait);
+    int err = ipc_mutex_begin(&once->mutex, me, memory, wait);
     if (err != 0 && err != -EOWNERDEAD)
         return err;
     if (err)

@@ -109,27 +109,42 @@ static uint64_t ticket_of(const struct region_slot *slot, uint64_t object)
     return ticket;
 }
 
+/* The first of the others in the line whose ticket is not below `from`: its id, and the ticket;
+ * NONE: there is none. */
+static uint64_t first_in_line(const struct heald_participant *me, uint64_t object, uint64_t from,
+                              uint64_t *ret_id)
+{
+    const struct heald_region *region = me->region;
+    uint64_t first = NONE;
+
+    for (unsigned i = 0; i < region->slot_count; i++) {
+        const struct region_slot *slot = &region->slots[i];
+        uint64_t ticket = slot == me->slot ? NONE : ticket_of(slot, object);
+        if (ticket < from || ticket >= first)
+            continue;
+        first = ticket;
+        *ret_id = region_id_of(region, slot);
+    }
+    return first;
+}
+
 uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind)
 {
-    struct heald_region *region = me->region;
-    uint64_t offset = heald_offset(region, object), before = 0;
-    uint64_t mine = ticket_of(me->slot, offset), first = mine;
+    uint64_t offset = heald_offset(me->region, object), id = 0, first = 0;
+    uint64_t mine = ticket_of(me->slot, offset);
 
     *ret_behind = false;
-    for (unsigned i = 0; i < region->slot_count; i++) {
-        struct region_slot *slot = &region->slots[i];
-        uint64_t ticket = slot == me->slot ? NONE : ticket_of(slot, offset);
-        if (ticket == NONE)
+    /* Only the first who lives is asked about. No more are dead than there are slots. */
+    for (unsigned i = 0; i < me->region->slot_count; i++) {
+        first = first_in_line(me, offset, first, &id);
+        if (first == NONE)
+            return 0;
+        if (!id || region_is_gone(me->region, id)) {
+            first++;
             continue;
-        uint64_t id = region_id_of(region, slot);
-        if (!id || region_is_gone(region, id))
-            continue;
-        if (ticket > mine) {
-            *ret_behind = true;
-        } else if (ticket < first) {
-            first = ticket;
-            before = id;
         }
+        *ret_behind = first > mine;
+        return *ret_behind ? 0 : id;
     }
-    return before;
+    return 0;
 }

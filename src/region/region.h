@@ -220,8 +220,8 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
     __atomic_store_n(&note->object, at, __ATOMIC_RELEASE);
 }
 
-/* Another who is before the caller in the line for an object, or 0; the dead are not. *ret_behind:
- * there are others behind. */
+/* The first of the others in the line for an object, if that is before the caller, or 0; the dead
+ * are not. *ret_behind: nobody is before, and there are others behind. */
 uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind);
 
 /* The PID name space of this process, which may be another than that of the process that opened the

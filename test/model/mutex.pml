@@ -62,34 +62,55 @@ inline change(to, is_done) {
 #define LINE_UP line_up();
 #define STEP_OUT step_out();
 #define ABANDON abandon()
-/* region_before_me(): `h` is the slot of who is first of those before, or SLOTS. */
+/*
+ * region_before_me(): `h` is the slot of who is first of the others, if that is before this one, or
+ * SLOTS. first_in_line() asks slot after slot; then the first alone is asked whether he lives.
+ */
 inline before_me() {
-    first = (ticket[slot] -> ticket[slot] : 255);
+    first = 1;
     h = SLOTS;
     behind = false;
-    p = 0;
     do
-    :: p < SLOTS && p != slot ->
-        atomic { STEP(before_me_look); t = ticket[p]; g = generation[p] }
+    :: first == 255 -> break
+    :: else ->
+        p = 0;
+        t = 255;
+        do
+        :: p < SLOTS ->
+            atomic {
+                STEP(first_in_line);
+                if
+                :: p != slot && ticket[p] >= first && ticket[p] < t ->
+                    t = ticket[p]; q = p; g = generation[p]
+                :: else
+                fi;
+                p++
+            }
+        :: p >= SLOTS -> break
+        od;
         if
-        :: t && (g & 1) -> is_gone(p, g, is)
+        :: t != 255 && (g & 1) -> is_gone(q, g, is)
         :: else -> is = gone_by
         fi;
         if
-        :: is != gone_by && (t > ticket[slot] && ticket[slot]) -> behind = true
-        :: is != gone_by && !(t > ticket[slot] && ticket[slot]) && t < first -> first = t; h = p
-        :: else
-        fi;
-        p++
-    :: p < SLOTS && p == slot -> p++
-    :: p >= SLOTS -> break
+        :: t == 255 -> first = 255
+        :: t != 255 && is == gone_by -> first = t + 1
+        :: t != 255 && is != gone_by ->
+            first = 255;
+            behind = ticket[slot] && t > ticket[slot];
+            h = (behind -> SLOTS : q)
+        fi
     od;
-    p = 0; t = 0; g = 0; first = 0
+    p = 0; t = 0; g = 0; first = 0; q = 0
 }
 
 /* is_next() and take(): `res` stays again if somebody was faster. */
 inline take_if_next() {
-    before_me();
+    h = SLOTS;
+    if
+    :: !is_new || (w & WAITERS) -> before_me()
+    :: else
+    fi;
     if
     :: h < SLOTS -> res = busy
     :: else ->
@@ -162,11 +183,13 @@ inline abandon() {
 #endif
 }
 byte ticket[SLOTS], drawn;
-#define FAIR_LOCALS byte first, p, t, g; bool behind;
+#define FAIR_LOCALS byte first, p, t, g, q; bool behind, is_new, is_over;
+#define IS_NEW(is) is_new = is;
 #else
 #define LOOK_AND_LOCK NEXT lock_if_free()
 #define WATCHED SLOT_OF(w)
 #define FAIR_LOCALS
+#define IS_NEW(is)
 #define IS_HOLDER
 #define LINE_UP
 #define STEP_OUT
@@ -252,10 +275,12 @@ inline lock(is_forever) {
         fi;
         res = (go -> locked : busy)
     }
+    IS_NEW(true)
     if
     :: res == busy ->
         do
         :: look_and_arm();
+            IS_NEW(false)
             if
             :: res == busy ->
                 LINE_UP
@@ -287,19 +312,42 @@ inline word_set(low) {
 #endif
 }
 
-/* let_go(). */
+/*
+ * let_go(). Of a fair mutex any release may be the one for which TURN is 0, and any with WAITERS
+ * one for which somebody has set HANDOFF: so there is no such flag here. Who sets it otherwise only
+ * makes others look again.
+ */
+#ifdef FAIR
+inline decide() {
+    if
+    :: is_over = false
+    :: w & WAITERS -> is_over = true
+    :: before_me(); is_over = h < SLOTS
+    fi
+}
+#define HAND_OVER (is_over -> WAITERS : 0)
+#define DECIDE } decide(); atomic { DIE_IF_KILLED;
+#else
+#define DECIDE NEXT
+#define HAND_OVER 0
+#define is_over false
+#endif
 inline unlock() {
     atomic {
         STEP(unlock_look);
         w = mutex;
         assert(ID_OF(w & ~TURN) == MY_ID);
+        DECIDE
         go = false;
-        NEXT
-        unlock_if_alone()
+        if
+        :: !is_over -> unlock_if_alone()
+        :: else
+        fi
     }
     do
     :: go -> break
-    :: !go && (w & (WAITERS | INCONSISTENT)) -> word_set((w & INCONSISTENT -> LOST : NEXT_TURN(w) | KEPT)); break
+    :: !go && (is_over || (w & (WAITERS | INCONSISTENT))) ->
+        word_set((w & INCONSISTENT -> LOST : NEXT_TURN(w) | HAND_OVER)); break
     :: else -> atomic { DIE_IF_KILLED; unlock_if_alone() }
     od
 }
