@@ -228,7 +228,7 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
 {
     const struct heald_barrier *b = view->object;
     uint64_t state = load64(&b->state);
-    unsigned needed = load32(&b->needed), count = barrier_count(state);
+    unsigned needed = load32(&b->needed), count = barrier_count(state), counted = 0;
 
     if (needed > HEALD_BARRIER_MAX || HEALD_BARRIER_SIZE(needed) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
@@ -236,13 +236,15 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
     }
     for (unsigned i = 0; i < needed; i++) {
         uint64_t mark = load64(&b->arrived[i]);
+        unsigned before = s->holder_count;
         if (barrier_is_of_round(mark, state))
             add_holder(view, s, mark);
+        counted += s->holder_count > before && mark & BARRIER_COUNTED ? 1 : 0;
     }
     s->most = needed;
     s->free = needed > count ? needed - count : 0;
     bool one_is_gone = s->condition == HEALD_OBJECT_ORPHANED;
-    if (state & BARRIER_BROKEN || barrier_lacks_one(one_is_gone, s->holder_count, count))
+    if (state & BARRIER_BROKEN || barrier_lacks_one(one_is_gone, counted, count))
         s->condition = HEALD_OBJECT_LOST;
     else
         s->condition = HEALD_OBJECT_HELD;

@@ -7,9 +7,12 @@
  * is the one that was the last to come, and one who leaves has either not come or is told how the
  * round ended. There is no lock inside: nobody waits for one who is stopped but for his coming.
  *
- * ho has come also stands in `arrived`, with the round, so that his death is found: before he is
- * counted, and until he is not any more. A mark of a dead one breaks the round if those of the
- * living are fewer than have come; else he had not been counted yet, or not any more. Marks of
+ * Who has come also stands in `arrived`, with the round, so that his death is found: before he is
+ * counted, and until he is not any more. Once he is counted he says so in his mark, and takes that
+ * back before he leaves: so all whose marks say it are counted. A mark of a dead one breaks the
+ * round if such marks of the living are fewer than have come; else he had not been counted yet, or
+ * not any more. One who lives and is counted and has not said so may have the round broken at a
+ * mark of a dead one who was not; but none passes with a dead one in place of a living. Marks of
  * former rounds mean nothing: their owners take them away, or whoever comes across them; a mark is
  * read before the state that says that it is old, since marks of the next round are made after the
  * state is that round's. One who finds no room for a mark waits without: then others' marks are
@@ -107,12 +110,13 @@ static unsigned needed_in(const struct heald_barrier *b, const struct heald_part
 
 static uint64_t mark_for(const struct heald_participant *me, uint64_t state)
 {
-    return me->id | (barrier_round(state) & REGION_ID_FLAGS);
+    return me->id | (barrier_round(state) & BARRIER_MARK_ROUND);
 }
 
 /*
  * Looks at the marks, and takes away those of former rounds. -EOWNERDEAD: of the `others` who have
- * come to this round, one is gone: one mark is of a dead one, and those of the living are too few.
+ * come to this round, one is gone: one mark is of a dead one, and of the living too few are counted
+ * by their marks.
  * -EAGAIN: it is not this round any more; else 0, and *ret_other is another who is there, or 0.
  */
 static int look_at_marks(struct heald_barrier *b, unsigned needed,
@@ -120,7 +124,7 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
                          uint64_t *ret_other)
 {
     bool one_is_gone = false;
-    unsigned living = 0;
+    unsigned counted = 0;
 
     *ret_other = 0;
     for (unsigned i = 0; i < needed; i++) {
@@ -135,10 +139,10 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
             one_is_gone = true;
         } else if (region_id(mark) != me->id) {
             *ret_other = region_id(mark);
-            living++;
+            counted += mark & BARRIER_COUNTED ? 1 : 0;
         }
     }
-    return barrier_lacks_one(one_is_gone, living, others) ? -EOWNERDEAD : 0;
+    return barrier_lacks_one(one_is_gone, counted, others) ? -EOWNERDEAD : 0;
 }
 
 static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
@@ -150,12 +154,14 @@ static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
     return false;
 }
 
-static void clear_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
+/* Changes the caller's mark, or with 0 takes it away, if it is there still. */
+static void change_mark(struct heald_barrier *b, unsigned needed, uint64_t mark, uint64_t to)
 {
-    for (unsigned i = 0; i < needed; i++)
-        if (__atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED) == mark &&
-            cells_swap(&b->arrived[i], mark, 0))
+    for (unsigned i = 0; i < needed; i++) {
+        uint64_t word = __atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED);
+        if ((word & ~(uint64_t)BARRIER_COUNTED) == mark && cells_swap(&b->arrived[i], word, to))
             return;
+    }
 }
 
 static int break_round(struct heald_barrier *b, uint64_t state)
@@ -190,8 +196,7 @@ static int come(struct heald_barrier *b, unsigned needed, const struct heald_par
         if (!set_mark(b, needed, mark) && !look_at_marks(b, needed, me, state, 0, &other))
             set_mark(b, needed, mark);
         err = be_counted(b, needed, me, state);
-        if (err != -EBUSY)
-            clear_mark(b, needed, mark);
+        change_mark(b, needed, mark, err == -EBUSY ? mark | BARRIER_COUNTED : 0);
     }
     if (err != -EAGAIN)
         *memory = CAME | barrier_round(state);
@@ -234,7 +239,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
             err = -EAGAIN;
     } while (err == -EAGAIN);
     if (err != -EBUSY && err != 1)
-        clear_mark(b, needed, me->id | ((uint32_t)*memory & REGION_ID_FLAGS));
+        change_mark(b, needed, me->id | ((uint32_t)*memory & BARRIER_MARK_ROUND), 0);
     wait->word = region_half(&b->state);
     wait->seen = (uint32_t)state;
     wait->holder = other;
@@ -247,11 +252,12 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
     struct heald_barrier *b = object;
     unsigned needed = needed_in(b, me);
     uint32_t round = (uint32_t)*memory;
+    uint64_t state, mark = me->id | (round & BARRIER_MARK_ROUND);
     int result = -EBUSY;
-    uint64_t state;
 
     if (!*memory || !needed)
         return result;
+    change_mark(b, needed, mark, mark);
     do {
         state = load(b);
         if (barrier_round(state) != round) {
@@ -259,7 +265,7 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
             break;
         }
     } while (barrier_count(state) && !change(b, state, state - COUNT_ONE));
-    clear_mark(b, needed, me->id | (round & REGION_ID_FLAGS));
+    change_mark(b, needed, mark, 0);
     return result;
 }
 

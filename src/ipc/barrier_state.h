@@ -5,7 +5,7 @@
  * state: in the low half, on which those who wait sleep, twice the number of the round, and one
  * more if it is broken; above that how many have come; above that, of the rounds before, the last
  * one in the lowest bit, whether they were reset. A mark: the id of who has come, or is about to,
- * and in the bits that it leaves free the number of the round.
+ * and in the bits that it leaves free the number of the round and whether it is counted already.
  */
 #ifndef HEALD_SRC_IPC_BARRIER_STATE_H
 #define HEALD_SRC_IPC_BARRIER_STATE_H
@@ -18,7 +18,9 @@ enum {
     BARRIER_BROKEN = 1,
     BARRIER_COUNT_SHIFT = 32,
     BARRIER_FATES_SHIFT = 44,
-    BARRIER_FATES = 64 - BARRIER_FATES_SHIFT
+    BARRIER_FATES = 64 - BARRIER_FATES_SHIFT,
+    BARRIER_COUNTED = 0x8000, /* of a mark, as the next */
+    BARRIER_MARK_ROUND = REGION_ID_FLAGS & ~BARRIER_COUNTED
 };
 
 _Static_assert(HEALD_BARRIER_MAX < 1 << (BARRIER_FATES_SHIFT - BARRIER_COUNT_SHIFT),
@@ -36,14 +38,15 @@ static inline unsigned barrier_count(uint64_t state)
 
 static inline bool barrier_is_of_round(uint64_t mark, uint64_t state)
 {
-    return (mark & REGION_ID_FLAGS) == (barrier_round(state) & REGION_ID_FLAGS);
+    return (mark & BARRIER_MARK_ROUND) == (barrier_round(state) & BARRIER_MARK_ROUND);
 }
 
 /* Of so many who have come, is one gone? Among the marks of the round one is of a dead one, who may
- * not have been counted yet, or not any more; so it counts only where the living are too few. */
-static inline bool barrier_lacks_one(bool one_is_gone, unsigned living, unsigned have_come)
+ * not have been counted yet, or not any more; so it counts only where those of the living that are
+ * counted are too few. Marks of the living that are not counted may be of others. */
+static inline bool barrier_lacks_one(bool one_is_gone, unsigned counted, unsigned have_come)
 {
-    return one_is_gone && living < have_come;
+    return one_is_gone && counted < have_come;
 }
 
 #endif

@@ -1,13 +1,15 @@
 /*
  * test/model/barrier.pml: the steps of src/ipc/barrier.c, upon cells.pml. The fields of `state`
  * change in one step. There are as many marks as participants, so each finds room (in the code one
- * that does not goes on without). A mark is an id; its round is beside it, and of the same step.
+ * that does not goes on without). A mark is an id; its round is beside it, and whether it is counted,
+ * and of the same step.
  */
 #define FATES 5
 byte round, count, reset_count;
 bool broken, was_reset[FATES]; /* by round */
 short arrived[PROCS];
 byte mark_round[PROCS];
+bool mark_counted[PROCS];
 byte came[PROCS]; /* the round of this wait, plus 1; 0: it has not come */
 
 /* A copy of `state`. */
@@ -77,12 +79,14 @@ inline look_at_marks(others) {
     holder_id = NOBODY;
     do
     :: res == busy && j < PROCS ->
-        atomic { STEP(look_at_mark); id = arrived[j]; r = mark_round[j] }
+        atomic { STEP(look_at_mark); id = arrived[j]; r = mark_round[j];
+            is_counted = mark_counted[j] }
         if
         :: id != NOBODY && r != s_round ->
             atomic { STEP(look_at_round); res = (round == s_round -> busy : again) }
             if
             :: res == busy -> atomic { STEP(clear_old_mark);
+                mark_counted[j] = (arrived[j] == id && mark_round[j] == r -> false : mark_counted[j]);
                 arrived[j] = (arrived[j] == id && mark_round[j] == r -> NOBODY : arrived[j]) }
             :: else
             fi
@@ -90,13 +94,15 @@ inline look_at_marks(others) {
             cells_is_gone(id, is);
             if
             :: is == gone_by -> one_is_gone = true
-            :: is != gone_by && id != MY_ID -> holder_id = id; living++
+            :: is != gone_by && id != MY_ID -> holder_id = id;
+            living = (is_counted -> living + 1 : living)
             :: else
             fi
         :: else
         fi;
         id = 0;
         r = 0;
+        is_counted = false;
         j++
     :: else -> break
     od;
@@ -113,8 +119,13 @@ inline set_mark() {
     atomic { STEP(set_mark); arrived[ME] = MY_ID; mark_round[ME] = s_round }
 }
 
+/* change_mark(): if it is there still. */
+inline note_counted(is_in) {
+    atomic { STEP(note_counted); mark_counted[ME] = (arrived[ME] == MY_ID && is_in) }
+}
+
 inline clear_mark() {
-    atomic { STEP(clear_mark); arrived[ME] = NOBODY; mark_round[ME] = 0 }
+    atomic { STEP(clear_mark); arrived[ME] = NOBODY; mark_round[ME] = 0; mark_counted[ME] = false }
 }
 
 /* be_counted(): `res` is locked (the last), busy, again or owner_dead. */
@@ -146,7 +157,7 @@ inline come() {
         be_counted();
         if
         :: res != busy -> clear_mark()
-        :: else
+        :: else -> note_counted(true)
         fi;
         my_round = s_round
     fi
@@ -190,6 +201,7 @@ inline barrier_look() {
 
 /* abandon(): `res` is busy, or how the round ended after all. */
 inline barrier_abandon() {
+    note_counted(false);
     do
     :: LOAD(abandon_load);
         if
