@@ -28,7 +28,7 @@ struct heald_rwlock {
     uint16_t size;  /* how many readers there is room for; 0: HEALD_RWLOCK_READERS */
     uint32_t order; /* atomic: as that of struct heald_mutex */
     uint32_t event; /* atomic: changes when a reader has gone */
-    uint32_t check; /* of `size`: its complement */
+    uint32_t check; /* of `size`: its complement; of zeroed memory 0 */
     uint64_t used;  /* atomic: which of the places of readers ever were one's, modulo 64 */
     uint64_t readers[HEALD_RWLOCK_READERS]; /* atomic; or as many as `size` says */
 };

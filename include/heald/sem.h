@@ -20,7 +20,7 @@ struct heald_sem {
     uint32_t permits; /* 0: it only counts */
     uint32_t value;   /* atomic: of one that counts */
     uint32_t event;   /* atomic: changes when there is something to look at */
-    uint32_t unused;
+    uint32_t check;   /* of `permits`: its complement; 0 of 0 */
 };
 
 /* A semaphore with room for `n` permits, to embed: `HEALD_SEM(4) tickets;` and then

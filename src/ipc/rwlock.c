@@ -68,10 +68,14 @@ static unsigned cells_in(const struct heald_rwlock *lock, const struct heald_par
 
     if (!me->id)
         return CORRUPT;
+    /* In zeroed memory both are 0. */
+    uint32_t check = __atomic_load_n(&lock->check, __ATOMIC_RELAXED);
+    if (size != ~check && (size || check))
+        return CORRUPT;
     if (!size || size == HEALD_RWLOCK_READERS)
         return HEALD_RWLOCK_READERS;
-    bool is_there = size <= HEALD_RWLOCK_READERS_MAX && size == ~lock->check &&
-                    region_has(me->region, lock, HEALD_RWLOCK_SIZE(size));
+    bool is_there =
+        size <= HEALD_RWLOCK_READERS_MAX && region_has(me->region, lock, HEALD_RWLOCK_SIZE(size));
     return is_there ? size : CORRUPT;
 }
 

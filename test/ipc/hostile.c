@@ -8,10 +8,19 @@
 
 #include <heald/inspect.h>
 
-enum { PERMITS = 4, PATIENCE_MS = 1, HANG_MS = 2000, SEEDS = 300, BYTES_AT_ONCE = 24 };
+enum {
+    PERMITS = 4,
+    MANY = 70, /* more than there is room for in an object that is not sized */
+    PATIENCE_MS = 1,
+    HANG_MS = 2000,
+    SEEDS = 300,
+    BYTES_AT_ONCE = 24,
+    WORDS_BESIDE = 1024
+};
 
-/* Beside each object lie words that nobody may change. */
-#define GUARD UINT64_C(0x6865616c64686561)
+/* Beside each object, from its first byte and its last on, lie words that nobody may change: the
+ * id of one who is gone, which is taken for a place that is free, wherever one is looked for. */
+static uint64_t guard;
 
 union object {
     struct heald_mutex mutex;
@@ -27,8 +36,8 @@ union object {
 
 struct shared {
     uint64_t before[8];
-    union object object;
-    uint64_t after[8];
+    union object object; /* or a larger or smaller one */
+    uint64_t after[WORDS_BESIDE];
 };
 
 static int64_t soon(void)
@@ -77,6 +86,16 @@ static void set_sem(union object *o)
     must(heald_sem_init(&o->sem.sem, PERMITS) == 0);
 }
 
+static void set_sem_of_one(union object *o)
+{
+    must(heald_sem_init(&o->sem.sem, 1) == 0);
+}
+
+static void set_sem_of_many(union object *o)
+{
+    must(heald_sem_init(&o->sem.sem, MANY) == 0);
+}
+
 static void set_counting(union object *o)
 {
     must(heald_sem_init_counting(&o->sem.sem, 3) == 0);
@@ -86,11 +105,11 @@ static void use_sem(union object *o, struct heald_participant *me)
 {
     struct heald_sem *sem = &o->sem.sem;
 
-    for (int i = 0; i < PERMITS + 1; i++)
+    for (int i = 0; i < MANY + 1; i++)
         heald_sem_trywait(sem, me);
     heald_sem_value(sem, me);
     heald_sem_wait(sem, me, soon());
-    for (int i = 0; i < PERMITS + 1; i++)
+    for (int i = 0; i < MANY + 1; i++)
         heald_sem_post(sem, me);
 }
 
@@ -99,12 +118,30 @@ static void set_rwlock(union object *o)
     must(heald_rwlock_init(&o->rwlock, HEALD_RWLOCK_PREFER_WRITER) == 0);
 }
 
+static void set_rwlock_of_one(union object *o)
+{
+    must(heald_rwlock_init_sized(&o->rwlock, HEALD_RWLOCK_SIZE(1), 0) == 0);
+}
+
+static void set_rwlock_of_few(union object *o)
+{
+    must(heald_rwlock_init_sized(&o->rwlock, HEALD_RWLOCK_SIZE(4), 0) == 0);
+}
+
+static void set_rwlock_of_many(union object *o)
+{
+    must(heald_rwlock_init_sized(&o->rwlock, HEALD_RWLOCK_SIZE(MANY), 0) == 0);
+}
+
 static void use_rwlock(union object *o, struct heald_participant *me)
 {
     struct heald_rwlock *lock = &o->rwlock;
 
-    heald_rwlock_tryrdlock(lock, me);
-    heald_rwlock_unlock(lock, me);
+    /* One for each place that there is, or is said to be. */
+    for (int i = 0; i < 2 * MANY; i++)
+        heald_rwlock_tryrdlock(lock, me);
+    for (int i = 0; i < 2 * MANY; i++)
+        heald_rwlock_unlock(lock, me);
     heald_rwlock_trywrlock(lock, me);
     heald_rwlock_unlock(lock, me);
     heald_rwlock_rdlock(lock, me, soon());
@@ -117,6 +154,16 @@ static void use_rwlock(union object *o, struct heald_participant *me)
 static void set_barrier(union object *o)
 {
     must(heald_barrier_init(&o->barrier, 2) == 0);
+}
+
+static void set_barrier_of_two(union object *o)
+{
+    must(heald_barrier_init_sized(&o->barrier, HEALD_BARRIER_SIZE(2), 2) == 0);
+}
+
+static void set_barrier_of_many(union object *o)
+{
+    must(heald_barrier_init_sized(&o->barrier, HEALD_BARRIER_SIZE(MANY), MANY) == 0);
 }
 
 static void use_barrier(union object *o, struct heald_participant *me)
@@ -151,9 +198,19 @@ static const struct kind {
      use_mutex},
     {"cond", HEALD_OBJECT_COND, sizeof(struct heald_cond), set_cond, use_cond},
     {"sem", HEALD_OBJECT_SEM, HEALD_SEM_SIZE(PERMITS), set_sem, use_sem},
+    {"sem of one", HEALD_OBJECT_SEM, HEALD_SEM_SIZE(1), set_sem_of_one, use_sem},
+    {"sem of many", HEALD_OBJECT_SEM, HEALD_SEM_SIZE(MANY), set_sem_of_many, use_sem},
     {"counting sem", HEALD_OBJECT_SEM, sizeof(struct heald_sem), set_counting, use_sem},
     {"rwlock", HEALD_OBJECT_RWLOCK, sizeof(struct heald_rwlock), set_rwlock, use_rwlock},
     {"barrier", HEALD_OBJECT_BARRIER, sizeof(struct heald_barrier), set_barrier, use_barrier},
+    {"rwlock of one", HEALD_OBJECT_RWLOCK, HEALD_RWLOCK_SIZE(1), set_rwlock_of_one, use_rwlock},
+    {"rwlock of few", HEALD_OBJECT_RWLOCK, HEALD_RWLOCK_SIZE(4), set_rwlock_of_few, use_rwlock},
+    {"rwlock of many", HEALD_OBJECT_RWLOCK, HEALD_RWLOCK_SIZE(MANY), set_rwlock_of_many,
+     use_rwlock},
+    {"barrier of two", HEALD_OBJECT_BARRIER, HEALD_BARRIER_SIZE(2), set_barrier_of_two,
+     use_barrier},
+    {"barrier of many", HEALD_OBJECT_BARRIER, HEALD_BARRIER_SIZE(MANY), set_barrier_of_many,
+     use_barrier},
     {"once", HEALD_OBJECT_ONCE, sizeof(struct heald_once), set_once, use_once},
 };
 
@@ -163,15 +220,44 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
  * that is no wrong byte. */
 static struct fixture open_region(void)
 {
-    return fixture_open_with(&(struct heald_region_options){.size = sizeof(struct shared)});
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.size = sizeof(struct shared)});
+    struct heald_mutex *mutex = f.data;
+    struct heald_participant *other;
+
+    ck_assert_int_eq(heald_attach(f.region, &other), 0);
+    ck_assert_int_eq(heald_mutex_lock(mutex, other, 0), 0);
+    guard = mutex->word;
+    heald_detach(other);
+    ck_assert_int_eq(heald_mutex_lock(mutex, f.me, soon()), -EOWNERDEAD);
+    return f;
+}
+
+/* How many bytes it has; those of a condition are not all made wrong. */
+static size_t whole(const struct kind *kind)
+{
+    return kind->type == HEALD_OBJECT_COND ? sizeof(union object) : kind->size;
 }
 
 static void set_up(const struct kind *kind, struct shared *s)
 {
-    for (int i = 0; i < 8; i++)
-        s->before[i] = s->after[i] = GUARD;
-    memset(&s->object, 0, sizeof s->object);
+    uint64_t *words = (uint64_t *)(void *)s;
+
+    for (size_t i = 0; i < sizeof *s / sizeof *words; i++)
+        words[i] = guard;
+    memset(&s->object, 0, whole(kind));
     kind->set(&s->object);
+}
+
+static bool is_untouched(const struct kind *kind, struct shared *s)
+{
+    const uint64_t *words = (uint64_t *)(void *)s;
+    size_t begin = offsetof(struct shared, object), end = begin + whole(kind);
+
+    for (size_t i = 0; i < sizeof *s / sizeof *words; i++)
+        if ((i * sizeof *words < begin || i * sizeof *words >= end) && words[i] != guard)
+            return false;
+    return true;
 }
 
 /* What was done to it is said by `what`, for whoever reads of the failure. */
@@ -189,9 +275,8 @@ static void use(const struct kind *kind, struct fixture *f, const char *what, un
     int64_t took = heald_clock_now(HEALD_CLOCK_MONOTONIC) - begin;
     ck_assert_msg(took < HANG_MS * HEALD_MS * harness_slow(), "%s: took too long: %s %lu",
                   kind->name, what, number);
-    for (int i = 0; i < 8; i++)
-        ck_assert_msg(s->before[i] == GUARD && s->after[i] == GUARD,
-                      "%s: wrote outside of it: %s %lu", kind->name, what, number);
+    ck_assert_msg(is_untouched(kind, s), "%s: wrote outside of it: %s %lu", kind->name, what,
+                  number);
 }
 
 /* One bit of a byte, and all but that. */
@@ -203,7 +288,8 @@ HEALD_CASE(any_byte_of_an_object_is_wrong)
     struct shared *s = f.data;
 
     for (size_t m = 0; m < sizeof masks; m++)
-        for (size_t i = 0; i < kind->size; i++) {
+        /* Of those that are many words alike some are tried, at each place in a word. */
+        for (size_t i = 0; i < kind->size; i += i < 128 ? 1 : 7) {
             set_up(kind, s);
             ((unsigned char *)&s->object)[i] ^= masks[m];
             use(kind, &f, "byte", i);
