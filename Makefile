@@ -80,11 +80,11 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 		-Db_sanitize=address$(comma)undefined)
 	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS)
 
-crash: ## kill a process at every instruction of every operation on shared objects (20 minutes)
+crash: ## kill a process at every instruction of what it does with shared objects (an hour)
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
-		scripts/run-tests build crash soak standstill
+		scripts/run-tests build crash soak standstill converge ipc-barrier
 
 model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
