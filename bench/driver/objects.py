@@ -15,7 +15,8 @@ with the most divided by those of the one with the fewest. Not pinned."""
 FAIR = """\
 Fair: in strict order the next one nearly always sleeps where there are more processes than
 processors, so each section would have a change of processes in it, which is what a pass of the
-token takes. So newcomers have it while the next one wakes up, and each 512th unlock hands it over."""
+token takes. So newcomers have it while the next one wakes up, and each 512th unlock hands it
+over."""
 
 HELD = """\
 Signal, then unlock: as in the C library the waiter may be woken to find the mutex locked, and

@@ -23,9 +23,10 @@ enum {
     HEALD_MUTEX_FAIR = 2 /* those who wait get it in the order in which they came, by tickets of the
                             region, whatever clocks say. While the first of them wakes up,
                             newcomers may have it; once it is awake, or the mutex was unlocked 512
-                            times, it is handed over. So a waiter that is stopped may stop those behind it. A
-                            participant that waits for more than four objects at once is queued for
-                            four of them; for the others it comes after all that are queued. */
+                            times, it is handed over. So a waiter that is stopped may stop those
+                            behind it. A participant that waits for more than four objects at once
+                            is queued for four of them; for the others it comes after all that are
+                            queued. */
 };
 
 enum { HEALD_MUTEX_LAST = 4 };

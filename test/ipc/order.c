@@ -153,12 +153,10 @@ HEALD_CASE(who_is_stopped_stops_those_behind)
     ck_assert_int_eq(heald_mutex_init(&s->mutex[0], HEALD_MUTEX_FAIR), 0);
     ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), 0);
     pid = child_start(&f, give_up);
-    until_set(&s->came[7]);
-    usleep(5000);
+    until_it_waits(&f, pid);
     number = 0;
     next = child_start(&f, stand_in_line);
-    until_set(&s->came[0]);
-    usleep(5000);
+    until_it_waits(&f, next);
     kill(pid, SIGSTOP);
     ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
     usleep(80000 * (useconds_t)harness_slow());
