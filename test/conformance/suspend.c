@@ -103,7 +103,7 @@ HEALD_CASE(entries_that_are_null)
     struct heald_loop *loop = loop_on(_i);
     struct heald_op op = {0}, *list[] = {NULL, &op, NULL};
 
-    heald_prep_timer(&op, now() + 2 * harness_slow() * HEALD_MS);
+    heald_prep_timer(&op, now() + 20 * harness_slow() * HEALD_MS);
     ck_assert_int_eq(heald_submit(loop, &op, NULL), 0);
     ck_assert_int_eq(suspend(loop, list, 3, 1, 0), -ETIMEDOUT);
     ck_assert_int_eq(suspend(loop, list, 3, 3, 5 * HEALD_SEC), 3);

@@ -176,7 +176,7 @@ void fill_up(int fd)
     for (int quiet = 0; quiet < 3; quiet++) {
         while (write(fd, filling, sizeof filling) > 0)
             quiet = 0;
-        usleep(2000);
+        usleep(2000 * (useconds_t)harness_slow());
     }
 }
 
