@@ -25,7 +25,8 @@
 
 short mutex;
 
-/* Mutants: who was woken alone keeps WAITERS for the others; nobody watches the lifeline. */
+/* Mutants: who was woken alone keeps WAITERS for the others; nobody watches the lifeline; who
+ * is not next leaves a free word as it is. */
 #ifdef MUTANT_WAKE_ONE
 bool slept[PROCS];
 #define SLEPT (slept[ME] -> WAITERS : 0)
@@ -40,6 +41,12 @@ bool slept[PROCS];
 #define WATCH(slot) SLOTS
 #else
 #define WATCH(slot) slot
+#endif
+
+#ifdef MUTANT_NO_ARM_FREE
+#define NO_ARM_FREE true
+#else
+#define NO_ARM_FREE false
 #endif
 
 /* change(): `to` is its only if nobody was faster. */
@@ -249,7 +256,7 @@ inline look_and_arm() {
         atomic { STEP(region_bell); READ_BELL(bell_inner) }
 #endif
         if
-        :: res == busy && !(w & WAITERS) ->
+        :: res == busy && !(w & WAITERS) && !(NO_ARM_FREE && IS_FREE(w)) ->
             atomic { STEP(arm); change(w | WAITERS, go); w = (go -> w | WAITERS : w) }
         :: else -> go = true
         fi
@@ -315,14 +322,16 @@ inline word_set(low) {
 /*
  * let_go(). Of a fair mutex any release may be the one for which TURN is 0, and any with WAITERS
  * one for which somebody has set HANDOFF: so there is no such flag here. Who sets it otherwise only
- * makes others look again.
+ * makes others look again. NO_LIMIT: no release is the 512th.
  */
 #ifdef FAIR
 inline decide() {
     if
     :: is_over = false
     :: w & WAITERS -> is_over = true
+#ifndef NO_LIMIT
     :: before_me(); is_over = h < SLOTS
+#endif
     fi
 }
 #define HAND_OVER (is_over -> WAITERS : 0)
