@@ -16,6 +16,7 @@
 #include <heald/sem.h>
 
 #include "ipc/barrier_state.h"
+#include "ipc/cells.h"
 #include "ipc/owner.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -192,7 +193,8 @@ static void look_at_sem(const struct view *view, struct heald_object_state *s)
     const uint64_t *permits = (const uint64_t *)(const void *)(sem + 1);
     unsigned most = load32(&sem->permits);
 
-    if (most > HEALD_SEM_PERMITS_MAX || HEALD_SEM_SIZE(most) > view->room) {
+    if (!cells_are_so_many(most, load32(&sem->check), HEALD_SEM_PERMITS_MAX) ||
+        HEALD_SEM_SIZE(most) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
@@ -209,9 +211,10 @@ static void look_at_rwlock(const struct view *view, struct heald_object_state *s
     unsigned readers = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
     uint64_t writer = load64(&lock->writer);
 
+    bool is_sound = cells_are_so_many(readers, load32(&lock->check), HEALD_RWLOCK_READERS_MAX);
     if (!readers)
         readers = HEALD_RWLOCK_READERS;
-    if (readers > HEALD_RWLOCK_READERS_MAX || HEALD_RWLOCK_SIZE(readers) > view->room) {
+    if (!is_sound || HEALD_RWLOCK_SIZE(readers) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
@@ -230,7 +233,8 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
     uint64_t state = load64(&b->state);
     unsigned needed = load32(&b->needed), count = barrier_count(state), counted = 0;
 
-    if (needed > HEALD_BARRIER_MAX || HEALD_BARRIER_SIZE(needed) > view->room) {
+    if (!cells_are_so_many(needed, load32(&b->check), HEALD_BARRIER_MAX) ||
+        HEALD_BARRIER_SIZE(needed) > view->room) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }

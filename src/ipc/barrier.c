@@ -65,7 +65,7 @@ int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size, unsigne
         return -EINVAL;
     memset(barrier, 0, HEALD_BARRIER_SIZE(needed));
     barrier->needed = needed;
-    barrier->check = ~(uint32_t)needed;
+    barrier->check = cells_check_of(needed);
     return 0;
 }
 
@@ -101,7 +101,7 @@ static unsigned needed_in(const struct heald_barrier *b, const struct heald_part
 {
     unsigned needed = __atomic_load_n(&b->needed, __ATOMIC_RELAXED);
 
-    if (!me->id || needed > HEALD_BARRIER_MAX || needed != ~b->check)
+    if (!me->id || !cells_are_so_many(needed, b->check, HEALD_BARRIER_MAX))
         return 0;
     if (needed > HEALD_BARRIER_ROOM && !region_has(me->region, b, HEALD_BARRIER_SIZE(needed)))
         return 0;

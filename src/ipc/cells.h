@@ -8,6 +8,19 @@
 
 #include "region/region.h"
 
+/* How many cells an object has is kept with its complement: so in one that was spoiled no cell is
+ * taken in the memory behind it. In zeroed memory both are 0. */
+static inline uint32_t cells_check_of(uint32_t count)
+{
+    return count ? ~count : 0;
+}
+
+/* Is it a number that there may be? */
+static inline bool cells_are_so_many(uint32_t count, uint32_t check, uint32_t most)
+{
+    return count <= most && check == cells_check_of(count);
+}
+
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. -EBADMSG. */
 int cells_is_gone(const struct heald_participant *me, uint64_t id);
 

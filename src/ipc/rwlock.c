@@ -52,7 +52,7 @@ int heald_rwlock_init_sized(struct heald_rwlock *lock, size_t size, unsigned fla
     memset(lock, 0, HEALD_RWLOCK_SIZE(readers));
     lock->flags = (uint16_t)flags;
     lock->size = (uint16_t)readers;
-    lock->check = ~(uint32_t)readers;
+    lock->check = cells_check_of((uint32_t)readers);
     return 0;
 }
 
@@ -66,17 +66,13 @@ static unsigned cells_in(const struct heald_rwlock *lock, const struct heald_par
 {
     unsigned size = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
 
-    if (!me->id)
-        return CORRUPT;
-    /* In zeroed memory both are 0. */
     uint32_t check = __atomic_load_n(&lock->check, __ATOMIC_RELAXED);
-    if (size != ~check && (size || check))
+
+    if (!me->id || !cells_are_so_many(size, check, HEALD_RWLOCK_READERS_MAX))
         return CORRUPT;
     if (!size || size == HEALD_RWLOCK_READERS)
         return HEALD_RWLOCK_READERS;
-    bool is_there =
-        size <= HEALD_RWLOCK_READERS_MAX && region_has(me->region, lock, HEALD_RWLOCK_SIZE(size));
-    return is_there ? size : CORRUPT;
+    return region_has(me->region, lock, HEALD_RWLOCK_SIZE(size)) ? size : CORRUPT;
 }
 
 static bool is_free(uint64_t writer)

@@ -31,19 +31,13 @@ static uint64_t *permits_of(struct heald_sem *sem)
     return (uint64_t *)(void *)(sem + 1);
 }
 
-/* In zeroed memory, which counts, both are 0. */
-static uint32_t check_of(uint32_t permits)
-{
-    return permits ? ~permits : 0;
-}
-
 /* How many there are, read once; CORRUPT: they would not lie in the region. */
 static unsigned permits_in(const struct heald_sem *sem, const struct heald_participant *me)
 {
     unsigned permits = __atomic_load_n(&sem->permits, __ATOMIC_RELAXED);
     uint32_t check = __atomic_load_n(&sem->check, __ATOMIC_RELAXED);
 
-    return permits <= HEALD_SEM_PERMITS_MAX && check == check_of(permits) && me->id &&
+    return cells_are_so_many(permits, check, HEALD_SEM_PERMITS_MAX) && me->id &&
                    region_has(me->region, sem, HEALD_SEM_SIZE(permits))
                ? permits
                : CORRUPT;
@@ -53,7 +47,7 @@ int heald_sem_init(struct heald_sem *sem, unsigned permits)
 {
     if (!permits || permits > HEALD_SEM_PERMITS_MAX)
         return -EINVAL;
-    *sem = (struct heald_sem){.permits = permits, .check = check_of(permits)};
+    *sem = (struct heald_sem){.permits = permits, .check = cells_check_of(permits)};
     memset(permits_of(sem), 0, permits * sizeof(uint64_t));
     return 0;
 }

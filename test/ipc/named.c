@@ -269,6 +269,12 @@ HEALD_CASE(every_kind_is_looked_at)
     ck_assert_int_eq(
         heald_object_look(f.region, heald_offset(f.region, s), (enum heald_object_type)7, &state),
         -EINVAL);
+    s->sem.sem.permits ^= 1;
+    s->rwlock.size ^= 2;
+    s->barrier.needed ^= 4;
+    ck_assert_int_eq(look(&f, &s->sem, HEALD_OBJECT_SEM).condition, HEALD_OBJECT_UNKNOWN);
+    ck_assert_int_eq(look(&f, &s->rwlock, HEALD_OBJECT_RWLOCK).condition, HEALD_OBJECT_UNKNOWN);
+    ck_assert_int_eq(look(&f, &s->barrier, HEALD_OBJECT_BARRIER).condition, HEALD_OBJECT_UNKNOWN);
     memset(s, 0xff, sizeof *s);
     for (int type = 0; type <= HEALD_OBJECT_ONCE; type++)
         look(&f, s, (enum heald_object_type)type);

@@ -335,11 +335,12 @@ inline decide() {
     fi
 }
 #define HAND_OVER (is_over -> WAITERS : 0)
+#define IS_OVER is_over
 #define DECIDE } decide(); atomic { DIE_IF_KILLED;
 #else
 #define DECIDE NEXT
 #define HAND_OVER 0
-#define is_over false
+#define IS_OVER false
 #endif
 inline unlock() {
     atomic {
@@ -349,13 +350,13 @@ inline unlock() {
         DECIDE
         go = false;
         if
-        :: !is_over -> unlock_if_alone()
+        :: !IS_OVER -> unlock_if_alone()
         :: else
         fi
     }
     do
     :: go -> break
-    :: !go && (is_over || (w & (WAITERS | INCONSISTENT))) ->
+    :: !go && (IS_OVER || (w & (WAITERS | INCONSISTENT))) ->
         word_set((w & INCONSISTENT -> LOST : NEXT_TURN(w) | HAND_OVER)); break
     :: else -> atomic { DIE_IF_KILLED; unlock_if_alone() }
     od
