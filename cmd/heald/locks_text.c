@@ -59,12 +59,16 @@ static void print_holders(const struct census_region *r, const struct census_obj
     char text[PERSON_SIZE];
     unsigned shown = 0;
 
-    for (unsigned i = 0; i < s->holder_count; i++) {
+    for (unsigned i = 0; o->info.type != HEALD_OBJECT_BARRIER && i < s->holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, s, i);
         if (p && ++shown)
             print_holder(o, p, i);
     }
-    if (!shown)
+    if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
+        printf("    %u of %u have come\n", s->most - s->free, s->most);
+    else if (o->info.type == HEALD_OBJECT_MUTEX && s->condition == HEALD_OBJECT_HELD && !shown)
+        printf("    handed over to the first who waits, who has not taken it yet\n");
+    else if (o->info.type != HEALD_OBJECT_COND && !shown)
         printf("    %s\n", heald_object_condition_name(s->condition));
     for (unsigned i = 0; i < s->last_count; i++)
         printf("%s%s%s", i ? ", " : "    last: ", census_past(r, &s->last[i], text),

@@ -66,6 +66,15 @@ static void print_object(const struct census_region *r, const struct census_obje
     printf("\n");
 }
 
+static unsigned living(const struct census_region *r)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < r->person_count; i++)
+        count += !r->people[i].is_gone;
+    return count;
+}
+
 static void print_region(const struct census_region *r)
 {
     char text[PERSON_SIZE];
@@ -75,7 +84,7 @@ static void print_region(const struct census_region *r)
         return;
     }
     printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
-           (unsigned long long)r->stats.size / 1024, r->person_count, r->stats.most,
+           (unsigned long long)r->stats.size / 1024, living(r), r->stats.most,
            r->is_open ? "in use" : "nobody has it open", census_creator(r, text),
            r->info.is_traced ? "; traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
@@ -130,7 +139,7 @@ static void print_region_json(const struct census_region *r)
     }
     printf(", \"size\": %llu, \"participants\": %u, \"most\": %u, \"in_use\": %s, \"traced\": %s, "
            "\"creator\": %ld, \"creator_gone\": %s, \"objects\": [",
-           (unsigned long long)r->stats.size, r->person_count, r->stats.most,
+           (unsigned long long)r->stats.size, living(r), r->stats.most,
            r->is_open ? "true" : "false", r->info.is_traced ? "true" : "false",
            (long)r->info.creator.pid, r->info.creator_is_gone ? "true" : "false");
     for (unsigned i = 0; i < r->object_count; i++) {

@@ -204,7 +204,7 @@ static int handle_all(const struct repair *r, const char *const names[])
         status = one > status ? one : status;
     }
     if (!names[0] && !status)
-        printf("%s  everything is in order\n", r->census->shown);
+        printf("%s  nothing with a name is broken\n", r->census->shown);
     return status;
 }
 

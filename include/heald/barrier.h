@@ -21,15 +21,15 @@ enum {
 /* All private. */
 struct heald_barrier {
     uint64_t state; /* atomic: the round, how many have come to it, how the last rounds ended */
-    uint32_t needed, check; /* how many must come; and the complement of that */
+    uint32_t needed, check;               /* how many must come; and the complement of that */
     uint64_t arrived[HEALD_BARRIER_ROOM]; /* atomic: who has come; or `needed` of them */
 };
 
 /* How many bytes one for `n` participants has. */
 #define HEALD_BARRIER_SIZE(n) (offsetof(struct heald_barrier, arrived) + (n) * sizeof(uint64_t))
 
-/* Memory for one, to embed: `HEALD_BARRIER(4) start;` and then `heald_barrier_of(&start)`, which is
- * to be made by heald_barrier_init_sized(). */
+/* Memory for one, to embed: `HEALD_BARRIER(4) start;`, made by heald_barrier_init_sized(
+ * heald_barrier_of(&start), sizeof start, 4); heald_barrier_init() is for the ordinary ones. */
 #define HEALD_BARRIER(n)                                                \
     struct {                                                            \
         uint64_t heald_words[HEALD_BARRIER_SIZE(n) / sizeof(uint64_t)]; \
@@ -45,8 +45,7 @@ HEALD_API int heald_barrier_init(struct heald_barrier *barrier, unsigned needed)
 
 /* The same in memory of `size` bytes. -EINVAL: none, or more than have room there, or than
  * HEALD_BARRIER_MAX. */
-HEALD_API int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size,
-                                       unsigned needed);
+HEALD_API int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size, unsigned needed);
 
 /*
  * Comes to the barrier and waits until the deadline for the others. 1: to the last that came; 0: to

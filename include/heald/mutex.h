@@ -26,7 +26,8 @@ enum {
                             times, it is handed over. So a waiter that is stopped may stop those
                             behind it. A participant that waits for more than four objects at once
                             is queued for four of them; for the others it comes after all that are
-                            queued. */
+                            queued. What a dead holder left is of who comes first. All that one
+                            participant does with it is in one place of the line. */
 };
 
 enum { HEALD_MUTEX_LAST = 4 };

@@ -99,7 +99,7 @@ HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
 /*
  * Unmaps it. -EBUSY while a participant of this process is attached, or an op of it waits in a
  * loop. Nobody may use what lies in it from then on. The region itself stays, under its name, until
- * heald_region_unlink() and the end of its last user.
+ * heald_region_unlink() and the end of its last user. -EINVAL: NULL.
  */
 HEALD_API int heald_region_close(struct heald_region *region);
 
@@ -142,7 +142,7 @@ HEALD_API int heald_attach(struct heald_region *region, struct heald_participant
  * Ends it, on the thread that attached. What it still held is treated as if it had died. From then
  * on every call with the handle returns -ESTALE, until the region is closed, whoever attaches next.
  * So does an op that was prepared before and is submitted after; one that waits completes with it.
- * Nothing happens if it is stale already, or the parent's in a child of fork(2).
+ * Nothing happens if it is NULL, stale already, or the parent's in a child of fork(2).
  */
 HEALD_API void heald_detach(struct heald_participant *me);
 

@@ -36,8 +36,10 @@ struct heald_rwlock {
 /* How many bytes one for `n` readers at a time has. */
 #define HEALD_RWLOCK_SIZE(n) (offsetof(struct heald_rwlock, readers) + (n) * sizeof(uint64_t))
 
-/* Memory for one, to embed: `HEALD_RWLOCK(4) map;` and then `heald_rwlock_of(&map)`, which is to be
- * made by heald_rwlock_init_sized(). */
+/* Memory for one, to embed: `HEALD_RWLOCK(4) map;`, made by heald_rwlock_init_sized(
+ * heald_rwlock_of(&map), sizeof map, 0), and by nothing else: zeroed memory is one for
+ * HEALD_RWLOCK_READERS, and so is what heald_rwlock_init() makes, both of which would have readers
+ * write behind a smaller one. */
 #define HEALD_RWLOCK(n)                                                \
     struct {                                                           \
         uint64_t heald_words[HEALD_RWLOCK_SIZE(n) / sizeof(uint64_t)]; \

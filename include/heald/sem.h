@@ -43,8 +43,8 @@ HEALD_API int heald_sem_init_counting(struct heald_sem *sem, unsigned value);
 
 /*
  * Takes a permit, waiting until the deadline. A participant may have several. 0; -ETIMEDOUT;
- * -EDEADLK: the caller, who has all that there are, would wait for himself for ever; -ESTALE: see
- * heald_mutex_lock(); -EBADMSG: corrupt.
+ * -EDEADLK: with HEALD_FOREVER: the caller, who has all that there are, would wait for itself;
+ * -ESTALE: see heald_mutex_lock(); -EBADMSG: corrupt.
  */
 HEALD_API int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me,
                              int64_t deadline_ns);
@@ -79,7 +79,8 @@ struct heald_named_sem {
 HEALD_API int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
                              unsigned permits);
 
-/* Releases the permits that the thread has, and closes it. -EBUSY: an op of it waits in a loop. */
+/* Releases the permits that the thread has, and closes it. -EBUSY: an op of it waits in a loop;
+ * -EINVAL: it is closed. */
 HEALD_API int heald_sem_close(struct heald_named_sem *sem);
 
 /* Unlinks it, as heald_region_unlink(). */

@@ -136,10 +136,30 @@ static struct heald_holder_info *add_holder(const struct view *view, struct heal
     if (s->holder_count < HEALD_HOLDERS_SHOWN) {
         holder = &s->holders[s->holder_count];
         holder->slot = region_id_slot(id);
-        tell_note(view, holder);
     }
     s->holder_count++;
     return holder;
+}
+
+/* Does anybody who is attached stand in the line for it? */
+static bool is_awaited(const struct view *view)
+{
+    for (unsigned i = 0; i < view->region->slot_count; i++) {
+        const struct region_slot *slot = &view->region->slots[i];
+        for (unsigned k = 0; k < REGION_PLACES; k++)
+            if (load64(&slot->places[k].object) == view->offset && region_id_of(view->region, slot))
+                return true;
+    }
+    return false;
+}
+
+/* The same with what it has noted. */
+static void add_noted(const struct view *view, struct heald_object_state *s, uint64_t id)
+{
+    struct heald_holder_info *holder = add_holder(view, s, id);
+
+    if (holder)
+        tell_note(view, holder);
 }
 
 static struct heald_holder_info *look_at_word(const struct view *view, uint64_t word,
@@ -150,6 +170,8 @@ static struct heald_holder_info *look_at_word(const struct view *view, uint64_t 
     } else if ((uint32_t)word >> REGION_ID_SHIFT) {
         s->condition = HEALD_OBJECT_HELD;
         return add_holder(view, s, region_id(word));
+    } else if (word & OWNER_WAITERS && is_awaited(view)) {
+        s->condition = HEALD_OBJECT_HELD; /* handed over to the first in the line */
     }
     return NULL;
 }
@@ -199,7 +221,7 @@ static void look_at_sem(const struct view *view, struct heald_object_state *s)
         return;
     }
     for (unsigned i = 0; i < most; i++)
-        add_holder(view, s, load64(&permits[i]));
+        add_noted(view, s, load64(&permits[i]));
     s->most = most;
     s->free = most ? most - s->holder_count : load32(&sem->value);
     s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
@@ -219,11 +241,14 @@ static void look_at_rwlock(const struct view *view, struct heald_object_state *s
         return;
     }
     for (unsigned i = 0; i < readers; i++)
-        add_holder(view, s, load64(&lock->readers[i]));
+        add_noted(view, s, load64(&lock->readers[i]));
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
     unsigned reading = s->holder_count;
-    if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING))
-        look_at_word(view, writer, s);
+    if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING)) {
+        struct heald_holder_info *holder = look_at_word(view, writer, s);
+        if (holder)
+            tell_note(view, holder);
+    }
     s->is_writing = s->holder_count > reading;
 }
 

@@ -103,9 +103,7 @@ static unsigned needed_in(const struct heald_barrier *b, const struct heald_part
 
     if (!me->id || !cells_are_so_many(needed, b->check, HEALD_BARRIER_MAX))
         return 0;
-    if (needed > HEALD_BARRIER_ROOM && !region_has(me->region, b, HEALD_BARRIER_SIZE(needed)))
-        return 0;
-    return needed;
+    return region_has(me->region, b, HEALD_BARRIER_SIZE(needed)) ? needed : 0;
 }
 
 static uint64_t mark_for(const struct heald_participant *me, uint64_t state)
@@ -164,6 +162,16 @@ static void change_mark(struct heald_barrier *b, unsigned needed, uint64_t mark,
     }
 }
 
+/* Does a mark say that the caller has come? */
+static bool has_mark(const struct heald_barrier *b, unsigned needed, uint64_t mark)
+{
+    for (unsigned i = 0; i < needed; i++)
+        if ((__atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED) & ~(uint64_t)BARRIER_COUNTED) ==
+            mark)
+            return true;
+    return false;
+}
+
 static int break_round(struct heald_barrier *b, uint64_t state)
 {
     return change_and_wake(b, state, state | BARRIER_BROKEN) ? -EOWNERDEAD : -EAGAIN;
@@ -211,6 +219,10 @@ static int look_on(struct heald_barrier *b, unsigned needed, const struct heald_
         return fate_of(state, round);
     if (state & BARRIER_BROKEN)
         return -EOWNERDEAD;
+    /* There was no room for it when he came, and may be now: those who left have taken theirs. */
+    uint64_t mark = mark_for(me, state);
+    if (!has_mark(b, needed, mark))
+        set_mark(b, needed, mark | BARRIER_COUNTED);
     unsigned others = barrier_count(state) ? barrier_count(state) - 1 : 0;
     int err = look_at_marks(b, needed, me, state, others, ret_other);
     if (err == -EOWNERDEAD)

@@ -70,8 +70,8 @@ static unsigned cells_in(const struct heald_rwlock *lock, const struct heald_par
 
     if (!me->id || !cells_are_so_many(size, check, HEALD_RWLOCK_READERS_MAX))
         return CORRUPT;
-    if (!size || size == HEALD_RWLOCK_READERS)
-        return HEALD_RWLOCK_READERS;
+    if (!size)
+        size = HEALD_RWLOCK_READERS;
     return region_has(me->region, lock, HEALD_RWLOCK_SIZE(size)) ? size : CORRUPT;
 }
 
@@ -317,7 +317,7 @@ static int abandon_writing(void *object, struct heald_participant *me, int64_t *
 
 static void took(void *object, struct heald_participant *me, uint64_t site)
 {
-    region_note_taken(me, object, site, region_stamp(me));
+    region_note_taken(me, object, site, region_stamp(me) | REGION_AT_LEAST);
     if (me->is_traced)
         ipc_order_took(me, object);
 }

@@ -123,7 +123,7 @@ static void note(struct heald_sem *sem, unsigned permits, struct heald_participa
 
 static void took(void *object, struct heald_participant *me, uint64_t site)
 {
-    note(object, permits_in(object, me), me, site, region_stamp(me));
+    note(object, permits_in(object, me), me, site, region_stamp(me) | REGION_AT_LEAST);
 }
 
 const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM, .took = took};

@@ -45,7 +45,7 @@ struct region_place {
 struct region_note {
     uint64_t object; /* where it is; 0: nothing is noted */
     uint64_t site;   /* as that of a place */
-    int64_t since;   /* 0: not known; | REGION_AT_LEAST: perhaps longer */
+    int64_t since;   /* 0: not known; | REGION_AT_LEAST: perhaps longer: it may have it twice */
 };
 
 /* One participant, or the place for one. */
@@ -55,6 +55,7 @@ struct region_slot {
     uint32_t bell;              /* an event count: somebody has died, look again */
     int64_t pid;
     uint64_t thread, pid_space, time_space;
+    uint64_t unlisted; /* atomic: for how many objects it waits without a place; its own */
     struct region_place places[REGION_PLACES];
     struct region_note notes[REGION_NOTES]; /* region_note_of() says which */
 };

@@ -53,7 +53,9 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
             fill(&me->slot->places[i], me, offset, kind, flags, deadline_ns);
             return i + 1;
         }
-    return 0;
+    /* Seq_cst: pairs with is_anybody_unlisted(): as a place that is filled. */
+    __atomic_fetch_add(&me->slot->unlisted, 1, __ATOMIC_SEQ_CST);
+    return REGION_PLACES + 1;
 }
 
 int64_t region_stamp(const struct heald_participant *me)
@@ -90,7 +92,11 @@ void region_note_wait_for(const struct heald_participant *me, uint64_t holder, c
 
 void region_step_out(struct heald_participant *me, unsigned place)
 {
-    if (place && me->id)
+    if (!place || !me->id)
+        return;
+    if (place > REGION_PLACES)
+        __atomic_fetch_sub(&me->slot->unlisted, 1, __ATOMIC_RELEASE);
+    else
         __atomic_store_n(&me->slot->places[place - 1].object, 0, __ATOMIC_RELEASE);
 }
 
@@ -128,6 +134,16 @@ static uint64_t first_in_line(const struct heald_participant *me, uint64_t objec
     return first;
 }
 
+/* Does anybody wait for anything without a place? */
+static bool is_anybody_unlisted(const struct heald_region *region)
+{
+    for (unsigned i = 0; i < region->slot_count; i++)
+        if (__atomic_load_n(&region->slots[i].unlisted, __ATOMIC_SEQ_CST) &&
+            region_id_of(region, &region->slots[i]))
+            return true;
+    return false;
+}
+
 uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind)
 {
     uint64_t offset = heald_offset(me->region, object), id = 0, first = 0;
@@ -138,7 +154,7 @@ uint64_t region_before_me(struct heald_participant *me, const void *object, bool
     for (unsigned i = 0; i < me->region->slot_count; i++) {
         first = first_in_line(me, offset, first, &id);
         if (first == NONE)
-            return 0;
+            break;
         if (!id || region_is_gone(me->region, id)) {
             first++;
             continue;
@@ -146,5 +162,6 @@ uint64_t region_before_me(struct heald_participant *me, const void *object, bool
         *ret_behind = first > mine;
         return *ret_behind ? 0 : id;
     }
+    *ret_behind = is_anybody_unlisted(me->region);
     return 0;
 }

@@ -138,6 +138,8 @@ int heald_region_close(struct heald_region *region)
 {
     struct stat file = {0};
 
+    if (!region)
+        return -EINVAL;
     if (region_in_use(region))
         return -EBUSY;
     if (region->temporary) {

@@ -175,8 +175,8 @@ static inline bool region_has(const struct heald_region *region, const void *obj
 
 /*
  * A place in the line for an object, with me->site, from the moment that a participant must wait
- * for it: for the tools, and for locks that are fair. 0: all places of the participant are taken;
- * so it waits without one.
+ * for it: for the tools, and for locks that are fair. Where all places of the participant are taken
+ * it waits without one, but is counted. For region_step_out(); 0: it does not lie in the region.
  */
 unsigned region_line_up(struct heald_participant *me, const void *object,
                         enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
@@ -221,7 +221,8 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
 }
 
 /* The first of the others in the line for an object, if that is before the caller, or 0; the dead
- * are not. *ret_behind: nobody is before, and there are others behind. */
+ * are not. *ret_behind: nobody is before, and there are, or may be, others behind: who has no place
+ * is behind all. */
 uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind);
 
 /* The PID name space of this process, which may be another than that of the process that opened the

@@ -223,7 +223,7 @@ bool region_is_over(const struct region_wait *wait)
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
            __atomic_load_n(&wait->me->slot->bell, __ATOMIC_ACQUIRE) != wait->bell ||
            !__atomic_load_n(&wait->me->id, __ATOMIC_RELAXED) ||
-           (wait->holder && region_is_gone(wait->me->region, wait->holder)) ||
+           (wait->holder && region_is_gone(wait->me->region, wait->holder) == -EOWNERDEAD) ||
            (wait->guard && left_by_the_dead(wait));
 }
 
@@ -263,6 +263,9 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&slot->time_space, region_time_space(region), __ATOMIC_RELAXED);
     for (unsigned i = 0; i < REGION_PLACES; i++)
         __atomic_store_n(&slot->places[i].object, 0, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < REGION_NOTES; i++)
+        __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->unlisted, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
@@ -320,11 +323,10 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
 
 void heald_detach(struct heald_participant *me)
 {
+    if (!me || !me->id)
+        return;
     struct heald_region *region = me->region;
     struct region_slot *slot = me->slot;
-
-    if (!me->id)
-        return;
     /* Until the last line the region is in use. Release, there: pairs with region_in_use(). */
     __atomic_fetch_add(&region->local->leaving, 1, __ATOMIC_RELAXED);
     /* Before the lifeline is let go: who gets that may clear the memory of this handle. */

@@ -114,7 +114,10 @@ int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
 int heald_sem_close(struct heald_named_sem *sem)
 {
     heald_detach(sem->me);
-    return heald_region_close(sem->region);
+    int err = heald_region_close(sem->region);
+    if (!err)
+        *sem = (struct heald_named_sem){0};
+    return err;
 }
 
 int heald_sem_unlink(const char *name)

@@ -326,6 +326,25 @@ HEALD_CASE(many_bytes_of_an_object_are_wrong)
     fixture_close(&f);
 }
 
+/* Zeroed memory is a lock for 64 readers: where it has no room for so many it is none. */
+HEALD_CASE(a_zeroed_lock_at_the_end_of_the_region)
+{
+    struct fixture f = open_region();
+    struct heald_region_stats stats;
+    size_t size = HEALD_RWLOCK_SIZE(1);
+
+    heald_region_stats(f.region, &stats);
+    struct heald_rwlock *lock = heald_at(f.region, stats.size - size);
+    ck_assert_ptr_nonnull(lock);
+    memset(lock, 0, size);
+    ck_assert_int_eq(heald_rwlock_rdlock(lock, f.me, 0), -EBADMSG);
+    ck_assert_int_eq(heald_rwlock_trywrlock(lock, f.me), -EBADMSG);
+    ck_assert_int_eq(heald_rwlock_init_sized(lock, size, 0), 0);
+    ck_assert_int_eq(heald_rwlock_rdlock(lock, f.me, 0), 0);
+    ck_assert_int_eq(heald_rwlock_unlock(lock, f.me), 0);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("hostile");
@@ -334,5 +353,6 @@ int main(void)
     harness_limit(group, 120);
     harness_add_range(group, any_byte_of_an_object_is_wrong, 0, KINDS);
     harness_add_range(group, many_bytes_of_an_object_are_wrong, 0, KINDS);
+    harness_add(group, a_zeroed_lock_at_the_end_of_the_region);
     return harness_run(suite);
 }

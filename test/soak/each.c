@@ -250,7 +250,8 @@ static void report(const struct row *r)
     ck_assert_msg(!s->wrong, "%s, %s: %s (HEALD_SEED=%llu)", r->object->name, r->way->name, s->why,
                   (unsigned long long)r->seed);
     /* On a busy machine one may wait long for what is not fair, although he is woken. */
-    ck_assert_msg(r->unwoken * 4 <= r->quiet * 3 + 4, "%s, %s: in %ld of %ld whiles nobody was woken",
+    ck_assert_msg(r->unwoken * 4 <= r->quiet * 3 + 4,
+                  "%s, %s: in %ld of %ld whiles nobody was woken",
                   r->object->name, r->way->name, r->unwoken, r->quiet);
     ck_assert_msg(r->kills < ENOUGH || s->recovered > 0, "%s, %s: nobody died with it",
                   r->object->name, r->way->name);
