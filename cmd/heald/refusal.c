@@ -32,7 +32,7 @@ static void explain(const struct stat *st, int err, char text[REFUSAL_SIZE])
 
     snprintf(text, REFUSAL_SIZE, "%s: it belongs to user %s (%lu), mode %03o; run this as %s%s",
              heald_strerror(err), name, (unsigned long)st->st_uid, (unsigned)st->st_mode & 0777,
-             owner ? name : "that user", err == -EACCES ? " or root" : "");
+             owner ? name : "that user", err == -EACCES && st->st_uid ? " or root" : "");
 }
 
 char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL_SIZE])

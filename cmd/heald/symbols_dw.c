@@ -7,6 +7,7 @@
  */
 #include "symbols.h"
 
+#include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,6 +88,26 @@ void symbols_close(struct symbols *symbols)
     free(symbols);
 }
 
+/* The name of what is inlined there, as far inside as it goes, or NULL: the symbol of an address is
+ * only the function that has it in. */
+static const char *inlined_at(Dwfl_Module *module, Dwarf_Addr at)
+{
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(module, at, &bias), *scopes = NULL;
+    int count = unit ? dwarf_getscopes(unit, at - bias, &scopes) : 0;
+    const char *name = NULL;
+
+    for (int i = 0; i < count && !name; i++) {
+        int tag = dwarf_tag(&scopes[i]);
+        if (tag == DW_TAG_subprogram)
+            break;
+        if (tag == DW_TAG_inlined_subroutine)
+            name = dwarf_diename(&scopes[i]);
+    }
+    free(scopes);
+    return name;
+}
+
 bool symbols_find(const struct symbols *symbols, uint64_t address, char *text, size_t size)
 {
     Dwfl_Module *module = symbols ? dwfl_addrmodule(symbols->dwfl, address) : NULL;
@@ -102,7 +123,8 @@ bool symbols_find(const struct symbols *symbols, uint64_t address, char *text, s
 
     if (!file)
         return false;
-    function = dwfl_module_addrname(module, at);
+    const char *inlined = inlined_at(module, at);
+    function = inlined ? inlined : dwfl_module_addrname(module, at);
     const char *slash = strrchr(file, '/');
     snprintf(text, size, "%s (%s:%d)", function ? function : "?", slash ? slash + 1 : file, number);
     return true;

@@ -58,7 +58,7 @@ struct heald_region_options {
     size_t size;           /* of the data; 0: 64 KiB */
     unsigned participants; /* how many threads may be attached at a time; 0: 64, at most 4096 */
     mode_t mode;           /* permissions, less the umask; 0: 0600 */
-    size_t heap;           /* bytes of heap to begin with; 0: it has none; less than 16 KiB is that */
+    size_t heap;           /* bytes of heap to begin with, at least 16 KiB; 0: it has none */
     size_t heap_max;       /* as large as that may grow; 0: 64 MiB, or `heap` if that is more */
     unsigned names;        /* room in the directory, if there is a heap; 0: 64, at most 65536 */
     int trace;             /* 1: record for how long mutexes are held, and report wrong orders of
