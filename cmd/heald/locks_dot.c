@@ -88,8 +88,11 @@ static void print_holders(const struct locks *l, const struct census_region *r,
         const struct heald_participant_info *p = census_holder(r, &o->state, i);
         if (!p)
             continue;
-        printf("  %s -> t%u [label=\"%s %s", id, person_of(l, &p->thread),
-               heald_object_condition_name(o->state.condition), locks_mode(o));
+        printf("  %s -> t%u [label=\"%s%s%s", id, person_of(l, &p->thread),
+               o->info.type == HEALD_OBJECT_BARRIER
+                   ? "has come"
+                   : heald_object_condition_name(o->state.condition),
+               *locks_mode(o) ? " " : "", locks_mode(o));
         print_seconds(o->state.holders[i].since_ns, o->state.holders[i].at_least);
         print_site(&o->sites[i]);
         printf("\"];\n");

@@ -124,6 +124,8 @@ static void print_edge(const struct graph_wait *w)
 
     printf("%s %s %s%s", w->region->shown, locks_name(w->object, object), locks_purpose(w->wait),
            until(w->wait, text));
+    if (*site_text(w->site))
+        printf(", at %s", site_text(w->site));
 }
 
 static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
