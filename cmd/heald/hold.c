@@ -340,6 +340,9 @@ static int lock_and_run(struct hold *h)
     err = heald_attach(region, &me);
     if (!err)
         err = open_mutex(me, &lock);
+    if (err == -ENOSYS)
+        return options_refuse(h->command, "%s: it has no heap, so no lock can be made in it",
+                              h->name);
     if (!err)
         err = heald_prep_mutex_lock(&h->wait, lock, me);
     if (err)
@@ -364,8 +367,8 @@ static int take_permit_and_run(struct hold *h)
                               h->words[1], HEALD_SEM_PERMITS_MAX);
     int err = heald_sem_open(&sem, h->name, HEALD_REGION_CREATE, (unsigned)permits);
     if (err == -EPROTOTYPE)
-        return options_refuse(h->command, "%s is there, and not with %lu permits", h->name,
-                              permits);
+        return options_refuse(h->command, "%s is there, and is no semaphore with %lu permits",
+                              h->name, permits);
     if (err)
         return refuse(h, err, NULL);
     if ((err = heald_prep_sem_wait(&h->wait, sem.sem, sem.me)))

@@ -39,7 +39,9 @@ char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL
 {
     struct stat st;
 
-    if (err != -EACCES && err != -EPERM)
+    if (err == -EINVAL && !why && name[0] != '/' && strncmp(name, "file:", 5) != 0)
+        snprintf(text, REFUSAL_SIZE, "not a name of a region: that is /NAME or file:/PATH");
+    else if (err != -EACCES && err != -EPERM)
         snprintf(text, REFUSAL_SIZE, "%s%s%s", heald_strerror(err), why ? ": " : "",
                  why ? why : "");
     else if (stat_region(name, &st) < 0)
