@@ -13,9 +13,9 @@
 enum {
     OTHERS = 4,
     ROUNDS = 3,
-    PLACES = 10,
+    PLACES = 5,
 
-    PLACES_FEW = 4,
+    PLACES_FEW = 3,
     LONG = 10000,
     PLACES_MAX = 500,
     PERMITS = 2,
