@@ -30,9 +30,11 @@
  * given back as any other, and newcomers may have it meanwhile, until one who waits is awake. One
  * who waits and finds it free, but is not next, sets WAITERS on the free word: from then on it is
  * handed over. One who was woken and finds it held again sets HANDOFF: its holder hands it over.
- * And since one who waits may not get a processor, whoever gives it back for the 512th time (TURN
- * is 0) hands it over if somebody stands in the line. HANDOFF may be lost to a release at the same
- * moment; the other two cannot.
+ * And since one who waits may not get a processor, whoever gives it back for the 512th time hands
+ * it over if somebody stands in the line. HANDOFF may be lost to a release at the same moment; the
+ * other two cannot. TURN comes round after sixteen times as many: else the word that is handed over
+ * would be each time the same, and who looks at it now and then, where there are no futexes, would
+ * not see that it had been somebody's.
  *
  * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
  * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
@@ -59,8 +61,9 @@ enum {
     WAITERS = OWNER_WAITERS,
     INCONSISTENT = 2,
     TURN_ONE = 4,
-    TURN = 0x7fc,
-    HANDOFF = 0x800,
+    TURN = 0x7ffc,
+    OVERTAKES = 0x7fc, /* the part of TURN that is 0 at each 512th */
+    HANDOFF = 0x8000,
     SPINS = 100
 };
 
@@ -382,7 +385,8 @@ static bool is_handed_over(struct heald_mutex *mutex, struct heald_participant *
     bool are_behind;
 
     return mutex->flags & HEALD_MUTEX_FAIR &&
-           (word & HANDOFF || (!next_turn(word) && region_before_me(me, mutex, &are_behind)));
+           (word & HANDOFF ||
+            (!(next_turn(word) & OVERTAKES) && region_before_me(me, mutex, &are_behind)));
 }
 
 /* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
