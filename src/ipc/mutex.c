@@ -31,10 +31,10 @@
  * who waits and finds it free, but is not next, sets WAITERS on the free word: from then on it is
  * handed over. One who was woken and finds it held again sets HANDOFF: its holder hands it over.
  * And since one who waits may not get a processor, whoever gives it back for the 512th time hands
- * it over if somebody stands in the line. HANDOFF may be lost to a release at the same moment; the
- * other two cannot. TURN comes round after sixteen times as many: else the word that is handed over
- * would be each time the same, and who looks at it now and then, where there are no futexes, would
- * not see that it had been somebody's.
+ * it over if somebody stands in the line (TURN has come round). HANDOFF may be lost to a release at
+ * the same moment; the other two cannot. The word is then another for each who is first: else it
+ * would be the same as the last time, and who looks at it now and then, where there are no futexes,
+ * would not see that it had been somebody's. Nobody is first twice while another waits.
  *
  * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
  * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
@@ -57,14 +57,15 @@
 
 #include <errno.h>
 
+/* TURN: no more than heald_plat_word_set() can set. */
 enum {
     WAITERS = OWNER_WAITERS,
     INCONSISTENT = 2,
     TURN_ONE = 4,
-    TURN = 0x7ffc,
-    OVERTAKES = 0x7fc, /* the part of TURN that is 0 at each 512th */
-    HANDOFF = 0x8000,
-    SPINS = 100
+    TURN = 0x7fc,
+    HANDOFF = 0x800,
+    SPINS = 100,
+    FIRST_TURNS = 64
 };
 
 static bool is_free(uint64_t word)
@@ -379,30 +380,34 @@ static int check_mine(const struct heald_mutex *mutex, const struct heald_partic
     return region_id(*ret_word) == me->id ? 0 : -EPERM;
 }
 
-/* Is the next one who waits to have it, and no newcomer before? */
-static bool is_handed_over(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
+/* What a fair mutex becomes that is given back: with WAITERS it is handed over. */
+static uint32_t next_word(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
 {
+    uint32_t turn = next_turn(word);
     bool are_behind;
 
-    return mutex->flags & HEALD_MUTEX_FAIR &&
-           (word & HANDOFF ||
-            (!(next_turn(word) & OVERTAKES) && region_before_me(me, mutex, &are_behind)));
+    if (word & HANDOFF)
+        return turn | WAITERS;
+    uint64_t first = turn ? 0 : region_before_me(me, mutex, &are_behind);
+    if (!first)
+        return turn;
+    /* Another word for each who may be first: see above. */
+    return (region_id_slot(first) % FIRST_TURNS + 1) * TURN_ONE | WAITERS;
 }
 
 /* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
 static void let_go(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word,
                    uint32_t *also)
 {
-    bool is_over = is_handed_over(mutex, me, word);
-    uint32_t turn = mutex->flags & HEALD_MUTEX_FAIR ? next_turn(word) : 0;
-    int to = word & INCONSISTENT ? -1 : (int)(turn | (is_over ? WAITERS : 0));
+    uint32_t next = mutex->flags & HEALD_MUTEX_FAIR ? next_word(mutex, me, word) : 0;
+    int to = word & INCONSISTENT ? -1 : (int)next;
 
     if (also)
         heald_plat_words_set(region_half(&mutex->word), to, also);
-    else if (word & INCONSISTENT || is_over)
+    else if (word & INCONSISTENT || next & WAITERS)
         heald_plat_word_set(region_half(&mutex->word), to);
     else
-        owner_release(&mutex->word, word, turn, to);
+        owner_release(&mutex->word, word, next, to);
 }
 
 static int unlock(struct heald_mutex *mutex, struct heald_participant *me, uint32_t *also)

@@ -282,4 +282,7 @@ int region_wait(const struct region_wait *wait, int64_t deadline_ns);
 /* For how long words alone may be relied on; see register.c. */
 #define REGION_RECHECK_NS (50 * HEALD_MS)
 
+/* The same where words are only compared now and then: one may have come round meanwhile. */
+#define REGION_POLL_NS (4 * HEALD_MS)
+
 #endif

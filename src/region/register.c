@@ -236,7 +236,8 @@ static bool has_ended(const struct region_wait *wait)
 
 int region_wait(const struct region_wait *wait, int64_t deadline_ns)
 {
-    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC), recheck = now + REGION_RECHECK_NS;
+    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC);
+    int64_t recheck = now + (heald_words_sleep ? REGION_RECHECK_NS : REGION_POLL_NS);
     struct heald_word words[REGION_WORDS];
 
     if (now >= deadline_ns)
