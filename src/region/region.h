@@ -180,6 +180,7 @@ static inline bool region_has(const struct heald_region *region, const void *obj
  */
 unsigned region_line_up(struct heald_participant *me, const void *object,
                         enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
+
 /*
  * The caller is about to wait for what `holder` has; since when is not known (0), as the clock was
  * not asked: so at least since now. Where the holder changes at this moment it is that of the next
@@ -216,7 +217,7 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
     __atomic_store_n(&note->object, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&note->site, site, __ATOMIC_RELAXED);
     __atomic_store_n(&note->since, since, __ATOMIC_RELAXED);
-    /* Release: pairs with the first load of note_of() in inspect/. */
+    /* Release: pairs with the first load of tell_note() in inspect/. */
     __atomic_store_n(&note->object, at, __ATOMIC_RELEASE);
 }
 

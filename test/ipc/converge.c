@@ -14,8 +14,7 @@ enum {
     OTHERS = 4,
     ROUNDS = 3,
     PLACES = 5,
-
-    PLACES_FEW = 3,
+    PLACES_FEW = 3, /* of what is longer than LONG */
     LONG = 10000,
     PLACES_MAX = 500,
     PERMITS = 2,
