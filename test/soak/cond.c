@@ -36,17 +36,17 @@ static bool took(struct task *t, int result)
 {
     struct place *p = soak_place(t);
     bool makes = t->worker->life.worker % 2 == 0;
-    int err, *tokens = &p->u.cond.tokens;
+    int *tokens = &p->u.cond.tokens;
 
     if (t->phase == LOCK && soak_is_late(result)) {
-        if ((err = heald_mutex_unlock(&p->u.cond.mutex, t->worker->me)) != -EPERM)
-            soak_fail(t, "too late, and yet unlocked", err);
+        soak_must_not_have(t, "too late, and yet unlocked",
+                           heald_mutex_unlock(&p->u.cond.mutex, t->worker->me));
         return false;
     }
     book_open(t, result == -EOWNERDEAD);
-    if (result == -EOWNERDEAD &&
-        (err = heald_mutex_consistent(&p->u.cond.mutex, t->worker->me)) != 0)
-        soak_fail(t, "heald_mutex_consistent", err);
+    if (result == -EOWNERDEAD)
+        soak_must(t, "heald_mutex_consistent",
+                  heald_mutex_consistent(&p->u.cond.mutex, t->worker->me));
     if (*tokens < 0 || *tokens > TOKENS_MAX)
         soak_fail(t, "tokens", *tokens);
     book_write(t);
@@ -74,8 +74,7 @@ static void leave(struct task *t)
         heald_cond_signal(&p->u.cond.cond);
         err = heald_mutex_unlock(&p->u.cond.mutex, t->worker->me);
     }
-    if (err)
-        soak_fail(t, "no unlock", err);
+    soak_must(t, "no unlock", err);
 }
 
 static const char *end(struct place *p, struct heald_participant *me, int64_t deadline_ns)

@@ -118,6 +118,10 @@ _Noreturn void soak_work(struct worker *w, struct heald_region *region, const ch
 void soak_wrong(struct shared *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void soak_fail(const struct task *t, const char *what, long result);
 
+/* Of a call that has to succeed; of one that gives back what the task does not have: -EPERM. */
+void soak_must(const struct task *t, const char *what, int err);
+void soak_must_not_have(const struct task *t, const char *what, int err);
+
 /* What ended with neither the object nor an error. */
 bool soak_is_late(int result);
 

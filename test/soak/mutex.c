@@ -26,16 +26,15 @@ static int block(struct task *t, int64_t deadline_ns)
 static bool took(struct task *t, int result)
 {
     struct heald_mutex *mutex = &soak_place(t)->u.mutex;
-    int err;
 
     if (soak_is_late(result)) {
-        if ((err = heald_mutex_unlock(mutex, t->worker->me)) != -EPERM)
-            soak_fail(t, "too late, and yet unlocked", err);
+        soak_must_not_have(t, "too late, and yet unlocked",
+                           heald_mutex_unlock(mutex, t->worker->me));
         return false;
     }
     book_open(t, result == -EOWNERDEAD);
-    if (result == -EOWNERDEAD && (err = heald_mutex_consistent(mutex, t->worker->me)) != 0)
-        soak_fail(t, "heald_mutex_consistent", err);
+    if (result == -EOWNERDEAD)
+        soak_must(t, "heald_mutex_consistent", heald_mutex_consistent(mutex, t->worker->me));
     book_write(t);
     return true;
 }
@@ -43,9 +42,7 @@ static bool took(struct task *t, int result)
 static void leave(struct task *t)
 {
     book_close(t);
-    int err = heald_mutex_unlock(&soak_place(t)->u.mutex, t->worker->me);
-    if (err)
-        soak_fail(t, "heald_mutex_unlock", err);
+    soak_must(t, "heald_mutex_unlock", heald_mutex_unlock(&soak_place(t)->u.mutex, t->worker->me));
 }
 
 static const char *end(struct place *p, struct heald_participant *me, int64_t deadline_ns)

@@ -53,9 +53,8 @@ static bool took(struct task *t, int result)
     struct first_time *f = first_of(t);
 
     if (soak_is_late(result)) {
-        int err = heald_once_end(&f->once, t->worker->me, 1);
-        if (err != -EPERM)
-            soak_fail(t, "too late, and yet its to end", err);
+        soak_must_not_have(t, "too late, and yet its to end",
+                           heald_once_end(&f->once, t->worker->me, 1));
         return false;
     }
     if (result == 0) {
@@ -86,9 +85,7 @@ static void leave(struct task *t)
     if (!done)
         f->half = f->whole = 0;
     __atomic_store_n(&f->doer, 0, __ATOMIC_SEQ_CST);
-    int err = heald_once_end(&f->once, t->worker->me, done);
-    if (err)
-        soak_fail(t, "heald_once_end", err);
+    soak_must(t, "heald_once_end", heald_once_end(&f->once, t->worker->me, done));
     if (!done)
         return;
     if (__atomic_fetch_add(&f->finished, 1, __ATOMIC_SEQ_CST))

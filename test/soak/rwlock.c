@@ -45,11 +45,10 @@ static bool took(struct task *t, int result)
 {
     struct heald_rwlock *lock = &soak_place(t)->u.rwlock;
     bool is_dead = result == -EOWNERDEAD;
-    int err;
 
     if (soak_is_late(result) || (is_dead && t->phase == READ)) {
-        if ((err = heald_rwlock_unlock(lock, t->worker->me)) != -EPERM)
-            soak_fail(t, "not locked, and yet unlocked", err);
+        soak_must_not_have(t, "not locked, and yet unlocked",
+                           heald_rwlock_unlock(lock, t->worker->me));
         t->phase = is_dead ? WRITE : CHOOSE;
         return false;
     }
@@ -58,8 +57,8 @@ static bool took(struct task *t, int result)
         return true;
     }
     book_open(t, is_dead);
-    if (is_dead && (err = heald_rwlock_consistent(lock, t->worker->me)) != 0)
-        soak_fail(t, "heald_rwlock_consistent", err);
+    if (is_dead)
+        soak_must(t, "heald_rwlock_consistent", heald_rwlock_consistent(lock, t->worker->me));
     book_write(t);
     return true;
 }
@@ -70,9 +69,8 @@ static void leave(struct task *t)
         book_stop_reading(t);
     else
         book_close(t);
-    int err = heald_rwlock_unlock(&soak_place(t)->u.rwlock, t->worker->me);
-    if (err)
-        soak_fail(t, "heald_rwlock_unlock", err);
+    soak_must(t, "heald_rwlock_unlock",
+              heald_rwlock_unlock(&soak_place(t)->u.rwlock, t->worker->me));
     t->phase = CHOOSE;
 }
 

@@ -51,15 +51,12 @@ static void enter(const struct task *t)
 
 static bool took(struct task *t, int result)
 {
-    int err;
-
     if (soak_is_late(result)) {
-        if ((err = heald_sem_post(&soak_place(t)->u.sem.sem, t->worker->me)) != -EPERM)
-            soak_fail(t, "too late, and yet released", err);
+        soak_must_not_have(t, "too late, and yet released",
+                           heald_sem_post(&soak_place(t)->u.sem.sem, t->worker->me));
         return false;
     }
-    if (result)
-        soak_fail(t, "heald_sem_wait", result);
+    soak_must(t, "heald_sem_wait", result);
     enter(t);
     soak_dwell(t->worker);
     return true;
@@ -68,9 +65,7 @@ static bool took(struct task *t, int result)
 static void leave(struct task *t)
 {
     note_out(t, 0);
-    int err = heald_sem_post(&soak_place(t)->u.sem.sem, t->worker->me);
-    if (err)
-        soak_fail(t, "heald_sem_post", err);
+    soak_must(t, "heald_sem_post", heald_sem_post(&soak_place(t)->u.sem.sem, t->worker->me));
 }
 
 static const char *end(struct place *p, struct heald_participant *me, int64_t deadline_ns)

@@ -32,6 +32,18 @@ void soak_fail(const struct task *t, const char *what, long result)
     _exit(1);
 }
 
+void soak_must(const struct task *t, const char *what, int err)
+{
+    if (err)
+        soak_fail(t, what, err);
+}
+
+void soak_must_not_have(const struct task *t, const char *what, int err)
+{
+    if (err != -EPERM)
+        soak_fail(t, what, err);
+}
+
 bool soak_is_late(int result)
 {
     return result == -ETIMEDOUT || result == -ECANCELED;
