@@ -54,7 +54,7 @@ HEALD_API int heald_barrier_init_sized(struct heald_barrier *barrier, size_t siz
  * caller has not come. -ESTALE, -EBADMSG.
  *
  * *ret_round, if not NULL, is the round that the result is about, for heald_barrier_reset(). A
- * caller that sleeps while 20 more rounds end gets -EOWNERDEAD whatever became of its own.
+ * caller that sleeps while 12 more rounds end gets -EOWNERDEAD whatever became of its own.
  */
 HEALD_API int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *me,
                                  int64_t deadline_ns, uint32_t *ret_round);

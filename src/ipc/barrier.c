@@ -12,7 +12,9 @@
  * back before he leaves: so all whose marks say it are counted. A mark of a dead one breaks the
  * round if such marks of the living are fewer than have come; else he had not been counted yet, or
  * not any more. One who lives and is counted and has not said so may have the round broken at a
- * mark of a dead one who was not; but none passes with a dead one in place of a living. Marks of
+ * mark of a dead one who was not; but none passes with a dead one in place of a living: the change
+ * that ends a round fails if one has left since the look began, though another came, since `state`
+ * counts those who leave; so all marks that were seen are of those who are counted now. Marks of
  * former rounds mean nothing: their owners take them away, or whoever comes across them; a mark is
  * read before the state that says that it is old, since marks of the next round are made after the
  * state is that round's. One who finds no room for a mark waits without: then others' marks are
@@ -38,6 +40,8 @@
 #include <string.h>
 
 #define COUNT_ONE (UINT64_C(1) << BARRIER_COUNT_SHIFT)
+#define LEFT_ONE  (UINT64_C(1) << BARRIER_LEFT_SHIFT)
+#define FATES_ONE (UINT64_C(1) << BARRIER_FATES_SHIFT)
 #define ROUNDS    UINT32_C(0x7fffffff)
 
 /* Marks a memory that has a round in it. */
@@ -49,6 +53,14 @@ static uint64_t next_round(uint64_t state, bool was_reset)
     uint64_t fates = state >> BARRIER_FATES_SHIFT << 1 | was_reset;
 
     return fates << BARRIER_FATES_SHIFT | (uint32_t)(((uint32_t)state | BARRIER_BROKEN) + 1);
+}
+
+/* What follows when one leaves, of whom some have come. */
+static uint64_t without_one(uint64_t state)
+{
+    uint64_t left = (state + LEFT_ONE) & (FATES_ONE - LEFT_ONE);
+
+    return (state & ~(FATES_ONE - LEFT_ONE)) - COUNT_ONE + left;
 }
 
 /* Of a round that has ended: 0: all had come. Of one that is too long ago nobody knows. */
@@ -276,7 +288,7 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
             result = fate_of(state, round);
             break;
         }
-    } while (barrier_count(state) && !change(b, state, state - COUNT_ONE));
+    } while (barrier_count(state) && !change(b, state, without_one(state)));
     change_mark(b, needed, mark, 0);
     return result;
 }

@@ -3,9 +3,10 @@
  * and for those who look from outside (inspect/).
  *
  * state: in the low half, on which those who wait sleep, twice the number of the round, and one
- * more if it is broken; above that how many have come; above that, of the rounds before, the last
- * one in the lowest bit, whether they were reset. A mark: the id of who has come, or is about to,
- * and in the bits that it leaves free the number of the round and whether it is counted already.
+ * more if it is broken; above that how many have come, and how often one has left (modulo 256);
+ * above that, of the rounds before, the last one in the lowest bit, whether they were reset. A
+ * mark: the id of who has come, or is about to, and in the bits that it leaves free the number of
+ * the round and whether it is counted already.
  */
 #ifndef HEALD_SRC_IPC_BARRIER_STATE_H
 #define HEALD_SRC_IPC_BARRIER_STATE_H
@@ -17,13 +18,14 @@
 enum {
     BARRIER_BROKEN = 1,
     BARRIER_COUNT_SHIFT = 32,
-    BARRIER_FATES_SHIFT = 44,
+    BARRIER_LEFT_SHIFT = 44,
+    BARRIER_FATES_SHIFT = 52,
     BARRIER_FATES = 64 - BARRIER_FATES_SHIFT,
     BARRIER_COUNTED = 0x8000, /* of a mark, as the next */
     BARRIER_MARK_ROUND = REGION_ID_FLAGS & ~BARRIER_COUNTED
 };
 
-_Static_assert(HEALD_BARRIER_MAX < 1 << (BARRIER_FATES_SHIFT - BARRIER_COUNT_SHIFT),
+_Static_assert(HEALD_BARRIER_MAX < 1 << (BARRIER_LEFT_SHIFT - BARRIER_COUNT_SHIFT),
                "the count has room");
 
 static inline uint32_t barrier_round(uint64_t state)
@@ -33,7 +35,7 @@ static inline uint32_t barrier_round(uint64_t state)
 
 static inline unsigned barrier_count(uint64_t state)
 {
-    return state >> BARRIER_COUNT_SHIFT & ((1u << (BARRIER_FATES_SHIFT - BARRIER_COUNT_SHIFT)) - 1);
+    return state >> BARRIER_COUNT_SHIFT & ((1u << (BARRIER_LEFT_SHIFT - BARRIER_COUNT_SHIFT)) - 1);
 }
 
 static inline bool barrier_is_of_round(uint64_t mark, uint64_t state)

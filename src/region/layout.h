@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    REGION_VERSION = 6,
+    REGION_VERSION = 7,
     REGION_ALIGN = 4096,
     REGION_SLOTS_MAX = 4096,
     REGION_NAMES_MAX = 65536,

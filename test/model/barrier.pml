@@ -5,7 +5,7 @@
  * and of the same step.
  */
 #define FATES 5
-byte round, count, reset_count;
+byte round, count, left, reset_count;
 bool broken, was_reset[FATES]; /* by round */
 short arrived[PROCS];
 byte mark_round[PROCS];
@@ -13,8 +13,9 @@ bool mark_counted[PROCS];
 byte came[PROCS]; /* the round of this wait, plus 1; 0: it has not come */
 
 /* A copy of `state`. */
-#define LOAD(name) atomic { STEP(name); s_round = round; s_count = count; s_broken = broken }
-#define IS_SAME (round == s_round && count == s_count && broken == s_broken)
+#define LOAD(name) atomic { STEP(name); s_round = round; s_count = count; s_left = left;\
+    s_broken = broken }
+#define IS_SAME (round == s_round && count == s_count && left == s_left && broken == s_broken)
 
 /* change_and_wake(), the wake. Whoever is killed before tells nobody. */
 inline wake_those_who_came() {
@@ -210,6 +211,7 @@ inline barrier_abandon() {
             STEP(count_out);
             go = IS_SAME;
             count = (go -> count - 1 : count);
+            left = (go -> left + 1 : left);
             res = busy }
             if
             :: go -> break

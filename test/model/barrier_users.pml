@@ -31,7 +31,7 @@ byte passed[FATES];
 
 active [PROCS] proctype user() {
     CELLS_LOCALS;
-    byte s_round, s_count, my_round, times, r, living;
+    byte s_round, s_count, s_left, my_round, times, r, living;
     bool s_broken, one_is_gone, is_counted;
     do
     :: times < ROUNDS ->
