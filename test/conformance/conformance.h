@@ -129,8 +129,8 @@ int tcp_connect(const struct heald_addr *addr);
 
 void set_blocking(int fd, bool blocking);
 
-/* Writes to a non-blocking descriptor until it takes no more. */
-void fill_up(int fd);
+/* Writes to a non-blocking descriptor until it takes no more. Returns how many bytes it took. */
+size_t fill_up(int fd);
 
 /* Bytes that depend on their place, and the check of them. */
 void pattern_fill(void *buf, size_t len, size_t offset);

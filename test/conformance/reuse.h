@@ -52,6 +52,10 @@ bool reuse_close(struct heald_loop *loop, int fd, enum reuse_how how, struct hea
 /* Reads until nothing is left, of which the first `size` bytes are kept. Returns how many. */
 size_t reuse_drain(int fd, char *text, size_t size);
 
+/* Reads to the end of a stream whose other side is closed, and sets *ret_has to whether `c` was in
+ * it. Returns how many bytes, or -1: no end came in two seconds. */
+ssize_t reuse_drain_to_end(int fd, char c, bool *ret_has);
+
 /* Turns the loop until *count is not 0: false after two seconds. */
 bool reuse_await(struct heald_loop *loop, const int *count);
 

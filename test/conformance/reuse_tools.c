@@ -120,6 +120,23 @@ size_t reuse_drain(int fd, char *text, size_t size)
     return text && total > size ? size : total;
 }
 
+ssize_t reuse_drain_to_end(int fd, char c, bool *ret_has)
+{
+    char buf[65536];
+    ssize_t total = 0, n;
+
+    *ret_has = false;
+    for (;;) {
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 2000 * harness_slow()) != 1)
+            return -1;
+        n = read(fd, buf, sizeof buf);
+        if (n <= 0)
+            return n == 0 ? total : -1;
+        *ret_has |= memchr(buf, c, (size_t)n) != NULL;
+        total += n;
+    }
+}
+
 bool reuse_await(struct heald_loop *loop, const int *count)
 {
     int64_t end = now() + 2 * HEALD_SEC * harness_slow();
