@@ -9,26 +9,8 @@
  */
 #include "aio/road.h"
 #include "platform/descriptor.h"
-#include "platform/futex.h"
 
 #include <errno.h>
-
-void aio_ask_answer(struct aio_ask *ask)
-{
-    int answer = ask->running ? AIO_NOTCANCELED : ask->canceled ? AIO_CANCELED : AIO_ALLDONE;
-
-    /* Release: pairs with aio_ask_wait(). Who waits may be gone by the time of the wake. */
-    __atomic_store_n(&ask->answer, 1 + (uint32_t)answer, __ATOMIC_RELEASE);
-    heald_plat_word_wake(&ask->answer);
-}
-
-void aio_ask_part(struct aio_ask *ask)
-{
-    if (--ask->open)
-        return;
-    list_remove(&ask->head.link);
-    aio_ask_answer(ask);
-}
 
 static bool is_meant(const struct aio_ask *ask, const struct aio_request *r)
 {
@@ -57,10 +39,10 @@ static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
 
     if (!is_meant(ask, r) || r->state != AIO_STARTED)
         return;
-    if (may_end(r) && s->road->take_back(s, r)) {
+    if (may_end(r) && r->road->take_back(s, r)) {
         ask->canceled = true;
         aio_finish(s, r, -ECANCELED);
-    } else if (may_end(r) && s->road->cancel(s, r)) {
+    } else if (may_end(r) && r->road->cancel(s, r)) {
         r->cancel = ask;
         r->told.holds++;
         ask->open++;
@@ -106,6 +88,6 @@ int aio_ask_cancel(int fd, struct aiocb *cb)
     if ((cb && !aio_in_progress(cb)) || !p ||
         !__atomic_load_n(&p->all_unfinished, __ATOMIC_RELAXED))
         return AIO_ALLDONE;
-    aio_service_push(p, &ask.head, AIO_CANCEL);
-    return (int)aio_ask_wait(&ask) - 1;
+    aio_ask(p, &ask, AIO_CANCEL);
+    return (int)ask.answer - 1;
 }

@@ -1,25 +1,35 @@
 /*
  * aio/close.c: close(2) and its kin, because a number that is closed may mean another file at once,
  * while a request still waits for its turn under it. They are put before the C library's: if
- * anything is unfinished on that number the I/O thread is asked to let go of it first (settle, see
- * order.c), and then the C library's call is made. In a program without requests that is one load.
+ * anything is unfinished on that number the I/O thread is asked to let go of it first (settle.c),
+ * and then the C library's call is made. In a program without requests that is one load.
  *
- * close(2) is safe in signal handlers and stays so: asking takes no lock. What a raw system call
- * closes, or the C library in its own midst (freopen(3)), is not seen; a request that still waits
- * may then find another file.
+ * What can be seen to fail is not asked for: a call that fails leaves everything as it was.
+ *
+ * close(2) and dup2(2) are safe in signal handlers and stay so: asking takes no lock, and while the
+ * I/O thread has a record of the call's no signal comes, so nothing can jump out of the call and
+ * leave it behind. What a raw system call closes, or the C library in its own midst (pclose(3)), is
+ * not seen; a request that still waits may then find another file.
  */
 #include "aio/request.h"
 #include "platform/descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
+enum { RANGE_FLAGS = 1 << 1 | 1 << 2 }; /* CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC */
+
 EXPORT int close(int fd);
 EXPORT int fclose(FILE *file);
+/* <stdio.h> may have the one name mean the other. */
+EXPORT FILE *reopen(const char *path, const char *mode, FILE *file) __asm__("freopen");
+EXPORT FILE *reopen64(const char *path, const char *mode, FILE *file) __asm__("freopen64");
 EXPORT int dup2(int from, int to);
 EXPORT int dup3(int from, int to, int flags);
 EXPORT int close_range(unsigned first, unsigned last, int flags);
@@ -45,23 +55,20 @@ static bool is_borrowed(struct aio_process *p)
 static void settle(int first, int last)
 {
     struct aio_process *p = aio_process_if_any();
-    struct aio_ask ask = {.first = first, .last = last};
 
     if (p && first == last && first >= 0)
         aio_forget_cached(p, first);
     if (!is_concerned(p, first, last) || is_borrowed(p))
         return;
     int saved = errno;
-    aio_service_push(p, &ask.head, AIO_SETTLE);
-    aio_ask_wait(&ask);
+    aio_ask(p, &(struct aio_ask){.first = first, .last = last}, AIO_SETTLE);
     errno = saved;
 }
 
 /* Is it the library's own? A program that closes all it does not know must not close that. */
 static bool is_ours(int fd)
 {
-    struct aio_process *p = aio_process_if_any();
-    return p && aio_ours_has(p, fd);
+    return aio_ours_has(aio_process_if_any(), fd);
 }
 
 static int refuse(int err)
@@ -86,21 +93,76 @@ int fclose(FILE *file)
     return heald_plat_libc_fclose(file);
 }
 
+/* Whatever comes of it the file is closed. */
+FILE *reopen(const char *path, const char *mode, FILE *file)
+{
+    int fd = fileno(file);
+
+    settle(fd, fd);
+    return heald_plat_libc_freopen(path, mode, file);
+}
+
+FILE *reopen64(const char *path, const char *mode, FILE *file)
+{
+    return reopen(path, mode, file);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool is_number(int fd)
+{
+    struct rlimit limit;
+
+    return fd >= 0 && (getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)fd < limit.rlim_cur);
+}
+
+/* True: it was a pin, which lies elsewhere now, so nobody's. */
+static bool move_away(int to)
+{
+    struct aio_process *p = aio_process_if_any();
+    struct aio_ask ask = {.first = to, .last = to, .moves = true};
+
+    if (is_borrowed(p))
+        return false;
+    int saved = errno;
+    aio_ask(p, &ask, AIO_SETTLE);
+    errno = saved;
+    return !ask.busy;
+}
+
+/* What dup2(2) and dup3(2) have in common; `flags` < 0: dup2. */
+static int duplicate(int from, int to, int flags)
+{
+    bool moved = false;
+
+    if (is_open(from) && is_number(to) && is_ours(to)) {
+        if (!(moved = move_away(to)))
+            return refuse(EBUSY);
+    } else if (is_open(from) && is_number(to)) {
+        settle(to, to);
+    }
+    int fd = flags < 0 ? heald_plat_libc_dup2(from, to) : heald_plat_dup3(from, to, flags);
+    if (fd < 0 && moved) {
+        int saved = errno;
+        heald_plat_libc_close(to);
+        errno = saved;
+    }
+    return fd;
+}
+
 int dup2(int from, int to)
 {
-    if (is_ours(to))
-        return refuse(EBUSY);
-    if (from != to)
-        settle(to, to);
-    return heald_plat_libc_dup2(from, to);
+    return from == to ? heald_plat_libc_dup2(from, to) : duplicate(from, to, -1);
 }
 
 int dup3(int from, int to, int flags)
 {
-    if (is_ours(to))
-        return refuse(EBUSY);
-    settle(to, to);
-    return heald_plat_dup3(from, to, flags);
+    if (from == to || flags & ~O_CLOEXEC)
+        return refuse(EINVAL);
+    return duplicate(from, to, flags);
 }
 
 /* All but the library's own. */
@@ -125,8 +187,10 @@ static int as_number(unsigned fd)
 
 int close_range(unsigned first, unsigned last, int flags)
 {
+    if (first > last || flags & ~RANGE_FLAGS)
+        return refuse(EINVAL);
     /* With a flag it closes nothing here and now, or not in this process's table. */
-    if (!flags && first <= last)
+    if (!flags)
         settle(as_number(first), as_number(last));
     return close_around(first, last, flags);
 }

@@ -93,15 +93,46 @@ void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result)
         tell(s, &group->told);
 }
 
-/* A write that has not moved all, where write(2) would have gone on. */
+/* A write of the ring's that has not moved all, where write(2) would have gone on. */
 static bool goes_on(struct aio_request *r, int64_t result)
 {
     if (r->op.kind != OP_WRITE || !r->ordered || !r->waits || result <= 0 ||
-        result >= r->op.u.rw.len)
+        result >= r->op.u.rw.len || r->road == &aio_road_threads)
         return false;
     r->moved += (uint32_t)result;
     r->op.u.rw.buf = (char *)r->op.u.rw.buf + result;
     r->op.u.rw.len -= (uint32_t)result;
+    return true;
+}
+
+/* May it be the ring's own error? A worker that could not be started is an ECANCELED that nobody
+ * asked for. On a file of a disk a system call tells the truth at no price; of a stream it could
+ * miss an error that was told of already. */
+static bool is_the_rings(const struct aio_request *r, int64_t result)
+{
+    if (r->road == &aio_road_threads || r->cancel || result >= 0)
+        return false;
+    switch (result) {
+    case -ECANCELED:
+    case -ENOMEM:
+    case -EPERM:
+    case -EINVAL:
+    case -EOPNOTSUPP: return true;
+    case -EAGAIN: return r->waits;
+    default: return r->file->finite;
+    }
+}
+
+/* What is known by its place in the ring alone can do without a worker there, if it copies. */
+static bool send_elsewhere(struct aio_request *r)
+{
+    bool copied = r->copies;
+
+    r->copies = false;
+    if (r->fixed && r->number < 0)
+        return copied;
+    r->fixed = false;
+    r->elsewhere = true;
     return true;
 }
 
@@ -110,26 +141,24 @@ static bool try_again(struct aio_request *r, int64_t result)
 {
     if (result == -EINTR)
         return !r->ending;
-    /* A file that cannot seek after all; RWF_NOWAIT that is not known there. */
+    /* A file that cannot seek after all. */
     if (result == -ESPIPE && r->op.kind != OP_FSYNC && r->op.u.rw.off >= 0) {
         r->op.u.rw.off = -1;
         return true;
     }
-    if (result == -EOPNOTSUPP && !r->waits && !r->moved) {
-        r->waits = true;
-        return true;
-    }
-    return false;
+    return is_the_rings(r, result) && send_elsewhere(r);
 }
 
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result)
 {
     if (aio_has_file(r) && (goes_on(r, result) || try_again(r, result))) {
-        s->road->start(s, r);
+        aio_start(s, r);
         return;
     }
     if (result == -EINTR)
         result = -ECANCELED;
+    else if (result == -ECANCELED && !r->cancel)
+        result = -EAGAIN;
     if (r->moved)
         result = result < 0 ? r->moved : result + r->moved;
     aio_finish(s, r, result);

@@ -7,11 +7,8 @@
  * of its file: then all that was queued before it has ended, and nothing later was waited for.
  *
  * A file is known by device and inode, and by being the same open file as the number of a request
- * that is for it. close(2) and its kin tell us before that number changes its meaning (settle):
- * what would need it later goes on by a number of our own. Eagerly such a pin is taken only where
- * something has to wait for long, and never of a regular file: to close it would drop the record
- * locks of the process (fcntl(2)); where the program itself closes, they are dropped anyway. Where
- * no number is free for a pin, close(2) ends with ECANCELED what has not begun.
+ * that is for it, or as our own number for it. Of a socket that is closed and lies in a place of
+ * the ring the inode says enough.
  */
 #include "aio/road.h"
 #include "op/op.h"
@@ -21,30 +18,30 @@
 
 enum { COPY_MAX = 256 << 10 /* of the page cache, by the thread that has more to do */ };
 
-static struct heald_link *bucket(struct aio_service *s, const struct heald_descriptor *d)
-{
-    return &s->files[(d->ino ^ d->dev * 31) % AIO_FILES];
-}
-
-static struct heald_link *number_bucket(struct aio_service *s, int number)
-{
-    return &s->numbers[(unsigned)number % AIO_FILES];
-}
-
+/* A number that means the file, or -1. The newest request is the likeliest to have one. */
 static int known_as(const struct aio_file *f)
 {
-    return f->pin >= 0 ? f->pin : f->number;
+    if (f->pin >= 0)
+        return f->pin;
+    for (struct heald_link *o = f->unfinished.prev; o != &f->unfinished; o = o->prev) {
+        struct aio_request *r = heald_container_of(o, struct aio_request, order);
+        if (r->number >= 0)
+            return r->number;
+    }
+    return -1;
 }
 
 static bool is_file(const struct aio_file *f, const struct heald_descriptor *d, int number)
 {
     if (f->dev != d->dev || f->ino != d->ino)
         return false;
-    return f->number == number || heald_plat_same_file(known_as(f), number);
+    int known = known_as(f);
+    if (known < 0)
+        return f->socket;
+    return known == number || heald_plat_same_file(known, number);
 }
 
-static struct aio_file *file_new(struct aio_service *s, const struct heald_descriptor *d,
-                                 int number)
+static struct aio_file *file_new(struct aio_service *s, const struct heald_descriptor *d)
 {
     struct aio_file *f = aio_record_new(s->process);
 
@@ -53,14 +50,14 @@ static struct aio_file *file_new(struct aio_service *s, const struct heald_descr
     f->dev = d->dev;
     f->ino = d->ino;
     f->seeks = d->seeks;
-    f->regular = d->regular;
-    f->number = number;
-    f->pin = -1;
+    f->finite = d->finite;
+    f->rings = d->rings;
+    f->socket = d->socket;
+    f->pin = f->slot = -1;
     list_init(&f->unfinished);
     list_init(&f->queue[0]);
     list_init(&f->queue[1]);
-    list_push(bucket(s, d), &f->head.link);
-    list_push(number_bucket(s, number), &f->by_number);
+    list_push(aio_index_files(s, d->dev, d->ino), &f->head.link);
     return f;
 }
 
@@ -68,12 +65,12 @@ static struct aio_file *file_new(struct aio_service *s, const struct heald_descr
  * would have been told. */
 static struct aio_file *file_with(struct aio_service *s, int number)
 {
-    struct heald_link *head = number_bucket(s, number);
+    struct heald_link *head = aio_index_numbers(s, number);
 
     for (struct heald_link *node = head->next; node != head; node = node->next) {
-        struct aio_file *f = heald_container_of(node, struct aio_file, by_number);
-        if (f->number == number && f->seeks)
-            return f;
+        struct aio_request *r = heald_container_of(node, struct aio_request, by_number);
+        if (r->number == number)
+            return r->file->seeks ? r->file : NULL;
     }
     return NULL;
 }
@@ -89,33 +86,34 @@ static int find_file(struct aio_service *s, int number, struct aio_file **ret_fi
         return 0;
     if ((err = heald_plat_descriptor_file(number, &d)))
         return err;
-    head = bucket(s, &d);
+    head = aio_index_files(s, d.dev, d.ino);
     for (struct heald_link *node = head->next; node != head; node = node->next) {
-        *ret_file = heald_container_of(node, struct aio_file, head.link);
+        *ret_file = (struct aio_file *)(void *)aio_head_of(node);
         if (is_file(*ret_file, &d, number))
             return 0;
     }
-    *ret_file = file_new(s, &d, number);
+    *ret_file = file_new(s, &d);
     return *ret_file ? 0 : -EAGAIN;
 }
 
 static void file_drop(struct aio_service *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
-    list_remove(&f->by_number);
+    if (f->slot >= 0)
+        aio_ring_let_go(s, f);
     if (f->pin >= 0) {
-        aio_ours_remove(s->process, f->pin);
+        aio_ours_remove(f->pin);
         heald_plat_libc_close(f->pin);
     }
     aio_record_free(s->process, f);
 }
 
-static int fd_of(const struct aio_request *r)
+int aio_fd_of(const struct aio_request *r)
 {
     return r->op.kind == OP_FSYNC ? r->op.u.poll.fd : r->op.u.rw.fd;
 }
 
-static void set_fd(struct aio_request *r, int fd)
+void aio_set_fd(struct aio_request *r, int fd)
 {
     if (r->op.kind == OP_FSYNC)
         r->op.u.poll.fd = fd;
@@ -123,21 +121,10 @@ static void set_fd(struct aio_request *r, int fd)
         r->op.u.rw.fd = fd;
 }
 
-void aio_pin(struct aio_service *s, struct aio_request *r)
-{
-    struct aio_file *f = r->file;
-
-    if (f->pin < 0 && (f->pin = heald_plat_pin(fd_of(r))) >= 0)
-        aio_ours_add(s->process, f->pin);
-    if (f->pin >= 0)
-        set_fd(r, f->pin);
-    else
-        f->pin = -1; /* no number is free: it goes on by the program's */
-}
-
 bool aio_has_file(const struct aio_request *r)
 {
-    return r->number >= 0 || fd_of(r) == r->file->pin;
+    /* Whoever closes its number waits for it. */
+    return r->number >= 0 || r->fixed || r->settle || aio_fd_of(r) == r->file->pin;
 }
 
 static int direction(const struct aio_request *r)
@@ -145,12 +132,14 @@ static int direction(const struct aio_request *r)
     return r->op.kind == OP_WRITE;
 }
 
-static void start(struct aio_service *s, struct aio_request *r)
+void aio_start(struct aio_service *s, struct aio_request *r)
 {
     r->state = AIO_STARTED;
+    r->thread = 0;
+    r->road = aio_road_for(s, r);
     if (r->ordered)
         r->file->first[direction(r)] = r;
-    s->road->start(s, r);
+    r->road->start(s, r);
 }
 
 static bool is_sync(const struct aio_request *r)
@@ -181,7 +170,7 @@ static void fit(struct aio_request *r)
     }
     r->waits |= f->seeks;
     r->ordered = !f->seeks || (r->op.kind == OP_WRITE && r->appends);
-    r->copies = f->seeks && !r->direct && r->op.u.rw.len > COPY_MAX;
+    r->copies = f->finite && !r->direct && r->op.u.rw.len > COPY_MAX;
     if (!f->seeks)
         r->op.u.rw.off = -1;
 }
@@ -196,15 +185,20 @@ void aio_admit(struct aio_service *s, struct aio_request *r)
     }
     fit(r);
     list_push(&r->file->unfinished, &r->order);
-    if (r->file->pin >= 0 && r->ordered)
-        set_fd(r, r->file->pin);
-    if (may_start(r)) {
-        start(s, r);
-    } else if (r->ordered) {
+    list_push(aio_index_numbers(s, r->number), &r->by_number);
+    if (may_start(r))
+        aio_start(s, r);
+    else if (r->ordered)
         list_push(&r->file->queue[direction(r)], &r->told.head.link);
-        if (aio_is_stream(r))
-            aio_pin(s, r);
-    }
+}
+
+/* O_NONBLOCK may have changed while it waited for its turn. */
+static void look_again(struct aio_request *r)
+{
+    struct heald_descriptor d;
+
+    if (!r->file->seeks && !r->fixed && heald_plat_descriptor_flags(aio_fd_of(r), &d) == 0)
+        r->waits = d.waits;
 }
 
 static void start_next(struct aio_service *s, struct aio_file *f, int dir)
@@ -212,8 +206,11 @@ static void start_next(struct aio_service *s, struct aio_file *f, int dir)
     struct heald_link *next = list_pop(&f->queue[dir]);
 
     f->first[dir] = NULL;
-    if (next)
-        start(s, (struct aio_request *)(void *)aio_head_of(next));
+    if (!next)
+        return;
+    struct aio_request *r = (struct aio_request *)(void *)aio_head_of(next);
+    look_again(r);
+    aio_start(s, r);
 }
 
 static void start_sync(struct aio_service *s, struct aio_file *f)
@@ -221,18 +218,7 @@ static void start_sync(struct aio_service *s, struct aio_file *f)
     struct aio_request *oldest = heald_container_of(f->unfinished.next, struct aio_request, order);
 
     if (!list_empty(&f->unfinished) && is_sync(oldest) && oldest->state == AIO_WAITING)
-        start(s, oldest);
-}
-
-/* close(2) tells us of a number for as long as a request is unfinished that was made with it. */
-static void renumber(struct aio_service *s, struct aio_file *f)
-{
-    f->number = -1;
-    for (struct heald_link *o = f->unfinished.next; o != &f->unfinished && f->number < 0;
-         o = o->next)
-        f->number = heald_container_of(o, struct aio_request, order)->number;
-    list_remove(&f->by_number);
-    list_push(number_bucket(s, f->number), &f->by_number);
+        aio_start(s, oldest);
 }
 
 void aio_leave(struct aio_service *s, struct aio_request *r)
@@ -242,88 +228,15 @@ void aio_leave(struct aio_service *s, struct aio_request *r)
     if (!f)
         return;
     list_remove(&r->order);
+    if (list_linked(&r->by_number))
+        list_remove(&r->by_number);
     r->file = NULL;
     if (r->ordered && r->state == AIO_WAITING)
         list_remove(&r->told.head.link);
     if (r->ordered && f->first[direction(r)] == r)
         start_next(s, f, direction(r));
-    if (list_empty(&f->unfinished)) {
+    if (list_empty(&f->unfinished))
         file_drop(s, f);
-        return;
-    }
-    if (f->number >= 0 && f->number == r->number)
-        renumber(s, f);
-    start_sync(s, f);
-}
-
-void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx)
-{
-    struct heald_link chosen, *node;
-
-    list_init(&chosen);
-    for (int i = 0; i < AIO_FILES; i++)
-        for (node = s->files[i].next; node != &s->files[i]; node = node->next) {
-            struct aio_file *f = heald_container_of(node, struct aio_file, head.link);
-            for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = o->next) {
-                struct aio_request *r = heald_container_of(o, struct aio_request, order);
-                if (number < 0 || r->number == number)
-                    list_push(&chosen, &r->op.timer);
-            }
-        }
-    while ((node = list_pop(&chosen)))
-        visit(s, heald_container_of(node, struct aio_request, op.timer), ctx);
-}
-
-static bool runs_by_number(const struct aio_service *s, const struct aio_request *r)
-{
-    return r->state == AIO_STARTED && !s->road->holds(r) && fd_of(r) != r->file->pin;
-}
-
-/* What a thread may be about to call must end first: it is a file that seeks, so it will. A stream
- * is here only if no pin was to be had; it may last for ever, and has most likely begun. */
-static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
-{
-    if (aio_is_stream(r))
-        return;
-    r->settle = ask;
-    ask->open++;
-}
-
-/* Its number is about to mean something else. What has not begun goes on by a pin, or not at all.
- */
-static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
-{
-    struct aio_ask *ask = ctx;
-
-    if (r->number < ask->first || r->number > ask->last)
-        return;
-    bool runs = runs_by_number(s, r), begun = r->state == AIO_STARTED;
-    r->number = -1;
-    if (runs && !s->road->take_back(s, r)) {
-        wait_for_end(r, ask);
-        return;
-    }
-    if (runs || !begun || r->ordered)
-        aio_pin(s, r);
-    if ((runs || !begun) && !aio_has_file(r))
-        aio_finish(s, r, -ECANCELED);
-    else if (runs)
-        s->road->start(s, r);
-}
-
-static void renumber_all(struct aio_service *s, const struct aio_ask *ask)
-{
-    for (int i = 0; i < AIO_FILES; i++)
-        for (struct heald_link *o = s->files[i].next; o != &s->files[i]; o = o->next) {
-            struct aio_file *f = heald_container_of(o, struct aio_file, head.link);
-            if (f->number >= ask->first && f->number <= ask->last)
-                renumber(s, f);
-        }
-}
-
-void aio_settle(struct aio_service *s, struct aio_ask *ask)
-{
-    aio_each(s, ask->first == ask->last ? ask->first : -1, take_leave, ask);
-    renumber_all(s, ask);
-    list_push(&s->settling, &ask->head.link);
+    else
+        start_sync(s, f);
 }

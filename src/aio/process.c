@@ -56,31 +56,3 @@ struct aio_process *aio_process(void)
     struct aio_process *p = aio_process_if_any();
     return p ? p : make();
 }
-
-void aio_ours_add(struct aio_process *p, int fd)
-{
-    if (fd < AIO_OURS)
-        __atomic_fetch_or(&p->ours[fd / 64], (uint64_t)1 << fd % 64, __ATOMIC_RELAXED);
-}
-
-void aio_ours_remove(struct aio_process *p, int fd)
-{
-    if (fd < AIO_OURS)
-        __atomic_fetch_and(&p->ours[fd / 64], ~((uint64_t)1 << fd % 64), __ATOMIC_RELAXED);
-}
-
-bool aio_ours_has(struct aio_process *p, int fd)
-{
-    return fd >= 0 && fd < AIO_OURS &&
-           __atomic_load_n(&p->ours[fd / 64], __ATOMIC_RELAXED) >> fd % 64 & 1;
-}
-
-unsigned aio_ours_next(struct aio_process *p, unsigned from)
-{
-    for (unsigned i = from; i < AIO_OURS; i = (i / 64 + 1) * 64) {
-        uint64_t bits = __atomic_load_n(&p->ours[i / 64], __ATOMIC_RELAXED) >> i % 64;
-        if (bits)
-            return i + (unsigned)__builtin_ctzll(bits);
-    }
-    return UINT_MAX;
-}

@@ -19,8 +19,7 @@ enum {
     AIO_SLAB = 1024,  /* records that are made at a time */
     AIO_SLABS = 1024, /* so many times */
     AIO_WORDS = 64,
-    AIO_NUMBERS = 1024,
-    AIO_OURS = 1 << 20 /* descriptors that may be known as the library's own */
+    AIO_NUMBERS = 1024
 };
 
 enum aio_type {
@@ -63,8 +62,6 @@ struct aio_process {
     /* How many requests are unfinished, by descriptor and in all: a hint for close(2). Atomic. */
     uint32_t unfinished[AIO_NUMBERS];
     uint32_t all_unfinished;
-
-    uint64_t ours[AIO_OURS / 64]; /* atomic: a bit for each number of the library's own */
 };
 
 /* This process's, made by the first who asks: NULL when there is no memory. */
@@ -73,12 +70,18 @@ struct aio_process *aio_process(void);
 /* The same, or NULL when nobody has asked before. */
 struct aio_process *aio_process_if_any(void);
 
-/* The library's own numbers, which the program's close(2) must not take away. aio_ours_next: the
- * first from there on, or UINT_MAX. */
-void aio_ours_add(struct aio_process *p, int fd);
-void aio_ours_remove(struct aio_process *p, int fd);
-bool aio_ours_has(struct aio_process *p, int fd);
-unsigned aio_ours_next(struct aio_process *p, unsigned from);
+/*
+ * ours.c: the library's own numbers, which the program's close(2) must not take away. Any thread;
+ * add and remove: the I/O thread.
+ *
+ * aio_ours_next: the first from there on, or UINT_MAX. aio_ours_begin: before the first is added;
+ * in a child of fork(2) its parent's are forgotten.
+ */
+void aio_ours_begin(void);
+void aio_ours_add(int fd);
+void aio_ours_remove(int fd);
+bool aio_ours_has(const struct aio_process *p, int fd);
+unsigned aio_ours_next(const struct aio_process *p, unsigned from);
 
 /* Memory of the I/O thread's, in whole pages and not of malloc(3): a child that is left with it has
  * lost nothing. */

@@ -57,18 +57,24 @@ struct aio_request {
     struct aio_file *file;
     struct aiocb *cb; /* written once, at the end */
     struct aio_group *group;
-    struct aio_ask *cancel; /* the kernel was asked to end it, and has not answered */
-    struct aio_ask *settle; /* waits for its end */
-    uint32_t moved;         /* bytes of a write that goes on */
-    uint32_t entry;         /* of a ring: which one it was */
-    int counted;            /* the descriptor at the call */
-    int number;             /* the same; -1: it was closed meanwhile */
+    struct aio_ask *cancel;      /* the kernel was asked to end it, and has not answered */
+    struct aio_ask *settle;      /* waits for its end, or for a thread to begin it */
+    const struct aio_road *road; /* has it, or had it last */
+    struct heald_link by_number; /* while `number` is one; then of those that threads begin */
+    uint64_t thread;             /* atomic: of a pool, that begins it, or has begun */
+    uint32_t moved;              /* bytes of a write that goes on */
+    uint32_t entry;              /* of a ring: which one it was */
+    int counted;                 /* the descriptor at the call */
+    int number;                  /* the same; -1: it was closed meanwhile */
     uint8_t state;
     bool appends, direct; /* O_APPEND, O_DIRECT */
     bool waits;   /* for as long as it takes: O_NONBLOCK is not set; a sync: for those before it */
     bool ordered; /* after all before it in its direction */
     bool ending;  /* the kernel has said that it ends it, and the end has not come */
     bool copies;  /* between the page cache and a buffer that is large */
+    bool fixed;   /* the ring has the file in the place `file->slot` */
+    bool elsewhere; /* the ring could not do it */
+    bool starved;   /* is in aio_service.starved */
 };
 
 /* A list of lio_listio(). */
@@ -83,38 +89,44 @@ struct aio_group {
 struct aio_file {
     struct aio_head head;
     uint64_t dev, ino;
-    int number; /* of an unfinished request; -1: all are closed */
-    int pin;    /* our own number for it, or -1 */
-    bool seeks, regular;
-    struct heald_link by_number;
-    struct heald_link unfinished; /* by order, in the order of the calls */
-    struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
-    struct aio_request *first[2]; /* the ordered one that is started */
+    int pin;                           /* our own number for it, or -1 */
+    int slot;                          /* its place among the files of the ring, or -1 */
+    bool seeks, finite, rings, socket; /* as of struct heald_descriptor */
+    struct heald_link unfinished;      /* by order, in the order of the calls */
+    struct heald_link queue[2];        /* by head.link: ordered and not started, reads and writes */
+    struct aio_request *first[2];      /* the ordered one that is started */
 };
 
 /* A call that waits for the answer of the I/O thread: cancel (one descriptor, perhaps one block),
- * settle (a range of descriptors that are about to mean something else). */
+ * settle (a range of descriptors that are about to mean something else). A record: nobody's stack
+ * is known to the I/O thread. */
 struct aio_ask {
     struct aio_head head;
     int first, last;
     const struct aiocb *cb;
     unsigned open; /* parts that have no answer yet */
+    int64_t since; /* settle: when a thread was first waited for */
     bool canceled, running;
+    bool moves;      /* settle: `first` is a pin, and another number is to be found for it */
+    bool busy;       /* there is none */
     uint32_t answer; /* atomic, a futex: 0: none yet */
 };
 
-enum { AIO_FILES = 256 /* buckets */ };
+enum { AIO_BUCKETS = 1 << 16 };
 
 /* The I/O thread. */
 struct aio_service {
     struct aio_process *process;
     const struct heald_sys *sys;
-    const struct aio_road *road;
-    void *way;                                              /* the road's */
-    struct heald_link files[AIO_FILES], numbers[AIO_FILES]; /* by inode, by number */
+    const struct aio_road *road; /* where the thread sleeps, and what is on its way goes first */
+    struct aio_ring *ring;
+    struct aio_pools *pools;
+    struct aio_index *index;    /* files and requests, see index.c */
     struct heald_link late;     /* struct aio_told: could not be told yet */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
-    struct heald_link settling; /* struct aio_ask: to be answered once the road holds all files */
+    struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
+    struct heald_link entering; /* requests that a thread begins, by by_number: settle waits */
+    struct heald_link starved;  /* requests that no thread is to be had for, by op.link */
     unsigned live;              /* requests that are not finished */
     bool busy;                  /* something was handed over in this turn */
     bool told;                  /* somebody may have been woken since the last turn */
@@ -135,8 +147,8 @@ void aio_service_linger(struct aio_process *p);
 /* Before it sleeps, the I/O thread asks: is there really nothing? And after it slept it says so. */
 bool aio_service_sleeps(struct aio_process *p);
 void aio_service_awake(struct aio_process *p);
-/* A call waits here for its answer. */
-unsigned aio_ask_wait(struct aio_ask *ask);
+/* Asks the I/O thread for what *ask says, and waits for its answer, which is in *ask then. */
+void aio_ask(struct aio_process *p, struct aio_ask *ask, enum aio_type type);
 
 /* submit.c: from a block to a request, of a kind of op. 0; -errno: it was refused, and the block
  * says so. A quiet one does not tell. */
@@ -147,17 +159,42 @@ void aio_forget_cached(struct aio_process *p, int fd);
 /* Refuses a block: it says so, and err comes back. */
 int aio_refuse(struct aiocb *cb, int err);
 
-/* order.c */
-void aio_admit(struct aio_service *s, struct aio_request *r);
-void aio_leave(struct aio_service *s, struct aio_request *r);
-void aio_settle(struct aio_service *s, struct aio_ask *ask);
+/* index.c: the requests by their number, the files by what they are. A file is in the index as
+ * long as it has requests, a request as long as its number means its file. */
+int aio_index_open(struct aio_service *s);
+void aio_index_close(struct aio_service *s);
+struct heald_link *aio_index_files(struct aio_service *s, uint64_t dev, uint64_t ino);
+struct heald_link *aio_index_numbers(struct aio_service *s, int number);
 /* Does something with each unfinished request of a descriptor (or all, -1); it may end it. */
 typedef void aio_visit(struct aio_service *s, struct aio_request *r, void *ctx);
 void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx);
-/* A number for the file of a request that no close(2) of the program's takes away. */
-void aio_pin(struct aio_service *s, struct aio_request *r);
+/* Does something with each file. */
+void aio_each_file(struct aio_service *s,
+                   void (*visit)(struct aio_service *, struct aio_file *, void *), void *ctx);
+
+/* order.c */
+void aio_admit(struct aio_service *s, struct aio_request *r);
+void aio_leave(struct aio_service *s, struct aio_request *r);
+/* Gives a request to a road, the first time or again. */
+void aio_start(struct aio_service *s, struct aio_request *r);
+/* By which number it is done, if not as `fixed`. */
+int aio_fd_of(const struct aio_request *r);
+void aio_set_fd(struct aio_request *r, int fd);
 /* Does what it would be started by still mean its file? */
 bool aio_has_file(const struct aio_request *r);
+
+/* settle.c: a number is about to mean another file. */
+void aio_settle(struct aio_service *s, struct aio_ask *ask);
+/* Answers those whose numbers are free. */
+void aio_settle_answer(struct aio_service *s);
+/* A number for the file of a request that no close(2) of the program's takes away: is there one? */
+bool aio_pin(struct aio_service *s, struct aio_request *r);
+
+/* roads.c: which road there is, which one a request goes, and what if one ends. */
+void aio_roads_open(struct aio_service *s);
+void aio_roads_close(struct aio_service *s);
+const struct aio_road *aio_road_for(const struct aio_service *s, const struct aio_request *r);
+void aio_road_ended(struct aio_service *s);
 
 /* finish.c */
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result); /* by the road */
@@ -195,12 +232,6 @@ void aio_words_tell(struct aio_process *p, uint64_t touched);
 
 #define aio_request_of(op_ptr) heald_container_of(op_ptr, struct aio_request, op)
 #define aio_head_of(link_ptr)  heald_container_of(link_ptr, struct aio_head, link)
-
-/* Of a file that cannot seek: it may last for ever, and its order is all that it has. */
-static inline bool aio_is_stream(const struct aio_request *r)
-{
-    return r->ordered && !r->file->regular;
-}
 
 static inline bool aio_in_progress(const struct aiocb *cb)
 {

@@ -13,12 +13,14 @@
  * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
  * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
  * and calls it done (finish.c goes on). The file of a request is looked up when it is submitted,
- * but not that of one which a worker begins.
+ * but not that of one which a worker begins: so that goes by a place among the ring's own files,
+ * if there is one, and close(2) need not wait.
  */
 #include "aio/road.h"
 #include "base/choose.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
+#include "ring/files.h"
 #include "ring/fill.h"
 
 #include <errno.h>
@@ -29,14 +31,14 @@
 enum {
     ENTRIES = 256,
     CANCELED = 1,
-    PIPE_SIZE = 64 << 10,
     FIRST_CHUNK = 2, /* entries that are handed over at a time: so many at first, then twice … */
     LAST_CHUNK = 16,
     AGAIN = 64
 };
 
-struct way {
+struct aio_ring {
     struct heald_ring ring;
+    struct heald_ring_files files;
     struct heald_link backlog; /* by op.link: no entry was to be had */
     struct heald_op bell;      /* its address is the bell's user data */
     struct futex_waitv word;
@@ -59,12 +61,12 @@ static int make_bell(struct aio_process *p)
         heald_plat_libc_close(bell[0]);
         bell[0] = high;
     }
-    aio_ours_add(p, bell[0]);
+    aio_ours_add(bell[0]);
     __atomic_store_n(&p->bell, bell[0] + 1, __ATOMIC_RELEASE);
     return bell[0];
 }
 
-static int choose_bell(struct aio_service *s, struct way *w)
+static int choose_bell(struct aio_service *s, struct aio_ring *w)
 {
     static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
     const char *road = heald_choice_wish(&choice, NULL);
@@ -77,7 +79,7 @@ static int choose_bell(struct aio_service *s, struct way *w)
 }
 
 /* Not by close(), which is ours, and would ask the I/O thread. */
-static int hide(struct way *w)
+static int hide(struct aio_ring *w)
 {
     int fd = heald_ring_hide(&w->ring);
 
@@ -89,7 +91,7 @@ static int hide(struct way *w)
 
 static int ring_open(struct aio_service *s)
 {
-    struct way *w = alloc_new(&aio_allocator, sizeof *w);
+    struct aio_ring *w = alloc_new(&aio_allocator, sizeof *w);
 
     if (!w)
         return -ENOMEM;
@@ -107,7 +109,7 @@ static int ring_open(struct aio_service *s)
     w->bell.kind = OP_WORDS;
     w->bell.u.rw.buf = &w->word;
     w->bell.u.rw.len = 1;
-    s->way = w;
+    s->ring = w;
     return 0;
 fail:
     alloc_free(&aio_allocator, w, sizeof *w);
@@ -116,13 +118,15 @@ fail:
 
 static void ring_close(struct aio_service *s)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
+
+    s->ring = NULL;
 
     heald_ring_close(&w->ring, &aio_allocator);
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-static bool enter_ring(struct way *w, struct aio_request *r)
+static bool enter_ring(struct aio_ring *w, struct aio_request *r)
 {
     struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
 
@@ -134,24 +138,49 @@ static bool enter_ring(struct way *w, struct aio_request *r)
         sqe->rw_flags = RWF_NOWAIT;
     if (r->copies)
         sqe->flags |= IOSQE_ASYNC;
+    if (r->fixed) {
+        sqe->flags |= IOSQE_FIXED_FILE;
+        sqe->fd = r->file->slot;
+    }
     return true;
+}
+
+bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
+{
+    struct aio_file *f = r->file;
+
+    if (f->slot < 0)
+        f->slot = heald_ring_file_add(&s->ring->ring, &s->ring->files, aio_fd_of(r));
+    return r->fixed = f->slot >= 0;
+}
+
+void aio_ring_let_go(struct aio_service *s, struct aio_file *f)
+{
+    if (s->ring)
+        heald_ring_file_remove(&s->ring->ring, &s->ring->files, f->slot);
 }
 
 /* The device shall not wait for the last of many: it gets the first few at once, and while it has
  * something to do more at a time. What is refused now is handed over with the next. */
-static void hand_chunk(struct way *w)
+static void hand_chunk(struct aio_ring *w)
 {
     heald_ring_flush(&w->ring);
     if (w->chunk < LAST_CHUNK)
         w->chunk *= 2;
 }
 
+/* What the kernel does not try at once has its file looked up by the worker that does it. */
+static bool is_begun_by_a_worker(const struct aio_request *r)
+{
+    return r->op.kind == OP_FSYNC || r->copies;
+}
+
 static void ring_start(struct aio_service *s, struct aio_request *r)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
 
-    if (aio_is_stream(r) && r->op.kind == OP_WRITE && r->op.u.rw.len > PIPE_SIZE)
-        aio_pin(s, r); /* it will have to go on */
+    if (is_begun_by_a_worker(r) && !r->fixed)
+        aio_ring_keep(s, r);
     if (!list_empty(&w->backlog) || !enter_ring(w, r))
         list_push(&w->backlog, &r->op.link);
     if (io_uring_sq_ready(&w->ring.ring) >= w->chunk)
@@ -161,7 +190,7 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
 /* One that has an entry can be had back only when the ring will not be entered again. */
 static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
 
     if (!list_linked(&r->op.link))
         return w->ended && !heald_ring_taken(&w->ring, r->entry);
@@ -171,7 +200,7 @@ static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 
 static bool ring_cancel(struct aio_service *s, struct aio_request *r)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
     struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
 
     if (!sqe)
@@ -181,7 +210,7 @@ static bool ring_cancel(struct aio_service *s, struct aio_request *r)
     return true;
 }
 
-static void work_off(struct way *w)
+static void work_off(struct aio_ring *w)
 {
     struct heald_link *first;
 
@@ -191,7 +220,7 @@ static void work_off(struct way *w)
 }
 
 /* The bell shall be heard while the thread sleeps. */
-static bool arm(struct way *w)
+static bool arm(struct aio_ring *w)
 {
     struct io_uring_sqe *sqe;
 
@@ -208,14 +237,14 @@ static bool arm(struct way *w)
 }
 
 /* Emptied here and not by the ring: that of a thread which ends would take what is another's. */
-static void unarm(struct aio_service *s, struct way *w)
+static void unarm(struct aio_service *s, struct aio_ring *w)
 {
     w->armed = false;
     if (w->eventfd >= 0)
         s->sys->bell_drain(w->eventfd);
 }
 
-static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe *cqe)
+static void hear(struct aio_service *s, struct aio_ring *w, const struct io_uring_cqe *cqe)
 {
     uint64_t data = cqe->user_data;
     int result = cqe->res;
@@ -232,15 +261,14 @@ static void hear(struct aio_service *s, struct way *w, const struct io_uring_cqe
 
 /* Gives back all that is done: the kernel brings to light so many completions at a time, and who is
  * woken for the first would find the rest undone. */
-static int harvest(struct aio_service *s, struct way *w)
+static int harvest(struct aio_service *s, struct aio_ring *w, int err)
 {
     struct io_uring_cqe *cqe;
-    int err = 0;
 
-    for (int i = 0; i < AGAIN && !err; i++) {
+    for (int i = 0; i < AGAIN; i++) {
         while ((cqe = heald_ring_peek(&w->ring)))
             hear(s, w, cqe);
-        if (!heald_ring_behind(&w->ring))
+        if (err || !heald_ring_behind(&w->ring))
             break;
         err = heald_ring_enter(&w->ring, 0);
     }
@@ -249,7 +277,7 @@ static int harvest(struct aio_service *s, struct way *w)
 
 /* Who was woken, or has handed over something, often hands over more at once; on the same processor
  * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
-static bool linger(struct aio_service *s, struct way *w)
+static bool linger(struct aio_service *s, struct aio_ring *w)
 {
     heald_ring_flush(&w->ring);
     if (s->told || s->busy)
@@ -264,29 +292,29 @@ static int64_t deadline_of(const struct aio_service *s, int64_t timeout_ns)
 
 static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
 
     work_off(w);
     bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process) && arm(w);
     int err = heald_ring_enter(&w->ring, sleeps ? deadline_of(s, timeout_ns) : 0);
     aio_service_awake(s->process);
     w->chunk = FIRST_CHUNK;
-    if (!err || err == -EINTR)
-        err = harvest(s, w);
+    if (err == -EINTR)
+        err = 0;
+    err = harvest(s, w, err);
     w->ended = err && err != -EINTR;
     return w->ended ? err : 0;
 }
 
 static bool ring_flushed(const struct aio_service *s)
 {
-    struct way *w = s->way;
+    struct aio_ring *w = s->ring;
     return !heald_ring_pending(&w->ring) && list_empty(&w->backlog);
 }
 
-/* What the kernel does not try at once has its file looked up by the worker that does it. */
 static bool ring_holds(const struct aio_request *r)
 {
-    return r->op.kind != OP_FSYNC && !r->copies;
+    return r->fixed || !is_begun_by_a_worker(r);
 }
 
 const struct aio_road aio_road_ring = {

@@ -1,7 +1,8 @@
 /*
  * aio/road.h: how the I/O thread gets requests done, and where it sleeps: the table of a road.
  *
- * All calls are made on the I/O thread. A road tells of an end by aio_done(), from wait() alone.
+ * All calls are made on the I/O thread. A road tells of an end by aio_done(), from wait() or by a
+ * record AIO_DONE.
  */
 #ifndef HEALD_SRC_AIO_ROAD_H
 #define HEALD_SRC_AIO_ROAD_H
@@ -24,6 +25,17 @@ struct aio_road {
     /* Does the kernel have the file of this one, as soon as it knows of it? */
     bool (*holds)(const struct aio_request *r);
 };
+
+/* threads.c: starts those that no thread was to be had for. */
+void aio_pools_retry(struct aio_service *s);
+
+/* How many threads are the library's, without the I/O thread? */
+unsigned aio_pools_threads(struct aio_service *s);
+
+/* The ring's: a place among its files for that of a request, which may be had by its number. False:
+ * there is none. aio_ring_let_go: gives it back. */
+bool aio_ring_keep(struct aio_service *s, struct aio_request *r);
+void aio_ring_let_go(struct aio_service *s, struct aio_file *f);
 
 extern const struct aio_road aio_road_ring, aio_road_threads;
 

@@ -23,21 +23,23 @@
  * none that another starts has anything that he could take. He is not interrupted: a handler of his
  * may wait for the thread (close(2)).
  */
-#include "aio/config.h"
 #include "aio/road.h"
-#include "base/choose.h"
 #include "op/op.h"
+#include "platform/descriptor.h"
 #include "platform/futex.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define IDLE_NS  HEALD_SEC
-#define AGAIN_NS HEALD_MS /* between two tries to tell */
+#define AGAIN_NS HEALD_MS         /* between two tries to tell, or to find a thread */
+#define ENTER_NS (100 * HEALD_US) /* between two looks at a thread that is to begin */
 
-enum { ENOUGH = 16 /* requests for the I/O thread to begin with */ };
+enum {
+    ENOUGH = 16, /* requests for the I/O thread to begin with */
+    STACK_BYTES = 256 << 10
+};
 
 static void *service_main(void *arg);
 
@@ -121,7 +123,7 @@ static int start_thread(struct aio_process *p)
 
     if (!turn_running(p, 0, 1))
         return 0;
-    if (heald_plat_thread_start(&thread, service_main, p) == 0) {
+    if (heald_plat_thread_start_small(&thread, STACK_BYTES, service_main, p) == 0) {
         await_road(p);
         return 0;
     }
@@ -229,18 +231,6 @@ void aio_service_awake(struct aio_process *p)
     __atomic_store_n(&p->sleeping, 0, __ATOMIC_RELAXED);
 }
 
-unsigned aio_ask_wait(struct aio_ask *ask)
-{
-    uint32_t answer;
-
-    /* Acquire: pairs with aio_ask_answer(). */
-    while (!(answer = __atomic_load_n(&ask->answer, __ATOMIC_ACQUIRE))) {
-        struct heald_word w = {&ask->answer, 0};
-        heald_plat_words_wait(&w, 1, HEALD_FOREVER);
-    }
-    return answer;
-}
-
 static void handle(struct aio_service *s, struct aio_head *h)
 {
     struct aio_request *r = heald_container_of(h, struct aio_request, told.head);
@@ -283,35 +273,20 @@ static void tell_late(struct aio_service *s)
     }
 }
 
-/* What was asked before the road held all files is answered now. */
-static void answer_settled(struct aio_service *s)
+static bool has_work(const struct aio_service *s)
 {
-    struct heald_link *node, *next;
-
-    if (list_empty(&s->settling) || !s->road->flushed(s))
-        return;
-    for (node = s->settling.next; node != &s->settling; node = next) {
-        struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
-        next = node->next;
-        if (ask->open)
-            continue;
-        list_remove(node);
-        aio_ask_answer(ask);
-    }
-}
-
-static bool is_idle(const struct aio_service *s)
-{
-    return s->live == 0 && list_empty(&s->late) && list_empty(&s->settling);
+    return s->live || !list_empty(&s->settling);
 }
 
 static int64_t time_to_sleep(const struct aio_service *s)
 {
     if (!list_empty(&s->settling) && !s->road->flushed(s))
         return 0;
-    if (!list_empty(&s->late))
+    if (!list_empty(&s->entering))
+        return ENTER_NS;
+    if (!list_empty(&s->late) || !list_empty(&s->starved))
         return AGAIN_NS;
-    return is_idle(s) ? IDLE_NS : -1;
+    return has_work(s) ? -1 : IDLE_NS;
 }
 
 /* -errno: the road is at its end. */
@@ -327,75 +302,41 @@ static int turn(struct aio_service *s)
     aio_words_tell(s->process, s->touched);
     s->told = s->touched != 0;
     s->touched = 0;
-    answer_settled(s);
+    aio_pools_retry(s);
+    aio_settle_answer(s);
     int err = s->road->wait(s, time_to_sleep(s));
-    answer_settled(s);
+    aio_settle_answer(s);
     return err;
 }
 
-static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
+/* Is nobody left who could take a signal, or make room in the queue of signals? */
+static bool is_alone(struct aio_service *s)
 {
-    (void)ctx;
-    if (r->state != AIO_STARTED)
-        return;
-    if (r->cancel && !r->ending)
-        aio_cancel_answer(s, r, false);
-    r->state = s->road->take_back(s, r) ? AIO_TAKEN : AIO_LOST;
+    int alive = heald_plat_threads_alive();
+
+    return alive >= 0 && (unsigned)alive <= 1 + aio_pools_threads(s);
 }
 
-static void take_road(struct aio_service *s, struct aio_request *r, void *ctx)
-{
-    (void)ctx;
-    if (r->state == AIO_LOST) {
-        aio_finish(s, r, -EIO);
-    } else if (r->state == AIO_TAKEN) {
-        r->state = AIO_STARTED;
-        s->road->start(s, r);
-    }
-}
-
-/* The road that needs no more than memory, and waits for that. */
-static void take_threads(struct aio_service *s)
-{
-    s->road = &aio_road_threads;
-    while (s->road->open(s) < 0)
-        s->sys->poll(NULL, 0, AGAIN_NS);
-}
-
-/* Of requests that had ended when their cancel was under way; its answer does not come any more. */
-static void answer_unheard(struct aio_service *s)
-{
-    struct heald_link *node;
-
-    while ((node = list_pop(&s->asking)))
-        aio_ask_answer(heald_container_of(node, struct aio_ask, head.link));
-}
-
-/* The kernel has taken io_uring away (a sandbox that was closed late): what it has begun will not
- * come back; all else is done by threads. */
-static void change_road(struct aio_service *s)
-{
-    aio_each(s, -1, leave_road, NULL);
-    s->road->close(s);
-    take_threads(s);
-    aio_each(s, -1, take_road, NULL);
-    answer_unheard(s);
-}
-
-/* One turn: has there been nothing to do since the time in *idle_since (0: there was)? */
+/* One turn: has there been nothing to do since the time in *idle_since (0: there was)? What cannot
+ * be told does not keep alive a process whose own threads have ended. */
 static bool idle_turn(struct aio_service *s, int64_t *idle_since)
 {
     s->busy = false;
     if (turn(s) < 0)
-        change_road(s);
-    if (s->busy || !is_idle(s)) {
+        aio_road_ended(s);
+    if (s->busy || has_work(s)) {
         *idle_since = 0;
         return false;
     }
     int64_t now = s->sys->now(HEALD_CLOCK_MONOTONIC);
     if (!*idle_since)
         *idle_since = now;
-    return now - *idle_since >= IDLE_NS;
+    if (now - *idle_since < IDLE_NS)
+        return false;
+    if (list_empty(&s->late) || is_alone(s))
+        return true;
+    *idle_since = now;
+    return false;
 }
 
 static void serve(struct aio_service *s)
@@ -406,50 +347,22 @@ static void serve(struct aio_service *s)
         continue;
 }
 
-#define ROAD_ROW(name) &aio_road_##name,
-#define NAME_ROW(name) #name,
-
-static const struct aio_road *const roads[] = {AIO_ROADS(ROAD_ROW)};
-static const char *const names[] = {AIO_ROADS(NAME_ROW) NULL};
-static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
-
-/* What cannot be had is passed over, whatever the reason. */
-static int open_road(void *ctx, unsigned i)
-{
-    struct aio_service *s = ctx;
-
-    s->road = roads[i];
-    return s->road->open(s) < 0 ? -ENOSYS : 0;
-}
-
-/* The one that is named, or the first that can be had. The program knows nothing of us and cannot
- * be refused, so what is wrong with the name is said, and threads do it. */
-static void choose_road(struct aio_service *s)
-{
-    struct heald_why why;
-
-    if (heald_choose(&choice, NULL, open_road, s, &why) == 0)
-        return;
-    if (heald_choice_wish(&choice, NULL))
-        dprintf(STDERR_FILENO, "libheald-aio: %s\n", why.text);
-    take_threads(s);
-}
-
 static void *service_main(void *arg)
 {
     struct aio_service s = {.process = arg, .sys = &heald_sys_native};
 
     pthread_detach(pthread_self());
-    for (int i = 0; i < AIO_FILES; i++)
-        list_init(&s.files[i]), list_init(&s.numbers[i]);
     list_init(&s.late);
     list_init(&s.settling);
     list_init(&s.asking);
-    choose_road(&s);
+    list_init(&s.entering);
+    list_init(&s.starved);
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
+    aio_ours_begin();
+    aio_roads_open(&s);
     __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
     heald_plat_word_wake(&s.process->running);
     serve(&s);
-    s.road->close(&s);
+    aio_roads_close(&s);
     return NULL;
 }

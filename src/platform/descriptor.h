@@ -19,6 +19,9 @@ struct heald_descriptor {
     bool appends, waits, direct; /* O_APPEND, not O_NONBLOCK, O_DIRECT */
     bool seeks;                  /* pread(2) means what it says */
     bool regular;
+    bool finite; /* what is asked of it ends by itself: a disk's, and nobody's who may sleep */
+    bool rings;  /* io_uring does it, or waits for it, and never blocks who submits or reaps */
+    bool socket;
 };
 
 /* What is known of it without looking at the file: the first three lines of flags. 0 or -EBADF. */
@@ -27,11 +30,28 @@ int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret);
 /* The rest. */
 int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret);
 
+/* Does a socket set the times and amounts of read(2), or write(2), that io_uring does not heed:
+ * SO_RCVTIMEO, SO_RCVLOWAT, SO_SNDTIMEO? */
+bool heald_plat_socket_is_timed(int fd, bool writes);
+
 /* Are they the same open file? False as well when the kernel does not tell. */
 bool heald_plat_same_file(int a, int b);
 
-/* Another number for the same open file, which no program that counts from 0 will meet soon. */
+/* Another number for the same open file, as high as there are some below the limit. */
 int heald_plat_pin(int fd);
+
+/* Does that thread of this process wait inside a system call on `fd`, so that the number may mean
+ * another file now? 1; 0: not yet, or not any more; -errno: the kernel does not tell. */
+int heald_plat_thread_is_inside(uint64_t thread, int fd);
+
+/* Does the kernel tell that, as things are? */
+bool heald_plat_threads_are_told(void);
+
+/* How many threads has this process, without a main thread that has ended? -errno. */
+int heald_plat_threads_alive(void);
+
+/* write(2), no cancellation point: bytes, or -errno. Unlike pwritev(2), of no bytes as well. */
+int64_t heald_plat_write(int fd, const void *buf, size_t len);
 
 /* Reads what is in the page cache, and is no cancellation point: bytes, or -errno, of which -EAGAIN
  * is the most usual one. */
@@ -40,6 +60,7 @@ int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset);
 /* The C library's own, cancellation points and errno included. */
 int heald_plat_libc_close(int fd);
 int heald_plat_libc_fclose(FILE *file);
+FILE *heald_plat_libc_freopen(const char *path, const char *mode, FILE *file);
 int heald_plat_libc_dup2(int from, int to);
 int heald_plat_dup3(int from, int to, int flags);
 int heald_plat_close_range(unsigned first, unsigned last, int flags);

@@ -31,6 +31,7 @@ struct heald_pool {
     heald_pool_run *run;
     void *ctx;
     unsigned limit;
+    size_t stack; /* of a thread; 0: the usual one */
     pthread_mutex_t lock;
     pthread_cond_t work;
     int signo; /* interrupts a job; 0: nothing does */
@@ -136,7 +137,8 @@ static int start_thread(struct heald_pool *p)
 
     w->pool = p;
     if (!err)
-        err = heald_plat_thread_start(&w->thread, work, w);
+        err = p->stack ? heald_plat_thread_start_small(&w->thread, p->stack, work, w)
+                       : heald_plat_thread_start(&w->thread, work, w);
     if (err)
         return err;
     p->started++;
@@ -176,12 +178,25 @@ bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
     return queued;
 }
 
+unsigned heald_pool_started(struct heald_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    unsigned started = p->started;
+    pthread_mutex_unlock(&p->lock);
+    return started;
+}
+
 bool heald_pool_is_queued(struct heald_pool *p, struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     bool queued = job->prev != NULL;
     pthread_mutex_unlock(&p->lock);
     return queued;
+}
+
+void heald_pool_stack(struct heald_pool *p, size_t bytes)
+{
+    p->stack = bytes;
 }
 
 void heald_pool_interruptible(struct heald_pool *p)

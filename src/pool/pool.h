@@ -34,6 +34,13 @@ bool heald_pool_can_interrupt(const struct heald_pool *pool);
  * after a while, as for heald_pool_interrupt(). */
 bool heald_pool_relieve(struct heald_pool *pool);
 
+/* From now on its threads have stacks of so many bytes, if the system takes that; before the first
+ * job. */
+void heald_pool_stack(struct heald_pool *pool, size_t bytes);
+
+/* How many threads it has. Any thread. */
+unsigned heald_pool_started(struct heald_pool *pool);
+
 /* Runs what is queued to its end, then joins the threads. */
 void heald_pool_close(struct heald_pool *pool);
 

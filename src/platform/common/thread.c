@@ -1,6 +1,8 @@
 /* platform/common/thread.c: threads of the library's own. */
 #include "platform/sys.h"
 
+#include <errno.h>
+
 static int start(pthread_t *ret_thread, const pthread_attr_t *attr, void *(*main)(void *),
                  void *arg)
 {
@@ -30,5 +32,6 @@ int heald_plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*m
     pthread_attr_setstacksize(&attr, stack);
     err = start(ret_thread, &attr, main, arg);
     pthread_attr_destroy(&attr);
-    return err;
+    /* The program's thread-local variables take it all. */
+    return err == -EINVAL ? start(ret_thread, NULL, main, arg) : err;
 }

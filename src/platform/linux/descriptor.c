@@ -2,18 +2,33 @@
  * platform/linux/descriptor.c: see descriptor.h.
  *
  * F_DUPFD_QUERY is of Linux 6.10; kcmp(2) tells the same where it is compiled in and not forbidden.
+ *
+ * What io_uring cannot try without blocking (no FMODE_NOWAIT) and can poll, it polls, and then
+ * does by a blocking call on the thread that submits or reaps: a terminal, a FIFO that was opened
+ * by name, all that a file system of the kernel's own or a process behind FUSE answers. So only
+ * what is known to be otherwise is left to it.
  */
 #include "platform/descriptor.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-enum { DUPFD_QUERY = 1024 + 3, PIN_FROM = 512 };
+enum { DUPFD_QUERY = 1024 + 3, PIN_MAX = 1000, PIN_ROOM = 32 };
+enum { FUSE_MAGIC = 0x65735546, CONFIGFS_FS_MAGIC = 0x62656570, MQUEUE_FS_MAGIC = 0x19800202 };
 
 int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
 {
@@ -31,6 +46,53 @@ int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
     return 0;
 }
 
+/* File systems whose files are answered by code that may sleep as long as it likes. */
+static bool is_answered(int fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return true;
+    switch ((unsigned long)fs.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case SECURITYFS_MAGIC:
+    case SELINUX_MAGIC:
+    case SMACK_MAGIC:
+    case BPF_FS_MAGIC:
+    case EFIVARFS_MAGIC:
+    case CONFIGFS_FS_MAGIC:
+    case MQUEUE_FS_MAGIC:
+    case FUSE_MAGIC: return true;
+    default: return false;
+    }
+}
+
+/* Of a pipe: does it try? Of the one byte that is asked for nothing moves, it has no memory. */
+static bool tries(int fd)
+{
+    struct iovec none = {.iov_base = NULL, .iov_len = 1};
+
+    long n = syscall(SYS_preadv2, fd, &none, 1L, -1L, -1L, RWF_NOWAIT);
+    if (n < 0 && errno == EBADF) /* it is for writing */
+        n = syscall(SYS_pwritev2, fd, &none, 1L, -1L, -1L, RWF_NOWAIT);
+    return n >= 0 || errno != EOPNOTSUPP;
+}
+
+static void classify(int fd, const struct stat *st, struct heald_descriptor *ret)
+{
+    /* What lies on a device of its own is no file system of the kernel's. */
+    bool on_disk = ret->regular && (major(st->st_dev) || !is_answered(fd));
+
+    ret->socket = S_ISSOCK(st->st_mode);
+    ret->finite = on_disk || S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode);
+    ret->rings = ret->finite || ret->socket || (S_ISFIFO(st->st_mode) && tries(fd));
+}
+
 int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret)
 {
     struct stat st;
@@ -43,7 +105,27 @@ int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret)
     ret->regular = S_ISREG(st.st_mode);
     ret->seeks = ret->regular || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode) ||
                  (S_ISCHR(st.st_mode) && lseek(fd, 0, SEEK_CUR) >= 0);
+    classify(fd, &st, ret);
     return 0;
+}
+
+static bool has_time(int fd, int option)
+{
+    struct timeval time = {0};
+    socklen_t len = sizeof time;
+
+    return getsockopt(fd, SOL_SOCKET, option, &time, &len) == 0 && (time.tv_sec || time.tv_usec);
+}
+
+bool heald_plat_socket_is_timed(int fd, bool writes)
+{
+    int low = 1;
+    socklen_t len = sizeof low;
+
+    if (writes)
+        return has_time(fd, SO_SNDTIMEO);
+    return has_time(fd, SO_RCVTIMEO) ||
+           (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, &len) == 0 && low > 1);
 }
 
 bool heald_plat_same_file(int a, int b)
@@ -55,13 +137,82 @@ bool heald_plat_same_file(int a, int b)
     return errno != EBADF && syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b) == 0;
 }
 
+/* Not at the end of a table that would have to grow for it. */
+static int high_number(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > PIN_MAX + PIN_ROOM)
+        return PIN_MAX;
+    return limit.rlim_cur > PIN_ROOM ? (int)limit.rlim_cur - PIN_ROOM : 0;
+}
+
 int heald_plat_pin(int fd)
 {
-    int pin = fcntl(fd, F_DUPFD_CLOEXEC, PIN_FROM);
+    int pin = -1, from = high_number();
 
-    if (pin < 0 && errno == EINVAL) /* the limit is lower */
+    for (; pin < 0 && from > STDERR_FILENO; from /= 2)
+        pin = fcntl(fd, F_DUPFD_CLOEXEC, from);
+    if (pin < 0)
         pin = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return pin < 0 ? -errno : pin;
+}
+
+/* One read of a file of /proc that is named after a thread. */
+static ssize_t ask_about(uint64_t thread, const char *what, char *text, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%llu/%s", (unsigned long long)thread, what);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = read(fd, text, size - 1);
+    heald_plat_libc_close(fd);
+    if (n < 0)
+        return -errno;
+    text[n] = '\0';
+    return n;
+}
+
+/* "0 0x5 ...": the number of the call, its first argument; "running": it does not wait. */
+int heald_plat_thread_is_inside(uint64_t thread, int fd)
+{
+    char text[256], *end;
+    ssize_t n = ask_about(thread, "syscall", text, sizeof text);
+
+    if (n < 0)
+        return (int)n;
+    long call = strtol(text, &end, 10);
+    return end != text && call >= 0 && strtoul(end, NULL, 0) == (unsigned long)fd;
+}
+
+bool heald_plat_threads_are_told(void)
+{
+    return access("/proc/thread-self/syscall", R_OK) == 0;
+}
+
+/* The state of the main thread, and the number of threads: the third and the 20th word of its
+ * `stat`, of which the second may be anything in brackets. */
+int heald_plat_threads_alive(void)
+{
+    char text[1024], state;
+    int threads;
+    ssize_t n = ask_about((uint64_t)getpid(), "stat", text, sizeof text);
+    const char *rest = n < 0 ? NULL : strrchr(text, ')');
+
+    if (!rest || sscanf(rest,
+                        ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                        "%*d %d",
+                        &state, &threads) != 2)
+        return n < 0 ? (int)n : -EIO;
+    return threads - (state == 'Z');
+}
+
+int64_t heald_plat_write(int fd, const void *buf, size_t len)
+{
+    long n = syscall(SYS_write, fd, buf, len);
+    return n < 0 ? -errno : n;
 }
 
 int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
@@ -86,6 +237,15 @@ int heald_plat_libc_close(int fd)
 int heald_plat_libc_fclose(FILE *file)
 {
     return _IO_fclose(file);
+}
+
+/* It has no other name; found each time, for it opens a file. */
+FILE *heald_plat_libc_freopen(const char *path, const char *mode, FILE *file)
+{
+    FILE *(*next)(const char *, const char *, FILE *);
+
+    *(void **)&next = dlsym(RTLD_NEXT, "freopen");
+    return next(path, mode, file);
 }
 
 int heald_plat_libc_dup2(int from, int to)

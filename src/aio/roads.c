@@ -1,0 +1,136 @@
+/*
+ * aio/roads.c: which roads there are, which one a request goes, and what if one ends. The I/O
+ * thread alone.
+ *
+ * There are always threads. Where there is a ring it is the road of what the kernel does there
+ * without blocking whoever submits or reaps (struct heald_descriptor, `rings`), as long as read(2)
+ * and write(2) would do the same: a socket with times of its own is read by a thread, and so is
+ * whatever the ring could not do, for want of a worker, say. Then the thread's answer counts, which
+ * is the system call's own.
+ */
+#include "aio/config.h"
+#include "aio/road.h"
+#include "base/choose.h"
+#include "op/op.h"
+#include "platform/descriptor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define AGAIN_NS HEALD_MS
+#define GRACE_NS HEALD_SEC
+
+#define ROAD_ROW(name) &aio_road_##name,
+#define NAME_ROW(name) #name,
+
+static const struct aio_road *const roads[] = {AIO_ROADS(ROAD_ROW)};
+static const char *const names[] = {AIO_ROADS(NAME_ROW) NULL};
+static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
+
+/* What cannot be had is passed over, whatever the reason. */
+static int open_road(void *ctx, unsigned i)
+{
+    struct aio_service *s = ctx;
+
+    s->road = roads[i];
+    return s->road == &aio_road_threads || s->road->open(s) == 0 ? 0 : -ENOSYS;
+}
+
+/* The one that is named, or the first that can be had. The program knows nothing of us and cannot
+ * be refused, so what is wrong with the name is said, and threads do it. */
+static void choose_road(struct aio_service *s)
+{
+    struct heald_why why;
+
+    if (heald_choose(&choice, NULL, open_road, s, &why) == 0)
+        return;
+    if (heald_choice_wish(&choice, NULL))
+        dprintf(STDERR_FILENO, "libheald-aio: %s\n", why.text);
+    s->road = &aio_road_threads;
+}
+
+/* Threads need no more than memory, and that is waited for. */
+void aio_roads_open(struct aio_service *s)
+{
+    while (aio_index_open(s) < 0 || aio_road_threads.open(s) < 0) {
+        aio_index_close(s);
+        s->sys->poll(NULL, 0, AGAIN_NS);
+    }
+    choose_road(s);
+}
+
+void aio_roads_close(struct aio_service *s)
+{
+    if (s->road != &aio_road_threads)
+        s->road->close(s);
+    aio_road_threads.close(s);
+    aio_index_close(s);
+}
+
+const struct aio_road *aio_road_for(const struct aio_service *s, const struct aio_request *r)
+{
+    const struct aio_file *f = r->file;
+
+    if (r->fixed)
+        return s->road;
+    if (r->elsewhere || !f->rings)
+        return &aio_road_threads;
+    if (f->socket && r->waits && r->op.kind != OP_FSYNC &&
+        heald_plat_socket_is_timed(aio_fd_of(r), r->op.kind == OP_WRITE))
+        return &aio_road_threads;
+    return s->road;
+}
+
+/* Of one that the ring has begun. What waits for a stream has taken nothing from it; what is known
+ * by a place of the ring alone cannot be known otherwise, and what was appended may have been. */
+static bool can_be_repeated(const struct aio_request *r)
+{
+    return !r->fixed && !(r->op.kind == OP_WRITE && r->appends);
+}
+
+static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    bool *waits = ctx;
+
+    if (r->state != AIO_STARTED || r->road != s->road)
+        return;
+    if (r->cancel && !r->ending)
+        aio_cancel_answer(s, r, false);
+    bool begun = !r->road->take_back(s, r);
+    r->state = begun && !can_be_repeated(r) ? AIO_LOST : AIO_TAKEN;
+    *waits |= begun && r->file->finite;
+}
+
+static void take_road(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    (void)ctx;
+    if (r->state == AIO_LOST || (r->state == AIO_TAKEN && r->fixed))
+        aio_finish(s, r, -EIO);
+    else if (r->state == AIO_TAKEN)
+        aio_start(s, r);
+}
+
+/* Of requests that had ended when their cancel was under way; its answer does not come any more. */
+static void answer_unheard(struct aio_service *s)
+{
+    struct heald_link *node;
+
+    while ((node = list_pop(&s->asking)))
+        aio_ask_answer(heald_container_of(node, struct aio_ask, head.link));
+}
+
+/* The kernel has taken io_uring away (a sandbox that was closed late): threads do it all, once
+ * more what had begun and nobody will hear of. The disk is given time to be done with that. */
+void aio_road_ended(struct aio_service *s)
+{
+    bool waits = false;
+
+    aio_each(s, -1, leave_road, &waits);
+    s->road->close(s);
+    s->road = &aio_road_threads;
+    if (waits)
+        s->sys->poll(NULL, 0, GRACE_NS);
+    aio_each(s, -1, take_road, NULL);
+    answer_unheard(s);
+}

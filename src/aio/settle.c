@@ -1,0 +1,200 @@
+/*
+ * aio/settle.c: a number is about to mean another file (close(2) and its kin ask, see close.c). The
+ * I/O thread alone. Nothing that is for the old file may go by that number afterwards:
+ *
+ * - what the kernel has, or has as soon as the ring is flushed, goes on as it is;
+ * - what the ring is to do later gets a place among the files of the ring, which is no descriptor;
+ * - what a thread has not begun, of a file that may last for ever, gets a number of our own (a
+ *   pin); where none is free it ends with ECANCELED;
+ * - what a thread has begun goes on when it waits in its system call: until then close(2) waits;
+ * - what is left, on a file of a disk, ends first, and close(2) waits for that. For to close a pin
+ *   of such a file would drop the record locks of the process, also those that it took since
+ *   (fcntl(2)).
+ *
+ * A pin may lie where the program wants to have a number by dup2(2): then it moves.
+ */
+#include "aio/road.h"
+#include "op/op.h"
+#include "platform/descriptor.h"
+
+#include <errno.h>
+
+#define PATIENCE_NS (10 * HEALD_MS) /* where the kernel does not tell what a thread does */
+
+bool aio_pin(struct aio_service *s, struct aio_request *r)
+{
+    struct aio_file *f = r->file;
+
+    (void)s;
+    if (f->pin < 0 && (f->pin = heald_plat_pin(aio_fd_of(r))) >= 0)
+        aio_ours_add(f->pin);
+    if (f->pin < 0) {
+        f->pin = -1;
+        return false;
+    }
+    aio_set_fd(r, f->pin);
+    return true;
+}
+
+/* Finds it something else to go by. By its place alone a pipe could not be told from its other
+ * end. */
+static bool keep(struct aio_service *s, struct aio_request *r)
+{
+    const struct aio_file *f = r->file;
+
+    if (aio_road_for(s, r) != &aio_road_threads && (f->socket || f->finite) && aio_ring_keep(s, r))
+        return true;
+    return !f->finite && aio_pin(s, r);
+}
+
+static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
+{
+    r->settle = ask;
+    ask->open++;
+}
+
+static void wait_for_thread(struct aio_service *s, struct aio_request *r, struct aio_ask *ask)
+{
+    wait_for_end(r, ask);
+    list_push(&s->entering, &r->by_number);
+}
+
+/* It waits for its turn, or was taken back (`begins`). */
+static void leave_waiting(struct aio_service *s, struct aio_request *r, struct aio_ask *ask,
+                          bool begins)
+{
+    bool kept = keep(s, r);
+
+    if (!kept && !r->file->finite) {
+        aio_finish(s, r, -ECANCELED);
+        return;
+    }
+    if (!kept)
+        wait_for_end(r, ask);
+    if (begins)
+        aio_start(s, r);
+}
+
+static void leave_begun(struct aio_service *s, struct aio_request *r, struct aio_ask *ask)
+{
+    if (r->road->holds(r)) {
+        if (r->ordered)
+            keep(s, r); /* it may have to go on */
+    } else if (r->file->finite) {
+        wait_for_end(r, ask);
+    } else {
+        wait_for_thread(s, r, ask);
+    }
+}
+
+static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
+{
+    struct aio_ask *ask = ctx;
+    bool begun = r->state == AIO_STARTED;
+
+    if (r->number < ask->first || r->number > ask->last)
+        return;
+    list_remove(&r->by_number);
+    r->number = -1;
+    if (r->fixed || aio_fd_of(r) == r->file->pin)
+        return;
+    if (!begun || r->road->take_back(s, r))
+        leave_waiting(s, r, ask, begun);
+    else
+        leave_begun(s, r, ask);
+}
+
+/* The ring has it already, or has it once it is flushed. */
+static void change_pin(struct aio_service *s, struct aio_request *r, int pin, struct aio_ask *ask)
+{
+    bool begun = r->state == AIO_STARTED, back = begun && r->road->take_back(s, r);
+
+    if (begun && !back && !r->road->holds(r)) {
+        if (list_linked(&r->by_number))
+            list_remove(&r->by_number);
+        r->number = -1;
+        wait_for_thread(s, r, ask);
+        return;
+    }
+    aio_set_fd(r, pin);
+    if (back)
+        aio_start(s, r);
+}
+
+static void move_pin(struct aio_service *s, struct aio_file *f, void *ctx)
+{
+    struct aio_ask *ask = ctx;
+    struct heald_link *next;
+
+    if (f->pin != ask->first)
+        return;
+    int pin = heald_plat_pin(f->pin);
+    if (pin < 0)
+        return;
+    ask->busy = false;
+    for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = next) {
+        struct aio_request *r = heald_container_of(o, struct aio_request, order);
+        next = o->next;
+        if (!r->fixed && aio_fd_of(r) == f->pin)
+            change_pin(s, r, pin, ask);
+    }
+    aio_ours_remove(f->pin);
+    aio_ours_add(pin);
+    f->pin = pin;
+}
+
+void aio_settle(struct aio_service *s, struct aio_ask *ask)
+{
+    list_push(&s->settling, &ask->head.link);
+    if (ask->moves) {
+        ask->busy = aio_ours_has(s->process, ask->first); /* but for a pin that is found */
+        aio_each_file(s, move_pin, ask);
+    } else {
+        aio_each(s, ask->first == ask->last ? ask->first : -1, take_leave, ask);
+    }
+}
+
+/* Has the kernel got its file? */
+static bool has_entered(struct aio_service *s, const struct aio_request *r)
+{
+    /* Acquire: pairs with the thread's, see threads.c. */
+    uint64_t thread = __atomic_load_n(&r->thread, __ATOMIC_ACQUIRE);
+    int inside = thread ? heald_plat_thread_is_inside(thread, aio_fd_of(r)) : 0;
+    int64_t now = s->sys->now(HEALD_CLOCK_MONOTONIC);
+
+    if (!r->settle->since)
+        r->settle->since = now;
+    return inside > 0 || (inside < 0 && now - r->settle->since > PATIENCE_NS);
+}
+
+static void look_at_threads(struct aio_service *s)
+{
+    struct heald_link *next;
+
+    for (struct heald_link *node = s->entering.next; node != &s->entering; node = next) {
+        struct aio_request *r = heald_container_of(node, struct aio_request, by_number);
+        next = node->next;
+        if (!has_entered(s, r))
+            continue;
+        list_remove(node);
+        r->settle->open--;
+        r->settle = NULL;
+    }
+}
+
+void aio_settle_answer(struct aio_service *s)
+{
+    struct heald_link *node, *next;
+
+    look_at_threads(s);
+    if (!s->road->flushed(s))
+        return;
+    for (node = s->settling.next; node != &s->settling; node = next) {
+        struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
+        next = node->next;
+        if (ask->open)
+            continue;
+        list_remove(node);
+        aio_ask_answer(ask);
+    }
+}
