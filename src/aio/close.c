@@ -68,7 +68,9 @@ static void settle(int first, int last)
 /* Is it the library's own? A program that closes all it does not know must not close that. */
 static bool is_ours(int fd)
 {
-    return aio_ours_has(aio_process_if_any(), fd);
+    struct aio_process *p = aio_process_if_any();
+
+    return aio_ours_has(p, fd) && !is_borrowed(p);
 }
 
 static int refuse(int err)
@@ -125,8 +127,6 @@ static bool move_away(int to)
     struct aio_process *p = aio_process_if_any();
     struct aio_ask ask = {.first = to, .last = to, .moves = true};
 
-    if (is_borrowed(p))
-        return false;
     int saved = errno;
     aio_ask(p, &ask, AIO_SETTLE);
     errno = saved;

@@ -53,6 +53,7 @@ static struct aio_file *file_new(struct aio_service *s, const struct heald_descr
     f->finite = d->finite;
     f->rings = d->rings;
     f->socket = d->socket;
+    f->pipe = d->pipe;
     f->pin = f->slot = -1;
     list_init(&f->unfinished);
     list_init(&f->queue[0]);

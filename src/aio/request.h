@@ -91,7 +91,7 @@ struct aio_file {
     uint64_t dev, ino;
     int pin;                           /* our own number for it, or -1 */
     int slot;                          /* its place among the files of the ring, or -1 */
-    bool seeks, finite, rings, socket; /* as of struct heald_descriptor */
+    bool seeks, finite, rings, socket, pipe; /* as of struct heald_descriptor */
     struct heald_link unfinished;      /* by order, in the order of the calls */
     struct heald_link queue[2];        /* by head.link: ordered and not started, reads and writes */
     struct aio_request *first[2];      /* the ordered one that is started */
@@ -128,6 +128,7 @@ struct aio_service {
     struct heald_link entering; /* requests that a thread begins, by by_number: settle waits */
     struct heald_link starved;  /* requests that no thread is to be had for, by op.link */
     unsigned live;              /* requests that are not finished */
+    bool pipes;                 /* the ring takes them */
     bool busy;                  /* something was handed over in this turn */
     bool told;                  /* somebody may have been woken since the last turn */
     uint64_t touched;           /* words whose sleepers must look again */

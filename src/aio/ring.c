@@ -110,6 +110,7 @@ static int ring_open(struct aio_service *s)
     w->bell.u.rw.buf = &w->word;
     w->bell.u.rw.len = 1;
     s->ring = w;
+    s->pipes = heald_ring_pipes_nowait(&w->ring);
     return 0;
 fail:
     alloc_free(&aio_allocator, w, sizeof *w);

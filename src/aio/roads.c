@@ -74,7 +74,7 @@ const struct aio_road *aio_road_for(const struct aio_service *s, const struct ai
 
     if (r->fixed)
         return s->road;
-    if (r->elsewhere || !f->rings)
+    if (r->elsewhere || !f->rings || (f->pipe && !s->pipes))
         return &aio_road_threads;
     if (f->socket && r->waits && r->op.kind != OP_FSYNC &&
         heald_plat_socket_is_timed(aio_fd_of(r), r->op.kind == OP_WRITE))

@@ -32,9 +32,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define IDLE_NS  HEALD_SEC
-#define AGAIN_NS HEALD_MS         /* between two tries to tell, or to find a thread */
-#define ENTER_NS (100 * HEALD_US) /* between two looks at a thread that is to begin */
+#define IDLE_NS    HEALD_SEC
+#define AGAIN_NS   HEALD_MS         /* between two tries to tell */
+#define STARVED_NS (10 * HEALD_MS)  /* to find a thread */
+#define ENTER_NS   (100 * HEALD_US) /* between two looks at a thread that is to begin */
 
 enum {
     ENOUGH = 16, /* requests for the I/O thread to begin with */
@@ -284,8 +285,10 @@ static int64_t time_to_sleep(const struct aio_service *s)
         return 0;
     if (!list_empty(&s->entering))
         return ENTER_NS;
-    if (!list_empty(&s->late) || !list_empty(&s->starved))
+    if (!list_empty(&s->late))
         return AGAIN_NS;
+    if (!list_empty(&s->starved))
+        return STARVED_NS;
     return has_work(s) ? -1 : IDLE_NS;
 }
 

@@ -78,7 +78,7 @@ static void leave_waiting(struct aio_service *s, struct aio_request *r, struct a
 static void leave_begun(struct aio_service *s, struct aio_request *r, struct aio_ask *ask)
 {
     if (r->road->holds(r)) {
-        if (r->ordered)
+        if (r->op.kind == OP_WRITE && r->ordered)
             keep(s, r); /* it may have to go on */
     } else if (r->file->finite) {
         wait_for_end(r, ask);

@@ -21,7 +21,7 @@ struct heald_descriptor {
     bool regular;
     bool finite; /* what is asked of it ends by itself: a disk's, and nobody's who may sleep */
     bool rings;  /* io_uring does it, or waits for it, and never blocks who submits or reaps */
-    bool socket;
+    bool socket, pipe;
 };
 
 /* What is known of it without looking at the file: the first three lines of flags. 0 or -EBADF. */

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 enum { DUPFD_QUERY = 1024 + 3, PIN_MAX = 1000, PIN_ROOM = 32 };
+enum { OPENED = 0100000 }; /* the kernel's O_LARGEFILE */
 enum { FUSE_MAGIC = 0x65735546, CONFIGFS_FS_MAGIC = 0x62656570, MQUEUE_FS_MAGIC = 0x19800202 };
 
 int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
@@ -72,15 +73,13 @@ static bool is_answered(int fd)
     }
 }
 
-/* Of a pipe: does it try? Of the one byte that is asked for nothing moves, it has no memory. */
-static bool tries(int fd)
+/* Of a pipe: was it opened by a name, as a FIFO or in /proc? Then the kernel does not try. Every
+ * open(2) of a program for 64 bits sets this flag, and pipe(2) does not. */
+static bool is_opened(int fd)
 {
-    struct iovec none = {.iov_base = NULL, .iov_len = 1};
+    int flags = fcntl(fd, F_GETFL);
 
-    long n = syscall(SYS_preadv2, fd, &none, 1L, -1L, -1L, RWF_NOWAIT);
-    if (n < 0 && errno == EBADF) /* it is for writing */
-        n = syscall(SYS_pwritev2, fd, &none, 1L, -1L, -1L, RWF_NOWAIT);
-    return n >= 0 || errno != EOPNOTSUPP;
+    return flags < 0 || flags & OPENED;
 }
 
 static void classify(int fd, const struct stat *st, struct heald_descriptor *ret)
@@ -89,8 +88,9 @@ static void classify(int fd, const struct stat *st, struct heald_descriptor *ret
     bool on_disk = ret->regular && (major(st->st_dev) || !is_answered(fd));
 
     ret->socket = S_ISSOCK(st->st_mode);
+    ret->pipe = S_ISFIFO(st->st_mode);
     ret->finite = on_disk || S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode);
-    ret->rings = ret->finite || ret->socket || (S_ISFIFO(st->st_mode) && tries(fd));
+    ret->rings = ret->finite || ret->socket || (ret->pipe && !is_opened(fd));
 }
 
 int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret)
