@@ -89,12 +89,12 @@ struct aio_group {
 struct aio_file {
     struct aio_head head;
     uint64_t dev, ino;
-    int pin;                           /* our own number for it, or -1 */
-    int slot;                          /* its place among the files of the ring, or -1 */
+    int pin;                                 /* our own number for it, or -1 */
+    int slot;                                /* its place among the files of the ring, or -1 */
     bool seeks, finite, rings, socket, pipe; /* as of struct heald_descriptor */
-    struct heald_link unfinished;      /* by order, in the order of the calls */
-    struct heald_link queue[2];        /* by head.link: ordered and not started, reads and writes */
-    struct aio_request *first[2];      /* the ordered one that is started */
+    struct heald_link unfinished;            /* by order, in the order of the calls */
+    struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
+    struct aio_request *first[2]; /* the ordered one that is started */
 };
 
 /* A call that waits for the answer of the I/O thread: cancel (one descriptor, perhaps one block),
