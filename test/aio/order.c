@@ -1,9 +1,8 @@
 /* test/aio/order.c: pipes, sockets and terminals: first come, first served; and who waits for
  * whom. */
-#include "aio/suite.h"
+#include "aio/types.h"
 
 #include <sys/eventfd.h>
-#include <termios.h>
 
 enum kind { PIPE, FIFO, STREAM, DATAGRAM, SEQPACKET, TERMINAL };
 enum {
@@ -15,33 +14,6 @@ enum {
     OFFSET = 12345,
     LARGE = 60000
 };
-
-static void terminal_make(int fds[2])
-{
-    struct termios mode;
-
-    fds[1] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    must(fds[1] >= 0);
-    must_be(grantpt(fds[1]), 0);
-    must_be(unlockpt(fds[1]), 0);
-    fds[0] = open(ptsname(fds[1]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    must(fds[0] >= 0);
-    must_be(tcgetattr(fds[0], &mode), 0);
-    cfmakeraw(&mode);
-    must_be(tcsetattr(fds[0], TCSANOW, &mode), 0);
-}
-
-static void fifo_make(int fds[2])
-{
-    char path[64];
-
-    must_be(mkfifo(name_make(path), 0600), 0);
-    fds[0] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    fds[1] = open(path, O_WRONLY | O_CLOEXEC);
-    must(fds[0] >= 0 && fds[1] >= 0);
-    set_nonblocking(fds[0], false);
-    unlink(path);
-}
 
 static void ends_make(enum kind kind, int fds[2])
 {
