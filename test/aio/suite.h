@@ -36,6 +36,7 @@
     X(order)                                                                                \
     X(sync)                                                                                 \
     X(streams)                                                                              \
+    X(descriptors)                                                                          \
     X(close) X(numbers) X(fork) X(suspend) X(handlers) X(steps) X(cancel) X(list) X(notify) \
         X(programs) X(threads) X(names)
 

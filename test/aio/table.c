@@ -40,6 +40,8 @@ static const struct {
     {"close", "queued_reads_stay_with_their_pipe", "reads from the file that has the number then"},
     {"close", "cancel_means_the_new_file", "cancels the requests of the file before"},
     {"close", "queued_syncs_end", "syncs the file that has the number then: EINVAL"},
+    {"descriptors", "file_of_a_closed_number_goes_on",
+     "hangs: it waits behind the request of the file that had the number before"},
     {"numbers", "all_that_is_unknown_is_closed_under_requests",
      "reads from the file that has the number then"},
     {"numbers", "writes_for_which_no_number_is_free",
