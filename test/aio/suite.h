@@ -37,6 +37,7 @@
     X(sync)                                                                                 \
     X(streams)                                                                              \
     X(descriptors)                                                                          \
+    X(nonblocking)                                                                          \
     X(close) X(numbers) X(fork) X(suspend) X(handlers) X(steps) X(cancel) X(list) X(notify) \
         X(programs) X(threads) X(names)
 
