@@ -42,6 +42,8 @@ static const struct {
     {"close", "queued_syncs_end", "syncs the file that has the number then: EINVAL"},
     {"descriptors", "file_of_a_closed_number_goes_on",
      "hangs: it waits behind the request of the file that had the number before"},
+    {"locks", "lock_after_writes_and_a_dup2", "writes to the file that has the number then"},
+    {"locks", "lock_after_appends_and_a_dup2", "writes to the file that has the number then"},
     {"numbers", "all_that_is_unknown_is_closed_under_requests",
      "reads from the file that has the number then"},
     {"numbers", "writes_for_which_no_number_is_free",
