@@ -10,7 +10,10 @@ waits with the condition for its turn, gives the turn to the other and signals; 
 on both sides. *Eight processes* do nothing but lock and unlock a mutex: the time for each such
 section, of all of them together; the C library has no fair mutex. *Token*: eight processes pass one
 round, by a futex each, the least that strict order takes. *Spread*: the sections of the process
-with the most divided by those of the one with the fewest. Not pinned."""
+with the most divided by those of the one with the fewest. *Hand-over*: two ops of one loop take
+turns with a fair mutex, and nobody sleeps, in a region with room for so many participants, of whom
+so many are attached and idle; *contended*: eight processes, as above; the peer is the same with
+room for 64 and 8 attached. Not pinned."""
 
 FAIR = """\
 Fair: in strict order the next one nearly always sleeps where there are more processes than
@@ -25,6 +28,9 @@ the mutex it asks the kernel whether the holder lives. heald_cond_signal_unlock(
 mutex is free."""
 
 PROGRAM, PEER, ATTACH = "lock/heald_objects", "lock/peer_objects", "lock/heald_attach"
+FAIR_PROGRAM = "lock/heald_fair"
+# Attached, and room for so many.
+FAIR_FEW, FAIR_MANY = (8, 64), ((8, 1024), (8, 4096), (1000, 1024), (4000, 4096))
 # Attached, room for so many, and the bound in microseconds.
 ATTACHED = ((64, 128, 50.0), (4090, 4096, 100.0))
 ROUND_TRIPS = (("signal, then unlock", "held_ns", "held_ns", Must("<=", 1.2)),
@@ -64,6 +70,17 @@ def _contended(table, ours, theirs):
         table.add(f"unfair, eight processes{name}", values(ours, key), values(theirs, key), unit)
 
 
+def _fair_growth(table, programs, options):
+    for many in FAIR_MANY:
+        ours, theirs = pairs(options.pairs, lambda: programs.run(FAIR_PROGRAM, *many, cpu=None),
+                             lambda: programs.run(FAIR_PROGRAM, *FAIR_FEW, cpu=None))
+        case = f"room for {many[1]:,}, {many[0]:,} attached"
+        table.add(f"fair hand-over, {case}", values(ours, "handover_ns"),
+                  values(theirs, "handover_ns"), "ns", Must("<=", 1.5))
+        table.add(f"fair, contended, {case}", values(ours, "sections_ns"),
+                  values(theirs, "sections_ns"), "ns")
+
+
 def run(programs, options):
     table = Table("Participants, conditions and other locks", NOTE)
     table.explain("fair, eight processes (", FAIR)
@@ -77,4 +94,5 @@ def run(programs, options):
     for name, key, peer_key, must in ROUND_TRIPS:
         table.add(f"round trip, {name}", values(ours, key), values(theirs, peer_key), "ns", must)
     _contended(table, ours, theirs)
+    _fair_growth(table, programs, options)
     table.print()
