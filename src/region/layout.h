@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    REGION_VERSION = 7,
+    REGION_VERSION = 8,
     REGION_ALIGN = 4096,
     REGION_SLOTS_MAX = 4096,
     REGION_NAMES_MAX = 65536,
@@ -112,6 +112,9 @@ struct region_head {
     uint64_t tickets;  /* atomic: how many were drawn */
     uint32_t vacant;   /* atomic: where attaching begins to look for a slot */
     uint32_t unused;
+    /* Atomic: a bit for each slot, set by its participant while it may have a place in a line, or
+     * wait without one (line.c). The dead leave it set. */
+    uint64_t waiting[REGION_SLOTS_MAX / 64];
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_ALIGN, "slots begin on the second page");

@@ -8,6 +8,11 @@
  * two, or is stopped, holds up nobody; nor is the number missed. 2^64 are never drawn: at one a
  * nanosecond they last for 580 years.
  *
+ * Who looks for those in a line asks only the slots whose bit is set in `waiting` of the head: so a
+ * look costs what there are of waiters, and a word for each 64 slots. A participant sets its bit
+ * before its first place, and clears it after its last: so nobody whose place is seen is passed
+ * over. One who dies leaves the bit, and the next one in that slot clears it.
+ *
  * A reader may find a place half written, or given up a moment ago. Tools then show what is not so
  * any more. A lock that is fair asks again whenever something has changed: who steps out wakes
  * those behind, and who dies is noticed.
@@ -21,6 +26,52 @@
 static uint64_t draw_ticket(struct heald_region *region)
 {
     return __atomic_fetch_add(&region_head_of(region)->tickets, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t *waiting_of(const struct heald_region *region, unsigned slot)
+{
+    return &region_head_of(region)->waiting[slot / 64];
+}
+
+static uint64_t waiting_bit(unsigned slot)
+{
+    return UINT64_C(1) << slot % 64;
+}
+
+static unsigned slot_index(const struct heald_participant *me)
+{
+    return (unsigned)(me->slot - me->region->slots);
+}
+
+/* Before the participant has a place. Seq_cst: pairs with next_waiting(): who does not see it looks
+ * before this one compares the word that it is about to sleep on. */
+static void set_waiting(const struct heald_participant *me)
+{
+    unsigned slot = slot_index(me);
+
+    __atomic_fetch_or(waiting_of(me->region, slot), waiting_bit(slot), __ATOMIC_SEQ_CST);
+}
+
+/* Release: after the places that were emptied. */
+static void clear_waiting(struct heald_region *region, unsigned slot)
+{
+    __atomic_fetch_and(waiting_of(region, slot), ~waiting_bit(slot), __ATOMIC_RELEASE);
+}
+
+/* The first slot from this one on whose participant may wait for something; slot_count: none. */
+static unsigned next_waiting(const struct heald_region *region, unsigned slot)
+{
+    while (slot < region->slot_count) {
+        /* Seq_cst: pairs with set_waiting(). */
+        uint64_t word = __atomic_load_n(waiting_of(region, slot), __ATOMIC_SEQ_CST) >> slot % 64;
+
+        if (word) {
+            slot += (unsigned)__builtin_ctzll(word);
+            return slot < region->slot_count ? slot : region->slot_count;
+        }
+        slot = (slot / 64 + 1) * 64;
+    }
+    return region->slot_count;
 }
 
 /* Relaxed: the object is stored last, with release, and loaded first, with acquire. */
@@ -48,6 +99,7 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
 
     if (!offset)
         return 0;
+    set_waiting(me);
     for (unsigned i = 0; i < REGION_PLACES; i++)
         if (!object_of(&me->slot->places[i])) {
             fill(&me->slot->places[i], me, offset, kind, flags, deadline_ns);
@@ -90,6 +142,14 @@ void region_note_wait_for(const struct heald_participant *me, uint64_t holder, c
         region_note_wait(me, holder, &note->since);
 }
 
+static bool has_place(const struct region_slot *slot)
+{
+    for (unsigned i = 0; i < REGION_PLACES; i++)
+        if (object_of(&slot->places[i]))
+            return true;
+    return __atomic_load_n(&slot->unlisted, __ATOMIC_RELAXED) != 0;
+}
+
 void region_step_out(struct heald_participant *me, unsigned place)
 {
     if (!place || !me->id)
@@ -98,6 +158,19 @@ void region_step_out(struct heald_participant *me, unsigned place)
         __atomic_fetch_sub(&me->slot->unlisted, 1, __ATOMIC_RELEASE);
     else
         __atomic_store_n(&me->slot->places[place - 1].object, 0, __ATOMIC_RELEASE);
+    if (!has_place(me->slot))
+        clear_waiting(me->region, slot_index(me));
+}
+
+void region_line_clear(struct heald_region *region, unsigned slot)
+{
+    struct region_place *places = region->slots[slot].places;
+
+    for (unsigned i = 0; i < REGION_PLACES; i++)
+        __atomic_store_n(&places[i].object, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&region->slots[slot].unlisted, 0, __ATOMIC_RELAXED);
+    if (__atomic_load_n(waiting_of(region, slot), __ATOMIC_RELAXED) & waiting_bit(slot))
+        clear_waiting(region, slot);
 }
 
 /* The ticket with which this slot's participant waits for the object; NONE: it does not. */
@@ -123,7 +196,8 @@ static uint64_t first_in_line(const struct heald_participant *me, uint64_t objec
     const struct heald_region *region = me->region;
     uint64_t first = NONE;
 
-    for (unsigned i = 0; i < region->slot_count; i++) {
+    for (unsigned i = next_waiting(region, 0); i < region->slot_count;
+         i = next_waiting(region, i + 1)) {
         const struct region_slot *slot = &region->slots[i];
         uint64_t ticket = slot == me->slot ? NONE : ticket_of(slot, object);
         if (ticket < from || ticket >= first)
@@ -137,7 +211,8 @@ static uint64_t first_in_line(const struct heald_participant *me, uint64_t objec
 /* Does anybody wait for anything without a place? */
 static bool is_anybody_unlisted(const struct heald_region *region)
 {
-    for (unsigned i = 0; i < region->slot_count; i++)
+    for (unsigned i = next_waiting(region, 0); i < region->slot_count;
+         i = next_waiting(region, i + 1))
         if (__atomic_load_n(&region->slots[i].unlisted, __ATOMIC_SEQ_CST) &&
             region_id_of(region, &region->slots[i]))
             return true;

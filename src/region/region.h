@@ -196,6 +196,9 @@ int64_t region_stamp(const struct heald_participant *me);
 
 void region_step_out(struct heald_participant *me, unsigned place);
 
+/* The slot's new participant waits for nothing: what the last one left is removed. */
+void region_line_clear(struct heald_region *region, unsigned slot);
+
 /*
  * The note of an object in a slot: of those whose addresses share it the last that was taken. So of
  * some of the objects that a participant holds nothing may be known, but never anything of another.

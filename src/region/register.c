@@ -262,11 +262,9 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, region_pid_space(region), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->time_space, region_time_space(region), __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < REGION_PLACES; i++)
-        __atomic_store_n(&slot->places[i].object, 0, __ATOMIC_RELAXED);
+    region_line_clear(region, index);
     for (unsigned i = 0; i < REGION_NOTES; i++)
         __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->unlisted, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;

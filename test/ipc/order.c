@@ -90,6 +90,35 @@ HEALD_CASE(who_came_first_is_first)
     fixture_close(&f);
 }
 
+/* The same where those who wait have slots far apart: between two of them 64 others are idle. */
+HEALD_CASE(order_holds_over_all_slots)
+{
+    enum { IDLE = 65, WAITERS = 3 };
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.participants = WAITERS * IDLE + 1});
+    struct shared *s = f.data;
+    struct heald_participant *idle[(WAITERS - 1) * (IDLE - 1)];
+    int attached = 0;
+    pid_t pids[WAITERS];
+
+    ck_assert_int_eq(heald_mutex_init(&s->mutex[0], HEALD_MUTEX_FAIR), 0);
+    ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), 0);
+    for (number = 0; number < WAITERS; number++) {
+        pids[number] = child_start(&f, stand_in_line);
+        until_it_waits(&f, pids[number]);
+        for (int i = 1; i < IDLE && number < WAITERS - 1; i++)
+            ck_assert_int_eq(heald_attach(f.region, &idle[attached++]), 0);
+    }
+    ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
+    for (int i = 0; i < WAITERS; i++) {
+        ck_assert_int_eq(child_end(pids[i]), 0);
+        ck_assert_int_eq(s->order[i], i);
+    }
+    while (attached)
+        heald_detach(idle[--attached]);
+    fixture_close(&f);
+}
+
 /* The only one who waits cannot run: as one who gets no processor. */
 HEALD_CASE(nobody_is_overtaken_without_end)
 {
@@ -442,6 +471,7 @@ int main(void)
     TCase *group = harness_group(suite, "order");
 
     harness_add(group, who_came_first_is_first);
+    harness_add(group, order_holds_over_all_slots);
     harness_add(group, nobody_is_overtaken_without_end);
     harness_add(group, who_has_no_place_is_woken);
     harness_add(group, the_dead_are_out_of_the_line);
