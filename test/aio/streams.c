@@ -242,6 +242,57 @@ HEALD_CASE(datagrams_keep_their_bounds)
     pair_close(fds);
 }
 
+/* An empty one is sent, and ends a read with 0; it is no end of file. */
+static void empty_datagrams(int type)
+{
+    int fds[2];
+    char buf[10];
+
+    pair_make(type, fds);
+    must_be(write_now(fds[0], "", 0, 0), 0);
+    must_be(write_now(fds[0], "abc", 3, 0), 3);
+    must_be(write_now(fds[0], NULL, 0, 0), 0);
+    must_be(recv(fds[1], buf, sizeof buf, MSG_DONTWAIT), 0);
+    must_be(recv(fds[1], buf, sizeof buf, MSG_DONTWAIT), 3);
+    must_be(recv(fds[1], buf, sizeof buf, MSG_DONTWAIT), 0);
+    must_be(send(fds[1], "", 0, 0), 0);
+    must_be(send(fds[1], "x", 1, 0), 1);
+    must_be(read_now(fds[0], buf, sizeof buf, 0), 0);
+    must_be(read_now(fds[0], buf, sizeof buf, 0), 1);
+    pair_close(fds);
+}
+
+HEALD_CASE(empty_datagrams_are_sent)
+{
+    empty_datagrams(SOCK_DGRAM);
+    empty_datagrams(SOCK_SEQPACKET);
+}
+
+/* What read(2) of no bytes leaves there, a request leaves there. */
+static void reads_of_nothing(int type)
+{
+    int fds[2], twins[2];
+    char buf[10];
+
+    pair_make(type, fds);
+    pair_make(type, twins);
+    must_be(send(fds[1], "x", 1, 0), 1);
+    must_be(send(twins[1], "x", 1, 0), 1);
+    ssize_t want = read(twins[0], buf, 0);
+    must_be(read_now(fds[0], buf, 0, 0), want);
+    want = recv(twins[0], buf, sizeof buf, MSG_DONTWAIT);
+    must_be(recv(fds[0], buf, sizeof buf, MSG_DONTWAIT), want);
+    pair_close(fds);
+    pair_close(twins);
+}
+
+HEALD_CASE(reads_of_nothing_are_as_the_calls)
+{
+    reads_of_nothing(SOCK_STREAM);
+    reads_of_nothing(SOCK_DGRAM);
+    reads_of_nothing(SOCK_SEQPACKET);
+}
+
 static void empty_read(int fds[2])
 {
     char buf[8];
@@ -326,6 +377,8 @@ void add_streams(TCase *group)
     add(group, writer_goes_and_reads_end);
     add(group, reads_take_what_is_there);
     add(group, datagrams_keep_their_bounds);
+    add(group, empty_datagrams_are_sent);
+    add(group, reads_of_nothing_are_as_the_calls);
     add(group, empty_pipe_that_does_not_block);
     add(group, empty_sockets_that_do_not_block);
     add(group, full_pipe_that_does_not_block);
