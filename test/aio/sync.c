@@ -1,7 +1,7 @@
 /* test/aio/sync.c: aio_fsync. */
 #include "aio/suite.h"
 
-enum { WRITES = 32, SIZE = 1 << 18, SYNCS = 20 };
+enum { WRITES = 32, SIZE = 1 << 18, SYNCS = 20, FILES = 40, PARTS = 4, PART = 1 << 18 };
 
 static atomic_int seen;
 
@@ -219,6 +219,36 @@ HEALD_CASE(tells_when_it_is_done)
     close(fd);
 }
 
+/* Of each file: its sync ends after the writes before it, whatever the others do. */
+HEALD_CASE(syncs_of_many_files)
+{
+    static struct aiocb writes[FILES][PARTS], syncs[FILES], pending;
+    char *data = calloc(1, PART), byte;
+    int fds[FILES], waiting[2];
+
+    pipe_make(waiting);
+    start_read(&pending, waiting[0], &byte, 1, 0);
+    for (int i = 0; i < FILES; i++) {
+        fds[i] = file_make();
+        for (int j = 0; j < PARTS; j++)
+            start_write(&writes[i][j], fds[i], data, PART, (off_t)j * PART);
+        syncs[i] = block(fds[i], NULL, 0, 0);
+        must_be(aio_fsync(i % 2 ? O_SYNC : O_DSYNC, &syncs[i]), 0);
+    }
+    for (int i = FILES; i-- > 0;) {
+        must_be(result_of(&syncs[i]), 0);
+        for (int j = 0; j < PARTS; j++)
+            must_be(aio_error(&writes[i][j]), 0);
+        must_be(lseek(fds[i], 0, SEEK_END), (off_t)PARTS * PART);
+        close(fds[i]);
+    }
+    must_be(aio_error(&pending), EINPROGRESS);
+    close(waiting[1]);
+    must_be(result_of(&pending), 0);
+    close(waiting[0]);
+    free(data);
+}
+
 void add_sync(TCase *group)
 {
     add(group, after_the_writes_before_it);
@@ -235,4 +265,5 @@ void add_sync(TCase *group)
     add(group, priority_and_offset_do_not_matter);
     add(group, after_a_write_that_failed);
     add(group, tells_when_it_is_done);
+    add(group, syncs_of_many_files);
 }
