@@ -79,6 +79,12 @@ static void first_request(void)
     pair_close(fds);
 }
 
+/* Those look at a process that has not used AIO yet. */
+static bool starts_unused(const char *feature)
+{
+    return strcmp(feature, "programs") == 0 || strcmp(feature, "limits") == 0;
+}
+
 #define FEATURE_ROW(feature) {#feature, add_##feature},
 
 static int add_feature(Suite *suite, const char *wish)
@@ -93,9 +99,8 @@ static int add_feature(Suite *suite, const char *wish)
         if (!wish || strcmp(wish, features[i].name) == 0) {
             TCase *group = harness_group(suite, features[i].name);
             run.feature = features[i].name;
-            /* Those look at a process that has not used AIO yet; and glibc, which keeps threads
-             * only, does not survive a fork after it. */
-            if (strcmp(run.feature, "programs") != 0 && !on_libc())
+            /* glibc, which keeps threads only, does not survive a fork after it. */
+            if (!starts_unused(run.feature) && !on_libc())
                 tcase_add_checked_fixture(group, first_request, NULL);
             features[i].add(group);
             found++;
