@@ -1,15 +1,10 @@
 /*
- * test/aio/steps.c: a signal at an instruction of aio_read, whichever it is: a child process is
- * stepped through its call (ptrace(2)) so far, and gets the signal there. What its handler waits
- * for must come, and the call must go on afterwards. The threads of the implementation run freely.
- *
- * HEALD_AIO_STRIDE=N: at each Nth instruction; 1 is all of them.
+ * test/aio/steps.c: a signal at an instruction of aio_read, whichever it is (stepping.h). What its
+ * handler waits for must come, and the call must go on afterwards.
  */
-#include "aio/suite.h"
+#include "aio/stepping.h"
 
-#include <sys/ptrace.h>
-
-enum { PLACES = 60, LONGEST = 200 * 1000, LIMIT = 5, READS = 20 };
+enum { READS = 20 };
 
 /* What happens in the handler, and beside it. */
 struct scene {
@@ -44,71 +39,17 @@ static void actor(void *arg)
     scene->begin();
     start_read(&first, asleep[0], &bytes[0], 1, 0);
     nap(3);
-    must_be(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     second = block(stepped[0], &bytes[1], 1, 0);
-    signal(SIGALRM, SIG_DFL);
-    alarm(LIMIT * (unsigned)harness_slow());
-    raise(SIGSTOP);
+    stepping_begin();
     must_be(aio_read(&second), 0);
-    raise(SIGWINCH); /* seen by who steps only */
+    stepping_end();
     scene->end();
-}
-
-static int next_stop(pid_t pid, int request, int signo)
-{
-    int status;
-
-    must_be(ptrace(request, pid, NULL, (long)signo), 0);
-    must_be(waitpid(pid, &status, 0), pid);
-    return status;
-}
-
-static bool is_stopped_by(int status, int signo)
-{
-    return WIFSTOPPED(status) && WSTOPSIG(status) == signo;
-}
-
-/* How many instructions it made: fewer than asked for if its call is that short. */
-static long step(pid_t pid, long steps)
-{
-    int status;
-    long made = 0;
-
-    must_be(waitpid(pid, &status, 0), pid);
-    must(is_stopped_by(status, SIGSTOP));
-    while (made < steps) {
-        status = next_stop(pid, PTRACE_SINGLESTEP, 0);
-        if (is_stopped_by(status, SIGWINCH))
-            break;
-        must(is_stopped_by(status, SIGTRAP));
-        made++;
-    }
-    return made;
-}
-
-static long play(long steps)
-{
-    pid_t pid = child_start(actor, NULL);
-    long made = step(pid, steps);
-    int status = next_stop(pid, PTRACE_CONT, made == steps ? SIGUSR1 : 0);
-
-    while (WIFSTOPPED(status))
-        status = next_stop(pid, PTRACE_CONT, WSTOPSIG(status));
-    if (status)
-        fprintf(stderr, "the signal came at instruction %ld\n", made);
-    must_be(status, 0);
-    return made;
 }
 
 static void play_all(const struct scene *which)
 {
-    const char *text = getenv("HEALD_AIO_STRIDE");
-
     scene = which;
-    long length = play(LONGEST), stride = text ? atol(text) : length / PLACES + 1;
-    must(stride > 0);
-    for (long n = 0; n < length; n += stride)
-        play(n);
+    step_through(actor, NULL);
 }
 
 static void nothing(void)
@@ -166,7 +107,7 @@ static void fork_here(void)
     forked = fork();
     must(forked >= 0);
     if (forked == 0)
-        alarm(LIMIT * (unsigned)harness_slow());
+        alarm(STEPPING_LIMIT * (unsigned)harness_slow());
 }
 
 static void read_anew(void)
