@@ -195,6 +195,44 @@ static void full_closed(const struct type *type)
     close(reading_peer(type, fds));
 }
 
+/* There is room for a part, so that the write has begun when its number is closed. */
+static void large_closed(const struct type *type)
+{
+    static char data[LARGE];
+    struct aiocb cb;
+    int fds[2];
+
+    begin(type, fds);
+    letters_fill(type, data, LARGE);
+    start_write(&cb, written_end(type, fds), data, LARGE, 0);
+    must_hang(&cb);
+    int taken = close_and_take(written_end(type, fds));
+    others_go_on();
+    empty_until_done(type, fds, &cb);
+    ssize_t n = result_of(&cb);
+    must((n > 0 && n <= LARGE) || was_given_up(n));
+    close(taken);
+    close(reading_peer(type, fds));
+}
+
+/* What went before the peer was gone counts; or the error does. */
+static void large_hung_up(const struct type *type)
+{
+    static char data[LARGE];
+    struct aiocb cb;
+    int fds[2];
+
+    begin(type, fds);
+    letters_fill(type, data, LARGE);
+    start_write(&cb, written_end(type, fds), data, LARGE, 0);
+    must_hang(&cb);
+    others_go_on();
+    close_soon(reading_peer(type, fds));
+    ssize_t n = result_of(&cb);
+    must((n > 0 && n < LARGE) || n == -EPIPE || n == -ECONNRESET || n == -EIO);
+    close(written_end(type, fds));
+}
+
 /* Requests of the file that has the number now do not wait for those of the file before. */
 HEALD_CASE(file_of_a_closed_number_goes_on)
 {
@@ -316,22 +354,28 @@ static void ready(const struct type *type)
     {                         \
         what(&type_##name);   \
     }
-#define CASES_READ(name)     CASE(name, empty) CASE(name, empty_closed)
-#define CASES_HUNG_UP(name)  CASE(name, empty_hung_up)
-#define CASES_WRITTEN(name)  CASE(name, full) CASE(name, full_closed)
-#define CASES_OF_BYTES(name) CASE(name, full_hung_up) CASE(name, slow_reader)
-#define CASES_READY(name)    CASE(name, ready)
+#define CASES_READ(name)    CASE(name, empty) CASE(name, empty_closed)
+#define CASES_HUNG_UP(name) CASE(name, empty_hung_up)
+#define CASES_WRITTEN(name) CASE(name, full) CASE(name, full_closed)
+#define CASES_OF_BYTES(name)  \
+    CASE(name, full_hung_up)  \
+    CASE(name, large_closed)  \
+    CASE(name, large_hung_up) \
+    CASE(name, slow_reader)
+#define CASES_READY(name) CASE(name, ready)
 TYPES_READ(CASES_READ)
 TYPES_HUNG_UP(CASES_HUNG_UP)
 TYPES_WRITTEN(CASES_WRITTEN)
 TYPES_OF_BYTES(CASES_OF_BYTES)
 TYPES_READY(CASES_READY)
 
-#define ADD_READ(name)     add(group, name##_empty), add(group, name##_empty_closed);
-#define ADD_HUNG_UP(name)  add(group, name##_empty_hung_up);
-#define ADD_WRITTEN(name)  add(group, name##_full), add(group, name##_full_closed);
-#define ADD_OF_BYTES(name) add(group, name##_full_hung_up), add(group, name##_slow_reader);
-#define ADD_READY(name)    add(group, name##_ready);
+#define ADD_READ(name)    add(group, name##_empty), add(group, name##_empty_closed);
+#define ADD_HUNG_UP(name) add(group, name##_empty_hung_up);
+#define ADD_WRITTEN(name) add(group, name##_full), add(group, name##_full_closed);
+#define ADD_OF_BYTES(name)                                            \
+    add(group, name##_full_hung_up), add(group, name##_large_closed); \
+    add(group, name##_large_hung_up), add(group, name##_slow_reader);
+#define ADD_READY(name) add(group, name##_ready);
 
 void add_descriptors(TCase *group)
 {
