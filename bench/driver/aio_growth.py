@@ -8,15 +8,16 @@ from .programs import Failed, SKIP, figures
 from .table import Must, Table, values
 
 NOTE = """\
-One program on <aio.h>, on the C library and under `heald aio`; all combinations ran by turns in each
-of {rounds} rounds, and the figures are medians. *eventfd*, *socket*: so many descriptors, each with
-one read that waits: the time of a submit; of a completion when all become ready; of an aio_cancel()
-of one request, and of a close() of a descriptor whose request waits, each in a shuffled order. Where
-the limit of descriptors does not allow so many there are as many as it allows. (All eventfds are one
-inode of the kernel's.) *file*: so many reads of 4 KiB, cached, of one file: the time of a submit, of
-submit and completion together, and of a cancel of one that was just submitted. The C library cancels
-only what no thread has begun, and its close() leaves requests alone. The rows compare heald with
-itself at {few} requests. {slow}Not pinned."""
+One program on <aio.h>, on the C library and under `heald aio`; all combinations ran by turns in
+each of {rounds} rounds, and the figures are medians. *eventfd*, *socket*: so many descriptors, each
+with one read that waits: the time of a submit; of a completion when all become ready; of an
+aio_cancel() of one request, and of a close() of a descriptor whose request waits, each in a
+shuffled order. Where the limit of descriptors does not allow so many there are as many as it
+allows, the table below says how many. (All eventfds are one inode of the kernel's.) *file*: so many
+reads of 4 KiB, cached, of one file: the time of a submit, of submit and completion together, and of
+a cancel of one that was just submitted. The C library cancels only what no thread has begun, and
+its close() leaves requests alone. The rows compare heald with itself at {few} requests. {slow}Not
+pinned."""
 SLOW = "`absent`: that combination did not end within {seconds} s. "
 
 PROGRAM, LIMIT_S = "aio/aio_growth", 60
@@ -46,8 +47,7 @@ def _measure(programs, heald, library, kind, count):
 
 
 def _measure_all(programs, heald, rounds):
-    """{(kind, count, library): figures, a round each}; one that takes too long is not tried again.
-    """
+    """{(kind, count, library): figures, a round each}; what takes too long is not tried again."""
     cases = [(kind, count, library) for kind in KINDS for count in (FEW, *MANY)
              for library in LIBRARIES]
     results, slow = {case: [] for case in cases}, set()
