@@ -4,6 +4,7 @@
  * All that can be wrong is said beforehand: the dynamic linker ignores what it cannot preload, or
  * only complains, and the program would run on the AIO of the C library.
  */
+#include "aio_needed.h"
 #include "aio_program.h"
 #include "commands.h"
 
@@ -101,19 +102,27 @@ static int find_library(const struct command *command, const struct aio_options 
     return OPTIONS_GO_ON;
 }
 
-/* First in LD_PRELOAD: whoever else defines aio_read() comes after. False: no memory. */
-static bool set_environment(const struct aio_options *o, const char *library)
+/*
+ * First in LD_PRELOAD: whoever else defines aio_read() comes after. But the library of
+ * AddressSanitizer, which defines none of ours, ends the program where it is not first itself; so
+ * it stays there, or comes there if the program is linked with it. False: no memory.
+ */
+static bool set_preload(const char *library, const char *asan)
 {
-    const char *old = getenv("LD_PRELOAD");
-    size_t size = strlen(library) + 1 + (old ? strlen(old) : 0) + 1;
+    const char *old = getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "";
+    size_t first = strcspn(old, " :"), kept = aio_is_asan(old, first) ? first : 0;
+    size_t size = strlen(asan) + 1 + strlen(library) + 1 + strlen(old) + 2;
     char *list = malloc(size);
 
     if (!list)
         return false;
-    snprintf(list, size, "%s%s%s", library, old && *old ? ":" : "", old ? old : "");
+    if (kept)
+        snprintf(list, size, "%.*s:%s%s", (int)kept, old, library, old + kept);
+    else
+        snprintf(list, size, "%s%s%s%s%s", asan, *asan ? ":" : "", library, *old ? ":" : "", old);
     bool is_set = setenv("LD_PRELOAD", list, 1) == 0;
     free(list);
-    return is_set && (!o->has_threads || setenv("HEALD_NO_URING", "1", 1) == 0);
+    return is_set;
 }
 
 static int start(const struct command *command, const struct aio_options *o, const char *library,
@@ -126,7 +135,7 @@ static int start(const struct command *command, const struct aio_options *o, con
         options_refuse(command, "%s", found.why);
         return status;
     }
-    if (!set_environment(o, library))
+    if (!set_preload(library, found.asan) || (o->has_threads && setenv("HEALD_NO_URING", "1", 1)))
         return options_refuse(command, "no memory");
     execvp(found.path, (char *const *)(uintptr_t)words);
     options_refuse(command, "%s: %s", found.path, strerror(errno));

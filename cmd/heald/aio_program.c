@@ -6,6 +6,7 @@
  * Between the look and the start the file may change; then it is as if nobody had looked.
  */
 #include "aio_program.h"
+#include "aio_needed.h"
 #include "options.h"
 
 #include <elf.h>
@@ -182,6 +183,7 @@ static int look(struct aio_program *p, const char *path, const Elf64_Ehdr *lib, 
         why = check_elf(fd, &elf, lib);
         if (!why)
             why = gains(path);
+        aio_needed_asan(fd, p->asan, sizeof p->asan);
         close(fd);
         return why ? refuse(p, EXIT_NOT_RUN, path, why) : 0;
     }
@@ -239,6 +241,7 @@ int aio_program_find(struct aio_program *p, const char *name, const char *librar
     Elf64_Ehdr lib;
     int status = find(p, name), fd;
 
+    p->asan[0] = '\0';
     if (status)
         return status;
     fd = open(library, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
