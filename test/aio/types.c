@@ -196,20 +196,19 @@ static void supply_signal(const int fds[2])
     must_be(kill(getpid(), SIGUSR1), 0);
 }
 
-/* What was written to a terminal moves on to its peer's buffer by itself, and leaves room. */
-static void fill_bytes(int fd)
+static void fill_at_once(int fd)
 {
-    do {
-        fill(fd);
-        nap(5);
-    } while (fill(fd));
+    fill(fd);
 }
 
-/* So does what was written to a TCP socket, after time-outs of the protocol. */
-static void fill_tcp(int fd)
+/*
+ * What was written to a terminal or to TCP moves on to the peer's buffer by itself, and leaves
+ * room: it is full when it stays full.
+ */
+static void fill_until_still(int fd)
 {
-    for (int idle = 0; idle < 5; idle = fill(fd) ? 0 : idle + 1)
-        nap(50);
+    for (int idle = 0; idle < 4; idle = fill(fd) ? 0 : idle + 1)
+        nap(40);
 }
 
 static void fill_event(int fd)
@@ -232,10 +231,11 @@ static void resume_output(const int fds[2])
     close(slave);
 }
 
-#define BYTES .supply = supply_bytes, .fill = fill_bytes, .size = 1000
-const struct type type_terminal = {.make = terminal_make, BYTES};
+#define BYTES .supply = supply_bytes, .fill = fill_at_once, .size = 1000
+const struct type type_terminal = {
+    .make = terminal_make, .supply = supply_bytes, .fill = fill_until_still, .size = 1000};
 const struct type type_line_terminal = {
-    .make = line_terminal_make, .supply = supply_line, .fill = fill_bytes, .size = 1000};
+    .make = line_terminal_make, .supply = supply_line, .fill = fill_until_still, .size = 1000};
 const struct type type_stopped_terminal = {
     .make = terminal_make, .fill = stop_output, .release = resume_output, .size = 1000};
 const struct type type_pipe = {.make = pipe_make, BYTES, .one_way = true, .exact = true};
@@ -244,7 +244,7 @@ const struct type type_stream = {.make = stream_make, BYTES, .exact = true};
 const struct type type_datagram = {.make = datagram_make, BYTES};
 const struct type type_packet = {.make = packet_make, BYTES};
 const struct type type_tcp = {
-    .make = tcp_make, .supply = supply_bytes, .fill = fill_tcp, .size = 1000};
+    .make = tcp_make, .supply = supply_bytes, .fill = fill_until_still, .size = 1000};
 const struct type type_eventfd = {
     .make = eventfd_make, .supply = supply_event, .fill = fill_event, .size = 8};
 const struct type type_timerfd = {.make = timerfd_make, .supply = supply_time, .size = 8};
