@@ -29,20 +29,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEATURES(X)                                                                        \
-    X(life)                                                                                \
-    X(errors)                                                                              \
-    X(files)                                                                               \
-    X(order)                                                                               \
-    X(sync)                                                                                \
-    X(streams)                                                                             \
-    X(descriptors)                                                                         \
-    X(nonblocking)                                                                         \
-    X(timeouts)                                                                            \
-    X(locks)                                                                               \
-    X(replace)                                                                             \
-    X(close) X(numbers) X(fork) X(suspend) X(handlers) X(steps) X(jumps) X(cancel) X(list) \
-        X(notify) X(programs) X(limits) X(threads) X(names)
+#define FEATURES(X) \
+    X(life)         \
+    X(errors)       \
+    X(files)        \
+    X(order)        \
+    X(sync)         \
+    X(streams)      \
+    X(descriptors)  \
+    X(nonblocking)  \
+    X(timeouts)     \
+    X(locks)        \
+    X(replace)      \
+    X(close)        \
+    X(numbers)      \
+    X(fork)         \
+    X(suspend)      \
+    X(handlers)     \
+    X(steps) X(jumps) X(cancel) X(list) X(notify) X(programs) X(limits) X(threads) X(names)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
