@@ -78,7 +78,7 @@ def _cell(runs, phase):
 
 
 def _print_libraries(results):
-    print("Nanoseconds:\n\n| descriptors | library | requests | submit | complete | cancel | close |"
+    print("Nanoseconds:\n\n| what | library | requests | submit | complete | cancel | close |"
           "\n|---|---|---:|---:|---:|---:|---:|")
     for (kind, count, library), runs in results.items():
         found = min(values(runs, "count"), default=count)
