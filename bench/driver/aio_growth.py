@@ -16,9 +16,9 @@ shuffled order. Where the limit of descriptors does not allow so many there are 
 allows, the table below says how many. (All eventfds are one inode of the kernel's.) *file*: so many
 reads of 4 KiB, cached, of one file: the time of a submit, of submit and completion together, and of
 a cancel of one that was just submitted. The C library cancels only what no thread has begun, and
-its close() leaves requests alone. The rows compare heald with itself at {few} requests. {slow}Not
-pinned."""
-SLOW = "`absent`: that combination did not end within {seconds} s. "
+its close() leaves requests alone. The rows compare heald with itself at {few} requests. Not
+pinned.{slow}"""
+SLOW = "\n`absent`: that combination did not end within {seconds} s."
 
 PROGRAM, LIMIT_S = "aio/aio_growth", 60
 KINDS = {"eventfd": ("submit", "complete", "cancel", "close"),
