@@ -8,7 +8,8 @@
  *
  * A file is known by device and inode, and by being the same open file as the number of a request
  * that is for it, or as our own number for it. Of a socket that is closed and lies in a place of
- * the ring the inode says enough.
+ * the ring the inode says enough. All eventfds, timerfds and the like share one inode: of many with
+ * requests, each is compared with some, and dup'ed ones beyond those are ordered by number.
  */
 #include "aio/road.h"
 #include "op/op.h"
@@ -16,7 +17,10 @@
 
 #include <errno.h>
 
-enum { COPY_MAX = 256 << 10 /* of the page cache, by the thread that has more to do */ };
+enum {
+    COPY_MAX = 256 << 10, /* of the page cache, by the thread that has more to do */
+    COMPARED_MAX = 32     /* files of one inode */
+};
 
 /* A number that means the file, or -1. The newest request is the likeliest to have one. */
 static int known_as(const struct aio_file *f)
@@ -31,10 +35,8 @@ static int known_as(const struct aio_file *f)
     return -1;
 }
 
-static bool is_file(const struct aio_file *f, const struct heald_descriptor *d, int number)
+static bool is_file(const struct aio_file *f, int number)
 {
-    if (f->dev != d->dev || f->ino != d->ino)
-        return false;
     int known = known_as(f);
     if (known < 0)
         return f->socket;
@@ -62,8 +64,7 @@ static struct aio_file *file_new(struct aio_service *s, const struct heald_descr
     return f;
 }
 
-/* A file that seeks is what it was as long as it has requests: if its number had been closed we
- * would have been told. */
+/* The file of a request that has this number. */
 static struct aio_file *file_with(struct aio_service *s, int number)
 {
     struct heald_link *head = aio_index_numbers(s, number);
@@ -71,30 +72,47 @@ static struct aio_file *file_with(struct aio_service *s, int number)
     for (struct heald_link *node = head->next; node != head; node = node->next) {
         struct aio_request *r = heald_container_of(node, struct aio_request, by_number);
         if (r->number == number)
-            return r->file->seeks ? r->file : NULL;
+            return r->file;
     }
     return NULL;
 }
 
-/* 0 or -errno. */
+static struct aio_file *file_like(struct aio_service *s, const struct heald_descriptor *d,
+                                  int number)
+{
+    struct heald_link *head = aio_index_files(s, d->dev, d->ino);
+    int compared = 0;
+
+    for (struct heald_link *node = head->prev; node != head && compared < COMPARED_MAX;
+         node = node->prev) {
+        struct aio_file *f = (struct aio_file *)(void *)aio_head_of(node);
+        if (f->dev != d->dev || f->ino != d->ino)
+            continue;
+        if (is_file(f, number))
+            return f;
+        compared++;
+    }
+    return NULL;
+}
+
+/* A file that seeks is what it was as long as it has requests: if its number had been closed we
+ * would have been told. 0 or -errno. */
 static int find_file(struct aio_service *s, int number, struct aio_file **ret_file)
 {
+    struct aio_file *f = file_with(s, number);
     struct heald_descriptor d;
-    struct heald_link *head;
-    int err;
+    int err = 0;
 
-    if ((*ret_file = file_with(s, number)))
-        return 0;
-    if ((err = heald_plat_descriptor_file(number, &d)))
-        return err;
-    head = aio_index_files(s, d.dev, d.ino);
-    for (struct heald_link *node = head->next; node != head; node = node->next) {
-        *ret_file = (struct aio_file *)(void *)aio_head_of(node);
-        if (is_file(*ret_file, &d, number))
-            return 0;
+    if (!f || !f->seeks) {
+        if ((err = heald_plat_descriptor_file(number, &d)))
+            return err;
+        if (!f || f->dev != d.dev || f->ino != d.ino)
+            f = file_like(s, &d, number);
+        if (!f)
+            f = file_new(s, &d);
     }
-    *ret_file = file_new(s, &d);
-    return *ret_file ? 0 : -EAGAIN;
+    *ret_file = f;
+    return f ? 0 : -EAGAIN;
 }
 
 static void file_drop(struct aio_service *s, struct aio_file *f)
