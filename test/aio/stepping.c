@@ -3,7 +3,7 @@
 
 #include <sys/ptrace.h>
 
-enum { PLACES = 60, LONGEST = 200 * 1000 };
+enum { PLACES = 24, LONGEST = 200 * 1000 };
 
 void stepping_begin(void)
 {

@@ -74,6 +74,8 @@ static const struct {
     {"steps", "a_handler_forks", "hangs: the child finds a lock taken"},
     {"jumps", "out_of_suspend", "hangs: aio_suspend has left its lock taken"},
     {"jumps", "out_of_suspend_of_one_that_is_done", "hangs: aio_suspend has left its lock taken"},
+    {"jumps", "many_jumps_out_of_a_wait",
+     "leaves records of the wait on a stack that is another's by then"},
     {"jumps", "out_of_error", "hangs: aio_error has left its lock taken"},
     {"list", "negative_number", "returns 0"},
     {"list", "signals_although_some_are_unknown", "returns 0; the items say EINVAL"},
