@@ -58,7 +58,8 @@ static void settle(int first, int last)
 
     if (p && first == last && first >= 0)
         aio_forget_cached(p, first);
-    if (!is_concerned(p, first, last) || is_borrowed(p))
+    /* The I/O thread closes what is its own, of calls that other code shares. */
+    if (!is_concerned(p, first, last) || is_borrowed(p) || aio_service_is_me(p))
         return;
     int saved = errno;
     aio_ask(p, &(struct aio_ask){.first = first, .last = last}, AIO_SETTLE);
@@ -160,7 +161,8 @@ int dup2(int from, int to)
 
 int dup3(int from, int to, int flags)
 {
-    if (from == to || flags & ~O_CLOEXEC)
+    /* The kernel looks at the flags first, whichever it knows. */
+    if (from == to || (heald_plat_dup3(-1, 0, flags) < 0 && errno == EINVAL))
         return refuse(EINVAL);
     return duplicate(from, to, flags);
 }

@@ -106,8 +106,8 @@ static bool goes_on(struct aio_request *r, int64_t result)
 }
 
 /* May it be the ring's own error? A worker that could not be started is an ECANCELED that nobody
- * asked for. On a file of a disk a system call tells the truth at no price; of a stream it could
- * miss an error that was told of already. */
+ * asked for. A read of a disk's file may be asked for twice; of a stream an error is told of once,
+ * and so is that of a write to disk, to the first fsync(2). */
 static bool is_the_rings(const struct aio_request *r, int64_t result)
 {
     if (r->road == &aio_road_threads || r->cancel || result >= 0)
@@ -119,7 +119,7 @@ static bool is_the_rings(const struct aio_request *r, int64_t result)
     case -EINVAL:
     case -EOPNOTSUPP: return true;
     case -EAGAIN: return r->waits;
-    default: return r->file->finite;
+    default: return r->file->finite && r->op.kind == OP_READ;
     }
 }
 
@@ -137,7 +137,7 @@ static bool send_elsewhere(struct aio_request *r)
 }
 
 /* What no program shall see: it is tried again. */
-static bool try_again(struct aio_request *r, int64_t result)
+static bool try_again(struct aio_service *s, struct aio_request *r, int64_t result)
 {
     if (result == -EINTR)
         return !r->ending;
@@ -146,18 +146,21 @@ static bool try_again(struct aio_request *r, int64_t result)
         r->op.u.rw.off = -1;
         return true;
     }
-    return is_the_rings(r, result) && send_elsewhere(r);
+    if (!is_the_rings(r, result))
+        return false;
+    s->refused |= result == -ECANCELED;
+    return send_elsewhere(r);
 }
 
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result)
 {
-    if (aio_has_file(r) && (goes_on(r, result) || try_again(r, result))) {
+    if (aio_has_file(r) && (goes_on(r, result) || try_again(s, r, result))) {
         aio_start(s, r);
         return;
     }
     if (result == -EINTR)
         result = -ECANCELED;
-    else if (result == -ECANCELED && !r->cancel)
+    else if (result == -ECANCELED && !r->cancel && r->road != &aio_road_threads)
         result = -EAGAIN;
     if (r->moved)
         result = result < 0 ? r->moved : result + r->moved;

@@ -12,7 +12,8 @@ struct aio_index {
 
 int aio_index_open(struct aio_service *s)
 {
-    s->index = alloc_new(&aio_allocator, sizeof *s->index);
+    /* Zeroed, and not by writing to it. */
+    s->index = alloc_resize(&aio_allocator, NULL, 0, sizeof *s->index);
     return s->index ? 0 : -ENOMEM;
 }
 

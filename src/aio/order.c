@@ -7,8 +7,8 @@
  * of its file: then all that was queued before it has ended, and nothing later was waited for.
  *
  * A file is known by device and inode, and by being the same open file as the number of a request
- * that is for it, or as our own number for it. Of a socket that is closed and lies in a place of
- * the ring the inode says enough. All eventfds, timerfds and the like share one inode: of many with
+ * that is for it, or as our own number for it. Of one that is closed and lies in a place of the
+ * ring the inode must be enough. All eventfds, timerfds and the like share one inode: of many with
  * requests, each is compared with some, and dup'ed ones beyond those are ordered by number.
  */
 #include "aio/road.h"
@@ -35,11 +35,16 @@ static int known_as(const struct aio_file *f)
     return -1;
 }
 
-static bool is_file(const struct aio_file *f, int number)
+/* Of a disk's file that is not known by a number any more another open file is taken for the same:
+ * what is ordered there is over soon. */
+static bool is_file(struct aio_file *f, int number)
 {
     int known = known_as(f);
-    if (known < 0)
-        return f->socket;
+
+    if (known < 0) {
+        f->mixed |= f->finite;
+        return f->socket || f->finite;
+    }
     return known == number || heald_plat_same_file(known, number);
 }
 
@@ -53,6 +58,8 @@ static struct aio_file *file_new(struct aio_service *s, const struct heald_descr
     f->ino = d->ino;
     f->seeks = d->seeks;
     f->finite = d->finite;
+    f->regular = d->regular;
+    f->serial = d->serial;
     f->rings = d->rings;
     f->socket = d->socket;
     f->pipe = d->pipe;
@@ -132,12 +139,12 @@ int aio_fd_of(const struct aio_request *r)
     return r->op.kind == OP_FSYNC ? r->op.u.poll.fd : r->op.u.rw.fd;
 }
 
-void aio_set_fd(struct aio_request *r, int fd)
+void aio_op_set_fd(struct heald_op *op, int fd)
 {
-    if (r->op.kind == OP_FSYNC)
-        r->op.u.poll.fd = fd;
+    if (op->kind == OP_FSYNC)
+        op->u.poll.fd = fd;
     else
-        r->op.u.rw.fd = fd;
+        op->u.rw.fd = fd;
 }
 
 bool aio_has_file(const struct aio_request *r)
@@ -154,10 +161,14 @@ static int direction(const struct aio_request *r)
 void aio_start(struct aio_service *s, struct aio_request *r)
 {
     r->state = AIO_STARTED;
-    r->thread = 0;
     r->road = aio_road_for(s, r);
     if (r->ordered)
         r->file->first[direction(r)] = r;
+    if (r->fixed && r->road == &aio_road_threads) { /* the ring that had it has ended */
+        r->op.result = -EIO;
+        aio_service_push(s->process, &r->told.head, AIO_DONE);
+        return;
+    }
     r->road->start(s, r);
 }
 
@@ -188,7 +199,7 @@ static void fit(struct aio_request *r)
         return;
     }
     r->waits |= f->seeks;
-    r->ordered = !f->seeks || (r->op.kind == OP_WRITE && r->appends);
+    r->ordered = !f->seeks || f->serial || (r->op.kind == OP_WRITE && r->appends);
     r->copies = f->finite && !r->direct && r->op.u.rw.len > COPY_MAX;
     if (!f->seeks)
         r->op.u.rw.off = -1;

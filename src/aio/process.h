@@ -43,6 +43,7 @@ struct aio_process {
     struct heald_link *top; /* atomic */
     uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep, or a mark: being woken */
     uint32_t running;       /* atomic, a futex: 1: somebody is starting it, 2: it is there */
+    uint64_t thread;        /* atomic: the I/O thread's id, or 0 */
     pid_t pid;              /* atomic; whose it is: a child of vfork(2) sees its parent's */
     uint32_t lingering;     /* atomic: it waits for the processor that somebody hands over on */
     uint32_t pushed;        /* atomic: records since it took some; about */

@@ -58,14 +58,15 @@ struct aio_request {
     struct aiocb *cb; /* written once, at the end */
     struct aio_group *group;
     struct aio_ask *cancel;      /* the kernel was asked to end it, and has not answered */
-    struct aio_ask *settle;      /* waits for its end, or for a thread to begin it */
+    struct aio_ask *settle;      /* waits for its end, or for a thread to do it by another number */
     const struct aio_road *road; /* has it, or had it last */
-    struct heald_link by_number; /* while `number` is one; then of those that threads begin */
-    uint64_t thread;             /* atomic: of a pool, that begins it, or has begun */
-    uint32_t moved;              /* bytes of a write that goes on */
-    uint32_t entry;              /* of a ring: which one it was */
-    int counted;                 /* the descriptor at the call */
-    int number;                  /* the same; -1: it was closed meanwhile */
+    struct heald_link
+        by_number;  /* while `number` is one; then of those that threads are to do by another */
+    int aim, by;    /* atomic: by which number a thread shall do it, -1: not; and does */
+    uint32_t moved; /* bytes of a write that goes on */
+    uint32_t entry; /* of a ring: which one it was */
+    int counted;    /* the descriptor at the call */
+    int number;     /* the same; -1: it was closed meanwhile */
     uint8_t state;
     bool appends, direct; /* O_APPEND, O_DIRECT */
     bool waits;   /* for as long as it takes: O_NONBLOCK is not set; a sync: for those before it */
@@ -89,10 +90,11 @@ struct aio_group {
 struct aio_file {
     struct aio_head head;
     uint64_t dev, ino;
-    int pin;                                 /* our own number for it, or -1 */
-    int slot;                                /* its place among the files of the ring, or -1 */
-    bool seeks, finite, rings, socket, pipe; /* as of struct heald_descriptor */
-    struct heald_link unfinished;            /* by order, in the order of the calls */
+    int pin;  /* our own number for it, or -1 */
+    int slot; /* its place among the files of the ring, or -1 */
+    bool seeks, regular, finite, rings, socket, pipe, serial; /* as of struct heald_descriptor */
+    bool mixed; /* two open files of one disk's file, whose numbers are closed: of no one place */
+    struct heald_link unfinished; /* by order, in the order of the calls */
     struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
     struct aio_request *first[2]; /* the ordered one that is started */
 };
@@ -105,7 +107,6 @@ struct aio_ask {
     int first, last;
     const struct aiocb *cb;
     unsigned open; /* parts that have no answer yet */
-    int64_t since; /* settle: when a thread was first waited for */
     bool canceled, running;
     bool moves;      /* settle: `first` is a pin, and another number is to be found for it */
     bool busy;       /* there is none */
@@ -125,17 +126,19 @@ struct aio_service {
     struct heald_link late;     /* struct aio_told: could not be told yet */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
-    struct heald_link entering; /* requests that a thread begins, by by_number: settle waits */
-    struct heald_link starved;  /* requests that no thread is to be had for, by op.link */
-    unsigned live;              /* requests that are not finished */
-    bool pipes;                 /* the ring takes them */
-    bool busy;                  /* something was handed over in this turn */
-    bool told;                  /* somebody may have been woken since the last turn */
-    uint64_t touched;           /* words whose sleepers must look again */
+    struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */
+    struct heald_link starved; /* requests that no thread is to be had for, by op.link */
+    unsigned live;             /* requests that are not finished */
+    bool pipes;                /* the ring takes them */
+    bool refused;              /* the ring could not start a worker */
+    bool busy;                 /* something was handed over in this turn */
+    bool told;                 /* somebody may have been woken since the last turn */
+    uint64_t touched;          /* words whose sleepers must look again */
 };
 
 /* service.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
 int aio_service_ensure(struct aio_process *p);
+bool aio_service_is_me(const struct aio_process *p); /* the I/O thread */
 void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type);
 /* Is there something to take? */
 static inline bool aio_service_has_more(const struct aio_process *p)
@@ -180,7 +183,7 @@ void aio_leave(struct aio_service *s, struct aio_request *r);
 void aio_start(struct aio_service *s, struct aio_request *r);
 /* By which number it is done, if not as `fixed`. */
 int aio_fd_of(const struct aio_request *r);
-void aio_set_fd(struct aio_request *r, int fd);
+void aio_op_set_fd(struct heald_op *op, int fd);
 /* Does what it would be started by still mean its file? */
 bool aio_has_file(const struct aio_request *r);
 
@@ -192,7 +195,7 @@ void aio_settle_answer(struct aio_service *s);
 bool aio_pin(struct aio_service *s, struct aio_request *r);
 
 /* roads.c: which road there is, which one a request goes, and what if one ends. */
-void aio_roads_open(struct aio_service *s);
+int aio_roads_open(struct aio_service *s); /* 0, -EAGAIN: no memory */
 void aio_roads_close(struct aio_service *s);
 const struct aio_road *aio_road_for(const struct aio_service *s, const struct aio_request *r);
 void aio_road_ended(struct aio_service *s);

@@ -150,6 +150,8 @@ bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
 {
     struct aio_file *f = r->file;
 
+    if (f->mixed)
+        return false;
     if (f->slot < 0)
         f->slot = heald_ring_file_add(&s->ring->ring, &s->ring->files, aio_fd_of(r));
     return r->fixed = f->slot >= 0;

@@ -29,6 +29,10 @@ struct aio_road {
 /* threads.c: starts those that no thread was to be had for. */
 void aio_pools_retry(struct aio_service *s);
 
+/* Asks a thread that does a request to go on by the number r->aim, or not to go on. True: it does
+ * no more by any other. */
+bool aio_pools_redirect(struct aio_service *s, struct aio_request *r);
+
 /* How many threads are the library's, without the I/O thread? */
 unsigned aio_pools_threads(struct aio_service *s);
 

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define AGAIN_NS HEALD_MS
 #define GRACE_NS HEALD_SEC
 
 #define ROAD_ROW(name) &aio_road_##name,
@@ -50,14 +49,16 @@ static void choose_road(struct aio_service *s)
     s->road = &aio_road_threads;
 }
 
-/* Threads need no more than memory, and that is waited for. */
-void aio_roads_open(struct aio_service *s)
+int aio_roads_open(struct aio_service *s)
 {
-    while (aio_index_open(s) < 0 || aio_road_threads.open(s) < 0) {
+    if (aio_index_open(s) < 0)
+        return -EAGAIN;
+    if (aio_road_threads.open(s) < 0) {
         aio_index_close(s);
-        s->sys->poll(NULL, 0, AGAIN_NS);
+        return -EAGAIN;
     }
     choose_road(s);
+    return 0;
 }
 
 void aio_roads_close(struct aio_service *s)
@@ -105,10 +106,13 @@ static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
 static void take_road(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     (void)ctx;
-    if (r->state == AIO_LOST || (r->state == AIO_TAKEN && r->fixed))
+    if (r->state == AIO_LOST || (r->state == AIO_TAKEN && r->fixed)) {
         aio_finish(s, r, -EIO);
-    else if (r->state == AIO_TAKEN)
+    } else if (r->state == AIO_TAKEN) {
+        r->cancel = NULL; /* its call is answered */
+        r->ending = false;
         aio_start(s, r);
+    }
 }
 
 /* Of requests that had ended when their cancel was under way; its answer does not come any more. */

@@ -27,6 +27,7 @@
 #include "op/op.h"
 #include "platform/descriptor.h"
 #include "platform/futex.h"
+#include "platform/shm.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -35,7 +36,7 @@
 #define IDLE_NS    HEALD_SEC
 #define AGAIN_NS   HEALD_MS         /* between two tries to tell */
 #define STARVED_NS (10 * HEALD_MS)  /* to find a thread */
-#define ENTER_NS   (100 * HEALD_US) /* between two looks at a thread that is to begin */
+#define LEAVE_NS   (100 * HEALD_US) /* between two interrupts of a thread */
 
 enum {
     ENOUGH = 16, /* requests for the I/O thread to begin with */
@@ -283,8 +284,8 @@ static int64_t time_to_sleep(const struct aio_service *s)
 {
     if (!list_empty(&s->settling) && !s->road->flushed(s))
         return 0;
-    if (!list_empty(&s->entering))
-        return ENTER_NS;
+    if (!list_empty(&s->leaving))
+        return LEAVE_NS;
     if (!list_empty(&s->late))
         return AGAIN_NS;
     if (!list_empty(&s->starved))
@@ -350,22 +351,50 @@ static void serve(struct aio_service *s)
         continue;
 }
 
+bool aio_service_is_me(const struct aio_process *p)
+{
+    return __atomic_load_n(&p->thread, __ATOMIC_RELAXED) == heald_plat_thread_id();
+}
+
+/* Another one may have begun. */
+static void is_me_no_more(struct aio_process *p)
+{
+    uint64_t mine = heald_plat_thread_id();
+
+    __atomic_compare_exchange_n(&p->thread, &mine, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* There is no memory for it: what has been pushed fails, as where no thread can be started. */
+static void refuse_all(struct aio_process *p)
+{
+    do
+        fail_all(p);
+    while (!may_end(p));
+    heald_plat_word_wake(&p->running);
+    is_me_no_more(p);
+}
+
 static void *service_main(void *arg)
 {
     struct aio_service s = {.process = arg, .sys = &heald_sys_native};
 
+    __atomic_store_n(&s.process->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     pthread_detach(pthread_self());
     list_init(&s.late);
     list_init(&s.settling);
     list_init(&s.asking);
-    list_init(&s.entering);
+    list_init(&s.leaving);
     list_init(&s.starved);
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
     aio_ours_begin();
-    aio_roads_open(&s);
+    if (aio_roads_open(&s) < 0) {
+        refuse_all(s.process);
+        return NULL;
+    }
     __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
     heald_plat_word_wake(&s.process->running);
     serve(&s);
     aio_roads_close(&s);
+    is_me_no_more(s.process);
     return NULL;
 }

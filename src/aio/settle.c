@@ -6,9 +6,10 @@
  * - what the ring is to do later gets a place among the files of the ring, which is no descriptor;
  * - what a thread has not begun, of a file that may last for ever, gets a number of our own (a
  *   pin); where none is free it ends with ECANCELED;
- * - what a thread has begun goes on when it waits in its system call: until then close(2) waits;
- * - what is left, on a file of a disk, ends first, and close(2) waits for that. For to close a pin
- *   of such a file would drop the record locks of the process, also those that it took since
+ * - what a thread has begun is interrupted, and goes on by a pin, or ends with ECANCELED: close(2)
+ *   waits for a moment;
+ * - what is left, on a regular file, ends first, and close(2) waits for that. For to close a pin of
+ *   such a file would drop the record locks of the process, also those that it took since
  *   (fcntl(2)).
  *
  * A pin may lie where the program wants to have a number by dup2(2): then it moves.
@@ -18,8 +19,6 @@
 #include "platform/descriptor.h"
 
 #include <errno.h>
-
-#define PATIENCE_NS (10 * HEALD_MS) /* where the kernel does not tell what a thread does */
 
 bool aio_pin(struct aio_service *s, struct aio_request *r)
 {
@@ -32,7 +31,7 @@ bool aio_pin(struct aio_service *s, struct aio_request *r)
         f->pin = -1;
         return false;
     }
-    aio_set_fd(r, f->pin);
+    aio_op_set_fd(&r->op, f->pin);
     return true;
 }
 
@@ -42,9 +41,10 @@ static bool keep(struct aio_service *s, struct aio_request *r)
 {
     const struct aio_file *f = r->file;
 
-    if (aio_road_for(s, r) != &aio_road_threads && (f->socket || f->finite) && aio_ring_keep(s, r))
+    if (aio_road_for(s, r) != &aio_road_threads && (f->socket || (f->finite && !s->refused)) &&
+        aio_ring_keep(s, r))
         return true;
-    return !f->finite && aio_pin(s, r);
+    return !f->regular && !f->finite && aio_pin(s, r);
 }
 
 static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
@@ -53,10 +53,13 @@ static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
     ask->open++;
 }
 
-static void wait_for_thread(struct aio_service *s, struct aio_request *r, struct aio_ask *ask)
+/* A thread does it: it is told by which number from now on. */
+static void redirect(struct aio_service *s, struct aio_request *r, int number, struct aio_ask *ask)
 {
+    /* Pairs with perform() in threads.c. */
+    __atomic_store_n(&r->aim, number, __ATOMIC_SEQ_CST);
     wait_for_end(r, ask);
-    list_push(&s->entering, &r->by_number);
+    list_push(&s->leaving, &r->by_number);
 }
 
 /* It waits for its turn, or was taken back (`begins`). */
@@ -65,7 +68,7 @@ static void leave_waiting(struct aio_service *s, struct aio_request *r, struct a
 {
     bool kept = keep(s, r);
 
-    if (!kept && !r->file->finite) {
+    if (!kept && !r->file->finite && !r->file->regular) {
         aio_finish(s, r, -ECANCELED);
         return;
     }
@@ -75,15 +78,21 @@ static void leave_waiting(struct aio_service *s, struct aio_request *r, struct a
         aio_start(s, r);
 }
 
+/* The ring has a disk's file, and could start no worker before: it may be done elsewhere yet. */
+static bool is_doubtful(const struct aio_service *s, const struct aio_request *r)
+{
+    return s->refused && r->file->finite && r->road != &aio_road_threads;
+}
+
 static void leave_begun(struct aio_service *s, struct aio_request *r, struct aio_ask *ask)
 {
-    if (r->road->holds(r)) {
+    if (r->road->holds(r) && !is_doubtful(s, r)) {
         if (r->op.kind == OP_WRITE && r->ordered)
             keep(s, r); /* it may have to go on */
-    } else if (r->file->finite) {
+    } else if (r->file->finite || r->file->regular) {
         wait_for_end(r, ask);
     } else {
-        wait_for_thread(s, r, ask);
+        redirect(s, r, aio_pin(s, r) ? r->file->pin : -1, ask);
     }
 }
 
@@ -109,14 +118,15 @@ static void change_pin(struct aio_service *s, struct aio_request *r, int pin, st
 {
     bool begun = r->state == AIO_STARTED, back = begun && r->road->take_back(s, r);
 
+    if (begun && !back && r->settle)
+        return; /* another call moves it already */
+    aio_op_set_fd(&r->op, pin);
     if (begun && !back && !r->road->holds(r)) {
         if (list_linked(&r->by_number))
             list_remove(&r->by_number);
         r->number = -1;
-        wait_for_thread(s, r, ask);
-        return;
+        redirect(s, r, pin, ask);
     }
-    aio_set_fd(r, pin);
     if (back)
         aio_start(s, r);
 }
@@ -154,27 +164,14 @@ void aio_settle(struct aio_service *s, struct aio_ask *ask)
     }
 }
 
-/* Has the kernel got its file? */
-static bool has_entered(struct aio_service *s, const struct aio_request *r)
-{
-    /* Acquire: pairs with the thread's, see threads.c. */
-    uint64_t thread = __atomic_load_n(&r->thread, __ATOMIC_ACQUIRE);
-    int inside = thread ? heald_plat_thread_is_inside(thread, aio_fd_of(r)) : 0;
-    int64_t now = s->sys->now(HEALD_CLOCK_MONOTONIC);
-
-    if (!r->settle->since)
-        r->settle->since = now;
-    return inside > 0 || (inside < 0 && now - r->settle->since > PATIENCE_NS);
-}
-
 static void look_at_threads(struct aio_service *s)
 {
     struct heald_link *next;
 
-    for (struct heald_link *node = s->entering.next; node != &s->entering; node = next) {
+    for (struct heald_link *node = s->leaving.next; node != &s->leaving; node = next) {
         struct aio_request *r = heald_container_of(node, struct aio_request, by_number);
         next = node->next;
-        if (!has_entered(s, r))
+        if (!aio_pools_redirect(s, r))
             continue;
         list_remove(node);
         r->settle->open--;

@@ -7,8 +7,13 @@
  * the reference, read(2) and write(2) themselves, flags, times and marks of the descriptor
  * included: it cannot be interrupted, so only what has not begun can be cancelled.
  *
- * Before its call a thread says who it is, so that close(2) can wait until the call has the file
- * (settle.c). Where the kernel would not tell that, a stream is pinned before it is begun.
+ * A thread that waits in its call cannot be left there when its number is closed: once the process
+ * is stopped and continued, or the computer slept, the kernel begins the call again, by the number.
+ * So it is interrupted, and goes on by a pin (settle.c). Argument: the thread stores `by`, then
+ * loads `aim`, and makes its call if they are the same; who closes stores `aim`, then loads `by`;
+ * all of it sequentially consistent. So either the thread sees the new aim, or `by` is seen to be
+ * the old one, and then the thread is interrupted until it is not: an interrupt may come before the
+ * call. Where no signal is to be had for that, a stream is pinned before it is begun.
  *
  * Where no thread can be started a file of a disk is done by the I/O thread itself; all else waits
  * until there is one.
@@ -18,7 +23,6 @@
 #include "op/op.h"
 #include "platform/descriptor.h"
 #include "platform/futex.h"
-#include "platform/shm.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -28,19 +32,58 @@ enum { FILE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
 struct aio_pools {
     struct heald_pool *files, *streams;
     struct aio_process *process;
+    bool has_streams; /* there has been a job for `streams` */
 };
 
 /* An empty datagram is one, too. */
-static int64_t perform(const struct heald_op *op)
+static int64_t attempt(const struct heald_op *op)
 {
     if (op->kind == OP_WRITE && op->u.rw.off < 0 && !op->u.rw.len)
         return heald_plat_write(op->u.rw.fd, op->u.rw.buf, 0);
-    return heald_file_perform(&heald_sys_native, op);
+    return heald_file_attempt(&heald_sys_native, op);
+}
+
+static int aim_of(const struct aio_request *r)
+{
+    return __atomic_load_n(&r->aim, __ATOMIC_SEQ_CST);
+}
+
+/* Has it written a part when it was told to go on by another number? */
+static bool is_cut(const struct aio_request *r, const struct heald_op *op, int64_t n, int fd)
+{
+    return op->kind == OP_WRITE && r->waits && n > 0 && n < op->u.rw.len && aim_of(r) != fd;
+}
+
+static int64_t perform(struct aio_request *r)
+{
+    struct heald_op op = r->op;
+    int64_t moved = 0, n = -EINTR;
+    int fd;
+
+    while ((fd = aim_of(r)) >= 0) {
+        __atomic_store_n(&r->by, fd, __ATOMIC_SEQ_CST);
+        if (aim_of(r) != fd)
+            continue;
+        aio_op_set_fd(&op, fd);
+        n = attempt(&op);
+        if (n == -EINTR)
+            continue;
+        if (!is_cut(r, &op, n, fd))
+            break;
+        moved += n;
+        op.u.rw.buf = (char *)op.u.rw.buf + n;
+        op.u.rw.len -= (uint32_t)n;
+    }
+    if (fd < 0 && n < 0)
+        n = -ECANCELED;
+    if (n < 0)
+        return moved ? moved : n;
+    return moved + n;
 }
 
 static void do_it(struct aio_process *p, struct aio_request *r)
 {
-    r->op.result = perform(&r->op);
+    r->op.result = perform(r);
     aio_service_push(p, &r->told.head, AIO_DONE);
 }
 
@@ -50,8 +93,6 @@ static void run(void *ctx, struct heald_link *job)
     struct aio_pools *w = ctx;
     struct aio_request *r = aio_request_of(heald_container_of(job, struct heald_op, link));
 
-    /* Release: pairs with has_entered() in settle.c. */
-    __atomic_store_n(&r->thread, heald_plat_thread_id(), __ATOMIC_RELEASE);
     do_it(w->process, r);
 }
 
@@ -90,10 +131,24 @@ static struct heald_pool *pool_of(struct aio_service *s, const struct aio_reques
     return r->file->finite ? s->pools->files : s->pools->streams;
 }
 
+/* The first of its kind takes a signal. A regular file is never pinned, close(2) waits for it. */
+static void prepare_stream(struct aio_service *s, struct aio_request *r)
+{
+    struct aio_pools *w = s->pools;
+
+    if (!w->has_streams)
+        heald_pool_interruptible(w->streams);
+    w->has_streams = true;
+    if (!heald_pool_can_interrupt(w->streams) && !r->file->regular)
+        aio_pin(s, r);
+}
+
 static void threads_start(struct aio_service *s, struct aio_request *r)
 {
-    if (!r->file->finite && !heald_plat_threads_are_told())
-        aio_pin(s, r);
+    if (!r->file->finite)
+        prepare_stream(s, r);
+    r->by = -1;
+    __atomic_store_n(&r->aim, aio_fd_of(r), __ATOMIC_RELAXED); /* the pool's lock releases it */
     if (heald_pool_submit(pool_of(s, r), &r->op.link) == 0)
         return;
     if (r->file->finite) {
@@ -116,6 +171,16 @@ void aio_pools_retry(struct aio_service *s)
         r->starved = false;
         threads_start(s, r);
     }
+}
+
+bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
+{
+    int by = __atomic_load_n(&r->by, __ATOMIC_SEQ_CST);
+
+    if (by < 0 || by == r->aim)
+        return true;
+    heald_pool_interrupt(s->pools->streams, &r->op.link);
+    return false;
 }
 
 unsigned aio_pools_threads(struct aio_service *s)

@@ -22,6 +22,7 @@ struct heald_descriptor {
     bool finite; /* what is asked of it ends by itself: a disk's, and nobody's who may sleep */
     bool rings;  /* io_uring does it, or waits for it, and never blocks who submits or reaps */
     bool socket, pipe;
+    bool serial; /* it seeks, and the order of what is done to it counts, as of a tape */
 };
 
 /* What is known of it without looking at the file: the first three lines of flags. 0 or -EBADF. */
@@ -39,13 +40,6 @@ bool heald_plat_same_file(int a, int b);
 
 /* Another number for the same open file, as high as there are some below the limit. */
 int heald_plat_pin(int fd);
-
-/* Does that thread of this process wait inside a system call on `fd`, so that the number may mean
- * another file now? 1; 0: not yet, or not any more; -errno: the kernel does not tell. */
-int heald_plat_thread_is_inside(uint64_t thread, int fd);
-
-/* Does the kernel tell that, as things are? */
-bool heald_plat_threads_are_told(void);
 
 /* How many threads has this process, without a main thread that has ended? -errno. */
 int heald_plat_threads_alive(void);

@@ -299,6 +299,40 @@ HEALD_CASE(many_requests_take_no_memory)
     in_child(asks_often, NULL);
 }
 
+/* As much as there is and a little: requests are done, or refused; no call waits. */
+static void has_little_memory(void *arg)
+{
+    enum { SECONDS = 10 };
+    int fd = *(int *)arg;
+    struct rlimit limit;
+    char byte = 'x';
+
+    alarm(SECONDS * (unsigned)harness_slow());
+    must_be(getrlimit(RLIMIT_AS, &limit), 0);
+    for (long more = 0; more < 4 << 20; more += 256 << 10) {
+        limit.rlim_cur = (rlim_t)status_kb("VmSize:") * 1024 + (rlim_t)more;
+        must_be(setrlimit(RLIMIT_AS, &limit), 0);
+        struct aiocb cb = block(fd, &byte, 1, 0);
+        if (aio_write(&cb))
+            must_be(errno, EAGAIN);
+        else
+            must(result_of(&cb) == 1 || aio_error(&cb) == EAGAIN);
+    }
+    limit.rlim_cur = limit.rlim_max;
+    must_be(setrlimit(RLIMIT_AS, &limit), 0);
+    must_be(write_now(fd, &byte, 1, 0), 1);
+}
+
+HEALD_CASE(little_memory)
+{
+    int fd = file_make();
+
+    if (harness_is_sanitized())
+        harness_skip("its memory has no such limit");
+    in_child(has_little_memory, &fd);
+    close(fd);
+}
+
 static void list_of_thousands(void *arg)
 {
     static struct aiocb blocks[ITEMS], *list[ITEMS];
@@ -339,4 +373,5 @@ void add_limits(TCase *group)
     add(group, another_user);
     add(group, many_requests_take_no_memory);
     add(group, lists_of_thousands);
+    add(group, little_memory);
 }

@@ -3,7 +3,7 @@
  * own. After one that fails the requests of the number are as before; after one of the others they
  * end as their file says, and the file that has the number next is unharmed.
  */
-#include "aio/suite.h"
+#include "aio/types.h"
 
 #include <spawn.h>
 
@@ -354,6 +354,78 @@ HEALD_CASE(spawned_child_closes_all)
     nothing_was_forgotten(&scene);
 }
 
+/* A child stops this process, and has it go on. */
+static void stop_and_continue(void)
+{
+    pid_t me = getpid(), pid = fork();
+
+    must(pid >= 0);
+    if (!pid) {
+        nap(20);
+        kill(me, SIGSTOP);
+        nap(50);
+        kill(me, SIGCONT);
+        _exit(0);
+    }
+    must_be(waitpid(pid, NULL, 0), pid);
+    nap(20);
+}
+
+/* A read waits, its number is closed and belongs to another file. The kernel begins again what was
+ * interrupted by the stop. */
+static void stopped_with_a_read_of(void (*make)(int[2]), bool timed)
+{
+    struct timeval time = {.tv_sec = LIMIT * harness_slow()};
+    struct aiocb cb;
+    int fds[2], next[2];
+    char byte = 0, other = 0;
+
+    alarm(LIMIT * (unsigned)harness_slow());
+    make(fds);
+    if (timed)
+        must_be(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), 0);
+    start_read(&cb, fds[0], &byte, 1, 0);
+    must_hang(&cb);
+    must_be(close(fds[0]), 0);
+    pipe_make(next);
+    must_be(next[0], fds[0]);
+    stop_and_continue();
+    must_be(write(next[1], "n", 1), 1);
+    must_hang(&cb);
+    must_be(write(fds[1], "o", 1), 1);
+    must_be(result_of(&cb), 1);
+    must_be(byte, 'o');
+    must_be(read(next[0], &other, 1), 1);
+    must_be(other, 'n');
+    close(fds[1]);
+    pair_close(next);
+}
+
+static void streams_make(int fds[2])
+{
+    pair_make(SOCK_STREAM, fds);
+}
+
+HEALD_CASE(stopped_after_the_close_of_a_fifo)
+{
+    stopped_with_a_read_of(fifo_make, false);
+}
+
+HEALD_CASE(stopped_after_the_close_of_a_pipe)
+{
+    stopped_with_a_read_of(pipe_make, false);
+}
+
+HEALD_CASE(stopped_after_the_close_of_a_socket)
+{
+    stopped_with_a_read_of(streams_make, false);
+}
+
+HEALD_CASE(stopped_after_the_close_of_a_timed_socket)
+{
+    stopped_with_a_read_of(streams_make, true);
+}
+
 void add_replace(TCase *group)
 {
     add(group, dup2_of_a_bad_source);
@@ -373,4 +445,8 @@ void add_replace(TCase *group)
     add(group, spawned_child_closes);
     add(group, spawned_child_replaces);
     add(group, spawned_child_closes_all);
+    add(group, stopped_after_the_close_of_a_fifo);
+    add(group, stopped_after_the_close_of_a_pipe);
+    add(group, stopped_after_the_close_of_a_socket);
+    add(group, stopped_after_the_close_of_a_timed_socket);
 }

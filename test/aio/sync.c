@@ -249,6 +249,26 @@ HEALD_CASE(syncs_of_many_files)
     free(data);
 }
 
+/* The number of the writes is closed, and the sync goes by another of the same file. */
+HEALD_CASE(by_a_duplicate_after_a_close)
+{
+    enum { LARGE = 16 << 20, SOME = 4 };
+    int fd = file_make(), twin = dup(fd);
+    char *data = calloc(1, LARGE);
+    struct aiocb writes[SOME], sync = block(twin, NULL, 0, 0);
+
+    must(data != NULL);
+    for (int i = 0; i < SOME; i++)
+        start_write(&writes[i], fd, data, LARGE, 0);
+    must_be(close(fd), 0);
+    must_be(aio_fsync(O_SYNC, &sync), 0);
+    must_be(result_of(&sync), 0);
+    for (int i = 0; i < SOME; i++)
+        must_be(aio_error(&writes[i]), 0);
+    close(twin);
+    free(data);
+}
+
 void add_sync(TCase *group)
 {
     add(group, after_the_writes_before_it);
@@ -266,4 +286,5 @@ void add_sync(TCase *group)
     add(group, after_a_write_that_failed);
     add(group, tells_when_it_is_done);
     add(group, syncs_of_many_files);
+    add(group, by_a_duplicate_after_a_close);
 }

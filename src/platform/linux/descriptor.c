@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 enum { DUPFD_QUERY = 1024 + 3, PIN_MAX = 1000, PIN_ROOM = 32 };
+enum { MEMORY_MAJOR = 1 /* /dev/null, /dev/zero, ... */ };
 enum { OPENED = 0100000 }; /* the kernel's O_LARGEFILE */
 enum { FUSE_MAGIC = 0x65735546, CONFIGFS_FS_MAGIC = 0x62656570, MQUEUE_FS_MAGIC = 0x19800202 };
 
@@ -88,6 +89,7 @@ static void classify(int fd, const struct stat *st, struct heald_descriptor *ret
     bool on_disk = ret->regular && (major(st->st_dev) || !is_answered(fd));
 
     ret->socket = S_ISSOCK(st->st_mode);
+    ret->serial = S_ISCHR(st->st_mode) && major(st->st_rdev) != MEMORY_MAJOR;
     ret->pipe = S_ISFIFO(st->st_mode);
     ret->finite = on_disk || S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode);
     ret->rings = ret->finite || ret->socket || (ret->pipe && !is_opened(fd));
@@ -173,23 +175,6 @@ static ssize_t ask_about(uint64_t thread, const char *what, char *text, size_t s
         return -errno;
     text[n] = '\0';
     return n;
-}
-
-/* "0 0x5 ...": the number of the call, its first argument; "running": it does not wait. */
-int heald_plat_thread_is_inside(uint64_t thread, int fd)
-{
-    char text[256], *end;
-    ssize_t n = ask_about(thread, "syscall", text, sizeof text);
-
-    if (n < 0)
-        return (int)n;
-    long call = strtol(text, &end, 10);
-    return end != text && call >= 0 && strtoul(end, NULL, 0) == (unsigned long)fd;
-}
-
-bool heald_plat_threads_are_told(void)
-{
-    return access("/proc/thread-self/syscall", R_OK) == 0;
 }
 
 /* The state of the main thread, and the number of threads: the third and the 20th word of its
