@@ -2,7 +2,7 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench asan tsan valgrind fuzz crash masks model real coverage tidy clang \
+.PHONY: help demo test long test-all bench asan tsan valgrind fuzz crash masks model real coverage tidy clang \
 	posix i686 install clean
 MAKEFLAGS += --no-print-directory
 
@@ -24,18 +24,34 @@ build = @mkdir -p $(1); [ -f $(1)/build.ninja ] || \
 deps = @scripts/install-deps $(1)
 
 help: ## this list
-	@awk -F ': .*## ' '/^[a-z]+: .*## /{ printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+: .*## /{ printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## serve the project's documents, over each back end in turn
 	$(call deps,build)
 	$(call build,build,$(GCC),-Dwerror=true,cmd/heald/heald)
 	@scripts/demo build
 
+# Slices of the long proofs, and whatever mostly repeats others elsewhere: half of the time of all.
+LONG = aio-crash aio-eventfd aio-real await-stress await-wakes crash differential fault model \
+	old-kernel serve-limits soak
+
 # `make demo` may have configured build/ before check was installed.
-test: ## build with gcc, no warnings allowed, and run all tests
-	$(call deps,test)
-	@[ ! -f build/build.ninja ] || [ -f build/test/tests.list ] || \
+tested = $(call deps,test); \
+	[ ! -f build/build.ninja ] || [ -f build/test/tests.list ] || \
 		meson setup --reconfigure build >build/setup.log || { cat build/setup.log; exit 1; }
+
+test: ## build with gcc, no warnings allowed, and run the tests
+	$(tested)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@scripts/run-tests build $(addprefix -,$(LONG))
+
+long: ## the tests that `make test` leaves out
+	$(tested)
+	$(call build,build,$(GCC),-Dwerror=true)
+	@scripts/run-tests build $(LONG)
+
+test-all: ## all tests
+	$(tested)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@scripts/run-tests build
 
