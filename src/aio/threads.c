@@ -54,9 +54,24 @@ static bool is_cut(const struct aio_request *r, const struct heald_op *op, int64
     return op->kind == OP_WRITE && r->waits && n > 0 && n < op->u.rw.len && aim_of(r) != fd;
 }
 
+/* Without its number, which the I/O thread may change meanwhile, and its links. */
+static struct heald_op what_to_do(const struct aio_request *r)
+{
+    struct heald_op op = {.kind = r->op.kind};
+
+    if (op.kind == OP_FSYNC) {
+        op.u.poll.events = r->op.u.poll.events;
+        return op;
+    }
+    op.u.rw.buf = r->op.u.rw.buf;
+    op.u.rw.len = r->op.u.rw.len;
+    op.u.rw.off = r->op.u.rw.off;
+    return op;
+}
+
 static int64_t perform(struct aio_request *r)
 {
-    struct heald_op op = r->op;
+    struct heald_op op = what_to_do(r);
     int64_t moved = 0, n = -EINTR;
     int fd;
 
