@@ -23,8 +23,6 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { RANGE_FLAGS = 1 << 1 | 1 << 2 }; /* CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC */
-
 EXPORT int close(int fd);
 EXPORT int fclose(FILE *file);
 /* <stdio.h> may have the one name mean the other. */
@@ -134,16 +132,18 @@ static bool move_away(int to)
     return !ask.busy;
 }
 
-/* What dup2(2) and dup3(2) have in common; `flags` < 0: dup2. */
+/* What dup2(2) and dup3(2) have in common; `flags` < 0: dup2. Whether the call will fail is asked
+ * only where somebody would be told of it. */
 static int duplicate(int from, int to, int flags)
 {
+    bool ours = is_ours(to), asks = ours || is_concerned(aio_process_if_any(), to, to);
     bool moved = false;
 
-    if (is_open(from) && is_number(to) && is_ours(to)) {
-        if (!(moved = move_away(to)))
+    if (!asks || (is_open(from) && is_number(to))) {
+        if (!ours)
+            settle(to, to);
+        else if (!(moved = move_away(to)))
             return refuse(EBUSY);
-    } else if (is_open(from) && is_number(to)) {
-        settle(to, to);
     }
     int fd = flags < 0 ? heald_plat_libc_dup2(from, to) : heald_plat_dup3(from, to, flags);
     if (fd < 0 && moved) {
@@ -161,8 +161,10 @@ int dup2(int from, int to)
 
 int dup3(int from, int to, int flags)
 {
-    /* The kernel looks at the flags first, whichever it knows. */
-    if (from == to || (heald_plat_dup3(-1, 0, flags) < 0 && errno == EINVAL))
+    /* Of flags that are not known here the kernel says, before it looks at the numbers. */
+    bool unknown = flags & ~O_CLOEXEC && heald_plat_dup3(-1, 0, flags) < 0 && errno == EINVAL;
+
+    if (from == to || unknown)
         return refuse(EINVAL);
     return duplicate(from, to, flags);
 }
@@ -189,10 +191,8 @@ static int as_number(unsigned fd)
 
 int close_range(unsigned first, unsigned last, int flags)
 {
-    if (first > last || flags & ~RANGE_FLAGS)
-        return refuse(EINVAL);
     /* With a flag it closes nothing here and now, or not in this process's table. */
-    if (!flags)
+    if (!flags && first <= last)
         settle(as_number(first), as_number(last));
     return close_around(first, last, flags);
 }
