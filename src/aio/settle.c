@@ -113,13 +113,22 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
         leave_begun(s, r, ask);
 }
 
+/* Does a thread go over to the pin just now? Then it cannot be sent elsewhere as well. */
+static bool is_gone_over_to(const struct aio_file *f)
+{
+    for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = o->next) {
+        const struct aio_request *r = heald_container_of(o, struct aio_request, order);
+        if (r->settle && aio_fd_of(r) == f->pin)
+            return true;
+    }
+    return false;
+}
+
 /* The ring has it already, or has it once it is flushed. */
 static void change_pin(struct aio_service *s, struct aio_request *r, int pin, struct aio_ask *ask)
 {
     bool begun = r->state == AIO_STARTED, back = begun && r->road->take_back(s, r);
 
-    if (begun && !back && r->settle)
-        return; /* another call moves it already */
     aio_op_set_fd(&r->op, pin);
     if (begun && !back && !r->road->holds(r)) {
         if (list_linked(&r->by_number))
@@ -136,7 +145,7 @@ static void move_pin(struct aio_service *s, struct aio_file *f, void *ctx)
     struct aio_ask *ask = ctx;
     struct heald_link *next;
 
-    if (f->pin != ask->first)
+    if (f->pin != ask->first || is_gone_over_to(f))
         return;
     int pin = heald_plat_pin(f->pin);
     if (pin < 0)
