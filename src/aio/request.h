@@ -19,8 +19,8 @@
 enum aio_state {
     AIO_WAITING = 0, /* for its turn on its file; may be cancelled at once */
     AIO_STARTED,     /* the road's */
-    AIO_TAKEN,       /* the next road's: the last one came to its end before this began */
-    AIO_LOST,        /* or while it was under way: nobody will hear of it */
+    AIO_TAKEN,       /* the next road's: the last one came to its end before this did */
+    AIO_LOST,        /* or it cannot be done again: nobody will hear of it */
     AIO_DECIDED      /* its result was known before it began, and is in op.result */
 };
 
@@ -192,7 +192,7 @@ void aio_settle(struct aio_service *s, struct aio_ask *ask);
 /* Answers those whose numbers are free. */
 void aio_settle_answer(struct aio_service *s);
 /* A number for the file of a request that no close(2) of the program's takes away: is there one? */
-bool aio_pin(struct aio_service *s, struct aio_request *r);
+bool aio_pin(struct aio_request *r);
 
 /* roads.c: which road there is, which one a request goes, and what if one ends. */
 int aio_roads_open(struct aio_service *s); /* 0, -EAGAIN: no memory */

@@ -122,7 +122,6 @@ static void ring_close(struct aio_service *s)
     struct aio_ring *w = s->ring;
 
     s->ring = NULL;
-
     heald_ring_close(&w->ring, &aio_allocator);
     alloc_free(&aio_allocator, w, sizeof *w);
 }

@@ -83,11 +83,11 @@ const struct aio_road *aio_road_for(const struct aio_service *s, const struct ai
     return s->road;
 }
 
-/* Of one that the ring has begun. What waits for a stream has taken nothing from it; what is known
- * by a place of the ring alone cannot be known otherwise, and what was appended may have been. */
-static bool can_be_repeated(const struct aio_request *r)
+/* Without the ring. What waits for a stream has taken nothing from it; what is known by a place of
+ * the ring alone cannot be known otherwise, and what was to be appended may have been. */
+static bool can_be_done(const struct aio_request *r, bool begun)
 {
-    return !r->fixed && !(r->op.kind == OP_WRITE && r->appends);
+    return !r->fixed && !(begun && r->op.kind == OP_WRITE && r->appends);
 }
 
 static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
@@ -99,14 +99,14 @@ static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
     if (r->cancel && !r->ending)
         aio_cancel_answer(s, r, false);
     bool begun = !r->road->take_back(s, r);
-    r->state = begun && !can_be_repeated(r) ? AIO_LOST : AIO_TAKEN;
+    r->state = can_be_done(r, begun) ? AIO_TAKEN : AIO_LOST;
     *waits |= begun && r->file->finite;
 }
 
 static void take_road(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     (void)ctx;
-    if (r->state == AIO_LOST || (r->state == AIO_TAKEN && r->fixed)) {
+    if (r->state == AIO_LOST) {
         aio_finish(s, r, -EIO);
     } else if (r->state == AIO_TAKEN) {
         r->cancel = NULL; /* its call is answered */

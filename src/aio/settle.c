@@ -20,19 +20,25 @@
 
 #include <errno.h>
 
-bool aio_pin(struct aio_service *s, struct aio_request *r)
+bool aio_pin(struct aio_request *r)
 {
     struct aio_file *f = r->file;
 
-    (void)s;
-    if (f->pin < 0 && (f->pin = heald_plat_pin(aio_fd_of(r))) >= 0)
-        aio_ours_add(f->pin);
     if (f->pin < 0) {
-        f->pin = -1;
-        return false;
+        int pin = heald_plat_pin(aio_fd_of(r));
+        if (pin < 0)
+            return false;
+        f->pin = pin;
+        aio_ours_add(pin);
     }
     aio_op_set_fd(&r->op, f->pin);
     return true;
+}
+
+/* Does close(2) wait for what cannot be kept otherwise? Such a file is not pinned. */
+static bool is_waited_for(const struct aio_file *f)
+{
+    return f->finite || f->regular;
 }
 
 /* Finds it something else to go by. By its place alone a pipe could not be told from its other
@@ -44,7 +50,7 @@ static bool keep(struct aio_service *s, struct aio_request *r)
     if (aio_road_for(s, r) != &aio_road_threads && (f->socket || (f->finite && !s->refused)) &&
         aio_ring_keep(s, r))
         return true;
-    return !f->regular && !f->finite && aio_pin(s, r);
+    return !is_waited_for(f) && aio_pin(r);
 }
 
 static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
@@ -68,7 +74,7 @@ static void leave_waiting(struct aio_service *s, struct aio_request *r, struct a
 {
     bool kept = keep(s, r);
 
-    if (!kept && !r->file->finite && !r->file->regular) {
+    if (!kept && !is_waited_for(r->file)) {
         aio_finish(s, r, -ECANCELED);
         return;
     }
@@ -89,10 +95,10 @@ static void leave_begun(struct aio_service *s, struct aio_request *r, struct aio
     if (r->road->holds(r) && !is_doubtful(s, r)) {
         if (r->op.kind == OP_WRITE && r->ordered)
             keep(s, r); /* it may have to go on */
-    } else if (r->file->finite || r->file->regular) {
+    } else if (is_waited_for(r->file)) {
         wait_for_end(r, ask);
     } else {
-        redirect(s, r, aio_pin(s, r) ? r->file->pin : -1, ask);
+        redirect(s, r, aio_pin(r) ? r->file->pin : -1, ask);
     }
 }
 

@@ -155,7 +155,7 @@ static void prepare_stream(struct aio_service *s, struct aio_request *r)
         heald_pool_interruptible(w->streams);
     w->has_streams = true;
     if (!heald_pool_can_interrupt(w->streams) && !r->file->regular)
-        aio_pin(s, r);
+        aio_pin(r);
 }
 
 static void threads_start(struct aio_service *s, struct aio_request *r)

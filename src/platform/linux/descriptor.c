@@ -160,13 +160,11 @@ int heald_plat_pin(int fd)
     return pin < 0 ? -errno : pin;
 }
 
-/* One read of a file of /proc that is named after a thread. */
-static ssize_t ask_about(uint64_t thread, const char *what, char *text, size_t size)
+/* One read of what the kernel says of this process. */
+static ssize_t read_stat(char *text, size_t size)
 {
-    char path[64];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
 
-    snprintf(path, sizeof path, "/proc/self/task/%llu/%s", (unsigned long long)thread, what);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     ssize_t n = read(fd, text, size - 1);
@@ -177,13 +175,13 @@ static ssize_t ask_about(uint64_t thread, const char *what, char *text, size_t s
     return n;
 }
 
-/* The state of the main thread, and the number of threads: the third and the 20th word of its
- * `stat`, of which the second may be anything in brackets. */
+/* The state of the main thread, and the number of threads: the third and the 20th word, of which
+ * the second may be anything in brackets. */
 int heald_plat_threads_alive(void)
 {
     char text[1024], state;
     int threads;
-    ssize_t n = ask_about((uint64_t)getpid(), "stat", text, sizeof text);
+    ssize_t n = read_stat(text, sizeof text);
     const char *rest = n < 0 ? NULL : strrchr(text, ')');
 
     if (!rest || sscanf(rest,
