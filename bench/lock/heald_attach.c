@@ -32,16 +32,6 @@ static int64_t batch_ns(void)
     return bench_now_ns() - start;
 }
 
-static void open_region(unsigned participants)
-{
-    struct heald_region_options o = {.participants = participants};
-    int err = heald_region_create_memfd(&region, &o);
-
-    if (err == -ENOSYS)
-        exit(BENCH_SKIP);
-    check(err, "heald_region_create_memfd");
-}
-
 int main(int argc, char *argv[])
 {
     int64_t ns[BATCHES];
@@ -49,7 +39,7 @@ int main(int argc, char *argv[])
     if (argc != 3)
         return 2;
     long count = bench_number(argv[1], 0, PARTICIPANTS_MAX - 1);
-    open_region((unsigned)bench_number(argv[2], count + 1, PARTICIPANTS_MAX));
+    region = holders_region((unsigned)bench_number(argv[2], count + 1, PARTICIPANTS_MAX));
     holders_start(region, count);
     for (int i = 0; i < BATCHES; i++)
         ns[i] = batch_ns();

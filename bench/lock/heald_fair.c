@@ -93,12 +93,7 @@ static void unlock(void *shared)
 
 static void open_region(unsigned participants)
 {
-    struct heald_region_options o = {.participants = participants};
-    int err = heald_region_create_memfd(&region, &o);
-
-    if (err == -ENOSYS)
-        exit(BENCH_SKIP);
-    check(err, "heald_region_create_memfd");
+    region = holders_region(participants);
     mutex = heald_region_data(region);
     check(heald_mutex_init(mutex, HEALD_MUTEX_FAIR), "heald_mutex_init");
 }

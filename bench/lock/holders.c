@@ -13,6 +13,19 @@ enum { EACH = 512, READY_US = 1000 };
 static int pipe_fds[2];
 static atomic_long *attached;
 
+struct heald_region *holders_region(unsigned participants)
+{
+    struct heald_region_options o = {.participants = participants};
+    struct heald_region *region;
+    int err = heald_region_create_memfd(&region, &o);
+
+    if (err == -ENOSYS)
+        exit(BENCH_SKIP);
+    if (err < 0)
+        bench_die("heald_region_create_memfd", -err);
+    return region;
+}
+
 /* Attaches the process so often, until the other end of the pipe is closed. */
 static void holder(struct heald_region *region, long count)
 {

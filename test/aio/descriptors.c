@@ -175,44 +175,42 @@ static void full(const struct type *type)
     pair_close(fds);
 }
 
-static void full_closed(const struct type *type)
+/* A write that waits, whose number is closed. */
+static void write_closed(const struct type *type, const int fds[2], const char *data, size_t size)
 {
-    char data[TYPE_CHUNK];
     struct aiocb cb;
-    int fds[2];
 
-    begin(type, fds);
-    letters_fill(type, data, type->size);
-    type->fill(written_end(type, fds));
-    start_write(&cb, written_end(type, fds), data, type->size, 0);
+    start_write(&cb, written_end(type, fds), data, size, 0);
     must_hang(&cb);
     int taken = close_and_take(written_end(type, fds));
     others_go_on();
     empty_until_done(type, fds, &cb);
     ssize_t n = result_of(&cb);
-    must((n > 0 && n <= (ssize_t)type->size) || was_given_up(n));
+    must((n > 0 && n <= (ssize_t)size) || was_given_up(n));
     close(taken);
     close(reading_peer(type, fds));
+}
+
+static void full_closed(const struct type *type)
+{
+    char data[TYPE_CHUNK];
+    int fds[2];
+
+    begin(type, fds);
+    letters_fill(type, data, type->size);
+    type->fill(written_end(type, fds));
+    write_closed(type, fds, data, type->size);
 }
 
 /* There is room for a part, so that the write has begun when its number is closed. */
 static void large_closed(const struct type *type)
 {
     static char data[LARGE];
-    struct aiocb cb;
     int fds[2];
 
     begin(type, fds);
     letters_fill(type, data, LARGE);
-    start_write(&cb, written_end(type, fds), data, LARGE, 0);
-    must_hang(&cb);
-    int taken = close_and_take(written_end(type, fds));
-    others_go_on();
-    empty_until_done(type, fds, &cb);
-    ssize_t n = result_of(&cb);
-    must((n > 0 && n <= LARGE) || was_given_up(n));
-    close(taken);
-    close(reading_peer(type, fds));
+    write_closed(type, fds, data, LARGE);
 }
 
 /* What went before the peer was gone counts; or the error does. */

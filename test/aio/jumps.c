@@ -172,21 +172,6 @@ HEALD_CASE(out_of_return)
     out_of(ask_for_the_result);
 }
 
-/* A line of /proc/self/status. */
-static long status_of(const char *key)
-{
-    char line[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "re");
-
-    must(file);
-    while (value < 0 && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0)
-            value = atol(line + strlen(key));
-    fclose(file);
-    return value;
-}
-
 static int open_numbers(void)
 {
     int count = 0;

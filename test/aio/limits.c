@@ -107,21 +107,6 @@ HEALD_CASE(no_processes_after_the_first_request)
     in_child(has_no_more_processes, NULL);
 }
 
-/* A line of /proc/self/status, in kB. */
-static long status_kb(const char *key)
-{
-    char line[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "re");
-
-    must(file);
-    while (value < 0 && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0)
-            value = atol(line + strlen(key));
-    fclose(file);
-    return value;
-}
-
 static void locks_its_memory(void *arg)
 {
     static struct aiocb blocks[PIPES];
@@ -130,13 +115,13 @@ static void locks_its_memory(void *arg)
 
     (void)arg;
     must_be(mlockall(MCL_CURRENT | MCL_FUTURE), 0);
-    long before = status_kb("VmLck:");
+    long before = status_of("VmLck:");
     for (int i = 0; i < PIPES; i++) {
         pipe_make(fds[i]);
         start_read(&blocks[i], fds[i][0], &bytes[i], 1, 0);
     }
     nap(300);
-    long more = status_kb("VmLck:") - before;
+    long more = status_of("VmLck:") - before;
     if (more > LOCKED_KB)
         fprintf(stderr, "%ld kB more are locked\n", more);
     must(more <= LOCKED_KB);
@@ -286,10 +271,10 @@ static void asks_often(void *arg)
 
     (void)arg;
     batches(fd, WARM_UP);
-    long before = status_kb("VmRSS:"), size = status_kb("VmSize:");
+    long before = status_of("VmRSS:"), size = status_of("VmSize:");
     batches(fd, REQUESTS);
-    must(status_kb("VmRSS:") <= before + GROWTH_KB);
-    must(status_kb("VmSize:") <= size + (64 << 10)); /* stacks of threads come and go */
+    must(status_of("VmRSS:") <= before + GROWTH_KB);
+    must(status_of("VmSize:") <= size + (64 << 10)); /* stacks of threads come and go */
 }
 
 HEALD_CASE(many_requests_take_no_memory)
@@ -310,7 +295,7 @@ static void has_little_memory(void *arg)
     alarm(SECONDS * (unsigned)harness_slow());
     must_be(getrlimit(RLIMIT_AS, &limit), 0);
     for (long more = 0; more < 4 << 20; more += 256 << 10) {
-        limit.rlim_cur = (rlim_t)status_kb("VmSize:") * 1024 + (rlim_t)more;
+        limit.rlim_cur = (rlim_t)status_of("VmSize:") * 1024 + (rlim_t)more;
         must_be(setrlimit(RLIMIT_AS, &limit), 0);
         struct aiocb cb = block(fd, &byte, 1, 0);
         if (aio_write(&cb))

@@ -133,4 +133,7 @@ void bombard(long us);
 
 bool is_root(void);
 
+/* A number of /proc/self/status, "VmRSS:" for one; memory is in kB. */
+long status_of(const char *key);
+
 #endif

@@ -356,6 +356,20 @@ void bombard(long us)
     must_be(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
+long status_of(const char *key)
+{
+    char line[256];
+    long value = -1;
+    FILE *file = fopen("/proc/self/status", "re");
+
+    must(file);
+    while (value < 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, key, strlen(key)) == 0)
+            value = atol(line + strlen(key));
+    fclose(file);
+    return value;
+}
+
 bool is_root(void)
 {
     return geteuid() == 0;
