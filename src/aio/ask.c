@@ -59,6 +59,7 @@ void aio_ask(struct aio_process *p, struct aio_ask *ask, enum aio_type type)
     record->first = ask->first;
     record->last = ask->last;
     record->cb = ask->cb;
+    record->index = ask->index;
     record->moves = ask->moves;
     aio_service_push(p, &record->head, type);
     wait_for(record);

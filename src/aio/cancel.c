@@ -12,16 +12,11 @@
 
 #include <errno.h>
 
-static bool is_meant(const struct aio_ask *ask, const struct aio_request *r)
-{
-    return !ask->cb || ask->cb == r->cb;
-}
-
 static void end_waiting(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     struct aio_ask *ask = ctx;
 
-    if (!is_meant(ask, r) || r->state != AIO_WAITING)
+    if (r->state != AIO_WAITING)
         return;
     ask->canceled = true;
     aio_finish(s, r, -ECANCELED);
@@ -37,7 +32,7 @@ static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
 {
     struct aio_ask *ask = ctx;
 
-    if (!is_meant(ask, r) || r->state != AIO_STARTED)
+    if (r->state != AIO_STARTED)
         return;
     if (may_end(r) && r->road->take_back(s, r)) {
         ask->canceled = true;
@@ -51,13 +46,30 @@ static void end_started(struct aio_service *s, struct aio_request *r, void *ctx)
     }
 }
 
+/* Whatever the record with that index is by now, it says whether it is the one that is meant. */
+static void visit_one(struct aio_service *s, struct aio_ask *ask, aio_visit *visit)
+{
+    struct aio_request *r = aio_record_at(s->process, ask->index);
+
+    if (r && r->told.head.admitted && r->cb == ask->cb && r->number == ask->first)
+        visit(s, r, ask);
+}
+
+static void visit_meant(struct aio_service *s, struct aio_ask *ask, aio_visit *visit)
+{
+    if (ask->cb)
+        visit_one(s, ask, visit);
+    else
+        aio_each(s, ask->first, visit, ask);
+}
+
 void aio_cancel_all(struct aio_service *s, struct aio_ask *ask)
 {
     ask->open = 1;
     list_push(&s->asking, &ask->head.link);
     /* First what waits: the end of one that has started would start it. */
-    aio_each(s, ask->first, end_waiting, ask);
-    aio_each(s, ask->first, end_started, ask);
+    visit_meant(s, ask, end_waiting);
+    visit_meant(s, ask, end_started);
     aio_ask_part(ask);
 }
 
@@ -88,6 +100,7 @@ int aio_ask_cancel(int fd, struct aiocb *cb)
     if ((cb && !aio_in_progress(cb)) || !p ||
         !__atomic_load_n(&p->all_unfinished, __ATOMIC_RELAXED))
         return AIO_ALLDONE;
+    ask.index = cb ? aio_block_index(cb) : 0;
     aio_ask(p, &ask, AIO_CANCEL);
     return (int)ask.answer - 1;
 }

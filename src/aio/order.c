@@ -214,6 +214,7 @@ void aio_admit(struct aio_service *s, struct aio_request *r)
         return;
     }
     fit(r);
+    r->told.head.admitted = true;
     list_push(&r->file->unfinished, &r->order);
     list_push(aio_index_numbers(s, r->number), &r->by_number);
     if (may_start(r))
@@ -257,6 +258,7 @@ void aio_leave(struct aio_service *s, struct aio_request *r)
 
     if (!f)
         return;
+    r->told.head.admitted = false;
     list_remove(&r->order);
     if (list_linked(&r->by_number))
         list_remove(&r->by_number);

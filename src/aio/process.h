@@ -36,6 +36,7 @@ struct aio_head {
     uint32_t index;         /* its own, + 1 */
     uint32_t next;          /* atomic; while it is free: the next free one, as index */
     uint8_t type;           /* enum aio_type, on the way */
+    bool admitted;          /* the I/O thread's: it is a request that is for a file */
 };
 
 struct aio_process {
@@ -88,8 +89,10 @@ unsigned aio_ours_next(const struct aio_process *p, unsigned from);
  * lost nothing. */
 extern const struct heald_allocator aio_allocator;
 
-/* A record, zeroed but for its head: NULL when there are too many. Any thread may free it. */
+/* A record, zeroed but for its head: NULL when there are too many. Any thread may free it. One that
+ * has this index, which may be any number: NULL when there is none. */
 void *aio_record_new(struct aio_process *p);
+void *aio_record_at(struct aio_process *p, uint32_t index);
 void aio_record_free(struct aio_process *p, void *record);
 
 #endif

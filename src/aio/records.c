@@ -31,6 +31,11 @@ static union aio_record *record_at(struct aio_process *p, uint32_t index)
     return slab ? &slab[(index - 1) % AIO_SLAB] : NULL;
 }
 
+void *aio_record_at(struct aio_process *p, uint32_t index)
+{
+    return index && (index - 1) / AIO_SLAB < AIO_SLABS ? record_at(p, index) : NULL;
+}
+
 static uint64_t after(uint64_t seen, uint32_t index)
 {
     return ((seen >> 32) + 1) << 32 | index;

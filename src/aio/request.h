@@ -106,7 +106,8 @@ struct aio_ask {
     struct aio_head head;
     int first, last;
     const struct aiocb *cb;
-    unsigned open; /* parts that have no answer yet */
+    uint32_t index; /* of its request, if it has one */
+    unsigned open;  /* parts that have no answer yet */
     bool canceled, running;
     bool moves;      /* settle: `first` is a pin, and another number is to be found for it */
     bool busy;       /* there is none */
@@ -234,12 +235,24 @@ int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent 
 unsigned aio_word_of(const struct aiocb *cb);
 void aio_words_tell(struct aio_process *p, uint64_t touched);
 
+/* Which record has a block's request: in a place of the block that is the library's. Stored before
+ * the block says that it is in progress. */
+static inline void aio_block_set_index(struct aiocb *cb, uint32_t index)
+{
+    cb->__next_prio = (struct aiocb *)(uintptr_t)index;
+}
+
+static inline uint32_t aio_block_index(const struct aiocb *cb)
+{
+    return (uint32_t)(uintptr_t)cb->__next_prio;
+}
+
 #define aio_request_of(op_ptr) heald_container_of(op_ptr, struct aio_request, op)
 #define aio_head_of(link_ptr)  heald_container_of(link_ptr, struct aio_head, link)
 
 static inline bool aio_in_progress(const struct aiocb *cb)
 {
-    /* Acquire: pairs with aio_publish(). */
+    /* Acquire: pairs with aio_publish(), and with hand_over() in submit.c. */
     return __atomic_load_n(&cb->__error_code, __ATOMIC_ACQUIRE) == EINPROGRESS;
 }
 

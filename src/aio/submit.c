@@ -158,7 +158,9 @@ static void hand_over(struct aio_process *p, struct aio_request *r)
     /* Relaxed: a hint, see close.c; and the push that follows releases all of it. */
     __atomic_fetch_add(&p->unfinished[(unsigned)r->counted % AIO_NUMBERS], 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&p->all_unfinished, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&r->cb->__error_code, EINPROGRESS, __ATOMIC_RELAXED);
+    aio_block_set_index(r->cb, r->told.head.index);
+    /* Release: pairs with aio_in_progress(), for the index. */
+    __atomic_store_n(&r->cb->__error_code, EINPROGRESS, __ATOMIC_RELEASE);
     aio_service_push(p, &r->told.head, AIO_SUBMIT);
 }
 

@@ -1,7 +1,7 @@
 /* test/aio/cancel.c: aio_cancel. */
 #include "aio/suite.h"
 
-enum { QUEUED = 8, RECORDS = 4000, WINDOW = 16, CANCELLERS = 3 };
+enum { QUEUED = 8, RECORDS = 4000, WINDOW = 16, CANCELLERS = 3, MEASURED = 200, MANY = 20000 };
 
 static atomic_int seen, cancelled_seen;
 static atomic_bool stop;
@@ -432,8 +432,42 @@ HEALD_CASE(requests_to_a_file)
     close(fd);
 }
 
+static int64_t time_of_cancels(int count)
+{
+    struct aiocb *blocks = calloc((size_t)count, sizeof *blocks);
+    char byte;
+    int fds[2];
+
+    pipe_make(fds);
+    for (int i = 0; i < count; i++)
+        start_read(&blocks[i], fds[0], &byte, 1, 0);
+    int64_t since = now();
+    for (int i = count - 1; i > count - MEASURED; i--)
+        must_be(aio_cancel(fds[0], &blocks[i]), AIO_CANCELED);
+    int64_t spent = now() - since;
+    close(fds[1]);
+    for (int i = 0; i < count; i++)
+        result_of(&blocks[i]);
+    close(fds[0]);
+    free(blocks);
+    return spent;
+}
+
+/* A block says which request is its own. */
+HEALD_CASE(one_among_many_costs_no_more)
+{
+    int64_t few = time_of_cancels(MEASURED), many = time_of_cancels(MANY);
+
+    for (int i = 0; i < 4 && many > 4 * few; i++) {
+        few = time_of_cancels(MEASURED);
+        many = time_of_cancels(MANY);
+    }
+    must(many <= 4 * few);
+}
+
 void add_cancel(TCase *group)
 {
+    add(group, one_among_many_costs_no_more);
     add(group, nothing_to_cancel);
     add(group, no_such_descriptor);
     add(group, block_of_another_descriptor);
