@@ -10,6 +10,11 @@
  * A thread that was woken counts as idle until it has the lock, so a new one is started when the
  * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO),
  * and none may lie behind one that waits for it while the limit allows a thread more.
+ *
+ * To start a thread takes locks of the C library's, and memory. Where who submits must not wait for
+ * those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that one.
+ * It looks again until there are as many threads as jobs, so a job that comes meanwhile need not
+ * tell it.
  */
 #include "pool/pool.h"
 
@@ -23,13 +28,16 @@ struct worker {
     struct heald_pool *pool;
     pthread_t thread;
     const struct heald_link *job; /* that it runs, or has just run; only compared */
+    bool fresh;                   /* counted in `fresh` */
+    bool interruptible;           /* its own: it has unblocked `signo` */
 };
 
 struct heald_pool {
     const struct heald_sys *sys;
     struct heald_allocator alloc;
-    heald_pool_run *run;
+    heald_pool_run *run, *refuse;
     void *ctx;
+    struct heald_pool *starter; /* NULL: who submits starts threads */
     unsigned limit;
     size_t stack; /* of a thread; 0: the usual one */
     pthread_mutex_t lock;
@@ -38,6 +46,9 @@ struct heald_pool {
     /* Guarded by lock: */
     struct heald_link queue;
     unsigned queued, started, idle;
+    unsigned fresh; /* started by the starter, and have not got the lock yet */
+    struct heald_link growth;
+    bool growing; /* `growth` is the starter's */
     bool closing;
     bool crowded; /* a job that is queued found no thread, and none could be started */
     struct worker workers[];
@@ -50,24 +61,45 @@ static void count_out(struct heald_pool *p)
         p->crowded = false;
 }
 
+/* Under the lock, but not while it runs. */
+static void run_job(struct worker *w, struct heald_link *job)
+{
+    struct heald_pool *p = w->pool;
+    int signo = p->signo;
+
+    w->job = job;
+    pthread_mutex_unlock(&p->lock);
+    if (signo && !w->interruptible)
+        heald_plat_interrupt_allow(signo);
+    w->interruptible = signo;
+    p->run(p->ctx, job);
+    pthread_mutex_lock(&p->lock);
+    w->job = NULL;
+}
+
+/* The first job of the queue, which is nobody else's then, or NULL. Under the lock. */
+static struct heald_link *next_job(struct heald_pool *p)
+{
+    struct heald_link *job = list_pop(&p->queue);
+
+    if (job) {
+        job->prev = NULL;
+        count_out(p);
+    }
+    return job;
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
     struct heald_pool *p = w->pool;
+    struct heald_link *job;
 
-    if (p->signo)
-        heald_plat_interrupt_allow(p->signo);
     pthread_mutex_lock(&p->lock);
+    p->fresh -= w->fresh;
     for (;;) {
-        struct heald_link *job = list_pop(&p->queue);
-        if (job) {
-            job->prev = NULL;
-            count_out(p);
-            w->job = job;
-            pthread_mutex_unlock(&p->lock);
-            p->run(p->ctx, job);
-            pthread_mutex_lock(&p->lock);
-            w->job = NULL;
+        if ((job = next_job(p))) {
+            run_job(w, job);
         } else if (p->closing) {
             break;
         } else {
@@ -129,19 +161,101 @@ void heald_pool_close(struct heald_pool *p)
     alloc_free(&alloc, p, size_of(p->limit));
 }
 
-/* Starts one more thread. Under the lock, so that `started` and `workers` agree. */
-static int start_thread(struct heald_pool *p)
+static int start(struct heald_pool *p, struct worker *w)
 {
-    struct worker *w = &p->workers[p->started];
     int err = p->sys->gate(HEALD_GATE_THREAD);
 
     w->pool = p;
-    if (!err)
-        err = p->stack ? heald_plat_thread_start_small(&w->thread, p->stack, work, w)
-                       : heald_plat_thread_start(&w->thread, work, w);
     if (err)
         return err;
-    p->started++;
+    return p->stack ? heald_plat_thread_start_small(&w->thread, p->stack, work, w)
+                    : heald_plat_thread_start(&w->thread, work, w);
+}
+
+/* Starts one more thread. Under the lock, so that `started` and `workers` agree. */
+static int start_thread(struct heald_pool *p)
+{
+    int err = p->started < p->limit ? start(p, &p->workers[p->started]) : -EAGAIN;
+
+    if (!err)
+        p->started++;
+    return err;
+}
+
+/* The starter's, which is the only one to change `started` then. Under the lock, but not while the
+ * thread is started. */
+static int start_fresh(struct heald_pool *p)
+{
+    struct worker *w = &p->workers[p->started];
+
+    w->fresh = true;
+    p->fresh++;
+    pthread_mutex_unlock(&p->lock);
+    int err = start(p, w);
+    pthread_mutex_lock(&p->lock);
+    if (err)
+        p->fresh--;
+    else
+        p->started++;
+    return err;
+}
+
+static bool has_too_few(const struct heald_pool *p)
+{
+    return p->queued > p->idle + p->fresh && p->started < p->limit;
+}
+
+/* No thread is there for them. Under the lock, but not while they are refused. */
+static void refuse_all(struct heald_pool *p)
+{
+    struct heald_link *job;
+
+    while ((job = next_job(p))) {
+        pthread_mutex_unlock(&p->lock);
+        p->refuse(p->ctx, job);
+        pthread_mutex_lock(&p->lock);
+    }
+}
+
+bool heald_pool_grow(struct heald_pool *p, struct heald_link *job)
+{
+    int err = 0;
+
+    if (job != &p->growth)
+        return false;
+    pthread_mutex_lock(&p->lock);
+    while (!err && has_too_few(p))
+        err = start_fresh(p);
+    if (err && !p->started)
+        refuse_all(p);
+    p->growing = false;
+    pthread_mutex_unlock(&p->lock);
+    return true;
+}
+
+int heald_pool_begin(struct heald_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int err = p->started ? 0 : start_thread(p);
+    pthread_mutex_unlock(&p->lock);
+    return err;
+}
+
+void heald_pool_started_by(struct heald_pool *p, struct heald_pool *starter, heald_pool_run *refuse)
+{
+    p->starter = starter;
+    p->refuse = refuse;
+}
+
+/* One more thread is there or comes. 0, or -errno: not now. Under the lock. */
+static int add_thread(struct heald_pool *p)
+{
+    if (!p->starter)
+        return start_thread(p);
+    if (!p->growing) {
+        p->growing = true;
+        heald_pool_submit(p->starter, &p->growth);
+    }
     return 0;
 }
 
@@ -150,12 +264,12 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     int err = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (p->queued >= p->idle) {
-        err = p->started < p->limit ? start_thread(p) : -EAGAIN;
+    if (p->queued >= p->idle + p->fresh) {
+        err = add_thread(p);
         p->crowded = p->crowded || err;
     }
     /* With a thread at work the job is only slower; without any it would wait for ever. */
-    if (p->started) {
+    if (p->started || !err) {
         list_push(&p->queue, job);
         p->queued++;
         pthread_cond_signal(&p->work);
@@ -201,18 +315,24 @@ void heald_pool_stack(struct heald_pool *p, size_t bytes)
 
 void heald_pool_interruptible(struct heald_pool *p)
 {
-    p->signo = heald_plat_interrupt_signal();
+    int signo = heald_plat_interrupt_signal();
+
+    pthread_mutex_lock(&p->lock);
+    p->signo = signo;
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool heald_pool_can_interrupt(const struct heald_pool *p)
 {
-    return p->signo != 0;
+    return p->signo && heald_plat_is_interrupt(p->signo);
 }
 
 /* Of all jobs, or of one. Under the lock, so that no thread that is named has ended. */
 static void interrupt(struct heald_pool *p, const struct heald_link *job)
 {
-    for (unsigned i = 0; p->signo && i < p->started; i++)
+    if (!heald_pool_can_interrupt(p))
+        return;
+    for (unsigned i = 0; i < p->started; i++)
         if (p->workers[i].job && (!job || p->workers[i].job == job))
             pthread_kill(p->workers[i].thread, p->signo);
 }

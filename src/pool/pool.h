@@ -2,8 +2,8 @@
  * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is
  * allocated per job.
  *
- * No thread exists before the first job. All of a pool's threads block every signal, but the one
- * that interrupts them where heald_pool_interruptible() asked for that.
+ * No thread exists before the first job, but by heald_pool_begin(). All of a pool's threads block
+ * every signal, but the one that interrupts them where heald_pool_interruptible() asked for that.
  */
 #ifndef HEALD_SRC_POOL_POOL_H
 #define HEALD_SRC_POOL_POOL_H
@@ -24,7 +24,8 @@ int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
  * heald_pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
  * first job. heald_pool_interrupt: the call that this job waits in returns with -EINTR. A job that
  * is between two calls does not notice: whoever wants its end asks again after a while. Another job
- * may see an -EINTR as well. heald_pool_can_interrupt: a signal was to be had for that. Any thread.
+ * may see an -EINTR as well. heald_pool_can_interrupt: a signal was to be had for that, and the
+ * program has not taken it since. Any thread.
  */
 void heald_pool_interruptible(struct heald_pool *pool);
 void heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
@@ -37,6 +38,20 @@ bool heald_pool_relieve(struct heald_pool *pool);
 /* From now on its threads have stacks of so many bytes, if the system takes that; before the first
  * job. */
 void heald_pool_stack(struct heald_pool *pool, size_t bytes);
+
+/*
+ * The threads of this pool are started by another's one thread: heald_pool_submit() waits for
+ * nobody who starts a thread, and never fails. The starter has begun, and gives the jobs that it
+ * gets to heald_pool_grow() of each such pool: false: it is none of that one's. What no thread can
+ * be had for, none being there, is refused, on the starter's thread. Before the first job; the
+ * starter is closed first.
+ */
+void heald_pool_started_by(struct heald_pool *pool, struct heald_pool *starter,
+                           heald_pool_run *refuse);
+bool heald_pool_grow(struct heald_pool *pool, struct heald_link *job);
+
+/* Starts the first thread now, before the first job: 0 or -errno. */
+int heald_pool_begin(struct heald_pool *pool);
 
 /* How many threads it has. Any thread. */
 unsigned heald_pool_started(struct heald_pool *pool);
