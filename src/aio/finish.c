@@ -50,12 +50,19 @@ void aio_release(struct aio_process *p, struct aio_told *t)
         aio_record_free(p, t);
 }
 
-/* Tells now, or later; the record goes when that is done. */
-static void tell(struct aio_service *s, struct aio_told *t)
+/* By a signal, or not at all. When the queue of signals is full it is full for all of them. */
+static bool is_told(struct aio_service *s, const struct aio_notice *n)
 {
-    bool waits = t->notice.how != SIGEV_THREAD && !list_empty(&s->late);
+    return aio_notice_silent(n) || (list_empty(&s->late) && aio_notice_signal(s->sys, n));
+}
 
-    if (aio_notice_silent(&t->notice) || (!waits && aio_notice_tell(s->sys, &t->notice) == 0))
+void aio_tell(struct aio_service *s, struct aio_told *t)
+{
+    bool calls = t->notice.how == SIGEV_THREAD && s->pools;
+
+    if (calls)
+        aio_pools_call(s, t->notice.call);
+    if (calls || (t->notice.how != SIGEV_THREAD && is_told(s, &t->notice)))
         aio_release(s->process, t);
     else
         list_push(&s->late, &t->head.link);
@@ -88,9 +95,9 @@ void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result)
     __atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&p->all_unfinished, 1, __ATOMIC_RELAXED);
     answer_asks(r, result);
-    tell(s, &r->told);
+    aio_tell(s, &r->told);
     if (group && aio_group_part(p, group, result < 0))
-        tell(s, &group->told);
+        aio_tell(s, &group->told);
 }
 
 /* A write of the ring's that has not moved all, where write(2) would have gone on. */

@@ -1,6 +1,7 @@
 /*
  * aio/notice.c: telling of an end: a queued signal, or a thread that calls a function. What to tell
- * is copied when the request is made; it is told on the I/O thread.
+ * is copied when the request is made; a signal is sent by the I/O thread, a function called by a
+ * thread that the starter makes for it (threads.c).
  *
  * As in glibc an unknown kind of notice and a signal 0, which is what a zeroed block asks for, are
  * silence, and a signal that does not exist is one that nobody hears.
@@ -53,13 +54,17 @@ int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct s
     return 0;
 }
 
-void aio_notice_drop(struct aio_process *p, struct aio_notice *n)
+void aio_call_drop(struct aio_call *call)
 {
-    if (n->how != SIGEV_THREAD)
-        return;
-    if (n->call->has_attr)
-        pthread_attr_destroy(&n->call->attr);
-    aio_record_free(p, n->call);
+    if (call->has_attr)
+        pthread_attr_destroy(&call->attr);
+    aio_record_free(call->process, call);
+}
+
+void aio_notice_drop(struct aio_notice *n)
+{
+    if (n->how == SIGEV_THREAD)
+        aio_call_drop(n->call);
 }
 
 static void *call_main(void *arg)
@@ -68,16 +73,14 @@ static void *call_main(void *arg)
     void (*function)(union sigval) = call->function;
     union sigval value = call->value;
 
-    if (call->has_attr)
-        pthread_attr_destroy(&call->attr);
-    aio_record_free(call->process, call);
+    aio_call_drop(call);
     heald_plat_thread_unblock();
     function(value);
     return NULL;
 }
 
 /* Attributes that cannot be had (a priority, say) are no reason not to call. */
-static int start_call(struct aio_call *call)
+int aio_call_start(struct aio_call *call)
 {
     int err = -EINVAL;
 
@@ -88,15 +91,10 @@ static int start_call(struct aio_call *call)
     return err;
 }
 
-int aio_notice_tell(const struct heald_sys *sys, struct aio_notice *n)
+bool aio_notice_signal(const struct heald_sys *sys, const struct aio_notice *n)
 {
-    int err = 0;
-
-    if (n->how == SIGEV_THREAD)
-        err = start_call(n->call);
-    else if (n->how == SIGEV_THREAD_ID)
-        err = heald_plat_signal_thread(n->thread, n->signo, n->value.sival_ptr);
-    else
-        err = sys->signal_queue(n->signo, n->value.sival_ptr);
-    return err == -EAGAIN || err == -ENOMEM ? -EAGAIN : 0;
+    int err = n->how == SIGEV_THREAD_ID
+                  ? heald_plat_signal_thread(n->thread, n->signo, n->value.sival_ptr)
+                  : sys->signal_queue(n->signo, n->value.sival_ptr);
+    return err != -EAGAIN && err != -ENOMEM;
 }

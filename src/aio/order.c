@@ -111,7 +111,7 @@ static int find_file(struct aio_service *s, int number, struct aio_file **ret_fi
     int err = 0;
 
     if (!f || !f->seeks) {
-        if ((err = heald_plat_descriptor_file(number, &d)))
+        if ((err = heald_plat_descriptor_file(number, &s->mounts, &d)))
             return err;
         if (!f || f->dev != d.dev || f->ino != d.ino)
             f = file_like(s, &d, number);
@@ -122,16 +122,25 @@ static int find_file(struct aio_service *s, int number, struct aio_file **ret_fi
     return f ? 0 : -EAGAIN;
 }
 
+void aio_file_free(struct aio_process *p, struct aio_file *f)
+{
+    if (f->pin >= 0) {
+        aio_ours_remove(f->pin);
+        heald_plat_libc_close(f->pin);
+    }
+    aio_record_free(p, f);
+}
+
+/* To close a socket that lingers, or a serial line, may take a while. */
 static void file_drop(struct aio_service *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
     if (f->slot >= 0)
         aio_ring_let_go(s, f);
-    if (f->pin >= 0) {
-        aio_ours_remove(f->pin);
-        heald_plat_libc_close(f->pin);
-    }
-    aio_record_free(s->process, f);
+    if (f->pin >= 0 && heald_plat_close_waits(f->pin))
+        aio_pools_close(s, f);
+    else
+        aio_file_free(s->process, f);
 }
 
 int aio_fd_of(const struct aio_request *r)

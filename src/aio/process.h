@@ -26,6 +26,7 @@ enum aio_type {
     AIO_SUBMIT, /* a request that begins */
     AIO_DONE,   /* one that a thread of the pool has done */
     AIO_TELL,   /* a list that has ended and must be told */
+    AIO_CALL,   /* a function for which no thread could be started */
     AIO_CANCEL,
     AIO_SETTLE
 };

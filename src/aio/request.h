@@ -12,6 +12,7 @@
 #include "aio/process.h"
 #include "base/list.h"
 #include "op/op.h"
+#include "platform/descriptor.h"
 #include "platform/sys.h"
 
 #include <aio.h>
@@ -75,7 +76,6 @@ struct aio_request {
     bool copies;  /* between the page cache and a buffer that is large */
     bool fixed;   /* the ring has the file in the place `file->slot` */
     bool elsewhere; /* the ring could not do it */
-    bool starved;   /* is in aio_service.starved */
 };
 
 /* A list of lio_listio(). */
@@ -97,6 +97,7 @@ struct aio_file {
     struct heald_link unfinished; /* by order, in the order of the calls */
     struct heald_link queue[2];   /* by head.link: ordered and not started, reads and writes */
     struct aio_request *first[2]; /* the ordered one that is started */
+    struct heald_op closing;      /* of the pin, by a thread */
 };
 
 /* A call that waits for the answer of the I/O thread: cancel (one descriptor, perhaps one block),
@@ -123,12 +124,13 @@ struct aio_service {
     const struct aio_road *road; /* where the thread sleeps, and what is on its way goes first */
     struct aio_ring *ring;
     struct aio_pools *pools;
-    struct aio_index *index;    /* files and requests, see index.c */
+    struct aio_index *index; /* files and requests, see index.c */
+    struct heald_mounts mounts;
     struct heald_link late;     /* struct aio_told: could not be told yet */
+    struct heald_link uncalled; /* struct aio_call: no thread could be started yet */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
     struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */
-    struct heald_link starved; /* requests that no thread is to be had for, by op.link */
     unsigned live;             /* requests that are not finished */
     bool pipes;                /* the ring takes them */
     bool refused;              /* the ring could not start a worker */
@@ -180,6 +182,8 @@ void aio_each_file(struct aio_service *s,
 /* order.c */
 void aio_admit(struct aio_service *s, struct aio_request *r);
 void aio_leave(struct aio_service *s, struct aio_request *r);
+/* The end of a file: its pin is closed, which may take a while. Any thread. */
+void aio_file_free(struct aio_process *p, struct aio_file *f);
 /* Gives a request to a road, the first time or again. */
 void aio_start(struct aio_service *s, struct aio_request *r);
 /* By which number it is done, if not as `fixed`. */
@@ -205,20 +209,25 @@ void aio_road_ended(struct aio_service *s);
 void aio_done(struct aio_service *s, struct aio_request *r, int64_t result); /* by the road */
 void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result);
 void aio_release(struct aio_process *p, struct aio_told *t);
+/* Tells now, or later; the record goes when that is done. */
+void aio_tell(struct aio_service *s, struct aio_told *t);
 void aio_publish(struct aiocb *cb, int64_t result);
 bool aio_group_part(struct aio_process *p, struct aio_group *g, bool failed);
 
 /* notice.c */
 int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct sigevent *from);
-void aio_notice_drop(struct aio_process *p, struct aio_notice *n);
+void aio_notice_drop(struct aio_notice *n);
 /* Whom nobody hears. */
 bool aio_sigevent_silent(const struct sigevent *ev);
 static inline bool aio_notice_silent(const struct aio_notice *n)
 {
     return n->how == SIGEV_NONE;
 }
-/* 0; -EAGAIN: not now. */
-int aio_notice_tell(const struct heald_sys *sys, struct aio_notice *n);
+/* By a signal: false: not now. */
+bool aio_notice_signal(const struct heald_sys *sys, const struct aio_notice *n);
+/* By a thread, which frees the record: 0, or -errno: not now. And if nobody is to be called. */
+int aio_call_start(struct aio_call *call);
+void aio_call_drop(struct aio_call *call);
 
 /* cancel.c, on the I/O thread */
 void aio_cancel_all(struct aio_service *s, struct aio_ask *ask);

@@ -26,8 +26,11 @@ struct aio_road {
     bool (*holds)(const struct aio_request *r);
 };
 
-/* threads.c: starts those that no thread was to be had for. */
-void aio_pools_retry(struct aio_service *s);
+/* threads.c: has a thread close the pin of a file, and free its record. */
+void aio_pools_close(struct aio_service *s, struct aio_file *f);
+
+/* Has a function called by a thread of its own; the record comes back if none can be started. */
+void aio_pools_call(struct aio_service *s, struct aio_call *call);
 
 /* Asks a thread that does a request to go on by the number r->aim, or not to go on. True: it does
  * no more by any other. */

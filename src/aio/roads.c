@@ -27,13 +27,19 @@ static const struct aio_road *const roads[] = {AIO_ROADS(ROAD_ROW)};
 static const char *const names[] = {AIO_ROADS(NAME_ROW) NULL};
 static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
 
-/* What cannot be had is passed over, whatever the reason. */
+/* What cannot be had is passed over, whatever the reason; of one that is named some are said. */
 static int open_road(void *ctx, unsigned i)
 {
     struct aio_service *s = ctx;
+    int err = 0;
 
     s->road = roads[i];
-    return s->road == &aio_road_threads || s->road->open(s) == 0 ? 0 : -ENOSYS;
+    if (s->road != &aio_road_threads)
+        err = s->road->open(s);
+    if (!err ||
+        (heald_choice_wish(&choice, NULL) && (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
+        return err;
+    return -ENOSYS;
 }
 
 /* The one that is named, or the first that can be had. The program knows nothing of us and cannot

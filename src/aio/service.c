@@ -33,10 +33,9 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define IDLE_NS    HEALD_SEC
-#define AGAIN_NS   HEALD_MS         /* between two tries to tell */
-#define STARVED_NS (10 * HEALD_MS)  /* to find a thread */
-#define LEAVE_NS   (100 * HEALD_US) /* between two interrupts of a thread */
+#define IDLE_NS  HEALD_SEC
+#define AGAIN_NS HEALD_MS         /* between two tries to tell */
+#define LEAVE_NS (100 * HEALD_US) /* between two interrupts of a thread */
 
 enum {
     ENOUGH = 16, /* requests for the I/O thread to begin with */
@@ -70,7 +69,7 @@ static struct heald_link *take(struct aio_process *p)
 
 static void drop(struct aio_process *p, struct aio_told *t)
 {
-    aio_notice_drop(p, &t->notice);
+    aio_notice_drop(&t->notice);
     aio_record_free(p, t);
 }
 
@@ -86,12 +85,14 @@ static void fail_all(struct aio_process *p)
         struct aio_head *h = aio_head_of(node);
         if (h->type == AIO_SUBMIT) {
             struct aio_request *r = heald_container_of(h, struct aio_request, told.head);
-            aio_notice_drop(p, &r->told.notice);
+            aio_notice_drop(&r->told.notice);
             r->told.notice.how = SIGEV_NONE;
             s.live++;
             aio_finish(&s, r, -EAGAIN);
         } else if (h->type == AIO_TELL) {
             drop(p, (struct aio_told *)(void *)h);
+        } else if (h->type == AIO_CALL) {
+            aio_call_drop((struct aio_call *)(void *)h);
         } else {
             aio_ask_answer((struct aio_ask *)(void *)h);
         }
@@ -247,32 +248,33 @@ static void handle(struct aio_service *s, struct aio_head *h)
             aio_admit(s, r);
         break;
     case AIO_DONE: aio_done(s, r, r->op.result); break;
-    case AIO_TELL: list_push(&s->late, &h->link); break;
+    case AIO_TELL: aio_tell(s, (struct aio_told *)(void *)h); break;
+    case AIO_CALL: list_push(&s->uncalled, &h->link); break;
     case AIO_CANCEL: aio_cancel_all(s, (struct aio_ask *)(void *)h); break;
     case AIO_SETTLE: aio_settle(s, (struct aio_ask *)(void *)h); break;
     }
 }
 
-/* Tells what could not be told. When the queue of signals is full it is full for all of them; a
- * function is called none the less. */
+/* Tells what could not be told. */
 static void tell_late(struct aio_service *s)
 {
-    struct heald_link *node, *next;
-    bool full = false;
+    struct heald_link *node, calls;
 
-    for (node = s->late.next; node != &s->late; node = next) {
+    while ((node = s->late.next) != &s->late) {
         struct aio_told *t = (struct aio_told *)(void *)aio_head_of(node);
-        bool calls = t->notice.how == SIGEV_THREAD;
-        next = node->next;
-        if (full && !calls)
-            continue;
-        if (aio_notice_tell(s->sys, &t->notice)) {
-            full |= !calls;
-            continue;
-        }
+        if (!aio_notice_signal(s->sys, &t->notice))
+            break;
         list_remove(node);
         aio_release(s->process, t);
     }
+    list_take(&calls, &s->uncalled);
+    while ((node = list_pop(&calls)))
+        aio_pools_call(s, (struct aio_call *)(void *)aio_head_of(node));
+}
+
+static bool is_quiet(const struct aio_service *s)
+{
+    return list_empty(&s->late) && list_empty(&s->uncalled);
 }
 
 static bool has_work(const struct aio_service *s)
@@ -286,10 +288,8 @@ static int64_t time_to_sleep(const struct aio_service *s)
         return 0;
     if (!list_empty(&s->leaving))
         return LEAVE_NS;
-    if (!list_empty(&s->late))
+    if (!is_quiet(s))
         return AGAIN_NS;
-    if (!list_empty(&s->starved))
-        return STARVED_NS;
     return has_work(s) ? -1 : IDLE_NS;
 }
 
@@ -306,7 +306,6 @@ static int turn(struct aio_service *s)
     aio_words_tell(s->process, s->touched);
     s->told = s->touched != 0;
     s->touched = 0;
-    aio_pools_retry(s);
     aio_settle_answer(s);
     int err = s->road->wait(s, time_to_sleep(s));
     aio_settle_answer(s);
@@ -337,7 +336,7 @@ static bool idle_turn(struct aio_service *s, int64_t *idle_since)
         *idle_since = now;
     if (now - *idle_since < IDLE_NS)
         return false;
-    if (list_empty(&s->late) || is_alone(s))
+    if (is_quiet(s) || is_alone(s))
         return true;
     *idle_since = now;
     return false;
@@ -381,10 +380,10 @@ static void *service_main(void *arg)
     __atomic_store_n(&s.process->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     pthread_detach(pthread_self());
     list_init(&s.late);
+    list_init(&s.uncalled);
     list_init(&s.settling);
     list_init(&s.asking);
     list_init(&s.leaving);
-    list_init(&s.starved);
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
     aio_ours_begin();
     if (aio_roads_open(&s) < 0) {

@@ -12,6 +12,9 @@
  *   such a file would drop the record locks of the process, also those that it took since
  *   (fcntl(2)).
  *
+ * The last reference to a socket that lingers (SO_LINGER) is a pin in any case, which a thread
+ * closes: the ring would drop it on the I/O thread.
+ *
  * A pin may lie where the program wants to have a number by dup2(2): then it moves.
  */
 #include "aio/road.h"
@@ -20,18 +23,24 @@
 
 #include <errno.h>
 
+static bool have_pin(struct aio_file *f, int number)
+{
+    int pin;
+
+    if (f->pin >= 0)
+        return true;
+    if ((pin = heald_plat_pin(number)) < 0)
+        return false;
+    f->pin = pin;
+    aio_ours_add(pin);
+    return true;
+}
+
 bool aio_pin(struct aio_request *r)
 {
-    struct aio_file *f = r->file;
-
-    if (f->pin < 0) {
-        int pin = heald_plat_pin(aio_fd_of(r));
-        if (pin < 0)
-            return false;
-        f->pin = pin;
-        aio_ours_add(pin);
-    }
-    aio_op_set_fd(&r->op, f->pin);
+    if (!have_pin(r->file, aio_fd_of(r)))
+        return false;
+    aio_op_set_fd(&r->op, r->file->pin);
     return true;
 }
 
@@ -109,6 +118,8 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
 
     if (r->number < ask->first || r->number > ask->last)
         return;
+    if (r->file->socket && heald_plat_close_waits(r->number))
+        have_pin(r->file, r->number);
     list_remove(&r->by_number);
     r->number = -1;
     if (r->fixed || aio_fd_of(r) == r->file->pin)

@@ -100,12 +100,10 @@ void aio_forget_cached(struct aio_process *p, int fd)
  * is cached. */
 static bool is_whole(const struct aiocb *cb, int64_t n)
 {
-    struct heald_descriptor d;
-
     if (n < 0 || (size_t)n == cb->aio_nbytes)
         return n >= 0;
-    return heald_plat_descriptor_file(cb->aio_fildes, &d) == 0 && d.regular &&
-           cb->aio_offset + n >= d.size;
+    int64_t size = heald_plat_regular_size(cb->aio_fildes);
+    return size >= 0 && cb->aio_offset + n >= size;
 }
 
 /* May the call itself read it? An offset of -1 would mean, and move, the file position. */
@@ -173,7 +171,7 @@ static int prepare(struct aio_process *p, struct aio_request *r, const struct si
         return err;
     if (!(err = aio_service_ensure(p)))
         return 0;
-    aio_notice_drop(p, &r->told.notice);
+    aio_notice_drop(&r->told.notice);
     return err;
 }
 

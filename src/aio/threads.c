@@ -15,8 +15,9 @@
  * the old one, and then the thread is interrupted until it is not: an interrupt may come before the
  * call. Where no signal is to be had for that, a stream is pinned before it is begun.
  *
- * Where no thread can be started a file of a disk is done by the I/O thread itself; all else waits
- * until there is one.
+ * A thread of its own starts the others: it is there as long as the I/O thread is, which so waits
+ * for no lock of the C library's that a thread may hold whose signal handler is in close(2). What
+ * no thread can be had for it does itself, if that is a disk's; all else ends with EAGAIN.
  */
 #include "aio/road.h"
 #include "file/engine.h"
@@ -30,8 +31,9 @@
 enum { FILE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
 
 struct aio_pools {
-    struct heald_pool *files, *streams;
+    struct heald_pool *files, *streams, *starter;
     struct aio_process *process;
+    bool ending;      /* atomic: nobody takes a call back */
     bool has_streams; /* there has been a job for `streams` */
 };
 
@@ -106,39 +108,100 @@ static void do_it(struct aio_process *p, struct aio_request *r)
 static void run(void *ctx, struct heald_link *job)
 {
     struct aio_pools *w = ctx;
-    struct aio_request *r = aio_request_of(heald_container_of(job, struct heald_op, link));
+    struct heald_op *op = heald_container_of(job, struct heald_op, link);
 
-    do_it(w->process, r);
+    if (op->kind == OP_CLOSE)
+        aio_file_free(w->process, heald_container_of(op, struct aio_file, closing));
+    else
+        do_it(w->process, aio_request_of(op));
+}
+
+/* On the starter's thread. */
+static void refuse(void *ctx, struct heald_link *job)
+{
+    struct aio_pools *w = ctx;
+    struct heald_op *op = heald_container_of(job, struct heald_op, link);
+    struct aio_request *r = aio_request_of(op);
+
+    if (op->kind == OP_CLOSE || r->file->finite) {
+        run(ctx, job);
+        return;
+    }
+    op->result = -EAGAIN;
+    aio_service_push(w->process, &r->told.head, AIO_DONE);
+}
+
+static void call(struct aio_pools *w, struct aio_call *c)
+{
+    if (aio_call_start(c) == 0)
+        return;
+    if (__atomic_load_n(&w->ending, __ATOMIC_RELAXED))
+        aio_call_drop(c);
+    else
+        aio_service_push(w->process, &c->head, AIO_CALL);
+}
+
+/* The starter's. */
+static void help(void *ctx, struct heald_link *job)
+{
+    struct aio_pools *w = ctx;
+
+    if (!heald_pool_grow(w->files, job) && !heald_pool_grow(w->streams, job))
+        call(w, (struct aio_call *)(void *)aio_head_of(job));
+}
+
+static int open_starter(struct aio_service *s, struct aio_pools *w)
+{
+    int err = heald_pool_open(&w->starter, s->sys, &aio_allocator, 1, help, w);
+
+    if (err)
+        return err;
+    heald_pool_stack(w->starter, STACK_BYTES);
+    return heald_pool_begin(w->starter);
+}
+
+static int open_pool(struct aio_service *s, struct aio_pools *w, struct heald_pool **ret_pool,
+                     unsigned threads)
+{
+    int err = heald_pool_open(ret_pool, s->sys, &aio_allocator, threads, run, w);
+
+    if (err)
+        return err;
+    heald_pool_stack(*ret_pool, STACK_BYTES);
+    heald_pool_started_by(*ret_pool, w->starter, refuse);
+    return 0;
+}
+
+static void close_pools(struct aio_pools *w)
+{
+    __atomic_store_n(&w->ending, true, __ATOMIC_RELAXED);
+    heald_pool_close(w->starter);
+    heald_pool_close(w->files);
+    heald_pool_close(w->streams);
+    alloc_free(&aio_allocator, w, sizeof *w);
 }
 
 static int threads_open(struct aio_service *s)
 {
     struct aio_pools *w = alloc_new(&aio_allocator, sizeof *w);
+    int err;
 
     if (!w)
         return -ENOMEM;
     w->process = s->process;
-    int err = heald_pool_open(&w->files, s->sys, &aio_allocator, FILE_THREADS, run, w);
-    if (!err)
-        err = heald_pool_open(&w->streams, s->sys, &aio_allocator, STREAM_THREADS, run, w);
-    if (err) {
-        heald_pool_close(w->files);
-        alloc_free(&aio_allocator, w, sizeof *w);
+    if ((err = open_starter(s, w)) || (err = open_pool(s, w, &w->files, FILE_THREADS)) ||
+        (err = open_pool(s, w, &w->streams, STREAM_THREADS))) {
+        close_pools(w);
         return err;
     }
-    heald_pool_stack(w->files, STACK_BYTES);
-    heald_pool_stack(w->streams, STACK_BYTES);
+    heald_pool_begin(w->streams); /* if it can be had now it will be when none can */
     s->pools = w;
     return 0;
 }
 
 static void threads_close(struct aio_service *s)
 {
-    struct aio_pools *w = s->pools;
-
-    heald_pool_close(w->files);
-    heald_pool_close(w->streams);
-    alloc_free(&aio_allocator, w, sizeof *w);
+    close_pools(s->pools);
 }
 
 static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
@@ -164,35 +227,26 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
         prepare_stream(s, r);
     r->by = -1;
     __atomic_store_n(&r->aim, aio_fd_of(r), __ATOMIC_RELAXED); /* the pool's lock releases it */
-    if (heald_pool_submit(pool_of(s, r), &r->op.link) == 0)
-        return;
-    if (r->file->finite) {
-        do_it(s->process, r);
-    } else {
-        r->starved = true;
-        list_push(&s->starved, &r->op.link);
-    }
+    heald_pool_submit(pool_of(s, r), &r->op.link);
 }
 
-void aio_pools_retry(struct aio_service *s)
+void aio_pools_close(struct aio_service *s, struct aio_file *f)
 {
-    struct heald_link tried, *node;
+    f->closing.kind = OP_CLOSE;
+    heald_pool_submit(s->pools->streams, &f->closing.link);
+}
 
-    if (list_empty(&s->starved))
-        return;
-    list_take(&tried, &s->starved);
-    while ((node = list_pop(&tried))) {
-        struct aio_request *r = aio_request_of(heald_container_of(node, struct heald_op, link));
-        r->starved = false;
-        threads_start(s, r);
-    }
+void aio_pools_call(struct aio_service *s, struct aio_call *call)
+{
+    heald_pool_submit(s->pools->starter, &call->head.link);
 }
 
 bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
 {
     int by = __atomic_load_n(&r->by, __ATOMIC_SEQ_CST);
 
-    if (by < 0 || by == r->aim)
+    /* Without a signal it stays in its call, which has the file. */
+    if (by < 0 || by == r->aim || !heald_pool_can_interrupt(s->pools->streams))
         return true;
     heald_pool_interrupt(s->pools->streams, &r->op.link);
     return false;
@@ -200,16 +254,15 @@ bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
 
 unsigned aio_pools_threads(struct aio_service *s)
 {
-    return heald_pool_started(s->pools->files) + heald_pool_started(s->pools->streams);
+    const struct aio_pools *w = s->pools;
+
+    return heald_pool_started(w->starter) + heald_pool_started(w->files) +
+           heald_pool_started(w->streams);
 }
 
 static bool threads_take_back(struct aio_service *s, struct aio_request *r)
 {
-    if (!r->starved)
-        return heald_pool_take(pool_of(s, r), &r->op.link);
-    r->starved = false;
-    list_remove(&r->op.link);
-    return true;
+    return heald_pool_take(pool_of(s, r), &r->op.link);
 }
 
 static bool threads_cancel(struct aio_service *s, struct aio_request *r)

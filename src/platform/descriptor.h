@@ -14,7 +14,6 @@
 
 struct heald_descriptor {
     uint64_t dev, ino;
-    int64_t size;
     bool reads, writes;          /* it was opened for */
     bool appends, waits, direct; /* O_APPEND, not O_NONBLOCK, O_DIRECT */
     bool seeks;                  /* pread(2) means what it says */
@@ -25,11 +24,26 @@ struct heald_descriptor {
     bool serial; /* it seeks, and the order of what is done to it counts, as of a tape */
 };
 
+/* What is known of mounts, so as not to ask each time. Zeroed: nothing. */
+enum { HEALD_MOUNTS = 16 };
+struct heald_mounts {
+    struct heald_mount {
+        uint64_t id;
+        bool is_known, answered;
+    } known[HEALD_MOUNTS];
+};
+
 /* What is known of it without looking at the file: the first three lines of flags. 0 or -EBADF. */
 int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret);
 
-/* The rest. */
-int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret);
+/* The rest; no server of a network's or FUSE's is asked for it, from Linux 6.8 on. */
+int heald_plat_descriptor_file(int fd, struct heald_mounts *mounts, struct heald_descriptor *ret);
+
+/* Of a regular file; its server may be asked. */
+int64_t heald_plat_regular_size(int fd);
+
+/* May its last close(2) wait: of a socket with SO_LINGER, or a serial line with output? */
+bool heald_plat_close_waits(int fd);
 
 /* Does a socket set the times and amounts of read(2), or write(2), that io_uring does not heed:
  * SO_RCVTIMEO, SO_RCVLOWAT, SO_SNDTIMEO? */

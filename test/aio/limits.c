@@ -2,15 +2,17 @@
  * test/aio/limits.c: AIO where the process may have little: processes, memory, signals, a root
  * folder; and what must not grow. Each in a child of a process that has not used AIO.
  */
-#include "aio/suite.h"
+#include "aio/types.h"
 
 #include <grp.h>
+#include <sys/eventfd.h>
 
 enum {
     NOBODY = 65534,
     WRITES = 40,
     MIB = 1 << 20,
     PIPES = 60,
+    TEXT = 4,
     LOCKED_KB = 160 << 10, /* glibc: 69 MB */
     REQUESTS = 200000,
     WARM_UP = 20000,
@@ -91,6 +93,34 @@ static void has_no_more_processes(void *arg)
     must_be(write_now(fd, "x", 1, 0), 1);
     allow_no_processes();
     large_writes_and_a_sync(fd, false);
+}
+
+/* What no worker of the kernel's does, and one thread of the library's. */
+static void streams_without_more_processes(void *arg)
+{
+    int fd = file_make(), event = eventfd(3, EFD_CLOEXEC), fds[2];
+    uint64_t value;
+    char line[TEXT];
+
+    (void)arg;
+    must(event >= 0);
+    terminal_make(fds);
+    become_nobody();
+    must_be(write_now(fd, "x", 1, 0), 1);
+    allow_no_processes();
+    must_be(read_now(event, &value, sizeof value, 0), sizeof value);
+    must_be(value, 3);
+    must_be(write_now(fds[0], "text", TEXT, 0), TEXT);
+    must_be(read(fds[1], line, TEXT), TEXT);
+    must_be(memcmp(line, "text", TEXT), 0);
+    must_be(write_now(fd, "x", 1, 0), 1);
+}
+
+HEALD_CASE(streams_without_more_processes_than_those)
+{
+    if (!is_root())
+        harness_skip("only root can become another user");
+    in_child(streams_without_more_processes, NULL);
 }
 
 HEALD_CASE(no_processes_before_the_first_request)
@@ -351,6 +381,7 @@ void add_limits(TCase *group)
 {
     add(group, no_processes_before_the_first_request);
     add(group, no_processes_after_the_first_request);
+    add(group, streams_without_more_processes_than_those);
     add(group, pending_reads_lock_little_memory);
     add(group, ends_with_a_signal_that_is_blocked);
     add(group, ends_with_a_signal_that_finds_no_room);

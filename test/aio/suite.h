@@ -40,6 +40,7 @@
     X(nonblocking)  \
     X(timeouts)     \
     X(locks)        \
+    X(servers)      \
     X(replace)      \
     X(close)        \
     X(numbers)      \

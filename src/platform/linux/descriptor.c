@@ -10,6 +10,8 @@
  */
 #include "platform/descriptor.h"
 
+#include "platform/sys.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,9 +30,36 @@
 #include <unistd.h>
 
 enum { DUPFD_QUERY = 1024 + 3, PIN_MAX = 1000, PIN_ROOM = 32 };
-enum { MEMORY_MAJOR = 1 /* /dev/null, /dev/zero, ... */ };
+enum {
+    MEMORY_MAJOR = 1, /* /dev/null, /dev/zero, ... */
+    PTY_MASTER_MAJOR = 5,
+    PTY_FIRST_MAJOR = 136,
+    PTY_LAST_MAJOR = 143
+};
 enum { OPENED = 0100000 }; /* the kernel's O_LARGEFILE */
-enum { FUSE_MAGIC = 0x65735546, CONFIGFS_FS_MAGIC = 0x62656570, MQUEUE_FS_MAGIC = 0x19800202 };
+enum {
+    FUSE_MAGIC = 0x65735546,
+    CONFIGFS_FS_MAGIC = 0x62656570,
+    MQUEUE_FS_MAGIC = 0x19800202,
+    CEPH_MAGIC = 0x00c36400
+};
+static const unsigned long cifs_magic = 0xff534d42, smb2_magic = 0xfe534d42;
+
+/* Linux 6.8; the system's headers may be older. */
+enum { STATMOUNT_NUMBER = 457, STATMOUNT_TYPE = 1, MOUNT_ID = 0x4000 };
+
+struct mount_request {
+    uint32_t size, unused;
+    uint64_t id, what;
+};
+
+struct mount_answer {
+    uint32_t size, unused;
+    uint64_t mask;
+    uint32_t major, minor;
+    uint64_t type;
+    uint64_t rest[60];
+};
 
 int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
 {
@@ -48,14 +77,19 @@ int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
     return 0;
 }
 
-/* File systems whose files are answered by code that may sleep as long as it likes. */
-static bool is_answered(int fd)
+/* File systems whose files are answered by code that may sleep as long as it likes, or by another
+ * machine. */
+static bool is_answered(unsigned long type)
 {
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) < 0)
+    if (type == cifs_magic || type == smb2_magic)
         return true;
-    switch ((unsigned long)fs.f_type) {
+    switch (type) {
+    case NFS_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case AFS_FS_MAGIC:
+    case CODA_SUPER_MAGIC:
+    case CEPH_MAGIC:
     case PROC_SUPER_MAGIC:
     case SYSFS_MAGIC:
     case DEBUGFS_MAGIC:
@@ -74,6 +108,51 @@ static bool is_answered(int fd)
     }
 }
 
+/* Of the mount with this number: 0, or -errno. No file system is asked. */
+static int type_of_mount(uint64_t id, unsigned long *ret)
+{
+    struct mount_request request = {.size = sizeof request, .id = id, .what = STATMOUNT_TYPE};
+    struct mount_answer answer;
+
+    if (syscall(STATMOUNT_NUMBER, &request, &answer, sizeof answer, 0) < 0)
+        return -errno;
+    *ret = (unsigned long)answer.type;
+    return answer.mask & STATMOUNT_TYPE ? 0 : -ENOSYS;
+}
+
+/* Asks the file system, which may have to ask its server. What lies on a device of its own is no
+ * file system of the kernel's. */
+static bool is_answered_by_its_word(int fd, unsigned device)
+{
+    struct statfs fs;
+
+    return !device && (fstatfs(fd, &fs) < 0 || is_answered((unsigned long)fs.f_type));
+}
+
+/* Of a mount that is not in this thread's name space only memory is known, by its seals. */
+static bool is_answered_there(int fd, const struct statx *st)
+{
+    unsigned long type = 0;
+    int err = type_of_mount(st->stx_mnt_id, &type);
+
+    if (!err)
+        return is_answered(type);
+    if (err == -ENOENT)
+        return fcntl(fd, F_GET_SEALS) < 0;
+    return is_answered_by_its_word(fd, st->stx_dev_major);
+}
+
+static bool is_on_disk(int fd, const struct statx *st, struct heald_mounts *mounts)
+{
+    struct heald_mount *known = &mounts->known[st->stx_mnt_id % HEALD_MOUNTS];
+
+    if (!(st->stx_mask & MOUNT_ID))
+        return !is_answered_by_its_word(fd, st->stx_dev_major);
+    if (known->id != st->stx_mnt_id || !known->is_known)
+        *known = (struct heald_mount){st->stx_mnt_id, true, is_answered_there(fd, st)};
+    return !known->answered;
+}
+
 /* Of a pipe: was it opened by a name, as a FIFO or in /proc? Then the kernel does not try. Every
  * open(2) of a program for 64 bits sets this flag, and pipe(2) does not. */
 static bool is_opened(int fd)
@@ -83,32 +162,82 @@ static bool is_opened(int fd)
     return flags < 0 || flags & OPENED;
 }
 
-static void classify(int fd, const struct stat *st, struct heald_descriptor *ret)
+static void classify(int fd, const struct statx *st, struct heald_mounts *mounts,
+                     struct heald_descriptor *ret)
 {
-    /* What lies on a device of its own is no file system of the kernel's. */
-    bool on_disk = ret->regular && (major(st->st_dev) || !is_answered(fd));
+    bool on_disk = ret->regular && is_on_disk(fd, st, mounts);
 
-    ret->socket = S_ISSOCK(st->st_mode);
-    ret->serial = S_ISCHR(st->st_mode) && major(st->st_rdev) != MEMORY_MAJOR;
-    ret->pipe = S_ISFIFO(st->st_mode);
-    ret->finite = on_disk || S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode);
+    ret->socket = S_ISSOCK(st->stx_mode);
+    ret->serial = S_ISCHR(st->stx_mode) && st->stx_rdev_major != MEMORY_MAJOR;
+    ret->pipe = S_ISFIFO(st->stx_mode);
+    ret->finite = on_disk || S_ISBLK(st->stx_mode) || S_ISDIR(st->stx_mode);
     ret->rings = ret->finite || ret->socket || (ret->pipe && !is_opened(fd));
 }
 
-int heald_plat_descriptor_file(int fd, struct heald_descriptor *ret)
+/* As fstat(2) says it, for a process that may not call statx(2). */
+static int ask_fstat(int fd, struct statx *ret)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    ret->dev = st.st_dev;
-    ret->ino = st.st_ino;
-    ret->size = st.st_size;
-    ret->regular = S_ISREG(st.st_mode);
-    ret->seeks = ret->regular || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode) ||
-                 (S_ISCHR(st.st_mode) && lseek(fd, 0, SEEK_CUR) >= 0);
-    classify(fd, &st, ret);
+    *ret = (struct statx){.stx_mode = (uint16_t)st.st_mode,
+                          .stx_ino = st.st_ino,
+                          .stx_dev_major = major(st.st_dev),
+                          .stx_dev_minor = minor(st.st_dev),
+                          .stx_rdev_major = major(st.st_rdev)};
     return 0;
+}
+
+/* What is known without asking the server of a file. */
+static int ask_statx(int fd, struct statx *ret)
+{
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | MOUNT_ID, ret) ==
+        0)
+        return 0;
+    return errno == EBADF ? -EBADF : ask_fstat(fd, ret);
+}
+
+int heald_plat_descriptor_file(int fd, struct heald_mounts *mounts, struct heald_descriptor *ret)
+{
+    struct statx st;
+    int err = ask_statx(fd, &st);
+
+    if (err)
+        return err;
+    ret->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+    ret->ino = st.stx_ino;
+    ret->regular = S_ISREG(st.stx_mode);
+    ret->seeks = ret->regular || S_ISBLK(st.stx_mode) || S_ISDIR(st.stx_mode) ||
+                 (S_ISCHR(st.stx_mode) && lseek(fd, 0, SEEK_CUR) >= 0);
+    classify(fd, &st, mounts, ret);
+    return 0;
+}
+
+int64_t heald_plat_regular_size(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? st.st_size : -ESPIPE;
+}
+
+static bool is_pseudo_terminal(unsigned device)
+{
+    return (device >= PTY_FIRST_MAJOR && device <= PTY_LAST_MAJOR) || device == PTY_MASTER_MAJOR;
+}
+
+bool heald_plat_close_waits(int fd)
+{
+    struct statx st;
+
+    if (ask_statx(fd, &st))
+        return false;
+    if (S_ISSOCK(st.stx_mode))
+        return heald_plat_lingers(fd);
+    return S_ISCHR(st.stx_mode) && st.stx_rdev_major != MEMORY_MAJOR &&
+           !is_pseudo_terminal(st.stx_rdev_major);
 }
 
 static bool has_time(int fd, int option)
