@@ -105,6 +105,7 @@ static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
     if (r->cancel && !r->ending)
         aio_cancel_answer(s, r, false);
     bool begun = !r->road->take_back(s, r);
+    r->fixed &= r->number < 0; /* else the number still means its file */
     r->state = can_be_done(r, begun) ? AIO_TAKEN : AIO_LOST;
     *waits |= begun && r->file->finite;
 }
