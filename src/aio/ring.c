@@ -36,6 +36,9 @@ enum {
     AGAIN = 64
 };
 
+#define REFUSED_NS     HEALD_SEC
+#define REFUSED_NAP_NS HEALD_MS
+
 struct aio_ring {
     struct heald_ring ring;
     struct heald_ring_files files;
@@ -44,6 +47,7 @@ struct aio_ring {
     struct futex_waitv word;
     int eventfd; /* -1: the ring waits for the word itself */
     unsigned chunk;
+    int64_t refused_ns; /* since when the kernel takes nothing; or 0 */
     bool armed;
     bool ended;
 };
@@ -292,6 +296,20 @@ static int64_t deadline_of(const struct aio_service *s, int64_t timeout_ns)
     return timeout_ns < 0 ? HEALD_FOREVER : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns;
 }
 
+/* For want of memory the kernel refuses for a while; a filter may say the same and mean it. */
+static int refused_for_long(struct aio_service *s, struct aio_ring *w)
+{
+    if (!w->ring.refused) {
+        w->refused_ns = 0;
+        return 0;
+    }
+    int64_t now = s->sys->now(HEALD_CLOCK_MONOTONIC);
+    if (!w->refused_ns)
+        w->refused_ns = now;
+    s->sys->poll(NULL, 0, REFUSED_NAP_NS);
+    return now - w->refused_ns < REFUSED_NS ? 0 : -EAGAIN;
+}
+
 static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 {
     struct aio_ring *w = s->ring;
@@ -304,6 +322,8 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
     if (err == -EINTR)
         err = 0;
     err = harvest(s, w, err);
+    if (!err)
+        err = refused_for_long(s, w);
     w->ended = err && err != -EINTR;
     return w->ended ? err : 0;
 }

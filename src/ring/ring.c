@@ -133,7 +133,7 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
     }
     r->sys = sys;
     r->entries = p.sq_entries;
-    r->enabled = r->stranded = false;
+    r->enabled = r->stranded = r->refused = false;
     r->enter_flags[0] = 0;
     r->enter_flags[1] = r->ring.features & FEAT_NO_IOWAIT ? ENTER_NO_IOWAIT : 0;
     r->absolute = true;
@@ -303,6 +303,7 @@ int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
 
     if (err)
         return err;
+    r->refused = false;
     /* Drained before the completions are looked at: one that comes later rings again. */
     if (r->bell >= 0 && r->drain)
         r->sys->bell_drain(r->bell);
@@ -325,7 +326,8 @@ int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
         __atomic_fetch_or(r->ring.sq.kflags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
     /* What could not be taken now is taken next time: that completions wait is reason enough to
      * come back. */
-    if (err == -ETIME || err == -EBUSY || err == -EAGAIN)
+    r->refused = err == -EBUSY || err == -EAGAIN;
+    if (err == -ETIME || r->refused)
         return 0;
     return err < 0 ? err : 0;
 }

@@ -27,11 +27,12 @@ struct heald_ring {
     struct io_uring ring;
     const struct heald_sys *sys;
     bool enabled;
-    bool stranded;     /* resized and not mapped; not `enabled` then, so that an enter maps it */
+    bool stranded; /* resized and not mapped; not `enabled` then, so that an enter maps it */
     unsigned enter_flags[2]; /* of every enter that does not wait, and of one that does */
-    signed char pipes; /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
-    bool absolute;     /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
-    unsigned entries, limit;           /* how many there are; to how many it may grow */
+    signed char pipes;       /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
+    bool refused;            /* the last enter, for now: it was not an error */
+    bool absolute;           /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
+    unsigned entries, limit; /* how many there are; to how many it may grow */
     union heald_ring_scratch *scratch; /* one for each entry that there may be */
     unsigned scratch_count;
     int bell;   /* readable when completions came; -1 until it is asked for */
