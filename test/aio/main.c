@@ -82,7 +82,8 @@ static void first_request(void)
 /* Those look at a process that has not used AIO yet. */
 static bool starts_unused(const char *feature)
 {
-    return strcmp(feature, "programs") == 0 || strcmp(feature, "limits") == 0;
+    return strcmp(feature, "programs") == 0 || strcmp(feature, "limits") == 0 ||
+           strcmp(feature, "injection") == 0;
 }
 
 #define FEATURE_ROW(feature) {#feature, add_##feature},

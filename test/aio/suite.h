@@ -47,7 +47,8 @@
     X(fork)         \
     X(suspend)      \
     X(handlers)     \
-    X(steps) X(jumps) X(cancel) X(list) X(notify) X(programs) X(limits) X(threads) X(names)
+    X(steps)        \
+    X(jumps) X(cancel) X(list) X(notify) X(programs) X(limits) X(injection) X(threads) X(names)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
