@@ -137,6 +137,95 @@ HEALD_CASE(no_processes_after_the_first_request)
     in_child(has_no_more_processes, NULL);
 }
 
+/* A cgroup with a limit of processes, of version 1 or 2; false, with errno: none can be made. */
+static bool cgroup_make(char path[static 64])
+{
+    static const char *const folders[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"};
+    char limit[80];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, 64, "%s/heald-aio-%d", folders[i], (int)getpid());
+        if (mkdir(path, 0700))
+            continue;
+        snprintf(limit, sizeof limit, "%s/pids.max", path);
+        if (access(limit, W_OK) == 0)
+            return true;
+        rmdir(path);
+    }
+    return false;
+}
+
+/* Its processes are gone a moment after their end is told. */
+static void cgroup_remove(const char *path)
+{
+    int64_t end = now() + patience();
+
+    while (rmdir(path)) {
+        must(errno == EBUSY && now() < end);
+        nap(5);
+    }
+}
+
+static void tell_cgroup(const char *path, const char *name, const char *text)
+{
+    char file[80];
+
+    snprintf(file, sizeof file, "%s/%s", path, name);
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    must(fd >= 0);
+    must_be(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+struct member {
+    char cgroup[64];
+    bool used;
+};
+
+/* No thread is to be had, neither by the process nor, for it, by the kernel. */
+static void is_alone_in_a_cgroup(void *arg)
+{
+    const struct member *member = arg;
+    int fd = file_make();
+    pthread_t thread;
+
+    tell_cgroup(member->cgroup, "cgroup.procs", "0");
+    if (member->used)
+        must_be(write_now(fd, "x", 1, 0), 1);
+    tell_cgroup(member->cgroup, "pids.max", "1");
+    must_be(pthread_create(&thread, NULL, nothing, NULL), EAGAIN);
+    large_writes_and_a_sync(fd, !member->used);
+    tell_cgroup(member->cgroup, "pids.max", "max");
+    large_writes_and_a_sync(fd, false);
+    some_requests();
+}
+
+static void in_a_cgroup(bool used)
+{
+    struct member member = {.used = used};
+
+    if (!cgroup_make(member.cgroup))
+        harness_skip("no cgroup that limits processes can be made: %s", strerror(errno));
+    int status = child_end(child_start(is_alone_in_a_cgroup, &member), 15);
+    cgroup_remove(member.cgroup);
+    must_be(status, 0);
+}
+
+HEALD_CASE(a_full_cgroup_before_the_first_request)
+{
+    in_a_cgroup(false);
+}
+
+HEALD_CASE(a_full_cgroup_after_the_first_request)
+{
+    in_a_cgroup(true);
+}
+
 static void locks_its_memory(void *arg)
 {
     static struct aiocb blocks[PIPES];
@@ -382,6 +471,8 @@ void add_limits(TCase *group)
     add(group, no_processes_before_the_first_request);
     add(group, no_processes_after_the_first_request);
     add(group, streams_without_more_processes_than_those);
+    add(group, a_full_cgroup_before_the_first_request);
+    add(group, a_full_cgroup_after_the_first_request);
     add(group, pending_reads_lock_little_memory);
     add(group, ends_with_a_signal_that_is_blocked);
     add(group, ends_with_a_signal_that_finds_no_room);
