@@ -83,7 +83,7 @@ static void first_request(void)
 static bool starts_unused(const char *feature)
 {
     return strcmp(feature, "programs") == 0 || strcmp(feature, "limits") == 0 ||
-           strcmp(feature, "injection") == 0;
+           strcmp(feature, "injection") == 0 || strcmp(feature, "growth") == 0;
 }
 
 #define FEATURE_ROW(feature) {#feature, add_##feature},

@@ -48,7 +48,8 @@
     X(suspend)      \
     X(handlers)     \
     X(steps)        \
-    X(jumps) X(cancel) X(list) X(notify) X(programs) X(limits) X(injection) X(threads) X(names)
+    X(jumps)        \
+    X(cancel) X(list) X(notify) X(programs) X(limits) X(injection) X(threads) X(names) X(growth)
 
 #define FEATURE_DECLARE(feature) void add_##feature(TCase *group);
 FEATURES(FEATURE_DECLARE)
