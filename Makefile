@@ -111,7 +111,7 @@ masks: ## conformance where the kernel refuses each part of io_uring in turn (2 
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_MASKS=all scripts/run-tests build masks
 
-real: ## fio, stress-ng, perf, xrdcp and MPI-IO, unmodified, on the drop-in for POSIX AIO
+real: ## fio, stress-ng, perf, XRootD and MPI-IO, unmodified, on the drop-in for POSIX AIO
 	$(call deps,test)
 	$(call deps,real)
 	$(call build,build,$(GCC),-Dwerror=true)
