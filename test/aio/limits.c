@@ -367,6 +367,42 @@ HEALD_CASE(another_user)
         in_child(is_another_user, &(bool){used});
 }
 
+static void *becomes_nobody_alone(void *arg)
+{
+    must_be(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), 0);
+    some_requests();
+    requests_without_files(*(int *)arg);
+    return NULL;
+}
+
+/* The others stay who they are, whoever asks first. */
+static void is_two_users(void *arg)
+{
+    int fd = file_with("0123456789"), fds[2];
+    struct aiocb pending;
+    char byte;
+
+    pipe_make(fds);
+    if (*(bool *)arg)
+        start_read(&pending, fds[0], &byte, 1, 0);
+    thread_end(thread_start(becomes_nobody_alone, &fd));
+    must_be(geteuid(), 0);
+    if (!*(bool *)arg)
+        start_read(&pending, fds[0], &byte, 1, 0);
+    must_be(write(fds[1], "x", 1), 1);
+    must_be(result_of(&pending), 1);
+    some_requests();
+    requests_without_files(fd);
+}
+
+HEALD_CASE(one_thread_is_another_user)
+{
+    if (!is_root())
+        harness_skip("only root can become another user");
+    for (int used = 0; used < 2; used++)
+        in_child(is_two_users, &(bool){used});
+}
+
 static void batches(int fd, int count)
 {
     struct aiocb blocks[BATCH];
@@ -478,6 +514,7 @@ void add_limits(TCase *group)
     add(group, ends_with_a_signal_that_finds_no_room);
     add(group, an_empty_root);
     add(group, another_user);
+    add(group, one_thread_is_another_user);
     add(group, many_requests_take_no_memory);
     add(group, lists_of_thousands);
     add(group, little_memory);
