@@ -70,18 +70,6 @@ static int make_bell(struct aio_process *p)
     return bell[0];
 }
 
-static int choose_bell(struct aio_service *s, struct aio_ring *w)
-{
-    static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
-    const char *road = heald_choice_wish(&choice, NULL);
-
-    w->eventfd = -1;
-    if (!s->process->bell && !(road && strcmp(road, "thread") == 0) && heald_ring_waits(&w->ring))
-        return 0;
-    w->eventfd = make_bell(s->process);
-    return w->eventfd < 0 ? -EMFILE : 0;
-}
-
 /* Not by close(), which is ours, and would ask the I/O thread. */
 static int hide(struct aio_ring *w)
 {
@@ -93,6 +81,37 @@ static int hide(struct aio_ring *w)
     return 0;
 }
 
+static int open_hidden(struct aio_service *s, struct aio_ring *w)
+{
+    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
+
+    if (!err && (err = hide(w)))
+        heald_ring_close(&w->ring, &aio_allocator);
+    return err;
+}
+
+/* Closes the ring if it fails. One that was asked in vain whether it waits may still hold what it
+ * was asked, if the kernel refused for a moment only, so another takes its place. */
+static int choose_bell(struct aio_service *s, struct aio_ring *w)
+{
+    static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
+    const char *road = heald_choice_wish(&choice, NULL);
+    int err = 0;
+
+    w->eventfd = -1;
+    if (!s->process->bell && !(road && strcmp(road, "thread") == 0)) {
+        if (heald_ring_waits(&w->ring))
+            return 0;
+        heald_ring_close(&w->ring, &aio_allocator);
+        err = open_hidden(s, w);
+    }
+    if (!err && (w->eventfd = make_bell(s->process)) < 0) {
+        heald_ring_close(&w->ring, &aio_allocator);
+        err = -EMFILE;
+    }
+    return err;
+}
+
 static int ring_open(struct aio_service *s)
 {
     struct aio_ring *w = alloc_new(&aio_allocator, sizeof *w);
@@ -101,12 +120,12 @@ static int ring_open(struct aio_service *s)
         return -ENOMEM;
     list_init(&w->backlog);
     w->chunk = FIRST_CHUNK;
-    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
-    if (err)
-        goto fail;
-    if ((err = hide(w)) || (err = choose_bell(s, w))) {
-        heald_ring_close(&w->ring, &aio_allocator);
-        goto fail;
+    int err = open_hidden(s, w);
+    if (!err)
+        err = choose_bell(s, w);
+    if (err) {
+        alloc_free(&aio_allocator, w, sizeof *w);
+        return err;
     }
     w->word = (struct futex_waitv){
         .uaddr = (uintptr_t)&s->process->sleeping, .val = 1, .flags = FUTEX_32};
@@ -116,9 +135,6 @@ static int ring_open(struct aio_service *s)
     s->ring = w;
     s->pipes = heald_ring_pipes_nowait(&w->ring);
     return 0;
-fail:
-    alloc_free(&aio_allocator, w, sizeof *w);
-    return err;
 }
 
 static void ring_close(struct aio_service *s)

@@ -113,7 +113,8 @@ static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
  * then, and its completion carries 0. False: it cannot be taken back. */
 bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
 
-/* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else. */
+/* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else; without
+ * success it may still hold what was asked, and is to be closed. */
 bool heald_ring_waits(struct heald_ring *r);
 
 #endif

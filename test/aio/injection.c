@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
 /* From when on. */
@@ -41,19 +42,25 @@ struct scene {
     struct aiocb reads[ALL], read, write, writes[ALL], appends[ALL], last[EARLY], sync, receive;
 };
 
-/* One call, of all threads. */
-static void refuse(unsigned call, int err)
+/* For one call. */
+static int filter_set(unsigned call, unsigned action, unsigned flags)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+        BPF_STMT(BPF_RET | BPF_K, action),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof code / sizeof code[0], code};
 
     must_be(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    must_be(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program), 0);
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+/* Of all threads. */
+static void refuse(unsigned call, int err)
+{
+    must_be(filter_set(call, SECCOMP_RET_ERRNO | (unsigned)err, SECCOMP_FILTER_FLAG_TSYNC), 0);
     must_be(syscall(call, -1, 0, 0, 0, 0, 0), -1);
     must_be(errno, err);
 }
@@ -201,6 +208,17 @@ static void cancel_one(struct scene *s)
     must_be(s->byte, 'x');
 }
 
+static void all_end(struct scene *s)
+{
+    must_be(close(s->gone), 0);
+    cancel_one(s);
+    streams_go_on(s);
+    file_is_whole(s);
+    appends_are_in_order(s);
+    writes_to_a_closed_number_end(s);
+    some_requests(s);
+}
+
 static void refuses_from_a_moment(void *arg)
 {
     const struct refusal *refusal = arg;
@@ -215,13 +233,7 @@ static void refuses_from_a_moment(void *arg)
     if (refusal->moment == WHILE_SOME_WAIT)
         refuse(refusal->call, refusal->err);
     start_more(s);
-    must_be(close(s->gone), 0);
-    cancel_one(s);
-    streams_go_on(s);
-    file_is_whole(s);
-    appends_are_in_order(s);
-    writes_to_a_closed_number_end(s);
-    some_requests(s);
+    all_end(s);
 }
 
 /* All errors at a time: most of the time of each is the ring's patience. */
@@ -256,6 +268,55 @@ static void register_refused(enum moment moment)
     each_refusal(SYS_io_uring_register, errors, sizeof errors / sizeof *errors, moment);
 }
 
+/* So many calls, from one on; what is refused for so short a time is lost to nobody. */
+struct spell {
+    int err, from, count, listener;
+};
+
+static void *answer_calls(void *arg)
+{
+    const struct spell *spell = arg;
+
+    for (int calls = 1;; calls++) {
+        struct seccomp_notif call = {0};
+        struct seccomp_notif_resp answer = {0};
+        while (ioctl(spell->listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
+            must(errno == EINTR || errno == ENOENT);
+        answer.id = call.id;
+        if (calls >= spell->from && calls < spell->from + spell->count)
+            answer.error = -spell->err;
+        else
+            answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        must(ioctl(spell->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0 || errno == ENOENT);
+    }
+    return NULL;
+}
+
+static void refuses_for_a_spell(void *arg)
+{
+    struct spell *spell = arg;
+    struct scene *s = scene_make();
+
+    spell->listener =
+        filter_set(SYS_io_uring_enter, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    must(spell->listener >= 0);
+    thread_start(answer_calls, spell);
+    start_early(s);
+    start_more(s);
+    all_end(s);
+}
+
+/* The first calls are the library's, to see what the ring can do. */
+HEALD_CASE(enter_refused_for_a_spell)
+{
+    static const int errors[] = {EAGAIN, EINTR};
+
+    for (int from = 1; from <= (on_uring() ? 4 : 1); from++)
+        for (int count = 1; count <= 8; count *= 8)
+            for (int i = 0; i < 2; i++)
+                in_child(refuses_for_a_spell, &(struct spell){errors[i], from, count, -1});
+}
+
 #define REFUSAL_CASES(call)                    \
     HEALD_CASE(call##_refused_from_the_first)  \
     {                                          \
@@ -278,6 +339,7 @@ void add_injection(TCase *group)
     add(group, enter_refused_from_the_first);
     add(group, enter_refused_after_a_rest);
     add(group, enter_refused_while_some_wait);
+    add(group, enter_refused_for_a_spell);
     add(group, register_refused_from_the_first);
     add(group, register_refused_after_a_rest);
     add(group, register_refused_while_some_wait);
