@@ -224,7 +224,8 @@ static void refuses_from_a_moment(void *arg)
     const struct refusal *refusal = arg;
     struct scene *s = scene_make();
 
-    s->may_lose = on_uring() && refusal->call == SYS_io_uring_enter;
+    s->may_lose =
+        on_uring() && refusal->call == SYS_io_uring_enter && refusal->moment != FROM_THE_FIRST;
     if (refusal->moment != FROM_THE_FIRST)
         some_requests(s);
     if (refusal->moment != WHILE_SOME_WAIT)
