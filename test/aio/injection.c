@@ -146,7 +146,7 @@ static void file_is_whole(struct scene *s)
  * so. All others are there, in order. */
 static void appends_are_in_order(struct scene *s)
 {
-    off_t end = lseek(s->log, 0, SEEK_END), at = 0;
+    off_t at = 0;
     int lost = -1;
 
     for (int i = 0; i < ALL; i++) {
@@ -156,6 +156,7 @@ static void appends_are_in_order(struct scene *s)
         else
             must_be(n, append_size(i));
     }
+    off_t end = lseek(s->log, 0, SEEK_END);
     bool left_out = lost >= 0 && end == APPENDED - (off_t)append_size(lost);
     for (int i = 0; i < ALL; i++) {
         if (i == lost && left_out)
@@ -311,7 +312,10 @@ static void refuses_for_a_spell(void *arg)
 HEALD_CASE(enter_refused_for_a_spell)
 {
     static const int errors[] = {EAGAIN, EINTR};
+    uint32_t action = SECCOMP_RET_USER_NOTIF;
 
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
+        harness_skip("this kernel lets nobody answer system calls");
     for (int from = 1; from <= (on_uring() ? 4 : 1); from++)
         for (int count = 1; count <= 8; count *= 8)
             for (int i = 0; i < 2; i++)
