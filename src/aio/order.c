@@ -138,7 +138,7 @@ static void file_drop(struct aio_service *s, struct aio_file *f)
     if (f->slot >= 0)
         aio_ring_let_go(s, f);
     if (f->pin >= 0 && heald_plat_close_waits(f->pin))
-        aio_pools_close(s, f);
+        aio_pools_close_pin(s, f);
     else
         aio_file_free(s->process, f);
 }

@@ -51,6 +51,8 @@ struct aio_process {
     uint32_t pushed;        /* atomic: records since it took some; about */
     int bell;               /* atomic; its eventfd + 1 where the ring cannot wait for `sleeping` */
 
+    struct aio_pools *pools; /* of the I/O thread that is being started */
+
     /* Free records, see records.c. */
     uint64_t free; /* atomic: tag and index */
     void *slabs[AIO_SLABS];

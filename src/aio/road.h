@@ -10,7 +10,7 @@
 #include "aio/request.h"
 
 struct aio_road {
-    int (*open)(struct aio_service *s);
+    int (*open)(struct aio_service *s); /* NULL: it is always there */
     void (*close)(struct aio_service *s);
     void (*start)(struct aio_service *s, struct aio_request *r);
     /* Takes one back that was started and has not begun: false: it has. */
@@ -26,8 +26,13 @@ struct aio_road {
     bool (*holds)(const struct aio_request *r);
 };
 
-/* threads.c: has a thread close the pin of a file, and free its record. */
-void aio_pools_close(struct aio_service *s, struct aio_file *f);
+/* threads.c: the pools of threads, begun by the thread that is to start the I/O thread, and ended by
+ * that; NULL: no memory, or no thread. */
+struct aio_pools *aio_pools_begin(struct aio_process *p);
+void aio_pools_end(struct aio_pools *w);
+
+/* Has a thread close the pin of a file, and free its record. */
+void aio_pools_close_pin(struct aio_service *s, struct aio_file *f);
 
 /* Has a function called by a thread of its own; the record comes back if none can be started. */
 void aio_pools_call(struct aio_service *s, struct aio_call *call);

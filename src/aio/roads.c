@@ -34,7 +34,7 @@ static int open_road(void *ctx, unsigned i)
     int err = 0;
 
     s->road = roads[i];
-    if (s->road != &aio_road_threads)
+    if (s->road->open)
         err = s->road->open(s);
     if (!err ||
         (heald_choice_wish(&choice, NULL) && (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
@@ -59,19 +59,14 @@ int aio_roads_open(struct aio_service *s)
 {
     if (aio_index_open(s) < 0)
         return -EAGAIN;
-    if (aio_road_threads.open(s) < 0) {
-        aio_index_close(s);
-        return -EAGAIN;
-    }
     choose_road(s);
     return 0;
 }
 
 void aio_roads_close(struct aio_service *s)
 {
-    if (s->road != &aio_road_threads)
+    if (s->road->close)
         s->road->close(s);
-    aio_road_threads.close(s);
     aio_index_close(s);
 }
 

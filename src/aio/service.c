@@ -126,10 +126,13 @@ static int start_thread(struct aio_process *p)
 
     if (!turn_running(p, 0, 1))
         return 0;
-    if (heald_plat_thread_start_small(&thread, STACK_BYTES, service_main, p) == 0) {
+    p->pools = aio_pools_begin(p);
+    if (p->pools && heald_plat_thread_start_small(&thread, STACK_BYTES, service_main, p) == 0) {
         await_road(p);
         return 0;
     }
+    if (p->pools)
+        aio_pools_end(p->pools);
     do
         fail_all(p); /* of those who have relied on this one, too */
     while (!may_end(p));
@@ -375,7 +378,8 @@ static void refuse_all(struct aio_process *p)
 
 static void *service_main(void *arg)
 {
-    struct aio_service s = {.process = arg, .sys = &heald_sys_native};
+    struct aio_process *p = arg;
+    struct aio_service s = {.process = p, .sys = &heald_sys_native, .pools = p->pools};
 
     __atomic_store_n(&s.process->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
     pthread_detach(pthread_self());
@@ -387,6 +391,7 @@ static void *service_main(void *arg)
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);
     aio_ours_begin();
     if (aio_roads_open(&s) < 0) {
+        aio_pools_end(s.pools);
         refuse_all(s.process);
         return NULL;
     }
@@ -394,6 +399,7 @@ static void *service_main(void *arg)
     heald_plat_word_wake(&s.process->running);
     serve(&s);
     aio_roads_close(&s);
+    aio_pools_end(s.pools);
     is_me_no_more(s.process);
     return NULL;
 }

@@ -16,8 +16,9 @@
  * call. Where no signal is to be had for that, a stream is pinned before it is begun.
  *
  * A thread of its own starts the others: it is there as long as the I/O thread is, which so waits
- * for no lock of the C library's that a thread may hold whose signal handler is in close(2). What
- * no thread can be had for it does itself, if that is a disk's; all else ends with EAGAIN.
+ * for no lock of the C library's that a thread may hold whose signal handler is in close(2), and
+ * for no malloc(3). What no thread can be had for it does itself, if that is a disk's; all else
+ * ends with EAGAIN.
  */
 #include "aio/road.h"
 #include "file/engine.h"
@@ -150,9 +151,9 @@ static void help(void *ctx, struct heald_link *job)
         call(w, (struct aio_call *)(void *)aio_head_of(job));
 }
 
-static int open_starter(struct aio_service *s, struct aio_pools *w)
+static int open_starter(struct aio_pools *w)
 {
-    int err = heald_pool_open(&w->starter, s->sys, &aio_allocator, 1, help, w);
+    int err = heald_pool_open(&w->starter, &heald_sys_native, &aio_allocator, 1, help, w);
 
     if (err)
         return err;
@@ -160,10 +161,9 @@ static int open_starter(struct aio_service *s, struct aio_pools *w)
     return heald_pool_begin(w->starter);
 }
 
-static int open_pool(struct aio_service *s, struct aio_pools *w, struct heald_pool **ret_pool,
-                     unsigned threads)
+static int open_pool(struct aio_pools *w, struct heald_pool **ret_pool, unsigned threads)
 {
-    int err = heald_pool_open(ret_pool, s->sys, &aio_allocator, threads, run, w);
+    int err = heald_pool_open(ret_pool, &heald_sys_native, &aio_allocator, threads, run, w);
 
     if (err)
         return err;
@@ -172,7 +172,7 @@ static int open_pool(struct aio_service *s, struct aio_pools *w, struct heald_po
     return 0;
 }
 
-static void close_pools(struct aio_pools *w)
+void aio_pools_end(struct aio_pools *w)
 {
     __atomic_store_n(&w->ending, true, __ATOMIC_RELAXED);
     heald_pool_close(w->starter);
@@ -181,27 +181,20 @@ static void close_pools(struct aio_pools *w)
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-static int threads_open(struct aio_service *s)
+struct aio_pools *aio_pools_begin(struct aio_process *p)
 {
     struct aio_pools *w = alloc_new(&aio_allocator, sizeof *w);
-    int err;
 
     if (!w)
-        return -ENOMEM;
-    w->process = s->process;
-    if ((err = open_starter(s, w)) || (err = open_pool(s, w, &w->files, FILE_THREADS)) ||
-        (err = open_pool(s, w, &w->streams, STREAM_THREADS))) {
-        close_pools(w);
-        return err;
+        return NULL;
+    w->process = p;
+    if (open_starter(w) < 0 || open_pool(w, &w->files, FILE_THREADS) < 0 ||
+        open_pool(w, &w->streams, STREAM_THREADS) < 0) {
+        aio_pools_end(w);
+        return NULL;
     }
     heald_pool_begin(w->streams); /* if it can be had now it will be when none can */
-    s->pools = w;
-    return 0;
-}
-
-static void threads_close(struct aio_service *s)
-{
-    close_pools(s->pools);
+    return w;
 }
 
 static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
@@ -230,7 +223,7 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
     heald_pool_submit(pool_of(s, r), &r->op.link);
 }
 
-void aio_pools_close(struct aio_service *s, struct aio_file *f)
+void aio_pools_close_pin(struct aio_service *s, struct aio_file *f)
 {
     f->closing.kind = OP_CLOSE;
     heald_pool_submit(s->pools->streams, &f->closing.link);
@@ -310,8 +303,6 @@ static bool threads_holds(const struct aio_request *r)
 }
 
 const struct aio_road aio_road_threads = {
-    .open = threads_open,
-    .close = threads_close,
     .start = threads_start,
     .take_back = threads_take_back,
     .cancel = threads_cancel,

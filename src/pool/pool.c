@@ -11,10 +11,10 @@
  * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO),
  * and none may lie behind one that waits for it while the limit allows a thread more.
  *
- * To start a thread takes locks of the C library's, and memory. Where who submits must not wait for
- * those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that one.
- * It looks again until there are as many threads as jobs, so a job that comes meanwhile need not
- * tell it.
+ * To start a thread takes locks of the C library's, and memory. Where who submits must not wait
+ * for those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that
+ * one. It looks again until there are as many threads as jobs, so a job that comes meanwhile need
+ * not tell it.
  */
 #include "pool/pool.h"
 
