@@ -26,8 +26,8 @@ struct aio_road {
     bool (*holds)(const struct aio_request *r);
 };
 
-/* threads.c: the pools of threads, begun by the thread that is to start the I/O thread, and ended by
- * that; NULL: no memory, or no thread. */
+/* threads.c: the pools of threads, begun by the thread that is to start the I/O thread, and ended
+ * by that; NULL: no memory, or no thread. */
 struct aio_pools *aio_pools_begin(struct aio_process *p);
 void aio_pools_end(struct aio_pools *w);
 
