@@ -29,6 +29,7 @@
 
 #include <errno.h>
 
+enum { COPY_MAX = 64 << 10 };
 enum { FILE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
 
 struct aio_pools {
@@ -214,8 +215,24 @@ static void prepare_stream(struct aio_service *s, struct aio_request *r)
         aio_pin(r);
 }
 
+/* What is in the page cache needs no thread. Less than was asked for may be the end of the file, or
+ * of what is cached. */
+static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
+{
+    if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > COPY_MAX)
+        return false;
+    r->op.result = heald_plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len,
+                                          r->op.u.rw.off);
+    if (r->op.result != r->op.u.rw.len)
+        return false;
+    aio_service_push(s->process, &r->told.head, AIO_DONE);
+    return true;
+}
+
 static void threads_start(struct aio_service *s, struct aio_request *r)
 {
+    if (is_read_at_once(s, r))
+        return;
     if (!r->file->finite)
         prepare_stream(s, r);
     r->by = -1;

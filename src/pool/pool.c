@@ -272,10 +272,10 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     if (p->started || !err) {
         list_push(&p->queue, job);
         p->queued++;
-        pthread_cond_signal(&p->work);
         err = 0;
     }
     pthread_mutex_unlock(&p->lock);
+    pthread_cond_signal(&p->work); /* without the lock: who wakes would wait for it */
     return err;
 }
 
