@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 struct worker {
@@ -89,6 +90,17 @@ static struct heald_link *next_job(struct heald_pool *p)
     return job;
 }
 
+/* Who hears of the end of a job often has the next one: where he gets the processor now, nobody has
+ * to be woken for it. Under the lock, but not all of the time. */
+static void linger(struct heald_pool *p)
+{
+    if (!list_empty(&p->queue))
+        return;
+    pthread_mutex_unlock(&p->lock);
+    sched_yield();
+    pthread_mutex_lock(&p->lock);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
@@ -100,6 +112,7 @@ static void *work(void *arg)
     for (;;) {
         if ((job = next_job(p))) {
             run_job(w, job);
+            linger(p);
         } else if (p->closing) {
             break;
         } else {
