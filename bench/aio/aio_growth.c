@@ -24,7 +24,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -42,9 +41,7 @@ enum phase { SUBMIT, COMPLETE, CANCEL, CLOSE, PHASES };
 
 struct request {
     struct aiocb cb;
-    int fd, peer; /* of an eventfd: what is written to `peer` makes fd ready */
-    struct sockaddr_un address;
-    socklen_t address_len;
+    int fd, peer; /* what is written to `peer` makes fd ready */
     uint64_t word;
 };
 
@@ -54,7 +51,6 @@ struct bench {
     long count, rounds, cancelled, cancels;
     int64_t ns[PHASES][ROUNDS_MAX]; /* of one */
     bool is_socket;
-    int sender;
 };
 
 static void raise_limit(void)
@@ -74,18 +70,18 @@ static long allowed(const struct bench *b)
     if (getrlimit(RLIMIT_NOFILE, &limit))
         bench_die("getrlimit", errno);
     long fds = (long)(limit.rlim_cur < COUNT_MAX ? limit.rlim_cur : COUNT_MAX) - SPARE_FDS;
-    fds = b->is_socket ? fds : fds / 2;
-    return b->count < fds ? b->count : fds;
+    return b->count < fds / 2 ? b->count : fds / 2;
 }
 
-/* A datagram socket whose address the kernel chooses: one descriptor a request. */
+/* Datagrams; a pair each, for the kernel would look a name up among those of all. */
 static void open_socket(struct request *r)
 {
-    r->address_len = sizeof r->address;
-    r->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-    if (r->fd < 0 || bind(r->fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)) ||
-        getsockname(r->fd, (struct sockaddr *)&r->address, &r->address_len))
-        bench_die("socket", errno);
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds))
+        bench_die("socketpair", errno);
+    r->fd = fds[0];
+    r->peer = fds[1];
 }
 
 /* A second one makes it ready after the first is closed. */
@@ -105,15 +101,12 @@ static void open_one(const struct bench *b, struct request *r)
         open_eventfd(r);
 }
 
-static void make_ready(const struct bench *b, const struct request *r)
+static void make_ready(const struct request *r)
 {
     uint64_t one = 1;
-    ssize_t n = b->is_socket ? sendto(b->sender, &one, sizeof one, 0,
-                                      (const struct sockaddr *)&r->address, r->address_len)
-                             : write(r->peer, &one, sizeof one);
 
     /* Where the other end was closed it need not be made ready. */
-    if (n < 0 && errno != ECONNREFUSED)
+    if (write(r->peer, &one, sizeof one) < 0 && errno != ECONNREFUSED && errno != ECONNRESET)
         bench_die("write", errno);
 }
 
@@ -161,7 +154,7 @@ static int64_t complete_all(struct bench *b)
     int64_t start = bench_now_ns();
 
     for (long i = 0; i < b->count; i++)
-        make_ready(b, &b->all[i]);
+        make_ready(&b->all[i]);
     for (long i = 0; i < b->count; i++)
         if (await(&b->all[i]) != sizeof(uint64_t))
             bench_die("a read did not get what was written", 0);
@@ -199,14 +192,13 @@ static void drain(struct bench *b)
 {
     for (long i = 0; i < b->count; i++)
         if (aio_error(&b->all[i].cb) == EINPROGRESS)
-            make_ready(b, &b->all[i]);
+            make_ready(&b->all[i]);
     for (long i = 0; i < b->count; i++)
         await(&b->all[i]);
     for (long i = 0; i < b->count; i++) {
         if (b->all[i].fd >= 0)
             close(b->all[i].fd);
-        if (!b->is_socket)
-            close(b->all[i].peer);
+        close(b->all[i].peer);
         open_one(b, &b->all[i]);
     }
 }
@@ -251,7 +243,6 @@ static void open_descriptors(struct bench *b)
 {
     raise_limit();
     b->count = allowed(b);
-    b->sender = socket(AF_UNIX, SOCK_DGRAM, 0);
     for (long i = 0; i < b->count; i++) {
         struct request *r = &b->all[i];
         open_one(b, r);
