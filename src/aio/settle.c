@@ -118,7 +118,7 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
 
     if (r->number < ask->first || r->number > ask->last)
         return;
-    if (r->file->socket && heald_plat_close_waits(r->number))
+    if (r->file->socket && r->file->pin < 0 && heald_plat_lingers(r->number))
         have_pin(r->file, r->number);
     list_remove(&r->by_number);
     r->number = -1;
