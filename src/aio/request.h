@@ -128,6 +128,7 @@ struct aio_service {
     struct heald_mounts mounts;
     struct heald_link late;     /* struct aio_told: could not be told yet */
     struct heald_link uncalled; /* struct aio_call: no thread could be started yet */
+    int64_t call_ns;            /* not again before that */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
     struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */

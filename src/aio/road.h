@@ -34,8 +34,13 @@ void aio_pools_end(struct aio_pools *w);
 /* Has a thread close the pin of a file, and free its record. */
 void aio_pools_close_pin(struct aio_service *s, struct aio_file *f);
 
-/* Has a function called by a thread of its own; the record comes back if none can be started. */
+/* Has a function called by a thread of its own; the record comes back if none can be started. And
+ * how many have neither been called nor come back? */
 void aio_pools_call(struct aio_service *s, struct aio_call *call);
+unsigned aio_pools_calls(const struct aio_service *s);
+
+/* Has threads started that could not be before. True: some are wanting. */
+bool aio_pools_retry(const struct aio_service *s);
 
 /* Asks a thread that does a request to go on by the number r->aim, or not to go on. True: it does
  * no more by any other. */

@@ -33,9 +33,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define IDLE_NS  HEALD_SEC
-#define AGAIN_NS HEALD_MS         /* between two tries to tell */
-#define LEAVE_NS (100 * HEALD_US) /* between two interrupts of a thread */
+#define IDLE_NS    HEALD_SEC
+#define AGAIN_NS   HEALD_MS         /* between two tries to tell */
+#define STARVED_NS (10 * HEALD_MS)  /* to find a thread */
+#define LEAVE_NS   (100 * HEALD_US) /* between two interrupts of a thread */
 
 enum {
     ENOUGH = 16, /* requests for the I/O thread to begin with */
@@ -142,13 +143,16 @@ static int start_thread(struct aio_process *p)
 int aio_service_ensure(struct aio_process *p)
 {
     sigset_t all, old;
+    int state;
 
     /* Pairs with may_end(). */
     if (__atomic_load_n(&p->running, __ATOMIC_SEQ_CST))
         return 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* for pthread_join(3) */
     int err = start_thread(p);
+    pthread_setcancelstate(state, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return err;
 }
@@ -241,7 +245,7 @@ static void handle(struct aio_service *s, struct aio_head *h)
 {
     struct aio_request *r = heald_container_of(h, struct aio_request, told.head);
 
-    s->busy = true;
+    s->busy |= h->type != AIO_CALL;
     switch ((enum aio_type)h->type) {
     case AIO_SUBMIT:
         s->live++;
@@ -258,10 +262,24 @@ static void handle(struct aio_service *s, struct aio_head *h)
     }
 }
 
+/* Those for which no thread could be started, after a while: the starter tells at once. */
+static void call_late(struct aio_service *s)
+{
+    struct heald_link *node, calls;
+    int64_t now;
+
+    if (list_empty(&s->uncalled) || (now = s->sys->now(HEALD_CLOCK_MONOTONIC)) < s->call_ns)
+        return;
+    s->call_ns = now + AGAIN_NS;
+    list_take(&calls, &s->uncalled);
+    while ((node = list_pop(&calls)))
+        aio_pools_call(s, (struct aio_call *)(void *)aio_head_of(node));
+}
+
 /* Tells what could not be told. */
 static void tell_late(struct aio_service *s)
 {
-    struct heald_link *node, calls;
+    struct heald_link *node;
 
     while ((node = s->late.next) != &s->late) {
         struct aio_told *t = (struct aio_told *)(void *)aio_head_of(node);
@@ -270,14 +288,12 @@ static void tell_late(struct aio_service *s)
         list_remove(node);
         aio_release(s->process, t);
     }
-    list_take(&calls, &s->uncalled);
-    while ((node = list_pop(&calls)))
-        aio_pools_call(s, (struct aio_call *)(void *)aio_head_of(node));
+    call_late(s);
 }
 
 static bool is_quiet(const struct aio_service *s)
 {
-    return list_empty(&s->late) && list_empty(&s->uncalled);
+    return list_empty(&s->late) && list_empty(&s->uncalled) && !aio_pools_calls(s);
 }
 
 static bool has_work(const struct aio_service *s)
@@ -293,6 +309,8 @@ static int64_t time_to_sleep(const struct aio_service *s)
         return LEAVE_NS;
     if (!is_quiet(s))
         return AGAIN_NS;
+    if (aio_pools_retry(s))
+        return STARVED_NS;
     return has_work(s) ? -1 : IDLE_NS;
 }
 

@@ -1,9 +1,10 @@
 /*
- * aio/threads.c: the road by threads: the I/O thread gives requests to two pools, and where there
+ * aio/threads.c: the road by threads: the I/O thread gives requests to pools, and where there
  * is no ring it sleeps on the word `sleeping`.
  *
  * Files of a disk have a pool of their own, for what is done to them ends by itself; a read of a
- * pipe may last for ever, and must not take the thread of a file's. What a thread of a pool does is
+ * pipe may last for ever, and must not take the thread of a file's; nor that of a close(2) that
+ * lingers, which has a third. What a thread of a pool does is
  * the reference, read(2) and write(2) themselves, flags, times and marks of the descriptor
  * included: it cannot be interrupted, so only what has not begun can be cancelled.
  *
@@ -30,10 +31,11 @@
 #include <errno.h>
 
 enum { COPY_MAX = 64 << 10 };
-enum { FILE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
+enum { FILE_THREADS = 32, CLOSE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
 
 struct aio_pools {
-    struct heald_pool *files, *streams, *starter;
+    struct heald_pool *files, *streams, *closers, *starter;
+    unsigned calls; /* atomic: the starter's */
     struct aio_process *process;
     bool ending;      /* atomic: nobody takes a call back */
     bool has_streams; /* there has been a job for `streams` */
@@ -133,14 +135,17 @@ static void refuse(void *ctx, struct heald_link *job)
     aio_service_push(w->process, &r->told.head, AIO_DONE);
 }
 
+/* It is counted until it is one of those that the I/O thread has to take. */
 static void call(struct aio_pools *w, struct aio_call *c)
 {
-    if (aio_call_start(c) == 0)
-        return;
-    if (__atomic_load_n(&w->ending, __ATOMIC_RELAXED))
+    bool called = aio_call_start(c) == 0;
+
+    if (!called && __atomic_load_n(&w->ending, __ATOMIC_RELAXED))
         aio_call_drop(c);
-    else
+    else if (!called)
         aio_service_push(w->process, &c->head, AIO_CALL);
+    /* Release: pairs with aio_pools_calls(). */
+    __atomic_fetch_sub(&w->calls, 1, __ATOMIC_RELEASE);
 }
 
 /* The starter's. */
@@ -148,7 +153,8 @@ static void help(void *ctx, struct heald_link *job)
 {
     struct aio_pools *w = ctx;
 
-    if (!heald_pool_grow(w->files, job) && !heald_pool_grow(w->streams, job))
+    if (!heald_pool_grow(w->files, job) && !heald_pool_grow(w->streams, job) &&
+        !heald_pool_grow(w->closers, job))
         call(w, (struct aio_call *)(void *)aio_head_of(job));
 }
 
@@ -179,6 +185,7 @@ void aio_pools_end(struct aio_pools *w)
     heald_pool_close(w->starter);
     heald_pool_close(w->files);
     heald_pool_close(w->streams);
+    heald_pool_close(w->closers);
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
@@ -190,7 +197,8 @@ struct aio_pools *aio_pools_begin(struct aio_process *p)
         return NULL;
     w->process = p;
     if (open_starter(w) < 0 || open_pool(w, &w->files, FILE_THREADS) < 0 ||
-        open_pool(w, &w->streams, STREAM_THREADS) < 0) {
+        open_pool(w, &w->streams, STREAM_THREADS) < 0 ||
+        open_pool(w, &w->closers, CLOSE_THREADS) < 0) {
         aio_pools_end(w);
         return NULL;
     }
@@ -221,8 +229,8 @@ static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
 {
     if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > COPY_MAX)
         return false;
-    r->op.result = heald_plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len,
-                                          r->op.u.rw.off);
+    r->op.result =
+        heald_plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len, r->op.u.rw.off);
     if (r->op.result != r->op.u.rw.len)
         return false;
     aio_service_push(s->process, &r->told.head, AIO_DONE);
@@ -243,12 +251,27 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
 void aio_pools_close_pin(struct aio_service *s, struct aio_file *f)
 {
     f->closing.kind = OP_CLOSE;
-    heald_pool_submit(s->pools->streams, &f->closing.link);
+    heald_pool_submit(s->pools->closers, &f->closing.link);
 }
 
 void aio_pools_call(struct aio_service *s, struct aio_call *call)
 {
+    __atomic_fetch_add(&s->pools->calls, 1, __ATOMIC_RELAXED);
     heald_pool_submit(s->pools->starter, &call->head.link);
+}
+
+unsigned aio_pools_calls(const struct aio_service *s)
+{
+    /* Acquire: pairs with call(). */
+    return __atomic_load_n(&s->pools->calls, __ATOMIC_ACQUIRE);
+}
+
+bool aio_pools_retry(const struct aio_service *s)
+{
+    struct aio_pools *w = s->pools;
+    bool files = heald_pool_retry(w->files), streams = heald_pool_retry(w->streams);
+
+    return heald_pool_retry(w->closers) || files || streams;
 }
 
 bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
@@ -267,7 +290,7 @@ unsigned aio_pools_threads(struct aio_service *s)
     const struct aio_pools *w = s->pools;
 
     return heald_pool_started(w->starter) + heald_pool_started(w->files) +
-           heald_pool_started(w->streams);
+           heald_pool_started(w->streams) + heald_pool_started(w->closers);
 }
 
 static bool threads_take_back(struct aio_service *s, struct aio_request *r)

@@ -55,7 +55,8 @@ bool heald_plat_same_file(int a, int b);
 /* Another number for the same open file, as high as there are some below the limit. */
 int heald_plat_pin(int fd);
 
-/* How many threads has this process, without a main thread that has ended? -errno. */
+/* How many threads has this process, without a main thread that has ended and those of the kernel's
+ * that work for a ring? -errno. */
 int heald_plat_threads_alive(void);
 
 /* write(2), no cancellation point: bytes, or -errno. Unlike pwritev(2), of no bytes as well. */

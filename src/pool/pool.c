@@ -292,6 +292,16 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     return err;
 }
 
+bool heald_pool_retry(struct heald_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool few = has_too_few(p);
+    if (few)
+        add_thread(p);
+    pthread_mutex_unlock(&p->lock);
+    return few;
+}
+
 bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);

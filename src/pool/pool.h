@@ -50,6 +50,10 @@ void heald_pool_started_by(struct heald_pool *pool, struct heald_pool *starter,
                            heald_pool_run *refuse);
 bool heald_pool_grow(struct heald_pool *pool, struct heald_link *job);
 
+/* Are there more jobs than threads for them, though the limit allows some? Then the starter tries
+ * again, and it is to be asked after a while: starting one may have failed. */
+bool heald_pool_retry(struct heald_pool *pool);
+
 /* Starts the first thread now, before the first job: 0 or -errno. */
 int heald_pool_begin(struct heald_pool *pool);
 

@@ -41,6 +41,7 @@
     X(timeouts)     \
     X(locks)        \
     X(servers)      \
+    X(scarce)       \
     X(replace)      \
     X(close)        \
     X(numbers)      \

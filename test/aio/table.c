@@ -86,6 +86,8 @@ static const struct {
     {"jumps", "many_jumps_out_of_a_wait",
      "leaves records of the wait on a stack that is another's by then"},
     {"jumps", "out_of_error", "hangs: aio_error has left its lock taken"},
+    {"scarce", "read_gets_a_thread_when_there_is_room",
+     "hangs: it waits for the thread that is there"},
     {"cancel", "one_among_many_costs_no_more", "looks through all requests of the descriptor"},
     {"list", "negative_number", "returns 0"},
     {"list", "signals_although_some_are_unknown", "returns 0; the items say EINVAL"},

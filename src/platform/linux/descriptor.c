@@ -12,6 +12,7 @@
 
 #include "platform/sys.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,11 +38,18 @@ enum {
     PTY_LAST_MAJOR = 143
 };
 enum { OPENED = 0100000 }; /* the kernel's O_LARGEFILE */
+enum { IO_WORKER = 0x10 }; /* PF_IO_WORKER */
 enum {
     FUSE_MAGIC = 0x65735546,
     CONFIGFS_FS_MAGIC = 0x62656570,
     MQUEUE_FS_MAGIC = 0x19800202,
-    CEPH_MAGIC = 0x00c36400
+    CEPH_MAGIC = 0x00c36400,
+    GFS2_MAGIC = 0x01161970,
+    GPFS_MAGIC = 0x47504653,
+    LUSTRE_MAGIC = 0x0bd00bd0,
+    OCFS2_MAGIC = 0x7461636f,
+    ORANGEFS_MAGIC = 0x20030528,
+    VBOXSF_MAGIC = 0x786f4256
 };
 static const unsigned long cifs_magic = 0xff534d42, smb2_magic = 0xfe534d42;
 
@@ -90,6 +98,12 @@ static bool is_answered(unsigned long type)
     case AFS_FS_MAGIC:
     case CODA_SUPER_MAGIC:
     case CEPH_MAGIC:
+    case GFS2_MAGIC:
+    case GPFS_MAGIC:
+    case LUSTRE_MAGIC:
+    case OCFS2_MAGIC:
+    case ORANGEFS_MAGIC:
+    case VBOXSF_MAGIC:
     case PROC_SUPER_MAGIC:
     case SYSFS_MAGIC:
     case DEBUGFS_MAGIC:
@@ -289,11 +303,13 @@ int heald_plat_pin(int fd)
     return pin < 0 ? -errno : pin;
 }
 
-/* One read of what the kernel says of this process. */
-static ssize_t read_stat(char *text, size_t size)
+/* A line of /proc/self/task/TID/stat. */
+static ssize_t read_stat(const char *tid, char *text, size_t size)
 {
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    char path[64];
 
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     ssize_t n = read(fd, text, size - 1);
@@ -304,21 +320,45 @@ static ssize_t read_stat(char *text, size_t size)
     return n;
 }
 
-/* The state of the main thread, and the number of threads: the third and the 20th word, of which
- * the second may be anything in brackets. */
+/* It has not ended, and is none of the kernel's own that work for a ring: the third and the ninth
+ * word say so, of which the second may be anything in brackets. */
+static bool is_alive(const char *tid)
+{
+    char text[512], state;
+    unsigned flags;
+    const char *rest = read_stat(tid, text, sizeof text) < 0 ? NULL : strrchr(text, ')');
+
+    return rest && sscanf(rest, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
+           state != 'Z' && state != 'X' && !(flags & IO_WORKER);
+}
+
+static int count_alive(const char *entries, long size)
+{
+    int alive = 0;
+
+    for (long at = 0; at < size;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries + at);
+        if (entry->d_name[0] != '.')
+            alive += is_alive(entry->d_name);
+        at += entry->d_reclen;
+    }
+    return alive;
+}
+
+/* Not by opendir(3), which takes memory. */
 int heald_plat_threads_alive(void)
 {
-    char text[1024], state;
-    int threads;
-    ssize_t n = read_stat(text, sizeof text);
-    const char *rest = n < 0 ? NULL : strrchr(text, ')');
+    _Alignas(struct dirent64) char entries[4096];
+    int alive = 0, fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long n;
 
-    if (!rest || sscanf(rest,
-                        ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-                        "%*d %d",
-                        &state, &threads) != 2)
-        return n < 0 ? (int)n : -EIO;
-    return threads - (state == 'Z');
+    if (fd < 0)
+        return -errno;
+    while ((n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
+        alive += count_alive(entries, n);
+    int err = n < 0 ? -errno : 0;
+    heald_plat_libc_close(fd);
+    return err ? err : alive;
 }
 
 int64_t heald_plat_write(int fd, const void *buf, size_t len)
