@@ -10,6 +10,13 @@
 
 enum { ROWS_MAX = 200 };
 
+/* Whoever exits while the I/O thread ends leaves threads of its pools that it has not joined. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "thread:heald_pool_begin\nthread:start_fresh\n";
+}
+
 static struct {
     const char *road, *feature, *why_not;
     bool table;
