@@ -110,6 +110,8 @@ static void call_that_cannot_be_made(void *arg)
 
 HEALD_CASE(call_that_cannot_be_made_keeps_nothing_busy)
 {
+    if (harness_is_sanitized())
+        harness_skip("the leak check looks for the test's memory on a stack that is gone");
     in_child(call_that_cannot_be_made, NULL);
 }
 
