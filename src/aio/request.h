@@ -66,6 +66,7 @@ struct aio_request {
     int aim, by;    /* atomic: by which number a thread shall do it, -1: not; and does */
     uint32_t moved; /* bytes of a write that goes on */
     uint32_t entry; /* of a ring: which one it was */
+    uint32_t left;  /* in which round its number was taken from it */
     int counted;    /* the descriptor at the call */
     int number;     /* the same; -1: it was closed meanwhile */
     uint8_t state;
@@ -108,6 +109,7 @@ struct aio_ask {
     int first, last;
     const struct aiocb *cb;
     uint32_t index; /* of its request, if it has one */
+    uint32_t round; /* of settles; which one it is */
     unsigned open;  /* parts that have no answer yet */
     bool canceled, running;
     bool moves;      /* settle: `first` is a pin, and another number is to be found for it */
@@ -132,6 +134,7 @@ struct aio_service {
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
     struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */
+    uint32_t rounds;           /* of settles */
     unsigned live;             /* requests that are not finished */
     bool pipes;                /* the ring takes them */
     bool refused;              /* the ring could not start a worker */
@@ -195,6 +198,9 @@ bool aio_has_file(const struct aio_request *r);
 
 /* settle.c: a number is about to mean another file. */
 void aio_settle(struct aio_service *s, struct aio_ask *ask);
+/* If the close(2) that took its number is not answered yet a request goes on by that, and the call
+ * waits for its end, or by a pin. */
+void aio_settle_wait(struct aio_service *s, struct aio_request *r);
 /* Answers those whose numbers are free. */
 void aio_settle_answer(struct aio_service *s);
 /* A number for the file of a request that no close(2) of the program's takes away: is there one? */

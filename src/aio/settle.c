@@ -122,6 +122,7 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
         have_pin(r->file, r->number);
     list_remove(&r->by_number);
     r->number = -1;
+    r->left = ask->round;
     if (r->fixed || aio_fd_of(r) == r->file->pin)
         return;
     if (!begun || r->road->take_back(s, r))
@@ -179,8 +180,22 @@ static void move_pin(struct aio_service *s, struct aio_file *f, void *ctx)
     f->pin = pin;
 }
 
+void aio_settle_wait(struct aio_service *s, struct aio_request *r)
+{
+    for (struct heald_link *node = s->settling.next; node != &s->settling; node = node->next) {
+        struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
+        if (ask->round != r->left || r->settle)
+            continue;
+        if (is_waited_for(r->file))
+            wait_for_end(r, ask);
+        else
+            aio_pin(r);
+    }
+}
+
 void aio_settle(struct aio_service *s, struct aio_ask *ask)
 {
+    ask->round = ++s->rounds;
     list_push(&s->settling, &ask->head.link);
     if (ask->moves) {
         ask->busy = aio_ours_has(s->process, ask->first); /* but for a pin that is found */

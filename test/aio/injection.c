@@ -226,7 +226,7 @@ static void refuses_from_a_moment(void *arg)
     struct scene *s = scene_make();
 
     s->may_lose =
-        on_uring() && refusal->call == SYS_io_uring_enter && refusal->moment != FROM_THE_FIRST;
+        on_uring() && refusal->call == SYS_io_uring_enter && refusal->moment == WHILE_SOME_WAIT;
     if (refusal->moment != FROM_THE_FIRST)
         some_requests(s);
     if (refusal->moment != WHILE_SOME_WAIT)
