@@ -301,7 +301,7 @@ static bool has_work(const struct aio_service *s)
     return s->live || !list_empty(&s->settling);
 }
 
-static int64_t time_to_sleep(const struct aio_service *s)
+static int64_t time_to_sleep(const struct aio_service *s, bool starved)
 {
     if (!list_empty(&s->settling) && !s->road->flushed(s))
         return 0;
@@ -309,7 +309,7 @@ static int64_t time_to_sleep(const struct aio_service *s)
         return LEAVE_NS;
     if (!is_quiet(s))
         return AGAIN_NS;
-    if (aio_pools_retry(s))
+    if (starved)
         return STARVED_NS;
     return has_work(s) ? -1 : IDLE_NS;
 }
@@ -327,8 +327,9 @@ static int turn(struct aio_service *s)
     aio_words_tell(s->process, s->touched);
     s->told = s->touched != 0;
     s->touched = 0;
+    bool starved = aio_pools_retry(s);
     aio_settle_answer(s);
-    int err = s->road->wait(s, time_to_sleep(s));
+    int err = s->road->wait(s, time_to_sleep(s, starved));
     aio_settle_answer(s);
     return err;
 }

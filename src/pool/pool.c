@@ -46,7 +46,8 @@ struct heald_pool {
     int signo; /* interrupts a job; 0: nothing does */
     /* Guarded by lock: */
     struct heald_link queue;
-    unsigned queued, started, idle;
+    unsigned queued; /* stored atomically, for heald_pool_retry() */
+    unsigned started, idle;
     unsigned fresh; /* started by the starter, and have not got the lock yet */
     struct heald_link growth;
     bool growing; /* `growth` is the starter's */
@@ -55,10 +56,16 @@ struct heald_pool {
     struct worker workers[];
 };
 
+static void set_queued(struct heald_pool *p, unsigned queued)
+{
+    __atomic_store_n(&p->queued, queued, __ATOMIC_RELAXED);
+}
+
 /* A job is not queued any more. Under the lock. */
 static void count_out(struct heald_pool *p)
 {
-    if (!--p->queued)
+    set_queued(p, p->queued - 1);
+    if (!p->queued)
         p->crowded = false;
 }
 
@@ -284,7 +291,7 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     /* With a thread at work the job is only slower; without any it would wait for ever. */
     if (p->started || !err) {
         list_push(&p->queue, job);
-        p->queued++;
+        set_queued(p, p->queued + 1);
         err = 0;
     }
     pthread_mutex_unlock(&p->lock);
@@ -294,6 +301,9 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
 
 bool heald_pool_retry(struct heald_pool *p)
 {
+    /* Relaxed: who asks is who submits, or asks again. */
+    if (!__atomic_load_n(&p->queued, __ATOMIC_RELAXED))
+        return false;
     pthread_mutex_lock(&p->lock);
     bool few = has_too_few(p);
     if (few)
