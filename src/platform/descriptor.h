@@ -28,8 +28,8 @@ struct heald_descriptor {
 enum { HEALD_MOUNTS = 16 };
 struct heald_mounts {
     struct heald_mount {
-        uint64_t id;
-        bool is_known, answered;
+        uint64_t id; /* never 0 */
+        bool answered;
     } known[HEALD_MOUNTS];
 };
 

@@ -162,8 +162,8 @@ static bool is_on_disk(int fd, const struct statx *st, struct heald_mounts *moun
 
     if (!(st->stx_mask & MOUNT_ID))
         return !is_answered_by_its_word(fd, st->stx_dev_major);
-    if (known->id != st->stx_mnt_id || !known->is_known)
-        *known = (struct heald_mount){st->stx_mnt_id, true, is_answered_there(fd, st)};
+    if (known->id != st->stx_mnt_id)
+        *known = (struct heald_mount){st->stx_mnt_id, is_answered_there(fd, st)};
     return !known->answered;
 }
 
