@@ -50,19 +50,20 @@ void aio_release(struct aio_process *p, struct aio_told *t)
         aio_record_free(p, t);
 }
 
-/* By a signal, or not at all. When the queue of signals is full it is full for all of them. */
-static bool is_told(struct aio_service *s, const struct aio_notice *n)
+/* Now, if that is possible. When the queue of signals is full it is full for all of them. */
+static bool tell(struct aio_service *s, const struct aio_notice *n)
 {
-    return aio_notice_silent(n) || (list_empty(&s->late) && aio_notice_signal(s->sys, n));
+    if (n->how != SIGEV_THREAD)
+        return aio_notice_silent(n) || (list_empty(&s->late) && aio_notice_signal(s->sys, n));
+    if (!s->pools) /* fail_all() */
+        return false;
+    aio_pools_call(s, n->call);
+    return true;
 }
 
 void aio_tell(struct aio_service *s, struct aio_told *t)
 {
-    bool calls = t->notice.how == SIGEV_THREAD && s->pools;
-
-    if (calls)
-        aio_pools_call(s, t->notice.call);
-    if (calls || (t->notice.how != SIGEV_THREAD && is_told(s, &t->notice)))
+    if (tell(s, &t->notice))
         aio_release(s->process, t);
     else
         list_push(&s->late, &t->head.link);

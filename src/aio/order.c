@@ -156,10 +156,15 @@ void aio_op_set_fd(struct heald_op *op, int fd)
         op->u.rw.fd = fd;
 }
 
-bool aio_has_file(const struct aio_request *r)
+bool aio_has_number(const struct aio_request *r)
 {
     /* Whoever closes its number waits for it. */
-    return r->number >= 0 || r->fixed || r->settle || aio_fd_of(r) == r->file->pin;
+    return r->number >= 0 || r->settle || aio_fd_of(r) == r->file->pin;
+}
+
+bool aio_has_file(const struct aio_request *r)
+{
+    return r->fixed || aio_has_number(r);
 }
 
 static int direction(const struct aio_request *r)

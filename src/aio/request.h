@@ -119,6 +119,8 @@ struct aio_ask {
 
 enum { AIO_BUCKETS = 1 << 16 };
 
+enum { AIO_SMALL_READ = 64 << 10 }; /* is tried in the page cache first */
+
 /* The I/O thread. */
 struct aio_service {
     struct aio_process *process;
@@ -193,7 +195,8 @@ void aio_start(struct aio_service *s, struct aio_request *r);
 /* By which number it is done, if not as `fixed`. */
 int aio_fd_of(const struct aio_request *r);
 void aio_op_set_fd(struct heald_op *op, int fd);
-/* Does what it would be started by still mean its file? */
+/* Does what it would be started by still mean its file, and if that is a number? */
+bool aio_has_number(const struct aio_request *r);
 bool aio_has_file(const struct aio_request *r);
 
 /* settle.c: a number is about to mean another file. */

@@ -88,7 +88,7 @@ const struct aio_road *aio_road_for(const struct aio_service *s, const struct ai
  * the ring alone cannot be known otherwise, and what was to be appended may have been. */
 static bool can_be_done(const struct aio_request *r, bool begun)
 {
-    return aio_has_file(r) && !r->fixed && !(begun && r->op.kind == OP_WRITE && r->appends);
+    return aio_has_number(r) && !(begun && r->op.kind == OP_WRITE && r->appends);
 }
 
 static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
@@ -100,10 +100,9 @@ static void leave_road(struct aio_service *s, struct aio_request *r, void *ctx)
     if (r->cancel && !r->ending)
         aio_cancel_answer(s, r, false);
     bool begun = !r->road->take_back(s, r);
-    if (r->number < 0 && r->left)
-        aio_settle_wait(s, r);
-    if (r->number >= 0 || r->settle || aio_fd_of(r) == r->file->pin)
-        r->fixed = false; /* a number still means its file */
+    aio_settle_wait(s, r);
+    if (aio_has_number(r))
+        r->fixed = false;
     r->state = can_be_done(r, begun) ? AIO_TAKEN : AIO_LOST;
     *waits |= begun && r->file->finite;
 }

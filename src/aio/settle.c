@@ -184,12 +184,13 @@ void aio_settle_wait(struct aio_service *s, struct aio_request *r)
 {
     for (struct heald_link *node = s->settling.next; node != &s->settling; node = node->next) {
         struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
-        if (ask->round != r->left || r->settle)
+        if (ask->round != r->left)
             continue;
-        if (is_waited_for(r->file))
-            wait_for_end(r, ask);
-        else
+        if (!is_waited_for(r->file))
             aio_pin(r);
+        else if (!r->settle)
+            wait_for_end(r, ask);
+        return;
     }
 }
 

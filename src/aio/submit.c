@@ -6,8 +6,8 @@
  * told of.
  *
  * A small read of what is in the page cache is done at once by the caller, if nobody is to be told:
- * that is a copy of at most INLINE_MAX bytes, and the kernel says no (RWF_NOWAIT) rather than wait.
- * Only with O_DIRECT it would wait, so the flags are asked first; but not again each time: a
+ * that is a copy of at most AIO_SMALL_READ bytes, and the kernel says no (RWF_NOWAIT) rather than
+ * wait. Only with O_DIRECT it would wait, so the flags are asked first; but not again each time: a
  * descriptor that was read so is taken to be the same for RELY_MAX reads, or until it is closed.
  */
 #include "aio/request.h"
@@ -20,7 +20,6 @@ enum {
     PRIORITIES = 20, /* AIO_PRIO_DELTA_MAX */
     RELY_BITS = 6,
     RELY_MAX = (1 << RELY_BITS) - 1,
-    INLINE_MAX = 64 << 10,
     LENGTH_MAX = 0x7ffff000 /* MAX_RW_COUNT: what one read(2) moves at most */
 };
 
@@ -109,7 +108,7 @@ static bool is_whole(const struct aiocb *cb, int64_t n)
 /* May the call itself read it? An offset of -1 would mean, and move, the file position. */
 static bool is_small_read(const struct wish *wish)
 {
-    return wish->kind == OP_READ && !wish->ev && wish->cb->aio_nbytes <= INLINE_MAX &&
+    return wish->kind == OP_READ && !wish->ev && wish->cb->aio_nbytes <= AIO_SMALL_READ &&
            wish->cb->aio_offset >= 0;
 }
 

@@ -4,9 +4,9 @@
  *
  * Files of a disk have a pool of their own, for what is done to them ends by itself; a read of a
  * pipe may last for ever, and must not take the thread of a file's; nor that of a close(2) that
- * lingers, which has a third. What a thread of a pool does is
- * the reference, read(2) and write(2) themselves, flags, times and marks of the descriptor
- * included: it cannot be interrupted, so only what has not begun can be cancelled.
+ * lingers, which has a third. What a thread of a pool does is the reference, read(2) and write(2)
+ * themselves, flags, times and marks of the descriptor included: it cannot be interrupted, so only
+ * what has not begun can be cancelled.
  *
  * A thread that waits in its call cannot be left there when its number is closed: once the process
  * is stopped and continued, or the computer slept, the kernel begins the call again, by the number.
@@ -30,7 +30,6 @@
 
 #include <errno.h>
 
-enum { COPY_MAX = 64 << 10 };
 enum { FILE_THREADS = 32, CLOSE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES = 64 << 10 };
 
 struct aio_pools {
@@ -227,7 +226,7 @@ static void prepare_stream(struct aio_service *s, struct aio_request *r)
  * of what is cached. */
 static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
 {
-    if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > COPY_MAX)
+    if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > AIO_SMALL_READ)
         return false;
     r->op.result =
         heald_plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len, r->op.u.rw.off);
