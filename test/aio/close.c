@@ -40,11 +40,6 @@ static void change_hands(int number, int other, enum way way)
 }
 
 /* Instead of a result. */
-static bool was_given_up(ssize_t result)
-{
-    return result == -ECANCELED || result == -EBADF;
-}
-
 static void must_be_or_given_up(ssize_t result, ssize_t want)
 {
     if (!was_given_up(result))

@@ -5,17 +5,7 @@
  */
 #include "aio/types.h"
 
-enum { STEPS = 8, STEP = 1000, LARGE = 1 << 18, FILE_SIZE = 100, LIMIT = 10 };
-
-static bool was_given_up(ssize_t result)
-{
-    return result == -ECANCELED || result == -EBADF;
-}
-
-static void must_be_soon(int64_t since)
-{
-    must(now() - since < (int64_t)SECOND * harness_slow());
-}
+enum { STEPS = 8, STEP = 1000, LARGE = 1 << 18, LIMIT = 10 };
 
 /* A close that waits for ever ends the case. */
 static void begin(const struct type *type, int fds[2])
@@ -23,49 +13,6 @@ static void begin(const struct type *type, int fds[2])
     signal(SIGPIPE, SIG_IGN);
     alarm(LIMIT * (unsigned)harness_slow());
     type->make(fds);
-}
-
-static void close_soon(int fd)
-{
-    int64_t since = now();
-
-    must_be(close(fd), 0);
-    must_be_soon(since);
-}
-
-/* A file is written and read, and another descriptor closed whose request waits. */
-static void others_go_on(void)
-{
-    char data[FILE_SIZE] = "data", copy[FILE_SIZE], byte;
-    int file = file_make(), fds[2];
-    struct aiocb cb;
-    int64_t since = now();
-
-    must_be(write_now(file, data, FILE_SIZE, 0), FILE_SIZE);
-    must_be_soon(since);
-    since = now();
-    must_be(read_now(file, copy, FILE_SIZE, 0), FILE_SIZE);
-    must_be_soon(since);
-    must_be(memcmp(data, copy, FILE_SIZE), 0);
-    close_soon(file);
-    pipe_make(fds);
-    start_read(&cb, fds[0], &byte, 1, 0);
-    close_soon(fds[0]);
-    close_soon(fds[1]);
-    ssize_t n = result_of(&cb);
-    must(n == 0 || was_given_up(n));
-}
-
-/* The number is not free afterwards. */
-static int close_and_take(int fd)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    close_soon(fd);
-    int taken = fcntl(null, F_DUPFD_CLOEXEC, fd);
-    must(taken >= 0);
-    close(null);
-    return taken;
 }
 
 static void empty(const struct type *type)

@@ -4,7 +4,6 @@
  */
 #include "aio/types.h"
 
-#include <grp.h>
 #include <sys/eventfd.h>
 
 enum {
@@ -39,9 +38,7 @@ static void some_requests(void)
 
 static void become_nobody(void)
 {
-    must_be(setgroups(0, NULL), 0);
-    must_be(setgid(NOBODY), 0);
-    must_be(setuid(NOBODY), 0);
+    become_user(NOBODY);
 }
 
 static void allow_no_processes(void)

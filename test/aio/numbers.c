@@ -43,11 +43,6 @@ static void must_have_all(int file, const bool mine[LAST + 1])
     }
 }
 
-static bool was_given_up(ssize_t result)
-{
-    return result == -ECANCELED || result == -EBADF;
-}
-
 /* The second read waits for the first, on a number that is closed with all the others. */
 static void closes_under_requests(void *arg)
 {

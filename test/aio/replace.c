@@ -34,11 +34,6 @@ static void begin(struct scene *scene)
     must_hang(&scene->blocks[0]);
 }
 
-static bool was_given_up(ssize_t result)
-{
-    return result == -ECANCELED || result == -EBADF;
-}
-
 /* What aio_cancel(3) says of a request that nobody has touched, and what becomes of it. */
 static void cancel_one(struct scene *scene, int i)
 {

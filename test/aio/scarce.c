@@ -2,20 +2,13 @@
  * test/aio/scarce.c: where threads are scarce: no call spins, no request is forgotten, and the
  * process ends. Each case has a user of its own, whose processes are counted.
  */
-#include "aio/suite.h"
-
-#include <grp.h>
-#include <limits.h>
+#include "aio/types.h"
 
 enum { FIRST_USER = 100000, SIZE = 1 << 20, BUSY_MS = 300, ATTEMPTS = 4 };
 
 static void become_somebody(void)
 {
-    unsigned user = FIRST_USER + (unsigned)getpid();
-
-    must_be(setgroups(0, NULL), 0);
-    must_be(setgid(user), 0);
-    must_be(setuid(user), 0);
+    become_user(FIRST_USER + (unsigned)getpid());
 }
 
 /* So many beside those that there are. */
@@ -120,25 +113,21 @@ static void read_that_finds_no_thread(void *arg)
 {
     char bytes[2];
     struct aiocb cb[2];
-    int masters[2], slaves[2];
+    int fds[2][2];
 
     (void)arg;
-    for (int i = 0; i < 2; i++) {
-        masters[i] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-        must_be(unlockpt(masters[i]), 0);
-        slaves[i] = open(ptsname(masters[i]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-        must(slaves[i] >= 0);
-    }
+    for (int i = 0; i < 2; i++)
+        terminal_make(fds[i]);
     become_somebody();
-    start_read(&cb[0], slaves[0], &bytes[0], 1, 0);
+    start_read(&cb[0], fds[0][0], &bytes[0], 1, 0);
     must_hang(&cb[0]);
     leave_room(0);
-    start_read(&cb[1], slaves[1], &bytes[1], 1, 0);
-    must_be(write(masters[1], "\n", 1), 1);
+    start_read(&cb[1], fds[1][0], &bytes[1], 1, 0);
+    must_be(write(fds[1][1], "x", 1), 1);
     must_hang(&cb[1]);
     leave_room(ATTEMPTS);
     must_be(result_of(&cb[1]), 1);
-    must_be(write(masters[0], "\n", 1), 1);
+    must_be(write(fds[0][1], "x", 1), 1);
     must_be(result_of(&cb[0]), 1);
 }
 

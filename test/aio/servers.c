@@ -5,7 +5,6 @@
 #include "aio/types.h"
 
 #include <linux/fuse.h>
-#include <netinet/in.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 
@@ -116,26 +115,6 @@ static bool may_mount(struct server *server)
            server_start(server);
 }
 
-/* A file is written and read, and a pipe closed that a request waits on, in a moment. */
-static void others_go_on(void)
-{
-    char data[FILE_SIZE] = "data", copy[FILE_SIZE], byte;
-    int file = file_make(), fds[2];
-    struct aiocb cb;
-    int64_t since = now();
-
-    must_be(write_now(file, data, FILE_SIZE, 0), FILE_SIZE);
-    must_be(read_now(file, copy, FILE_SIZE, 0), FILE_SIZE);
-    must_be(memcmp(data, copy, FILE_SIZE), 0);
-    pipe_make(fds);
-    start_read(&cb, fds[0], &byte, 1, 0);
-    must_be(close(fds[0]), 0);
-    must(now() - since < (int64_t)SECOND * harness_slow());
-    close(fds[1]);
-    result_of(&cb);
-    close(file);
-}
-
 static struct server the_server; /* of a process: one case */
 
 HEALD_CASE(read_from_a_server)
@@ -177,18 +156,6 @@ HEALD_CASE(server_that_is_silent)
     close(fd);
 }
 
-/* The C library's requests of this number may wait for those of the socket. */
-static int close_and_take(int fd)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC), taken;
-
-    must_be(close(fd), 0);
-    taken = fcntl(null, F_DUPFD_CLOEXEC, fd);
-    must(taken >= 0);
-    close(null);
-    return taken;
-}
-
 /* The last reference to a socket that lingers goes with the read that ends. */
 static void close_a_lingering(bool later)
 {
@@ -201,12 +168,12 @@ static void close_a_lingering(bool later)
     tcp_make(fds);
     if (!later)
         must_be(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
-    for (int idle = 0; idle < 4; idle = fill(fds[0]) ? 0 : idle + 1)
-        nap(40);
+    type_tcp.fill(fds[0]);
     start_read(&cb, fds[0], &byte, 1, 0);
     must_hang(&cb);
     if (later)
         must_be(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    /* The C library's requests of this number may wait for those of the socket. */
     int taken = close_and_take(fds[0]);
     must_be(write(fds[1], "x", 1), 1);
     nap(50); /* the read has its byte, or was given up */

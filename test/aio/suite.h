@@ -92,6 +92,9 @@ ssize_t write_now(int fd, const void *buf, size_t size, off_t offset);
 void start_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t offset);
 void start_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t offset);
 
+/* Of a request whose number was closed, and that did not go on. */
+bool was_given_up(ssize_t result);
+
 /* Does not end within 50 ms. */
 void must_hang(const struct aiocb *cb);
 
@@ -136,6 +139,7 @@ void until(atomic_int *count, int want);
 void bombard(long us);
 
 bool is_root(void);
+void become_user(unsigned id); /* and group; all threads, for good */
 
 /* A number of /proc/self/status, "VmRSS:" for one; memory is in kB. */
 long status_of(const char *key);

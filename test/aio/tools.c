@@ -1,6 +1,8 @@
 /* test/aio/tools.c: what the cases have in common; see suite.h. */
 #include "aio/suite.h"
 
+#include <grp.h>
+
 enum { PATIENCE_SECONDS = 5 };
 
 void must_fail(const char *file, int line, const char *what)
@@ -368,6 +370,18 @@ long status_of(const char *key)
             value = atol(line + strlen(key));
     fclose(file);
     return value;
+}
+
+bool was_given_up(ssize_t result)
+{
+    return result == -ECANCELED || result == -EBADF;
+}
+
+void become_user(unsigned id)
+{
+    must_be(setgroups(0, NULL), 0);
+    must_be(setgid(id), 0);
+    must_be(setuid(id), 0);
 }
 
 bool is_root(void)

@@ -10,7 +10,7 @@
 #include <sys/timerfd.h>
 #include <termios.h>
 
-enum { SMALL = 16 << 10 };
+enum { SMALL = 16 << 10, FILE_SIZE = 100 };
 
 static void terminal_open(int fds[2])
 {
@@ -311,4 +311,50 @@ ssize_t supplied_size(const struct type *type)
     must(n > 0);
     pair_close(fds);
     return n;
+}
+
+static void must_be_soon(int64_t since)
+{
+    must(now() - since < (int64_t)SECOND * harness_slow());
+}
+
+void close_soon(int fd)
+{
+    int64_t since = now();
+
+    must_be(close(fd), 0);
+    must_be_soon(since);
+}
+
+void others_go_on(void)
+{
+    char data[FILE_SIZE] = "data", copy[FILE_SIZE], byte;
+    int file = file_make(), fds[2];
+    struct aiocb cb;
+    int64_t since = now();
+
+    must_be(write_now(file, data, FILE_SIZE, 0), FILE_SIZE);
+    must_be_soon(since);
+    since = now();
+    must_be(read_now(file, copy, FILE_SIZE, 0), FILE_SIZE);
+    must_be_soon(since);
+    must_be(memcmp(data, copy, FILE_SIZE), 0);
+    close_soon(file);
+    pipe_make(fds);
+    start_read(&cb, fds[0], &byte, 1, 0);
+    close_soon(fds[0]);
+    close_soon(fds[1]);
+    ssize_t n = result_of(&cb);
+    must(n == 0 || was_given_up(n));
+}
+
+int close_and_take(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    close_soon(fd);
+    int taken = fcntl(null, F_DUPFD_CLOEXEC, fd);
+    must(taken >= 0);
+    close(null);
+    return taken;
 }

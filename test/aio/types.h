@@ -64,4 +64,11 @@ void empty_until_done(const struct type *type, const int fds[2], const struct ai
 /* What read(2) says of a fresh one that was supplied. */
 ssize_t supplied_size(const struct type *type);
 
+/* Does not wait; and the number is not free afterwards: the one that has it. */
+void close_soon(int fd);
+int close_and_take(int fd);
+
+/* A file is written and read, and another descriptor closed whose request waits: soon. */
+void others_go_on(void);
+
 #endif
