@@ -20,7 +20,7 @@ void aio_ask_answer(struct aio_ask *ask)
     /* Release: pairs with wait_for(). The record may be another's by the time of the wake, who
      * looks once in vain. */
     __atomic_store_n(&ask->answer, 1 + (uint32_t)answer, __ATOMIC_RELEASE);
-    heald_plat_word_wake(&ask->answer);
+    heald__plat_word_wake(&ask->answer);
 }
 
 void aio_ask_part(struct aio_ask *ask)
@@ -36,7 +36,7 @@ static struct aio_ask *record_for(struct aio_process *p)
     struct aio_ask *record;
 
     while (!(record = aio_record_new(p)))
-        heald_sys_native.poll(NULL, 0, AGAIN_NS);
+        heald__sys_native.poll(NULL, 0, AGAIN_NS);
     return record;
 }
 
@@ -45,7 +45,7 @@ static void wait_for(struct aio_ask *record)
     /* Acquire: pairs with aio_ask_answer(). */
     while (!__atomic_load_n(&record->answer, __ATOMIC_ACQUIRE)) {
         struct heald_word w = {&record->answer, 0};
-        heald_plat_words_wait(&w, 1, HEALD_FOREVER);
+        heald__plat_words_wait(&w, 1, HEALD_FOREVER);
     }
 }
 

@@ -93,7 +93,7 @@ int aio_ask_cancel(int fd, struct aiocb *cb)
     struct heald_descriptor d;
     struct aio_ask ask = {.first = fd, .last = fd, .cb = cb};
 
-    if (heald_plat_descriptor_flags(fd, &d) < 0)
+    if (heald__plat_descriptor_flags(fd, &d) < 0)
         return -EBADF;
     if (cb && cb->aio_fildes != fd)
         return -EINVAL;

@@ -83,7 +83,7 @@ int close(int fd)
     if (is_ours(fd))
         return refuse(EBADF);
     settle(fd, fd);
-    return heald_plat_libc_close(fd);
+    return heald__plat_libc_close(fd);
 }
 
 int fclose(FILE *file)
@@ -91,7 +91,7 @@ int fclose(FILE *file)
     int fd = fileno(file); /* -1: it has none */
 
     settle(fd, fd);
-    return heald_plat_libc_fclose(file);
+    return heald__plat_libc_fclose(file);
 }
 
 /* Whatever comes of it the file is closed. */
@@ -100,7 +100,7 @@ FILE *reopen(const char *path, const char *mode, FILE *file)
     int fd = fileno(file);
 
     settle(fd, fd);
-    return heald_plat_libc_freopen(path, mode, file);
+    return heald__plat_libc_freopen(path, mode, file);
 }
 
 FILE *reopen64(const char *path, const char *mode, FILE *file)
@@ -145,10 +145,10 @@ static int duplicate(int from, int to, int flags)
         else if (!(moved = move_away(to)))
             return refuse(EBUSY);
     }
-    int fd = flags < 0 ? heald_plat_libc_dup2(from, to) : heald_plat_dup3(from, to, flags);
+    int fd = flags < 0 ? heald__plat_libc_dup2(from, to) : heald__plat_dup3(from, to, flags);
     if (fd < 0 && moved) {
         int saved = errno;
-        heald_plat_libc_close(to);
+        heald__plat_libc_close(to);
         errno = saved;
     }
     return fd;
@@ -156,13 +156,13 @@ static int duplicate(int from, int to, int flags)
 
 int dup2(int from, int to)
 {
-    return from == to ? heald_plat_libc_dup2(from, to) : duplicate(from, to, -1);
+    return from == to ? heald__plat_libc_dup2(from, to) : duplicate(from, to, -1);
 }
 
 int dup3(int from, int to, int flags)
 {
     /* Of flags that are not known here the kernel says, before it looks at the numbers. */
-    bool unknown = flags & ~O_CLOEXEC && heald_plat_dup3(-1, 0, flags) < 0 && errno == EINVAL;
+    bool unknown = flags & ~O_CLOEXEC && heald__plat_dup3(-1, 0, flags) < 0 && errno == EINVAL;
 
     if (from == to || unknown)
         return refuse(EINVAL);
@@ -176,12 +176,12 @@ static int close_around(unsigned first, unsigned last, int flags)
     unsigned own;
 
     for (; p && (own = aio_ours_next(p, first)) <= last && own != UINT_MAX; first = own + 1) {
-        if (first < own && heald_plat_close_range(first, own - 1, flags) < 0)
+        if (first < own && heald__plat_close_range(first, own - 1, flags) < 0)
             return -1;
         if (own == last)
             return 0;
     }
-    return heald_plat_close_range(first, last, flags);
+    return heald__plat_close_range(first, last, flags);
 }
 
 static int as_number(unsigned fd)
@@ -206,5 +206,5 @@ void closefrom(int first)
         return;
     for (unsigned fd = (unsigned)sysconf(_SC_OPEN_MAX); fd-- > from;)
         if (!is_ours((int)fd))
-            heald_plat_libc_close((int)fd);
+            heald__plat_libc_close((int)fd);
 }

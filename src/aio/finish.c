@@ -36,7 +36,7 @@ bool aio_group_part(struct aio_process *p, struct aio_group *g, bool failed)
     /* Both ways: pairs with itself, and with the call that waits. */
     uint32_t left = __atomic_sub_fetch(&g->left, 1, __ATOMIC_ACQ_REL);
     if (left == 1 && waited)
-        heald_plat_word_wake(&g->left); /* g may be another's already: then one looks in vain */
+        heald__plat_word_wake(&g->left); /* g may be another's already: then one looks in vain */
     if (left == 0 && (waited || aio_notice_silent(&g->told.notice)))
         aio_record_free(p, g);
     else if (left == 0)

@@ -63,7 +63,7 @@ static int wait_for_all(struct aio_process *p, struct aio_group *g)
     /* Acquire: pairs with aio_group_part(). */
     while ((left = __atomic_load_n(&g->left, __ATOMIC_ACQUIRE)) > 1 && err != -EINTR) {
         struct heald_word w = {&g->left, left};
-        err = heald_plat_words_wait(&w, 1, HEALD_FOREVER);
+        err = heald__plat_words_wait(&w, 1, HEALD_FOREVER);
     }
     err = left > 1 ? -EINTR : __atomic_load_n(&g->failed, __ATOMIC_RELAXED) ? -EIO : 0;
     aio_group_part(p, g, false);

@@ -21,7 +21,7 @@ static int copy_call(struct aio_process *p, struct aio_notice *to, const struct 
     call->process = p;
     call->function = from->sigev_notify_function;
     call->value = from->sigev_value;
-    if (attr && heald_plat_attr_copy(&call->attr, attr) < 0) {
+    if (attr && heald__plat_attr_copy(&call->attr, attr) < 0) {
         aio_record_free(p, call);
         return -EAGAIN;
     }
@@ -48,7 +48,7 @@ int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct s
     if (to->how == SIGEV_THREAD)
         return copy_call(p, to, from);
     if (to->how == SIGEV_THREAD_ID)
-        to->thread = heald_plat_sigevent_thread(from);
+        to->thread = heald__plat_sigevent_thread(from);
     to->signo = from->sigev_signo;
     to->value = from->sigev_value;
     return 0;
@@ -74,7 +74,7 @@ static void *call_main(void *arg)
     union sigval value = call->value;
 
     aio_call_drop(call);
-    heald_plat_thread_unblock();
+    heald__plat_thread_unblock();
     function(value);
     return NULL;
 }
@@ -85,16 +85,16 @@ int aio_call_start(struct aio_call *call)
     int err = -EINVAL;
 
     if (call->has_attr)
-        err = heald_plat_thread_detached(&call->attr, call_main, call);
+        err = heald__plat_thread_detached(&call->attr, call_main, call);
     if (err && err != -EAGAIN && err != -ENOMEM)
-        err = heald_plat_thread_detached(NULL, call_main, call);
+        err = heald__plat_thread_detached(NULL, call_main, call);
     return err;
 }
 
 bool aio_notice_signal(const struct heald_sys *sys, const struct aio_notice *n)
 {
     int err = n->how == SIGEV_THREAD_ID
-                  ? heald_plat_signal_thread(n->thread, n->signo, n->value.sival_ptr)
+                  ? heald__plat_signal_thread(n->thread, n->signo, n->value.sival_ptr)
                   : sys->signal_queue(n->signo, n->value.sival_ptr);
     return err != -EAGAIN && err != -ENOMEM;
 }

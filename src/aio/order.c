@@ -45,7 +45,7 @@ static bool is_file(struct aio_file *f, int number)
         f->mixed |= f->finite;
         return f->socket || f->finite;
     }
-    return known == number || heald_plat_same_file(known, number);
+    return known == number || heald__plat_same_file(known, number);
 }
 
 static struct aio_file *file_new(struct aio_service *s, const struct heald_descriptor *d)
@@ -111,7 +111,7 @@ static int find_file(struct aio_service *s, int number, struct aio_file **ret_fi
     int err = 0;
 
     if (!f || !f->seeks) {
-        if ((err = heald_plat_descriptor_file(number, &s->mounts, &d)))
+        if ((err = heald__plat_descriptor_file(number, &s->mounts, &d)))
             return err;
         if (!f || f->dev != d.dev || f->ino != d.ino)
             f = file_like(s, &d, number);
@@ -126,7 +126,7 @@ void aio_file_free(struct aio_process *p, struct aio_file *f)
 {
     if (f->pin >= 0) {
         aio_ours_remove(f->pin);
-        heald_plat_libc_close(f->pin);
+        heald__plat_libc_close(f->pin);
     }
     aio_record_free(p, f);
 }
@@ -137,7 +137,7 @@ static void file_drop(struct aio_service *s, struct aio_file *f)
     list_remove(&f->head.link);
     if (f->slot >= 0)
         aio_ring_let_go(s, f);
-    if (f->pin >= 0 && heald_plat_close_waits(f->pin))
+    if (f->pin >= 0 && heald__plat_close_waits(f->pin))
         aio_pools_close_pin(s, f);
     else
         aio_file_free(s->process, f);
@@ -242,7 +242,7 @@ static void look_again(struct aio_request *r)
 {
     struct heald_descriptor d;
 
-    if (!r->file->seeks && !r->fixed && heald_plat_descriptor_flags(aio_fd_of(r), &d) == 0)
+    if (!r->file->seeks && !r->fixed && heald__plat_descriptor_flags(aio_fd_of(r), &d) == 0)
         r->waits = d.waits;
 }
 

@@ -60,7 +60,7 @@ static void close_copies(void)
         __atomic_load_n(&o->pid, __ATOMIC_RELAXED) != getppid())
         return;
     for (unsigned i = 0; (i = next_of(o, i)) != UINT_MAX; i++)
-        heald_plat_libc_close((int)i);
+        heald__plat_libc_close((int)i);
     forget(o);
 }
 

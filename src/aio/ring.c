@@ -59,10 +59,10 @@ static int make_bell(struct aio_process *p)
 
     if (p->bell)
         return p->bell - 1;
-    if (heald_plat_bell_open(bell) < 0)
+    if (heald__plat_bell_open(bell) < 0)
         return -1;
-    if ((high = heald_plat_pin(bell[0])) >= 0) {
-        heald_plat_libc_close(bell[0]);
+    if ((high = heald__plat_pin(bell[0])) >= 0) {
+        heald__plat_libc_close(bell[0]);
         bell[0] = high;
     }
     aio_ours_add(bell[0]);
@@ -73,32 +73,32 @@ static int make_bell(struct aio_process *p)
 /* Not by close(), which is ours, and would ask the I/O thread. */
 static int hide(struct aio_ring *w)
 {
-    int fd = heald_ring_hide(&w->ring);
+    int fd = heald__ring_hide(&w->ring);
 
     if (fd < 0)
         return fd;
-    heald_plat_libc_close(fd);
+    heald__plat_libc_close(fd);
     return 0;
 }
 
 /* A filter of system calls may allow the ring, and nothing to be done with it. */
 static int try_enter(struct heald_ring *ring)
 {
-    io_uring_prep_nop(heald_ring_entry(ring));
-    int err = heald_ring_enter(ring, 0);
+    io_uring_prep_nop(heald__ring_entry(ring));
+    int err = heald__ring_enter(ring, 0);
 
-    if (err || !heald_ring_peek(ring))
+    if (err || !heald__ring_peek(ring))
         return err ? err : -EAGAIN;
-    heald_ring_seen(ring);
+    heald__ring_seen(ring);
     return 0;
 }
 
 static int open_hidden(struct aio_service *s, struct aio_ring *w)
 {
-    int err = heald_ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
+    int err = heald__ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
 
     if (!err && ((err = hide(w)) || (err = try_enter(&w->ring))))
-        heald_ring_close(&w->ring, &aio_allocator);
+        heald__ring_close(&w->ring, &aio_allocator);
     return err;
 }
 
@@ -107,18 +107,18 @@ static int open_hidden(struct aio_service *s, struct aio_ring *w)
 static int choose_bell(struct aio_service *s, struct aio_ring *w)
 {
     static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
-    const char *road = heald_choice_wish(&choice, NULL);
+    const char *road = heald__choice_wish(&choice, NULL);
     int err = 0;
 
     w->eventfd = -1;
     if (!s->process->bell && !(road && strcmp(road, "thread") == 0)) {
-        if (heald_ring_waits(&w->ring))
+        if (heald__ring_waits(&w->ring))
             return 0;
-        heald_ring_close(&w->ring, &aio_allocator);
+        heald__ring_close(&w->ring, &aio_allocator);
         err = open_hidden(s, w);
     }
     if (!err && (w->eventfd = make_bell(s->process)) < 0) {
-        heald_ring_close(&w->ring, &aio_allocator);
+        heald__ring_close(&w->ring, &aio_allocator);
         err = -EMFILE;
     }
     return err;
@@ -145,7 +145,7 @@ static int ring_open(struct aio_service *s)
     w->bell.u.rw.buf = &w->word;
     w->bell.u.rw.len = 1;
     s->ring = w;
-    s->pipes = heald_ring_pipes_nowait(&w->ring);
+    s->pipes = heald__ring_pipes_nowait(&w->ring);
     return 0;
 }
 
@@ -154,18 +154,18 @@ static void ring_close(struct aio_service *s)
     struct aio_ring *w = s->ring;
 
     s->ring = NULL;
-    heald_ring_close(&w->ring, &aio_allocator);
+    heald__ring_close(&w->ring, &aio_allocator);
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
 static bool enter_ring(struct aio_ring *w, struct aio_request *r)
 {
-    struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
+    struct io_uring_sqe *sqe = heald__ring_entry(&w->ring);
 
     if (!sqe)
         return false;
-    r->entry = heald_ring_last(&w->ring);
-    heald_ring_fill(&w->ring, sqe, &r->op);
+    r->entry = heald__ring_last(&w->ring);
+    heald__ring_fill(&w->ring, sqe, &r->op);
     if (r->op.kind != OP_FSYNC && !r->waits)
         sqe->rw_flags = RWF_NOWAIT;
     if (r->copies)
@@ -184,21 +184,21 @@ bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
     if (f->mixed)
         return false;
     if (f->slot < 0)
-        f->slot = heald_ring_file_add(&s->ring->ring, &s->ring->files, aio_fd_of(r));
+        f->slot = heald__ring_file_add(&s->ring->ring, &s->ring->files, aio_fd_of(r));
     return r->fixed = f->slot >= 0;
 }
 
 void aio_ring_let_go(struct aio_service *s, struct aio_file *f)
 {
     if (s->ring)
-        heald_ring_file_remove(&s->ring->ring, &s->ring->files, f->slot);
+        heald__ring_file_remove(&s->ring->ring, &s->ring->files, f->slot);
 }
 
 /* The device shall not wait for the last of many: it gets the first few at once, and while it has
  * something to do more at a time. What is refused now is handed over with the next. */
 static void hand_chunk(struct aio_ring *w)
 {
-    heald_ring_flush(&w->ring);
+    heald__ring_flush(&w->ring);
     if (w->chunk < LAST_CHUNK)
         w->chunk *= 2;
 }
@@ -227,7 +227,7 @@ static bool ring_take_back(struct aio_service *s, struct aio_request *r)
     struct aio_ring *w = s->ring;
 
     if (!list_linked(&r->op.link))
-        return w->ended && !heald_ring_taken(&w->ring, r->entry);
+        return w->ended && !heald__ring_taken(&w->ring, r->entry);
     list_remove(&r->op.link);
     return true;
 }
@@ -235,11 +235,11 @@ static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 static bool ring_cancel(struct aio_service *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
-    struct io_uring_sqe *sqe = heald_ring_entry(&w->ring);
+    struct io_uring_sqe *sqe = heald__ring_entry(&w->ring);
 
     if (!sqe)
         return false;
-    heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)&r->op);
+    heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)&r->op);
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)&r->op | CANCELED);
     return true;
 }
@@ -260,12 +260,12 @@ static bool arm(struct aio_ring *w)
 
     if (w->armed)
         return true;
-    if (!(sqe = heald_ring_entry(&w->ring)))
+    if (!(sqe = heald__ring_entry(&w->ring)))
         return false;
     if (w->eventfd >= 0)
         io_uring_prep_poll_add(sqe, w->eventfd, POLLIN);
     else
-        heald_ring_fill(&w->ring, sqe, &w->bell);
+        heald__ring_fill(&w->ring, sqe, &w->bell);
     io_uring_sqe_set_data(sqe, &w->bell);
     return w->armed = true;
 }
@@ -283,7 +283,7 @@ static void hear(struct aio_service *s, struct aio_ring *w, const struct io_urin
     uint64_t data = cqe->user_data;
     int result = cqe->res;
 
-    heald_ring_seen(&w->ring);
+    heald__ring_seen(&w->ring);
     if (data == (uint64_t)(uintptr_t)&w->bell)
         unarm(s, w);
     else if (data & CANCELED)
@@ -300,11 +300,11 @@ static int harvest(struct aio_service *s, struct aio_ring *w, int err)
     struct io_uring_cqe *cqe;
 
     for (int i = 0; i < AGAIN; i++) {
-        while ((cqe = heald_ring_peek(&w->ring)))
+        while ((cqe = heald__ring_peek(&w->ring)))
             hear(s, w, cqe);
-        if (err || !heald_ring_behind(&w->ring))
+        if (err || !heald__ring_behind(&w->ring))
             break;
-        err = heald_ring_enter(&w->ring, 0);
+        err = heald__ring_enter(&w->ring, 0);
     }
     return err;
 }
@@ -313,7 +313,7 @@ static int harvest(struct aio_service *s, struct aio_ring *w, int err)
  * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
 static bool linger(struct aio_service *s, struct aio_ring *w)
 {
-    heald_ring_flush(&w->ring);
+    heald__ring_flush(&w->ring);
     if (s->told || s->busy)
         aio_service_linger(s->process);
     return aio_service_has_more(s->process);
@@ -344,7 +344,7 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 
     work_off(w);
     bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process) && arm(w);
-    int err = heald_ring_enter(&w->ring, sleeps ? deadline_of(s, timeout_ns) : 0);
+    int err = heald__ring_enter(&w->ring, sleeps ? deadline_of(s, timeout_ns) : 0);
     aio_service_awake(s->process);
     w->chunk = FIRST_CHUNK;
     if (err == -EINTR)
@@ -359,7 +359,7 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 static bool ring_flushed(const struct aio_service *s)
 {
     struct aio_ring *w = s->ring;
-    return !heald_ring_pending(&w->ring) && list_empty(&w->backlog);
+    return !heald__ring_pending(&w->ring) && list_empty(&w->backlog);
 }
 
 static bool ring_holds(const struct aio_request *r)

@@ -37,7 +37,7 @@ static int open_road(void *ctx, unsigned i)
     if (s->road->open)
         err = s->road->open(s);
     if (!err ||
-        (heald_choice_wish(&choice, NULL) && (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
+        (heald__choice_wish(&choice, NULL) && (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
         return err;
     return -ENOSYS;
 }
@@ -48,9 +48,9 @@ static void choose_road(struct aio_service *s)
 {
     struct heald_why why;
 
-    if (heald_choose(&choice, NULL, open_road, s, &why) == 0)
+    if (heald__choose(&choice, NULL, open_road, s, &why) == 0)
         return;
-    if (heald_choice_wish(&choice, NULL))
+    if (heald__choice_wish(&choice, NULL))
         dprintf(STDERR_FILENO, "libheald-aio: %s\n", why.text);
     s->road = &aio_road_threads;
 }
@@ -79,7 +79,7 @@ const struct aio_road *aio_road_for(const struct aio_service *s, const struct ai
     if (r->elsewhere || !f->rings || (f->pipe && !s->pipes))
         return &aio_road_threads;
     if (f->socket && r->waits && r->op.kind != OP_FSYNC &&
-        heald_plat_socket_is_timed(aio_fd_of(r), r->op.kind == OP_WRITE))
+        heald__plat_socket_is_timed(aio_fd_of(r), r->op.kind == OP_WRITE))
         return &aio_road_threads;
     return s->road;
 }

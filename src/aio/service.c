@@ -77,7 +77,7 @@ static void drop(struct aio_process *p, struct aio_told *t)
 /* There is no thread for what was pushed. */
 static void fail_all(struct aio_process *p)
 {
-    struct aio_service s = {.process = p, .sys = &heald_sys_native};
+    struct aio_service s = {.process = p, .sys = &heald__sys_native};
     struct heald_link *next;
 
     list_init(&s.late);
@@ -118,7 +118,7 @@ static void await_road(struct aio_process *p)
     struct heald_word w = {&p->running, 1};
 
     while (__atomic_load_n(&p->running, __ATOMIC_ACQUIRE) == 1)
-        heald_plat_words_wait(&w, 1, HEALD_FOREVER);
+        heald__plat_words_wait(&w, 1, HEALD_FOREVER);
 }
 
 static int start_thread(struct aio_process *p)
@@ -128,7 +128,7 @@ static int start_thread(struct aio_process *p)
     if (!turn_running(p, 0, 1))
         return 0;
     p->pools = aio_pools_begin(p);
-    if (p->pools && heald_plat_thread_start_small(&thread, STACK_BYTES, service_main, p) == 0) {
+    if (p->pools && heald__plat_thread_start_small(&thread, STACK_BYTES, service_main, p) == 0) {
         await_road(p);
         return 0;
     }
@@ -161,11 +161,11 @@ static void ring(struct aio_process *p)
 {
     int bell = __atomic_load_n(&p->bell, __ATOMIC_ACQUIRE), old;
     if (!bell) {
-        heald_plat_word_wake(&p->sleeping);
+        heald__plat_word_wake(&p->sleeping);
         return;
     }
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old); /* for write(2) */
-    heald_plat_bell_ring(bell - 1);
+    heald__plat_bell_ring(bell - 1);
     pthread_setcancelstate(old, NULL);
 }
 
@@ -337,7 +337,7 @@ static int turn(struct aio_service *s)
 /* Is nobody left who could take a signal, or make room in the queue of signals? */
 static bool is_alone(struct aio_service *s)
 {
-    int alive = heald_plat_threads_alive();
+    int alive = heald__plat_threads_alive();
 
     return alive >= 0 && (unsigned)alive <= 1 + aio_pools_threads(s);
 }
@@ -374,13 +374,13 @@ static void serve(struct aio_service *s)
 
 bool aio_service_is_me(const struct aio_process *p)
 {
-    return __atomic_load_n(&p->thread, __ATOMIC_RELAXED) == heald_plat_thread_id();
+    return __atomic_load_n(&p->thread, __ATOMIC_RELAXED) == heald__plat_thread_id();
 }
 
 /* Another one may have begun. */
 static void is_me_no_more(struct aio_process *p)
 {
-    uint64_t mine = heald_plat_thread_id();
+    uint64_t mine = heald__plat_thread_id();
 
     __atomic_compare_exchange_n(&p->thread, &mine, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
@@ -391,16 +391,16 @@ static void refuse_all(struct aio_process *p)
     do
         fail_all(p);
     while (!may_end(p));
-    heald_plat_word_wake(&p->running);
+    heald__plat_word_wake(&p->running);
     is_me_no_more(p);
 }
 
 static void *service_main(void *arg)
 {
     struct aio_process *p = arg;
-    struct aio_service s = {.process = p, .sys = &heald_sys_native, .pools = p->pools};
+    struct aio_service s = {.process = p, .sys = &heald__sys_native, .pools = p->pools};
 
-    __atomic_store_n(&s.process->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
+    __atomic_store_n(&s.process->thread, heald__plat_thread_id(), __ATOMIC_RELAXED);
     pthread_detach(pthread_self());
     list_init(&s.late);
     list_init(&s.uncalled);
@@ -415,7 +415,7 @@ static void *service_main(void *arg)
         return NULL;
     }
     __atomic_store_n(&s.process->running, 2, __ATOMIC_SEQ_CST);
-    heald_plat_word_wake(&s.process->running);
+    heald__plat_word_wake(&s.process->running);
     serve(&s);
     aio_roads_close(&s);
     aio_pools_end(s.pools);

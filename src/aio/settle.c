@@ -29,7 +29,7 @@ static bool have_pin(struct aio_file *f, int number)
 
     if (f->pin >= 0)
         return true;
-    if ((pin = heald_plat_pin(number)) < 0)
+    if ((pin = heald__plat_pin(number)) < 0)
         return false;
     f->pin = pin;
     aio_ours_add(pin);
@@ -118,7 +118,7 @@ static void take_leave(struct aio_service *s, struct aio_request *r, void *ctx)
 
     if (r->number < ask->first || r->number > ask->last)
         return;
-    if (r->file->socket && r->file->pin < 0 && heald_plat_lingers(r->number))
+    if (r->file->socket && r->file->pin < 0 && heald__plat_lingers(r->number))
         have_pin(r->file, r->number);
     list_remove(&r->by_number);
     r->number = -1;
@@ -165,7 +165,7 @@ static void move_pin(struct aio_service *s, struct aio_file *f, void *ctx)
 
     if (f->pin != ask->first || is_gone_over_to(f))
         return;
-    int pin = heald_plat_pin(f->pin);
+    int pin = heald__plat_pin(f->pin);
     if (pin < 0)
         return;
     ask->busy = false;

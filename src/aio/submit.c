@@ -39,7 +39,7 @@ static void note_flags(struct aio_request *r, const struct heald_descriptor *d)
 /* What the flags of the descriptor say against it. */
 static int check(const struct aiocb *cb, enum op_kind kind, struct heald_descriptor *d)
 {
-    int err = heald_plat_descriptor_flags(cb->aio_fildes, d);
+    int err = heald__plat_descriptor_flags(cb->aio_fildes, d);
 
     if (!err && ((kind == OP_READ && !d->reads) || (kind == OP_WRITE && !d->writes)))
         err = -EBADF;
@@ -101,7 +101,7 @@ static bool is_whole(const struct aiocb *cb, int64_t n)
 {
     if (n < 0 || (size_t)n == cb->aio_nbytes)
         return n >= 0;
-    int64_t size = heald_plat_regular_size(cb->aio_fildes);
+    int64_t size = heald__plat_regular_size(cb->aio_fildes);
     return size >= 0 && cb->aio_offset + n >= size;
 }
 
@@ -115,8 +115,8 @@ static bool is_small_read(const struct wish *wish)
 /* True: the block is done. What cannot seek says so, and nothing was read. */
 static bool read_at_once(struct aiocb *cb)
 {
-    int64_t n =
-        heald_plat_read_cached(cb->aio_fildes, (void *)cb->aio_buf, cb->aio_nbytes, cb->aio_offset);
+    int64_t n = heald__plat_read_cached(cb->aio_fildes, (void *)cb->aio_buf, cb->aio_nbytes,
+                                        cb->aio_offset);
 
     if (!is_whole(cb, n))
         return false;

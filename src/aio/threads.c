@@ -44,8 +44,8 @@ struct aio_pools {
 static int64_t attempt(const struct heald_op *op)
 {
     if (op->kind == OP_WRITE && op->u.rw.off < 0 && !op->u.rw.len)
-        return heald_plat_write(op->u.rw.fd, op->u.rw.buf, 0);
-    return heald_file_attempt(&heald_sys_native, op);
+        return heald__plat_write(op->u.rw.fd, op->u.rw.buf, 0);
+    return heald__file_attempt(&heald__sys_native, op);
 }
 
 static int aim_of(const struct aio_request *r)
@@ -152,39 +152,39 @@ static void help(void *ctx, struct heald_link *job)
 {
     struct aio_pools *w = ctx;
 
-    if (!heald_pool_grow(w->files, job) && !heald_pool_grow(w->streams, job) &&
-        !heald_pool_grow(w->closers, job))
+    if (!heald__pool_grow(w->files, job) && !heald__pool_grow(w->streams, job) &&
+        !heald__pool_grow(w->closers, job))
         call(w, (struct aio_call *)(void *)aio_head_of(job));
 }
 
 static int open_starter(struct aio_pools *w)
 {
-    int err = heald_pool_open(&w->starter, &heald_sys_native, &aio_allocator, 1, help, w);
+    int err = heald__pool_open(&w->starter, &heald__sys_native, &aio_allocator, 1, help, w);
 
     if (err)
         return err;
-    heald_pool_stack(w->starter, STACK_BYTES);
-    return heald_pool_begin(w->starter);
+    heald__pool_stack(w->starter, STACK_BYTES);
+    return heald__pool_begin(w->starter);
 }
 
 static int open_pool(struct aio_pools *w, struct heald_pool **ret_pool, unsigned threads)
 {
-    int err = heald_pool_open(ret_pool, &heald_sys_native, &aio_allocator, threads, run, w);
+    int err = heald__pool_open(ret_pool, &heald__sys_native, &aio_allocator, threads, run, w);
 
     if (err)
         return err;
-    heald_pool_stack(*ret_pool, STACK_BYTES);
-    heald_pool_started_by(*ret_pool, w->starter, refuse);
+    heald__pool_stack(*ret_pool, STACK_BYTES);
+    heald__pool_started_by(*ret_pool, w->starter, refuse);
     return 0;
 }
 
 void aio_pools_end(struct aio_pools *w)
 {
     __atomic_store_n(&w->ending, true, __ATOMIC_RELAXED);
-    heald_pool_close(w->starter);
-    heald_pool_close(w->files);
-    heald_pool_close(w->streams);
-    heald_pool_close(w->closers);
+    heald__pool_close(w->starter);
+    heald__pool_close(w->files);
+    heald__pool_close(w->streams);
+    heald__pool_close(w->closers);
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
@@ -201,7 +201,7 @@ struct aio_pools *aio_pools_begin(struct aio_process *p)
         aio_pools_end(w);
         return NULL;
     }
-    heald_pool_begin(w->streams); /* if it can be had now it will be when none can */
+    heald__pool_begin(w->streams); /* if it can be had now it will be when none can */
     return w;
 }
 
@@ -216,9 +216,9 @@ static void prepare_stream(struct aio_service *s, struct aio_request *r)
     struct aio_pools *w = s->pools;
 
     if (!w->has_streams)
-        heald_pool_interruptible(w->streams);
+        heald__pool_interruptible(w->streams);
     w->has_streams = true;
-    if (!heald_pool_can_interrupt(w->streams) && !r->file->regular)
+    if (!heald__pool_can_interrupt(w->streams) && !r->file->regular)
         aio_pin(r);
 }
 
@@ -229,7 +229,7 @@ static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
     if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > AIO_SMALL_READ)
         return false;
     r->op.result =
-        heald_plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len, r->op.u.rw.off);
+        heald__plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len, r->op.u.rw.off);
     if (r->op.result != r->op.u.rw.len)
         return false;
     aio_service_push(s->process, &r->told.head, AIO_DONE);
@@ -244,19 +244,19 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
         prepare_stream(s, r);
     r->by = -1;
     __atomic_store_n(&r->aim, aio_fd_of(r), __ATOMIC_RELAXED); /* the pool's lock releases it */
-    heald_pool_submit(pool_of(s, r), &r->op.link);
+    heald__pool_submit(pool_of(s, r), &r->op.link);
 }
 
 void aio_pools_close_pin(struct aio_service *s, struct aio_file *f)
 {
     f->closing.kind = OP_CLOSE;
-    heald_pool_submit(s->pools->closers, &f->closing.link);
+    heald__pool_submit(s->pools->closers, &f->closing.link);
 }
 
 void aio_pools_call(struct aio_service *s, struct aio_call *call)
 {
     __atomic_fetch_add(&s->pools->calls, 1, __ATOMIC_RELAXED);
-    heald_pool_submit(s->pools->starter, &call->head.link);
+    heald__pool_submit(s->pools->starter, &call->head.link);
 }
 
 unsigned aio_pools_calls(const struct aio_service *s)
@@ -268,9 +268,9 @@ unsigned aio_pools_calls(const struct aio_service *s)
 bool aio_pools_retry(const struct aio_service *s)
 {
     struct aio_pools *w = s->pools;
-    bool files = heald_pool_retry(w->files), streams = heald_pool_retry(w->streams);
+    bool files = heald__pool_retry(w->files), streams = heald__pool_retry(w->streams);
 
-    return heald_pool_retry(w->closers) || files || streams;
+    return heald__pool_retry(w->closers) || files || streams;
 }
 
 bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
@@ -278,9 +278,9 @@ bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
     int by = __atomic_load_n(&r->by, __ATOMIC_SEQ_CST);
 
     /* Without a signal it stays in its call, which has the file. */
-    if (by < 0 || by == r->aim || !heald_pool_can_interrupt(s->pools->streams))
+    if (by < 0 || by == r->aim || !heald__pool_can_interrupt(s->pools->streams))
         return true;
-    heald_pool_interrupt(s->pools->streams, &r->op.link);
+    heald__pool_interrupt(s->pools->streams, &r->op.link);
     return false;
 }
 
@@ -288,13 +288,13 @@ unsigned aio_pools_threads(struct aio_service *s)
 {
     const struct aio_pools *w = s->pools;
 
-    return heald_pool_started(w->starter) + heald_pool_started(w->files) +
-           heald_pool_started(w->streams) + heald_pool_started(w->closers);
+    return heald__pool_started(w->starter) + heald__pool_started(w->files) +
+           heald__pool_started(w->streams) + heald__pool_started(w->closers);
 }
 
 static bool threads_take_back(struct aio_service *s, struct aio_request *r)
 {
-    return heald_pool_take(pool_of(s, r), &r->op.link);
+    return heald__pool_take(pool_of(s, r), &r->op.link);
 }
 
 static bool threads_cancel(struct aio_service *s, struct aio_request *r)
@@ -314,9 +314,9 @@ static void sleep_for(struct aio_service *s, int64_t timeout_ns)
         s->sys->poll(&bell, 1, timeout_ns);
         s->sys->bell_drain(p->bell - 1);
     } else {
-        heald_plat_words_wait(&w, 1,
-                              timeout_ns < 0 ? HEALD_FOREVER
-                                             : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns);
+        heald__plat_words_wait(&w, 1,
+                               timeout_ns < 0 ? HEALD_FOREVER
+                                              : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns);
     }
 }
 

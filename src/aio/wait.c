@@ -29,7 +29,7 @@ static void tell(uint32_t *word)
     while (seen & 1)
         if (__atomic_compare_exchange_n(word, &seen, seen + 1, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED)) {
-            heald_plat_word_wake(word);
+            heald__plat_word_wake(word);
             return;
         }
 }
@@ -64,7 +64,7 @@ static int sleep_cancelable(uint32_t *word, uint32_t seen, int64_t deadline_ns)
     int old;
 
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
-    int err = heald_plat_words_wait(&w, 1, deadline_ns);
+    int err = heald__plat_words_wait(&w, 1, deadline_ns);
     pthread_setcanceltype(old, NULL);
     return err;
 }
@@ -92,7 +92,7 @@ static int deadline_of(const struct timespec *timeout, int64_t *ret_ns)
         return 0;
     if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= HEALD_SEC)
         return -EINVAL;
-    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC);
+    int64_t now = heald__plat_now(HEALD_CLOCK_MONOTONIC);
     if (timeout->tv_sec < (HEALD_FOREVER - now) / HEALD_SEC - 1)
         *ret_ns = now + timeout->tv_sec * HEALD_SEC + timeout->tv_nsec;
     return 0;

@@ -9,18 +9,18 @@
 
 #include <errno.h>
 
-int heald_await_child(struct heald_loop *loop, struct heald_op *op)
+int heald__await_child(struct heald_loop *loop, struct heald_op *op)
 {
     int err = 0, fd = loop->sys->child_open(op->u.child.pid);
 
     op->u.child.fd = -1;
     if (fd == -ECHILD) {
-        heald_complete(loop, op, fd);
+        heald__complete(loop, op, fd);
         return 0;
     }
     if (fd < 0)
         return fd;
-    struct heald_fd *e = heald_fds_get(loop, fd, &err);
+    struct heald_fd *e = heald__fds_get(loop, fd, &err);
     if (!e) {
         loop->sys->close(fd);
         return err ? err : -EIO;
@@ -30,10 +30,10 @@ int heald_await_child(struct heald_loop *loop, struct heald_op *op)
     op->u.child.fd = fd;
     if (loop->backend.ops->submit) {
         fds_push(&e->polls, op);
-        heald_ring_submit(loop, op);
+        heald__ring_submit(loop, op);
         return 0;
     }
-    err = heald_polls_submit(loop, e, op);
+    err = heald__polls_submit(loop, e, op);
     if (err) {
         op->u.child.fd = -1;
         heald_close(loop, fd);
@@ -41,7 +41,7 @@ int heald_await_child(struct heald_loop *loop, struct heald_op *op)
     return err;
 }
 
-void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op)
+void heald__await_child_ready(struct heald_loop *loop, struct heald_op *op)
 {
     int err = loop->sys->child_reap(op->u.child.pid, op->u.child.ret);
 
@@ -49,16 +49,16 @@ void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op)
         /* Woken for nothing: wait on, where the back end does not do so by itself. */
         if (op->state == OP_ARMED) {
             if (loop->backend.ops->submit)
-                heald_ring_submit(loop, op);
+                heald__ring_submit(loop, op);
             return;
         }
         err = -ECANCELED;
     }
     fds_remove(fds_list(fds_of(&loop->fds, op), op), op);
-    heald_complete(loop, op, err);
+    heald__complete(loop, op, err);
 }
 
-void heald_await_child_close(struct heald_loop *loop, struct heald_op *op)
+void heald__await_child_close(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->u.child.fd >= 0)
         heald_close(loop, op->u.child.fd);

@@ -38,13 +38,13 @@ static int look_at_mutex(struct heald_op *op, struct heald_wait *ret_wait)
     for (int i = 0; i < TRIES; i++) {
         int err = pthread_mutex_trylock(mutex);
         if ((err == 0 || err == EOWNERDEAD) && word && !first)
-            heald_plat_mutex_mark(word);
+            heald__plat_mutex_mark(word);
         if (err != EBUSY && (err != EDEADLK || first))
             return -err;
-        if (first && word && heald_plat_mutex_is_mine(word))
+        if (first && word && heald__plat_mutex_is_mine(word))
             return -EDEADLK;
         op->u.foreign.waited = FOREIGN_WAITED;
-        if (!word || heald_plat_mutex_arm(word, &seen))
+        if (!word || heald__plat_mutex_arm(word, &seen))
             return wait_for(ret_wait, word, word ? seen : 0);
     }
     /* It goes from hand to hand, and the loop has other things to do. */
@@ -54,7 +54,7 @@ static int look_at_mutex(struct heald_op *op, struct heald_wait *ret_wait)
 static int look_at_sem(struct heald_op *op, struct heald_wait *ret_wait)
 {
     sem_t *sem = op->u.foreign.object;
-    uint32_t *word = heald_plat_sem_word(sem);
+    uint32_t *word = heald__plat_sem_word(sem);
 
     if (sem_trywait(sem) == 0)
         return 0;
@@ -62,7 +62,7 @@ static int look_at_sem(struct heald_op *op, struct heald_wait *ret_wait)
         return -errno;
     if (!op->u.foreign.waited) {
         op->u.foreign.waited = FOREIGN_WAITED;
-        heald_plat_sem_waiters(sem, 1);
+        heald__plat_sem_waiters(sem, 1);
         /* One that was posted before that woke nobody. */
         if (sem_trywait(sem) == 0)
             return 0;
@@ -97,7 +97,7 @@ static int look_at_any(struct heald_op *op, struct heald_wait *ret_wait)
     return -EBUSY;
 }
 
-int heald_foreign_look(struct heald_op *op, struct heald_wait *ret_wait)
+int heald__foreign_look(struct heald_op *op, struct heald_wait *ret_wait)
 {
     int err;
 
@@ -109,23 +109,23 @@ int heald_foreign_look(struct heald_op *op, struct heald_wait *ret_wait)
     }
     err = look_at_sem(op, ret_wait);
     if (err != -EBUSY && op->u.foreign.waited)
-        heald_plat_sem_waiters(op->u.foreign.object, -1);
+        heald__plat_sem_waiters(op->u.foreign.object, -1);
     return err;
 }
 
-int heald_foreign_begin(struct heald_op *op, struct heald_wait *ret_wait)
+int heald__foreign_begin(struct heald_op *op, struct heald_wait *ret_wait)
 {
     int err = 0;
 
     if (op->kind == OP_PTHREAD_MUTEX) {
         op->u.foreign.word = NULL;
-        err = heald_plat_mutex_word(op->u.foreign.object, &op->u.foreign.word);
+        err = heald__plat_mutex_word(op->u.foreign.object, &op->u.foreign.word);
     }
     op->u.foreign.waited = 0;
-    return err ? err : heald_foreign_look(op, ret_wait);
+    return err ? err : heald__foreign_look(op, ret_wait);
 }
 
-void heald_foreign_give_up(struct heald_op *op)
+void heald__foreign_give_up(struct heald_op *op)
 {
     const struct heald_futex *words = op->u.foreign.object;
     uint32_t *word = NULL;
@@ -135,12 +135,12 @@ void heald_foreign_give_up(struct heald_op *op)
     case OP_FUTEX: word = op->u.foreign.object; break;
     case OP_FUTEX_ANY:
         for (unsigned i = 0; i < op->u.foreign.expected; i++)
-            heald_plat_word_wake_one(words[i].word);
+            heald__plat_word_wake_one(words[i].word);
         break;
     default:
-        word = heald_plat_sem_word(op->u.foreign.object);
-        heald_plat_sem_waiters(op->u.foreign.object, -1);
+        word = heald__plat_sem_word(op->u.foreign.object);
+        heald__plat_sem_waiters(op->u.foreign.object, -1);
     }
     if (word)
-        heald_plat_word_wake_one(word);
+        heald__plat_word_wake_one(word);
 }

@@ -8,10 +8,10 @@
 enum { FOREIGN_WAITED = 1, FOREIGN_TAKEN = 2 };
 
 /* The first look, and each later one: the result of the op, or -EBUSY and what to wait for. */
-int heald_foreign_begin(struct heald_op *op, struct heald_wait *ret_wait);
-int heald_foreign_look(struct heald_op *op, struct heald_wait *ret_wait);
+int heald__foreign_begin(struct heald_op *op, struct heald_wait *ret_wait);
+int heald__foreign_look(struct heald_op *op, struct heald_wait *ret_wait);
 
 /* The op takes nothing, and nothing waits for it any more. */
-void heald_foreign_give_up(struct heald_op *op);
+void heald__foreign_give_up(struct heald_op *op);
 
 #endif

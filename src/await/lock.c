@@ -36,18 +36,18 @@ static struct region_wait wait_of_cond(const struct heald_op *op)
 static const struct ipc_form *form_of(const struct heald_op *op)
 {
     switch ((enum op_kind)op->kind) {
-    case OP_SEM: return &ipc_sem_form;
-    case OP_RDLOCK: return &ipc_rdlock_form;
-    case OP_WRLOCK: return &ipc_wrlock_form;
-    case OP_BARRIER: return &ipc_barrier_form;
-    case OP_ONCE: return &ipc_once_form;
-    default: return &ipc_mutex_form;
+    case OP_SEM: return &heald__ipc_sem_form;
+    case OP_RDLOCK: return &heald__ipc_rdlock_form;
+    case OP_WRLOCK: return &heald__ipc_wrlock_form;
+    case OP_BARRIER: return &heald__ipc_barrier_form;
+    case OP_ONCE: return &heald__ipc_once_form;
+    default: return &heald__ipc_mutex_form;
     }
 }
 
 static bool is_rwlock(const struct ipc_form *form)
 {
-    return form == &ipc_rdlock_form || form == &ipc_wrlock_form;
+    return form == &heald__ipc_rdlock_form || form == &heald__ipc_wrlock_form;
 }
 
 static uint64_t site_of(const struct heald_op *op)
@@ -70,8 +70,8 @@ static void want(const struct heald_op *op)
 {
     const struct ipc_form *form = form_of(op);
 
-    if (op->u.lock.me->is_traced && (form == &ipc_mutex_form || is_rwlock(form)))
-        ipc_order_wants(op->u.lock.me, op->u.lock.object, site_of(op));
+    if (op->u.lock.me->is_traced && (form == &heald__ipc_mutex_form || is_rwlock(form)))
+        heald__ipc_order_wants(op->u.lock.me, op->u.lock.object, site_of(op));
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */
@@ -84,25 +84,25 @@ static void line_up(struct heald_op *op, const struct heald_wait *wait)
         return;
     op->u.lock.me->site = site_of(op);
     op->buffer =
-        cond ? region_line_up(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
-             : region_line_up(op->u.lock.me, op->u.lock.object, form_of(op)->kind,
-                              flags | form_of(op)->flags, op->deadline_ns);
+        cond ? heald__region_line_up(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
+             : heald__region_line_up(op->u.lock.me, op->u.lock.object, form_of(op)->kind,
+                                     flags | form_of(op)->flags, op->deadline_ns);
     if (!cond)
-        region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
+        heald__region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
 
 static void step_out(struct heald_op *op)
 {
     if (op_is_foreign(op))
         return;
-    region_step_out(op->u.lock.me, op->buffer);
+    heald__region_step_out(op->u.lock.me, op->buffer);
     op->buffer = 0;
 }
 
 static void end_first_half(struct heald_op *op)
 {
     step_out(op);
-    ipc_cond_end(cond_of(op));
+    heald__ipc_cond_end(cond_of(op));
     op->u.lock.u.cond = NULL;
     op->result = 0;
     want(op);
@@ -119,25 +119,26 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
     step_out(op);
     tell_round(op);
-    heald_locks_remove(loop->locks, op);
-    /* Release: pairs with region_in_use(): the region is not looked at for this op any more. */
+    heald__locks_remove(loop->locks, op);
+    /* Release: pairs with heald__region_in_use(): this op looks at the region no
+     * more. */
     if (!op_is_foreign(op))
         __atomic_fetch_sub(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
     bool ended = op->kind == OP_COND && op->state == OP_CANCELLING;
-    heald_complete(loop, op, !result && ended ? -ECANCELED : result);
+    heald__complete(loop, op, !result && ended ? -ECANCELED : result);
 }
 
 /* Others' locks wake one: so an op of theirs is over only when it cannot be woken any more. */
 static void end_foreign(struct heald_loop *loop, struct heald_op *op)
 {
-    if (!heald_entry_withdraw(loop->locks, entry_of(op)))
+    if (!heald__entry_withdraw(loop->locks, entry_of(op)))
         return;
     if (op->u.foreign.waited == FOREIGN_TAKEN) {
         finish(loop, op, (int)op->result);
         return;
     }
-    heald_foreign_give_up(op);
+    heald__foreign_give_up(op);
     finish(loop, op, -ECANCELED);
 }
 
@@ -145,7 +146,7 @@ static bool foreign_goes_on(struct heald_loop *loop, struct heald_op *op,
                             struct heald_wait *ret_wait)
 {
     if (op->state == OP_ARMED) {
-        int err = heald_foreign_look(op, ret_wait);
+        int err = heald__foreign_look(op, ret_wait);
         if (err == -EBUSY)
             return true;
         op->result = err;
@@ -163,7 +164,7 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
         return foreign_goes_on(loop, op, ret_wait);
     if (cond_of(op)) {
         *ret_wait = (struct heald_wait){.region = wait_of_cond(op)};
-        if (!region_is_over(&ret_wait->region))
+        if (!heald__region_is_over(&ret_wait->region))
             return true;
         end_first_half(op);
     }
@@ -176,19 +177,19 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
     return false;
 }
 
-void heald_await_look(struct heald_loop *loop)
+void heald__await_look(struct heald_loop *loop)
 {
     struct heald_locks *locks = loop->locks;
     struct heald_link batch, *node;
 
     loop->look = false;
-    heald_locks_take_due(locks, &batch);
+    heald__locks_take_due(locks, &batch);
     while ((node = list_pop(&batch))) {
         struct heald_entry *entry = heald_container_of(node, struct heald_entry, due);
         entry->wait = (struct heald_wait){0};
         locks->tries++;
         if (goes_on(loop, entry->op, &entry->wait))
-            heald_entry_wait(locks, entry);
+            heald__entry_wait(locks, entry);
     }
     locks->road.ops->flush(&locks->road);
 }
@@ -196,9 +197,9 @@ void heald_await_look(struct heald_loop *loop)
 /* Everything that may fail, before anything has happened. */
 static int make_room(struct heald_loop *loop, unsigned words, bool alone)
 {
-    int err = loop->locks ? 0 : heald_locks_open(loop);
+    int err = loop->locks ? 0 : heald__locks_open(loop);
 
-    return err ? err : heald_locks_reserve(loop->locks, words, alone);
+    return err ? err : heald__locks_reserve(loop->locks, words, alone);
 }
 
 static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
@@ -210,16 +211,16 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     line_up(op, wait);
     if (!op_is_foreign(op))
         __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
-    struct heald_entry *entry = heald_locks_add(locks, op);
+    struct heald_entry *entry = heald__locks_add(locks, op);
     entry->wait = *wait;
-    heald_entry_wait(locks, entry);
+    heald__entry_wait(locks, entry);
     locks->road.ops->flush(&locks->road);
 }
 
 /* Takes back what the looks did. `result`, or what it came to after all. */
 static int give_up(struct heald_op *op, int result)
 {
-    return ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, result);
+    return heald__ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, result);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
@@ -232,7 +233,7 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
         err = give_up(op, -EBUSY);
     if (err != -EBUSY) {
         tell_round(op);
-        heald_complete(loop, op, err);
+        heald__complete(loop, op, err);
         return 0;
     }
     if (!lacking)
@@ -247,9 +248,9 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 
     if (err)
         return err;
-    err = ipc_cond_begin(cond_of(op), op->u.lock.object, op->u.lock.me, &wait.region);
+    err = heald__ipc_cond_begin(cond_of(op), op->u.lock.object, op->u.lock.me, &wait.region);
     if (err) {
-        heald_complete(loop, op, err);
+        heald__complete(loop, op, err);
         return 0;
     }
     op->result = (int64_t)((uint64_t)wait.region.bell << 32 | wait.region.seen);
@@ -260,21 +261,21 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 static int start_foreign(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_wait wait;
-    int err = heald_foreign_begin(op, &wait);
+    int err = heald__foreign_begin(op, &wait);
 
     if (err != -EBUSY) {
-        heald_complete(loop, op, err);
+        heald__complete(loop, op, err);
         return 0;
     }
     if ((err = make_room(loop, wait.count, true))) {
-        heald_foreign_give_up(op);
+        heald__foreign_give_up(op);
         return err;
     }
     wait_in_loop(loop, op, &wait);
     return 0;
 }
 
-int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
+int heald__await_lock(struct heald_loop *loop, struct heald_op *op)
 {
     op->result = 0;
     op->buffer = 0;
@@ -283,7 +284,7 @@ int heald_await_lock(struct heald_loop *loop, struct heald_op *op)
     return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
-void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
+void heald__await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     if (op_is_foreign(op)) {
         op_move(op, OP_CANCELLING);
@@ -298,17 +299,17 @@ void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_CANCELLING);
     if (cond_of(op))
         end_first_half(op);
-    heald_entry_due(loop->locks, entry_of(op));
+    heald__entry_due(loop->locks, entry_of(op));
 }
 
-void heald_await_lock_close(struct heald_loop *loop)
+void heald__await_lock_close(struct heald_loop *loop)
 {
     if (loop->locks)
-        heald_locks_close(loop->locks);
+        heald__locks_close(loop->locks);
 }
 
-void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                           void *user)
+void heald__await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                            void *user)
 {
     if (!loop->locks)
         return;

@@ -29,7 +29,7 @@
  * A wake of a lifeline, and of what others made, is meant for one of those who wait. If it ends a
  * wait that nobody stands for any more, or whose end was asked for, or if the op that it made due
  * is cancelled before it looks, it is passed on: another wake of the word. An op on what others
- * made has a queue of its own, and is over only when that is idle (heald_entry_withdraw()).
+ * made has a queue of its own, and is over only when that is idle (heald__entry_withdraw()).
  *
  * What the words do not tell: whoever changed something may have died before it told, and whom the
  * kernel told of a death may have died, too (region/register.c). So the tick asks for a part of the
@@ -48,7 +48,7 @@
 
 enum { SHARE_MIN = 64, SHARES = 4, RARER_MAX = 10, TABLE_FIRST = 16 };
 
-int heald_locks_open(struct heald_loop *loop)
+int heald__locks_open(struct heald_loop *loop)
 {
     struct heald_locks *locks = alloc_new(&loop->alloc, sizeof *locks);
 
@@ -61,7 +61,7 @@ int heald_locks_open(struct heald_loop *loop)
     list_init(&locks->queues);
     list_init(&locks->free_queues);
     list_init(&locks->free_entries);
-    int err = heald_road_open(&locks->road, locks);
+    int err = heald__road_open(&locks->road, locks);
     if (err) {
         alloc_free(&loop->alloc, locks, sizeof *locks);
         return err;
@@ -70,7 +70,7 @@ int heald_locks_open(struct heald_loop *loop)
     return 0;
 }
 
-void heald_locks_close(struct heald_locks *locks)
+void heald__locks_close(struct heald_locks *locks)
 {
     struct heald_loop *loop = locks->loop;
     struct heald_road *road = &locks->road;
@@ -167,7 +167,7 @@ static struct heald_queue *free_queue(struct heald_locks *locks)
     return heald_container_of(locks->free_queues.next, struct heald_queue, free);
 }
 
-int heald_locks_reserve(struct heald_locks *locks, unsigned words, bool alone)
+int heald__locks_reserve(struct heald_locks *locks, unsigned words, bool alone)
 {
     struct heald_queue *queue = free_queue(locks);
     int err = queue ? grow_table(locks) : -ENOMEM;
@@ -185,7 +185,7 @@ int heald_locks_reserve(struct heald_locks *locks, unsigned words, bool alone)
     return locks->road.ops->reserve(&locks->road, alone ? queue : NULL, words);
 }
 
-struct heald_entry *heald_locks_add(struct heald_locks *locks, struct heald_op *op)
+struct heald_entry *heald__locks_add(struct heald_locks *locks, struct heald_op *op)
 {
     struct heald_link *link = list_pop(&locks->free_entries);
     struct heald_entry *entry = heald_container_of(link, struct heald_entry, due);
@@ -309,7 +309,7 @@ static void wait_alone(struct heald_locks *locks, struct heald_entry *entry)
     arm(locks, queue);
 }
 
-void heald_entry_wait(struct heald_locks *locks, struct heald_entry *entry)
+void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
 {
     const struct region_wait *wait = &entry->wait.region;
     struct heald_word words[REGION_WORDS];
@@ -318,17 +318,17 @@ void heald_entry_wait(struct heald_locks *locks, struct heald_entry *entry)
         wait_alone(locks, entry);
         return;
     }
-    unsigned count = region_words(wait, words);
+    unsigned count = heald__region_words(wait, words);
     for (unsigned i = 0; i < count; i++)
         join(locks, entry, i, &words[i]);
     for (unsigned i = count; i < REGION_WORDS; i++)
         leave(locks, &entry->places[i]);
     /* The words of one who holds what is waited for, and has died, do not tell. */
-    if (wait->holder && count < REGION_WORDS && region_is_over(wait))
-        heald_entry_due(locks, entry);
+    if (wait->holder && count < REGION_WORDS && heald__region_is_over(wait))
+        heald__entry_due(locks, entry);
 }
 
-bool heald_entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
+bool heald__entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
 {
     struct heald_queue *queue = entry->places[0].queue;
 
@@ -346,10 +346,10 @@ static void pass_on(const struct heald_entry *entry)
     const struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
 
     if (life)
-        heald_plat_word_wake_one(life->word.word);
+        heald__plat_word_wake_one(life->word.word);
 }
 
-void heald_locks_remove(struct heald_locks *locks, struct heald_op *op)
+void heald__locks_remove(struct heald_locks *locks, struct heald_op *op)
 {
     struct heald_entry *entry = entry_of(op);
 
@@ -368,38 +368,38 @@ void heald_locks_remove(struct heald_locks *locks, struct heald_op *op)
     locks->others -= op_is_foreign(op);
 }
 
-void heald_entry_due(struct heald_locks *locks, struct heald_entry *entry)
+void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry)
 {
     locks->loop->look = true;
     if (!list_linked(&entry->due))
         list_push(&locks->due, &entry->due);
 }
 
-void heald_locks_all_due(struct heald_locks *locks)
+void heald__locks_all_due(struct heald_locks *locks)
 {
     for (struct heald_link *n = locks->pending.next; n != &locks->pending; n = n->next)
-        heald_entry_due(locks, entry_of(fds_op(n)));
+        heald__entry_due(locks, entry_of(fds_op(n)));
 }
 
-void heald_queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken)
+void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken)
 {
     bool is_heard = queue->state == QUEUE_ARMED && !list_empty(&queue->places);
 
     queue->state = QUEUE_IDLE;
     if (woken >= 0 && queue->wakes_one && !is_heard)
-        heald_plat_word_wake_one(heald_queue_word(queue, (unsigned)woken).word);
+        heald__plat_word_wake_one(heald__queue_word(queue, (unsigned)woken).word);
     if (list_empty(&queue->places))
         list_push(&locks->free_queues, &queue->free);
     for (struct heald_link *n = queue->places.next; n != &queue->places; n = n->next) {
         struct heald_entry *entry = heald_container_of(n, struct heald_queue_place, link)->entry;
         if (woken >= 0 && is_heard && op_is_foreign(entry->op))
             entry->op->result = woken + 1;
-        heald_entry_due(locks, entry);
+        heald__entry_due(locks, entry);
     }
 }
 
-/* As region_is_over(), but once a tick for all who wait for a holder whether it lives, which takes
- * a system call. */
+/* As heald__region_is_over(), but once a tick for all who wait for a holder whether it lives, which
+ * takes a system call. */
 static bool is_over(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     struct region_wait wait = entry->wait.region;
@@ -407,7 +407,7 @@ static bool is_over(const struct heald_locks *locks, const struct heald_entry *e
     bool is_known = life && life->asked == locks->ticks && life->holder == wait.holder;
 
     wait.holder = is_known ? 0 : wait.holder;
-    if (region_is_over(&wait))
+    if (heald__region_is_over(&wait))
         return true;
     if (life && !is_known) {
         life->asked = locks->ticks;
@@ -426,19 +426,19 @@ static bool has_reason(const struct heald_locks *locks, const struct heald_entry
            is_over(locks, entry);
 }
 
-int64_t heald_locks_tick_ns(const struct heald_locks *locks)
+int64_t heald__locks_tick_ns(const struct heald_locks *locks)
 {
     unsigned rarer = locks->count / SHARE_MIN;
 
     /* Where no word is waited for, trying is all there is. */
-    if (!heald_words_sleep && locks->others)
+    if (!heald__words_sleep && locks->others)
         return TRY_NS;
     if (rarer > RARER_MAX)
         rarer = RARER_MAX;
     return REGION_RECHECK_NS * (rarer ? rarer : 1);
 }
 
-void heald_locks_tick(struct heald_locks *locks)
+void heald__locks_tick(struct heald_locks *locks)
 {
     unsigned share = locks->count / SHARES + 1;
 
@@ -451,7 +451,7 @@ void heald_locks_tick(struct heald_locks *locks)
         struct heald_entry *entry = entry_of(fds_op(locks->next));
         locks->next = locks->next->next;
         if (has_reason(locks, entry))
-            heald_entry_due(locks, entry);
+            heald__entry_due(locks, entry);
     }
     /* The road waits for the next tick from here. */
     locks->loop->look = true;

@@ -1,7 +1,8 @@
 /*
  * await/queue.h: wait queues: which ops of a loop wait for which words of shared memory, and which
  * of them a wake concerns. Known to lock.c, which tries the ops, and to the roads, which wait for
- * the words. The loop's thread, but for what a road's threads read of a queue (heald_queue_word()).
+ * the words. The loop's thread, but for what a road's threads read of a queue
+ * (heald__queue_word()).
  */
 #ifndef HEALD_SRC_AWAIT_QUEUE_H
 #define HEALD_SRC_AWAIT_QUEUE_H
@@ -57,7 +58,7 @@ struct heald_locks {
     struct heald_link pending; /* by op->link, in the order of submission */
     unsigned ticks;
     uint64_t tries;           /* of ops that were due, for the tests */
-    struct heald_link *next;  /* of `pending`: where the round of heald_locks_tick() is */
+    struct heald_link *next;  /* of `pending`: where the round of heald__locks_tick() is */
     unsigned count, others;   /* pending; and of these, on what others made */
     uint64_t number;          /* of the last entry */
     struct heald_link due;    /* entries that are to be tried; then loop->look is set */
@@ -74,41 +75,41 @@ static inline struct heald_entry *entry_of(const struct heald_op *op)
 }
 
 /* 0; -ENOMEM, or what opening a road gives. */
-int heald_locks_open(struct heald_loop *loop);
-void heald_locks_close(struct heald_locks *locks);
+int heald__locks_open(struct heald_loop *loop);
+void heald__locks_close(struct heald_locks *locks);
 
 /* Room for one op more, of so many words, at a queue each or at one that is the op's own. 0,
  * -ENOMEM, -EAGAIN. */
-int heald_locks_reserve(struct heald_locks *locks, unsigned words, bool alone);
+int heald__locks_reserve(struct heald_locks *locks, unsigned words, bool alone);
 
 /* An op is pending from now on, and then not any more. There is room. */
-struct heald_entry *heald_locks_add(struct heald_locks *locks, struct heald_op *op);
-void heald_locks_remove(struct heald_locks *locks, struct heald_op *op);
+struct heald_entry *heald__locks_add(struct heald_locks *locks, struct heald_op *op);
+void heald__locks_remove(struct heald_locks *locks, struct heald_op *op);
 
 /* Puts an entry to the queues of the words of entry->wait, and takes it from others. */
-void heald_entry_wait(struct heald_locks *locks, struct heald_entry *entry);
+void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry);
 
 /* Asks that no wake go to this entry any more, whose words are others'. False: not yet; it is due
  * when that is so. */
-bool heald_entry_withdraw(struct heald_locks *locks, struct heald_entry *entry);
+bool heald__entry_withdraw(struct heald_locks *locks, struct heald_entry *entry);
 
 /* It is to be tried. */
-void heald_entry_due(struct heald_locks *locks, struct heald_entry *entry);
-void heald_locks_all_due(struct heald_locks *locks);
+void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry);
+void heald__locks_all_due(struct heald_locks *locks);
 
 /* Moves those that are due to an empty list, in the order of submission. */
-void heald_locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch);
+void heald__locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch);
 
 /*
  * From a road. ended: nobody waits for the words of the queue any more; `woken` is the index of the
- * one that was woken, or negative: none was, or it is not known. tick: heald_locks_tick_ns() have
+ * one that was woken, or negative: none was, or it is not known. tick: heald__locks_tick_ns() have
  * passed, while ops wait.
  */
-void heald_queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken);
-void heald_locks_tick(struct heald_locks *locks);
-int64_t heald_locks_tick_ns(const struct heald_locks *locks);
+void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken);
+void heald__locks_tick(struct heald_locks *locks);
+int64_t heald__locks_tick_ns(const struct heald_locks *locks);
 
-static inline struct heald_word heald_queue_word(const struct heald_queue *queue, unsigned i)
+static inline struct heald_word heald__queue_word(const struct heald_queue *queue, unsigned i)
 {
     return queue->many ? (struct heald_word){queue->many[i].word, queue->many[i].expected}
                        : queue->word;

@@ -67,8 +67,8 @@ static void on_end(struct heald_op *op)
     op_move(op, OP_DONE);
     op_move(op, OP_IDLE);
     /* Of `leave` it is -1 as well. */
-    heald_queue_ended(r->locks, &part->queue,
-                      op->result < 0 ? -1 : (int)op->result - (int)part->has_leave);
+    heald__queue_ended(r->locks, &part->queue,
+                       op->result < 0 ? -1 : (int)op->result - (int)part->has_leave);
 }
 
 static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
@@ -84,11 +84,11 @@ static void submit(struct ring_road *r, struct heald_op *op)
 {
     op_move(op, OP_QUEUED);
     if (!r->own) {
-        heald_ring_submit(r->loop, op);
+        heald__ring_submit(r->loop, op);
         return;
     }
     op_move(op, OP_ARMED);
-    heald_client_submit(&r->client, op);
+    heald__client_submit(&r->client, op);
 }
 
 static struct futex_waitv entry_of_word(const struct heald_word *w)
@@ -109,7 +109,7 @@ static bool ring_arm(struct heald_road *road, struct heald_queue *queue)
         entry[n++] = entry_of_word(&(struct heald_word){&part->leave, now});
     }
     for (unsigned i = 0; i < queue->count; i++) {
-        struct heald_word w = heald_queue_word(queue, i);
+        struct heald_word w = heald__queue_word(queue, i);
         entry[n++] = entry_of_word(&w);
     }
     part->op.u.rw.buf = entry;
@@ -124,12 +124,12 @@ static void ring_disarm(struct heald_road *road, struct heald_queue *queue)
     struct ring_queue *part = own_part(queue);
 
     if (part->has_leave) {
-        heald_plat_word_count(&part->leave);
+        heald__plat_word_count(&part->leave);
         return;
     }
     op_move(&part->op, OP_CANCELLING);
     if (r->own)
-        heald_client_cancel(&r->client, &part->op);
+        heald__client_cancel(&r->client, &part->op);
     else
         r->loop->backend.ops->cancel(&r->loop->backend, &part->op);
 }
@@ -142,15 +142,15 @@ static void turn_own(struct ring_road *r)
 
     do {
         /* What is harvested here need not ring. Seq_cst: pairs with the kernel, which says that it
-         * has something (heald_ring_behind()) before it asks whether to ring. */
+         * has something (heald__ring_behind()) before it asks whether to ring. */
         io_uring_cq_eventfd_toggle(&ring->ring, false);
-        err = heald_client_turn(&r->client, 0);
+        err = heald__client_turn(&r->client, 0);
         io_uring_cq_eventfd_toggle(&ring->ring, true);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        heald_client_harvest(&r->client);
-    } while (!err && heald_ring_behind(ring));
+        heald__client_harvest(&r->client);
+    } while (!err && heald__ring_behind(ring));
     /* What fails is tried again at the next tick. */
-    if (!err && heald_client_busy(&r->client))
+    if (!err && heald__client_busy(&r->client))
         r->loop->look = true;
 }
 
@@ -162,7 +162,7 @@ static void ring_flush(struct heald_road *road)
     if (!r->locks->count)
         return;
     if (r->tick.state == OP_IDLE) {
-        r->tick_time.tv_nsec = heald_locks_tick_ns(r->locks);
+        r->tick_time.tv_nsec = heald__locks_tick_ns(r->locks);
         submit(r, &r->tick);
     }
     if (r->own)
@@ -178,7 +178,7 @@ static void on_bell(struct heald_op *watch)
     struct heald_locks *locks = r->locks;
 
     if (!r->client.ring.drain && !locks->others && locks->count && locks->count <= FEW)
-        heald_locks_all_due(locks);
+        heald__locks_all_due(locks);
     else
         turn_own(r);
 }
@@ -189,7 +189,7 @@ static void on_tick(struct heald_op *tick)
 
     op_move(tick, OP_DONE);
     op_move(tick, OP_IDLE);
-    heald_locks_tick(r->locks);
+    heald__locks_tick(r->locks);
 }
 
 static void ring_prepare(struct heald_road *road, struct heald_queue *queue)
@@ -223,19 +223,20 @@ static int open_own(struct ring_road *r, bool keep)
 {
     struct heald_loop *loop = r->loop;
     struct heald_ring *ring = &r->client.ring;
-    int err = heald_client_open(&r->client, loop->sys, &loop->alloc, keep ? ENTRIES : TEST_ENTRIES);
+    int err =
+        heald__client_open(&r->client, loop->sys, &loop->alloc, keep ? ENTRIES : TEST_ENTRIES);
 
     if (err)
         return err;
     bool edge = loop->backend.ops->edge;
-    int bell = heald_ring_waits(ring) ? 0 : -ENOSYS;
+    int bell = heald__ring_waits(ring) ? 0 : -ENOSYS;
     if (!bell && keep)
-        bell = heald_ring_bell(ring, !edge);
+        bell = heald__ring_bell(ring, !edge);
     if (bell > 0 &&
-        (err = heald_loop_watch(loop, &r->watch, bell, on_bell, edge ? &r->counter : NULL)))
+        (err = heald__loop_watch(loop, &r->watch, bell, on_bell, edge ? &r->counter : NULL)))
         heald_forget(loop, bell);
     if (bell < 0 || err || !keep)
-        heald_client_close(&r->client);
+        heald__client_close(&r->client);
     return bell < 0 ? bell : err;
 }
 
@@ -267,11 +268,11 @@ static void ring_close(struct heald_road *road)
     struct ring_road *r = road->priv;
 
     if (r->own)
-        heald_client_close(&r->client);
+        heald__client_close(&r->client);
     alloc_free(&r->loop->alloc, r, sizeof *r);
 }
 
-const struct heald_road_ops heald_road_ring = {
+const struct heald_road_ops heald__road_ring = {
     .name = "ring",
     .queue_size = sizeof(struct ring_queue),
     .open = ring_open,

@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#define ROAD_ROW(name) &heald_road_##name,
+#define ROAD_ROW(name) &heald__road_##name,
 
 static const struct heald_road_ops *const roads[] = {HEALD_ROADS(ROAD_ROW) NULL};
 
@@ -19,9 +19,9 @@ static const struct heald_left_out left_out[] = {
 static const struct heald_choice choice = {
     .variable = "HEALD_AWAIT", .names = names, .left_out = left_out};
 
-int heald_await_check(struct heald_why *ret_why)
+int heald__await_check(struct heald_why *ret_why)
 {
-    return heald_choice_check(&choice, NULL, ret_why);
+    return heald__choice_check(&choice, NULL, ret_why);
 }
 
 static int open_road(void *ctx, unsigned i)
@@ -32,8 +32,8 @@ static int open_road(void *ctx, unsigned i)
     return roads[i]->open(road);
 }
 
-int heald_road_open(struct heald_road *road, struct heald_locks *locks)
+int heald__road_open(struct heald_road *road, struct heald_locks *locks)
 {
     road->locks = locks;
-    return heald_choose(&choice, NULL, open_road, road, NULL);
+    return heald__choose(&choice, NULL, open_road, road, NULL);
 }

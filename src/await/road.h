@@ -4,7 +4,7 @@
  *
  * The ops that wait stand in wait queues (queue.h), one for each word. A road waits for the words
  * of the queues that it was given and says which of them ended, whatever the reason:
- * heald_queue_ended(). While ops wait it calls heald_locks_tick() every heald_locks_tick_ns().
+ * heald__queue_ended(). While ops wait it calls heald__locks_tick() every heald__locks_tick_ns().
  * All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_AWAIT_ROAD_H
@@ -58,16 +58,16 @@ struct heald_road_ops {
     /* Waits for the words of the queue until one is woken or differs. False: there is no room. */
     bool (*arm)(struct heald_road *road, struct heald_queue *queue);
 
-    /* Asks for the end of that; heald_queue_ended() tells of it, perhaps before this returns. */
+    /* Asks for the end of that; heald__queue_ended() tells of it, perhaps before this returns. */
     void (*disarm)(struct heald_road *road, struct heald_queue *queue);
 
     /* Makes all that was asked for happen, and tells what has ended already, if it can. */
     void (*flush)(struct heald_road *road);
 };
 
-extern const struct heald_road_ops heald_road_ring, heald_road_thread;
+extern const struct heald_road_ops heald__road_ring, heald__road_thread;
 
 /* The road of HEALD_AWAIT, or the first that works. 0 or -errno; -EINVAL: there is no such road. */
-int heald_road_open(struct heald_road *road, struct heald_locks *locks);
+int heald__road_open(struct heald_road *road, struct heald_locks *locks);
 
 #endif

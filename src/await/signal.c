@@ -72,7 +72,7 @@ static void deliver(struct heald_loop *loop, const struct heald_siginfo *info)
             continue;
         if (op->u.signal.ret)
             *op->u.signal.ret = *info;
-        heald_complete_more(loop, op, info->signo);
+        heald__complete_more(loop, op, info->signo);
     }
 }
 
@@ -99,7 +99,7 @@ static int open_signals(struct heald_loop *loop)
     sigemptyset(&s->set);
     s->source.fd = -1;
     int err = loop->sys->signals_open(&s->source, &s->set);
-    if (!err && (err = heald_loop_watch(loop, &s->watch, s->source.fd, on_readable, NULL))) {
+    if (!err && (err = heald__loop_watch(loop, &s->watch, s->source.fd, on_readable, NULL))) {
         heald_forget(loop, s->source.fd);
         loop->sys->signals_close(&s->source);
     }
@@ -115,7 +115,7 @@ static int add_signo(struct heald_loop *loop, int signo)
 {
     struct heald_signals *s = loop->signals;
 
-    if (heald_plat_is_interrupt(signo))
+    if (heald__plat_is_interrupt(signo))
         return -EBUSY;
     block(signo);
     sigaddset(&s->set, signo);
@@ -136,7 +136,7 @@ static void remove_signo(struct heald_loop *loop, int signo)
     unblock(signo);
 }
 
-int heald_await_signal(struct heald_loop *loop, struct heald_op *op)
+int heald__await_signal(struct heald_loop *loop, struct heald_op *op)
 {
     int signo = op->u.signal.signo, err;
 
@@ -152,15 +152,15 @@ int heald_await_signal(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
-void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op)
+void heald__await_signal_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     list_remove(&op->link);
     if (!--loop->signals->waiters[op->u.signal.signo])
         remove_signo(loop, op->u.signal.signo);
-    heald_complete(loop, op, -ECANCELED);
+    heald__complete(loop, op, -ECANCELED);
 }
 
-void heald_await_signal_close(struct heald_loop *loop)
+void heald__await_signal_close(struct heald_loop *loop)
 {
     if (!loop->signals)
         return;
@@ -169,8 +169,8 @@ void heald_await_signal_close(struct heald_loop *loop)
     loop->signals = NULL;
 }
 
-void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                             void *user)
+void heald__await_signal_each(struct heald_loop *loop,
+                              void (*each)(const struct heald_op *, void *), void *user)
 {
     if (!loop->signals)
         return;

@@ -13,7 +13,7 @@
  * The thread copies the words under the lock and waits for them without it. What it waits for may
  * then be unmapped: the kernel says -EFAULT or wakes nobody, and the thread itself looks at a word
  * only under the lock, in its chunk, out of which the loop has taken what is over. Where waiting is
- * looking (heald_words_sleep) it waits for `control` alone, and not for long.
+ * looking (heald__words_sleep) it waits for `control` alone, and not for long.
  *
  * No wake is lost: the kernel compares each word with what was seen before it sleeps, and where it
  * does not say which one differs the thread looks. A word that is put into a chunk changes its
@@ -154,7 +154,7 @@ static void heard(struct waiter *t, const struct copy *copy, uint32_t *word)
     if (copy->part->arming == copy->arming)
         woken(t, copy->part, copy->index);
     else if (copy->wakes_one)
-        heald_plat_word_wake_one(word);
+        heald__plat_word_wake_one(word);
 }
 
 /* Which word differs is not known. */
@@ -164,7 +164,7 @@ static void search(struct chunk *chunk)
         if (i >= chunk->count)
             continue;
         const struct slot *slot = &chunk->slots[i];
-        struct heald_word w = heald_queue_word(&slot->part->queue, slot->index);
+        struct heald_word w = heald__queue_word(&slot->part->queue, slot->index);
         /* Acquire: what made it change is seen with it. */
         if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != w.seen)
             woken(chunk->waiter, slot->part, slot->index);
@@ -187,9 +187,9 @@ static unsigned collect(struct chunk *chunk, struct heald_word words[HEALD_WORDS
     /* Relaxed: what it tells of is changed under the lock. */
     words[0] =
         (struct heald_word){&chunk->control, __atomic_load_n(&chunk->control, __ATOMIC_RELAXED)};
-    for (unsigned i = 0; heald_words_sleep && i < chunk->count; i++, n++) {
+    for (unsigned i = 0; heald__words_sleep && i < chunk->count; i++, n++) {
         const struct slot *slot = &chunk->slots[i];
-        words[n] = heald_queue_word(&slot->part->queue, slot->index);
+        words[n] = heald__queue_word(&slot->part->queue, slot->index);
         copies[n] =
             (struct copy){slot->part, slot->part->arming, slot->index, slot->part->queue.wakes_one};
     }
@@ -212,7 +212,7 @@ static int64_t next_tick(struct waiter *t)
         ring(t);
         t->tick_ns = now + t->each_ns;
     }
-    return heald_words_sleep || t->tick_ns < now + SLICE_NS ? t->tick_ns : now + SLICE_NS;
+    return heald__words_sleep || t->tick_ns < now + SLICE_NS ? t->tick_ns : now + SLICE_NS;
 }
 
 static void *thread_main(void *arg)
@@ -227,9 +227,9 @@ static void *thread_main(void *arg)
         int64_t deadline_ns = chunk == &t->young ? next_tick(t) : HEALD_FOREVER;
         unsigned n = collect(chunk, words, copies);
         pthread_mutex_unlock(&t->lock);
-        int index = heald_plat_words_wait(words, n, deadline_ns);
+        int index = heald__plat_words_wait(words, n, deadline_ns);
         pthread_mutex_lock(&t->lock);
-        if (!heald_words_sleep)
+        if (!heald__words_sleep)
             search_all(t);
         else if (index > 0 && index < (int)n)
             heard(t, &copies[index], words[index].word);
@@ -245,12 +245,12 @@ static int start(struct chunk *chunk)
     int err = chunk->waiter->sys->gate(HEALD_GATE_THREAD);
 
     return err ? err
-               : heald_plat_thread_start_small(&chunk->thread, STACK_BYTES, thread_main, chunk);
+               : heald__plat_thread_start_small(&chunk->thread, STACK_BYTES, thread_main, chunk);
 }
 
 static void stop(struct chunk *chunk)
 {
-    heald_plat_word_count(&chunk->control);
+    heald__plat_word_count(&chunk->control);
     pthread_join(chunk->thread, NULL);
 }
 
@@ -267,10 +267,10 @@ static void on_bell(struct heald_op *watch)
     pthread_mutex_unlock(&t->lock);
     while ((link = list_pop(&ended))) {
         struct thread_queue *part = heald_container_of(link, struct thread_queue, ended);
-        heald_queue_ended(t->locks, &part->queue, part->woken);
+        heald__queue_ended(t->locks, &part->queue, part->woken);
     }
     if (tick)
-        heald_locks_tick(t->locks);
+        heald__locks_tick(t->locks);
 }
 
 /* The bell, and its place in the loop. */
@@ -281,7 +281,7 @@ static int bell_open(struct waiter *t)
 
     if (err)
         return err;
-    if ((err = heald_loop_watch(loop, &t->watch, t->bell[0], on_bell, NULL))) {
+    if ((err = heald__loop_watch(loop, &t->watch, t->bell[0], on_bell, NULL))) {
         heald_forget(loop, t->bell[0]);
         sys_bell_close(t->sys, t->bell);
     }
@@ -332,7 +332,7 @@ static void thread_close(struct heald_road *road)
     stop(&t->young);
     for (struct heald_link *link; (link = list_pop(&t->old));) {
         struct chunk *chunk = heald_container_of(link, struct chunk, all);
-        if (heald_words_sleep)
+        if (heald__words_sleep)
             stop(chunk);
         alloc_free(alloc, chunk, sizeof *chunk);
     }
@@ -350,7 +350,7 @@ static int add_chunk(struct waiter *t)
     if (!chunk)
         return -ENOMEM;
     chunk->waiter = t;
-    int err = heald_words_sleep ? start(chunk) : 0;
+    int err = heald__words_sleep ? start(chunk) : 0;
     if (err) {
         alloc_free(alloc, chunk, sizeof *chunk);
         return err;
@@ -448,7 +448,7 @@ static void thread_disarm(struct heald_road *road, struct heald_queue *queue)
         list_remove(&part->ended);
     }
     pthread_mutex_unlock(&t->lock);
-    heald_queue_ended(t->locks, queue, part->woken);
+    heald__queue_ended(t->locks, queue, part->woken);
 }
 
 static void thread_flush(struct heald_road *road)
@@ -459,7 +459,7 @@ static void thread_flush(struct heald_road *road)
     pthread_mutex_lock(&t->lock);
     if (!t->each_ns && t->locks->count)
         changed(&t->young);
-    t->each_ns = t->locks->count ? heald_locks_tick_ns(t->locks) : 0;
+    t->each_ns = t->locks->count ? heald__locks_tick_ns(t->locks) : 0;
     /* From when the loop is done with one to the next: however slow it is, it comes to rest. */
     if (t->ticks && !t->tick)
         t->tick_ns = t->sys->now(HEALD_CLOCK_MONOTONIC) + t->each_ns;
@@ -467,10 +467,10 @@ static void thread_flush(struct heald_road *road)
     list_take(&chunks, &t->changed);
     pthread_mutex_unlock(&t->lock);
     while ((link = list_pop(&chunks)))
-        heald_plat_word_count(&heald_container_of(link, struct chunk, changed)->control);
+        heald__plat_word_count(&heald_container_of(link, struct chunk, changed)->control);
 }
 
-const struct heald_road_ops heald_road_thread = {
+const struct heald_road_ops heald__road_thread = {
     .name = "thread",
     .queue_size = sizeof(struct thread_queue),
     .open = thread_open,

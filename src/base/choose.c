@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void heald_why_set(struct heald_why *why, const char *format, ...)
+void heald__why_set(struct heald_why *why, const char *format, ...)
 {
     va_list args;
 
@@ -21,7 +21,7 @@ void heald_why_set(struct heald_why *why, const char *format, ...)
     va_end(args);
 }
 
-const char *heald_choice_wish(const struct heald_choice *c, const char *option)
+const char *heald__choice_wish(const struct heald_choice *c, const char *option)
 {
     if (option && *option)
         return option;
@@ -60,23 +60,23 @@ enum { NAME_SHOWN = 40 /* bytes of a name that nobody knows */ };
 
 static int refuse(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
 {
-    const char *name = heald_choice_wish(c, option), *source = source_of(c, option);
+    const char *name = heald__choice_wish(c, option), *source = source_of(c, option);
     const char *why = why_left_out(c, name);
     char names[sizeof ret_why->text];
 
     if (why) {
-        heald_why_set(ret_why, "%s=%s: not in this build: %s", source, name, why);
+        heald__why_set(ret_why, "%s=%s: not in this build: %s", source, name, why);
         return -ENOSYS;
     }
     list_names(c, names, sizeof names);
     const char *cut = strlen(name) > NAME_SHOWN ? "…" : "";
-    heald_why_set(ret_why, "%s=%.*s%s: unknown; %s", source, NAME_SHOWN, name, cut, names);
+    heald__why_set(ret_why, "%s=%.*s%s: unknown; %s", source, NAME_SHOWN, name, cut, names);
     return -EINVAL;
 }
 
-int heald_choice_check(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
+int heald__choice_check(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
 {
-    const char *wish = heald_choice_wish(c, option);
+    const char *wish = heald__choice_wish(c, option);
 
     if (!wish)
         return 0;
@@ -94,17 +94,17 @@ static void say_failed(const struct heald_choice *c, const char *option, const c
                                        "HEALD_NO_URING is set"
                                      : heald_strerror(err);
 
-    if (heald_choice_wish(c, option))
-        heald_why_set(ret_why, "%s=%s: %s", source_of(c, option), name, why);
+    if (heald__choice_wish(c, option))
+        heald__why_set(ret_why, "%s=%s: %s", source_of(c, option), name, why);
     else
-        heald_why_set(ret_why, "%s %s: %s", c->option ? c->option : c->variable, name, why);
+        heald__why_set(ret_why, "%s %s: %s", c->option ? c->option : c->variable, name, why);
 }
 
-int heald_choose(const struct heald_choice *c, const char *option,
-                 int (*open)(void *ctx, unsigned i), void *ctx, struct heald_why *ret_why)
+int heald__choose(const struct heald_choice *c, const char *option,
+                  int (*open)(void *ctx, unsigned i), void *ctx, struct heald_why *ret_why)
 {
-    const char *wish = heald_choice_wish(c, option);
-    int err = heald_choice_check(c, option, ret_why);
+    const char *wish = heald__choice_wish(c, option);
+    int err = heald__choice_check(c, option, ret_why);
 
     if (err)
         return err;

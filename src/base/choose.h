@@ -22,20 +22,21 @@ struct heald_choice {
 };
 
 /* The name that the option, or else the environment, gives; NULL: none. */
-const char *heald_choice_wish(const struct heald_choice *c, const char *option);
+const char *heald__choice_wish(const struct heald_choice *c, const char *option);
 
 /* Is the wish a name that this build has, or none? 0, -EINVAL, -ENOSYS. */
-int heald_choice_check(const struct heald_choice *c, const char *option, struct heald_why *ret_why);
+int heald__choice_check(const struct heald_choice *c, const char *option,
+                        struct heald_why *ret_why);
 
 /*
  * Calls open(ctx, i) for names[i]: for the one that is wished, or in order until one does not
  * return -ENOSYS. Returns what the last call did. *ret_why (or NULL) is filled on failure only.
  */
-int heald_choose(const struct heald_choice *c, const char *option,
-                 int (*open)(void *ctx, unsigned i), void *ctx, struct heald_why *ret_why);
+int heald__choose(const struct heald_choice *c, const char *option,
+                  int (*open)(void *ctx, unsigned i), void *ctx, struct heald_why *ret_why);
 
 /* Fills *why, unless it is NULL; what does not fit is cut. */
-void heald_why_set(struct heald_why *why, const char *format, ...)
+void heald__why_set(struct heald_why *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -13,7 +13,7 @@ static inline struct heald_op *op_of(struct heald_link *node)
     return heald_container_of(node, struct heald_op, timer);
 }
 
-void heald_wheel_init(struct heald_wheel *w, int64_t now)
+void heald__wheel_init(struct heald_wheel *w, int64_t now)
 {
     memset(w, 0, sizeof *w);
     w->last = now;
@@ -22,7 +22,7 @@ void heald_wheel_init(struct heald_wheel *w, int64_t now)
             list_init(&w->head[l][s]);
 }
 
-void heald_wheel_add(struct heald_wheel *w, struct heald_op *op)
+void heald__wheel_add(struct heald_wheel *w, struct heald_op *op)
 {
     int64_t key = op->deadline_ns < w->last ? w->last : op->deadline_ns;
     uint64_t differs = (uint64_t)(key ^ w->last);
@@ -45,7 +45,7 @@ static void slot_emptied(struct heald_wheel *w, struct heald_link *head)
         w->levels &= ~(1u << level);
 }
 
-void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op)
+void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op)
 {
     struct heald_link *next = op->timer.next;
 
@@ -82,17 +82,17 @@ static void cascade(struct heald_wheel *w, struct heald_link *slot)
     while ((node = list_pop(&list))) {
         /* The next one is likely far away in memory. */
         __builtin_prefetch(op_of(list.next), 1);
-        heald_wheel_add(w, op_of(node));
+        heald__wheel_add(w, op_of(node));
     }
 }
 
-unsigned heald_wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
-                            void (*expired)(void *ctx, struct heald_op *op), void *ctx)
+unsigned heald__wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
+                             void (*expired)(void *ctx, struct heald_op *op), void *ctx)
 {
     unsigned n = 0, level;
     int64_t base;
 
-    while (!heald_wheel_empty(w) && n < limit) {
+    while (!heald__wheel_empty(w) && n < limit) {
         struct heald_link *slot = first_slot(w, &level, &base), *first = slot->next;
 
         if (base > now)
@@ -114,12 +114,12 @@ unsigned heald_wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
     return n;
 }
 
-int64_t heald_wheel_next(const struct heald_wheel *w)
+int64_t heald__wheel_next(const struct heald_wheel *w)
 {
     unsigned level, seen = 0;
     int64_t base, first = HEALD_FOREVER;
 
-    if (heald_wheel_empty(w))
+    if (heald__wheel_empty(w))
         return HEALD_FOREVER;
     struct heald_link *slot = first_slot(w, &level, &base);
     if (level == 0)

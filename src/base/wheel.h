@@ -25,27 +25,27 @@ struct heald_wheel {
     struct heald_link head[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
-void heald_wheel_init(struct heald_wheel *w, int64_t now);
+void heald__wheel_init(struct heald_wheel *w, int64_t now);
 
-static inline bool heald_wheel_empty(const struct heald_wheel *w)
+static inline bool heald__wheel_empty(const struct heald_wheel *w)
 {
     return w->levels == 0;
 }
 
 /* Puts an op in by op->deadline_ns, which must not change while op->timer is linked. */
-void heald_wheel_add(struct heald_wheel *w, struct heald_op *op);
-void heald_wheel_remove(struct heald_wheel *w, struct heald_op *op);
+void heald__wheel_add(struct heald_wheel *w, struct heald_op *op);
+void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op);
 
 /*
  * Takes out ops whose deadline is <= now, at most `limit`, and hands each to expired(), in order of
  * deadlines, equal ones in order of insertion. Returns how many there were. expired() may add ops
  * that are later than now, and may not remove others.
  */
-unsigned heald_wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
-                            void (*expired)(void *ctx, struct heald_op *op), void *ctx);
+unsigned heald__wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
+                             void (*expired)(void *ctx, struct heald_op *op), void *ctx);
 
 /* A time not after the earliest deadline; equal to it unless many ops share its slot. HEALD_FOREVER
  * when empty. */
-int64_t heald_wheel_next(const struct heald_wheel *w);
+int64_t heald__wheel_next(const struct heald_wheel *w);
 
 #endif

@@ -24,7 +24,7 @@ static void reset_signals(int keep_ignored)
     const struct sigaction is = {.sa_handler = SIG_DFL};
     sigset_t set;
 
-    child_fill_defaults(&set, keep_ignored);
+    heald__child_fill_defaults(&set, keep_ignored);
     for (int signo = 1; signo < NSIG; signo++)
         if (sigismember(&set, signo) == 1)
             sigaction(signo, &is, NULL);
@@ -52,7 +52,7 @@ static int set_streams(const struct heald_spawn *spawn, const int lifted[3])
 static int become(const struct heald_spawn *spawn, const int lifted[3], char *const *argv,
                   char *const *envp, pid_t parent)
 {
-    int err = heald_plat_die_with_parent(spawn->death_signal);
+    int err = heald__plat_die_with_parent(spawn->death_signal);
 
     if (err)
         return err;
@@ -78,11 +78,11 @@ static int hear(int fd)
     return n == (ssize_t)sizeof err ? err : 0;
 }
 
-int child_start_bound(const struct heald_spawn *spawn, const int lifted[3], char *const *argv,
-                      char *const *envp, pid_t *ret_pid)
+int heald__child_start_bound(const struct heald_spawn *spawn, const int lifted[3],
+                             char *const *argv, char *const *envp, pid_t *ret_pid)
 {
     pid_t parent = getpid();
-    int ends[2], err = heald_plat_pipe(ends);
+    int ends[2], err = heald__plat_pipe(ends);
 
     if (err)
         return err;
@@ -100,7 +100,7 @@ int child_start_bound(const struct heald_spawn *spawn, const int lifted[3], char
         err = -errno;
     close(ends[1]);
     if (!err && (err = hear(ends[0])))
-        heald_plat_child_wait(pid);
+        heald__plat_child_wait(pid);
     close(ends[0]);
     if (!err)
         *ret_pid = pid;

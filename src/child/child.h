@@ -7,11 +7,11 @@
 #include <signal.h>
 
 /* Signals that are to have their default in the child. */
-void child_fill_defaults(sigset_t *set, int keep_ignored);
+void heald__child_fill_defaults(sigset_t *set, int keep_ignored);
 
 /* Starts a program that gets spawn->death_signal. `lifted`: the descriptors that become its
  * standard streams, above 2; -1: none. 0, or -errno. */
-int child_start_bound(const struct heald_spawn *spawn, const int lifted[3], char *const *argv,
-                      char *const *envp, pid_t *ret_pid);
+int heald__child_start_bound(const struct heald_spawn *spawn, const int lifted[3],
+                             char *const *argv, char *const *envp, pid_t *ret_pid);
 
 #endif

@@ -37,7 +37,7 @@ static int open_pipes(const struct heald_spawn *spawn, struct streams *s)
     for (int i = 0; i < 3; i++) {
         if (spawn->stdio[i] != HEALD_STDIO_PIPE)
             continue;
-        int err = heald_plat_pipe(ends);
+        int err = heald__plat_pipe(ends);
         if (err)
             return err;
         s->ours[i] = ends[i == 0];
@@ -81,11 +81,11 @@ static int plan_streams(const struct heald_spawn *spawn, const struct streams *s
             err = -posix_spawn_file_actions_adddup2(actions, lifted[i], i);
     }
     if (!err && spawn->cwd)
-        err = heald_plat_spawn_chdir(actions, spawn->cwd);
+        err = heald__plat_spawn_chdir(actions, spawn->cwd);
     return err;
 }
 
-void child_fill_defaults(sigset_t *set, int keep_ignored)
+void heald__child_fill_defaults(sigset_t *set, int keep_ignored)
 {
     struct sigaction is;
 
@@ -101,7 +101,7 @@ static int set_signals(posix_spawnattr_t *attr, int keep_ignored)
     int err;
 
     sigemptyset(&none);
-    child_fill_defaults(&all, keep_ignored);
+    heald__child_fill_defaults(&all, keep_ignored);
     if ((err = posix_spawnattr_setsigmask(attr, &none)) ||
         (err = posix_spawnattr_setsigdefault(attr, &all)) ||
         (err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
@@ -118,7 +118,7 @@ static int start(const struct heald_spawn *spawn, const int lifted[3],
     char *const *envp = spawn->envp ? spawn->envp : environ;
 
     if (spawn->death_signal)
-        return child_start_bound(spawn, lifted, argv, envp, ret_pid);
+        return heald__child_start_bound(spawn, lifted, argv, envp, ret_pid);
     return -posix_spawnp(ret_pid, spawn->file, actions, attr, argv, envp);
 }
 

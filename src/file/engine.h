@@ -50,11 +50,11 @@ struct heald_engine_ops {
     int (*flush)(struct heald_engine *e);
 };
 
-extern const struct heald_engine_ops heald_engine_uring, heald_engine_threads, heald_engine_sync;
+extern const struct heald_engine_ops heald__engine_uring, heald__engine_threads, heald__engine_sync;
 
 /* Does one file operation to its end, on the calling thread, and returns its result; attempt: a
  * signal may end it before that, with -EINTR. */
-int64_t heald_file_perform(const struct heald_sys *sys, const struct heald_op *op);
-int64_t heald_file_attempt(const struct heald_sys *sys, const struct heald_op *op);
+int64_t heald__file_perform(const struct heald_sys *sys, const struct heald_op *op);
+int64_t heald__file_attempt(const struct heald_sys *sys, const struct heald_op *op);
 
 #endif

@@ -23,7 +23,7 @@ static int64_t prefault(const struct heald_op *op, unsigned access)
     return heald_map_prefault(op->u.map.map, op->u.map.offset, op->u.map.size, access);
 }
 
-int64_t heald_file_attempt(const struct heald_sys *sys, const struct heald_op *op)
+int64_t heald__file_attempt(const struct heald_sys *sys, const struct heald_op *op)
 {
     switch ((enum op_kind)op->kind) {
     case OP_READ:
@@ -52,13 +52,13 @@ int64_t heald_file_attempt(const struct heald_sys *sys, const struct heald_op *o
     }
 }
 
-int64_t heald_file_perform(const struct heald_sys *sys, const struct heald_op *op)
+int64_t heald__file_perform(const struct heald_sys *sys, const struct heald_op *op)
 {
     int64_t result;
 
     /* A signal is nobody's business here. */
     do
-        result = heald_file_attempt(sys, op);
+        result = heald__file_attempt(sys, op);
     while (result == -EINTR);
     return result;
 }

@@ -39,12 +39,12 @@ static bool has_ended(const struct heald_region *region, const struct region_slo
 {
     struct heald_lifeline *life = (struct heald_lifeline *)(uintptr_t)&slot->life;
 
-    if (heald_plat_life_state(life) == HEALD_LIFE_ENDED)
+    if (heald__plat_life_state(life) == HEALD_LIFE_ENDED)
         return true;
     uint64_t space = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED);
-    return space && space == region_pid_space(region) &&
-           heald_plat_thread_is_absent((pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
-                                       __atomic_load_n(&slot->thread, __ATOMIC_RELAXED));
+    return space && space == heald__region_pid_space(region) &&
+           heald__plat_thread_is_absent((pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
+                                        __atomic_load_n(&slot->thread, __ATOMIC_RELAXED));
 }
 
 /* As it is now. */
@@ -54,7 +54,7 @@ static const struct region_slot *slot_at(const struct heald_region *region, unsi
 
     /* Where the file ends before, the last copy is as good as any. */
     if (region->is_snapshot)
-        region_read(region, (uint64_t)((char *)slot - region->base), slot, sizeof *slot);
+        heald__region_read(region, (uint64_t)((char *)slot - region->base), slot, sizeof *slot);
     return slot;
 }
 
@@ -65,7 +65,7 @@ static bool lives(const struct heald_region *region, uint64_t id)
     if (index >= region->slot_count)
         return false;
     const struct region_slot *slot = slot_at(region, index);
-    return region_id_of(region, slot) == region_id(id) && !has_ended(region, slot);
+    return heald__region_id_of(region, slot) == region_id(id) && !has_ended(region, slot);
 }
 
 /* A time that the slot's participant took, for the caller; 0: it is of another clock. */
@@ -74,9 +74,9 @@ static int64_t told_here(const struct heald_region *region, const struct region_
 {
     int64_t ns = __atomic_load_n(since, __ATOMIC_RELAXED);
 
-    if (ns <= 0 || !region_is_clock_of(region, slot))
+    if (ns <= 0 || !heald__region_is_clock_of(region, slot))
         return 0;
-    return ns <= heald_plat_now(HEALD_CLOCK_MONOTONIC) ? ns : 0;
+    return ns <= heald__plat_now(HEALD_CLOCK_MONOTONIC) ? ns : 0;
 }
 
 /* The same of a deadline, which is still to come. */
@@ -85,7 +85,7 @@ static int64_t deadline_here(const struct heald_region *region, const struct reg
 {
     int64_t ns = __atomic_load_n(&place->deadline, __ATOMIC_RELAXED);
 
-    return ns == HEALD_FOREVER || (ns > 0 && region_is_clock_of(region, slot)) ? ns : 0;
+    return ns == HEALD_FOREVER || (ns > 0 && heald__region_is_clock_of(region, slot)) ? ns : 0;
 }
 
 /* An object to look at, in the region or a copy of it. */
@@ -147,7 +147,8 @@ static bool is_awaited(const struct view *view)
     for (unsigned i = 0; i < view->region->slot_count; i++) {
         const struct region_slot *slot = &view->region->slots[i];
         for (unsigned k = 0; k < REGION_PLACES; k++)
-            if (load64(&slot->places[k].object) == view->offset && region_id_of(view->region, slot))
+            if (load64(&slot->places[k].object) == view->offset &&
+                heald__region_id_of(view->region, slot))
                 return true;
     }
     return false;
@@ -306,7 +307,7 @@ static int look_at_copy(const struct heald_region *region, uint64_t offset, uint
 {
     size_t size = room < OBJECT_MAX ? (size_t)room : OBJECT_MAX;
     void *copy = malloc(size);
-    int err = copy ? region_read(region, offset, copy, size) : -ENOMEM;
+    int err = copy ? heald__region_read(region, offset, copy, size) : -ENOMEM;
 
     if (!err)
         kinds[type].look(&(struct view){region, copy, offset, size}, state);
@@ -371,19 +372,19 @@ int heald_participant_next(const struct heald_region *region, unsigned *cursor,
     while (*cursor < region->slot_count) {
         const struct region_slot *slot = &region->slots[*cursor];
         unsigned index = (*cursor)++;
-        uint64_t id = region_id_of(region, slot);
+        uint64_t id = heald__region_id_of(region, slot);
         if (!id)
             continue;
         *ret_info = (struct heald_participant_info){
             .thread = {.pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED),
                        .thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED),
                        .is_here = __atomic_load_n(&slot->pid_space, __ATOMIC_RELAXED) ==
-                                  region_pid_space(region)},
+                                  heald__region_pid_space(region)},
             .slot = index,
             .is_gone = has_ended(region, slot),
         };
         list_waits(region, slot, ret_info);
-        if (region_id_of(region, slot) == id)
+        if (heald__region_id_of(region, slot) == id)
             return 1;
     }
     return 0;
@@ -393,16 +394,17 @@ void heald_region_look(const struct heald_region *region, struct heald_region_in
 {
     const struct region_head *head = region_head_of(region);
     pid_t pid = (pid_t)head->creator_pid;
-    bool is_here = head->creator_pid_space && head->creator_pid_space == region_pid_space(region);
+    bool is_here =
+        head->creator_pid_space && head->creator_pid_space == heald__region_pid_space(region);
 
     *ret_info = (struct heald_region_info){
         .creator = {.pid = pid, .is_here = is_here},
-        .creator_is_gone = is_here && heald_plat_start_time(pid) != head->creator_start_time,
+        .creator_is_gone = is_here && heald__plat_start_time(pid) != head->creator_start_time,
         .is_traced = region->order != NULL,
     };
 }
 
 const char *heald_region_folder(void)
 {
-    return heald_shm_folder;
+    return heald__shm_folder;
 }

@@ -104,7 +104,7 @@ static bool change_and_wake(struct heald_barrier *b, uint64_t from, uint64_t to)
     if (!change(b, from, to))
         return false;
     if (barrier_count(from))
-        heald_plat_word_wake(region_half(&b->state));
+        heald__plat_word_wake(region_half(&b->state));
     return true;
 }
 
@@ -144,8 +144,8 @@ static int look_at_marks(struct heald_barrier *b, unsigned needed,
         if (!barrier_is_of_round(mark, state)) {
             if (barrier_round(load(b)) != barrier_round(state))
                 return -EAGAIN;
-            cells_swap(&b->arrived[i], mark, 0);
-        } else if (cells_is_gone(me, mark) == -EOWNERDEAD) {
+            heald__cells_swap(&b->arrived[i], mark, 0);
+        } else if (heald__cells_is_gone(me, mark) == -EOWNERDEAD) {
             one_is_gone = true;
         } else if (region_id(mark) != me->id) {
             *ret_other = region_id(mark);
@@ -159,7 +159,7 @@ static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
 {
     for (unsigned i = 0; i < needed; i++)
         if (!__atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED) &&
-            cells_swap(&b->arrived[i], 0, mark))
+            heald__cells_swap(&b->arrived[i], 0, mark))
             return true;
     return false;
 }
@@ -169,7 +169,8 @@ static void change_mark(struct heald_barrier *b, unsigned needed, uint64_t mark,
 {
     for (unsigned i = 0; i < needed; i++) {
         uint64_t word = __atomic_load_n(&b->arrived[i], __ATOMIC_RELAXED);
-        if ((word & ~(uint64_t)BARRIER_COUNTED) == mark && cells_swap(&b->arrived[i], word, to))
+        if ((word & ~(uint64_t)BARRIER_COUNTED) == mark &&
+            heald__cells_swap(&b->arrived[i], word, to))
             return;
     }
 }
@@ -293,7 +294,7 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
     return result;
 }
 
-const struct ipc_form ipc_barrier_form = {
+const struct ipc_form heald__ipc_barrier_form = {
     .look = look, .abandon = abandon, .kind = HEALD_OBJECT_BARRIER};
 
 int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *me,
@@ -301,7 +302,8 @@ int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *
 {
     int64_t memory = 0;
     me->site = IPC_SITE;
-    int err = ipc_block_and_tell(&ipc_barrier_form, barrier, me, deadline_ns, &memory);
+    int err =
+        heald__ipc_block_and_tell(&heald__ipc_barrier_form, barrier, me, deadline_ns, &memory);
 
     if (ret_round)
         *ret_round = (uint32_t)memory;

@@ -1,6 +1,6 @@
 /*
  * ipc/begin.h: the first half of each wait: everything but the waiting, which is done by blocking
- * (region_wait()) or in a loop (await/).
+ * (heald__region_wait()) or in a loop (await/).
  */
 #ifndef HEALD_SRC_IPC_BEGIN_H
 #define HEALD_SRC_IPC_BEGIN_H
@@ -30,26 +30,26 @@ static inline int ipc_refusal(const struct heald_participant *me)
  * As heald_mutex_trylock(), but where that is -EBUSY, or -EDEADLK, or locks a recursive mutex once
  * more, this is -EBUSY and says what to wait for before the next attempt.
  */
-int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
-                    struct region_wait *ret_wait);
+int heald__ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
+                           struct region_wait *ret_wait);
 
 /* As heald_mutex_lock(), for one who called there. */
-int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
-                        int64_t deadline_ns, uint64_t site);
+int heald__ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
+                               int64_t deadline_ns, uint64_t site);
 
 /* As heald_mutex_unlock(), and if that is 0 the other word has been counted up, and those who wait
  * for it were woken, in the same step where the mutex was given free. */
-int ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
-                               uint32_t *also);
+int heald__ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
+                                      uint32_t *also);
 
 /* Would giving the mutex back once not give it free, or give it up? -EPERM: it is not the caller's;
  * -EINVAL: so it is; 0; -ESTALE. */
-int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me);
+int heald__ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me);
 
-/* Unlocks the mutex and says what to wait for; then ipc_cond_end(), and the mutex again. Errors as
- * heald_cond_wait(). */
-int ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex, struct heald_participant *me,
-                   struct region_wait *ret_wait);
-void ipc_cond_end(struct heald_cond *cond);
+/* Unlocks the mutex and says what to wait for; then heald__ipc_cond_end(), and the mutex again.
+ * Errors as heald_cond_wait(). */
+int heald__ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex,
+                          struct heald_participant *me, struct region_wait *ret_wait);
+void heald__ipc_cond_end(struct heald_cond *cond);
 
 #endif

@@ -7,12 +7,12 @@
 
 #include <errno.h>
 
-int cells_is_gone(const struct heald_participant *me, uint64_t id)
+int heald__cells_is_gone(const struct heald_participant *me, uint64_t id)
 {
-    return id ? region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
+    return id ? heald__region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
 }
 
-uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id)
+uint64_t *heald__cells_find(uint64_t cells[], unsigned count, uint64_t id)
 {
     for (unsigned i = 0; i < count; i++)
         /* Relaxed: nobody else makes it the caller's, or not. */
@@ -21,7 +21,7 @@ uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id)
     return NULL;
 }
 
-bool cells_are_all(const uint64_t cells[], unsigned count, uint64_t id)
+bool heald__cells_are_all(const uint64_t cells[], unsigned count, uint64_t id)
 {
     unsigned i = 0;
 
@@ -31,7 +31,7 @@ bool cells_are_all(const uint64_t cells[], unsigned count, uint64_t id)
     return i == count;
 }
 
-int cells_add(uint64_t *mine)
+int heald__cells_add(uint64_t *mine)
 {
     /* Relaxed: nobody else changes it while the caller lives. */
     uint64_t word = __atomic_load_n(mine, __ATOMIC_RELAXED);
@@ -51,7 +51,7 @@ static unsigned first_of(const struct heald_participant *me, unsigned count)
     return (unsigned)((uint64_t)(slot * UINT32_C(2654435769)) * count >> 32);
 }
 
-bool cells_swap(uint64_t *cell, uint64_t from, uint64_t to)
+bool heald__cells_swap(uint64_t *cell, uint64_t from, uint64_t to)
 {
     /* Seq_cst: pairs with those who store something and then look at the cells. */
     return __atomic_compare_exchange_n(cell, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
@@ -71,39 +71,39 @@ static uint64_t *claim_of_the_dead(uint64_t cells[], unsigned count, uint64_t *u
 {
     for (unsigned i = 0; i < count; i++) {
         uint64_t id = __atomic_load_n(&cells[i], __ATOMIC_ACQUIRE);
-        if (!id || cells_is_gone(me, id) != -EOWNERDEAD)
+        if (!id || heald__cells_is_gone(me, id) != -EOWNERDEAD)
             continue;
         note_used(used, i);
-        if (cells_swap(&cells[i], id, me->id))
+        if (heald__cells_swap(&cells[i], id, me->id))
             return &cells[i];
     }
     return NULL;
 }
 
-uint64_t *cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
-                      const struct heald_participant *me, bool thoroughly)
+uint64_t *heald__cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
+                             const struct heald_participant *me, bool thoroughly)
 {
     unsigned at = first_of(me, count);
 
     for (unsigned i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0) {
-        /* Seq_cst: pairs with cells_release(): a waiter that has prepared sees what was given back.
-         */
+        /* Seq_cst: pairs with heald__cells_release(): a waiter that has prepared sees what
+         * was given back. */
         if (__atomic_load_n(&cells[at], __ATOMIC_SEQ_CST))
             continue;
         note_used(used, at);
-        if (cells_swap(&cells[at], 0, me->id))
+        if (heald__cells_swap(&cells[at], 0, me->id))
             return &cells[at];
     }
     return thoroughly ? claim_of_the_dead(cells, count, used, me) : NULL;
 }
 
-void cells_return(uint64_t *cell)
+void heald__cells_return(uint64_t *cell)
 {
     /* Seq_cst: comes before the look at who waits. */
     __atomic_store_n(cell, 0, __ATOMIC_SEQ_CST);
 }
 
-bool cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me)
+bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me)
 {
     unsigned at = first_of(me, count);
 

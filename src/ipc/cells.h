@@ -22,29 +22,29 @@ static inline bool cells_are_so_many(uint32_t count, uint32_t check, uint32_t mo
 }
 
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. -EBADMSG. */
-int cells_is_gone(const struct heald_participant *me, uint64_t id);
+int heald__cells_is_gone(const struct heald_participant *me, uint64_t id);
 
 /* Changes a cell, if it is still `from`. */
-bool cells_swap(uint64_t *cell, uint64_t from, uint64_t to);
+bool heald__cells_swap(uint64_t *cell, uint64_t from, uint64_t to);
 
 /* The first of this id, which is the caller's own; NULL. */
-uint64_t *cells_find(uint64_t cells[], unsigned count, uint64_t id);
+uint64_t *heald__cells_find(uint64_t cells[], unsigned count, uint64_t id);
 
 /* Are all of this id, which is the caller's own? Then nobody else can give one back. */
-bool cells_are_all(const uint64_t cells[], unsigned count, uint64_t id);
+bool heald__cells_are_all(const uint64_t cells[], unsigned count, uint64_t id);
 
 /* Has a cell of the caller's given back once more. 0; -EAGAIN: not so often. */
-int cells_add(uint64_t *mine);
+int heald__cells_add(uint64_t *mine);
 
 /* Takes one that is nobody's, or if `thoroughly` of one who is gone. Before that, if `used` is not
  * NULL, sets the bit of its number (modulo 64) there. NULL: there is none. */
-uint64_t *cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
-                      const struct heald_participant *me, bool thoroughly);
+uint64_t *heald__cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
+                             const struct heald_participant *me, bool thoroughly);
 
 /* Gives back one that was just taken. */
-void cells_return(uint64_t *cell);
+void heald__cells_return(uint64_t *cell);
 
 /* Gives back one that is the caller's, once. False: none is. */
-bool cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
+bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
 
 #endif

@@ -27,10 +27,10 @@
 
 #include <errno.h>
 
-int ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex, struct heald_participant *me,
-                   struct region_wait *ret_wait)
+int heald__ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex,
+                          struct heald_participant *me, struct region_wait *ret_wait)
 {
-    int err = ipc_mutex_may_wait(mutex, me);
+    int err = heald__ipc_mutex_may_wait(mutex, me);
 
     if (err)
         return err;
@@ -45,7 +45,7 @@ int ipc_cond_begin(struct heald_cond *cond, struct heald_mutex *mutex, struct he
     return 0;
 }
 
-void ipc_cond_end(struct heald_cond *cond)
+void heald__ipc_cond_end(struct heald_cond *cond)
 {
     __atomic_fetch_sub(&cond->waiters, 1, __ATOMIC_RELAXED);
 }
@@ -55,18 +55,18 @@ int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
 {
     unsigned flags = ipc_wait_flags(deadline_ns);
     struct region_wait wait;
-    int again, err = ipc_cond_begin(cond, mutex, me, &wait);
+    int again, err = heald__ipc_cond_begin(cond, mutex, me, &wait);
 
     if (err)
         return err;
     me->site = IPC_SITE;
-    unsigned place = region_line_up(me, cond, HEALD_OBJECT_COND, flags, deadline_ns);
+    unsigned place = heald__region_line_up(me, cond, HEALD_OBJECT_COND, flags, deadline_ns);
     /* A death ends the wait as well: who would have signalled may be gone. */
-    while (!err && !region_is_over(&wait))
-        err = region_wait(&wait, deadline_ns);
-    region_step_out(me, place);
-    again = ipc_mutex_lock_from(mutex, me, HEALD_FOREVER, IPC_SITE);
-    ipc_cond_end(cond);
+    while (!err && !heald__region_is_over(&wait))
+        err = heald__region_wait(&wait, deadline_ns);
+    heald__region_step_out(me, place);
+    again = heald__ipc_mutex_lock_from(mutex, me, HEALD_FOREVER, IPC_SITE);
+    heald__ipc_cond_end(cond);
     return again ? again : err;
 }
 
@@ -74,7 +74,7 @@ void heald_cond_signal(struct heald_cond *cond)
 {
     /* Seq_cst on our side costs nothing and spares the reader the question. */
     if (__atomic_load_n(&cond->waiters, __ATOMIC_SEQ_CST))
-        heald_plat_word_count(&cond->sequence);
+        heald__plat_word_count(&cond->sequence);
 }
 
 int heald_cond_signal_unlock(struct heald_cond *cond, struct heald_mutex *mutex,
@@ -83,7 +83,7 @@ int heald_cond_signal_unlock(struct heald_cond *cond, struct heald_mutex *mutex,
     /* Relaxed: the mutex orders it. */
     if (!__atomic_load_n(&cond->waiters, __ATOMIC_RELAXED))
         return heald_mutex_unlock(mutex, me);
-    return ipc_mutex_unlock_and_count(mutex, me, &cond->sequence);
+    return heald__ipc_mutex_unlock_and_count(mutex, me, &cond->sequence);
 }
 
 void heald_cond_broadcast(struct heald_cond *cond)

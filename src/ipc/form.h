@@ -38,18 +38,18 @@ static inline int ipc_took(const struct ipc_form *form, void *object, struct hea
 }
 
 /* Gives a wait up: `result`, or what it came to after all. */
-int ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,
-                int64_t *memory, int result);
+int heald__ipc_give_up(const struct ipc_form *form, void *object, struct heald_participant *me,
+                       int64_t *memory, int result);
 
-int ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
-              int64_t deadline_ns);
+int heald__ipc_block(const struct ipc_form *form, void *object, struct heald_participant *me,
+                     int64_t deadline_ns);
 
 /* The same, and *memory, which is 0 before, is what the last look left there. */
-int ipc_block_and_tell(const struct ipc_form *form, void *object, struct heald_participant *me,
-                       int64_t deadline_ns, int64_t *memory);
+int heald__ipc_block_and_tell(const struct ipc_form *form, void *object,
+                              struct heald_participant *me, int64_t deadline_ns, int64_t *memory);
 
 /* The forms that there are. */
-extern const struct ipc_form ipc_mutex_form, ipc_sem_form, ipc_rdlock_form, ipc_wrlock_form,
-    ipc_barrier_form, ipc_once_form;
+extern const struct ipc_form heald__ipc_mutex_form, heald__ipc_sem_form, heald__ipc_rdlock_form,
+    heald__ipc_wrlock_form, heald__ipc_barrier_form, heald__ipc_once_form;
 
 #endif

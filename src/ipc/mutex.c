@@ -57,7 +57,7 @@
 
 #include <errno.h>
 
-/* TURN: no more than heald_plat_word_set() can set. */
+/* TURN: no more than heald__plat_word_set() can set. */
 enum {
     WAITERS = OWNER_WAITERS,
     INCONSISTENT = 2,
@@ -121,9 +121,9 @@ static void took(void *object, struct heald_participant *me, uint64_t site)
 {
     struct heald_mutex *mutex = object;
 
-    stamp(mutex, me, site, region_stamp(me));
+    stamp(mutex, me, site, heald__region_stamp(me));
     if (me->is_traced)
-        ipc_order_took(me, mutex);
+        heald__ipc_order_took(me, mutex);
 }
 
 /* Nobody holds it. May the caller have it? *ret_before: who must have it first. A newcomer need not
@@ -135,7 +135,7 @@ static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uin
 
     *ret_before = 0;
     if (mutex->flags & HEALD_MUTEX_FAIR && (word & WAITERS || !is_new))
-        *ret_before = region_before_me(me, mutex, &are_behind);
+        *ret_before = heald__region_before_me(me, mutex, &are_behind);
     return !*ret_before;
 }
 
@@ -148,7 +148,7 @@ static bool is_line_empty(struct heald_mutex *mutex, struct heald_participant *m
     /* Seq_cst: what the word is comes before the look at the line; pairs with lining up before the
      * word is compared. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return !region_before_me(me, mutex, &are_behind) && !are_behind;
+    return !heald__region_before_me(me, mutex, &are_behind) && !are_behind;
 }
 
 /* The caller has taken it and left WAITERS there. If nobody is in the line, giving it back need not
@@ -209,7 +209,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         if (region_id(*word) == me->id)
             return again(mutex);
         *ret_other = region_id(*word);
-        int err = region_is_gone(me->region, *ret_other);
+        int err = heald__region_is_gone(me->region, *ret_other);
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
         if (change(mutex, word, me->id | INCONSISTENT | (*word & TURN))) {
@@ -223,7 +223,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
 static void spin(const struct heald_mutex *mutex)
 {
     for (int i = 0; i < SPINS && !is_free(__atomic_load_n(&mutex->word, __ATOMIC_RELAXED)); i++)
-        heald_plat_pause();
+        heald__plat_pause();
 }
 
 /* Has its holder wake the caller, who looked at it when it was *word, and if `hand_over` also hand
@@ -259,7 +259,7 @@ static int look_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
                                          .holder = other,
                                          .several = is_free(word)};
         if (!ret_wait->several)
-            region_note_wait(me, other, &mutex->since);
+            heald__region_note_wait(me, other, &mutex->since);
         return -EBUSY;
     }
 }
@@ -271,8 +271,8 @@ static int wait_for_myself(struct heald_mutex *mutex)
     return -EBUSY;
 }
 
-int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
-                    struct region_wait *ret_wait)
+int heald__ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int64_t *looks,
+                           struct region_wait *ret_wait)
 {
     return me->id ? look_and_arm(mutex, me, wait_for_myself, looks, ret_wait) : -ESTALE;
 }
@@ -280,7 +280,7 @@ int ipc_mutex_begin(struct heald_mutex *mutex, struct heald_participant *me, int
 static int look_for_op(void *object, struct heald_participant *me, int64_t *memory,
                        struct region_wait *wait)
 {
-    return ipc_mutex_begin(object, me, memory, wait);
+    return heald__ipc_mutex_begin(object, me, memory, wait);
 }
 
 static int look_alone(void *object, struct heald_participant *me, int64_t *memory,
@@ -300,16 +300,16 @@ static int abandon(void *object, struct heald_participant *me, int64_t *memory)
         uint64_t word = look(mutex);
         while (is_free(word) && !change(mutex, &word, next_turn(word) | WAITERS))
             continue;
-        heald_plat_word_wake(region_half(&mutex->word));
+        heald__plat_word_wake(region_half(&mutex->word));
     }
     return -EBUSY;
 }
 
-const struct ipc_form ipc_mutex_form = {.look = look_for_op,
-                                        .abandon = abandon,
-                                        .kind = HEALD_OBJECT_MUTEX,
-                                        .took = took,
-                                        .inherits = true};
+const struct ipc_form heald__ipc_mutex_form = {.look = look_for_op,
+                                               .abandon = abandon,
+                                               .kind = HEALD_OBJECT_MUTEX,
+                                               .took = took,
+                                               .inherits = true};
 static const struct ipc_form mutex_alone = {.look = look_alone,
                                             .abandon = abandon,
                                             .kind = HEALD_OBJECT_MUTEX,
@@ -330,7 +330,7 @@ static int lock_slowly(struct heald_mutex *mutex, struct heald_participant *me, 
     if (!me->id)
         return -ESTALE;
     spin(mutex);
-    return ipc_block(&mutex_alone, mutex, me, deadline_ns);
+    return heald__ipc_block(&mutex_alone, mutex, me, deadline_ns);
 }
 
 /* It was free. The time is not taken: the clock would be a good part of what the lock costs. */
@@ -343,11 +343,11 @@ static inline void note_at_once(struct heald_mutex *mutex, struct heald_particip
         stamp(mutex, me, site, 0);
 }
 
-int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
-                        int64_t deadline_ns, uint64_t site)
+int heald__ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
+                               int64_t deadline_ns, uint64_t site)
 {
     if (me->is_traced)
-        ipc_order_wants(me, mutex, site);
+        heald__ipc_order_wants(me, mutex, site);
     if (lock_at_once(mutex, me)) {
         note_at_once(mutex, me, site);
         return 0;
@@ -358,7 +358,7 @@ int ipc_mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
 
 int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me, int64_t deadline_ns)
 {
-    return ipc_mutex_lock_from(mutex, me, deadline_ns, IPC_SITE);
+    return heald__ipc_mutex_lock_from(mutex, me, deadline_ns, IPC_SITE);
 }
 
 int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
@@ -388,7 +388,7 @@ static uint32_t next_word(struct heald_mutex *mutex, struct heald_participant *m
 
     if (word & HANDOFF)
         return turn | WAITERS;
-    uint64_t first = turn ? 0 : region_before_me(me, mutex, &are_behind);
+    uint64_t first = turn ? 0 : heald__region_before_me(me, mutex, &are_behind);
     if (!first)
         return turn;
     /* Another word for each who may be first: see above. */
@@ -403,9 +403,9 @@ static void let_go(struct heald_mutex *mutex, struct heald_participant *me, uint
     int to = word & INCONSISTENT ? -1 : (int)next;
 
     if (also)
-        heald_plat_words_set(region_half(&mutex->word), to, also);
+        heald__plat_words_set(region_half(&mutex->word), to, also);
     else if (word & INCONSISTENT || next & WAITERS)
-        heald_plat_word_set(region_half(&mutex->word), to);
+        heald__plat_word_set(region_half(&mutex->word), to);
     else
         owner_release(&mutex->word, word, next, to);
 }
@@ -418,7 +418,7 @@ static int unlock(struct heald_mutex *mutex, struct heald_participant *me, uint3
     if (err)
         return err;
     if (me->is_traced)
-        ipc_order_gave(me, mutex);
+        heald__ipc_order_gave(me, mutex);
     /* Relaxed: letting go releases it. */
     if (also)
         __atomic_fetch_add(also, 1, __ATOMIC_RELAXED);
@@ -428,7 +428,7 @@ static int unlock(struct heald_mutex *mutex, struct heald_participant *me, uint3
     }
     mutex->depth--;
     if (also)
-        heald_plat_word_wake(also);
+        heald__plat_word_wake(also);
     return 0;
 }
 
@@ -437,13 +437,13 @@ int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me)
     return unlock(mutex, me, NULL);
 }
 
-int ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
-                               uint32_t *also)
+int heald__ipc_mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
+                                      uint32_t *also)
 {
     return unlock(mutex, me, also);
 }
 
-int ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
+int heald__ipc_mutex_may_wait(const struct heald_mutex *mutex, const struct heald_participant *me)
 {
     uint64_t word;
     int err = check_mine(mutex, me, &word);

@@ -21,7 +21,7 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 
     if (is_done(once))
         return me->id ? 0 : -ESTALE;
-    int err = ipc_mutex_begin(&once->mutex, me, memory, wait);
+    int err = heald__ipc_mutex_begin(&once->mutex, me, memory, wait);
     if (err != 0 && err != -EOWNERDEAD)
         return err;
     if (err)
@@ -34,24 +34,24 @@ static int look(void *object, struct heald_participant *me, int64_t *memory,
 
 static void took(void *object, struct heald_participant *me, uint64_t site)
 {
-    ipc_mutex_form.took(&((struct heald_once *)object)->mutex, me, site);
+    heald__ipc_mutex_form.took(&((struct heald_once *)object)->mutex, me, site);
 }
 
-const struct ipc_form ipc_once_form = {
+const struct ipc_form heald__ipc_once_form = {
     .look = look, .kind = HEALD_OBJECT_ONCE, .took = took, .taken = 1, .inherits = true};
 
 int heald_once_begin(struct heald_once *once, struct heald_participant *me, int64_t deadline_ns)
 {
-    if (!is_done(once) && ipc_mutex_may_wait(&once->mutex, me) == 0)
+    if (!is_done(once) && heald__ipc_mutex_may_wait(&once->mutex, me) == 0)
         return -EDEADLK;
     me->site = IPC_SITE;
-    return ipc_took(&ipc_once_form, once, me, IPC_SITE,
-                    ipc_block(&ipc_once_form, once, me, deadline_ns));
+    return ipc_took(&heald__ipc_once_form, once, me, IPC_SITE,
+                    heald__ipc_block(&heald__ipc_once_form, once, me, deadline_ns));
 }
 
 int heald_once_end(struct heald_once *once, struct heald_participant *me, int done)
 {
-    int err = ipc_mutex_may_wait(&once->mutex, me);
+    int err = heald__ipc_mutex_may_wait(&once->mutex, me);
 
     if (err)
         return err;

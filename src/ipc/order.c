@@ -228,7 +228,7 @@ static void forget_the_gone(const struct heald_region *region, struct region_sea
             seat->held[i] = seat->held[--seat->held_count];
 }
 
-void ipc_order_wants(struct heald_participant *me, void *object, uint64_t site)
+void heald__ipc_order_wants(struct heald_participant *me, void *object, uint64_t site)
 {
     struct node wanted = {.at = me->id ? heald_offset(me->region, object) : 0};
 
@@ -247,7 +247,7 @@ void ipc_order_wants(struct heald_participant *me, void *object, uint64_t site)
     }
 }
 
-void ipc_order_took(struct heald_participant *me, void *object)
+void heald__ipc_order_took(struct heald_participant *me, void *object)
 {
     struct region_seat *seat = me->seat;
     uint64_t at = heald_offset(me->region, object);
@@ -263,7 +263,7 @@ void ipc_order_took(struct heald_participant *me, void *object)
         seat->held[seat->held_count++] = (struct region_held){at, lock, 1};
 }
 
-void ipc_order_gave(struct heald_participant *me, void *object)
+void heald__ipc_order_gave(struct heald_participant *me, void *object)
 {
     struct region_seat *seat = me->seat;
 

@@ -7,10 +7,10 @@
 #include "region/region.h"
 
 /* The participant is about to lock an object, at `site`. */
-void ipc_order_wants(struct heald_participant *me, void *object, uint64_t site);
+void heald__ipc_order_wants(struct heald_participant *me, void *object, uint64_t site);
 
 /* It has it; or not any more. */
-void ipc_order_took(struct heald_participant *me, void *object);
-void ipc_order_gave(struct heald_participant *me, void *object);
+void heald__ipc_order_took(struct heald_participant *me, void *object);
+void heald__ipc_order_gave(struct heald_participant *me, void *object);
 
 #endif

@@ -51,7 +51,7 @@ static inline void owner_release(uint64_t *word, uint64_t seen, uint32_t to, int
     while (!(seen & OWNER_WAITERS))
         if (__atomic_compare_exchange_n(word, &seen, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             return;
-    heald_plat_word_set(region_half(word), to_waiters);
+    heald__plat_word_set(region_half(word), to_waiters);
 }
 
 #endif

@@ -94,13 +94,13 @@ static bool i_write(const struct heald_rwlock *lock, const struct heald_particip
 static int claim(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me,
                  bool thoroughly)
 {
-    uint64_t *cell = cells_claim(lock->readers, cells, &lock->used, me, thoroughly);
+    uint64_t *cell = heald__cells_claim(lock->readers, cells, &lock->used, me, thoroughly);
 
     if (!cell)
         return 1;
     if (is_free(owner_load(&lock->writer)))
         return 0;
-    cells_return(cell);
+    heald__cells_return(cell);
     eventcount_notify(&lock->event);
     return -EAGAIN;
 }
@@ -108,7 +108,7 @@ static int claim(struct heald_rwlock *lock, unsigned cells, const struct heald_p
 static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
                              const struct heald_participant *me)
 {
-    if (!cells_release(lock->readers, cells, me))
+    if (!heald__cells_release(lock->readers, cells, me))
         return -EPERM;
     eventcount_notify(&lock->event);
     return 0;
@@ -128,7 +128,7 @@ static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participa
 {
     if ((uint32_t)word == OWNER_LOST)
         return -ENOTRECOVERABLE;
-    int err = cells_is_gone(me, region_id(word));
+    int err = heald__cells_is_gone(me, region_id(word));
     if (err != -EOWNERDEAD || !(word & PENDING))
         return err;
     owner_change(&lock->writer, &word, 0);
@@ -142,9 +142,9 @@ static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participa
  */
 static int read_again(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me)
 {
-    uint64_t *mine = cells_find(lock->readers, cells, me->id);
+    uint64_t *mine = heald__cells_find(lock->readers, cells, me->id);
 
-    return mine ? cells_add(mine) : -EBUSY;
+    return mine ? heald__cells_add(mine) : -EBUSY;
 }
 
 /* -EBUSY: *ret_writer has it, or is about to; or is free, and it is a cell that is lacking. */
@@ -210,7 +210,7 @@ static int look_to_read(void *object, struct heald_participant *me, int64_t *mem
 static uint64_t some_reader(struct heald_rwlock *lock, unsigned cells,
                             const struct heald_participant *me)
 {
-    /* Seq_cst: pairs with cells_claim(); see above. */
+    /* Seq_cst: pairs with heald__cells_claim(); see above. */
     uint64_t used = __atomic_load_n(&lock->used, __ATOMIC_SEQ_CST);
 
     for (unsigned first = 0; used && first < cells; first += 64)
@@ -218,10 +218,10 @@ static uint64_t some_reader(struct heald_rwlock *lock, unsigned cells,
             unsigned i = first + (unsigned)__builtin_ctzll(left);
             /* Seq_cst: as above. */
             uint64_t id = i < cells ? __atomic_load_n(&lock->readers[i], __ATOMIC_SEQ_CST) : 0;
-            if (id && cells_is_gone(me, id) != -EOWNERDEAD)
+            if (id && heald__cells_is_gone(me, id) != -EOWNERDEAD)
                 return id;
             if (id)
-                cells_swap(&lock->readers[i], id, 0);
+                heald__cells_swap(&lock->readers[i], id, 0);
         }
     return 0;
 }
@@ -232,7 +232,7 @@ static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
 {
     uint64_t reader = some_reader(lock, cells, me);
 
-    /* Acquire: pairs with cells_release(). */
+    /* Acquire: pairs with heald__cells_release(). */
     if (!reader)
         __atomic_fetch_and(&lock->writer, ~(uint64_t)PENDING, __ATOMIC_ACQUIRE);
     return reader;
@@ -317,20 +317,20 @@ static int abandon_writing(void *object, struct heald_participant *me, int64_t *
 
 static void took(void *object, struct heald_participant *me, uint64_t site)
 {
-    region_note_taken(me, object, site, region_stamp(me) | REGION_AT_LEAST);
+    region_note_taken(me, object, site, heald__region_stamp(me) | REGION_AT_LEAST);
     if (me->is_traced)
-        ipc_order_took(me, object);
+        heald__ipc_order_took(me, object);
 }
 
 /* A reader does not get what a dead writer left. */
-const struct ipc_form ipc_rdlock_form = {
+const struct ipc_form heald__ipc_rdlock_form = {
     .look = look_to_read, .kind = HEALD_OBJECT_RWLOCK, .flags = HEALD_WAIT_TO_READ, .took = took};
-const struct ipc_form ipc_wrlock_form = {.look = look_to_write,
-                                         .abandon = abandon_writing,
-                                         .kind = HEALD_OBJECT_RWLOCK,
-                                         .flags = HEALD_WAIT_TO_WRITE,
-                                         .took = took,
-                                         .inherits = true};
+const struct ipc_form heald__ipc_wrlock_form = {.look = look_to_write,
+                                                .abandon = abandon_writing,
+                                                .kind = HEALD_OBJECT_RWLOCK,
+                                                .flags = HEALD_WAIT_TO_WRITE,
+                                                .took = took,
+                                                .inherits = true};
 
 /* What a thread that blocks would wait for itself for, for ever; an op of a loop only for another
  * op. 0: nothing. */
@@ -339,13 +339,13 @@ static int refuse_to_read(struct heald_rwlock *lock, unsigned cells,
 {
     if (i_write(lock, me))
         return -EDEADLK;
-    return cells_are_all(lock->readers, cells, me->id) ? -EAGAIN : 0;
+    return heald__cells_are_all(lock->readers, cells, me->id) ? -EAGAIN : 0;
 }
 
 static int refuse_to_write(struct heald_rwlock *lock, unsigned cells,
                            const struct heald_participant *me)
 {
-    return i_write(lock, me) || cells_find(lock->readers, cells, me->id) ? -EDEADLK : 0;
+    return i_write(lock, me) || heald__cells_find(lock->readers, cells, me->id) ? -EDEADLK : 0;
 }
 
 static int look_to_read_alone(void *object, struct heald_participant *me, int64_t *memory,
@@ -403,9 +403,9 @@ static int lock_in_order(const struct ipc_form *form, struct heald_rwlock *lock,
         return 0;
     }
     if (me->is_traced)
-        ipc_order_wants(me, lock, site);
+        heald__ipc_order_wants(me, lock, site);
     me->site = site;
-    return ipc_took(form, lock, me, site, ipc_block(form, lock, me, deadline_ns));
+    return ipc_took(form, lock, me, site, heald__ipc_block(form, lock, me, deadline_ns));
 }
 
 int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
@@ -430,7 +430,7 @@ int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *
     int err = refuse_to_read(lock, cells, me);
     while (!err && (err = attempt_to_read(lock, cells, me, &writer)) == -EBUSY &&
            writer & PENDING && --glances) {
-        heald_plat_pause();
+        heald__plat_pause();
         err = 0;
     }
     return ipc_took(&rdlock_alone, lock, me, IPC_SITE, err);
@@ -453,7 +453,7 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
             retreat(lock);
             return -EBUSY;
         }
-        heald_plat_pause();
+        heald__plat_pause();
     }
     return ipc_took(&wrlock_alone, lock, me, IPC_SITE, 0);
 }
@@ -464,7 +464,7 @@ static void give_back_writing(struct heald_rwlock *lock)
     uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
 
     if (word & INCONSISTENT)
-        heald_plat_word_set(region_half(&lock->writer), -1);
+        heald__plat_word_set(region_half(&lock->writer), -1);
     else
         owner_release(&lock->writer, word, 0, 0);
 }
@@ -476,7 +476,7 @@ int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me)
     if (cells == CORRUPT)
         return ipc_refusal(me);
     if (me->is_traced)
-        ipc_order_gave(me, lock);
+        heald__ipc_order_gave(me, lock);
     if (!i_write(lock, me))
         return give_back_reading(lock, cells, me);
     give_back_writing(lock);

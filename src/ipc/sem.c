@@ -88,7 +88,7 @@ static int take(struct heald_sem *sem, unsigned permits, const struct heald_part
 {
     if (!permits)
         return take_counted(sem);
-    return cells_claim(permits_of(sem), permits, NULL, me, thoroughly) ? 0 : -EBUSY;
+    return heald__cells_claim(permits_of(sem), permits, NULL, me, thoroughly) ? 0 : -EBUSY;
 }
 
 static int look(void *object, struct heald_participant *me, int64_t *memory,
@@ -123,10 +123,10 @@ static void note(struct heald_sem *sem, unsigned permits, struct heald_participa
 
 static void took(void *object, struct heald_participant *me, uint64_t site)
 {
-    note(object, permits_in(object, me), me, site, region_stamp(me) | REGION_AT_LEAST);
+    note(object, permits_in(object, me), me, site, heald__region_stamp(me) | REGION_AT_LEAST);
 }
 
-const struct ipc_form ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM, .took = took};
+const struct ipc_form heald__ipc_sem_form = {.look = look, .kind = HEALD_OBJECT_SEM, .took = took};
 
 /* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
 static int look_for_ever(void *object, struct heald_participant *me, int64_t *memory,
@@ -134,7 +134,7 @@ static int look_for_ever(void *object, struct heald_participant *me, int64_t *me
 {
     unsigned permits = permits_in(object, me);
 
-    if (permits && permits != CORRUPT && cells_are_all(permits_of(object), permits, me->id))
+    if (permits && permits != CORRUPT && heald__cells_are_all(permits_of(object), permits, me->id))
         return -EDEADLK;
     return look(object, me, memory, wait);
 }
@@ -150,9 +150,10 @@ int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me, int64_t 
         note(sem, permits, me, IPC_SITE, 0);
         return 0;
     }
-    const struct ipc_form *form = deadline_ns == HEALD_FOREVER ? &sem_for_ever : &ipc_sem_form;
+    const struct ipc_form *form =
+        deadline_ns == HEALD_FOREVER ? &sem_for_ever : &heald__ipc_sem_form;
     me->site = IPC_SITE;
-    return ipc_took(form, sem, me, IPC_SITE, ipc_block(form, sem, me, deadline_ns));
+    return ipc_took(form, sem, me, IPC_SITE, heald__ipc_block(form, sem, me, deadline_ns));
 }
 
 int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me)
@@ -184,7 +185,7 @@ static void wake_those_who_wait(struct heald_sem *sem)
 {
     int interrupted = errno;
 
-    heald_plat_word_count(&sem->event);
+    heald__plat_word_count(&sem->event);
     errno = interrupted;
 }
 
@@ -197,7 +198,7 @@ int heald_sem_post(struct heald_sem *sem, struct heald_participant *me)
         return ipc_refusal(me);
     if (!permits)
         err = add(sem);
-    else if (!cells_release(permits_of(sem), permits, me))
+    else if (!heald__cells_release(permits_of(sem), permits, me))
         err = -EPERM;
     if (!err && eventcount_is_awaited(&sem->event))
         wake_those_who_wait(sem);
@@ -214,7 +215,7 @@ int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me)
     if (!permits)
         return __atomic_load_n(&sem->value, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < permits; i++)
-        value += cells_is_gone(me, __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED)) ==
+        value += heald__cells_is_gone(me, __atomic_load_n(&permits_of(sem)[i], __ATOMIC_RELAXED)) ==
                  -EOWNERDEAD;
     return value;
 }

@@ -3,8 +3,8 @@
  *
  * A back end translates, nothing else. Deadlines, cancelling what has not reached the kernel,
  * order, fairness and callbacks are above it, once. There are two sorts: one reports readiness
- * through heald_ready_event(), the other (with `submit`) takes whole ops and reports results
- * through heald_result(). All calls are made on the loop's thread.
+ * through heald__ready_event(), the other (with `submit`) takes whole ops and reports results
+ * through heald__result(). All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_LOOP_BACKEND_H
 #define HEALD_SRC_LOOP_BACKEND_H
@@ -77,28 +77,28 @@ struct heald_backend_ops {
                  unsigned index);
 };
 
-extern const struct heald_backend_ops heald_backend_uring, heald_backend_epoll,
-    heald_backend_kqueue, heald_backend_poll, heald_backend_select;
+extern const struct heald_backend_ops heald__backend_uring, heald__backend_epoll,
+    heald_backend_kqueue, heald__backend_poll, heald__backend_select;
 
-/* What a back end calls; heald_ready_nested() for what a ring could not wait for itself, and
- * heald_loop_watch() for a descriptor of its own (see loop.h). */
-void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
-                     uint64_t *counter);
-void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
+/* What a back end calls; heald__ready_nested() for what a ring could not wait for itself, and
+ * heald__loop_watch() for a descriptor of its own (see loop.h). */
+void heald__ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
+void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
+int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
+                      uint64_t *counter);
+void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
 /* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
-int64_t heald_time_until(struct heald_loop *loop, int64_t deadline_ns);
+int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
 
-static inline int64_t heald_time_left(struct heald_loop *loop, int64_t deadline_ns)
+static inline int64_t heald__time_left(struct heald_loop *loop, int64_t deadline_ns)
 {
     if (deadline_ns == HEALD_FOREVER)
         return -1;
-    return deadline_ns <= 0 ? 0 : heald_time_until(loop, deadline_ns);
+    return deadline_ns <= 0 ? 0 : heald__time_until(loop, deadline_ns);
 }
 
 /* The key of a descriptor now. */
-uint32_t heald_ready_key(struct heald_loop *loop, int fd);
+uint32_t heald__ready_key(struct heald_loop *loop, int fd);
 
 #endif

@@ -101,17 +101,17 @@ void *heald_buf_data(const struct heald_buf_group *g, unsigned index)
     return index < g->count ? g->memory + (size_t)index * g->size : NULL;
 }
 
-void heald_group_out(struct heald_buf_group *g, unsigned index)
+void heald__group_out(struct heald_buf_group *g, unsigned index)
 {
     g->out[index / BITS] |= UINT64_C(1) << index % BITS;
 }
 
-int heald_group_take(struct heald_buf_group *g)
+int heald__group_take(struct heald_buf_group *g)
 {
     if (!g->free_count)
         return -ENOBUFS;
     unsigned index = g->free[--g->free_count];
-    heald_group_out(g, index);
+    heald__group_out(g, index);
     return (int)index;
 }
 
@@ -128,7 +128,7 @@ int heald_buf_return(struct heald_buf_group *g, unsigned index)
     return 0;
 }
 
-void heald_group_use(struct heald_buf_group *g, int by)
+void heald__group_use(struct heald_buf_group *g, int by)
 {
     g->users += (unsigned)by;
 }

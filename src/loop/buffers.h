@@ -18,8 +18,8 @@ struct heald_buf_group {
     void *ring;     /* the back end's */
 };
 
-int heald_group_take(struct heald_buf_group *g);                 /* an index, or -ENOBUFS */
-void heald_group_out(struct heald_buf_group *g, unsigned index); /* the kernel took it by itself */
-void heald_group_use(struct heald_buf_group *g, int by);
+int heald__group_take(struct heald_buf_group *g);                 /* an index, or -ENOBUFS */
+void heald__group_out(struct heald_buf_group *g, unsigned index); /* the kernel took it by itself */
+void heald__group_use(struct heald_buf_group *g, int by);
 
 #endif

@@ -30,14 +30,14 @@ static void is_own(struct heald_op *op)
     (void)op;
 }
 
-void heald_close_end_own(struct heald_loop *loop, struct heald_op *op)
+void heald__close_end_own(struct heald_loop *loop, struct heald_op *op)
 {
     loop->stats.completed++;
     loop->settled = true;
     alloc_free(&loop->alloc, op, sizeof *op);
 }
 
-bool heald_close_is_own(const struct heald_op *op)
+bool heald__close_is_own(const struct heald_op *op)
 {
     return op->fn == is_own;
 }
@@ -66,7 +66,7 @@ static bool has_late(struct heald_op *first)
     if (!first)
         return false;
     do
-        if (op_in_ring(op) && op_traits[op->kind] & OP_RW && op->buffer & OP_LATE)
+        if (op_in_ring(op) && heald__op_traits[op->kind] & OP_RW && op->buffer & OP_LATE)
             return true;
     while ((op = fds_op(op->link.next)) != first);
     return false;
@@ -81,7 +81,7 @@ static bool is_awaited(const struct heald_fd *e)
 /* Does a thread wait for one of them that can be made to give it up? */
 static bool has_in_thread(const struct heald_loop *loop, const struct heald_op *first)
 {
-    return first && first->stage == STAGE_THREAD && heald_engine_can_give_up(loop, first);
+    return first && first->stage == STAGE_THREAD && heald__engine_can_give_up(loop, first);
 }
 
 /* Does something of this entry, which is not a file operation, keep it from being closed? */
@@ -99,7 +99,7 @@ static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *o
     op->flags |= OP_FILE;
     fds_push(&e->files, op);
     e->flags = (uint16_t)((e->flags & ~FDS_PLAIN) | FDS_CLOSING);
-    heald_close_go_on(loop, e);
+    heald__close_go_on(loop, e);
 }
 
 static void detach(struct heald_loop *loop, struct heald_op *op)
@@ -112,7 +112,7 @@ static void detach(struct heald_loop *loop, struct heald_op *op)
 static void close_lingering(struct heald_loop *loop, struct heald_op *op)
 {
     loop->sys->close(op_fd(op));
-    heald_pool_do(loop, op);
+    heald__pool_do(loop, op);
 }
 
 /* Of a file the caller's close op is the engine's, and its entry stays until it has ended. */
@@ -121,31 +121,31 @@ static void begin(struct heald_loop *loop, struct heald_fd *e, struct heald_op *
     bool is_file = e->type == FD_FILE || e->type == FD_HELD, lingers = e->flags & FDS_LINGERS;
 
     /* Without a duplicate a lingering socket is closed like a file, by a thread. */
-    if (lingers && heald_pool_duplicate(loop, op) != 0) {
+    if (lingers && heald__pool_duplicate(loop, op) != 0) {
         e->flags |= FDS_CLOSE_BEGUN;
-        heald_engine_threads.submit(&loop->engine, op);
+        heald__engine_threads.submit(&loop->engine, op);
         return;
     }
     if (is_file && !lingers && op->fn != is_own) {
         e->flags |= FDS_CLOSE_BEGUN;
-        heald_engine_do(loop, op);
+        heald__engine_do(loop, op);
         return;
     }
     fds_remove(&e->files, op);
-    heald_fds_free(loop, e);
+    heald__fds_free(loop, e);
     detach(loop, op);
     if (lingers)
         close_lingering(loop, op);
     else
-        heald_result(loop, op, loop->sys->close(op_fd(op)), false);
+        heald__result(loop, op, loop->sys->close(op_fd(op)), false);
 }
 
-void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e)
+void heald__close_go_on(struct heald_loop *loop, struct heald_fd *e)
 {
     struct heald_op *op = e->files;
 
     if (!op) {
-        heald_fds_free(loop, e);
+        heald__fds_free(loop, e);
         return;
     }
     /* It is the last: when it is the first as well, nobody is before it. */
@@ -168,8 +168,8 @@ static struct heald_fd *wait_while(struct heald_loop *loop, int fd,
     for (unsigned round = 0; (e = fds_find(&loop->fds, fd)) && is_busy(loop, e, round); round++) {
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
-        heald_engine_drive(loop);
-        heald_mailbox_take_all(loop);
+        heald__engine_drive(loop);
+        heald__mailbox_take_all(loop);
     }
     return e;
 }
@@ -178,10 +178,10 @@ static struct heald_fd *wait_while(struct heald_loop *loop, int fd,
 static bool is_being_closed(struct heald_loop *loop, const struct heald_fd *e, unsigned round)
 {
     (void)round;
-    return e->flags & FDS_CLOSE_BEGUN && heald_engine_has_begun(loop, e->files);
+    return e->flags & FDS_CLOSE_BEGUN && heald__engine_has_begun(loop, e->files);
 }
 
-int heald_close_wait(struct heald_loop *loop, struct heald_fd *e)
+int heald__close_wait(struct heald_loop *loop, struct heald_fd *e)
 {
     return wait_while(loop, (int)(e - loop->fds.v), is_being_closed) ? -EBADF : 0;
 }
@@ -199,7 +199,7 @@ static int find(struct heald_loop *loop, int fd, struct heald_fd **ret_e)
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     if (e && e->flags & FDS_CLOSING) {
-        int err = heald_close_wait(loop, e);
+        int err = heald__close_wait(loop, e);
         if (err)
             return err;
         e = NULL;
@@ -208,21 +208,21 @@ static int find(struct heald_loop *loop, int fd, struct heald_fd **ret_e)
     return 0;
 }
 
-int heald_close_submit(struct heald_loop *loop, struct heald_op *op)
+int heald__close_submit(struct heald_loop *loop, struct heald_op *op)
 {
     int fd = op_fd(op), err;
     struct heald_fd *e = NULL;
 
     op_move(op, OP_ARMED);
     err = find(loop, fd, &e);
-    if (!err && !e && !(e = heald_fds_hold(loop, fd, &err)) && err == -ENOMEM)
+    if (!err && !e && !(e = heald__fds_hold(loop, fd, &err)) && err == -ENOMEM)
         err = loop->sys->close(fd);
     if (!e) {
-        heald_complete(loop, op, err);
+        heald__complete(loop, op, err);
         return 0;
     }
     e->flags |= lingers(loop, e, fd) ? FDS_LINGERS : 0;
-    heald_fds_end(loop, e, false);
+    heald__fds_end(loop, e, false);
     park(loop, e, op);
     return 0;
 }
@@ -236,11 +236,11 @@ int heald_close(struct heald_loop *loop, int fd)
     if (err)
         return err;
     bool slow = lingers(loop, e, fd);
-    if (!e && slow && !(e = heald_fds_hold(loop, fd, &err)))
+    if (!e && slow && !(e = heald__fds_hold(loop, fd, &err)))
         return loop->sys->close(fd);
     if (e) {
         e->flags |= slow ? FDS_LINGERS : 0;
-        heald_fds_end(loop, e, true);
+        heald__fds_end(loop, e, true);
     }
     bool waits = slow || (e && (e->files || is_held(loop, e)));
     if (waits && (own = make_own(loop, fd))) {
@@ -251,7 +251,7 @@ int heald_close(struct heald_loop *loop, int fd)
     if (waits)
         heald_forget(loop, fd);
     else if (e)
-        heald_fds_free(loop, e);
+        heald__fds_free(loop, e);
     return loop->sys->close(fd);
 }
 
@@ -274,7 +274,7 @@ static bool asks_thread(struct heald_loop *loop, struct heald_op *first)
 {
     if (!has_in_thread(loop, first))
         return false;
-    heald_engine_cancel(loop, first);
+    heald__engine_cancel(loop, first);
     return true;
 }
 
@@ -297,9 +297,9 @@ void heald_forget(struct heald_loop *loop, int fd)
 
     if (!e || e->flags & FDS_CLOSING)
         return;
-    heald_fds_end(loop, e, true);
+    heald__fds_end(loop, e, true);
     if ((e = wait_while(loop, fd, is_worked_on)))
-        heald_fds_free(loop, e);
+        heald__fds_free(loop, e);
 }
 
 /*
@@ -307,7 +307,7 @@ void heald_forget(struct heald_loop *loop, int fd)
  * loop's own while others are before it, here and now when a thread has not begun it, and else by
  * this op, which is about to end anyhow.
  */
-void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
+void heald__close_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     bool parked = !(op->flags & OP_DETACHED) && !(fds_of(&loop->fds, op)->flags & FDS_CLOSE_BEGUN);
     struct heald_op *own;
@@ -317,18 +317,18 @@ void heald_close_cancel(struct heald_loop *loop, struct heald_op *op)
         fds_remove(&e->files, op);
         own->flags |= OP_FILE;
         fds_push(&e->files, own);
-        heald_complete(loop, op, -ECANCELED);
+        heald__complete(loop, op, -ECANCELED);
         return;
     }
     op_move(op, OP_CANCELLING);
     /* What a thread has is a duplicate, of which the number is free already. */
     bool by_number = op->stage == STAGE_POOL;
-    if ((by_number || op->stage == STAGE_THREAD) && heald_pool_take_back(loop, op)) {
+    if ((by_number || op->stage == STAGE_THREAD) && heald__pool_take_back(loop, op)) {
         if (by_number)
             loop->sys->close(op_fd(op));
-        heald_result(loop, op, -ECANCELED, false);
+        heald__result(loop, op, -ECANCELED, false);
     } else if (op->stage == STAGE_THREAD) {
         /* It need not linger any longer. */
-        heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
+        heald__pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     }
 }

@@ -12,22 +12,22 @@
 
 #include <errno.h>
 
-void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result)
+void heald__complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     assert(!(op->flags & OP_DUE));
     op->result = result;
     op->flags |= HEALD_MORE | OP_DUE;
-    heald_due_push(&loop->due, op);
+    heald__due_push(&loop->due, op);
 }
 
-void heald_complete_tidy(struct heald_loop *loop, struct heald_op *op)
+void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
 {
     if (list_linked(&op->timer))
-        heald_timers_remove(loop, op);
+        heald__timers_remove(loop, op);
     if (op->kind == OP_CHILD) {
-        heald_await_child_close(loop, op);
+        heald__await_child_close(loop, op);
     } else if (op->kind == OP_RECV_MULTI) {
-        heald_group_use(op->u.group.group, -1);
+        heald__group_use(op->u.group.group, -1);
         op->buffer = HEALD_NO_BUFFER;
     }
 }
@@ -38,19 +38,19 @@ static inline void count_out(struct heald_loop *loop)
     loop->stats.completed++;
 }
 
-void heald_complete_silent(struct heald_loop *loop, struct heald_op *op)
+void heald__complete_silent(struct heald_loop *loop, struct heald_op *op)
 {
     count_out(loop);
     loop->settled = true;
     op_move(op, OP_IDLE);
 }
 
-void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
+void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
-    heald_complete_inline(loop, op, result);
+    heald__complete_inline(loop, op, result);
 }
 
-bool heald_owes_signal(struct heald_loop *loop)
+bool heald__owes_signal(struct heald_loop *loop)
 {
     struct heald_owed *owed = &loop->owed;
 
@@ -70,14 +70,14 @@ bool heald_owes_signal(struct heald_loop *loop)
  */
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald_owes_signal(loop)) {
+    if (heald__owes_signal(loop)) {
         op->flags |= OP_DUE;
-        heald_due_push(&loop->due, op);
+        heald__due_push(&loop->due, op);
         return;
     }
     loop->owed = (struct heald_owed){.signo = op->notify, .value = op->data};
     op_move(op, OP_IDLE);
-    heald_owes_signal(loop);
+    heald__owes_signal(loop);
 }
 
 static void tell_thread(struct heald_loop *loop, struct heald_op *op)
@@ -86,7 +86,7 @@ static void tell_thread(struct heald_loop *loop, struct heald_op *op)
 
     count_out(loop);
     op->aux.prev = NULL;
-    if (heald_loop_pool(loop, POOL_FILES, &pool) == 0 && heald_pool_submit(pool, &op->aux) == 0)
+    if (heald__loop_pool(loop, POOL_FILES, &pool) == 0 && heald__pool_submit(pool, &op->aux) == 0)
         return;
     /* Not one thread can be had: late in the loop is better than never. */
     op_move(op, OP_IDLE);
@@ -98,11 +98,11 @@ static void end_at_last(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~OP_ENDING;
     if (op->state != OP_CANCELLING)
-        heald_loop_end(loop, op);
+        heald__loop_end(loop, op);
     else if (op->stage == STAGE_LOOP)
-        heald_result(loop, op, -ECANCELED, false);
+        heald__result(loop, op, -ECANCELED, false);
     else
-        heald_engine_cancel(loop, op); /* had to wait for the callback */
+        heald__engine_cancel(loop, op); /* had to wait for the callback */
 }
 
 /* The next result of a multishot op that a ring has brought already. */
@@ -124,7 +124,7 @@ static void go_on(struct heald_loop *loop, struct heald_op *op)
     if (op->flags & OP_ENDING)
         end_at_last(loop, op);
     else if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
-        heald_ready_resume(loop, op);
+        heald__ready_resume(loop, op);
 }
 
 /* All but the final callback in the loop. */
@@ -140,12 +140,12 @@ static void tell_otherwise(struct heald_loop *loop, struct heald_op *op)
     }
 }
 
-int heald_dispatch(struct heald_loop *loop, unsigned limit)
+int heald__dispatch(struct heald_loop *loop, unsigned limit)
 {
     unsigned n = 0;
     struct heald_op *op;
 
-    while (n < limit && (op = heald_due_pop(&loop->due))) {
+    while (n < limit && (op = heald__due_pop(&loop->due))) {
         n++;
         op->flags &= (uint8_t)~OP_DUE;
         if (!(op->flags & HEALD_MORE) && op->notify == OP_NOTIFY_CALLBACK) {

@@ -8,26 +8,26 @@
 #include <errno.h>
 
 /* The rarer half: what the op held goes back; and the end of an op that nobody is told of. */
-void heald_complete_tidy(struct heald_loop *loop, struct heald_op *op);
-void heald_complete_silent(struct heald_loop *loop, struct heald_op *op);
+void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op);
+void heald__complete_silent(struct heald_loop *loop, struct heald_op *op);
 
-static inline void heald_complete_inline(struct heald_loop *loop, struct heald_op *op,
-                                         int64_t result)
+static inline void heald__complete_inline(struct heald_loop *loop, struct heald_op *op,
+                                          int64_t result)
 {
     assert(!(op->flags & OP_DUE));
-    if (list_linked(&op->timer) || op_traits[op->kind] & OP_TIDIES)
-        heald_complete_tidy(loop, op);
+    if (list_linked(&op->timer) || heald__op_traits[op->kind] & OP_TIDIES)
+        heald__complete_tidy(loop, op);
     /* What a deadline ended says so, by our own knowledge and not by the kernel's codes. */
     if (op->flags & OP_TIMED_OUT && result == -ECANCELED)
         result = -ETIMEDOUT;
     op->result = result;
     op_move(op, OP_DONE);
     if (!op->fn && !op_tells_signal(op)) {
-        heald_complete_silent(loop, op);
+        heald__complete_silent(loop, op);
         return;
     }
     op->flags |= OP_DUE;
-    heald_due_push(&loop->due, op);
+    heald__due_push(&loop->due, op);
 }
 
 #endif

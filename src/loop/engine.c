@@ -34,7 +34,7 @@ static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_
     on_duplicate.u.rw.fd = (int)op->result;
     int64_t result;
     do
-        result = heald_file_attempt(sys, &on_duplicate);
+        result = heald__file_attempt(sys, &on_duplicate);
     while (result == -EINTR && op->kind == OP_CONNECT && op_load_state(op) != OP_CANCELLING);
     if (op->kind != OP_CLOSE)
         sys->close(on_duplicate.u.rw.fd);
@@ -55,7 +55,7 @@ static void run_job(void *ctx, struct heald_link *job)
         fn(op);
         return;
     }
-    loop->sink.done_remote(&loop->sink, op, heald_file_perform(loop->sys, op));
+    loop->sink.done_remote(&loop->sink, op, heald__file_perform(loop->sys, op));
 }
 
 static void run_waiting_job(void *ctx, struct heald_link *job)
@@ -66,17 +66,17 @@ static void run_waiting_job(void *ctx, struct heald_link *job)
     loop->sink.done_remote(&loop->sink, op, perform_blocking(loop->sys, op));
 }
 
-int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool)
+int heald__loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool)
 {
     bool files = which == POOL_FILES;
     int err = 0;
 
     if (!loop->pools[which]) {
-        err = heald_pool_open(&loop->pools[which], loop->sys, &loop->alloc,
-                              files ? loop->pool_threads : WAITS_MAX,
-                              files ? run_job : run_waiting_job, loop);
+        err = heald__pool_open(&loop->pools[which], loop->sys, &loop->alloc,
+                               files ? loop->pool_threads : WAITS_MAX,
+                               files ? run_job : run_waiting_job, loop);
         if (!err && !files)
-            heald_pool_interruptible(loop->pools[which]);
+            heald__pool_interruptible(loop->pools[which]);
     }
     *ret_pool = loop->pools[which];
     return err;
@@ -84,11 +84,11 @@ int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_
 
 static int pool_of(struct heald_engine *engine, struct heald_pool **ret_pool)
 {
-    return heald_loop_pool(heald_container_of(engine, struct heald_loop, engine), POOL_FILES,
-                           ret_pool);
+    return heald__loop_pool(heald_container_of(engine, struct heald_loop, engine), POOL_FILES,
+                            ret_pool);
 }
 
-int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native)
+int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native)
 {
     unsigned entries = loop->backend.entries;
 
@@ -104,10 +104,10 @@ int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *op
     return is_native ? 0 : ops->open(&loop->engine);
 }
 
-void heald_engine_close(struct heald_loop *loop)
+void heald__engine_close(struct heald_loop *loop)
 {
     for (int which = 0; which < POOLS; which++) {
-        heald_pool_close(loop->pools[which]);
+        heald__pool_close(loop->pools[which]);
         loop->pools[which] = NULL;
     }
     if (loop->engine.ops && !loop->files_native)
@@ -118,45 +118,46 @@ void heald_engine_close(struct heald_loop *loop)
 static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
                                               const struct heald_op *op)
 {
-    return op_is_mapped(op) && !loop->engine.ops->maps ? &heald_engine_threads : loop->engine.ops;
+    return op_is_mapped(op) && !loop->engine.ops->maps ? &heald__engine_threads : loop->engine.ops;
 }
 
-bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
-                       const struct heald_op *op)
+bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
+                        const struct heald_op *op)
 {
     if (loop->backend.ops->submit)
         return true;
-    return loop->engine.ops->waits && (op_accepts(op) || op->kind == OP_CONNECT ||
-                                       (e->flags & FDS_ELSEWHERE && op_traits[op->kind] & OP_RW));
+    return loop->engine.ops->waits &&
+           (op_accepts(op) || op->kind == OP_CONNECT ||
+            (e->flags & FDS_ELSEWHERE && heald__op_traits[op->kind] & OP_RW));
 }
 
-bool heald_takes_seekable(const struct heald_loop *loop)
+bool heald__takes_seekable(const struct heald_loop *loop)
 {
     return loop->files_native || loop->engine.ops->waits;
 }
 
-void heald_engine_do(struct heald_loop *loop, struct heald_op *op)
+void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
     if (loop->files_native && !op_is_mapped(op)) {
-        heald_ring_submit(loop, op);
+        heald__ring_submit(loop, op);
         return;
     }
     loop->flush = !loop->files_native;
     ops_for(loop, op)->submit(&loop->engine, op);
 }
 
-void heald_engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     op->flags |= e == &loop->fds.detached ? OP_FILE | OP_DETACHED : OP_FILE;
     op->buffer = 0;
     fds_push(&e->files, op);
-    heald_engine_do(loop, op);
+    heald__engine_do(loop, op);
 }
 
 /* The duplicate is kept where the result will be. */
-int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op)
+int heald__pool_duplicate(struct heald_loop *loop, struct heald_op *op)
 {
     int fd = loop->sys->duplicate(op_fd(op));
 
@@ -173,32 +174,32 @@ static bool waits_in_thread(const struct heald_op *op)
 
 /* Where each thread waits for what may never come, they go back to waiting for readiness, so that
  * what can be done now is. */
-int64_t heald_pool_make_room(struct heald_loop *loop)
+int64_t heald__pool_make_room(struct heald_loop *loop)
 {
-    bool crowded = heald_pool_relieve(loop->pools[POOL_WAITS]);
+    bool crowded = heald__pool_relieve(loop->pools[POOL_WAITS]);
     return crowded ? heald_now(loop) + ROOM_NS : HEALD_FOREVER;
 }
 
-void heald_pool_do(struct heald_loop *loop, struct heald_op *op)
+void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
-    int err = heald_loop_pool(loop, POOL_WAITS, &pool);
+    int err = heald__loop_pool(loop, POOL_WAITS, &pool);
 
     if (!err)
-        err = heald_pool_submit(pool, &op->aux);
+        err = heald__pool_submit(pool, &op->aux);
     if (!err) {
         op_stage_move(op, STAGE_THREAD);
         if (loop->waiting)
-            heald_pool_make_room(loop);
+            heald__pool_make_room(loop);
         loop->waiting += waits_in_thread(op);
         return;
     }
     /* Not one thread can be had. */
     int closed = loop->sys->close((int)op->result);
-    heald_result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
+    heald__result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
 }
 
-void heald_pool_left(struct heald_loop *loop, struct heald_op *op)
+void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
     loop->waiting -= waits_in_thread(op);
     if (!op_is_ending(op))
@@ -208,14 +209,14 @@ void heald_pool_left(struct heald_loop *loop, struct heald_op *op)
         op->result = -ECANCELED;
     /* The pause was for asking the thread again. */
     if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
-        heald_pause_stop(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
+        heald__pause_stop(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
-bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
+bool heald__pool_take_back(struct heald_loop *loop, struct heald_op *op)
 {
     bool thread = op->stage == STAGE_THREAD;
 
-    if (!heald_pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
+    if (!heald__pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
@@ -225,16 +226,16 @@ bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op)
     return true;
 }
 
-bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op)
+bool heald__engine_has_begun(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->stage == STAGE_POOL)
-        return !heald_pool_is_queued(loop->pools[POOL_FILES], &op->aux);
+        return !heald__pool_is_queued(loop->pools[POOL_FILES], &op->aux);
     return op->stage != STAGE_BACKLOG;
 }
 
-bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op)
+bool heald__engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op)
 {
-    return op->kind == OP_CONNECT || heald_pool_can_interrupt(loop->pools[POOL_WAITS]);
+    return op->kind == OP_CONNECT || heald__pool_can_interrupt(loop->pools[POOL_WAITS]);
 }
 
 /* Asks the thread that waits for an op to give it up: a connect also by its socket, which is shut
@@ -242,22 +243,22 @@ bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_
  * and is asked again after a pause. */
 static void give_up(struct heald_loop *loop, const struct heald_op *op)
 {
-    heald_pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
+    heald__pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     if (op->kind == OP_CONNECT)
         loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-    heald_pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
+    heald__pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald_pool_take_back(loop, op))
-        heald_result(loop, op, -ECANCELED, false);
+    if (heald__pool_take_back(loop, op))
+        heald__result(loop, op, -ECANCELED, false);
     else if (op->stage == STAGE_THREAD && !(op->flags & OP_DETACHED) &&
-             heald_engine_can_give_up(loop, op))
+             heald__engine_can_give_up(loop, op))
         give_up(loop, op);
 }
 
-void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
+void heald__engine_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->stage == STAGE_POOL || op->stage == STAGE_THREAD) {
         cancel_in_pool(loop, op);
@@ -269,7 +270,7 @@ void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op)
     }
 }
 
-int heald_engine_flush(struct heald_loop *loop)
+int heald__engine_flush(struct heald_loop *loop)
 {
     if (!loop->flush)
         return 0;
@@ -278,12 +279,12 @@ int heald_engine_flush(struct heald_loop *loop)
     return left < 0 ? left : 0;
 }
 
-void heald_engine_drive(struct heald_loop *loop)
+void heald__engine_drive(struct heald_loop *loop)
 {
     if (loop->backend.ops->submit)
         loop->backend.ops->wait(&loop->backend, 0);
     if (!loop->files_native) {
         loop->flush = true;
-        heald_engine_flush(loop);
+        heald__engine_flush(loop);
     }
 }

@@ -58,12 +58,12 @@ static struct heald_fd *make(struct heald_loop *loop, int fd, int type, int *ret
     return e;
 }
 
-struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
+struct heald_fd *heald__fds_get(struct heald_loop *loop, int fd, int *ret_err)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     if (e && e->flags & FDS_CLOSING) {
-        if ((*ret_err = heald_close_wait(loop, e)))
+        if ((*ret_err = heald__close_wait(loop, e)))
             return NULL;
         e = NULL;
     }
@@ -81,34 +81,34 @@ struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err)
     return e;
 }
 
-struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err)
+struct heald_fd *heald__fds_hold(struct heald_loop *loop, int fd, int *ret_err)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     /* Asking keeps a wild number from growing the table. */
     if (e || (unsigned)fd >= loop->fds.size)
-        return heald_fds_get(loop, fd, ret_err);
+        return heald__fds_get(loop, fd, ret_err);
     return make(loop, fd, FD_HELD, ret_err);
 }
 
-void heald_fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
+void heald__fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e == &loop->fds.detached)
         return;
     if (e->flags & FDS_CLOSING)
-        heald_close_go_on(loop, e);
+        heald__close_go_on(loop, e);
     else if (!e->files && !e->polls)
-        heald_fds_free(loop, e);
+        heald__fds_free(loop, e);
 }
 
-void heald_fds_fresh(struct heald_loop *loop, int fd, int type)
+void heald__fds_fresh(struct heald_loop *loop, int fd, int type)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
     /* Somebody has closed it and did not say so: what names it was for the old one. */
     if (e) {
-        heald_fds_end(loop, e, true);
-        heald_fds_free(loop, e);
+        heald__fds_end(loop, e, true);
+        heald__fds_free(loop, e);
     }
     /* No room is no harm: the descriptor is then looked at when it is first used. */
     if (type == FD_UNKNOWN || ((unsigned)fd >= loop->fds.size && grow(loop, fd)))
@@ -125,11 +125,11 @@ static void end_all(struct heald_loop *loop, struct heald_op **list)
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
         if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op))
-            heald_loop_end(loop, op);
+            heald__loop_end(loop, op);
     }
 }
 
-void heald_fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too)
+void heald__fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too)
 {
     end_all(loop, &e->queue[DIR_IN]);
     end_all(loop, &e->queue[DIR_OUT]);
@@ -151,7 +151,7 @@ static bool detach(struct heald_loop *loop, struct heald_op **list)
     return any;
 }
 
-void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
+void heald__fds_free(struct heald_loop *loop, struct heald_fd *e)
 {
     int fd = (int)(e - loop->fds.v);
 
@@ -164,10 +164,10 @@ void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
     if (any && loop->backend.ops->flush)
         loop->backend.ops->flush(&loop->backend);
     if (e->pause)
-        heald_pause_end(loop, e);
+        heald__pause_end(loop, e);
     /* Closing takes an entry out of epoll's set only when nobody else has the same file open. */
     if (e->armed)
-        heald_ready_unarm(loop, e, fd);
+        heald__ready_unarm(loop, e, fd);
     if (e->shown)
         loop->sys->mirror_set(loop->mirror, fd, e->shown, 0);
     e->shown = 0;
@@ -180,11 +180,11 @@ void heald_fds_free(struct heald_loop *loop, struct heald_fd *e)
     e->key++;
 }
 
-void heald_fds_close(struct heald_loop *loop)
+void heald__fds_close(struct heald_loop *loop)
 {
     for (struct heald_fd *e = loop->fds.v; e < loop->fds.v + loop->fds.size; e++) {
         if (e->pause)
-            heald_pause_end(loop, e);
+            heald__pause_end(loop, e);
         if (e->again)
             loop->sys->close(e->again);
     }

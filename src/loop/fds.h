@@ -134,31 +134,31 @@ static inline bool fds_is_socket(const struct heald_fd *e)
  * The entry of an open descriptor; asks the system what it is when it is new. NULL and *ret_err:
  * -EBADF, also of one that is being closed; -ENOMEM.
  */
-struct heald_fd *heald_fds_get(struct heald_loop *loop, int fd, int *ret_err);
+struct heald_fd *heald__fds_get(struct heald_loop *loop, int fd, int *ret_err);
 
 /* The same for an op that only names the descriptor: what it is need not be known (FD_HELD). */
-struct heald_fd *heald_fds_hold(struct heald_loop *loop, int fd, int *ret_err);
+struct heald_fd *heald__fds_hold(struct heald_loop *loop, int fd, int *ret_err);
 
 /* An op of it has ended: an entry of which nothing else is known is not kept, and one that is being
  * closed goes on with that. */
-void heald_fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e);
+void heald__fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e);
 
-static inline void heald_fds_let_go(struct heald_loop *loop, struct heald_fd *e)
+static inline void heald__fds_let_go(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e->flags & FDS_CLOSING || e->type == FD_FILE || e->type == FD_HELD)
-        heald_fds_let_go_slow(loop, e);
+        heald__fds_let_go_slow(loop, e);
 }
 
 /* A descriptor has just been made by the system: whatever is known of that number is out of date.
  */
-void heald_fds_fresh(struct heald_loop *loop, int fd, int type);
+void heald__fds_fresh(struct heald_loop *loop, int fd, int type);
 
 /* Ends all that waits on a descriptor, and what can be ended of `files` if `files_too`. */
-void heald_fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too);
+void heald__fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too);
 
 /* Takes an entry out of use: what the kernel has still is detached. `files` must be empty. */
-void heald_fds_free(struct heald_loop *loop, struct heald_fd *e);
+void heald__fds_free(struct heald_loop *loop, struct heald_fd *e);
 
-void heald_fds_close(struct heald_loop *loop);
+void heald__fds_close(struct heald_loop *loop);
 
 #endif

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define BACKEND_ROW(name) &heald_backend_##name,
-#define ENGINE_ROW(name)  &heald_engine_##name,
+#define BACKEND_ROW(name) &heald__backend_##name,
+#define ENGINE_ROW(name)  &heald__engine_##name,
 
 static const struct heald_backend_ops *const backends[] = {HEALD_BACKENDS(BACKEND_ROW) NULL};
 static const struct heald_engine_ops *const engines[] = {HEALD_ENGINES(ENGINE_ROW) NULL};
@@ -37,9 +37,9 @@ static int open_backend(void *ctx, unsigned i)
     return backends[i]->open(&loop->backend);
 }
 
-int heald_choose_backend(struct heald_loop *loop, const struct heald_loop_options *o)
+int heald__choose_backend(struct heald_loop *loop, const struct heald_loop_options *o)
 {
-    return heald_choose(&backend_choice, o->backend, open_backend, loop, o->ret_why);
+    return heald__choose(&backend_choice, o->backend, open_backend, loop, o->ret_why);
 }
 
 /* A ring that is both back end and engine is one ring. */
@@ -48,16 +48,16 @@ static int open_engine(void *ctx, unsigned i)
     struct heald_loop *loop = ctx;
     bool is_native =
         loop->backend.ops->submit && strcmp(loop->backend.ops->name, engines[i]->name) == 0;
-    int err = heald_engine_open(loop, engines[i], is_native);
+    int err = heald__engine_open(loop, engines[i], is_native);
 
     if (err)
         loop->engine.ops = NULL;
     return err;
 }
 
-int heald_choose_engine(struct heald_loop *loop, const struct heald_loop_options *o)
+int heald__choose_engine(struct heald_loop *loop, const struct heald_loop_options *o)
 {
-    return heald_choose(&engine_choice, o->engine, open_engine, loop, o->ret_why);
+    return heald__choose(&engine_choice, o->engine, open_engine, loop, o->ret_why);
 }
 
 static unsigned add(struct heald_feature *f, unsigned n, unsigned max, const char *name, int error,
@@ -111,13 +111,13 @@ unsigned heald_backends(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; backends[i]; i++) {
         struct heald_loop_options o = {.backend = backends[i]->name, .engine = "sync"};
         struct heald_loop *loop;
-        int err = heald_loop_open_on(&loop, &o, NULL);
+        int err = heald__loop_open_on(&loop, &o, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.backend, err, err ? why_not(err) : backends[i]->about);
     }
     n = add_left_out(ret_features, n, max, any);
-    return mark_chosen(ret_features, n, max, heald_choice_wish(&backend_choice, NULL));
+    return mark_chosen(ret_features, n, max, heald__choice_wish(&backend_choice, NULL));
 }
 
 unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
@@ -127,11 +127,11 @@ unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; engines[i]; i++) {
         struct heald_loop_options o = {.backend = "poll", .engine = engines[i]->name};
         struct heald_loop *loop;
-        int err = heald_loop_open_on(&loop, &o, NULL);
+        int err = heald__loop_open_on(&loop, &o, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.engine, err, err ? why_not(err) : engines[i]->about);
     }
     n = add_left_out(ret_features, n, max, is_engine);
-    return mark_chosen(ret_features, n, max, heald_choice_wish(&engine_choice, NULL));
+    return mark_chosen(ret_features, n, max, heald__choice_wish(&engine_choice, NULL));
 }

@@ -30,7 +30,7 @@ static unsigned shown_of_ring(const struct heald_fd *e)
     return events;
 }
 
-void heald_guest_show(struct heald_loop *loop, int fd)
+void heald__guest_show(struct heald_loop *loop, int fd)
 {
     struct heald_fd *e = loop->mirror >= 0 ? fds_find(&loop->fds, fd) : NULL;
     unsigned events = e && loop->backend.ops->submit ? shown_of_ring(e) : 0;
@@ -39,7 +39,7 @@ void heald_guest_show(struct heald_loop *loop, int fd)
         e->shown = (uint16_t)events;
 }
 
-void heald_guest_drain(struct heald_loop *loop)
+void heald__guest_drain(struct heald_loop *loop)
 {
     struct pollfd seen[BATCH];
 
@@ -92,14 +92,14 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (loop->running)
         return -EBUSY;
     loop->now_ns = 0;
-    int err = heald_engine_flush(loop);
+    int err = heald__engine_flush(loop);
     /* A back end that takes whole ops holds them until it is asked for something. */
     if (!err && loop->backend.ops->submit)
         err = loop->backend.ops->wait(&loop->backend, 0);
     if (err && err != -EINTR)
         return err;
-    bool quiet = heald_mailbox_sleep(loop) && !heald_due_any(&loop->due) && !loop->flush &&
-                 !loop->look && !heald_owes_signal(loop);
-    *ret_deadline_ns = quiet ? heald_timers_next(loop) : 0;
+    bool quiet = heald__mailbox_sleep(loop) && !heald__due_any(&loop->due) && !loop->flush &&
+                 !loop->look && !heald__owes_signal(loop);
+    *ret_deadline_ns = quiet ? heald__timers_next(loop) : 0;
     return 0;
 }

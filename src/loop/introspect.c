@@ -15,9 +15,9 @@ const char *heald_loop_engine(const struct heald_loop *loop)
 void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *ret_stats)
 {
     *ret_stats = loop->stats;
-    ret_stats->live = heald_loop_live(loop);
+    ret_stats->live = heald__loop_live(loop);
     ret_stats->wakes = __atomic_load_n(&loop->mailbox.rings, __ATOMIC_RELAXED);
-    ret_stats->due = heald_due_count(&loop->due);
+    ret_stats->due = heald__due_count(&loop->due);
 }
 
 struct listing {
@@ -31,7 +31,7 @@ static void list_one(const struct heald_op *op, void *user)
     struct listing *l = user;
 
     /* The library's own are nobody's to look at. */
-    if (op->kind == OP_WATCH || heald_close_is_own(op))
+    if (op->kind == OP_WATCH || heald__close_is_own(op))
         return;
     l->count++;
     if (l->each)
@@ -70,8 +70,8 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
 {
     struct listing l = {.each = each, .user = user};
 
-    heald_mailbox_take_all(loop);
-    heald_due_each(&loop->due, list_one, &l);
+    heald__mailbox_take_all(loop);
+    heald__due_each(&loop->due, list_one, &l);
     for (unsigned fd = 0; fd < loop->fds.size; fd++) {
         list_queue(loop->fds.v[fd].queue[DIR_IN], &l);
         list_queue(loop->fds.v[fd].queue[DIR_OUT], &l);
@@ -82,7 +82,7 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
     list_timers(&loop->timers, &l);
     if (loop->boot)
         list_timers(&loop->boot->wheel, &l);
-    heald_await_signal_each(loop, list_one, &l);
-    heald_await_lock_each(loop, list_one, &l);
+    heald__await_signal_each(loop, list_one, &l);
+    heald__await_lock_each(loop, list_one, &l);
     return l.count;
 }

@@ -45,7 +45,7 @@ static void settle_options(struct heald_loop_options *o)
     if (!o->allocator.resize)
         o->allocator = (struct heald_allocator){.resize = resize_with_libc};
     if (!o->sys)
-        o->sys = &heald_sys_native;
+        o->sys = &heald__sys_native;
 }
 
 static int check_options(const struct heald_loop_options *o)
@@ -53,21 +53,21 @@ static int check_options(const struct heald_loop_options *o)
     struct heald_why *why = o->ret_why;
 
     if (o->policy > HEALD_POLICY_EDF) {
-        heald_why_set(why, "policy=%d: unknown; %d to %d, of enum heald_policy", (int)o->policy,
-                      HEALD_POLICY_SHARES, HEALD_POLICY_EDF);
+        heald__why_set(why, "policy=%d: unknown; %d to %d, of enum heald_policy", (int)o->policy,
+                       HEALD_POLICY_SHARES, HEALD_POLICY_EDF);
         return -EINVAL;
     }
     for (int c = 0; c < POLICY_CLASSES; c++)
         if (o->shares[c] > SHARE_MAX) {
-            heald_why_set(why, "shares[%d]=%u: at most %d", c, o->shares[c], SHARE_MAX);
+            heald__why_set(why, "shares[%d]=%u: at most %d", c, o->shares[c], SHARE_MAX);
             return -EINVAL;
         }
     if (o->entries > ENTRIES_MAX || o->entries & (o->entries - 1)) {
-        heald_why_set(why, "entries=%u: a power of two, at most %d", o->entries, ENTRIES_MAX);
+        heald__why_set(why, "entries=%u: a power of two, at most %d", o->entries, ENTRIES_MAX);
         return -EINVAL;
     }
     if (o->pool_threads > THREADS_MAX) {
-        heald_why_set(why, "pool_threads=%u: at most %d", o->pool_threads, THREADS_MAX);
+        heald__why_set(why, "pool_threads=%u: at most %d", o->pool_threads, THREADS_MAX);
         return -EINVAL;
     }
     return 0;
@@ -75,12 +75,12 @@ static int check_options(const struct heald_loop_options *o)
 
 static void sink_done(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more)
 {
-    heald_result(loop_of_sink(sink), op, result, more);
+    heald__result(loop_of_sink(sink), op, result, more);
 }
 
 static void init(struct heald_loop *loop, const struct heald_loop_options *o)
 {
-    loop->sink = (struct heald_sink){.done = sink_done, .done_remote = heald_mailbox_remote};
+    loop->sink = (struct heald_sink){.done = sink_done, .done_remote = heald__mailbox_remote};
     loop->sys = o->sys;
     loop->alloc = o->allocator;
     loop->backend.sys = o->sys;
@@ -91,9 +91,9 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o)
     loop->turn_callbacks = o->turn_callbacks;
     loop->mirror = -1;
     loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
-    heald_due_init(&loop->due, o->policy, o->shares);
+    heald__due_init(&loop->due, o->policy, o->shares);
     list_init(&loop->groups);
-    heald_wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
+    heald__wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
 }
 
 /* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened
@@ -102,17 +102,17 @@ static void dismantle(struct heald_loop *loop)
 {
     struct heald_allocator alloc = loop->alloc;
 
-    heald_engine_close(loop);
-    heald_await_signal_close(loop);
-    heald_timers_close(loop);
+    heald__engine_close(loop);
+    heald__await_signal_close(loop);
+    heald__timers_close(loop);
     if (loop->backend.priv)
         loop->backend.ops->close(&loop->backend);
     /* After the ring, which may still wait for words in what is freed there. */
-    heald_await_lock_close(loop);
-    heald_mailbox_close(loop);
+    heald__await_lock_close(loop);
+    heald__mailbox_close(loop);
     if (loop->mirror >= 0)
         loop->sys->close(loop->mirror);
-    heald_fds_close(loop);
+    heald__fds_close(loop);
     alloc_free(&alloc, loop, sizeof *loop);
 }
 
@@ -120,13 +120,13 @@ static void engine_ready(struct heald_op *watch)
 {
     /* What fails here fails again in the next turn, which tells. */
     watch->loop->flush = true;
-    heald_engine_flush(watch->loop);
+    heald__engine_flush(watch->loop);
 }
 
 /* A step of the opening that failed, for ret_why. */
 static int failed(const struct heald_loop_options *o, const char *step, int err)
 {
-    heald_why_set(o->ret_why, "%s: %s", step, heald_strerror(err));
+    heald__why_set(o->ret_why, "%s: %s", step, heald_strerror(err));
     return err;
 }
 
@@ -141,21 +141,21 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
         if (err)
             failed(o, backend->name, err);
     } else {
-        err = heald_choose_backend(loop, o);
+        err = heald__choose_backend(loop, o);
     }
     if (err)
         return err;
-    if ((err = heald_mailbox_open(loop)))
+    if ((err = heald__mailbox_open(loop)))
         return failed(o, "descriptor for heald_loop_post()", err);
-    if ((err = heald_choose_engine(loop, o)) || loop->engine.fd < 0)
+    if ((err = heald__choose_engine(loop, o)) || loop->engine.fd < 0)
         return err;
-    err = heald_loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
-                           loop->engine.edge ? &loop->engine_counter : NULL);
+    err = heald__loop_watch(loop, &loop->engine_watch, loop->engine.fd, engine_ready,
+                            loop->engine.edge ? &loop->engine_counter : NULL);
     return err ? failed(o, "descriptor of the file engine", err) : 0;
 }
 
-int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
-                       const struct heald_backend_ops *backend)
+int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
+                        const struct heald_backend_ops *backend)
 {
     struct heald_loop_options o = options ? *options : (struct heald_loop_options){0};
     struct heald_loop *loop;
@@ -177,15 +177,15 @@ int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_opt
 
 int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
 {
-    int err = heald_await_check(options ? options->ret_why : NULL);
+    int err = heald__await_check(options ? options->ret_why : NULL);
 
-    return err ? err : heald_loop_open_on(ret_loop, options, NULL);
+    return err ? err : heald__loop_open_on(ret_loop, options, NULL);
 }
 
 int heald_loop_close(struct heald_loop *loop)
 {
-    heald_mailbox_take_all(loop);
-    if (heald_loop_live(loop) || loop->running || loop->holds)
+    heald__mailbox_take_all(loop);
+    if (heald__loop_live(loop) || loop->running || loop->holds)
         return -EBUSY;
     while (!list_empty(&loop->groups))
         heald_buf_group_close(heald_container_of(loop->groups.next, struct heald_buf_group, link));
@@ -193,11 +193,11 @@ int heald_loop_close(struct heald_loop *loop)
     return 0;
 }
 
-int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
-                     uint64_t *counter)
+int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
+                      uint64_t *counter)
 {
     int err = 0;
-    struct heald_fd *e = heald_fds_get(loop, fd, &err);
+    struct heald_fd *e = heald__fds_get(loop, fd, &err);
 
     if (!e)
         return err;
@@ -212,13 +212,13 @@ int heald_loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald
     if (counter && loop->backend.ops->edge)
         e->flags |= FDS_EDGE;
     if (!loop->backend.ops->submit)
-        return heald_polls_submit(loop, e, op);
+        return heald__polls_submit(loop, e, op);
     fds_push(&e->polls, op);
-    heald_ring_submit(loop, op);
+    heald__ring_submit(loop, op);
     return 0;
 }
 
-int64_t heald_time_until(struct heald_loop *loop, int64_t deadline_ns)
+int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns)
 {
     int64_t left = deadline_ns - heald_now(loop);
     return left > 0 ? left : 0;
@@ -227,23 +227,23 @@ int64_t heald_time_until(struct heald_loop *loop, int64_t deadline_ns)
 /* Until when the back end may wait. */
 static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
 {
-    int64_t next = heald_timers_next(loop);
+    int64_t next = heald__timers_next(loop);
 
     return next < deadline_ns ? next : deadline_ns;
 }
 
 static int wait(struct heald_loop *loop, int64_t deadline_ns)
 {
-    bool waits = !heald_due_any(&loop->due) && !loop->settled && !loop->flush && !loop->look;
+    bool waits = !heald__due_any(&loop->due) && !loop->settled && !loop->flush && !loop->look;
     int64_t until = waits && deadline_ns ? wait_until(loop, deadline_ns) : 0;
     bool sleeps = until > 0;
 
-    if (sleeps && !heald_mailbox_sleep(loop))
+    if (sleeps && !heald__mailbox_sleep(loop))
         until = 0;
     loop->stats.turns++;
     int err = loop->backend.ops->wait(&loop->backend, until);
     if (sleeps)
-        heald_mailbox_awake(loop);
+        heald__mailbox_awake(loop);
     loop->now_ns = 0;
     return err == -EINTR ? 0 : err;
 }
@@ -251,22 +251,22 @@ static int wait(struct heald_loop *loop, int64_t deadline_ns)
 static int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
-    loop->settled = loop->owed.signo && heald_owes_signal(loop);
+    loop->settled = loop->owed.signo && heald__owes_signal(loop);
     loop->now_ns = 0;
     /* Before the back end is asked: what changes after that is told again. */
     if (loop->mirror >= 0)
-        heald_guest_drain(loop);
-    int err = loop->flush ? heald_engine_flush(loop) : 0;
+        heald__guest_drain(loop);
+    int err = loop->flush ? heald__engine_flush(loop) : 0;
     if (!err)
         err = wait(loop, deadline_ns);
     if (!err) {
         /* Before the deadlines: what can be had now is not late. */
         if (loop->look)
-            heald_await_look(loop);
-        if (!heald_wheel_empty(&loop->timers))
-            heald_timers_expire(loop);
-        heald_mailbox_take(loop);
-        err = heald_dispatch(loop, loop->turn_callbacks);
+            heald__await_look(loop);
+        if (!heald__wheel_empty(&loop->timers))
+            heald__timers_expire(loop);
+        heald__mailbox_take(loop);
+        err = heald__dispatch(loop, loop->turn_callbacks);
     }
     loop->running = false;
     return err;
@@ -295,7 +295,7 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        if (!heald_loop_live(loop) && !loop->holds && !heald_mailbox_any(loop))
+        if (!heald__loop_live(loop) && !loop->holds && !heald__mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
             return err;
@@ -342,7 +342,7 @@ int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigne
         if (late)
             left -= left < (uint64_t)n ? left : (uint64_t)n;
         else if ((late = is_late(loop, deadline_ns)))
-            left = heald_due_count(&loop->due);
+            left = heald__due_count(&loop->due);
     }
     return (int)over;
 }

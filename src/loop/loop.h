@@ -110,70 +110,71 @@ static inline struct heald_loop *loop_of_sink(struct heald_sink *sink)
 }
 
 /* May an op that comes later have to be told of first? */
-static inline bool heald_loop_sorts(const struct heald_loop *loop)
+static inline bool heald__loop_sorts(const struct heald_loop *loop)
 {
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
 }
 
 /* How many ops are pending. */
-static inline uint64_t heald_loop_live(const struct heald_loop *loop)
+static inline uint64_t heald__loop_live(const struct heald_loop *loop)
 {
     return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
 }
 
 /* submit.c */
-int heald_loop_start(struct heald_loop *loop, struct heald_op *op);
-void heald_loop_end(struct heald_loop *loop,
-                    struct heald_op *op); /* cancel; the op is queued or armed */
+int heald__loop_start(struct heald_loop *loop, struct heald_op *op);
+void heald__loop_end(struct heald_loop *loop,
+                     struct heald_op *op); /* cancel; the op is queued or armed */
 
 /* complete.c */
-void heald_complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
-void heald_complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
-int heald_dispatch(struct heald_loop *loop, unsigned limit);
-bool heald_owes_signal(struct heald_loop *loop); /* tries to send it; true: it cannot yet be sent */
+void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
+void heald__complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
+int heald__dispatch(struct heald_loop *loop, unsigned limit);
+bool heald__owes_signal(
+    struct heald_loop *loop); /* tries to send it; true: it cannot yet be sent */
 
 /* ready.c */
-void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
-void heald_ready_resume(struct heald_loop *loop,
-                        struct heald_op *op); /* a multishot's callback has run */
-void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
-void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* it may be ready */
-int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
-void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
+void heald__ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__ready_resume(struct heald_loop *loop,
+                         struct heald_op *op); /* a multishot's callback has run */
+void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
+void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* it may be ready */
+int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
+void heald__ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 
 /* polls.c: takes an op beside the queues; 0 or -errno. */
-int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 
 /* perform.c: one attempt, which never waits; SYS_ELSEWHERE: there is no such form of it. */
-int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+int64_t heald__perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 
 /* guest.c: an op on a descriptor of a ring has come or gone; only in guest mode. */
-void heald_guest_show(struct heald_loop *loop, int fd);
-void heald_guest_drain(struct heald_loop *loop); /* changes that the mirror has told of */
+void heald__guest_show(struct heald_loop *loop, int fd);
+void heald__guest_drain(struct heald_loop *loop); /* changes that the mirror has told of */
 
 /* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
  * ring has the op still. */
-void heald_ring_submit(struct heald_loop *loop, struct heald_op *op);
-bool heald_ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
-void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
+void heald__ring_submit(struct heald_loop *loop, struct heald_op *op);
+bool heald__ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
 /* close.c */
-int heald_close_submit(struct heald_loop *loop, struct heald_op *op);
-void heald_close_go_on(struct heald_loop *loop, struct heald_fd *e); /* an op of it has ended */
-void heald_close_cancel(struct heald_loop *loop, struct heald_op *op);
-bool heald_close_is_own(const struct heald_op *op); /* a close op that the loop has made */
-void heald_close_end_own(struct heald_loop *loop, struct heald_op *op);
+int heald__close_submit(struct heald_loop *loop, struct heald_op *op);
+void heald__close_go_on(struct heald_loop *loop, struct heald_fd *e); /* an op of it has ended */
+void heald__close_cancel(struct heald_loop *loop, struct heald_op *op);
+bool heald__close_is_own(const struct heald_op *op); /* a close op that the loop has made */
+void heald__close_end_own(struct heald_loop *loop, struct heald_op *op);
 /* Of an entry that is being closed: 0: it is now; -EBADF: it is open still. */
-int heald_close_wait(struct heald_loop *loop, struct heald_fd *e);
+int heald__close_wait(struct heald_loop *loop, struct heald_fd *e);
 
 /* pause.c: leaves one direction alone; 0 or -ENOMEM, which it is not after a reserve. stop: at once
  * no longer, and the next pause is short. */
-int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir);
-int heald_pause_reserve(struct heald_loop *loop, struct heald_fd *e);
-void heald_pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
-void heald_pause_success(struct heald_fd *e);
-void heald_pause_over(struct heald_loop *loop, struct heald_op *op);
-void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
+int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir);
+int heald__pause_reserve(struct heald_loop *loop, struct heald_fd *e);
+void heald__pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
+void heald__pause_success(struct heald_fd *e);
+void heald__pause_over(struct heald_loop *loop, struct heald_op *op);
+void heald__pause_end(struct heald_loop *loop, struct heald_fd *e);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
@@ -181,79 +182,78 @@ void heald_pause_end(struct heald_loop *loop, struct heald_fd *e);
  * before a thread has begun it. takes_whole: does a ring attempt this op, or the loop itself?
  * drive: hands over and brings back, without waiting.
  */
-int heald_engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
-void heald_engine_close(struct heald_loop *loop);
-void heald_engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
-void heald_engine_do(struct heald_loop *loop, struct heald_op *op);
-void heald_engine_cancel(struct heald_loop *loop, struct heald_op *op);
-int heald_engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
-void heald_engine_drive(struct heald_loop *loop);
-bool heald_engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or may have */
+int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
+void heald__engine_close(struct heald_loop *loop);
+void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__engine_do(struct heald_loop *loop, struct heald_op *op);
+void heald__engine_cancel(struct heald_loop *loop, struct heald_op *op);
+int heald__engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
+void heald__engine_drive(struct heald_loop *loop);
+bool heald__engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* or may have */
 /* Can a thread that waits for this op be made to give it up? */
-bool heald_engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
-int heald_pool_duplicate(struct heald_loop *loop, struct heald_op *op);
-void heald_pool_do(struct heald_loop *loop, struct heald_op *op);
+bool heald__engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
+int heald__pool_duplicate(struct heald_loop *loop, struct heald_op *op);
+void heald__pool_do(struct heald_loop *loop, struct heald_op *op);
 /* While loop->waiting: when to ask again; HEALD_FOREVER. */
-int64_t heald_pool_make_room(struct heald_loop *loop);
-void heald_pool_left(struct heald_loop *loop, struct heald_op *op); /* a thread has ended it */
-bool heald_pool_take_back(struct heald_loop *loop, struct heald_op *op);
-bool heald_takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
-                       const struct heald_op *op);
-bool heald_takes_seekable(const struct heald_loop *loop); /* must know that a file can seek */
-int heald_loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool);
+int64_t heald__pool_make_room(struct heald_loop *loop);
+void heald__pool_left(struct heald_loop *loop, struct heald_op *op); /* a thread has ended it */
+bool heald__pool_take_back(struct heald_loop *loop, struct heald_op *op);
+bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
+                        const struct heald_op *op);
+bool heald__takes_seekable(const struct heald_loop *loop); /* must know that a file can seek */
+int heald__loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool);
 
 /* timers.c */
-int heald_timers_submit(struct heald_loop *loop, struct heald_op *op);
-void heald_timers_remove(struct heald_loop *loop, struct heald_op *op);
-void heald_timers_expire(struct heald_loop *loop);
-int64_t heald_timers_next(struct heald_loop *loop); /* monotonic; HEALD_FOREVER */
-void heald_timers_close(struct heald_loop *loop);
+int heald__timers_submit(struct heald_loop *loop, struct heald_op *op);
+void heald__timers_remove(struct heald_loop *loop, struct heald_op *op);
+void heald__timers_expire(struct heald_loop *loop);
+int64_t heald__timers_next(struct heald_loop *loop); /* monotonic; HEALD_FOREVER */
+void heald__timers_close(struct heald_loop *loop);
 
 /* post.c */
-int heald_mailbox_open(struct heald_loop *loop);
-void heald_mailbox_close(struct heald_loop *loop);
-void heald_mailbox_take(struct heald_loop *loop); /* a turn's share */
-void heald_mailbox_take_all(struct heald_loop *loop);
-bool heald_mailbox_any(const struct heald_loop *loop);
-bool heald_mailbox_sleep(
+int heald__mailbox_open(struct heald_loop *loop);
+void heald__mailbox_close(struct heald_loop *loop);
+void heald__mailbox_take(struct heald_loop *loop); /* a turn's share */
+void heald__mailbox_take_all(struct heald_loop *loop);
+bool heald__mailbox_any(const struct heald_loop *loop);
+bool heald__mailbox_sleep(
     struct heald_loop *loop); /* before waiting; false: do not, something is there */
-void heald_mailbox_awake(struct heald_loop *loop);
-void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
+void heald__mailbox_awake(struct heald_loop *loop);
+void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
 /*
- * loop.c: heald_loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own is
- * readable, until the loop is closed. `counter` is NULL, or says that the descriptor is a counter
- * of events (eventfd): then it need not be drained where changes are reported, and a ring reads it
- * into
- * *counter.
+ * loop.c: heald__loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own
+ * is readable, until the loop is closed. `counter` is NULL, or says that the descriptor is a
+ * counter of events (eventfd): then it need not be drained where changes are reported, and a ring
+ * reads it into *counter.
  */
 
 /* loop.c, for tests: opens a loop on a back end that is in no table. */
-int heald_loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
-                       const struct heald_backend_ops *backend);
+int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
+                        const struct heald_backend_ops *backend);
 
 /* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno.
  */
-int heald_choose_backend(struct heald_loop *loop, const struct heald_loop_options *options);
-int heald_choose_engine(struct heald_loop *loop, const struct heald_loop_options *options);
+int heald__choose_backend(struct heald_loop *loop, const struct heald_loop_options *options);
+int heald__choose_engine(struct heald_loop *loop, const struct heald_loop_options *options);
 
-/* await/road.c: is what HEALD_AWAIT names known? As heald_choice_check(). */
-int heald_await_check(struct heald_why *ret_why);
+/* await/road.c: is what HEALD_AWAIT names known? As heald__choice_check(). */
+int heald__await_check(struct heald_why *ret_why);
 
 /* The kinds that live above the loop, in await/. Start: 0, or -errno and nothing happened. */
-int heald_await_signal(struct heald_loop *loop, struct heald_op *op);
-void heald_await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
-void heald_await_signal_close(struct heald_loop *loop);
-void heald_await_signal_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                             void *user);
-int heald_await_lock(struct heald_loop *loop, struct heald_op *op);
-void heald_await_lock_cancel(struct heald_loop *loop, struct heald_op *op);
-void heald_await_look(struct heald_loop *loop); /* while loop->look is set: do not wait */
-void heald_await_lock_close(struct heald_loop *loop);
-void heald_await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                           void *user);
-int heald_await_child(struct heald_loop *loop, struct heald_op *op);
-void heald_await_child_ready(struct heald_loop *loop, struct heald_op *op);
-void heald_await_child_close(struct heald_loop *loop, struct heald_op *op);
+int heald__await_signal(struct heald_loop *loop, struct heald_op *op);
+void heald__await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald__await_signal_close(struct heald_loop *loop);
+void heald__await_signal_each(struct heald_loop *loop,
+                              void (*each)(const struct heald_op *, void *), void *user);
+int heald__await_lock(struct heald_loop *loop, struct heald_op *op);
+void heald__await_lock_cancel(struct heald_loop *loop, struct heald_op *op);
+void heald__await_look(struct heald_loop *loop); /* while loop->look is set: do not wait */
+void heald__await_lock_close(struct heald_loop *loop);
+void heald__await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                            void *user);
+int heald__await_child(struct heald_loop *loop, struct heald_op *op);
+void heald__await_child_ready(struct heald_loop *loop, struct heald_op *op);
+void heald__await_child_close(struct heald_loop *loop, struct heald_op *op);
 
 #endif

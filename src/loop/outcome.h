@@ -34,7 +34,7 @@ static inline enum outcome outcome_of_eagain(struct heald_op *op)
         return op->buffer++ < OUTCOME_RACES ? OUTCOME_AGAIN : OUTCOME_FINAL;
     if (op->flags & OP_FILE)
         return OUTCOME_FINAL;
-    return op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) ? OUTCOME_WAIT : OUTCOME_FINAL;
+    return heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) ? OUTCOME_WAIT : OUTCOME_FINAL;
 }
 
 static inline enum outcome outcome_of_error(struct heald_op *op, int64_t result)
@@ -54,7 +54,7 @@ static inline enum outcome outcome_of_error(struct heald_op *op, int64_t result)
 
 /* Of an op whose attempt gave *result, on a descriptor of that enum fd_type. What does not go on
  * because its end was asked for ends with -ECANCELED in *result. */
-static inline enum outcome heald_outcome(struct heald_op *op, int type, int64_t *result)
+static inline enum outcome heald__outcome(struct heald_op *op, int type, int64_t *result)
 {
     if (*result >= 0) {
         bool more = op->kind == OP_ACCEPT_MULTI ||

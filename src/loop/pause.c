@@ -24,14 +24,14 @@ static struct heald_pause *make(struct heald_loop *loop, struct heald_fd *e)
     return e->pause = p;
 }
 
-int heald_pause_reserve(struct heald_loop *loop, struct heald_fd *e)
+int heald__pause_reserve(struct heald_loop *loop, struct heald_fd *e)
 {
     return e->pause || make(loop, e) ? 0 : -ENOMEM;
 }
 
-int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
+int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
-    if (heald_pause_reserve(loop, e))
+    if (heald__pause_reserve(loop, e))
         return -ENOMEM;
     struct heald_pause *p = e->pause;
     p->dirs |= (uint8_t)(1u << dir);
@@ -41,11 +41,11 @@ int heald_pause(struct heald_loop *loop, struct heald_fd *e, int dir)
     p->next_ms *= PAUSE_GROWTH;
     if (p->next_ms > PAUSE_MAX_MS)
         p->next_ms = PAUSE_MAX_MS;
-    heald_wheel_add(&loop->timers, &p->op);
+    heald__wheel_add(&loop->timers, &p->op);
     return 0;
 }
 
-void heald_pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir)
+void heald__pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     struct heald_pause *p = e->pause;
 
@@ -54,15 +54,15 @@ void heald_pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir)
     p->dirs &= (uint8_t) ~(1u << dir);
     p->next_ms = PAUSE_FIRST_MS;
     if (!p->dirs && list_linked(&p->op.timer))
-        heald_wheel_remove(&loop->timers, &p->op);
+        heald__wheel_remove(&loop->timers, &p->op);
 }
 
-void heald_pause_success(struct heald_fd *e)
+void heald__pause_success(struct heald_fd *e)
 {
     e->pause->next_ms = PAUSE_FIRST_MS;
 }
 
-void heald_pause_over(struct heald_loop *loop, struct heald_op *op)
+void heald__pause_over(struct heald_loop *loop, struct heald_op *op)
 {
     int fd = op_fd(op);
     unsigned dirs = loop->fds.v[fd].pause->dirs;
@@ -70,13 +70,13 @@ void heald_pause_over(struct heald_loop *loop, struct heald_op *op)
     loop->fds.v[fd].pause->dirs = 0;
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
         if (dirs & 1u << dir)
-            heald_ready_retry(loop, &loop->fds.v[fd], dir);
+            heald__ready_retry(loop, &loop->fds.v[fd], dir);
 }
 
-void heald_pause_end(struct heald_loop *loop, struct heald_fd *e)
+void heald__pause_end(struct heald_loop *loop, struct heald_fd *e)
 {
     if (list_linked(&e->pause->op.timer))
-        heald_wheel_remove(&loop->timers, &e->pause->op);
+        heald__wheel_remove(&loop->timers, &e->pause->op);
     alloc_free(&loop->alloc, e->pause, sizeof *e->pause);
     e->pause = NULL;
 }

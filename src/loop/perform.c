@@ -38,7 +38,7 @@ static int64_t perform_recv_multi(struct heald_loop *loop, const struct heald_op
                                   uint16_t *ret_buffer)
 {
     struct heald_buf_group *g = op->u.group.group;
-    int index = heald_group_take(g);
+    int index = heald__group_take(g);
 
     *ret_buffer = HEALD_NO_BUFFER;
     if (index < 0)
@@ -65,7 +65,7 @@ static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e,
     int fd = loop->sys->accept_now(op->u.accept.fd, multi ? NULL : op->u.accept.addr,
                                    multi ? NULL : op->u.accept.len);
     if (fd >= 0)
-        heald_fds_fresh(loop, fd, type);
+        heald__fds_fresh(loop, fd, type);
     return fd;
 }
 
@@ -110,9 +110,9 @@ static int64_t attempt(struct heald_loop *loop, const struct heald_fd *e, struct
     }
 }
 
-int64_t heald_perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+int64_t heald__perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    if (op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
+    if (heald__op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
         return -ENOTSOCK;
     return attempt(loop, e, op);
 }

@@ -8,14 +8,14 @@
  * stride(itself) / stride(other) + 1 callbacks each.
  *
  * A class that is alone runs without a look at any of this, and an idle one keeps a pass of long
- * ago. So when a second class comes, both are put right: heald_due_join().
+ * ago. So when a second class comes, both are put right: heald__due_join().
  */
 #include "loop/policy.h"
 
 enum { STRIDE_ONE = 1000 * 1000 };
 
-void heald_due_init(struct heald_due *d, enum heald_policy policy,
-                    const unsigned shares[POLICY_CLASSES])
+void heald__due_init(struct heald_due *d, enum heald_policy policy,
+                     const unsigned shares[POLICY_CLASSES])
 {
     *d = (struct heald_due){.policy = policy};
     d->by_class = policy == HEALD_POLICY_SHARES || policy == HEALD_POLICY_STRICT;
@@ -46,12 +46,12 @@ static struct heald_op *heap_meld(struct heald_op *a, struct heald_op *b)
     return a;
 }
 
-void heald_due_push_heap(struct heald_due *d, struct heald_op *op)
+void heald__due_push_heap(struct heald_due *d, struct heald_op *op)
 {
     /* link is not free while a multishot op lives; without a deadline there is nothing to sort by.
      */
     if (op->deadline_ns == HEALD_FOREVER || op_is_multishot(op)) {
-        heald_fifo_push(d, HEALD_NORMAL, op);
+        heald__fifo_push(d, HEALD_NORMAL, op);
         return;
     }
     op->aux.next = op->aux.prev = NULL;
@@ -60,7 +60,7 @@ void heald_due_push_heap(struct heald_due *d, struct heald_op *op)
     d->heaped++;
 }
 
-struct heald_op *heald_due_pop_heap(struct heald_due *d)
+struct heald_op *heald__due_pop_heap(struct heald_due *d)
 {
     struct heald_op *top = d->heap, *pairs = NULL, *rest = NULL;
     struct heald_link *child = top->aux.next;
@@ -68,8 +68,8 @@ struct heald_op *heald_due_pop_heap(struct heald_due *d)
     /* Two passes: meld neighbours, remember the pairs through their sibling links, then meld these
      * backwards. */
     while (child) {
-        struct heald_op *a = heald_due_op(child),
-                        *b = child->prev ? heald_due_op(child->prev) : NULL;
+        struct heald_op *a = heald__due_op(child),
+                        *b = child->prev ? heald__due_op(child->prev) : NULL;
         child = b ? b->aux.prev : NULL;
         a->aux.prev = NULL;
         if (b)
@@ -79,7 +79,7 @@ struct heald_op *heald_due_pop_heap(struct heald_due *d)
         pairs = a;
     }
     while (pairs) {
-        struct heald_op *next = pairs->aux.prev ? heald_due_op(pairs->aux.prev) : NULL;
+        struct heald_op *next = pairs->aux.prev ? heald__due_op(pairs->aux.prev) : NULL;
         pairs->aux.prev = NULL;
         rest = heap_meld(rest, pairs);
         pairs = next;
@@ -102,14 +102,14 @@ static unsigned pick_strict(const struct heald_due *d)
 }
 
 /* What is not within a stride of the present is of the past, however the counters have wrapped. */
-void heald_due_join(struct heald_due *d)
+void heald__due_join(struct heald_due *d)
 {
     for (int c = 0; c < POLICY_CLASSES; c++)
         if (d->pass[c] - d->now > d->stride[c])
             d->pass[c] = d->now;
 }
 
-unsigned heald_due_pick(struct heald_due *d)
+unsigned heald__due_pick(struct heald_due *d)
 {
     unsigned best = pick_strict(d);
 
@@ -129,11 +129,11 @@ static struct heald_op *heap_flatten(struct heald_op *root)
 {
     struct heald_op *tail = root;
 
-    for (struct heald_op *op = root; op; op = op->aux.prev ? heald_due_op(op->aux.prev) : NULL) {
+    for (struct heald_op *op = root; op; op = op->aux.prev ? heald__due_op(op->aux.prev) : NULL) {
         tail->aux.prev = op->aux.next;
         op->aux.next = NULL;
         while (tail->aux.prev)
-            tail = heald_due_op(tail->aux.prev);
+            tail = heald__due_op(tail->aux.prev);
     }
     return root;
 }
@@ -144,19 +144,19 @@ static void heap_each(struct heald_due *d, void (*each)(const struct heald_op *o
     struct heald_op *op = heap_flatten(d->heap), *next;
 
     for (d->heap = NULL; op; op = next) {
-        next = op->aux.prev ? heald_due_op(op->aux.prev) : NULL;
+        next = op->aux.prev ? heald__due_op(op->aux.prev) : NULL;
         op->aux.prev = NULL;
         each(op, user);
         d->heap = heap_meld(d->heap, op);
     }
 }
 
-void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
-                    void *user)
+void heald__due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
+                     void *user)
 {
     for (int c = 0; c < POLICY_CLASSES; c++)
         if (d->used & 1u << c)
             for (struct heald_link *n = d->fifo[c].first; n; n = n->next)
-                each(heald_due_op(n), user);
+                each(heald__due_op(n), user);
     heap_each(d, each, user);
 }

@@ -34,20 +34,20 @@ struct heald_due {
     uint64_t arrivals;     /* EDF: breaks ties */
 };
 
-void heald_due_init(struct heald_due *d, enum heald_policy policy,
-                    const unsigned shares[POLICY_CLASSES]);
+void heald__due_init(struct heald_due *d, enum heald_policy policy,
+                     const unsigned shares[POLICY_CLASSES]);
 
 /* Calls each() for all that is held, in no order. */
-void heald_due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
-                    void *user);
+void heald__due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
+                     void *user);
 
 /* The parts of push and pop that only some policies need. */
-void heald_due_push_heap(struct heald_due *d, struct heald_op *op);
-struct heald_op *heald_due_pop_heap(struct heald_due *d);
-void heald_due_join(struct heald_due *d);     /* a class comes to another */
-unsigned heald_due_pick(struct heald_due *d); /* of several classes, the one that runs next */
+void heald__due_push_heap(struct heald_due *d, struct heald_op *op);
+struct heald_op *heald__due_pop_heap(struct heald_due *d);
+void heald__due_join(struct heald_due *d);     /* a class comes to another */
+unsigned heald__due_pick(struct heald_due *d); /* of several classes, the one that runs next */
 
-static inline struct heald_op *heald_due_op(struct heald_link *node)
+static inline struct heald_op *heald__due_op(struct heald_link *node)
 {
     return heald_container_of(node, struct heald_op, aux);
 }
@@ -57,7 +57,7 @@ static inline struct heald_op *heald_due_op(struct heald_link *node)
  * the cache and in no order that the processor could guess, so every op also knows the one
  * POLICY_AHEAD places behind it, in aux.prev, which pop fetches meanwhile.
  */
-static inline void heald_fifo_push(struct heald_due *d, unsigned class, struct heald_op *op)
+static inline void heald__fifo_push(struct heald_due *d, unsigned class, struct heald_op *op)
 {
     struct heald_fifo *f = &d->fifo[class];
 
@@ -69,7 +69,7 @@ static inline void heald_fifo_push(struct heald_due *d, unsigned class, struct h
     f->last = &op->aux;
     if (f->count == 1) {
         if (d->used)
-            heald_due_join(d);
+            heald__due_join(d);
         d->used |= 1u << class;
     } else if (f->count > POLICY_AHEAD) {
         f->behind = f->count == POLICY_AHEAD + 1 ? f->first : f->behind->next;
@@ -77,50 +77,50 @@ static inline void heald_fifo_push(struct heald_due *d, unsigned class, struct h
     }
 }
 
-static inline struct heald_op *heald_fifo_pop(struct heald_due *d, unsigned class)
+static inline struct heald_op *heald__fifo_pop(struct heald_due *d, unsigned class)
 {
     struct heald_fifo *f = &d->fifo[class];
-    struct heald_op *op = heald_due_op(f->first);
+    struct heald_op *op = heald__due_op(f->first);
 
     f->first = op->aux.next;
     if (!--f->count)
         d->used &= ~(1u << class);
     if (op->aux.prev) {
-        __builtin_prefetch(heald_due_op(op->aux.prev), 1);
-        __builtin_prefetch(&heald_due_op(op->aux.prev)->link, 1);
+        __builtin_prefetch(heald__due_op(op->aux.prev), 1);
+        __builtin_prefetch(&heald__due_op(op->aux.prev)->link, 1);
     }
     op->aux.next = NULL;
     return op;
 }
 
-static inline void heald_due_push(struct heald_due *d, struct heald_op *op)
+static inline void heald__due_push(struct heald_due *d, struct heald_op *op)
 {
     if (d->by_class)
-        heald_fifo_push(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
+        heald__fifo_push(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
     else if (d->policy == HEALD_POLICY_FIFO)
-        heald_fifo_push(d, HEALD_NORMAL, op);
+        heald__fifo_push(d, HEALD_NORMAL, op);
     else
-        heald_due_push_heap(d, op);
+        heald__due_push_heap(d, op);
 }
 
 /* The op whose callback runs next, taken out; NULL when none is due. */
-static inline struct heald_op *heald_due_pop(struct heald_due *d)
+static inline struct heald_op *heald__due_pop(struct heald_due *d)
 {
     if (d->heap)
-        return heald_due_pop_heap(d);
+        return heald__due_pop_heap(d);
     if (!d->used)
         return NULL;
     /* With one class there is nothing to choose. */
     bool alone = !(d->used & (d->used - 1));
-    return heald_fifo_pop(d, alone ? (unsigned)__builtin_ctz(d->used) : heald_due_pick(d));
+    return heald__fifo_pop(d, alone ? (unsigned)__builtin_ctz(d->used) : heald__due_pick(d));
 }
 
-static inline bool heald_due_any(const struct heald_due *d)
+static inline bool heald__due_any(const struct heald_due *d)
 {
     return d->used || d->heap;
 }
 
-static inline uint64_t heald_due_count(const struct heald_due *d)
+static inline uint64_t heald__due_count(const struct heald_due *d)
 {
     uint64_t n = d->heaped;
 

@@ -8,7 +8,7 @@
 
 /* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always told.
  */
-unsigned heald_polls_want(const struct heald_fd *e)
+unsigned heald__polls_want(const struct heald_fd *e)
 {
     unsigned events = 0;
     struct heald_op *op = e->polls;
@@ -44,20 +44,20 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         return;
     }
     if (op->kind == OP_CHILD) {
-        heald_await_child_ready(loop, op);
+        heald__await_child_ready(loop, op);
         return;
     }
     if (op->kind != OP_POLL && result > 0)
-        result = heald_perform(loop, e, op);
-    if (heald_outcome(op, e->type, &result) != OUTCOME_FINAL)
+        result = heald__perform(loop, e, op);
+    if (heald__outcome(op, e->type, &result) != OUTCOME_FINAL)
         return;
     fds_remove(&e->polls, op);
-    heald_complete(loop, op, result);
-    heald_fds_let_go(loop, e);
+    heald__complete(loop, op, result);
+    heald__fds_let_go(loop, e);
 }
 
 /* Ends the ops beside the queues that an event concerns; wakes the library's own. */
-void heald_polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events)
+void heald__polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
     struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
 
@@ -73,7 +73,7 @@ void heald_polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned even
  * A poll op: armed first, then looked at, so that no change falls between. On levels the back end
  * tells in time.
  */
-int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     int fd = op_fd(op);
     unsigned events = op_events(op) ? op_events(op) : POLLERR;
@@ -81,7 +81,7 @@ int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald
 
     fds_push(&e->polls, op);
     /* What the others wait for is armed already; there may be a great many of them. */
-    int err = events & ~(unsigned)e->armed ? heald_ready_arm(loop, e, fd) : 0;
+    int err = events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, fd) : 0;
     e = &loop->fds.v[fd];
     if (err) {
         fds_remove(&e->polls, op);
@@ -89,6 +89,6 @@ int heald_polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald
     }
     op_move(op, OP_ARMED);
     if ((e->flags & (FDS_EDGE | FDS_ALWAYS)) && loop->sys->poll(&now, 1, 0) > 0)
-        heald_polls_tell(loop, e, (unsigned short)now.revents);
+        heald__polls_tell(loop, e, (unsigned short)now.revents);
     return 0;
 }

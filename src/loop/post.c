@@ -30,7 +30,7 @@ static void wake(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
-    /* Pairs with heald_mailbox_sleep(). */
+    /* Pairs with heald__mailbox_sleep(). */
     if (__atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST) &&
         __atomic_exchange_n(&m->sleeping, 0, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(&m->rings, 1, __ATOMIC_RELAXED);
@@ -69,7 +69,7 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     return 0;
 }
 
-void heald_mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result)
+void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result)
 {
     struct heald_loop *loop = loop_of_sink(sink);
 
@@ -112,23 +112,23 @@ static void deliver(struct heald_loop *loop, struct heald_op *op)
     op->aux.next = NULL;
     if (op->kind == OP_POST) {
         loop->stats.posts++;
-        heald_complete_inline(loop, op, 0);
+        heald__complete_inline(loop, op, 0);
     } else {
         if (op->stage == STAGE_THREAD)
-            heald_pool_left(loop, op);
+            heald__pool_left(loop, op);
         op_stage_move(op, STAGE_LOOP);
-        heald_result(loop, op, op->result, false);
+        heald__result(loop, op, op->result, false);
     }
 }
 
 /* How many to deliver in this turn. */
 static unsigned share_of_turn(struct heald_loop *loop)
 {
-    uint64_t due = heald_due_count(&loop->due);
+    uint64_t due = heald__due_count(&loop->due);
     unsigned all = loop->turn_callbacks, least = all / LEAST_SHARE + 1;
 
     /* Relaxed: fetch() has acquired what came with the ops. */
-    if (heald_loop_sorts(loop) || __atomic_load_n(&loop->mailbox.sorts, __ATOMIC_RELAXED))
+    if (heald__loop_sorts(loop) || __atomic_load_n(&loop->mailbox.sorts, __ATOMIC_RELAXED))
         return UINT_MAX;
     return due + least < all ? all - (unsigned)due : least;
 }
@@ -138,33 +138,33 @@ static void drain(struct heald_loop *loop, unsigned limit)
     struct heald_link *node = loop->mailbox.first;
 
     for (; node && limit; limit--) {
-        struct heald_op *op = heald_due_op(node);
+        struct heald_op *op = heald__due_op(node);
         node = node->next;
         deliver(loop, op);
     }
     loop->mailbox.first = node;
 }
 
-void heald_mailbox_take(struct heald_loop *loop)
+void heald__mailbox_take(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
     if (loop->mailbox.first)
         drain(loop, share_of_turn(loop));
 }
 
-void heald_mailbox_take_all(struct heald_loop *loop)
+void heald__mailbox_take_all(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
     drain(loop, UINT_MAX);
 }
 
-bool heald_mailbox_any(const struct heald_loop *loop)
+bool heald__mailbox_any(const struct heald_loop *loop)
 {
     const struct heald_mailbox *m = &loop->mailbox;
     return m->first || __atomic_load_n(&m->top, __ATOMIC_RELAXED);
 }
 
-bool heald_mailbox_sleep(struct heald_loop *loop)
+bool heald__mailbox_sleep(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
@@ -174,7 +174,7 @@ bool heald_mailbox_sleep(struct heald_loop *loop)
            !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
 }
 
-void heald_mailbox_awake(struct heald_loop *loop)
+void heald__mailbox_awake(struct heald_loop *loop)
 {
     /* Relaxed: a poster that still sees 1 rings once too often, which is harmless. */
     __atomic_store_n(&loop->mailbox.sleeping, 0, __ATOMIC_RELAXED);
@@ -190,7 +190,7 @@ static void counter_rang(struct heald_op *watch)
     (void)watch; /* Each ring is a change, or was read by the ring: nothing is left to drain. */
 }
 
-int heald_mailbox_open(struct heald_loop *loop)
+int heald__mailbox_open(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
     int err = loop->sys->bell_open(m->bell);
@@ -202,11 +202,11 @@ int heald_mailbox_open(struct heald_loop *loop)
     /* A bell of one descriptor is a counter; a pipe fills up, and must be drained. */
     bool counts =
         m->bell[0] == m->bell[1] && (loop->backend.ops->edge || loop->backend.ops->submit);
-    return heald_loop_watch(loop, &m->watch, m->bell[0], counts ? counter_rang : bell_rang,
-                            counts ? &m->counter : NULL);
+    return heald__loop_watch(loop, &m->watch, m->bell[0], counts ? counter_rang : bell_rang,
+                             counts ? &m->counter : NULL);
 }
 
-void heald_mailbox_close(struct heald_loop *loop)
+void heald__mailbox_close(struct heald_loop *loop)
 {
     struct heald_mailbox *m = &loop->mailbox;
 

@@ -39,7 +39,7 @@ static bool waits(const struct heald_fd *e, int dir)
 /* What an entry waits for. */
 static unsigned wanted(const struct heald_fd *e)
 {
-    unsigned events = heald_polls_want(e);
+    unsigned events = heald__polls_want(e);
 
     if (waits(e, DIR_IN))
         events |= POLLIN;
@@ -52,7 +52,7 @@ static unsigned wanted(const struct heald_fd *e)
  * for. */
 static unsigned wanted_of_ring(const struct heald_fd *e)
 {
-    unsigned events = heald_polls_want(e);
+    unsigned events = heald__polls_want(e);
 
     if (e->flags & FDS_NESTED_IN && waits(e, DIR_IN))
         events |= POLLIN;
@@ -84,23 +84,23 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 }
 
 /* Has the back end report at least what is waited for now. */
-int heald_ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd)
+int heald__ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
     unsigned events = loop->backend.ops->submit ? wanted_of_ring(e) : wanted(e);
 
     if (!(events & ~(unsigned)e->armed) || e->flags & FDS_ALWAYS)
         return 0;
     if (e->flags & FDS_EDGE && events & POLLIN)
-        events |= POLLPRI | heald_poll_rdhup;
+        events |= POLLPRI | heald__poll_rdhup;
     return arm_entry(loop, e, fd, events | e->armed);
 }
 
-uint32_t heald_ready_key(struct heald_loop *loop, int fd)
+uint32_t heald__ready_key(struct heald_loop *loop, int fd)
 {
     return loop->fds.v[fd].key;
 }
 
-void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
+void heald__ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
     arm_entry(loop, e, fd, 0);
 }
@@ -108,7 +108,7 @@ void heald_ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
 /* A terminal can be opened once more: that open file is nobody else's, and non-blocking. */
 static bool open_again(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
-    if (e->again || !(op_traits[op->kind] & OP_RW))
+    if (e->again || !(heald__op_traits[op->kind] & OP_RW))
         return false;
     int again = loop->sys->open_again(op_fd(op));
     e->again = again > 0 ? again : 0;
@@ -129,15 +129,15 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
 
     if (op->kind != OP_CONNECT)
         e->flags |= FDS_ELSEWHERE;
-    if (heald_takes_whole(loop, e, op)) {
-        heald_ring_submit(loop, op);
+    if (heald__takes_whole(loop, e, op)) {
+        heald__ring_submit(loop, op);
         return true;
     }
     if (open_again(loop, e, op))
         return true;
     if (op_accepts(op) && !(e->flags & FDS_LISTENS)) {
         if (!loop->sys->listens(op_fd(op))) {
-            heald_result(loop, op, -EINVAL, false);
+            heald__result(loop, op, -EINVAL, false);
             return true;
         }
         note_listens(e);
@@ -146,15 +146,15 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
      * takes somebody else to be faster. */
     if (op->kind != OP_CONNECT && loop->sys->poll(&now, 1, 0) <= 0)
         return false;
-    int err = heald_pause_reserve(loop, e);
+    int err = heald__pause_reserve(loop, e);
     if (!err)
-        err = heald_pool_duplicate(loop, op);
+        err = heald__pool_duplicate(loop, op);
     if (err) {
-        heald_result(loop, op, err, false);
+        heald__result(loop, op, err, false);
         return true;
     }
     /* A thread that comes back with nothing may have looked before the next event. */
-    heald_pool_do(loop, op);
+    heald__pool_do(loop, op);
     return true;
 }
 
@@ -186,7 +186,7 @@ static void calm(struct heald_loop *loop, int fd, int dir)
     }
     if (e->flags & FDS_EDGE && dir == DIR_IN)
         return;
-    if (heald_pause(loop, e, dir) == 0)
+    if (heald__pause(loop, e, dir) == 0)
         arm_entry(loop, e, fd, wanted(e));
 }
 
@@ -194,7 +194,7 @@ static void calm(struct heald_loop *loop, int fd, int dir)
 static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, int64_t result)
 {
     struct heald_fd *e = &loop->fds.v[fd];
-    enum outcome next = heald_outcome(op, e->type, &result);
+    enum outcome next = heald__outcome(op, e->type, &result);
 
     if (next == OUTCOME_AGAIN)
         return true;
@@ -204,21 +204,21 @@ static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, i
             calm(loop, fd, dir);
         return false;
     }
-    if (next == OUTCOME_PAUSE && heald_pause(loop, e, dir) == 0)
+    if (next == OUTCOME_PAUSE && heald__pause(loop, e, dir) == 0)
         return false;
     e->flags &= (uint16_t) ~(dir == DIR_IN ? FDS_LIED_IN : FDS_LIED_OUT);
     if (e->pause && result >= 0)
-        heald_pause_success(e);
+        heald__pause_success(e);
     if (dir == DIR_IN && e->flags & FDS_EDGE)
         ready_note_read(e, op, result);
     if (next == OUTCOME_MORE) {
-        heald_complete_more(loop, op, result);
+        heald__complete_more(loop, op, result);
         return true;
     }
     if (op_accepts(op) && outcome_is_lack(result))
-        heald_pause(loop, e, dir);
+        heald__pause(loop, e, dir);
     fds_remove(&e->queue[dir], op);
-    heald_complete(loop, op, result);
+    heald__complete(loop, op, result);
     return true;
 }
 
@@ -227,7 +227,7 @@ static bool try_first(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     struct heald_op *op = e->queue[dir];
     int fd = op_fd(op);
-    int64_t result = heald_perform(loop, e, op);
+    int64_t result = heald__perform(loop, e, op);
 
     /* Accepting may have moved the table. */
     e = &loop->fds.v[fd];
@@ -267,12 +267,12 @@ static void fail_queue(struct heald_loop *loop, struct heald_fd *e, int dir, int
 {
     for (struct heald_op *op; (op = e->queue[dir]) && !(op->flags & OP_DUE);) {
         fds_remove(&e->queue[dir], op);
-        heald_complete(loop, op, err);
+        heald__complete(loop, op, err);
     }
 }
 
 /* Tries what can be tried, and sees to it that the rest will be heard of. */
-void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
+void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     int fd = (int)(e - loop->fds.v);
     struct heald_op *first = e->queue[dir];
@@ -283,16 +283,16 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         op_move(first, OP_ARMED);
     if (!waits(e, dir))
         return;
-    if (loop->backend.ops->submit || heald_takes_whole(loop, e, first)) {
+    if (loop->backend.ops->submit || heald__takes_whole(loop, e, first)) {
         if (!(first->flags & OP_DUE))
-            heald_ring_submit(loop, first);
+            heald__ring_submit(loop, first);
         return;
     }
     run_queue(loop, fd, dir);
     e = &loop->fds.v[fd];
     if (!waits(e, dir))
         return;
-    int err = heald_ready_arm(loop, e, fd);
+    int err = heald__ready_arm(loop, e, fd);
     e = &loop->fds.v[fd];
     if (err)
         fail_queue(loop, e, dir, err);
@@ -300,28 +300,28 @@ void heald_ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         run_queue(loop, fd, dir);
 }
 
-void heald_ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
+void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     struct heald_op *op = e->queue[dir];
 
     if (op && op->stage == STAGE_THREAD && op->state == OP_CANCELLING) {
-        heald_engine_cancel(loop, op);
+        heald__engine_cancel(loop, op);
         return;
     }
     /* What would have waited in a ring has been there: it is tried here, at once. */
     if (op && loop->backend.ops->submit && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
         fds_is_socket(e) && op->flags & OP_STARTED && op->kind != OP_CONNECT) {
-        heald_result(loop, op, heald_perform(loop, e, op), false);
+        heald__result(loop, op, heald__perform(loop, e, op), false);
         return;
     }
     if (dir == DIR_IN)
         e->flags |= FDS_READABLE;
     else
         e->flags &= (uint16_t)~FDS_FULL;
-    heald_ready_kick(loop, e, dir);
+    heald__ready_kick(loop, e, dir);
 }
 
-void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+void heald__ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
     bool first = !e->queue[dir];
@@ -335,14 +335,14 @@ void heald_ready_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     if (!loop->backend.ops->submit && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else
-        heald_ready_kick(loop, e, dir);
+        heald__ready_kick(loop, e, dir);
 }
 
-void heald_ready_resume(struct heald_loop *loop, struct heald_op *op)
+void heald__ready_resume(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = fds_find(&loop->fds, op_fd(op));
     if (e)
-        heald_ready_kick(loop, e, op_is_inward(op) ? DIR_IN : DIR_OUT);
+        heald__ready_kick(loop, e, op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
 static void note_event(struct heald_fd *e, unsigned events)
@@ -351,9 +351,9 @@ static void note_event(struct heald_fd *e, unsigned events)
         e->flags &= (uint16_t)~FDS_FULL;
     if (!(e->flags & FDS_EDGE))
         return;
-    if (events & (EVENTS_IN | heald_poll_rdhup))
+    if (events & (EVENTS_IN | heald__poll_rdhup))
         e->flags |= FDS_READABLE;
-    if (events & (POLLPRI | READY_ANYHOW | heald_poll_rdhup | HEALD_END))
+    if (events & (POLLPRI | READY_ANYHOW | heald__poll_rdhup | HEALD_END))
         e->flags |= FDS_STICKY;
 }
 
@@ -375,7 +375,7 @@ static bool is_idle(const struct heald_fd *e, unsigned events)
 {
     unsigned want = wanted(e);
 
-    return events & ~want & (POLLIN | POLLPRI | POLLOUT | heald_poll_rdhup) ||
+    return events & ~want & (POLLIN | POLLPRI | POLLOUT | heald__poll_rdhup) ||
            (!want && events & READY_ANYHOW);
 }
 
@@ -389,7 +389,7 @@ static bool is_sticky(struct heald_loop *loop, const struct heald_fd *e, int fd,
            !(now.revents & now.events & ~READY_ANYHOW);
 }
 
-void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
+void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
 {
     static const unsigned of_dir[2] = {EVENTS_IN, EVENTS_OUT},
                           flag[2] = {FDS_NESTED_IN, FDS_NESTED_OUT};
@@ -398,12 +398,12 @@ void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned 
     if (!e || e->key != key)
         return;
     unsigned before = wanted_of_ring(e);
-    heald_polls_tell(loop, e, events);
+    heald__polls_tell(loop, e, events);
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++) {
         e = &loop->fds.v[fd];
         if (e->flags & flag[dir] && events & of_dir[dir]) {
             e->flags &= (uint16_t)~flag[dir];
-            heald_ready_retry(loop, e, dir);
+            heald__ready_retry(loop, e, dir);
         }
     }
     e = &loop->fds.v[fd];
@@ -416,10 +416,10 @@ void heald_ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned 
         arm_entry(loop, e, fd, now);
     }
     if (loop->mirror >= 0)
-        heald_guest_show(loop, fd);
+        heald__guest_show(loop, fd);
 }
 
-int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op)
+int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
@@ -428,14 +428,14 @@ int heald_ready_in_ring(struct heald_loop *loop, struct heald_op *op)
         return -ENOSYS;
     if (op_is_queued_on_fd(op))
         e->flags |= op_is_inward(op) ? FDS_NESTED_IN : FDS_NESTED_OUT;
-    int err = heald_ready_arm(loop, e, now.fd);
+    int err = heald__ready_arm(loop, e, now.fd);
     e = &loop->fds.v[now.fd];
     if (!err && e->flags & FDS_ALWAYS && loop->sys->poll(&now, 1, 0) > 0)
-        heald_polls_tell(loop, e, (unsigned short)now.revents);
+        heald__polls_tell(loop, e, (unsigned short)now.revents);
     return err;
 }
 
-void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
+void heald__ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
@@ -450,7 +450,7 @@ void heald_ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned e
     run_queue(loop, fd, DIR_OUT);
     e = &loop->fds.v[fd];
     if (e->polls)
-        heald_polls_tell(loop, e, events);
+        heald__polls_tell(loop, e, events);
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
     if (is_sticky(loop, e, fd, events))

@@ -28,7 +28,7 @@ static inline void ready_note_read(struct heald_fd *e, const struct heald_op *op
         e->flags &= (uint16_t)~FDS_READABLE;
 }
 
-/* The one attempt of a plain op, without the rest of heald_perform(). */
+/* The one attempt of a plain op, without the rest of heald__perform(). */
 static inline int64_t ready_attempt(struct heald_loop *loop, const struct heald_op *op)
 {
     const struct heald_sys *sys = loop->sys;
@@ -61,7 +61,7 @@ static inline bool ready_do_at_once(struct heald_loop *loop, struct heald_fd *e,
         return false;
     if (dir == DIR_IN)
         ready_note_read(e, op, result);
-    heald_complete_inline(loop, op, result);
+    heald__complete_inline(loop, op, result);
     return true;
 }
 
@@ -76,7 +76,7 @@ static inline bool ready_will_be_told(const struct heald_fd *e, int dir)
 /*
  * Starts a plain op in the usual case: its descriptor is known and nobody waits there. Either a
  * ring takes it, or it is done at once, or it waits for an event that will come. False:
- * heald_loop_start() must look.
+ * heald__loop_start() must look.
  */
 static inline bool ready_start_plain(struct heald_loop *loop, struct heald_op *op)
 {
@@ -88,7 +88,7 @@ static inline bool ready_start_plain(struct heald_loop *loop, struct heald_op *o
     if (!(e->flags & FDS_PLAIN) || e->queue[dir])
         return false;
     if (loop->backend.ops->submit)
-        return heald_ring_start_plain(loop, e, op);
+        return heald__ring_start_plain(loop, e, op);
     if (ready_do_at_once(loop, e, op))
         return true;
     if (!ready_will_be_told(e, dir))
@@ -115,16 +115,16 @@ static inline bool ready_receive(struct heald_loop *loop, struct heald_fd *e, un
         e->flags |= FDS_READABLE;
         ready_note_read(e, op, result);
     }
-    heald_complete_inline(loop, op, result);
+    heald__complete_inline(loop, op, result);
     return true;
 }
 
 /* ready.c: has the back end report at least what is waited for now. 0 or -errno. */
-int heald_ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd);
+int heald__ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd);
 
 /* polls.c: the events that the ops beside the queues wait for, 0: there are none; ends those that
  * an event concerns. */
-unsigned heald_polls_want(const struct heald_fd *e);
-void heald_polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events);
+unsigned heald__polls_want(const struct heald_fd *e);
+void heald__polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events);
 
 #endif

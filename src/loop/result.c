@@ -18,7 +18,7 @@ static unsigned hint_for(struct heald_loop *loop, const struct heald_op *op)
     return op_is_queued_on_fd(op) ? fds_of(&loop->fds, op)->type : op->buffer;
 }
 
-void heald_ring_submit(struct heald_loop *loop, struct heald_op *op)
+void heald__ring_submit(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
@@ -30,18 +30,18 @@ void heald_ring_submit(struct heald_loop *loop, struct heald_op *op)
         loop->flush = true;
         loop->engine.ops->submit(&loop->engine, op);
     }
-    if (loop->mirror >= 0 && op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) &&
+    if (loop->mirror >= 0 && heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) &&
         !(op->flags & (OP_FILE | OP_DETACHED)))
-        heald_guest_show(loop, op_fd(op));
+        heald__guest_show(loop, op_fd(op));
 }
 
 /* See ready_start_plain(): nobody waits in that direction. */
-bool heald_ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+bool heald__ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     if (e->pause)
         return false;
     fds_push(&e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT], op);
-    heald_ring_submit(loop, op);
+    heald__ring_submit(loop, op);
     return true;
 }
 
@@ -49,7 +49,7 @@ bool heald_ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct 
 static void finish(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     fds_remove(fds_list(fds_of(&loop->fds, op), op), op);
-    heald_complete(loop, op, result);
+    heald__complete(loop, op, result);
 }
 
 /*
@@ -64,13 +64,13 @@ static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
 
     if (op->flags & OP_STARTED && !(op->flags & OP_DETACHED)) {
         bool ready = loop->sys->poll(&now, 1, 0) > 0;
-        if (ready && heald_pause(loop, fds_of(&loop->fds, op), dir) == 0)
+        if (ready && heald__pause(loop, fds_of(&loop->fds, op), dir) == 0)
             return;
-        if (!ready && heald_ready_in_ring(loop, op) == 0)
+        if (!ready && heald__ready_in_ring(loop, op) == 0)
             return;
     }
     op->flags |= OP_STARTED | OP_POLLED;
-    heald_ring_submit(loop, op);
+    heald__ring_submit(loop, op);
 }
 
 /* Hands an op to whoever attempted it before. Of a descriptor that a thread tried it is not taken
@@ -81,45 +81,45 @@ static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum out
     struct heald_fd *e = fds_of(&loop->fds, op);
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
 
-    if (next == OUTCOME_PAUSE && heald_pause(loop, e, dir) == 0)
+    if (next == OUTCOME_PAUSE && heald__pause(loop, e, dir) == 0)
         return;
-    bool whole = heald_takes_whole(loop, e, op);
+    bool whole = heald__takes_whole(loop, e, op);
     if (!whole && next == OUTCOME_AGAIN)
-        heald_ready_retry(loop, e, dir);
+        heald__ready_retry(loop, e, dir);
     else if (!whole || next == OUTCOME_PAUSE)
-        heald_ready_kick(loop, e, dir);
+        heald__ready_kick(loop, e, dir);
     else if (next == OUTCOME_WAIT)
         wait_in_ring(loop, op);
     else
-        heald_ring_submit(loop, op);
+        heald__ring_submit(loop, op);
 }
 
 static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
     int type = e->type, dir = op_is_inward(op) ? DIR_IN : DIR_OUT, fd = op_fd(op);
-    enum outcome next = more ? OUTCOME_MORE : heald_outcome(op, type, &result);
+    enum outcome next = more ? OUTCOME_MORE : heald__outcome(op, type, &result);
 
     if (result >= 0 && op_accepts(op)) {
-        heald_fds_fresh(loop, (int)result, type);
+        heald__fds_fresh(loop, (int)result, type);
         e = fds_of(&loop->fds, op);
     }
     if (e->pause && result >= 0)
-        heald_pause_success(e);
+        heald__pause_success(e);
     if (next == OUTCOME_MORE) {
         /* Cancelled, and yet it brought something: that is told first, and the end after it. */
         if (op->state == OP_CANCELLING)
             op->flags |= OP_ENDING;
-        heald_complete_more(loop, op, result);
+        heald__complete_more(loop, op, result);
     } else if (next == OUTCOME_FINAL) {
         if (op_accepts(op) && outcome_is_lack(result) && !(op->flags & OP_DETACHED))
-            heald_pause(loop, e, dir);
+            heald__pause(loop, e, dir);
         bool detached = op->flags & OP_DETACHED;
         finish(loop, op, result);
         if (detached)
             return;
-        heald_ready_kick(loop, e, dir);
-        heald_fds_let_go(loop, &loop->fds.v[fd]);
+        heald__ready_kick(loop, e, dir);
+        heald__fds_let_go(loop, &loop->fds.v[fd]);
     } else {
         attempt_again(loop, op, next);
     }
@@ -130,7 +130,7 @@ static void watch_result(struct heald_loop *loop, struct heald_op *op, int64_t r
     if (result < 0 && result != -EINTR)
         return;
     op->fn(op);
-    heald_ring_submit(loop, op);
+    heald__ring_submit(loop, op);
 }
 
 /*
@@ -158,7 +158,7 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
     }
     if (op->kind == OP_CHILD) {
         if (result >= 0)
-            heald_await_child_ready(loop, op);
+            heald__await_child_ready(loop, op);
         else
             finish(loop, op, result);
         return;
@@ -166,35 +166,35 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
     if (op->kind == OP_POLL && (result >= 0 || result == -EINVAL))
         result = result < 0 ? -EAGAIN : poll_mask(loop, op, result);
     else if (result >= 0)
-        result = op_is_ending(op) ? -ECANCELED : heald_perform(loop, e, op);
-    if (heald_outcome(op, e->type, &result) == OUTCOME_AGAIN) {
-        heald_ring_submit(loop, op);
+        result = op_is_ending(op) ? -ECANCELED : heald__perform(loop, e, op);
+    if (heald__outcome(op, e->type, &result) == OUTCOME_AGAIN) {
+        heald__ring_submit(loop, op);
         return;
     }
     loop->polls--;
     /* A ring's poll is not exact: what it cannot wait for waits for readiness. */
-    int err = result == -EAGAIN ? heald_ready_in_ring(loop, op) : 0;
+    int err = result == -EAGAIN ? heald__ready_in_ring(loop, op) : 0;
     if (result == -EAGAIN && !err)
         return;
     finish(loop, op, err ? err : result);
-    heald_fds_let_go(loop, e);
+    heald__fds_let_go(loop, e);
 }
 
 static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
 
-    if (heald_outcome(op, e->type, &result) == OUTCOME_AGAIN) {
-        heald_engine_do(loop, op);
+    if (heald__outcome(op, e->type, &result) == OUTCOME_AGAIN) {
+        heald__engine_do(loop, op);
         return;
     }
-    if (heald_close_is_own(op)) {
+    if (heald__close_is_own(op)) {
         fds_remove(&e->files, op);
-        heald_close_end_own(loop, op);
+        heald__close_end_own(loop, op);
     } else {
         finish(loop, op, result);
     }
-    heald_fds_let_go(loop, e);
+    heald__fds_let_go(loop, e);
 }
 
 /* Not of an op that waits in the queue of a descriptor. */
@@ -203,7 +203,7 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
     if (op->kind == OP_WORDS || op->kind == OP_TICK) {
         op->result = result;
         op->fn(op);
-    } else if (op_traits[op->kind] & OP_BESIDE) {
+    } else if (heald__op_traits[op->kind] & OP_BESIDE) {
         beside_result(loop, op, result);
     } else {
         file_result(loop, op, result);
@@ -214,7 +214,7 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
  * to on its descriptor. */
 static bool plain_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
-    if (!(op_traits[op->kind] & OP_PLAIN) || result < 0 || op->flags & OP_DETACHED ||
+    if (!(heald__op_traits[op->kind] & OP_PLAIN) || result < 0 || op->flags & OP_DETACHED ||
         loop->mirror >= 0)
         return false;
     struct heald_fd *e = &loop->fds.v[op_fd(op)];
@@ -222,15 +222,15 @@ static bool plain_result(struct heald_loop *loop, struct heald_op *op, int64_t r
         return false;
     e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
     op->link.next = NULL;
-    heald_complete_inline(loop, op, result);
+    heald__complete_inline(loop, op, result);
     return true;
 }
 
-void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
+void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
 {
     if (plain_result(loop, op, result))
         return;
-    bool waits = op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_DETACHED);
+    bool waits = heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_DETACHED);
     int fd = waits ? op_fd(op) : -1;
 
     if (op_is_queued_on_fd(op) && !(op->flags & OP_FILE))
@@ -238,5 +238,5 @@ void heald_result(struct heald_loop *loop, struct heald_op *op, int64_t result, 
     else
         other_result(loop, op, result);
     if (loop->mirror >= 0 && fd >= 0)
-        heald_guest_show(loop, fd);
+        heald__guest_show(loop, fd);
 }

@@ -11,14 +11,14 @@
 /* An op that is over within its submission: an error is a result like any other. */
 static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
-    heald_complete(loop, op, result);
+    heald__complete(loop, op, result);
     return 0;
 }
 
 /* Reads and writes of a file, by the engine. */
 static int start_on_file(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    heald_engine_submit(loop, e, op);
+    heald__engine_submit(loop, e, op);
     return 0;
 }
 
@@ -26,16 +26,16 @@ static int start_on_file(struct heald_loop *loop, struct heald_fd *e, struct hea
 static int refuse(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op, int64_t err)
 {
     over_already(loop, op, err);
-    heald_fds_let_go(loop, e);
+    heald__fds_let_go(loop, e);
     return 0;
 }
 
 /* At an offset: for what can seek. A ring does not look, and would read on. */
 static int start_at_offset(struct heald_loop *loop, struct heald_op *op)
 {
-    bool ask = heald_takes_seekable(loop);
+    bool ask = heald__takes_seekable(loop);
     int err = 0, fd = op_fd(op);
-    struct heald_fd *e = ask ? heald_fds_get(loop, fd, &err) : heald_fds_hold(loop, fd, &err);
+    struct heald_fd *e = ask ? heald__fds_get(loop, fd, &err) : heald__fds_hold(loop, fd, &err);
 
     if (!e)
         return err == -ENOMEM ? err : over_already(loop, op, err);
@@ -45,25 +45,25 @@ static int start_at_offset(struct heald_loop *loop, struct heald_op *op)
 
 static int start_on_fd(struct heald_loop *loop, struct heald_op *op)
 {
-    bool rw = op_traits[op->kind] & OP_RW;
+    bool rw = heald__op_traits[op->kind] & OP_RW;
     int err = 0;
 
     if (rw && op->u.rw.off >= 0)
         return start_at_offset(loop, op);
     struct heald_fd *e = fds_find(&loop->fds, op_fd(op));
     if (!e || !(e->flags & FDS_PLAIN))
-        e = heald_fds_get(loop, op_fd(op), &err);
+        e = heald__fds_get(loop, op_fd(op), &err);
     if (err == -ENOMEM)
         return err;
     if (op->kind == OP_RECV_MULTI)
-        heald_group_use(op->u.group.group, 1);
+        heald__group_use(op->u.group.group, 1);
     if (!e)
         return over_already(loop, op, err);
-    if (op_traits[op->kind] & OP_SOCKET && !(e->flags & (FDS_PLAIN | FDS_LISTENS)))
+    if (heald__op_traits[op->kind] & OP_SOCKET && !(e->flags & (FDS_PLAIN | FDS_LISTENS)))
         return refuse(loop, e, op, -ENOTSOCK);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
-    heald_ready_submit(loop, e, op);
+    heald__ready_submit(loop, e, op);
     return 0;
 }
 
@@ -77,15 +77,15 @@ static bool polls_by_readiness(const struct heald_loop *loop)
 static int start_beside(struct heald_loop *loop, struct heald_op *op)
 {
     int err = 0;
-    struct heald_fd *e = heald_fds_get(loop, op_fd(op), &err);
+    struct heald_fd *e = heald__fds_get(loop, op_fd(op), &err);
 
     if (!e)
         return err == -ENOMEM ? err : over_already(loop, op, err);
-    int64_t result = op->kind == OP_POLL ? -EAGAIN : heald_perform(loop, e, op);
-    if (heald_outcome(op, e->type, &result) == OUTCOME_FINAL)
+    int64_t result = op->kind == OP_POLL ? -EAGAIN : heald__perform(loop, e, op);
+    if (heald__outcome(op, e->type, &result) == OUTCOME_FINAL)
         return refuse(loop, e, op, result);
     if (polls_by_readiness(loop)) {
-        err = heald_polls_submit(loop, e, op);
+        err = heald__polls_submit(loop, e, op);
         e = &loop->fds.v[op_fd(op)];
         /* A ring can still do it where the nested queue cannot be had. */
         if (!err || !loop->backend.ops->submit)
@@ -93,7 +93,7 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
     }
     loop->polls++;
     fds_push(&e->polls, op);
-    heald_ring_submit(loop, op);
+    heald__ring_submit(loop, op);
     return 0;
 }
 
@@ -112,39 +112,39 @@ static int start_file_op(struct heald_loop *loop, struct heald_op *op)
     int err = 0;
 
     if (names_descriptor(op))
-        e = heald_fds_hold(loop, op_fd(op), &err);
+        e = heald__fds_hold(loop, op_fd(op), &err);
     if (!e)
         return err == -ENOMEM ? err : over_already(loop, op, err);
     return start_on_file(loop, e, op);
 }
 
-int heald_loop_start(struct heald_loop *loop, struct heald_op *op)
+int heald__loop_start(struct heald_loop *loop, struct heald_op *op)
 {
     if (op_is_queued_on_fd(op))
         return start_on_fd(loop, op);
     if (op_is_lock(op))
-        return heald_await_lock(loop, op);
+        return heald__await_lock(loop, op);
     switch ((enum op_kind)op->kind) {
     case OP_POLL:
     case OP_RECV_ASIDE:
     case OP_RECVMSG_ASIDE: return start_beside(loop, op);
-    case OP_CLOSE: return heald_close_submit(loop, op);
-    case OP_TIMER: return heald_timers_submit(loop, op);
-    case OP_SIGNAL: return heald_await_signal(loop, op);
-    case OP_CHILD: return heald_await_child(loop, op);
+    case OP_CLOSE: return heald__close_submit(loop, op);
+    case OP_TIMER: return heald__timers_submit(loop, op);
+    case OP_SIGNAL: return heald__await_signal(loop, op);
+    case OP_CHILD: return heald__await_child(loop, op);
     default: return start_file_op(loop, op);
     }
 }
 
 static int check(const struct heald_loop *loop, const struct heald_op *op, heald_fn *fn)
 {
-    if (!(op_traits[op->kind] & OP_PUBLIC))
+    if (!(heald__op_traits[op->kind] & OP_PUBLIC))
         return -EINVAL;
     if (op_is_multishot(op) && (!fn || op->notify != OP_NOTIFY_CALLBACK))
         return -EINVAL;
     if (op->notify == OP_NOTIFY_THREAD && !fn)
         return -EINVAL;
-    if (op_tells_signal(op) && !heald_can_queue_signals)
+    if (op_tells_signal(op) && !heald__can_queue_signals)
         return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
@@ -152,7 +152,7 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
 /* The way of every op but the plain one in its usual case. */
 static int start(struct heald_loop *loop, struct heald_op *op)
 {
-    int err = heald_loop_start(loop, op);
+    int err = heald__loop_start(loop, op);
 
     if (err) {
         loop->stats.submitted--;
@@ -163,7 +163,7 @@ static int start(struct heald_loop *loop, struct heald_op *op)
 
 int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
-    bool plain = op_traits[op->kind] & OP_PLAIN && op->notify == OP_NOTIFY_CALLBACK;
+    bool plain = heald__op_traits[op->kind] & OP_PLAIN && op->notify == OP_NOTIFY_CALLBACK;
     int err;
 
     if (op_load_state(op) != OP_IDLE)
@@ -180,7 +180,7 @@ int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
         return err;
     if (op->deadline_ns != HEALD_FOREVER && op->state != OP_DONE && op->state != OP_IDLE &&
         op->kind != OP_TIMER)
-        heald_wheel_add(&loop->timers, op);
+        heald__wheel_add(&loop->timers, op);
     return 0;
 }
 
@@ -204,36 +204,36 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
     int dir = op_is_inward(op) ? DIR_IN : DIR_OUT, fd = op_fd(op);
 
     fds_remove(list, op);
-    heald_complete(loop, op, -ECANCELED);
+    heald__complete(loop, op, -ECANCELED);
     if (e == &loop->fds.detached)
         return;
     /* The one behind it may have been held up by this one alone. */
     if (first)
-        heald_ready_kick(loop, e, dir);
-    heald_fds_let_go(loop, &loop->fds.v[fd]);
+        heald__ready_kick(loop, e, dir);
+    heald__fds_let_go(loop, &loop->fds.v[fd]);
     if (loop->mirror >= 0)
-        heald_guest_show(loop, fd);
+        heald__guest_show(loop, fd);
 }
 
-void heald_loop_end(struct heald_loop *loop, struct heald_op *op)
+void heald__loop_end(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->flags & OP_DUE) {
         op->flags |= OP_ENDING;
         if (op->stage == STAGE_RING) {
             op_move(op, OP_CANCELLING);
-            heald_engine_cancel(loop, op);
+            heald__engine_cancel(loop, op);
         }
     } else if (op->kind == OP_CLOSE) {
-        heald_close_cancel(loop, op);
+        heald__close_cancel(loop, op);
     } else if (op->stage != STAGE_LOOP) {
         op_move(op, OP_CANCELLING);
-        heald_engine_cancel(loop, op);
+        heald__engine_cancel(loop, op);
     } else if (op->kind == OP_TIMER) {
-        heald_complete(loop, op, -ECANCELED);
+        heald__complete(loop, op, -ECANCELED);
     } else if (op->kind == OP_SIGNAL) {
-        heald_await_signal_cancel(loop, op);
+        heald__await_signal_cancel(loop, op);
     } else if (op_is_lock(op)) {
-        heald_await_lock_cancel(loop, op);
+        heald__await_lock_cancel(loop, op);
     } else {
         take_out(loop, op);
     }
@@ -247,6 +247,6 @@ int heald_cancel(struct heald_op *op)
         return -EINVAL;
     if (state == OP_DONE || state == OP_CANCELLING || op->flags & OP_ENDING)
         return -EALREADY;
-    heald_loop_end(op->loop, op);
+    heald__loop_end(op->loop, op);
     return 0;
 }

@@ -31,7 +31,7 @@ static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t 
     int64_t period = op->u.timer.period;
 
     if (!period) {
-        heald_complete(loop, op, 0);
+        heald__complete(loop, op, 0);
         return;
     }
     /* From the time that was meant, not from now: no drift. What passed unnoticed is counted, not
@@ -39,11 +39,11 @@ static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t 
     int64_t passed = (now - op->deadline_ns) / period + 1;
     int64_t last = op->deadline_ns + (passed - 1) * period;
     op->deadline_ns = period > HEALD_FOREVER - last ? HEALD_FOREVER : last + period;
-    heald_wheel_add(wheel_of(loop, op), op);
+    heald__wheel_add(wheel_of(loop, op), op);
     if (op->flags & OP_DUE)
         op->result += passed;
     else
-        heald_complete_more(loop, op, passed);
+        heald__complete_more(loop, op, passed);
 }
 
 struct expiry {
@@ -58,10 +58,10 @@ static void expired(void *ctx, struct heald_op *op)
     if (op->kind == OP_TIMER) {
         timer_expired(x->loop, op, x->now);
     } else if (op->kind == OP_PAUSE) {
-        heald_pause_over(x->loop, op);
+        heald__pause_over(x->loop, op);
     } else if (!op_is_ending(op)) {
         op->flags |= OP_TIMED_OUT;
-        heald_loop_end(x->loop, op);
+        heald__loop_end(x->loop, op);
     }
 }
 
@@ -71,7 +71,7 @@ static void expired(void *ctx, struct heald_op *op)
  */
 static unsigned expiry_limit(const struct heald_loop *loop)
 {
-    return heald_loop_sorts(loop) ? UINT_MAX : loop->turn_callbacks;
+    return heald__loop_sorts(loop) ? UINT_MAX : loop->turn_callbacks;
 }
 
 static void alarm_rang(struct heald_op *watch)
@@ -81,7 +81,7 @@ static void alarm_rang(struct heald_op *watch)
 
     x.loop->sys->alarm_drain(a->fd);
     a->set_ns = 0;
-    heald_wheel_expire(&a->wheel, x.now, expiry_limit(x.loop), expired, &x);
+    heald__wheel_expire(&a->wheel, x.now, expiry_limit(x.loop), expired, &x);
 }
 
 static int boot_open(struct heald_loop *loop)
@@ -96,9 +96,9 @@ static int boot_open(struct heald_loop *loop)
         loop->sys->close(fd);
         return -ENOMEM;
     }
-    heald_wheel_init(&a->wheel, now);
+    heald__wheel_init(&a->wheel, now);
     a->fd = fd;
-    int err = heald_loop_watch(loop, &a->watch, fd, alarm_rang, NULL);
+    int err = heald__loop_watch(loop, &a->watch, fd, alarm_rang, NULL);
     if (err) {
         alloc_free(&loop->alloc, a, sizeof *a);
         heald_close(loop, fd);
@@ -108,47 +108,47 @@ static int boot_open(struct heald_loop *loop)
     return 0;
 }
 
-int heald_timers_submit(struct heald_loop *loop, struct heald_op *op)
+int heald__timers_submit(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->u.timer.clock == HEALD_CLOCK_BOOT && !loop->boot) {
         int err = boot_open(loop);
         if (err)
             return err;
     }
-    heald_wheel_add(wheel_of(loop, op), op);
+    heald__wheel_add(wheel_of(loop, op), op);
     op_move(op, OP_ARMED);
     return 0;
 }
 
-void heald_timers_remove(struct heald_loop *loop, struct heald_op *op)
+void heald__timers_remove(struct heald_loop *loop, struct heald_op *op)
 {
-    heald_wheel_remove(wheel_of(loop, op), op);
+    heald__wheel_remove(wheel_of(loop, op), op);
 }
 
-void heald_timers_expire(struct heald_loop *loop)
+void heald__timers_expire(struct heald_loop *loop)
 {
     struct expiry x = {.loop = loop, .now = heald_now(loop)};
 
-    heald_wheel_expire(&loop->timers, x.now, expiry_limit(loop), expired, &x);
+    heald__wheel_expire(&loop->timers, x.now, expiry_limit(loop), expired, &x);
 }
 
-int64_t heald_timers_next(struct heald_loop *loop)
+int64_t heald__timers_next(struct heald_loop *loop)
 {
     struct heald_alarm *a = loop->boot;
 
-    if (a && !heald_wheel_empty(&a->wheel)) {
-        int64_t next = heald_wheel_next(&a->wheel);
+    if (a && !heald__wheel_empty(&a->wheel)) {
+        int64_t next = heald__wheel_next(&a->wheel);
         /* Time 0 would turn the alarm off. */
         next = next > 0 ? next : 1;
         if (next != a->set_ns && loop->sys->alarm_set(a->fd, next) == 0)
             a->set_ns = next;
     }
-    int64_t next = heald_wheel_next(&loop->timers);
-    int64_t room = loop->waiting ? heald_pool_make_room(loop) : HEALD_FOREVER;
+    int64_t next = heald__wheel_next(&loop->timers);
+    int64_t room = loop->waiting ? heald__pool_make_room(loop) : HEALD_FOREVER;
     return room < next ? room : next;
 }
 
-void heald_timers_close(struct heald_loop *loop)
+void heald__timers_close(struct heald_loop *loop)
 {
     if (!loop->boot)
         return;

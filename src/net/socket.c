@@ -43,7 +43,7 @@ enum { LOCK_TRIES = 1000, LOCK_PAUSE_NS = 1000 * 1000 };
 int heald_socket(const struct heald_addr *addr, int type)
 {
     if (addr->len)
-        return heald_plat_socket(addr->u.sa.sa_family, type);
+        return heald__plat_socket(addr->u.sa.sa_family, type);
     int fd = open(addr->u.un.sun_path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
@@ -83,7 +83,7 @@ static int check_stale(const struct heald_addr *addr)
         return errno == ENOENT ? -ENOENT : -EADDRINUSE;
     if (!S_ISSOCK(st.st_mode))
         return -EADDRINUSE;
-    int fd = heald_plat_socket(AF_UNIX, SOCK_DGRAM);
+    int fd = heald__plat_socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0)
         return fd;
     int err = connect(fd, &addr->u.sa, addr->len) < 0 ? errno : 0;
@@ -102,7 +102,7 @@ static int open_parent(const char *path)
 
     memcpy(parent, len ? path : ".", len ? len : 1);
     parent[len ? len : 1] = '\0';
-    return heald_plat_own(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return heald__plat_own(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* With the lock held: unlinks the file if it is still stale, and binds in its place. */
@@ -124,11 +124,11 @@ static int replace(int fd, const struct heald_addr *addr)
 
     if (parent < 0)
         return -EADDRINUSE;
-    int err = heald_plat_file_claim(parent);
+    int err = heald__plat_file_claim(parent);
     if (!err) {
         err = replace_locked(fd, addr);
         /* A child of fork(2) may have the descriptor, too. */
-        heald_plat_file_release(parent);
+        heald__plat_file_release(parent);
     } else if (err != -EWOULDBLOCK) {
         err = -EADDRINUSE;
     }
@@ -177,7 +177,7 @@ int heald_listen(const char *text, int type, int backlog)
         return err;
     if (!addr.len)
         return listen_fifo(addr.u.un.sun_path);
-    int fd = heald_plat_socket(addr.u.sa.sa_family, type);
+    int fd = heald__plat_socket(addr.u.sa.sa_family, type);
     if (fd < 0)
         return fd;
     err = bind_to(fd, &addr, type);
@@ -210,18 +210,18 @@ int heald_peer_addr(int fd, struct heald_addr *ret_addr)
 
 int heald_socketpair(int type, int ret_fds[2])
 {
-    return heald_plat_socketpair(type, ret_fds);
+    return heald__plat_socketpair(type, ret_fds);
 }
 
 int heald_pipe(int ret_fds[2])
 {
-    return heald_plat_pipe(ret_fds);
+    return heald__plat_pipe(ret_fds);
 }
 
 int heald_peer_cred(int fd, struct heald_cred *ret_cred)
 {
     struct heald_cred c;
-    int err = heald_plat_peer_cred(fd, &c.pid, &c.uid, &c.gid);
+    int err = heald__plat_peer_cred(fd, &c.pid, &c.uid, &c.gid);
     if (!err)
         *ret_cred = c;
     return err;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 
-const uint8_t op_moves[OP_STATES] = {
+const uint8_t heald__op_moves[OP_STATES] = {
     [OP_IDLE] = 1u << OP_QUEUED,
     [OP_QUEUED] = 1u << OP_ARMED | 1u << OP_CANCELLING | 1u << OP_DONE | 1u << OP_IDLE,
     [OP_ARMED] = 1u << OP_CANCELLING | 1u << OP_DONE,
@@ -13,7 +13,7 @@ const uint8_t op_moves[OP_STATES] = {
     [OP_DONE] = 1u << OP_IDLE,
 };
 
-const uint8_t op_stage_moves[STAGES] = {
+const uint8_t heald__op_stage_moves[STAGES] = {
     [STAGE_LOOP] = 1u << STAGE_POOL | 1u << STAGE_THREAD | 1u << STAGE_BACKLOG | 1u << STAGE_RING,
     [STAGE_POOL] = 1u << STAGE_LOOP,
     [STAGE_THREAD] = 1u << STAGE_LOOP,
@@ -23,7 +23,7 @@ const uint8_t op_stage_moves[STAGES] = {
     [STAGE_RECALLED] = 1u << STAGE_LOOP,
 };
 
-const uint16_t op_traits[OP_KINDS] = {
+const uint16_t heald__op_traits[OP_KINDS] = {
     [OP_READ] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
     [OP_READV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
     [OP_RECV] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN,

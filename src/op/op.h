@@ -114,12 +114,13 @@ enum op_stage {
     STAGES
 };
 
-extern const uint8_t op_stage_moves[STAGES]; /* bit t of op_stage_moves[f]: f may become t */
+extern const uint8_t
+    heald__op_stage_moves[STAGES]; /* bit t of heald__op_stage_moves[f]: f may become t */
 
 /* The only writer of op->stage. */
 static inline void op_stage_move(struct heald_op *op, enum op_stage to)
 {
-    assert(op_stage_moves[op->stage] & 1u << to);
+    assert(heald__op_stage_moves[op->stage] & 1u << to);
     op->stage = (uint8_t)to;
 }
 
@@ -134,13 +135,13 @@ static inline bool op_in_ring(const struct heald_op *op)
     return op->stage >= STAGE_BACKLOG;
 }
 
-extern const uint8_t op_moves[OP_STATES]; /* bit t of op_moves[f]: f may become t */
+extern const uint8_t heald__op_moves[OP_STATES]; /* bit t of heald__op_moves[f]: f may become t */
 
 /* The only writer of op->state. Release: whoever sees the new state with op_load_state() sees the
  * result too. */
 static inline void op_move(struct heald_op *op, enum op_state to)
 {
-    assert(op_moves[op->state] & 1u << to);
+    assert(heald__op_moves[op->state] & 1u << to);
     __atomic_store_n(&op->state, (uint8_t)to, __ATOMIC_RELEASE);
 }
 
@@ -173,28 +174,29 @@ enum {
     OP_ACCEPTS = 0x400
 };
 
-extern const uint16_t op_traits[OP_KINDS];
+extern const uint16_t heald__op_traits[OP_KINDS];
 
 static inline bool op_is_multishot(const struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_MULTI && (op->kind != OP_TIMER || op->u.timer.period > 0);
+    return heald__op_traits[op->kind] & OP_MULTI &&
+           (op->kind != OP_TIMER || op->u.timer.period > 0);
 }
 
 static inline bool op_is_inward(const struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_INWARD;
+    return heald__op_traits[op->kind] & OP_INWARD;
 }
 
 /* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the
  * exception: see submit.c. */
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_ON_FD;
+    return heald__op_traits[op->kind] & OP_ON_FD;
 }
 
 static inline bool op_is_lock(const struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_LOCK;
+    return heald__op_traits[op->kind] & OP_LOCK;
 }
 
 /* Kinds that no ring knows: threads do them. */
@@ -211,7 +213,7 @@ static inline bool op_is_foreign(const struct heald_op *op)
 /* An accept, once or more often. */
 static inline bool op_accepts(const struct heald_op *op)
 {
-    return op_traits[op->kind] & OP_ACCEPTS;
+    return heald__op_traits[op->kind] & OP_ACCEPTS;
 }
 
 /* Was its end asked for? Then it does not go on. */
@@ -235,8 +237,9 @@ static inline unsigned op_events(const struct heald_op *op)
     case OP_RECV_ASIDE: return op->u.rw.off & MSG_OOB ? POLLPRI : 0;
     case OP_RECVMSG_ASIDE: return op->u.msg.flags & MSG_OOB ? POLLPRI : 0;
     default:
-        return op_traits[op->kind] & OP_ON_FD && !(op_traits[op->kind] & OP_INWARD) ? POLLOUT
-                                                                                    : POLLIN;
+        return heald__op_traits[op->kind] & OP_ON_FD && !(heald__op_traits[op->kind] & OP_INWARD)
+                   ? POLLOUT
+                   : POLLIN;
     }
 }
 

@@ -20,7 +20,7 @@ struct heald_word {
 enum { HEALD_WORDS_MAX = 128 };
 
 /* False: whoever waits looks at the words again and again, so they must stay where they are. */
-extern const bool heald_words_sleep;
+extern const bool heald__words_sleep;
 
 /*
  * Blocks until one of the words is woken, or differs from what was seen; returns at once if one
@@ -28,10 +28,10 @@ extern const bool heald_words_sleep;
  * -ETIMEDOUT at the deadline (monotonic, absolute); -EINTR; -EFAULT: a word is not there. Shared
  * between processes. At most HEALD_WORDS_MAX words.
  */
-int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
+int heald__plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
 
 /* Between two looks at a word that another processor is about to change. */
-static inline void heald_plat_pause(void)
+static inline void heald__plat_pause(void)
 {
 #if defined __x86_64__ || defined __i386__
     __builtin_ia32_pause();
@@ -41,19 +41,19 @@ static inline void heald_plat_pause(void)
 }
 
 /* Wakes all who wait for the word, which is as it was. */
-void heald_plat_word_wake(uint32_t *word);
+void heald__plat_word_wake(uint32_t *word);
 
 /*
  * Change the word and wake all who wait for it, in one step where the system can: then whoever is
  * killed has done both or neither. Release: what was written before is seen by those who see the
  * change.
  */
-void heald_plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
-void heald_plat_word_count(uint32_t *word);          /* one more */
+void heald__plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
+void heald__plat_word_count(uint32_t *word);          /* one more */
 /* Sets a word that is not 0, and wakes those who wait for it or for the other, in one such step. */
-void heald_plat_words_set(uint32_t *word, int value, uint32_t *other);
+void heald__plat_words_set(uint32_t *word, int value, uint32_t *other);
 /* Wakes one who waits, of a word that is others'. It is neither read nor written, and need not be
  * there. */
-void heald_plat_word_wake_one(uint32_t *word);
+void heald__plat_word_wake_one(uint32_t *word);
 
 #endif

@@ -10,7 +10,7 @@
  * The kernel tells the holder by its thread id. Two things follow. When a thread other than the
  * first of its process calls exec, it gets the first one's id before its list is walked, and is not
  * found in its own lifelines: whether a holder is there at all must be asked besides
- * (heald_plat_thread_is_absent()). And who dies while he tries to take a lifeline that another
+ * (heald__plat_thread_is_absent()). And who dies while he tries to take a lifeline that another
  * holds with the same id, in another PID name space, would be mistaken for him: so one that is held
  * is not tried. A thread's list has room for 2048 locks of all kinds.
  */
@@ -25,16 +25,16 @@ struct heald_lifeline {
 };
 
 /* Nobody holds it. 0, or -ENOSYS: the system has no robust mutexes. */
-int heald_plat_life_init(struct heald_lifeline *life);
+int heald__plat_life_init(struct heald_lifeline *life);
 
 /*
  * The calling thread takes it, without waiting. 0: nobody had it. -EOWNERDEAD: its holder died; it
- * is the caller's now, who settles the estate and then calls heald_plat_life_settled(). -EBUSY: it
+ * is the caller's now, who settles the estate and then calls heald__plat_life_settled(). -EBUSY: it
  * is held. -EBADMSG: these bytes are no lifeline.
  */
-int heald_plat_life_take(struct heald_lifeline *life);
-void heald_plat_life_settled(struct heald_lifeline *life);
-void heald_plat_life_release(struct heald_lifeline *life);
+int heald__plat_life_take(struct heald_lifeline *life);
+void heald__plat_life_settled(struct heald_lifeline *life);
+void heald__plat_life_release(struct heald_lifeline *life);
 
 /* What its word says, without taking it. */
 enum heald_life {
@@ -43,13 +43,13 @@ enum heald_life {
     HEALD_LIFE_HELD,
     HEALD_LIFE_ENDED /* its holder died, and nobody has taken it since */
 };
-enum heald_life heald_plat_life_state(struct heald_lifeline *life);
+enum heald_life heald__plat_life_state(struct heald_lifeline *life);
 
 /*
  * A word that changes when the holder dies, for whose waiters the kernel then wakes one, and what
  * it is now. NULL: nobody who lives holds it, or the system has no such word;
- * heald_plat_life_take() tells.
+ * heald__plat_life_take() tells.
  */
-uint32_t *heald_plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen);
+uint32_t *heald__plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen);
 
 #endif

@@ -19,60 +19,60 @@ struct heald_draft {
 
 /* Where the shared memory objects of the system are, as files: a folder without a slash at its
  * end. */
-extern const char *const heald_shm_folder;
+extern const char *const heald__shm_folder;
 
 /* A new file in the folder of `path`, on the same file system; close-on-exec. */
-int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode);
+int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode);
 /* The same, with a name of its own for the time being. */
-int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode);
+int heald__plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode);
 /* Gives it its name: 0, -EEXIST. */
-int heald_plat_draft_name(struct heald_draft *draft, const char *path);
+int heald__plat_draft_name(struct heald_draft *draft, const char *path);
 /* The draft, named or not, is no longer needed; the descriptor stays open. */
-void heald_plat_draft_end(struct heald_draft *draft);
+void heald__plat_draft_end(struct heald_draft *draft);
 
 /* Memory without a name, which cannot shrink once it is sealed, nor grow unless it may. */
-int heald_plat_memfd(const char *name);
-int heald_plat_memfd_seal(int fd, bool may_grow);
+int heald__plat_memfd(const char *name);
+int heald__plat_memfd_seal(int fd, bool may_grow);
 
 /* Who has a file open (flock(2)): alone, else -EWOULDBLOCK; or with others, for which it waits
  * while somebody has it alone. Only those who ask are seen. */
-int heald_plat_file_claim(int fd);
-int heald_plat_file_share(int fd);
+int heald__plat_file_claim(int fd);
+int heald__plat_file_share(int fd);
 
 /* Ends either, for all descriptors of this open file. */
-void heald_plat_file_release(int fd);
+void heald__plat_file_release(int fd);
 
 /* Sets the size and has the room from `from` on set aside, so that a full file system says so here
  * and not by SIGBUS. What lies before `from` is not touched. */
-int heald_plat_reserve(int fd, uint64_t from, uint64_t size);
+int heald__plat_reserve(int fd, uint64_t from, uint64_t size);
 
 /* Zeroed private memory that a child of fork(2) finds zeroed. */
-int heald_plat_private(size_t size, void **ret_memory);
-void heald_plat_private_free(void *memory, size_t size);
+int heald__plat_private(size_t size, void **ret_memory);
+void heald__plat_private_free(void *memory, size_t size);
 
 /* Gives whole pages of it back to the system: they are zeroed. Others may read them meanwhile. */
-void heald_plat_private_clear(void *memory, size_t size);
+void heald__plat_private_clear(void *memory, size_t size);
 
 /* Since when the system runs: another number after each start of it; 0: not known. */
-uint64_t heald_plat_boot(void);
+uint64_t heald__plat_boot(void);
 
 /* When a process began, in the system's own unit; 0: not known. */
-uint64_t heald_plat_start_time(pid_t pid);
+uint64_t heald__plat_start_time(pid_t pid);
 
 /* The thread that calls, as the system numbers them. */
-uint64_t heald_plat_thread_id(void);
+uint64_t heald__plat_thread_id(void);
 
 /* The name space in which process and thread numbers mean something; 0: not known. */
-uint64_t heald_plat_pid_space(void);
+uint64_t heald__plat_pid_space(void);
 
 /* The name space in which the monotonic clock of this process means something; 0: there is but one,
  * or it is not known. */
-uint64_t heald_plat_time_space(void);
+uint64_t heald__plat_time_space(void);
 
 /* Is there certainly no such thread, in the caller's own name space? */
-bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread);
+bool heald__plat_thread_is_absent(pid_t pid, uint64_t thread);
 
 /* How much memory the machine has; 0: not known. */
-uint64_t heald_plat_memory(void);
+uint64_t heald__plat_memory(void);
 
 #endif

@@ -24,13 +24,13 @@
 #include <time.h>
 
 /* Readiness, in the bits of poll(2); RDHUP is 0 where the system has none. */
-extern const unsigned heald_poll_rdhup;
+extern const unsigned heald__poll_rdhup;
 
 /* Is a connect(2) after another that failed a question, and not a new attempt? */
-extern const bool heald_connect_settles;
+extern const bool heald__connect_settles;
 
 /* Can a program queue a signal with a value to itself? */
-extern const bool heald_can_queue_signals;
+extern const bool heald__can_queue_signals;
 
 /* What a descriptor is, and how to treat it. */
 enum fd_type {
@@ -169,7 +169,7 @@ struct heald_sys {
 };
 
 /* The real table. */
-extern const struct heald_sys heald_sys_native;
+extern const struct heald_sys heald__sys_native;
 
 static inline void sys_bell_close(const struct heald_sys *sys, const int bell[2])
 {
@@ -190,111 +190,111 @@ static inline struct timespec sys_timespec(int64_t ns)
 
 /* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts
  * them together. */
-int heald_plat_gate(enum heald_gate what);
-int64_t heald_plat_now(enum heald_clock clock);
+int heald__plat_gate(enum heald_gate what);
+int64_t heald__plat_now(enum heald_clock clock);
 
 /* The monotonic clock as it was at the last tick of the system, some milliseconds ago, for some
  * nanoseconds; 0: the system has no such clock. */
-int64_t heald_plat_now_coarse(void);
-int heald_plat_fd_type(int fd);
-bool heald_plat_seeks(int fd);
-bool heald_plat_lingers(int fd);
-bool heald_plat_listens(int fd);
-bool heald_plat_pipes_nowait(void);
-int heald_plat_duplicate(int fd);
-int heald_plat_open_again(int fd);
-int64_t heald_plat_readv_now(int fd, const struct iovec *iov, int count);
-int64_t heald_plat_writev_now(int fd, const struct iovec *iov, int count);
-bool heald_plat_nonblocking(int fd);
-int64_t heald_plat_recv_now(int fd, void *buf, size_t len, int flags);
-int64_t heald_plat_send_now(int fd, const void *buf, size_t len, int flags);
-int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags);
-int64_t heald_plat_sendmsg_now(int fd, const struct msghdr *msg, int flags);
-int heald_plat_accept(int fd, struct sockaddr *addr, socklen_t *len);
-int heald_plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len);
-int heald_plat_connect(int fd, const struct sockaddr *addr, socklen_t len);
-int heald_plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len);
-int heald_plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len);
-int heald_plat_shutdown(int fd, int how);
-int heald_plat_close(int fd);
-int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset);
-int64_t heald_plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset);
-int heald_plat_open(int dirfd, const char *path, int flags, mode_t mode);
-int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
-int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
-int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
-int heald_plat_fsync(int fd, bool data_only);
-int heald_plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
-int heald_plat_unmap(void *addr, size_t size);
-int heald_plat_map_sync(void *addr, size_t size);
-int heald_plat_map_populate(void *addr, size_t size, bool writing);
-int heald_plat_map_resident(void *addr, size_t size, unsigned char *ret_pages);
-int64_t heald_plat_copy(void *to, const void *from, size_t len);
-int64_t heald_plat_copy_by_pipe(void *to, const void *from, size_t len);
-int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
-int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
-unsigned heald_plat_descriptor_limit(void);
-int heald_plat_queue_open(void);
-int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event);
-int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns);
-int heald_plat_mirror_open(void);
-int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events);
-int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max);
-int heald_plat_bell_open(int ret_fds[2]);
-int heald_plat_bell_ring(int fd);
-int heald_plat_bell_drain(int fd);
-int heald_plat_alarm_open(enum heald_clock clock);
-int heald_plat_alarm_set(int fd, int64_t when_ns);
-int heald_plat_alarm_drain(int fd);
-int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set);
-int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info);
-void heald_plat_signals_close(struct heald_signal_source *src);
-int heald_plat_signal_queue(int signo, void *value);
-int heald_plat_child_open(pid_t pid);
-int heald_plat_child_watch(pid_t pid);
-int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
+int64_t heald__plat_now_coarse(void);
+int heald__plat_fd_type(int fd);
+bool heald__plat_seeks(int fd);
+bool heald__plat_lingers(int fd);
+bool heald__plat_listens(int fd);
+bool heald__plat_pipes_nowait(void);
+int heald__plat_duplicate(int fd);
+int heald__plat_open_again(int fd);
+int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count);
+int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count);
+bool heald__plat_nonblocking(int fd);
+int64_t heald__plat_recv_now(int fd, void *buf, size_t len, int flags);
+int64_t heald__plat_send_now(int fd, const void *buf, size_t len, int flags);
+int64_t heald__plat_recvmsg_now(int fd, struct msghdr *msg, int flags);
+int64_t heald__plat_sendmsg_now(int fd, const struct msghdr *msg, int flags);
+int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len);
+int heald__plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len);
+int heald__plat_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int heald__plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len);
+int heald__plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len);
+int heald__plat_shutdown(int fd, int how);
+int heald__plat_close(int fd);
+int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset);
+int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset);
+int heald__plat_open(int dirfd, const char *path, int flags, mode_t mode);
+int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
+int heald__plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
+int heald__plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
+int heald__plat_fsync(int fd, bool data_only);
+int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
+int heald__plat_unmap(void *addr, size_t size);
+int heald__plat_map_sync(void *addr, size_t size);
+int heald__plat_map_populate(void *addr, size_t size, bool writing);
+int heald__plat_map_resident(void *addr, size_t size, unsigned char *ret_pages);
+int64_t heald__plat_copy(void *to, const void *from, size_t len);
+int64_t heald__plat_copy_by_pipe(void *to, const void *from, size_t len);
+int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
+int heald__plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
+unsigned heald__plat_descriptor_limit(void);
+int heald__plat_queue_open(void);
+int heald__plat_epoll_ctl(int epfd, int how, int fd, void *event);
+int heald__plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns);
+int heald__plat_mirror_open(void);
+int heald__plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events);
+int heald__plat_mirror_get(int mirror, struct pollfd *ret, unsigned max);
+int heald__plat_bell_open(int ret_fds[2]);
+int heald__plat_bell_ring(int fd);
+int heald__plat_bell_drain(int fd);
+int heald__plat_alarm_open(enum heald_clock clock);
+int heald__plat_alarm_set(int fd, int64_t when_ns);
+int heald__plat_alarm_drain(int fd);
+int heald__plat_signals_open(struct heald_signal_source *src, const sigset_t *set);
+int heald__plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info);
+void heald__plat_signals_close(struct heald_signal_source *src);
+int heald__plat_signal_queue(int signo, void *value);
+int heald__plat_child_open(pid_t pid);
+int heald__plat_child_watch(pid_t pid);
+int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 
 /*
  * A descriptor for the library's own use is above 2, whatever the program has closed. Takes what a
  * system call returned, which set errno if that is -1: the descriptor, which may have moved, or
  * -errno, and then it is closed.
  */
-int heald_plat_own(int fd);
-int heald_plat_own_pipe(int ret_fds[2]);
+int heald__plat_own(int fd);
+int heald__plat_own_pipe(int ret_fds[2]);
 
 /* A power of 2. */
-size_t heald_plat_page_size(void);
+size_t heald__plat_page_size(void);
 
 /* A thread in which every signal is blocked. 0 or -errno. */
-int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
+int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
 /* The same with a stack of so many bytes. */
-int heald_plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
-                                  void *arg);
+int heald__plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
+                                   void *arg);
 
 /*
  * The signal that makes a call in which such a thread waits return -EINTR: the thread allows it,
  * and then pthread_kill(3) sends it. Its action is set, for good, when it is first asked for. 0:
  * there is none to be had. is_interrupt: has it been taken for that?
  */
-int heald_plat_interrupt_signal(void);
-void heald_plat_interrupt_allow(int signo);
-bool heald_plat_is_interrupt(int signo);
+int heald__plat_interrupt_signal(void);
+void heald__plat_interrupt_allow(int signo);
+bool heald__plat_is_interrupt(int signo);
 
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
-int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
+int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
 
 /* Has the calling process get a signal when the thread that made it ends; -ENOSYS where the system
  * cannot. */
-int heald_plat_die_with_parent(int signo);
+int heald__plat_die_with_parent(int signo);
 
 /* Waits for the end of a child, and reaps it. */
-void heald_plat_child_wait(pid_t pid);
+void heald__plat_child_wait(pid_t pid);
 
 /* Sockets and pipes that are close-on-exec and non-blocking from the start; used by net/ and
  * child/. */
-int heald_plat_socket(int family, int type);
-int heald_plat_socketpair(int type, int ret_fds[2]);
-int heald_plat_pipe(int ret_fds[2]);
-int heald_plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
+int heald__plat_socket(int family, int type);
+int heald__plat_socketpair(int type, int ret_fds[2]);
+int heald__plat_pipe(int ret_fds[2]);
+int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
 
 #endif

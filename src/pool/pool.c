@@ -4,7 +4,7 @@
  *
  * Invariant, under `lock`: job->prev is set exactly while the job is queued, and `queued` counts
  * those; idle <= started <= limit. A job handed to run() belongs to whoever run() gives it to, who
- * may use job->next but leaves job->prev NULL until the job is idle again: heald_pool_take() may
+ * may use job->next but leaves job->prev NULL until the job is idle again: heald__pool_take() may
  * still ask.
  *
  * A thread that was woken counts as idle until it has the lock, so a new one is started when the
@@ -46,7 +46,7 @@ struct heald_pool {
     int signo; /* interrupts a job; 0: nothing does */
     /* Guarded by lock: */
     struct heald_link queue;
-    unsigned queued; /* stored atomically, for heald_pool_retry() */
+    unsigned queued; /* stored atomically, for heald__pool_retry() */
     unsigned started, idle;
     unsigned fresh; /* started by the starter, and have not got the lock yet */
     struct heald_link growth;
@@ -78,7 +78,7 @@ static void run_job(struct worker *w, struct heald_link *job)
     w->job = job;
     pthread_mutex_unlock(&p->lock);
     if (signo && !w->interruptible)
-        heald_plat_interrupt_allow(signo);
+        heald__plat_interrupt_allow(signo);
     w->interruptible = signo;
     p->run(p->ctx, job);
     pthread_mutex_lock(&p->lock);
@@ -137,9 +137,9 @@ static size_t size_of(unsigned threads)
     return sizeof(struct heald_pool) + threads * sizeof(struct worker);
 }
 
-int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
-                    void *ctx)
+int heald__pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
+                     const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
+                     void *ctx)
 {
     struct heald_pool *p = alloc_new(alloc, size_of(threads));
     int err;
@@ -165,7 +165,7 @@ fail:
     return -err;
 }
 
-void heald_pool_close(struct heald_pool *p)
+void heald__pool_close(struct heald_pool *p)
 {
     if (!p)
         return;
@@ -188,8 +188,8 @@ static int start(struct heald_pool *p, struct worker *w)
     w->pool = p;
     if (err)
         return err;
-    return p->stack ? heald_plat_thread_start_small(&w->thread, p->stack, work, w)
-                    : heald_plat_thread_start(&w->thread, work, w);
+    return p->stack ? heald__plat_thread_start_small(&w->thread, p->stack, work, w)
+                    : heald__plat_thread_start(&w->thread, work, w);
 }
 
 /* Starts one more thread. Under the lock, so that `started` and `workers` agree. */
@@ -237,7 +237,7 @@ static void refuse_all(struct heald_pool *p)
     }
 }
 
-bool heald_pool_grow(struct heald_pool *p, struct heald_link *job)
+bool heald__pool_grow(struct heald_pool *p, struct heald_link *job)
 {
     int err = 0;
 
@@ -253,7 +253,7 @@ bool heald_pool_grow(struct heald_pool *p, struct heald_link *job)
     return true;
 }
 
-int heald_pool_begin(struct heald_pool *p)
+int heald__pool_begin(struct heald_pool *p)
 {
     pthread_mutex_lock(&p->lock);
     int err = p->started ? 0 : start_thread(p);
@@ -261,7 +261,8 @@ int heald_pool_begin(struct heald_pool *p)
     return err;
 }
 
-void heald_pool_started_by(struct heald_pool *p, struct heald_pool *starter, heald_pool_run *refuse)
+void heald__pool_started_by(struct heald_pool *p, struct heald_pool *starter,
+                            heald_pool_run *refuse)
 {
     p->starter = starter;
     p->refuse = refuse;
@@ -274,12 +275,12 @@ static int add_thread(struct heald_pool *p)
         return start_thread(p);
     if (!p->growing) {
         p->growing = true;
-        heald_pool_submit(p->starter, &p->growth);
+        heald__pool_submit(p->starter, &p->growth);
     }
     return 0;
 }
 
-int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
+int heald__pool_submit(struct heald_pool *p, struct heald_link *job)
 {
     int err = 0;
 
@@ -299,7 +300,7 @@ int heald_pool_submit(struct heald_pool *p, struct heald_link *job)
     return err;
 }
 
-bool heald_pool_retry(struct heald_pool *p)
+bool heald__pool_retry(struct heald_pool *p)
 {
     /* Relaxed: who asks is who submits, or asks again. */
     if (!__atomic_load_n(&p->queued, __ATOMIC_RELAXED))
@@ -312,7 +313,7 @@ bool heald_pool_retry(struct heald_pool *p)
     return few;
 }
 
-bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
+bool heald__pool_take(struct heald_pool *p, struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     bool queued = job->prev != NULL;
@@ -325,7 +326,7 @@ bool heald_pool_take(struct heald_pool *p, struct heald_link *job)
     return queued;
 }
 
-unsigned heald_pool_started(struct heald_pool *p)
+unsigned heald__pool_started(struct heald_pool *p)
 {
     pthread_mutex_lock(&p->lock);
     unsigned started = p->started;
@@ -333,7 +334,7 @@ unsigned heald_pool_started(struct heald_pool *p)
     return started;
 }
 
-bool heald_pool_is_queued(struct heald_pool *p, struct heald_link *job)
+bool heald__pool_is_queued(struct heald_pool *p, struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     bool queued = job->prev != NULL;
@@ -341,43 +342,43 @@ bool heald_pool_is_queued(struct heald_pool *p, struct heald_link *job)
     return queued;
 }
 
-void heald_pool_stack(struct heald_pool *p, size_t bytes)
+void heald__pool_stack(struct heald_pool *p, size_t bytes)
 {
     p->stack = bytes;
 }
 
-void heald_pool_interruptible(struct heald_pool *p)
+void heald__pool_interruptible(struct heald_pool *p)
 {
-    int signo = heald_plat_interrupt_signal();
+    int signo = heald__plat_interrupt_signal();
 
     pthread_mutex_lock(&p->lock);
     p->signo = signo;
     pthread_mutex_unlock(&p->lock);
 }
 
-bool heald_pool_can_interrupt(const struct heald_pool *p)
+bool heald__pool_can_interrupt(const struct heald_pool *p)
 {
-    return p->signo && heald_plat_is_interrupt(p->signo);
+    return p->signo && heald__plat_is_interrupt(p->signo);
 }
 
 /* Of all jobs, or of one. Under the lock, so that no thread that is named has ended. */
 static void interrupt(struct heald_pool *p, const struct heald_link *job)
 {
-    if (!heald_pool_can_interrupt(p))
+    if (!heald__pool_can_interrupt(p))
         return;
     for (unsigned i = 0; i < p->started; i++)
         if (p->workers[i].job && (!job || p->workers[i].job == job))
             pthread_kill(p->workers[i].thread, p->signo);
 }
 
-void heald_pool_interrupt(struct heald_pool *p, const struct heald_link *job)
+void heald__pool_interrupt(struct heald_pool *p, const struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     interrupt(p, job);
     pthread_mutex_unlock(&p->lock);
 }
 
-bool heald_pool_relieve(struct heald_pool *p)
+bool heald__pool_relieve(struct heald_pool *p)
 {
     pthread_mutex_lock(&p->lock);
     bool crowded = p->crowded;

@@ -2,8 +2,8 @@
  * pool/pool.h: threads for what must block. A job is a link in the caller's own struct; nothing is
  * allocated per job.
  *
- * No thread exists before the first job, but by heald_pool_begin(). All of a pool's threads block
- * every signal, but the one that interrupts them where heald_pool_interruptible() asked for that.
+ * No thread exists before the first job, but by heald__pool_begin(). All of a pool's threads block
+ * every signal, but the one that interrupts them where heald__pool_interruptible() asked for that.
  */
 #ifndef HEALD_SRC_POOL_POOL_H
 #define HEALD_SRC_POOL_POOL_H
@@ -16,60 +16,60 @@ struct heald_pool;
 /* Runs a job on a pool thread. The job's memory is not touched afterwards. */
 typedef void heald_pool_run(void *ctx, struct heald_link *job);
 
-int heald_pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
-                    void *ctx);
+int heald__pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
+                     const struct heald_allocator *alloc, unsigned threads, heald_pool_run *run,
+                     void *ctx);
 
 /*
- * heald_pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
- * first job. heald_pool_interrupt: the call that this job waits in returns with -EINTR. A job that
+ * heald__pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
+ * first job. heald__pool_interrupt: the call that this job waits in returns with -EINTR. A job that
  * is between two calls does not notice: whoever wants its end asks again after a while. Another job
- * may see an -EINTR as well. heald_pool_can_interrupt: a signal was to be had for that, and the
+ * may see an -EINTR as well. heald__pool_can_interrupt: a signal was to be had for that, and the
  * program has not taken it since. Any thread.
  */
-void heald_pool_interruptible(struct heald_pool *pool);
-void heald_pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
-bool heald_pool_can_interrupt(const struct heald_pool *pool);
+void heald__pool_interruptible(struct heald_pool *pool);
+void heald__pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
+bool heald__pool_can_interrupt(const struct heald_pool *pool);
 
 /* Interrupts all jobs if one that is queued found no thread: true, and then it is to be asked again
- * after a while, as for heald_pool_interrupt(). */
-bool heald_pool_relieve(struct heald_pool *pool);
+ * after a while, as for heald__pool_interrupt(). */
+bool heald__pool_relieve(struct heald_pool *pool);
 
 /* From now on its threads have stacks of so many bytes, if the system takes that; before the first
  * job. */
-void heald_pool_stack(struct heald_pool *pool, size_t bytes);
+void heald__pool_stack(struct heald_pool *pool, size_t bytes);
 
 /*
- * The threads of this pool are started by another's one thread: heald_pool_submit() waits for
+ * The threads of this pool are started by another's one thread: heald__pool_submit() waits for
  * nobody who starts a thread, and never fails. The starter has begun, and gives the jobs that it
- * gets to heald_pool_grow() of each such pool: false: it is none of that one's. What no thread can
+ * gets to heald__pool_grow() of each such pool: false: it is none of that one's. What no thread can
  * be had for, none being there, is refused, on the starter's thread. Before the first job; the
  * starter is closed first.
  */
-void heald_pool_started_by(struct heald_pool *pool, struct heald_pool *starter,
-                           heald_pool_run *refuse);
-bool heald_pool_grow(struct heald_pool *pool, struct heald_link *job);
+void heald__pool_started_by(struct heald_pool *pool, struct heald_pool *starter,
+                            heald_pool_run *refuse);
+bool heald__pool_grow(struct heald_pool *pool, struct heald_link *job);
 
 /* Are there more jobs than threads for them, though the limit allows some? Then the starter tries
  * again, and it is to be asked after a while: starting one may have failed. */
-bool heald_pool_retry(struct heald_pool *pool);
+bool heald__pool_retry(struct heald_pool *pool);
 
 /* Starts the first thread now, before the first job: 0 or -errno. */
-int heald_pool_begin(struct heald_pool *pool);
+int heald__pool_begin(struct heald_pool *pool);
 
 /* How many threads it has. Any thread. */
-unsigned heald_pool_started(struct heald_pool *pool);
+unsigned heald__pool_started(struct heald_pool *pool);
 
 /* Runs what is queued to its end, then joins the threads. */
-void heald_pool_close(struct heald_pool *pool);
+void heald__pool_close(struct heald_pool *pool);
 
 /* Queues a job: 0, or -EAGAIN, -ENOMEM if not even one thread can be started. Any thread. */
-int heald_pool_submit(struct heald_pool *pool, struct heald_link *job);
+int heald__pool_submit(struct heald_pool *pool, struct heald_link *job);
 
 /* Takes a job back that has not begun: true, or false when it runs or ran. Any thread. */
-bool heald_pool_take(struct heald_pool *pool, struct heald_link *job);
+bool heald__pool_take(struct heald_pool *pool, struct heald_link *job);
 
 /* Has a job that was submitted not begun? Any thread. */
-bool heald_pool_is_queued(struct heald_pool *pool, struct heald_link *job);
+bool heald__pool_is_queued(struct heald_pool *pool, struct heald_link *job);
 
 #endif

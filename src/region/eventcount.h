@@ -46,7 +46,7 @@ static inline bool eventcount_is_awaited(const uint32_t *count)
 static inline void eventcount_notify(uint32_t *count)
 {
     if (eventcount_is_awaited(count))
-        heald_plat_word_count(count);
+        heald__plat_word_count(count);
 }
 
 #endif

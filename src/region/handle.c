@@ -32,7 +32,7 @@ struct region_handles {
 static int add_memory(struct heald_region *region, struct region_seat *seat)
 {
     struct region_handles *more = malloc(sizeof *more);
-    int err = more ? heald_plat_private(HANDLES_SIZE, &more->memory) : -ENOMEM;
+    int err = more ? heald__plat_private(HANDLES_SIZE, &more->memory) : -ENOMEM;
 
     if (err) {
         free(more);
@@ -51,16 +51,16 @@ static int add_memory(struct heald_region *region, struct region_seat *seat)
 /* The seat has made the last handle of a page, and all of them are stale. */
 static void give_page_back(struct region_seat *seat)
 {
-    size_t page = heald_plat_page_size();
+    size_t page = heald__plat_page_size();
 
     page = page < HANDLES_SIZE ? page : HANDLES_SIZE;
     /* Acquire: pairs with the end of an op. Nobody begins one with a stale handle. */
     if (seat->used % page == 0 && !__atomic_load_n(&seat->pending, __ATOMIC_ACQUIRE))
-        heald_plat_private_clear(seat->handles + seat->used - page, page);
+        heald__plat_private_clear(seat->handles + seat->used - page, page);
 }
 
-int region_handle_new(struct heald_region *region, struct region_seat *seat,
-                      struct heald_participant **ret_me)
+int heald__region_handle_new(struct heald_region *region, struct region_seat *seat,
+                             struct heald_participant **ret_me)
 {
     struct heald_participant *last = seat->me;
 
@@ -79,13 +79,13 @@ int region_handle_new(struct heald_region *region, struct region_seat *seat,
     return 0;
 }
 
-void region_handles_free(struct heald_region *region)
+void heald__region_handles_free(struct heald_region *region)
 {
     struct region_handles *next, *all = __atomic_load_n(&region->handles, __ATOMIC_ACQUIRE);
 
     for (; all; all = next) {
         next = all->next;
-        heald_plat_private_free(all->memory, HANDLES_SIZE);
+        heald__plat_private_free(all->memory, HANDLES_SIZE);
         free(all);
     }
 }

@@ -26,7 +26,7 @@ static uint32_t abi_of_this_program(void)
     struct heald_lifeline fresh;
     uint32_t shape = (uint32_t)sizeof(struct region_slot) << 16;
 
-    if (heald_plat_life_init(&fresh) == 0)
+    if (heald__plat_life_init(&fresh) == 0)
         shape ^= (uint32_t)hash(&fresh, sizeof fresh);
     return shape;
 }
@@ -36,7 +36,7 @@ static uint64_t round_up(uint64_t n)
     return (n + REGION_ALIGN - 1) / REGION_ALIGN * REGION_ALIGN;
 }
 
-void region_layout(struct region_head *head, const struct region_shape *shape)
+void heald__region_layout(struct region_head *head, const struct region_shape *shape)
 {
     uint64_t order = shape->is_traced ? sizeof(struct region_order) : 0;
 
@@ -54,7 +54,7 @@ void region_layout(struct region_head *head, const struct region_shape *shape)
     head->size = head->first_size;
 }
 
-void region_seal(struct region_head *head)
+void heald__region_seal(struct region_head *head)
 {
     head->magic = REGION_MAGIC;
     head->version = REGION_VERSION;
@@ -71,19 +71,19 @@ static bool is_laid_out(const struct region_head *head)
         head->data_at >= head->heap_at || head->heap_at > head->first_size ||
         head->first_size > head->most_size || head->most_size > UINT64_MAX / 4)
         return false;
-    region_layout(&want, &(struct region_shape){.slots = head->slots,
-                                                .names = head->names,
-                                                .data = head->heap_at - head->data_at,
-                                                .heap = head->first_size - head->heap_at,
-                                                .heap_max = head->most_size - head->heap_at,
-                                                .is_traced = head->flags & REGION_TRACED});
+    heald__region_layout(&want, &(struct region_shape){.slots = head->slots,
+                                                       .names = head->names,
+                                                       .data = head->heap_at - head->data_at,
+                                                       .heap = head->first_size - head->heap_at,
+                                                       .heap_max = head->most_size - head->heap_at,
+                                                       .is_traced = head->flags & REGION_TRACED});
     return want.slots_at == head->slots_at && want.order_at == head->order_at &&
            want.names_at == head->names_at && want.data_at == head->data_at &&
            want.heap_at == head->heap_at && want.slot_size == head->slot_size &&
            want.flags == head->flags;
 }
 
-int region_check(const struct region_head *head, uint64_t file_size, const char **ret_why)
+int heald__region_check(const struct region_head *head, uint64_t file_size, const char **ret_why)
 {
     if (head->magic != REGION_MAGIC) {
         *ret_why = "it does not begin as a region does";

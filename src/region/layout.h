@@ -108,7 +108,7 @@ struct region_head {
     uint64_t checksum; /* of all above */
     uint64_t size;     /* atomic: now; a file that is longer was being made so */
     uint64_t deaths;   /* atomic */
-    uint64_t boot;     /* heald_plat_boot() of those who are attached */
+    uint64_t boot;     /* heald__plat_boot() of those who are attached */
     uint64_t tickets;  /* atomic: how many were drawn */
     uint32_t vacant;   /* atomic: where attaching begins to look for a slot */
     uint32_t unused;
@@ -128,13 +128,13 @@ struct region_shape {
     bool is_traced;
 };
 
-void region_layout(struct region_head *head, const struct region_shape *shape);
+void heald__region_layout(struct region_head *head, const struct region_shape *shape);
 
 /* Closes the head: magic, version and checksum. */
-void region_seal(struct region_head *head);
+void heald__region_seal(struct region_head *head);
 
 /* Is it a head that describes a region in a file of this size? 0, -ENOEXEC, -EPROTONOSUPPORT,
  * -EBADMSG, and which check it was. */
-int region_check(const struct region_head *head, uint64_t file_size, const char **ret_why);
+int heald__region_check(const struct region_head *head, uint64_t file_size, const char **ret_why);
 
 #endif

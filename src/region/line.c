@@ -79,7 +79,7 @@ static void fill(struct region_place *place, const struct heald_participant *me,
                  enum heald_object_type kind, unsigned flags, int64_t deadline_ns)
 {
     __atomic_store_n(&place->ticket, draw_ticket(me->region), __ATOMIC_RELAXED);
-    __atomic_store_n(&place->since, heald_plat_now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+    __atomic_store_n(&place->since, heald__plat_now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
     __atomic_store_n(&place->deadline, deadline_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&place->site, me->site, __ATOMIC_RELAXED);
     __atomic_store_n(&place->kind, kind, __ATOMIC_RELAXED);
@@ -92,8 +92,8 @@ static uint64_t object_of(const struct region_place *place)
     return __atomic_load_n(&place->object, __ATOMIC_ACQUIRE);
 }
 
-unsigned region_line_up(struct heald_participant *me, const void *object,
-                        enum heald_object_type kind, unsigned flags, int64_t deadline_ns)
+unsigned heald__region_line_up(struct heald_participant *me, const void *object,
+                               enum heald_object_type kind, unsigned flags, int64_t deadline_ns)
 {
     uint64_t offset = heald_offset(me->region, object);
 
@@ -110,27 +110,28 @@ unsigned region_line_up(struct heald_participant *me, const void *object,
     return REGION_PLACES + 1;
 }
 
-int64_t region_stamp(const struct heald_participant *me)
+int64_t heald__region_stamp(const struct heald_participant *me)
 {
-    int64_t now = me->is_traced ? heald_plat_now(HEALD_CLOCK_MONOTONIC) : heald_plat_now_coarse();
+    int64_t now = me->is_traced ? heald__plat_now(HEALD_CLOCK_MONOTONIC) : heald__plat_now_coarse();
 
     return now & ~(int64_t)REGION_AT_LEAST;
 }
 
-void region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since)
+void heald__region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since)
 {
     unsigned slot = region_id_slot(holder);
     int64_t none = 0;
 
     if (slot >= me->region->slot_count || __atomic_load_n(since, __ATOMIC_RELAXED) ||
-        !region_is_clock_of(me->region, &me->region->slots[slot]))
+        !heald__region_is_clock_of(me->region, &me->region->slots[slot]))
         return;
     __atomic_compare_exchange_n(since, &none,
-                                heald_plat_now(HEALD_CLOCK_MONOTONIC) | REGION_AT_LEAST, false,
+                                heald__plat_now(HEALD_CLOCK_MONOTONIC) | REGION_AT_LEAST, false,
                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-void region_note_wait_for(const struct heald_participant *me, uint64_t holder, const void *object)
+void heald__region_note_wait_for(const struct heald_participant *me, uint64_t holder,
+                                 const void *object)
 {
     uint64_t at = (uint64_t)((const char *)object - me->region->base);
     unsigned slot = region_id_slot(holder);
@@ -139,7 +140,7 @@ void region_note_wait_for(const struct heald_participant *me, uint64_t holder, c
         return;
     struct region_note *note = region_note_of(&me->region->slots[slot], at);
     if (__atomic_load_n(&note->object, __ATOMIC_ACQUIRE) == at)
-        region_note_wait(me, holder, &note->since);
+        heald__region_note_wait(me, holder, &note->since);
 }
 
 static bool has_place(const struct region_slot *slot)
@@ -150,7 +151,7 @@ static bool has_place(const struct region_slot *slot)
     return __atomic_load_n(&slot->unlisted, __ATOMIC_RELAXED) != 0;
 }
 
-void region_step_out(struct heald_participant *me, unsigned place)
+void heald__region_step_out(struct heald_participant *me, unsigned place)
 {
     if (!place || !me->id)
         return;
@@ -162,7 +163,7 @@ void region_step_out(struct heald_participant *me, unsigned place)
         clear_waiting(me->region, slot_index(me));
 }
 
-void region_line_clear(struct heald_region *region, unsigned slot)
+void heald__region_line_clear(struct heald_region *region, unsigned slot)
 {
     struct region_place *places = region->slots[slot].places;
 
@@ -203,7 +204,7 @@ static uint64_t first_in_line(const struct heald_participant *me, uint64_t objec
         if (ticket < from || ticket >= first)
             continue;
         first = ticket;
-        *ret_id = region_id_of(region, slot);
+        *ret_id = heald__region_id_of(region, slot);
     }
     return first;
 }
@@ -214,12 +215,12 @@ static bool is_anybody_unlisted(const struct heald_region *region)
     for (unsigned i = next_waiting(region, 0); i < region->slot_count;
          i = next_waiting(region, i + 1))
         if (__atomic_load_n(&region->slots[i].unlisted, __ATOMIC_SEQ_CST) &&
-            region_id_of(region, &region->slots[i]))
+            heald__region_id_of(region, &region->slots[i]))
             return true;
     return false;
 }
 
-uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind)
+uint64_t heald__region_before_me(struct heald_participant *me, const void *object, bool *ret_behind)
 {
     uint64_t offset = heald_offset(me->region, object), id = 0, first = 0;
     uint64_t mine = ticket_of(me->slot, offset);
@@ -230,7 +231,7 @@ uint64_t region_before_me(struct heald_participant *me, const void *object, bool
         first = first_in_line(me, offset, first, &id);
         if (first == NONE)
             break;
-        if (!id || region_is_gone(me->region, id)) {
+        if (!id || heald__region_is_gone(me->region, id)) {
             first++;
             continue;
         }

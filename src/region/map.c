@@ -48,7 +48,7 @@ static char *base_of(const struct heald_map *map)
 
 static size_t page_floor(size_t at)
 {
-    return at & ~(heald_plat_page_size() - 1);
+    return at & ~(heald__plat_page_size() - 1);
 }
 
 /* How far the range may go, given the kind of file: 0 with *size settled, or -errno. */
@@ -70,8 +70,8 @@ static int settle_size(const struct heald_stat *st, int64_t offset, size_t *size
     return 0;
 }
 
-int heald_map_open_over(struct heald_map *map, const struct heald_sys *sys, int fd, int64_t offset,
-                        size_t size, unsigned flags)
+int heald__map_open_over(struct heald_map *map, const struct heald_sys *sys, int fd, int64_t offset,
+                         size_t size, unsigned flags)
 {
     struct heald_stat st;
     void *base;
@@ -86,7 +86,7 @@ int heald_map_open_over(struct heald_map *map, const struct heald_sys *sys, int 
         err = settle_size(&st, offset, &size);
     if (err)
         return err;
-    size_t before = (size_t)((uint64_t)offset & (heald_plat_page_size() - 1));
+    size_t before = (size_t)((uint64_t)offset & (heald__plat_page_size() - 1));
     if (size > SIZE_MAX - before)
         return -EOVERFLOW;
     err = sys->map(fd, offset - (int64_t)before, before + size, flags, &base);
@@ -99,7 +99,7 @@ int heald_map_open_over(struct heald_map *map, const struct heald_sys *sys, int 
 
 int heald_map_open(struct heald_map *map, int fd, int64_t offset, size_t size, unsigned flags)
 {
-    return heald_map_open_over(map, &heald_sys_native, fd, offset, size, flags);
+    return heald__map_open_over(map, &heald__sys_native, fd, offset, size, flags);
 }
 
 int heald_map_close(struct heald_map *map)
@@ -147,7 +147,7 @@ static int touch(const struct heald_map *map, const struct span *s)
     const char *base = base_of(map);
     char byte;
 
-    for (size_t at = page_floor(s->from); at < s->to; at += heald_plat_page_size()) {
+    for (size_t at = page_floor(s->from); at < s->to; at += heald__plat_page_size()) {
         int64_t n = map->sys->copy(&byte, base + at, 1);
         if (n < 0)
             return (int)n;
@@ -175,7 +175,7 @@ int heald_map_prefault(struct heald_map *map, size_t offset, size_t size, unsign
 /* How many bytes of the span lie in the page at `at`. */
 static size_t share(const struct span *s, size_t at)
 {
-    size_t end = at + heald_plat_page_size();
+    size_t end = at + heald__plat_page_size();
     size_t from = s->from > at ? s->from : at, to = s->to < end ? s->to : end;
 
     return to > from ? to - from : 0;
@@ -184,7 +184,7 @@ static size_t share(const struct span *s, size_t at)
 int64_t heald_map_resident(struct heald_map *map, size_t offset, size_t size)
 {
     unsigned char seen[PAGES_ASKED];
-    size_t page = heald_plat_page_size();
+    size_t page = heald__plat_page_size();
     int64_t total = 0;
     struct span s;
 

@@ -7,7 +7,7 @@
 #include <heald/map.h>
 
 /* heald_map_open() over `sys`, which must outlive the map. */
-int heald_map_open_over(struct heald_map *map, const struct heald_sys *sys, int fd, int64_t offset,
-                        size_t size, unsigned flags);
+int heald__map_open_over(struct heald_map *map, const struct heald_sys *sys, int fd, int64_t offset,
+                         size_t size, unsigned flags);
 
 #endif

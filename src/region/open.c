@@ -48,7 +48,7 @@ enum {
 
 static const char file_prefix[] = "file:";
 
-int region_path(const char *name, char path[PATH_MAX])
+int heald__region_path(const char *name, char path[PATH_MAX])
 {
     size_t prefix = sizeof file_prefix - 1;
     bool is_file = name && strncmp(name, file_prefix, prefix) == 0;
@@ -61,7 +61,7 @@ int region_path(const char *name, char path[PATH_MAX])
         return -EINVAL;
     if (!is_file && strlen(name + 1) > NAME_MAX)
         return -ENAMETOOLONG;
-    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald_shm_folder, name);
+    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald__shm_folder, name);
     return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
@@ -100,16 +100,16 @@ static int fill(char *base, struct region_head *head, const struct heald_region_
     int err = 0;
 
     for (unsigned i = 0; i < head->slots && !err; i++)
-        err = heald_plat_life_init(&slots[i].life);
+        err = heald__plat_life_init(&slots[i].life);
     if (!err && o->init)
         err = o->init(base + head->data_at, (size_t)(head->heap_at - head->data_at), o->ctx);
     if (err)
         return err;
     head->creator_pid = getpid();
-    head->creator_start_time = heald_plat_start_time(getpid());
-    head->creator_pid_space = heald_plat_pid_space();
-    head->boot = heald_plat_boot();
-    region_seal(head);
+    head->creator_start_time = heald__plat_start_time(getpid());
+    head->creator_pid_space = heald__plat_pid_space();
+    head->boot = heald__plat_boot();
+    heald__region_seal(head);
     memcpy(base, head, sizeof *head);
     return 0;
 }
@@ -126,24 +126,24 @@ static int make(struct heald_region **ret_region, int fd, const struct heald_reg
     struct region_head head = {0};
     char *base = NULL;
 
-    region_layout(&head, &(struct region_shape){.slots = o->participants,
-                                                .names = o->names,
-                                                .data = o->size,
-                                                .heap = o->heap,
-                                                .heap_max = o->heap_max,
-                                                .is_traced = o->trace});
-    int err = heald_plat_reserve(fd, 0, head.size);
+    heald__region_layout(&head, &(struct region_shape){.slots = o->participants,
+                                                       .names = o->names,
+                                                       .data = o->size,
+                                                       .heap = o->heap,
+                                                       .heap_max = o->heap_max,
+                                                       .is_traced = o->trace});
+    int err = heald__plat_reserve(fd, 0, head.size);
     if (!err)
-        err = region_map(fd, head.most_size, false, &base);
+        err = heald__region_map(fd, head.most_size, false, &base);
     if (err)
         return err;
     err = fill(base, &head, o);
     if (!err)
-        err = region_adopt(ret_region, base, &head, fd);
+        err = heald__region_adopt(ret_region, base, &head, fd);
     if (err)
         munmap(base, head.most_size);
     else
-        heald_plat_file_share(fd);
+        heald__plat_file_share(fd);
     return err;
 }
 
@@ -151,7 +151,7 @@ static int create(struct heald_region **ret_region, const char *path,
                   const struct heald_region_options *o)
 {
     struct heald_draft draft;
-    int err = heald_plat_draft_open(&draft, path, o->mode);
+    int err = heald__plat_draft_open(&draft, path, o->mode);
 
     if (err)
         return err;
@@ -161,11 +161,11 @@ static int create(struct heald_region **ret_region, const char *path,
     } else {
         err = set_up(*ret_region, o);
         if (!err)
-            err = heald_plat_draft_name(&draft, path);
+            err = heald__plat_draft_name(&draft, path);
         if (err)
             heald_region_close(*ret_region);
     }
-    heald_plat_draft_end(&draft);
+    heald__plat_draft_end(&draft);
     return err;
 }
 
@@ -186,7 +186,7 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
     if (n < 0)
         return -errno;
     if (n == (ssize_t)sizeof *head)
-        return region_check(head, (uint64_t)st.st_size, ret_why);
+        return heald__region_check(head, (uint64_t)st.st_size, ret_why);
     *ret_why = "it is too small";
     return -ENOEXEC;
 }
@@ -202,10 +202,11 @@ static int open_fd(struct heald_region **ret_region, int fd, int flags, const ch
     if (err)
         return err;
     size_t size = (size_t)(copies ? head.data_at : head.most_size);
-    err = copies ? region_copy(fd, &head, &base) : region_map(fd, head.most_size, read_only, &base);
+    err = copies ? heald__region_copy(fd, &head, &base)
+                 : heald__region_map(fd, head.most_size, read_only, &base);
     if (err)
         return err;
-    err = region_adopt(ret_region, base, &head, fd);
+    err = heald__region_adopt(ret_region, base, &head, fd);
     if (err) {
         munmap(base, size);
         return err;
@@ -229,7 +230,7 @@ static int check_named(int fd)
 /* Was it last used before the machine was started? */
 static bool is_of_another_boot(int fd)
 {
-    uint64_t boot, now = heald_plat_boot();
+    uint64_t boot, now = heald__plat_boot();
 
     return pread(fd, &boot, sizeof boot, offsetof(struct region_head, boot)) == sizeof boot &&
            now && boot != now;
@@ -238,20 +239,20 @@ static bool is_of_another_boot(int fd)
 /* Opens, with the file's lock. -ESTALE: it has lost its name meanwhile. */
 static int open_locked(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
-    bool is_alone = heald_plat_file_claim(fd) == 0;
+    bool is_alone = heald__plat_file_claim(fd) == 0;
 
     if (!is_alone)
-        heald_plat_file_share(fd);
+        heald__plat_file_share(fd);
     /* One who only asked whether it is used may have had it. */
-    if (!is_alone && is_of_another_boot(fd) && !(is_alone = heald_plat_file_claim(fd) == 0))
-        heald_plat_file_share(fd);
+    if (!is_alone && is_of_another_boot(fd) && !(is_alone = heald__plat_file_claim(fd) == 0))
+        heald__plat_file_share(fd);
     int err = check_named(fd);
     if (!err)
         err = open_fd(ret_region, fd, flags, ret_why);
     if (err || !is_alone)
         return err;
-    region_clear(*ret_region);
-    heald_plat_file_share(fd);
+    heald__region_clear(*ret_region);
+    heald__plat_file_share(fd);
     /* Between the two locks somebody may have had it alone. */
     if ((err = check_named(fd))) {
         (*ret_region)->fd = -1;
@@ -265,7 +266,7 @@ static int open_path(struct heald_region **ret_region, const char *path, int fla
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY;
     int how = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    int fd = heald_plat_own(open(path, how));
+    int fd = heald__plat_own(open(path, how));
 
     if (fd < 0)
         return fd;
@@ -301,7 +302,7 @@ int heald_region_open(struct heald_region **ret_region, const char *name, int fl
     struct heald_region *region;
     const char *why = NULL;
     char path[PATH_MAX];
-    int err = region_path(name, path);
+    int err = heald__region_path(name, path);
 
     o.ret_why = &why;
     if (!err)
@@ -326,13 +327,13 @@ int heald_region_create_memfd(struct heald_region **ret_region,
 {
     struct heald_region_options o = options ? *options : (struct heald_region_options){0};
     struct heald_region *region;
-    uint64_t memory = heald_plat_memory();
+    uint64_t memory = heald__plat_memory();
     int err = settle_options(&o);
 
     /* No file system bounds it, and the system would rather kill somebody than refuse it. */
     if (!err && memory && (o.size > memory || o.heap > memory))
         err = -ENOSPC;
-    int fd = err ? err : heald_plat_memfd("heald");
+    int fd = err ? err : heald__plat_memfd("heald");
 
     if (fd < 0)
         return fd;
@@ -342,7 +343,7 @@ int heald_region_create_memfd(struct heald_region **ret_region,
         return err;
     }
     err = set_up(region, &o);
-    if (err || (err = heald_plat_memfd_seal(fd, o.heap_max > o.heap))) {
+    if (err || (err = heald__plat_memfd_seal(fd, o.heap_max > o.heap))) {
         heald_region_close(region);
         return err;
     }
@@ -354,7 +355,7 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
 {
     struct heald_region *region;
     const char *why;
-    int copy = heald_plat_own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    int copy = heald__plat_own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 
     if (copy < 0)
         return copy;
@@ -363,7 +364,7 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
         close(copy);
         return err;
     }
-    heald_plat_file_share(copy);
+    heald__plat_file_share(copy);
     *ret_region = region;
     return 0;
 }
@@ -373,7 +374,7 @@ int heald_region_open_fd(struct heald_region **ret_region, int fd)
 static int open_region(const char *path)
 {
     uint64_t magic = 0;
-    int fd = heald_plat_own(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    int fd = heald__plat_own(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 
     if (fd < 0)
         return fd;
@@ -388,13 +389,13 @@ static int open_region(const char *path)
  * lock, and then finds that it has no name. -EBUSY: or the name is another's by now. */
 static int claim_unused(int fd, const char *path)
 {
-    return heald_plat_file_claim(fd) < 0 || !region_has_name(fd, path) ? -EBUSY : 0;
+    return heald__plat_file_claim(fd) < 0 || !heald__region_has_name(fd, path) ? -EBUSY : 0;
 }
 
 static int unlink_region(const char *name, bool only_unused, bool dry_run)
 {
     char path[PATH_MAX];
-    int err = region_path(name, path), fd = err ? err : open_region(path);
+    int err = heald__region_path(name, path), fd = err ? err : open_region(path);
 
     if (fd < 0)
         return fd;
@@ -406,14 +407,14 @@ static int unlink_region(const char *name, bool only_unused, bool dry_run)
     return err;
 }
 
-void region_unlink_last(const char *path, const struct stat *file)
+void heald__region_unlink_last(const char *path, const struct stat *file)
 {
     struct stat found;
     int fd = open_region(path);
 
     if (fd < 0)
         return;
-    bool is_it = fstat(fd, &found) == 0 && region_is_same_file(&found, file);
+    bool is_it = fstat(fd, &found) == 0 && heald__region_is_same_file(&found, file);
     if (is_it && claim_unused(fd, path) == 0)
         unlink(path);
     close(fd);

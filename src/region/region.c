@@ -21,12 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
-                 int fd)
+int heald__region_adopt(struct heald_region **ret_region, char *base,
+                        const struct region_head *head, int fd)
 {
     struct heald_region *region = malloc(sizeof *region);
     void *local;
-    int err = region ? heald_plat_private(region_local_size(head->slots), &local) : -ENOMEM;
+    int err = region ? heald__plat_private(region_local_size(head->slots), &local) : -ENOMEM;
 
     if (err) {
         free(region);
@@ -54,7 +54,7 @@ int region_adopt(struct heald_region **ret_region, char *base, const struct regi
     return 0;
 }
 
-int region_map(int fd, uint64_t size, bool read_only, char **ret_base)
+int heald__region_map(int fd, uint64_t size, bool read_only, char **ret_base)
 {
     int prot = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 
@@ -83,12 +83,12 @@ static int read_all(int fd, uint64_t at, void *buf, size_t size)
     return 0;
 }
 
-int region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size)
+int heald__region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size)
 {
     return read_all(region->fd, at, buf, size);
 }
 
-int region_copy(int fd, const struct region_head *head, char **ret_base)
+int heald__region_copy(int fd, const struct region_head *head, char **ret_base)
 {
     size_t size = (size_t)head->data_at;
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -106,32 +106,33 @@ int region_copy(int fd, const struct region_head *head, char **ret_base)
     return 0;
 }
 
-bool region_is_same_file(const struct stat *a, const struct stat *b)
+bool heald__region_is_same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-bool region_has_name(int fd, const char *path)
+bool heald__region_has_name(int fd, const char *path)
 {
     struct stat mine, named;
 
-    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && region_is_same_file(&mine, &named);
+    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 &&
+           heald__region_is_same_file(&mine, &named);
 }
 
 /* Nobody else has it open, but for children of this process by fork(2), which have the same lock,
  * and count only while they are attached: the name goes, unless it is another's by now. */
 static void unlink_if_alone(struct heald_region *region)
 {
-    bool is_unused = region->local->is_first && heald_plat_file_claim(region->fd) == 0;
+    bool is_unused = region->local->is_first && heald__plat_file_claim(region->fd) == 0;
 
     for (unsigned i = 0; is_unused && i < region->slot_count; i++) {
-        uint64_t id = region_id_of(region, &region->slots[i]);
-        is_unused = !id || region_is_gone(region, id);
+        uint64_t id = heald__region_id_of(region, &region->slots[i]);
+        is_unused = !id || heald__region_is_gone(region, id);
     }
-    if (is_unused && region_has_name(region->fd, region->temporary))
+    if (is_unused && heald__region_has_name(region->fd, region->temporary))
         unlink(region->temporary);
     /* Claimed or not, the lock of such a child is as it was. */
-    heald_plat_file_share(region->fd);
+    heald__plat_file_share(region->fd);
 }
 
 int heald_region_close(struct heald_region *region)
@@ -140,24 +141,24 @@ int heald_region_close(struct heald_region *region)
 
     if (!region)
         return -EINVAL;
-    if (region_in_use(region))
+    if (heald__region_in_use(region))
         return -EBUSY;
     if (region->temporary) {
         fstat(region->fd, &file);
         unlink_if_alone(region);
     }
     munmap(region->base, region->mapped);
-    region_handles_free(region);
-    heald_plat_private_free(region->local, region_local_size(region->slot_count));
+    heald__region_handles_free(region);
+    heald__plat_private_free(region->local, region_local_size(region->slot_count));
     close(region->fd);
     if (region->temporary)
-        region_unlink_last(region->temporary, &file);
+        heald__region_unlink_last(region->temporary, &file);
     free(region->temporary);
     free(region);
     return 0;
 }
 
-int region_grow(struct heald_region *region, uint64_t size)
+int heald__region_grow(struct heald_region *region, uint64_t size)
 {
     if (size > region->most_size)
         return -ENOMEM;
@@ -165,7 +166,7 @@ int region_grow(struct heald_region *region, uint64_t size)
 
     if (size <= now)
         return 0;
-    int err = heald_plat_reserve(region->fd, now, size);
+    int err = heald__plat_reserve(region->fd, now, size);
     if (!err)
         /* Release: pairs with region_size(): what is within it is there. */
         __atomic_store_n(&region_head_of(region)->size, size, __ATOMIC_RELEASE);
@@ -198,7 +199,7 @@ uint64_t heald_offset(const struct heald_region *region, const void *address)
     return !region->is_snapshot && region_holds(region, at, 1) ? at : 0;
 }
 
-void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size)
+void heald__region_order_forget(struct heald_region *region, uint64_t at, uint64_t size)
 {
     struct region_order *order = region->order;
 

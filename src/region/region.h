@@ -72,8 +72,8 @@ struct region_seat {
 struct region_local {
     int leaving;                /* atomic: how many are in heald_detach() */
     bool is_first;              /* the process that opened it, no child of that */
-    uint64_t pid_space;         /* atomic: region_pid_space(); 0: not asked yet */
-    uint64_t time_space, boot;  /* atomic: those of region_is_clock_of(); 0: not asked yet */
+    uint64_t pid_space;         /* atomic: heald__region_pid_space(); 0: not asked yet */
+    uint64_t time_space, boot;  /* atomic: those of heald__region_is_clock_of(); 0: not asked yet */
     struct region_seat seats[]; /* one for each slot */
 };
 
@@ -104,43 +104,43 @@ static inline uint32_t *region_half(uint64_t *word)
 }
 
 /* What lay there is no lock any more. */
-void region_order_forget(struct heald_region *region, uint64_t at, uint64_t size);
+void heald__region_order_forget(struct heald_region *region, uint64_t at, uint64_t size);
 
 /* A handle that no participant has had, for the one that has the slot's lifeline now; the last one
  * of this process that had it is gone. 0, -ENOMEM. */
-int region_handle_new(struct heald_region *region, struct region_seat *seat,
-                      struct heald_participant **ret_me);
+int heald__region_handle_new(struct heald_region *region, struct region_seat *seat,
+                             struct heald_participant **ret_me);
 
 /* Frees all. */
-void region_handles_free(struct heald_region *region);
+void heald__region_handles_free(struct heald_region *region);
 
 /* The file of a region's name: 0, -EINVAL, -ENAMETOOLONG. */
-int region_path(const char *name, char path[PATH_MAX]);
+int heald__region_path(const char *name, char path[PATH_MAX]);
 
 /* Maps a region of this size; a handle for it, which takes over base and fd. */
-int region_map(int fd, uint64_t size, bool read_only, char **ret_base);
-int region_adopt(struct heald_region **ret_region, char *base, const struct region_head *head,
-                 int fd);
+int heald__region_map(int fd, uint64_t size, bool read_only, char **ret_base);
+int heald__region_adopt(struct heald_region **ret_region, char *base,
+                        const struct region_head *head, int fd);
 
 /* A snapshot of it: private memory with all that lies in front of the data. 0, -EBADMSG: the file
  * ends before that, -ENOMEM, -errno of the read. */
-int region_copy(int fd, const struct region_head *head, char **ret_base);
+int heald__region_copy(int fd, const struct region_head *head, char **ret_base);
 
 /* Copies bytes of the file of a region: 0, -EBADMSG: it ends before, -errno of the read. */
-int region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size);
+int heald__region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size);
 
 /* Is this path the name of that file? While it is claimed nobody but heald_region_unlink() takes
  * the name away. */
-bool region_has_name(int fd, const char *path);
+bool heald__region_has_name(int fd, const char *path);
 
 /* The only user has opened it: all who are attached by what it says are gone. */
-void region_clear(struct heald_region *region);
+void heald__region_clear(struct heald_region *region);
 
 struct stat;
-bool region_is_same_file(const struct stat *a, const struct stat *b);
+bool heald__region_is_same_file(const struct stat *a, const struct stat *b);
 
 /* Who has closed that file, which had this name, removes the name if nobody has it open. */
-void region_unlink_last(const char *path, const struct stat *file);
+void heald__region_unlink_last(const char *path, const struct stat *file);
 
 static inline struct region_head *region_head_of(const struct heald_region *region)
 {
@@ -150,7 +150,7 @@ static inline struct region_head *region_head_of(const struct heald_region *regi
 /* How far it reaches now. */
 static inline uint64_t region_size(const struct heald_region *region)
 {
-    /* Acquire: pairs with region_grow(). */
+    /* Acquire: pairs with heald__region_grow(). */
     uint64_t size = __atomic_load_n(&region_head_of(region)->size, __ATOMIC_ACQUIRE);
 
     return size < region->most_size ? size : region->most_size;
@@ -158,7 +158,7 @@ static inline uint64_t region_size(const struct heald_region *region)
 
 /* Makes it reach further: 0, -ENOMEM, or -errno of the file system. Only under the lock of the
  * heap. */
-int region_grow(struct heald_region *region, uint64_t size);
+int heald__region_grow(struct heald_region *region, uint64_t size);
 
 /* Does all of this lie in the region, behind its slots and names? */
 static inline bool region_holds(const struct heald_region *region, uint64_t at, uint64_t size)
@@ -176,28 +176,30 @@ static inline bool region_has(const struct heald_region *region, const void *obj
 /*
  * A place in the line for an object, with me->site, from the moment that a participant must wait
  * for it: for the tools, and for locks that are fair. Where all places of the participant are taken
- * it waits without one, but is counted. For region_step_out(); 0: it does not lie in the region.
+ * it waits without one, but is counted. For heald__region_step_out(); 0: it does not lie in the
+ * region.
  */
-unsigned region_line_up(struct heald_participant *me, const void *object,
-                        enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
+unsigned heald__region_line_up(struct heald_participant *me, const void *object,
+                               enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
 
 /*
  * The caller is about to wait for what `holder` has; since when is not known (0), as the clock was
  * not asked: so at least since now. Where the holder changes at this moment it is that of the next
  * one, who has come no later than the caller goes to sleep.
  */
-void region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since);
+void heald__region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since);
 
 /* The same with the holder's note of the object, if there is one. */
-void region_note_wait_for(const struct heald_participant *me, uint64_t holder, const void *object);
+void heald__region_note_wait_for(const struct heald_participant *me, uint64_t holder,
+                                 const void *object);
 
 /* The time, for people: exactly where the region is traced, else as cheaply as there is; 0. */
-int64_t region_stamp(const struct heald_participant *me);
+int64_t heald__region_stamp(const struct heald_participant *me);
 
-void region_step_out(struct heald_participant *me, unsigned place);
+void heald__region_step_out(struct heald_participant *me, unsigned place);
 
 /* The slot's new participant waits for nothing: what the last one left is removed. */
-void region_line_clear(struct heald_region *region, unsigned slot);
+void heald__region_line_clear(struct heald_region *region, unsigned slot);
 
 /*
  * The note of an object in a slot: of those whose addresses share it the last that was taken. So of
@@ -205,7 +207,7 @@ void region_line_clear(struct heald_region *region, unsigned slot);
  */
 static inline struct region_note *region_note_of(struct region_slot *slot, uint64_t object)
 {
-    /* Fibonacci hashing, as cells_claim(). */
+    /* Fibonacci hashing, as heald__cells_claim(). */
     return &slot->notes[object / sizeof(uint64_t) * UINT64_C(0x9e3779b97f4a7c15) >> 61];
 }
 
@@ -227,29 +229,30 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
 /* The first of the others in the line for an object, if that is before the caller, or 0; the dead
  * are not. *ret_behind: nobody is before, and there are, or may be, others behind: who has no place
  * is behind all. */
-uint64_t region_before_me(struct heald_participant *me, const void *object, bool *ret_behind);
+uint64_t heald__region_before_me(struct heald_participant *me, const void *object,
+                                 bool *ret_behind);
 
 /* The PID name space of this process, which may be another than that of the process that opened the
  * region; 0: not known. */
-uint64_t region_pid_space(const struct heald_region *region);
+uint64_t heald__region_pid_space(const struct heald_region *region);
 
 /* The same of its monotonic clock. */
-uint64_t region_time_space(const struct heald_region *region);
+uint64_t heald__region_time_space(const struct heald_region *region);
 
 /* Is the monotonic clock of this process that of the slot's participant? */
-bool region_is_clock_of(const struct heald_region *region, const struct region_slot *slot);
+bool heald__region_is_clock_of(const struct heald_region *region, const struct region_slot *slot);
 
 /* Is a participant of this process attached? */
-bool region_in_use(struct heald_region *region);
+bool heald__region_in_use(struct heald_region *region);
 
 /* The id of the participant that is attached there; 0: nobody is. */
-uint64_t region_id_of(const struct heald_region *region, const struct region_slot *slot);
+uint64_t heald__region_id_of(const struct heald_region *region, const struct region_slot *slot);
 
 /*
  * Whether the participant of an id is there still. -EOWNERDEAD: it is gone, and everybody who waits
  * has been told to look again. 0: it lives. -EBADMSG: there cannot be such a participant.
  */
-int region_is_gone(struct heald_region *region, uint64_t id);
+int heald__region_is_gone(struct heald_region *region, uint64_t id);
 
 /* Taken before the caller looks at what it may have to wait for, and kept in what it waits for.
  * From then on who finds somebody dead rings; those who do not wait cost him no call. */
@@ -274,14 +277,15 @@ struct region_wait {
 enum { REGION_WORDS = 3 };
 
 /* The words in which all this shows. How many. */
-unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS]);
+unsigned heald__region_words(const struct region_wait *wait,
+                             struct heald_word ret_words[REGION_WORDS]);
 
 /* Is there a reason to look again? Asks more than the words tell: nobody may have been left to tell
  * of a death. */
-bool region_is_over(const struct region_wait *wait);
+bool heald__region_is_over(const struct region_wait *wait);
 
 /* Waits. 0: look again, perhaps for nothing; -ETIMEDOUT. */
-int region_wait(const struct region_wait *wait, int64_t deadline_ns);
+int heald__region_wait(const struct region_wait *wait, int64_t deadline_ns);
 
 /* For how long words alone may be relied on; see register.c. */
 #define REGION_RECHECK_NS (50 * HEALD_MS)

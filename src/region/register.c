@@ -48,7 +48,8 @@ static void ring_all(struct heald_region *region)
  */
 static bool move_on(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
-    /* Seq_cst: before the bells, and before the lifeline is free; pairs with region_is_gone(). */
+    /* Seq_cst: before the bells, and before the lifeline is free; pairs with
+     * heald__region_is_gone(). */
     bool moved = generation & 1 &&
                  __atomic_compare_exchange_n(&slot->generation, &generation, generation + 1, false,
                                              __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
@@ -75,7 +76,7 @@ static uint64_t make_id(uint32_t generation, size_t index)
     return (uint64_t)generation << 32 | (uint64_t)(index + 1) << REGION_ID_SHIFT;
 }
 
-uint64_t region_id_of(const struct heald_region *region, const struct region_slot *slot)
+uint64_t heald__region_id_of(const struct heald_region *region, const struct region_slot *slot)
 {
     uint32_t generation = generation_of(slot);
     return generation & 1 ? make_id(generation, (size_t)(slot - region->slots)) : 0;
@@ -105,20 +106,21 @@ static uint64_t ask_once(uint64_t *known, uint64_t (*ask)(void))
     return answer;
 }
 
-uint64_t region_pid_space(const struct heald_region *region)
+uint64_t heald__region_pid_space(const struct heald_region *region)
 {
-    return ask_once(&region->local->pid_space, heald_plat_pid_space);
+    return ask_once(&region->local->pid_space, heald__plat_pid_space);
 }
 
-uint64_t region_time_space(const struct heald_region *region)
+uint64_t heald__region_time_space(const struct heald_region *region)
 {
-    return ask_once(&region->local->time_space, heald_plat_time_space);
+    return ask_once(&region->local->time_space, heald__plat_time_space);
 }
 
-bool region_is_clock_of(const struct heald_region *region, const struct region_slot *slot)
+bool heald__region_is_clock_of(const struct heald_region *region, const struct region_slot *slot)
 {
-    return __atomic_load_n(&slot->time_space, __ATOMIC_RELAXED) == region_time_space(region) &&
-           region_head_of(region)->boot == ask_once(&region->local->boot, heald_plat_boot);
+    return __atomic_load_n(&slot->time_space, __ATOMIC_RELAXED) ==
+               heald__region_time_space(region) &&
+           region_head_of(region)->boot == ask_once(&region->local->boot, heald__plat_boot);
 }
 
 /* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
@@ -130,11 +132,12 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
     pid_t pid = (pid_t)__atomic_load_n(&slot->pid, __ATOMIC_RELAXED);
     uint64_t thread = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
 
-    if (!space || space != region_pid_space(region) || !heald_plat_thread_is_absent(pid, thread) ||
-        generation_of(slot) != generation || heald_plat_life_state(&slot->life) != HEALD_LIFE_HELD)
+    if (!space || space != heald__region_pid_space(region) ||
+        !heald__plat_thread_is_absent(pid, thread) || generation_of(slot) != generation ||
+        heald__plat_life_state(&slot->life) != HEALD_LIFE_HELD)
         return false;
     if (settle(region, slot, generation))
-        heald_plat_life_init(&slot->life);
+        heald__plat_life_init(&slot->life);
     return true;
 }
 
@@ -143,19 +146,19 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
 static int take_slot(struct heald_region *region, struct region_slot *slot, bool thoroughly)
 {
     uint32_t generation = generation_of(slot);
-    enum heald_life state = heald_plat_life_state(&slot->life);
+    enum heald_life state = heald__plat_life_state(&slot->life);
 
     if (state == HEALD_LIFE_HELD &&
         !(thoroughly && generation & 1 && was_left(region, slot, generation)))
         return -EBUSY;
     if (state == HEALD_LIFE_ENDED)
         settle(region, slot, generation);
-    int err = heald_plat_life_take(&slot->life);
+    int err = heald__plat_life_take(&slot->life);
     if (err != -EOWNERDEAD)
         return err;
     /* Where the state is not known, or he died just now. */
     settle(region, slot, generation_of(slot));
-    heald_plat_life_settled(&slot->life);
+    heald__plat_life_settled(&slot->life);
     return 0;
 }
 
@@ -166,11 +169,11 @@ static int try_to_learn(struct heald_region *region, struct region_slot *slot)
 
     if (err)
         return err == -EBUSY ? 0 : err;
-    heald_plat_life_release(&slot->life);
+    heald__plat_life_release(&slot->life);
     return 0;
 }
 
-int region_is_gone(struct heald_region *region, uint64_t id)
+int heald__region_is_gone(struct heald_region *region, uint64_t id)
 {
     struct region_slot *slot = slot_of(region, id);
     uint32_t generation = (uint32_t)(id >> 32);
@@ -180,7 +183,7 @@ int region_is_gone(struct heald_region *region, uint64_t id)
         return -EBADMSG;
     if (generation_of(slot) != generation)
         return -EOWNERDEAD;
-    switch (heald_plat_life_state(&slot->life)) {
+    switch (heald__plat_life_state(&slot->life)) {
     case HEALD_LIFE_HELD: was_left(region, slot, generation); break;
     case HEALD_LIFE_ENDED: settle(region, slot, generation); break;
     case HEALD_LIFE_UNKNOWN: err = try_to_learn(region, slot); break;
@@ -192,7 +195,8 @@ int region_is_gone(struct heald_region *region, uint64_t id)
     return generation_of(slot) == generation ? 0 : -EOWNERDEAD;
 }
 
-unsigned region_words(const struct region_wait *wait, struct heald_word ret_words[REGION_WORDS])
+unsigned heald__region_words(const struct region_wait *wait,
+                             struct heald_word ret_words[REGION_WORDS])
 {
     struct region_slot *holder = slot_of(wait->me->region, wait->holder);
     unsigned count = 2;
@@ -201,7 +205,7 @@ unsigned region_words(const struct region_wait *wait, struct heald_word ret_word
     ret_words[1] = (struct heald_word){&wait->me->slot->bell, wait->bell};
     if (holder) {
         struct heald_word *life = &ret_words[2];
-        life->word = heald_plat_life_watch(&holder->life, &life->seen);
+        life->word = heald__plat_life_watch(&holder->life, &life->seen);
         count += life->word != NULL;
     }
     return count;
@@ -214,16 +218,16 @@ static bool left_by_the_dead(const struct region_wait *wait)
     uint64_t word = __atomic_load_n(wait->guard, __ATOMIC_ACQUIRE);
 
     return region_id(word) != wait->me->id &&
-           region_is_gone(wait->me->region, region_id(word)) == -EOWNERDEAD;
+           heald__region_is_gone(wait->me->region, region_id(word)) == -EOWNERDEAD;
 }
 
-bool region_is_over(const struct region_wait *wait)
+bool heald__region_is_over(const struct region_wait *wait)
 {
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
            __atomic_load_n(&wait->me->slot->bell, __ATOMIC_ACQUIRE) != wait->bell ||
            !__atomic_load_n(&wait->me->id, __ATOMIC_RELAXED) ||
-           (wait->holder && region_is_gone(wait->me->region, wait->holder) == -EOWNERDEAD) ||
+           (wait->holder && heald__region_is_gone(wait->me->region, wait->holder) == -EOWNERDEAD) ||
            (wait->guard && left_by_the_dead(wait));
 }
 
@@ -231,22 +235,22 @@ bool region_is_over(const struct region_wait *wait)
 static bool has_ended(const struct region_wait *wait)
 {
     struct region_slot *holder = slot_of(wait->me->region, wait->holder);
-    return holder && heald_plat_life_state(&holder->life) == HEALD_LIFE_ENDED;
+    return holder && heald__plat_life_state(&holder->life) == HEALD_LIFE_ENDED;
 }
 
-int region_wait(const struct region_wait *wait, int64_t deadline_ns)
+int heald__region_wait(const struct region_wait *wait, int64_t deadline_ns)
 {
-    int64_t now = heald_plat_now(HEALD_CLOCK_MONOTONIC);
-    int64_t recheck = now + (heald_words_sleep ? REGION_RECHECK_NS : REGION_POLL_NS);
+    int64_t now = heald__plat_now(HEALD_CLOCK_MONOTONIC);
+    int64_t recheck = now + (heald__words_sleep ? REGION_RECHECK_NS : REGION_POLL_NS);
     struct heald_word words[REGION_WORDS];
 
     if (now >= deadline_ns)
         return -ETIMEDOUT;
     /* In this order: whose lifeline is not to be watched has ended, and is seen to have. */
-    unsigned count = region_words(wait, words);
+    unsigned count = heald__region_words(wait, words);
     if (has_ended(wait))
         return 0;
-    int err = heald_plat_words_wait(words, count, recheck < deadline_ns ? recheck : deadline_ns);
+    int err = heald__plat_words_wait(words, count, recheck < deadline_ns ? recheck : deadline_ns);
     return err == -ETIMEDOUT && deadline_ns <= recheck ? err : 0;
 }
 
@@ -259,10 +263,10 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
 
     /* Relaxed: was_left() may read them when they are out of date, and finds that out. */
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->thread, heald_plat_thread_id(), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->pid_space, region_pid_space(region), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->time_space, region_time_space(region), __ATOMIC_RELAXED);
-    region_line_clear(region, index);
+    __atomic_store_n(&slot->thread, heald__plat_thread_id(), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->pid_space, heald__region_pid_space(region), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->time_space, heald__region_time_space(region), __ATOMIC_RELAXED);
+    heald__region_line_clear(region, index);
     for (unsigned i = 0; i < REGION_NOTES; i++)
         __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
@@ -275,7 +279,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     seat->held_count = 0;
     /* Relaxed: the others that read it only ask whether it is 0. */
     __atomic_store_n(&me->id, make_id(generation, index), __ATOMIC_RELAXED);
-    /* Release: pairs with region_in_use(). */
+    /* Release: pairs with heald__region_in_use(). */
     __atomic_store_n(&seat->me, me, __ATOMIC_RELEASE);
 }
 
@@ -307,9 +311,9 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
             last = err == -EBADMSG ? err : last;
             continue;
         }
-        err = region_handle_new(region, &region->local->seats[i], &me);
+        err = heald__region_handle_new(region, &region->local->seats[i], &me);
         if (err) {
-            heald_plat_life_release(&region->slots[i].life);
+            heald__plat_life_release(&region->slots[i].life);
             return err;
         }
         occupy(region, i, me);
@@ -326,35 +330,36 @@ void heald_detach(struct heald_participant *me)
         return;
     struct heald_region *region = me->region;
     struct region_slot *slot = me->slot;
-    /* Until the last line the region is in use. Release, there: pairs with region_in_use(). */
+    /* Until the last line the region is in use. Release, there: pairs with
+     * heald__region_in_use(). */
     __atomic_fetch_add(&region->local->leaving, 1, __ATOMIC_RELAXED);
     /* Before the lifeline is let go: who gets that may clear the memory of this handle. */
     __atomic_store_n(&me->id, 0, __ATOMIC_RELEASE);
     move_on(region, slot, generation_of(slot));
-    heald_plat_life_release(&slot->life);
+    heald__plat_life_release(&slot->life);
     note_slot(region, (unsigned)(slot - region->slots));
     __atomic_fetch_sub(&region->local->leaving, 1, __ATOMIC_RELEASE);
 }
 
-void region_clear(struct heald_region *region)
+void heald__region_clear(struct heald_region *region)
 {
     struct region_head *head = region_head_of(region);
 
     for (unsigned i = 0; i < region->slot_count; i++) {
         settle(region, &region->slots[i], generation_of(&region->slots[i]));
-        heald_plat_life_init(&region->slots[i].life);
+        heald__plat_life_init(&region->slots[i].life);
     }
-    head->boot = heald_plat_boot();
+    head->boot = heald__plat_boot();
 }
 
-bool region_in_use(struct heald_region *region)
+bool heald__region_in_use(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
         struct region_seat *seat = &region->local->seats[i];
         const struct heald_participant *me = __atomic_load_n(&seat->me, __ATOMIC_ACQUIRE);
         /* Acquire: whoever is seen to have left has said before that he is leaving. */
         uint64_t id = me ? __atomic_load_n(&me->id, __ATOMIC_ACQUIRE) : 0;
-        if ((id && !region_is_gone(region, id)) ||
+        if ((id && !heald__region_is_gone(region, id)) ||
             __atomic_load_n(&seat->pending, __ATOMIC_ACQUIRE))
             return true;
     }

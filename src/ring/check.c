@@ -60,14 +60,14 @@ static bool knows_registrations(int fd)
            call(fd, IORING_REGISTER_EVENTFD, &nothing, 1) == -EBADF;
 }
 
-int heald_ring_check(struct io_uring *ring)
+int heald__ring_check(struct io_uring *ring)
 {
     return knows_opcodes(ring->ring_fd) && knows_registrations(ring->ring_fd) ? 0 : -ENOSYS;
 }
 
 /* To restrict a task that is restricted is refused before the restrictions, here none, are looked
  * at. Older kernels know no registration without a ring. */
-bool heald_ring_is_restricted(void)
+bool heald__ring_is_restricted(void)
 {
     return call(-1, IORING_REGISTER_RESTRICTIONS, NULL, 0) == -EPERM;
 }
@@ -86,22 +86,22 @@ static void fill_harmless(struct io_uring_sqe *sqe, unsigned i)
         sqe->flags = IOSQE_BUFFER_SELECT;
 }
 
-int heald_ring_try(struct heald_ring *r)
+int heald__ring_try(struct heald_ring *r)
 {
     unsigned allowed = 0;
     struct io_uring_cqe *cqe;
 
     for (unsigned i = 0; i < NEEDED; i++)
-        fill_harmless(heald_ring_entry(r), i);
+        fill_harmless(heald__ring_entry(r), i);
     /* One at least is taken by each enter. */
-    for (unsigned i = 0; i < NEEDED && heald_ring_pending(r); i++)
-        if (heald_ring_enter(r, 0))
+    for (unsigned i = 0; i < NEEDED && heald__ring_pending(r); i++)
+        if (heald__ring_enter(r, 0))
             return -ENOSYS;
-    while (allowed < NEEDED && !heald_ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
-           (cqe = heald_ring_peek(r))) {
+    while (allowed < NEEDED && !heald__ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
+           (cqe = heald__ring_peek(r))) {
         if (cqe->res == -EACCES || cqe->res == -EPERM)
             return -ENOSYS;
-        heald_ring_seen(r);
+        heald__ring_seen(r);
         allowed++;
     }
     return allowed == NEEDED ? 0 : -ENOSYS;

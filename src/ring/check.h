@@ -7,18 +7,18 @@
 
 #include "ring/ring.h"
 
-enum { HEALD_RING_TRIED = 32 /* the least size of a ring for heald_ring_try() */ };
+enum { HEALD_RING_TRIED = 32 /* the least size of a ring for heald__ring_try() */ };
 
 /* Of the opcodes and registrations that there is no other way for, which ones the kernel knows.
  * Changes nothing; any thread, also before the ring is enabled. 0, or -ENOSYS: not all. */
-int heald_ring_check(struct io_uring *ring);
+int heald__ring_check(struct io_uring *ring);
 
-/* Are there limits to what this thread may do in a ring, of which heald_ring_check() hears nothing
+/* Are there limits to what this thread may do in a ring, of which heald__ring_check() hears nothing
  * (Linux 7.0)? */
-bool heald_ring_is_restricted(void);
+bool heald__ring_is_restricted(void);
 
 /* Has the kernel refuse an entry of each of these opcodes for its arguments, to see whether that is
  * why. Asked of a ring in which there is nothing else. 0, or -ENOSYS: some are not allowed. */
-int heald_ring_try(struct heald_ring *r);
+int heald__ring_try(struct heald_ring *r);
 
 #endif

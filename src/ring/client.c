@@ -27,10 +27,10 @@ enum { RESULTS_FIRST = 64, RETRY_MS = 1, RETRY_MAX_MS = 64, RETRIES_SOON = 100 }
 /* user_data of what is no op. */
 enum { CANCEL = 1, RETRY = 2, NO_OPS = 7 };
 
-int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
-                      const struct heald_allocator *alloc, unsigned entries)
+int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
+                       const struct heald_allocator *alloc, unsigned entries)
 {
-    int err = heald_ring_open(&c->ring, sys, alloc, entries, true);
+    int err = heald__ring_open(&c->ring, sys, alloc, entries, true);
 
     if (err)
         return err;
@@ -40,9 +40,9 @@ int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
     return 0;
 }
 
-void heald_client_close(struct heald_client *c)
+void heald__client_close(struct heald_client *c)
 {
-    heald_ring_close(&c->ring, c->alloc);
+    heald__ring_close(&c->ring, c->alloc);
     alloc_free(c->alloc, c->results, c->results_size * sizeof *c->results);
 }
 
@@ -50,7 +50,7 @@ void heald_client_close(struct heald_client *c)
 static void note_entry(struct heald_client *c, struct heald_op *op)
 {
     op->aux.next = NULL;
-    op->aux.prev = (struct heald_link *)(uintptr_t)heald_ring_last(&c->ring);
+    op->aux.prev = (struct heald_link *)(uintptr_t)heald__ring_last(&c->ring);
 }
 
 static unsigned noted_entry(const struct heald_op *op)
@@ -61,20 +61,20 @@ static unsigned noted_entry(const struct heald_op *op)
 /* One entry for an op: to do it, to poll for it, or to cancel it. False: the kernel has no room. */
 static bool hand_over(struct heald_client *c, struct heald_op *op)
 {
-    struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+    struct io_uring_sqe *sqe = heald__ring_entry(&c->ring);
 
     if (!sqe)
         return false;
     if (op->stage == STAGE_RING || op->stage == STAGE_RECALL) {
-        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+        heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
         io_uring_sqe_set_data64(sqe, CANCEL);
         op_stage_move(op, STAGE_RECALLED);
         return true;
     }
     if (op->flags & OP_POLLED)
-        heald_ring_fill_poll(sqe, op);
+        heald__ring_fill_poll(sqe, op);
     else
-        heald_ring_fill(&c->ring, sqe, op);
+        heald__ring_fill(&c->ring, sqe, op);
     op_stage_move(op, STAGE_RING);
     return true;
 }
@@ -84,7 +84,7 @@ static void leave_backlog(struct heald_op *op)
     list_remove(&op->aux);
 }
 
-void heald_client_submit(struct heald_client *c, struct heald_op *op)
+void heald__client_submit(struct heald_client *c, struct heald_op *op)
 {
     if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_entry(c, op);
@@ -108,7 +108,7 @@ static void note_recalled(struct heald_client *c, struct heald_op *op)
         list_push(&c->recalled, &op->aux);
 }
 
-void heald_client_cancel(struct heald_client *c, struct heald_op *op)
+void heald__client_cancel(struct heald_client *c, struct heald_op *op)
 {
     if (op->stage == STAGE_BACKLOG) {
         leave_backlog(op);
@@ -117,7 +117,7 @@ void heald_client_cancel(struct heald_client *c, struct heald_op *op)
         /* Its callback was due when it was cancelled, and has run. */
         note_recalled(c, op);
         c->retry_due = true;
-    } else if (heald_ring_withdraw(&c->ring, noted_entry(op), op)) {
+    } else if (heald__ring_withdraw(&c->ring, noted_entry(op), op)) {
         end_untaken(c, op);
     } else if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_recalled(c, op);
@@ -132,13 +132,13 @@ static void cancel_again(struct heald_client *c)
 {
     c->retry_due = false;
     for (struct heald_link *n = c->recalled.next; n != &c->recalled; n = n->next) {
-        struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+        struct io_uring_sqe *sqe = heald__ring_entry(&c->ring);
         if (!sqe) {
             c->retry_due = true;
             return;
         }
         struct heald_op *op = heald_container_of(n, struct heald_op, aux);
-        heald_ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
+        heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
         io_uring_sqe_set_data64(sqe, CANCEL);
     }
 }
@@ -148,7 +148,7 @@ static void retry_later(struct heald_client *c)
 {
     if (c->retries || list_empty(&c->recalled))
         return;
-    struct io_uring_sqe *sqe = heald_ring_entry(&c->ring);
+    struct io_uring_sqe *sqe = heald__ring_entry(&c->ring);
     if (!sqe) {
         c->retry_due = true;
         return;
@@ -197,7 +197,7 @@ static void polled(struct heald_client *c, struct heald_op *op, int result)
     else if (result < 0)
         c->done(c, op, result, 0);
     else
-        heald_client_submit(c, op);
+        heald__client_submit(c, op);
 }
 
 /* A worker of the kernel's that is interrupted gives the numbers by which a system call would be
@@ -261,7 +261,7 @@ static bool keep(struct heald_client *c, struct heald_op *op, int result, unsign
     return true;
 }
 
-bool heald_client_next(struct heald_client *c, struct heald_op *op)
+bool heald__client_next(struct heald_client *c, struct heald_op *op)
 {
     uint32_t place = op->u.group.first;
 
@@ -283,11 +283,11 @@ static bool must_wait(const struct heald_op *op)
            ((op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI) && op->u.group.first);
 }
 
-void heald_client_harvest(struct heald_client *c)
+void heald__client_harvest(struct heald_client *c)
 {
     struct io_uring_cqe *next;
 
-    while ((next = heald_ring_peek(&c->ring))) {
+    while ((next = heald__ring_peek(&c->ring))) {
         struct io_uring_cqe cqe = *next;
         bool other = cqe.user_data <= NO_OPS;
         struct heald_op *op = other ? NULL : (struct heald_op *)(uintptr_t)cqe.user_data;
@@ -296,7 +296,7 @@ void heald_client_harvest(struct heald_client *c)
          * run. */
         if (waits && !keep(c, op, cqe.res, cqe.flags))
             return;
-        heald_ring_seen(&c->ring);
+        heald__ring_seen(&c->ring);
         if (other)
             other_completion(c, cqe.user_data, cqe.res);
         else if (!waits)
@@ -304,18 +304,18 @@ void heald_client_harvest(struct heald_client *c)
     }
 }
 
-int heald_client_turn(struct heald_client *c, int64_t deadline_ns)
+int heald__client_turn(struct heald_client *c, int64_t deadline_ns)
 {
     work_off(c);
     if (c->retry_due)
         cancel_again(c);
-    int err = heald_ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
-    heald_client_harvest(c);
+    int err = heald__ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
+    heald__client_harvest(c);
     return err;
 }
 
-bool heald_client_busy(const struct heald_client *c)
+bool heald__client_busy(const struct heald_client *c)
 {
-    return c->retry_due || heald_ring_behind(&c->ring) || heald_ring_pending(&c->ring) ||
+    return c->retry_due || heald__ring_behind(&c->ring) || heald__ring_pending(&c->ring) ||
            !list_empty(&c->backlog);
 }

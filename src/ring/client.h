@@ -32,30 +32,30 @@ struct heald_client {
     void (*done)(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags);
 };
 
-int heald_client_open(struct heald_client *c, const struct heald_sys *sys,
-                      const struct heald_allocator *alloc, unsigned entries);
-void heald_client_close(struct heald_client *c);
+int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
+                       const struct heald_allocator *alloc, unsigned entries);
+void heald__client_close(struct heald_client *c);
 
 /* Takes an op (STAGE_LOOP); there is always room. With OP_POLLED its entry polls for it. */
-void heald_client_submit(struct heald_client *c, struct heald_op *op);
+void heald__client_submit(struct heald_client *c, struct heald_op *op);
 
 /*
  * Ends an op that it has, which is OP_CANCELLING: at once where the kernel has not heard of it,
  * else with a completion that is still to come. Where there is no room the cancel waits, but not
  * that of an op whose callback is due: it is to be cancelled again then.
  */
-void heald_client_cancel(struct heald_client *c, struct heald_op *op);
+void heald__client_cancel(struct heald_client *c, struct heald_op *op);
 
 /* The callback of a multishot op has run: brings its next completion, if there is one. */
-bool heald_client_next(struct heald_client *c, struct heald_op *op);
+bool heald__client_next(struct heald_client *c, struct heald_op *op);
 
-/* Hands over, waits as heald_ring_enter() does, and brings what has completed. 0 or -errno. */
-int heald_client_turn(struct heald_client *c, int64_t deadline_ns);
+/* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. */
+int heald__client_turn(struct heald_client *c, int64_t deadline_ns);
 
 /* Brings what has completed already. */
-void heald_client_harvest(struct heald_client *c);
+void heald__client_harvest(struct heald_client *c);
 
 /* Is there something that another turn could hand over or bring, without waiting? */
-bool heald_client_busy(const struct heald_client *c);
+bool heald__client_busy(const struct heald_client *c);
 
 #endif

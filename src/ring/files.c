@@ -55,7 +55,7 @@ static int set_place(struct heald_ring *r, int place, int fd)
     return n == 1 ? 0 : n < 0 ? n : -EIO;
 }
 
-int heald_ring_file_add(struct heald_ring *r, struct heald_ring_files *files, int fd)
+int heald__ring_file_add(struct heald_ring *r, struct heald_ring_files *files, int fd)
 {
     if (!files->count)
         open_table(r, files);
@@ -69,7 +69,7 @@ int heald_ring_file_add(struct heald_ring *r, struct heald_ring_files *files, in
     return place;
 }
 
-void heald_ring_file_remove(struct heald_ring *r, struct heald_ring_files *files, int place)
+void heald__ring_file_remove(struct heald_ring *r, struct heald_ring_files *files, int place)
 {
     set_place(r, place, -1);
     files->taken[place / 64] &= ~((uint64_t)1 << place % 64);

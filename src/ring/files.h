@@ -1,7 +1,7 @@
 /*
  * ring/files.h: files that a ring has in places of its own, without a descriptor: close(2) does not
  * end them, a child of fork(2) has no copy, no number is taken, and to give one back drops no
- * record lock of the process. The thread that owns the ring, which is hidden (heald_ring_hide()).
+ * record lock of the process. The thread that owns the ring, which is hidden (heald__ring_hide()).
  */
 #ifndef HEALD_SRC_RING_FILES_H
 #define HEALD_SRC_RING_FILES_H
@@ -17,7 +17,7 @@ struct heald_ring_files {
 };
 
 /* A place for the file of a descriptor: its number, for IOSQE_FIXED_FILE; -errno: there is none. */
-int heald_ring_file_add(struct heald_ring *r, struct heald_ring_files *files, int fd);
-void heald_ring_file_remove(struct heald_ring *r, struct heald_ring_files *files, int place);
+int heald__ring_file_add(struct heald_ring *r, struct heald_ring_files *files, int fd);
+void heald__ring_file_remove(struct heald_ring *r, struct heald_ring_files *files, int place);
 
 #endif

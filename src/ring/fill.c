@@ -23,13 +23,13 @@
 /* Linux 6.7; the headers of the system may be older. */
 enum { FUTEX_WAITV_ENTRY = 53 };
 
-void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data)
+void heald__ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data)
 {
     io_uring_prep_cancel64(sqe, user_data, 0);
     io_uring_sqe_set_data64(sqe, 0);
 }
 
-void heald_ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op)
+void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op)
 {
     unsigned events = op_events(op);
 
@@ -50,7 +50,7 @@ static int send_flags(const struct heald_op *op)
 
 static void fill_vector(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
 {
-    struct msghdr *msg = &heald_ring_scratch(r, sqe)->msg;
+    struct msghdr *msg = &heald__ring_scratch(r, sqe)->msg;
 
     *msg = (struct msghdr){.msg_iov = op->u.rw.buf, .msg_iovlen = op->u.rw.len};
     if (op->kind == OP_READV)
@@ -83,7 +83,7 @@ static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, struct 
         io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
     else
         io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald_ring_pipes_nowait(r))) {
+    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald__ring_pipes_nowait(r))) {
         sqe->flags |= IOSQE_ASYNC;
         op->buffer |= OP_LATE;
     }
@@ -126,7 +126,7 @@ static void fill_watch(struct io_uring_sqe *sqe, const struct heald_op *op)
 static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
                               const struct heald_op *op)
 {
-    struct open_how *how = &heald_ring_scratch(r, sqe)->how;
+    struct open_how *how = &heald__ring_scratch(r, sqe)->how;
     int flags = op->u.path.flags;
 
     /* openat2 is strict where openat is not: no mode without a file to make. */
@@ -151,7 +151,7 @@ static void fill_words(struct io_uring_sqe *sqe, const struct heald_op *op)
     sqe->len = op->u.rw.len;
 }
 
-void heald_ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     switch ((enum op_kind)op->kind) {
     case OP_RECV:
@@ -179,7 +179,7 @@ void heald_ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heal
     case OP_POLL:
     case OP_RECV_ASIDE:
     case OP_RECVMSG_ASIDE:
-    case OP_CHILD: heald_ring_fill_poll(sqe, op); break;
+    case OP_CHILD: heald__ring_fill_poll(sqe, op); break;
     case OP_OPEN:
         io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
                              op->u.path.u.mode);

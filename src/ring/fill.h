@@ -12,12 +12,12 @@
  * word is woken or is not what was seen (u.rw: the struct futex_waitv), OP_TICK for a while
  * (u.rw.buf: the struct __kernel_timespec); both stay there until it ends.
  */
-void heald_ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
+void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
 
 /* Fills an entry that polls for the op, with the op as user data. */
-void heald_ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
+void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
 
 /* Fills an entry that cancels what carries `user_data`; its own completion carries 0. */
-void heald_ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data);
+void heald__ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data);
 
 #endif

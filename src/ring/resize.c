@@ -12,10 +12,10 @@
  * - The kernel copies the completions that nobody has taken, and keeps those that had no room. The
  *   head of the completion ring, which is ours, is set again once the new one is mapped.
  * - Heads and tails count modulo 2^32 and go on as they were; only the masks are new. So the number
- *   of an entry (heald_ring_last()) stays what it was.
+ *   of an entry (heald__ring_last()) stays what it was.
  *
  * No memory is allocated: the scratch memory has its full size from the start, of which little is
- * touched. A ring whose descriptor is closed (heald_ring_hide()) could not be mapped: it does not
+ * touched. A ring whose descriptor is closed (heald__ring_hide()) could not be mapped: it does not
  * grow.
  *
  * Where the kernel has resized and the new rings cannot be mapped, the old ones say that the
@@ -50,7 +50,7 @@ enum {
 
 enum { REGISTER_RESIZE_RINGS = 33 /* the system's headers may be older */ };
 
-unsigned heald_ring_completions(unsigned entries)
+unsigned heald__ring_completions(unsigned entries)
 {
     return entries < COMPLETIONS_MAX / COMPLETIONS ? entries * COMPLETIONS : COMPLETIONS_MAX;
 }
@@ -68,7 +68,7 @@ static bool is_repaired(void)
     return minor > 19 || (minor == 19 && patch >= 9) || (minor == 18 && patch >= 19);
 }
 
-unsigned heald_ring_first(unsigned entries)
+unsigned heald__ring_first(unsigned entries)
 {
     return entries > FIRST && is_repaired() ? FIRST : entries;
 }
@@ -80,13 +80,13 @@ static int call(const struct io_uring *ring, void *arg)
 }
 
 /* Whoever knows the call looks for its argument, which is nowhere. */
-bool heald_ring_resizes(const struct io_uring *ring)
+bool heald__ring_resizes(const struct io_uring *ring)
 {
     return !ring->sq.array && call(ring, (void *)UINTPTR_MAX) == -EFAULT;
 }
 
-/* The kernel has left the old rings. heald_ring_entry() finds no room, all that was handed out was
- * taken, and the next enter comes to heald_ring_map_again(). One that is under way hands over
+/* The kernel has left the old rings. heald__ring_entry() finds no room, all that was handed out was
+ * taken, and the next enter comes to heald__ring_map_again(). One that is under way hands over
  * nothing, and completions are in the new rings. */
 static void strand(struct heald_ring *r)
 {
@@ -117,7 +117,7 @@ static int resize(struct heald_ring *r, unsigned entries, unsigned *ret_entries)
     struct io_uring fresh;
     struct io_uring_params p = {.flags = IORING_SETUP_CQSIZE,
                                 .sq_entries = entries,
-                                .cq_entries = heald_ring_completions(entries)};
+                                .cq_entries = heald__ring_completions(entries)};
     int err = r->sys->gate(HEALD_GATE_RING_RESIZE);
 
     if (!err)
@@ -138,7 +138,7 @@ static int resize(struct heald_ring *r, unsigned entries, unsigned *ret_entries)
     return 0;
 }
 
-int heald_ring_map_again(struct heald_ring *r)
+int heald__ring_map_again(struct heald_ring *r)
 {
     unsigned entries;
     int err = resize(r, r->entries, &entries);
@@ -156,11 +156,11 @@ static bool has_wrapped(const struct heald_ring *r)
     return __atomic_load_n(r->ring.cq.ktail, __ATOMIC_RELAXED) < *r->ring.cq.khead;
 }
 
-void heald_ring_grow(struct heald_ring *r)
+void heald__ring_grow(struct heald_ring *r)
 {
     unsigned size = r->entries < r->limit / STEP ? r->entries * STEP : r->limit, entries;
 
-    if (r->entries >= r->limit || heald_ring_flush(r) || heald_ring_pending(r) || has_wrapped(r))
+    if (r->entries >= r->limit || heald__ring_flush(r) || heald__ring_pending(r) || has_wrapped(r))
         return;
     /* Refused, it stays as it is: to ask again and again would cost more than it gains. */
     if (!resize(r, size, &entries))

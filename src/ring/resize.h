@@ -8,19 +8,19 @@
 #include "ring/ring.h"
 
 /* How many completions a ring of so many entries has. */
-unsigned heald_ring_completions(unsigned entries);
+unsigned heald__ring_completions(unsigned entries);
 
 /* How many entries to open a ring with that may grow to so many. */
-unsigned heald_ring_first(unsigned entries);
+unsigned heald__ring_first(unsigned entries);
 
 /* Will the kernel resize this ring? Asks it, and changes nothing. */
-bool heald_ring_resizes(const struct io_uring *ring);
+bool heald__ring_resizes(const struct io_uring *ring);
 
 /* Hands over what is there and makes the ring larger, up to r->limit. Where that is refused, now or
  * by the kernel, the ring stays as it is. May block for some milliseconds. */
-void heald_ring_grow(struct heald_ring *r);
+void heald__ring_grow(struct heald_ring *r);
 
 /* Maps a ring that the kernel has resized and that could not be mapped. 0 or -errno: not yet. */
-int heald_ring_map_again(struct heald_ring *r);
+int heald__ring_map_again(struct heald_ring *r);
 
 #endif

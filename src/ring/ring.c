@@ -43,7 +43,7 @@ static void fill_array(struct io_uring_sq *sq, unsigned flags)
 /* Above 2, as all descriptors of the library's own. */
 static int move_up(struct io_uring *ring)
 {
-    int fd = heald_plat_own(ring->ring_fd);
+    int fd = heald__plat_own(ring->ring_fd);
 
     ring->ring_fd = ring->enter_ring_fd = fd;
     return fd < 0 ? fd : 0;
@@ -85,7 +85,7 @@ static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, uns
 
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out && err == -EINVAL; i++) {
         *ret_params = (struct io_uring_params){.flags = all & ~left_out[i],
-                                               .cq_entries = heald_ring_completions(entries)};
+                                               .cq_entries = heald__ring_completions(entries)};
         err = set_up_once(ring, ret_params, entries);
     }
     return err;
@@ -94,12 +94,12 @@ static int set_up(struct io_uring *ring, struct io_uring_params *ret_params, uns
 /* A small one, if it can grow, else the whole of it. */
 static int set_up_small(struct heald_ring *r, struct io_uring_params *ret_params, unsigned entries)
 {
-    unsigned first = heald_ring_first(entries);
+    unsigned first = heald__ring_first(entries);
     int err = set_up(&r->ring, ret_params, first);
 
     if (err || first == entries)
         return err;
-    if (heald_ring_resizes(&r->ring)) {
+    if (heald__ring_resizes(&r->ring)) {
         /* A power of two, as the kernel makes it. */
         for (r->limit = first; r->limit < entries;)
             r->limit *= 2;
@@ -150,27 +150,27 @@ static int try_all(const struct heald_sys *sys, const struct heald_allocator *al
 
     if (err)
         return err;
-    err = heald_ring_try(&r);
-    heald_ring_close(&r, alloc);
+    err = heald__ring_try(&r);
+    heald__ring_close(&r, alloc);
     return err;
 }
 
-int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned entries, bool grows)
+int heald__ring_open(struct heald_ring *r, const struct heald_sys *sys,
+                     const struct heald_allocator *alloc, unsigned entries, bool grows)
 {
     int err = open_unchecked(r, sys, alloc, entries, grows);
 
     if (err)
         return err;
-    err = heald_ring_check(&r->ring);
-    if (!err && heald_ring_is_restricted())
+    err = heald__ring_check(&r->ring);
+    if (!err && heald__ring_is_restricted())
         err = try_all(sys, alloc);
     if (err)
-        heald_ring_close(r, alloc);
+        heald__ring_close(r, alloc);
     return err;
 }
 
-void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
+void heald__ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
 {
     io_uring_queue_exit(&r->ring);
     if (r->bell >= 0)
@@ -178,7 +178,7 @@ void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc)
     alloc_free(alloc, r->scratch, r->scratch_count * sizeof *r->scratch);
 }
 
-int heald_ring_bell(struct heald_ring *r, bool drain)
+int heald__ring_bell(struct heald_ring *r, bool drain)
 {
     int bell[2], err;
 
@@ -202,7 +202,7 @@ static int enable(struct heald_ring *r)
     if (r->enabled)
         return 0;
     if (r->stranded)
-        return heald_ring_map_again(r);
+        return heald__ring_map_again(r);
     if (syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
         return -errno;
     r->enabled = true;
@@ -212,7 +212,7 @@ static int enable(struct heald_ring *r)
     return 0;
 }
 
-int heald_ring_hide(struct heald_ring *r)
+int heald__ring_hide(struct heald_ring *r)
 {
     int fd = r->ring.ring_fd, err = enable(r);
 
@@ -228,7 +228,7 @@ int heald_ring_hide(struct heald_ring *r)
     return fd;
 }
 
-bool heald_ring_behind(const struct heald_ring *r)
+bool heald__ring_behind(const struct heald_ring *r)
 {
     /* Relaxed: the kernel sets these flags again until it is asked. */
     unsigned flags = __atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED);
@@ -247,7 +247,7 @@ static bool take_back_taskrun(struct heald_ring *r)
     if (!(flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
         return false;
     if (flags & IORING_SQ_CQ_OVERFLOW)
-        heald_ring_grow(r);
+        heald__ring_grow(r);
     __atomic_fetch_and(r->ring.sq.kflags, ~(unsigned)IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
     return true;
 }
@@ -297,7 +297,7 @@ static int enter_until(struct heald_ring *r, int64_t deadline_ns)
     return enter_once(r, 1, IORING_ENTER_GETEVENTS, &ts);
 }
 
-int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
+int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns)
 {
     int err = enable(r);
 
@@ -309,7 +309,7 @@ int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
         r->sys->bell_drain(r->bell);
     if (io_uring_cq_ready(&r->ring))
         deadline_ns = 0;
-    if (deadline_ns <= 0 && !heald_ring_pending(r) && !heald_ring_behind(r))
+    if (deadline_ns <= 0 && !heald__ring_pending(r) && !heald__ring_behind(r))
         return 0;
     bool work = take_back_taskrun(r);
     err = r->sys->gate(HEALD_GATE_RING_ENTER);
@@ -332,9 +332,9 @@ int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns)
     return err < 0 ? err : 0;
 }
 
-int heald_ring_flush(struct heald_ring *r)
+int heald__ring_flush(struct heald_ring *r)
 {
-    if (!heald_ring_pending(r))
+    if (!heald__ring_pending(r))
         return 0;
     int err = enable(r);
     if (!err)
@@ -342,13 +342,13 @@ int heald_ring_flush(struct heald_ring *r)
     return err ? err : enter_once(r, 0, 0, NULL);
 }
 
-bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op)
+bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op)
 {
     struct io_uring_sq *sq = &r->ring.sq;
     struct io_uring_sqe *sqe = &sq->sqes[entry & *sq->kring_mask];
 
     /* What else lies there has another owner: `entry` may be out of date. */
-    if (sq->sqe_tail - entry - 1 >= *sq->kring_entries || heald_ring_taken(r, entry) ||
+    if (sq->sqe_tail - entry - 1 >= *sq->kring_entries || heald__ring_taken(r, entry) ||
         sqe->user_data != (uint64_t)(uintptr_t)op)
         return false;
     io_uring_prep_nop(sqe);
@@ -356,17 +356,17 @@ bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heal
     return true;
 }
 
-struct io_uring_sqe *heald_ring_entry(struct heald_ring *r)
+struct io_uring_sqe *heald__ring_entry(struct heald_ring *r)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
 
-    if (sqe || heald_ring_flush(r))
+    if (sqe || heald__ring_flush(r))
         return sqe;
-    heald_ring_grow(r);
+    heald__ring_grow(r);
     return io_uring_get_sqe(&r->ring);
 }
 
-struct io_uring_cqe *heald_ring_peek(struct heald_ring *r)
+struct io_uring_cqe *heald__ring_peek(struct heald_ring *r)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -379,37 +379,37 @@ struct io_uring_cqe *heald_ring_peek(struct heald_ring *r)
 static int next_result(struct heald_ring *r, int64_t timeout_ns)
 {
     int64_t deadline = timeout_ns ? r->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns : 0;
-    int err = heald_ring_enter(r, deadline);
-    struct io_uring_cqe *cqe = err ? NULL : heald_ring_peek(r);
+    int err = heald__ring_enter(r, deadline);
+    struct io_uring_cqe *cqe = err ? NULL : heald__ring_peek(r);
 
     if (!cqe)
         return -ETIME;
     int result = cqe->res;
-    heald_ring_seen(r);
+    heald__ring_seen(r);
     return result;
 }
 
-bool heald_ring_pipes_nowait(struct heald_ring *r)
+bool heald__ring_pipes_nowait(struct heald_ring *r)
 {
     if (!r->pipes)
         r->pipes = r->sys->pipes_nowait() ? 1 : -1;
     return r->pipes > 0;
 }
 
-bool heald_ring_waits(struct heald_ring *r)
+bool heald__ring_waits(struct heald_ring *r)
 {
     uint32_t words[2] = {0};
     struct futex_waitv list[2] = {{.uaddr = (uintptr_t)&words[0], .flags = FUTEX_32},
                                   {.uaddr = (uintptr_t)&words[1], .flags = FUTEX_32}};
     struct heald_op op = {.kind = OP_WORDS, .u.rw = {.buf = list, .len = 2}};
-    struct io_uring_sqe *sqe = heald_ring_entry(r);
+    struct io_uring_sqe *sqe = heald__ring_entry(r);
 
     if (!sqe)
         return false;
-    heald_ring_fill(r, sqe, &op);
+    heald__ring_fill(r, sqe, &op);
     /* It waits, and is told which one was woken. */
     if (next_result(r, 0) != -ETIME)
         return false;
-    heald_plat_word_count(&words[1]);
+    heald__plat_word_count(&words[1]);
     return next_result(r, TEST_NS) == 1;
 }

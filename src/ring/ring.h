@@ -41,80 +41,80 @@ struct heald_ring {
 
 /* With `grows` the ring may be smaller at first, and becomes so large when it is needed. -ENOSYS:
  * the kernel has no such ring, forbids it, or HEALD_NO_URING is set. */
-int heald_ring_open(struct heald_ring *r, const struct heald_sys *sys,
-                    const struct heald_allocator *alloc, unsigned entries, bool grows);
-void heald_ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
+int heald__ring_open(struct heald_ring *r, const struct heald_sys *sys,
+                     const struct heald_allocator *alloc, unsigned entries, bool grows);
+void heald__ring_close(struct heald_ring *r, const struct heald_allocator *alloc);
 
 /*
  * Opens the bell: a descriptor for other loops to wait for: it, or -errno. With `drain` every
- * heald_ring_enter() empties it; without, whoever waits is told of changes.
+ * heald__ring_enter() empties it; without, whoever waits is told of changes.
  */
-int heald_ring_bell(struct heald_ring *r, bool drain);
+int heald__ring_bell(struct heald_ring *r, bool drain);
 
 /*
  * Makes the calling thread the owner and lets it use the ring without its descriptor, which is the
  * caller's to close: it, or -errno. A child of fork(2) does not get the ring's memory. No bell
  * afterwards, and it does not grow.
  */
-int heald_ring_hide(struct heald_ring *r);
+int heald__ring_hide(struct heald_ring *r);
 
 /* Hands over what the kernel does not know of yet, and does not wait. 0 or -errno. */
-int heald_ring_flush(struct heald_ring *r);
+int heald__ring_flush(struct heald_ring *r);
 
 /* An entry to fill, after handing over what is there if that makes room, which may move the entries
  * of a ring that grows; NULL: the kernel takes no more just now. */
-struct io_uring_sqe *heald_ring_entry(struct heald_ring *r);
+struct io_uring_sqe *heald__ring_entry(struct heald_ring *r);
 
 /* Has one been handed out that the kernel does not know of? */
-static inline bool heald_ring_pending(const struct heald_ring *r)
+static inline bool heald__ring_pending(const struct heald_ring *r)
 {
     return io_uring_sq_ready(&r->ring) != 0;
 }
 
 /* Hands over what there is and waits for a completion until the deadline (monotonic): 0: does not
  * wait; HEALD_FOREVER. 0, -EINTR, -errno. */
-int heald_ring_enter(struct heald_ring *r, int64_t deadline_ns);
+int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns);
 
 /* Has the kernel something for us that only an enter brings to light? */
-bool heald_ring_behind(const struct heald_ring *r);
+bool heald__ring_behind(const struct heald_ring *r);
 
-/* The next completion, or NULL; it stays until heald_ring_seen(). */
-struct io_uring_cqe *heald_ring_peek(struct heald_ring *r);
+/* The next completion, or NULL; it stays until heald__ring_seen(). */
+struct io_uring_cqe *heald__ring_peek(struct heald_ring *r);
 
-static inline void heald_ring_seen(struct heald_ring *r)
+static inline void heald__ring_seen(struct heald_ring *r)
 {
     io_uring_cq_advance(&r->ring, 1);
 }
 
 /* How many entries have been handed out, of which the last is one less; has the kernel taken
  * one? */
-static inline unsigned heald_ring_last(const struct heald_ring *r)
+static inline unsigned heald__ring_last(const struct heald_ring *r)
 {
     return r->ring.sq.sqe_tail - 1;
 }
 
-static inline bool heald_ring_taken(const struct heald_ring *r, unsigned entry)
+static inline bool heald__ring_taken(const struct heald_ring *r, unsigned entry)
 {
     /* Acquire: pairs with the kernel's release. Counted modulo 2^32. */
     return (int)(__atomic_load_n(r->ring.sq.khead, __ATOMIC_ACQUIRE) - entry) > 0;
 }
 
 /* Does a pipe read and write in the ring without blocking whoever submits (Linux 6.4)? */
-bool heald_ring_pipes_nowait(struct heald_ring *r);
+bool heald__ring_pipes_nowait(struct heald_ring *r);
 
 /* Room beside an entry for what it points to. */
-static inline union heald_ring_scratch *heald_ring_scratch(struct heald_ring *r,
-                                                           const struct io_uring_sqe *sqe)
+static inline union heald_ring_scratch *heald__ring_scratch(struct heald_ring *r,
+                                                            const struct io_uring_sqe *sqe)
 {
     return &r->scratch[sqe - r->ring.sq.sqes];
 }
 
 /* Takes back entry `entry` of `op`, if it is that and the kernel has not taken it: it does nothing
  * then, and its completion carries 0. False: it cannot be taken back. */
-bool heald_ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
+bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
 
 /* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else; without
  * success it may still hold what was asked, and is to be closed. */
-bool heald_ring_waits(struct heald_ring *r);
+bool heald__ring_waits(struct heald_ring *r);
 
 #endif

@@ -42,7 +42,7 @@ struct class
     unsigned major, minor;
 };
 
-static const struct block none; /* never changed, see store_set() */
+static const struct block none; /* never changed, see heald__store_set() */
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -122,16 +122,17 @@ static void take_out(struct store_visit *v, struct block *b)
     if (!head)
         return;
     if (b->next)
-        store_set(v, &block_at(v, b->next)->prev, b->prev);
+        heald__store_set(v, &block_at(v, b->next)->prev, b->prev);
     if (b->prev)
-        store_set(v, &block_at(v, b->prev)->next, b->next);
+        heald__store_set(v, &block_at(v, b->prev)->next, b->next);
     else
-        store_set(v, head, b->next);
+        heald__store_set(v, head, b->next);
     if (*head)
         return;
-    store_set(v, &s->subclasses[c.major], s->subclasses[c.major] & ~(UINT64_C(1) << c.minor));
+    heald__store_set(v, &s->subclasses[c.major],
+                     s->subclasses[c.major] & ~(UINT64_C(1) << c.minor));
     if (!s->subclasses[c.major])
-        store_set(v, &s->classes, s->classes & ~(UINT64_C(1) << c.major));
+        heald__store_set(v, &s->classes, s->classes & ~(UINT64_C(1) << c.major));
 }
 
 static void put_in(struct store_visit *v, struct block *b)
@@ -142,13 +143,13 @@ static void put_in(struct store_visit *v, struct block *b)
 
     if (!head)
         return;
-    store_set(v, &b->next, *head);
-    store_set(v, &b->prev, 0);
+    heald__store_set(v, &b->next, *head);
+    heald__store_set(v, &b->prev, 0);
     if (*head)
-        store_set(v, &block_at(v, *head)->prev, at_of(v, b));
-    store_set(v, head, at_of(v, b));
-    store_set(v, &s->subclasses[c.major], s->subclasses[c.major] | UINT64_C(1) << c.minor);
-    store_set(v, &s->classes, s->classes | UINT64_C(1) << c.major);
+        heald__store_set(v, &block_at(v, *head)->prev, at_of(v, b));
+    heald__store_set(v, head, at_of(v, b));
+    heald__store_set(v, &s->subclasses[c.major], s->subclasses[c.major] | UINT64_C(1) << c.minor);
+    heald__store_set(v, &s->classes, s->classes | UINT64_C(1) << c.major);
 }
 
 /* A block of the first list from this one on that is not empty, and whose blocks are all as large;
@@ -194,8 +195,8 @@ static struct block *find_among(struct store_visit *v, uint64_t size)
 /* Makes [b, b + size) the whole of a block, which is in no list, and what follows know it. */
 static void lay(struct store_visit *v, struct block *b, uint64_t size, bool is_free)
 {
-    store_set(v, &b->size, is_free ? size : used(at_of(v, b), size));
-    store_set(v, &after(v, b)->before, at_of(v, b));
+    heald__store_set(v, &b->size, is_free ? size : used(at_of(v, b), size));
+    heald__store_set(v, &after(v, b)->before, at_of(v, b));
 }
 
 /* Gives up what of a block that is in no list is more than `size`. */
@@ -204,7 +205,7 @@ static void cut(struct store_visit *v, struct block *b, uint64_t size)
     uint64_t whole = size_of(b);
 
     if (whole < size + HEADER + STORE_ALIGN) {
-        store_set(v, &b->size, used(at_of(v, b), whole));
+        heald__store_set(v, &b->size, used(at_of(v, b), whole));
         return;
     }
     struct block *rest = block_at(v, at_of(v, b) + HEADER + size);
@@ -222,14 +223,14 @@ static void release(struct store_visit *v, struct block *b)
     if (!(next->size & USED)) {
         take_out(v, next);
         size += HEADER + size_of(next);
-        store_set(v, &next->size, 0);
+        heald__store_set(v, &next->size, 0);
     }
     if (b->before) {
         struct block *before = block_at(v, b->before);
         if (!(before->size & USED)) {
             take_out(v, before);
             size += HEADER + size_of(before);
-            store_set(v, &b->size, 0);
+            heald__store_set(v, &b->size, 0);
             b = before;
         }
     }
@@ -243,13 +244,13 @@ static void extend(struct store_visit *v, uint64_t size)
     struct store *s = v->store;
     uint64_t old = s->end ? s->end : first_of(v->region), end = size - HEADER;
 
-    store_set(v, &s->end, end);
+    heald__store_set(v, &s->end, end);
     struct block *b = block_at(v, old);
-    store_set(v, &block_at(v, end)->size, used(end, 0));
+    heald__store_set(v, &block_at(v, end)->size, used(end, 0));
     lay(v, b, end - old - HEADER, false);
     release(v, b);
     /* Whatever follows may write over what the journal would need to undo this. */
-    store_commit(v);
+    heald__store_commit(v);
 }
 
 static int grow(struct store_visit *v, uint64_t size)
@@ -267,7 +268,7 @@ static int grow(struct store_visit *v, uint64_t size)
             step = region->most_size - now;
         if (size > step)
             return -ENOMEM;
-        int err = region_grow(region, now + step);
+        int err = heald__region_grow(region, now + step);
         if (err)
             return err;
     }
@@ -293,7 +294,7 @@ static struct block *find(struct store_visit *v, uint64_t size)
     return b || v->is_corrupt ? b : find_among(v, size);
 }
 
-int store_take(struct store_visit *v, uint64_t size, uint64_t *where)
+int heald__store_take(struct store_visit *v, uint64_t size, uint64_t *where)
 {
     int err = check(v);
 
@@ -314,16 +315,16 @@ int store_take(struct store_visit *v, uint64_t size, uint64_t *where)
     if (v->is_corrupt)
         return -EBADMSG;
     /* Where its links were: the rest of what is wiped nobody needs if this is undone. */
-    store_set(v, &b->next, 0);
-    store_set(v, &b->prev, 0);
+    heald__store_set(v, &b->next, 0);
+    heald__store_set(v, &b->prev, 0);
     memset((char *)b + HEADER, 0, size_of(b));
-    store_set(v, &v->store->used, v->store->used + HEADER + size_of(b));
-    store_set(v, &v->store->blocks, v->store->blocks + 1);
-    store_set(v, where, at_of(v, b) + HEADER);
+    heald__store_set(v, &v->store->used, v->store->used + HEADER + size_of(b));
+    heald__store_set(v, &v->store->blocks, v->store->blocks + 1);
+    heald__store_set(v, where, at_of(v, b) + HEADER);
     return 0;
 }
 
-int store_give(struct store_visit *v, uint64_t *where)
+int heald__store_give(struct store_visit *v, uint64_t *where)
 {
     int err = check(v);
 
@@ -335,11 +336,11 @@ int store_give(struct store_visit *v, uint64_t *where)
     struct block *b = block_at(v, at);
     if (!is_used(v, b) || size_of(b) > v->store->end - at - HEADER || after(v, b)->before != at)
         return -EINVAL;
-    store_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
-    store_set(v, &v->store->blocks, v->store->blocks - 1);
-    region_order_forget(v->region, *where, size_of(b));
+    heald__store_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
+    heald__store_set(v, &v->store->blocks, v->store->blocks - 1);
+    heald__region_order_forget(v->region, *where, size_of(b));
     release(v, b);
-    store_set(v, where, 0);
+    heald__store_set(v, where, 0);
     return 0;
 }
 
@@ -352,25 +353,26 @@ static bool is_place(const struct heald_participant *me, const uint64_t *where)
 int heald_alloc(struct heald_participant *me, size_t size, uint64_t *where)
 {
     struct store_visit v;
-    int err = store_enter(&v, me);
+    int err = heald__store_enter(&v, me);
 
     if (err)
         return err;
-    return store_leave(&v, is_place(me, where) ? store_take(&v, size, where) : -EINVAL);
+    return heald__store_leave(&v,
+                              is_place(me, where) ? heald__store_take(&v, size, where) : -EINVAL);
 }
 
 int heald_free(struct heald_participant *me, uint64_t *where)
 {
     struct store_visit v;
-    int err = store_enter(&v, me);
+    int err = heald__store_enter(&v, me);
 
     if (err)
         return err;
     if (!is_place(me, where))
         err = -EINVAL;
     else if (*where)
-        err = store_give(&v, where);
-    return store_leave(&v, err);
+        err = heald__store_give(&v, where);
+    return heald__store_leave(&v, err);
 }
 
 /* Looks at each block; *stats holds what they add up to. */
@@ -403,12 +405,12 @@ static int walk(struct store_visit *v, struct heald_heap_stats *stats)
 int heald_heap_stats(struct heald_participant *me, struct heald_heap_stats *ret_stats)
 {
     struct store_visit v;
-    int err = store_enter(&v, me);
+    int err = heald__store_enter(&v, me);
 
     if (err)
         return err;
     *ret_stats = (struct heald_heap_stats){.size = region_size(v.region) - v.region->heap_at,
                                            .most = v.region->most_size - v.region->heap_at};
     err = check(&v);
-    return store_leave(&v, err ? err : walk(&v, ret_stats));
+    return heald__store_leave(&v, err ? err : walk(&v, ret_stats));
 }

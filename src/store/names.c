@@ -64,12 +64,12 @@ static int enter(struct store_visit *v, struct heald_participant *me, const char
 
     if (!err)
         err = check_type(type, size);
-    return err ? err : store_enter(v, me);
+    return err ? err : heald__store_enter(v, me);
 }
 
 static uint64_t at_of(const struct region_name *n)
 {
-    /* Acquire: pairs with store_set(): the rest of the name is there. */
+    /* Acquire: pairs with heald__store_set(): the rest of the name is there. */
     return __atomic_load_n(&n->at, __ATOMIC_ACQUIRE);
 }
 
@@ -128,7 +128,7 @@ static int make(struct store_visit *v, const char *name, const struct heald_obje
     struct region_name *n = draft(v, name, o->type, size, true);
     if (!n)
         return -ENFILE;
-    int err = store_take(v, size, &n->at);
+    int err = heald__store_take(v, size, &n->at);
     if (err)
         return err;
     *ret_object = v->region->base + n->at;
@@ -157,7 +157,7 @@ int heald_object_open(struct heald_participant *me, const char *name,
 
     if (err)
         return err;
-    err = store_leave(&v, open_object(&v, name, options, size, &object, &made));
+    err = heald__store_leave(&v, open_object(&v, name, options, size, &object, &made));
     if (err)
         return err;
     *ret_object = object;
@@ -176,7 +176,7 @@ int heald_object_find(struct heald_participant *me, const char *name, enum heald
     if (err)
         return err;
     const struct region_name *n = find(v.region, name);
-    err = store_leave(&v, n ? resolve(v.region, n, type, size, &object) : -ENOENT);
+    err = heald__store_leave(&v, n ? resolve(v.region, n, type, size, &object) : -ENOENT);
     if (!err)
         *ret_object = object;
     return err;
@@ -198,8 +198,8 @@ int heald_object_name(struct heald_participant *me, const char *name, enum heald
     else if (!(n = draft(&v, name, type, size, false)))
         err = -ENFILE;
     else
-        store_set(&v, &n->at, heald_offset(v.region, object));
-    return store_leave(&v, err);
+        heald__store_set(&v, &n->at, heald_offset(v.region, object));
+    return heald__store_leave(&v, err);
 }
 
 int heald_object_remove(struct heald_participant *me, const char *name)
@@ -214,10 +214,10 @@ int heald_object_remove(struct heald_participant *me, const char *name)
     if (!n)
         err = -ENOENT;
     else if (n->is_allocated)
-        err = store_give(&v, &n->at);
+        err = heald__store_give(&v, &n->at);
     else
-        store_set(&v, &n->at, 0);
-    return store_leave(&v, err == -EINVAL ? -EBADMSG : err);
+        heald__store_set(&v, &n->at, 0);
+    return heald__store_leave(&v, err == -EINVAL ? -EBADMSG : err);
 }
 
 int heald_object_next(const struct heald_region *region, unsigned *cursor,

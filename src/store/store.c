@@ -52,7 +52,7 @@ static int roll_back(struct store_visit *v)
     return 0;
 }
 
-int store_enter(struct store_visit *v, struct heald_participant *me)
+int heald__store_enter(struct store_visit *v, struct heald_participant *me)
 {
     *v = (struct store_visit){.me = me};
     if (!me->id)
@@ -67,10 +67,10 @@ int store_enter(struct store_visit *v, struct heald_participant *me)
     if (err)
         return err == -ENOTRECOVERABLE || err == -EDEADLK ? -EBADMSG : err;
     err = roll_back(v);
-    return err ? store_leave(v, err) : 0;
+    return err ? heald__store_leave(v, err) : 0;
 }
 
-void store_set(struct store_visit *v, uint64_t *word, uint64_t value)
+void heald__store_set(struct store_visit *v, uint64_t *word, uint64_t value)
 {
     struct store *s = v->store;
     uint64_t at = (uint64_t)((char *)word - v->region->base);
@@ -86,7 +86,7 @@ void store_set(struct store_visit *v, uint64_t *word, uint64_t value)
     put(v->region, at, value);
 }
 
-void store_commit(struct store_visit *v)
+void heald__store_commit(struct store_visit *v)
 {
     in_this_order();
     if (!v->is_corrupt)
@@ -95,14 +95,14 @@ void store_commit(struct store_visit *v)
     in_this_order();
 }
 
-int store_leave(struct store_visit *v, int err)
+int heald__store_leave(struct store_visit *v, int err)
 {
     if (v->is_corrupt)
         err = -EBADMSG;
     if (err)
         roll_back(v);
     else
-        store_commit(v);
+        heald__store_commit(v);
     heald_mutex_unlock(&v->store->mutex, v->me);
     return err;
 }

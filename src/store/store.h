@@ -2,7 +2,7 @@
  * store/store.h: what stands at the beginning of a region's heap, and changing it by halves that
  * nobody sees.
  *
- * Enter, change words by store_set() alone, and leave; or fail, and all is as it was.
+ * Enter, change words by heald__store_set() alone, and leave; or fail, and all is as it was.
  */
 #ifndef HEALD_SRC_STORE_STORE_H
 #define HEALD_SRC_STORE_STORE_H
@@ -44,22 +44,22 @@ struct store_visit {
 };
 
 /* 0: inside. -ENOSYS: the region has no heap; -ESTALE, -EBADMSG. */
-int store_enter(struct store_visit *v, struct heald_participant *me);
+int heald__store_enter(struct store_visit *v, struct heald_participant *me);
 
 /* Changes a word, of the region or -EBADMSG in the end. */
-void store_set(struct store_visit *v, uint64_t *word, uint64_t value);
+void heald__store_set(struct store_visit *v, uint64_t *word, uint64_t value);
 
 /* What was changed so far is not undone any more. */
-void store_commit(struct store_visit *v);
+void heald__store_commit(struct store_visit *v);
 
 /* Leaves. With an error, or if something is corrupt, nothing was changed; the error. */
-int store_leave(struct store_visit *v, int err);
+int heald__store_leave(struct store_visit *v, int err);
 
 /*
  * Inside: takes zeroed memory of the heap, and notes where in the word, or gives it back: see
  * heald_alloc(), heald_free().
  */
-int store_take(struct store_visit *v, uint64_t size, uint64_t *where);
-int store_give(struct store_visit *v, uint64_t *where);
+int heald__store_take(struct store_visit *v, uint64_t size, uint64_t *where);
+int heald__store_give(struct store_visit *v, uint64_t *where);
 
 #endif

@@ -14,7 +14,7 @@ enum { ROWS_MAX = 200 };
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "thread:heald_pool_begin\nthread:start_fresh\n";
+    return "thread:heald__pool_begin\nthread:start_fresh\n";
 }
 
 static struct {

@@ -101,7 +101,7 @@ HEALD_CASE(a_cancel_waits_for_room)
         scene_cancel(&s, &taken[i]);
         ck_assert_int_eq(taken[i].op.stage, STAGE_RECALL);
     }
-    ck_assert_int_eq(heald_client_turn(&s.client, 0), 0);
+    ck_assert_int_eq(heald__client_turn(&s.client, 0), 0);
     ck_assert_int_eq(s.over, 0);
     scene_refuse_enters(false);
     scene_turn_until(&s, ENTRIES);
@@ -143,7 +143,7 @@ static void connect_all(struct scene *s, const struct heald_addr *addr, int fds[
         ck_assert_int_eq(connect(fds[i], &addr->u.sa, addr->len), 0);
     }
     for (int i = 0; i < CONNECTIONS; i++)
-        ck_assert_int_eq(heald_client_turn(&s->client, 0), 0);
+        ck_assert_int_eq(heald__client_turn(&s->client, 0), 0);
 }
 
 /* In order, one for each callback; and the end comes after them. */
@@ -158,7 +158,7 @@ static void take_results(struct scene *s, struct item *item)
         /* The callback runs. */
         item->op.flags &= (uint8_t)~OP_DUE;
         item->result = -1;
-        ck_assert_int_eq(heald_client_next(&s->client, &item->op), i + 1 < CONNECTIONS);
+        ck_assert_int_eq(heald__client_next(&s->client, &item->op), i + 1 < CONNECTIONS);
     }
 }
 

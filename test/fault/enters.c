@@ -88,7 +88,7 @@ static void close_old(struct scene *s, int fd)
 /* Ends the case of a ring that is not here. */
 static void scene_open(struct scene *s, int ring)
 {
-    *s = (struct scene){.sys = heald_sys_native};
+    *s = (struct scene){.sys = heald__sys_native};
     s->sys.gate = gate;
     struct heald_loop_options o = {
         .backend = backends[ring][0], .engine = backends[ring][1], .entries = 4, .sys = &s->sys};

@@ -94,17 +94,17 @@ static int gate(enum heald_gate what)
 }
 
 /* A call that fails does nothing … */
-#define WRAP(type, name, parameters, arguments)                   \
-    static type name##_faulty parameters                          \
-    {                                                             \
-        int err = strike(FAULT_##name);                           \
-        return err ? (type)err : heald_sys_native.name arguments; \
+#define WRAP(type, name, parameters, arguments)                    \
+    static type name##_faulty parameters                           \
+    {                                                              \
+        int err = strike(FAULT_##name);                            \
+        return err ? (type)err : heald__sys_native.name arguments; \
     }
 
 /* … but for a close: the descriptor is gone all the same. */
 static int close_faulty(int fd)
 {
-    int result = heald_sys_native.close(fd), err = strike(FAULT_close);
+    int result = heald__sys_native.close(fd), err = strike(FAULT_close);
     return err ? err : result;
 }
 
@@ -114,7 +114,7 @@ static int connect_now_faulty(int fd, const struct sockaddr *addr, socklen_t len
     int err = strike(FAULT_connect_now);
 
     if (!err || err == -EINTR) {
-        int result = heald_sys_native.connect_now(fd, addr, len);
+        int result = heald__sys_native.connect_now(fd, addr, len);
         err = err && (!result || result == -EINPROGRESS) ? err : result;
     }
     return err;
@@ -161,14 +161,14 @@ WRAP(int, child_reap, (pid_t pid, struct heald_child_status *status), (pid, stat
 
 const struct heald_sys fault_sys = {
     .gate = gate,
-    .now = heald_plat_now,
+    .now = heald__plat_now,
     .fd_type = fd_type_faulty,
-    .seeks = heald_plat_seeks,
-    .lingers = heald_plat_lingers,
-    .listens = heald_plat_listens,
-    .pipes_nowait = heald_plat_pipes_nowait,
+    .seeks = heald__plat_seeks,
+    .lingers = heald__plat_lingers,
+    .listens = heald__plat_listens,
+    .pipes_nowait = heald__plat_pipes_nowait,
     .duplicate = duplicate_faulty,
-    .open_again = heald_plat_open_again,
+    .open_again = heald__plat_open_again,
     .readv_now = readv_now_faulty,
     .writev_now = writev_now_faulty,
     .recv_now = recv_now_faulty,
@@ -190,7 +190,7 @@ const struct heald_sys fault_sys = {
     .fsync = fsync_faulty,
     .poll = poll_faulty,
     .select = select_faulty,
-    .descriptor_limit = heald_plat_descriptor_limit,
+    .descriptor_limit = heald__plat_descriptor_limit,
     .queue_open = queue_open_faulty,
     .epoll_ctl = epoll_ctl_faulty,
     .epoll_wait = epoll_wait_faulty,
@@ -198,14 +198,14 @@ const struct heald_sys fault_sys = {
     .mirror_set = mirror_set_faulty,
     .mirror_get = mirror_get_faulty,
     .bell_open = bell_open_faulty,
-    .bell_ring = heald_plat_bell_ring,
+    .bell_ring = heald__plat_bell_ring,
     .bell_drain = bell_drain_faulty,
     .alarm_open = alarm_open_faulty,
     .alarm_set = alarm_set_faulty,
     .alarm_drain = alarm_drain_faulty,
     .signals_open = signals_open_faulty,
     .signals_read = signals_read_faulty,
-    .signals_close = heald_plat_signals_close,
+    .signals_close = heald__plat_signals_close,
     .signal_queue = signal_queue_faulty,
     .child_open = child_open_faulty,
     .child_reap = child_reap_faulty,

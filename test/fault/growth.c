@@ -112,10 +112,10 @@ static void overflow(struct scene *s, struct item *items)
     scene_ring(s);
     for (int i = 0; i < FLOOD; i += BATCH) {
         scene_submit_polls(s, items + i, FLOOD - i < BATCH ? FLOOD - i : BATCH);
-        ck_assert_int_eq(heald_ring_flush(&s->client.ring), 0);
+        ck_assert_int_eq(heald__ring_flush(&s->client.ring), 0);
     }
     ck_assert_uint_eq(entries_of(s), SMALL);
-    ck_assert(heald_ring_behind(&s->client.ring));
+    ck_assert(heald__ring_behind(&s->client.ring));
 }
 
 /* Some entries are not handed over
@@ -147,7 +147,7 @@ HEALD_CASE(completions_that_wait_are_kept)
     growing_open(&s, ENTRIES);
     scene_ring(&s);
     scene_submit_polls(&s, first, BATCH);
-    ck_assert_int_eq(heald_ring_enter(&s.client.ring, 0), 0);
+    ck_assert_int_eq(heald__ring_enter(&s.client.ring, 0), 0);
     ck_assert_uint_eq(io_uring_cq_ready(&s.client.ring.ring), BATCH);
     scene_submit_polls(&s, rest, MANY);
     ck_assert_uint_eq(entries_of(&s), ENTRIES);
@@ -177,7 +177,7 @@ static int take_results(struct scene *s, struct item *item)
         ck_assert_int_ge(item->result, 0);
         close((int)item->result);
         item->op.flags &= (uint8_t)~OP_DUE;
-        heald_client_next(&s->client, &item->op);
+        heald__client_next(&s->client, &item->op);
     }
     return n;
 }
@@ -202,7 +202,7 @@ HEALD_CASE(multishot_goes_on)
     }
     ck_assert_uint_eq(entries_of(&s), ENTRIES);
     for (int i = 0; taken < CONNECTIONS && i < TURNS_MAX; i++) {
-        ck_assert_int_eq(heald_client_turn(&s.client, 0), 0);
+        ck_assert_int_eq(heald__client_turn(&s.client, 0), 0);
         taken += take_results(&s, &accept);
     }
     ck_assert_int_eq(taken, CONNECTIONS);
@@ -270,7 +270,7 @@ static void play(struct scene *s, struct rng *rng, struct item *items, int count
         }
         scene_refuse_enters(false);
         if (rng_below(rng, 3) == 0)
-            ck_assert_int_eq(heald_client_turn(&s->client, 0), 0);
+            ck_assert_int_eq(heald__client_turn(&s->client, 0), 0);
     }
 }
 
@@ -306,9 +306,9 @@ HEALD_CASE(an_entry_keeps_its_number)
     pend(&s, items, FLOOD / 2);
     scene_submit_polls(&s, items + FLOOD / 2, FLOOD / 2);
     ck_assert_uint_gt(entries_of(&s), SMALL);
-    unsigned last = heald_ring_last(&s.client.ring);
+    unsigned last = heald__ring_last(&s.client.ring);
     ck_assert_uint_eq(last, FLOOD / 2 * 2 - 1);
-    ck_assert(!heald_ring_taken(&s.client.ring, last));
+    ck_assert(!heald__ring_taken(&s.client.ring, last));
     scene_cancel(&s, &items[FLOOD / 2 * 2 - 1]);
     ck_assert_int_eq(s.over, 1);
     scene_ring(&s);
@@ -346,7 +346,7 @@ static int turn_through(struct scene *s, int over)
     int failed = 0;
 
     for (int i = 0; s->over < over && i < TURNS_MAX; i++) {
-        int err = heald_client_turn(&s->client, 0);
+        int err = heald__client_turn(&s->client, 0);
         ck_assert_msg(!err || err == -ENOMEM, "a turn gives %d", err);
         failed += err != 0;
     }
@@ -369,7 +369,7 @@ HEALD_CASE(it_cannot_be_mapped)
     scene_submit_polls(&s, late, BATCH);
     if (!(_i % 2)) {
         scene_ring(&s);
-        ck_assert_int_eq(heald_ring_enter(&s.client.ring, 0), 0);
+        ck_assert_int_eq(heald__ring_enter(&s.client.ring, 0), 0);
         scene_submit_polls(&s, items, FLOOD);
     }
     for (int i = 0; i < BATCH; i += 3)

@@ -57,9 +57,9 @@ void scene_open(struct scene *s, unsigned entries)
 {
     for (int i = 0; i < HEALD_GATE_THREAD; i++)
         scene_refuses[i] = (struct refusal){0};
-    *s = (struct scene){.sys = heald_sys_native, .alloc = {.resize = resize}};
+    *s = (struct scene){.sys = heald__sys_native, .alloc = {.resize = resize}};
     s->sys.gate = gate;
-    int err = heald_client_open(&s->client, &s->sys, &s->alloc, entries);
+    int err = heald__client_open(&s->client, &s->sys, &s->alloc, entries);
     if (err == -ENOSYS)
         harness_skip("no io_uring here");
     ck_assert_int_eq(err, 0);
@@ -70,7 +70,7 @@ void scene_open(struct scene *s, unsigned entries)
 
 void scene_close(struct scene *s)
 {
-    heald_client_close(&s->client);
+    heald__client_close(&s->client);
     close(s->event);
 }
 
@@ -83,7 +83,7 @@ void scene_submit(struct scene *s, struct item *item)
 {
     op_move(&item->op, OP_QUEUED);
     op_move(&item->op, OP_ARMED);
-    heald_client_submit(&s->client, &item->op);
+    heald__client_submit(&s->client, &item->op);
 }
 
 void scene_submit_polls(struct scene *s, struct item *items, int count)
@@ -97,13 +97,13 @@ void scene_submit_polls(struct scene *s, struct item *items, int count)
 void scene_cancel(struct scene *s, struct item *item)
 {
     op_move(&item->op, OP_CANCELLING);
-    heald_client_cancel(&s->client, &item->op);
+    heald__client_cancel(&s->client, &item->op);
 }
 
 void scene_turn_until(struct scene *s, int over)
 {
     for (int i = 0; s->over < over && i < TURNS_MAX; i++) {
-        int err = heald_client_turn(&s->client, 0);
+        int err = heald__client_turn(&s->client, 0);
         ck_assert_msg(!err || err == -EINTR, "a turn gives %d", err);
     }
     ck_assert_int_eq(s->over, over);
@@ -111,9 +111,9 @@ void scene_turn_until(struct scene *s, int over)
 
 void scene_hand_over(struct scene *s)
 {
-    for (int i = 0; i < TURNS_MAX && heald_client_busy(&s->client); i++)
-        ck_assert_int_eq(heald_client_turn(&s->client, 0), 0);
-    ck_assert(!heald_client_busy(&s->client));
+    for (int i = 0; i < TURNS_MAX && heald__client_busy(&s->client); i++)
+        ck_assert_int_eq(heald__client_turn(&s->client, 0), 0);
+    ck_assert(!heald__client_busy(&s->client));
 }
 
 void scene_check(const struct item *items, int count, int64_t result)

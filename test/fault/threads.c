@@ -34,7 +34,7 @@ static struct {
 
 static int taken_after_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
-    int n = heald_sys_native.poll(fds, count, timeout_ns);
+    int n = heald__sys_native.poll(fds, count, timeout_ns);
     char byte;
 
     if (n != 1 || fds->fd != thief.fd || fds->revents != POLLIN)
@@ -112,7 +112,7 @@ static void loop_open(struct scene *s, const char *backend)
 {
     struct heald_why why = {0};
 
-    *s = (struct scene){.sys = heald_sys_native};
+    *s = (struct scene){.sys = heald__sys_native};
     s->sys.poll = taken_after_poll;
     s->sys.open_again = not_again;
     thief.fd = -1;
@@ -191,7 +191,7 @@ static void get_stuck(struct scene *s, int64_t deadline, bool asleep)
     }
     close(client);
     if (asleep)
-        heald_sys_native.poll(NULL, 0, STUCK_MS * HEALD_MS);
+        heald__sys_native.poll(NULL, 0, STUCK_MS * HEALD_MS);
 }
 
 static void replace(struct scene *s)
@@ -321,7 +321,7 @@ HEALD_CASE(a_connect_without_room_ends_in_time)
         s.op.deadline_ns = clock_now() + STUCK_MS * HEALD_MS;
     ck_assert_int_eq(heald_submit(s.loop, &s.op, told), 0);
     ck_assert_int_ge(heald_loop_turn(s.loop, clock_now() + STUCK_MS / 2 * HEALD_MS), 0);
-    heald_sys_native.poll(NULL, 0, STUCK_MS / 2 * HEALD_MS);
+    heald__sys_native.poll(NULL, 0, STUCK_MS / 2 * HEALD_MS);
     end(&s, how);
     scene_close(&s, how);
     for (int i = 0; i < CLIENTS; i++)
@@ -397,7 +397,7 @@ static struct {
 static void await_flag(const int *flag)
 {
     while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
-        heald_sys_native.poll(NULL, 0, HEALD_MS);
+        heald__sys_native.poll(NULL, 0, HEALD_MS);
 }
 
 static int accept_late(int fd, struct sockaddr *addr, socklen_t *len)
@@ -405,7 +405,7 @@ static int accept_late(int fd, struct sockaddr *addr, socklen_t *len)
     int result = late.result;
 
     if (!result)
-        return heald_sys_native.accept(fd, addr, len);
+        return heald__sys_native.accept(fd, addr, len);
     late.result = 0;
     __atomic_store_n(&late.is_inside, 1, __ATOMIC_RELEASE);
     await_flag(&late.may_return);

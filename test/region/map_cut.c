@@ -116,17 +116,17 @@ HEALD_CASE(copies_by_a_pipe)
     char *buf = malloc(size + 3), *data = map.data;
 
     ck_assert(buf != NULL);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(buf + 3, data + 11, size), (int64_t)size);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(buf + 3, data + 11, size), (int64_t)size);
     ck_assert_int_eq(memcmp(buf + 3, data + 11, size), 0);
     memset(buf, 'p', size);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(data + 1, buf, size), (int64_t)size);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(data + 1, buf, size), (int64_t)size);
     ck_assert_int_eq(memcmp(buf, data + 1, size), 0);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(data, buf, 0), 0);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(data, buf, 0), 0);
     ck_assert_int_eq(ftruncate(fd, (off_t)page()), 0);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(buf, data + 1, size), (int64_t)page() - 1);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(data + page() - 2, buf, size / 3), 2);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(data + page(), buf, 1), -EFAULT);
-    ck_assert_int_eq(heald_plat_copy_by_pipe(buf, data + page(), 1), -EFAULT);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(buf, data + 1, size), (int64_t)page() - 1);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(data + page() - 2, buf, size / 3), 2);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(data + page(), buf, 1), -EFAULT);
+    ck_assert_int_eq(heald__plat_copy_by_pipe(buf, data + page(), 1), -EFAULT);
     free(buf);
     close_whole(&map, fd);
 }
@@ -163,36 +163,36 @@ static int resident_fails(void *addr, size_t size, unsigned char *ret_pages)
 
 HEALD_CASE(calls_that_fail)
 {
-    struct heald_sys sys = heald_sys_native;
+    struct heald_sys sys = heald__sys_native;
     struct heald_map map;
     int fd = make_file(5 * page(), O_RDWR);
 
     sys.stat = stat_fails;
-    ck_assert_int_eq(heald_map_open_over(&map, &sys, fd, 0, 0, 0), -EIO);
-    sys.stat = heald_sys_native.stat;
+    ck_assert_int_eq(heald__map_open_over(&map, &sys, fd, 0, 0, 0), -EIO);
+    sys.stat = heald__sys_native.stat;
     sys.map = map_fails;
-    ck_assert_int_eq(heald_map_open_over(&map, &sys, fd, 0, 0, 0), -ENOMEM);
+    ck_assert_int_eq(heald__map_open_over(&map, &sys, fd, 0, 0, 0), -ENOMEM);
     ck_assert(!map.data && heald_map_close(&map) == 0);
-    sys.map = heald_sys_native.map;
-    ck_assert_int_eq(heald_map_open_over(&map, &sys, fd, 5, 0, HEALD_MAP_WRITE), 0);
+    sys.map = heald__sys_native.map;
+    ck_assert_int_eq(heald__map_open_over(&map, &sys, fd, 5, 0, HEALD_MAP_WRITE), 0);
     sys.map_sync = sys.unmap = call_fails;
     ck_assert_int_eq(heald_map_sync(&map, 0, 0), -EIO);
     sys.map_resident = resident_fails;
     ck_assert_int_eq(heald_map_resident(&map, 0, 0), -EAGAIN);
     ck_assert(heald_map_close(&map) == -EIO && map.data); /* and it can be tried again */
-    sys.unmap = heald_sys_native.unmap;
+    sys.unmap = heald__sys_native.unmap;
     close_whole(&map, fd);
 }
 
 /* Without madvise's help it is done page by page, as far as that can be done. */
 HEALD_CASE(prefault_by_touch)
 {
-    struct heald_sys sys = heald_sys_native;
+    struct heald_sys sys = heald__sys_native;
     struct heald_map map;
     int fd = make_file(5 * page(), O_RDWR);
 
     sys.map_populate = populate_fails;
-    ck_assert_int_eq(heald_map_open_over(&map, &sys, fd, 5, 0, HEALD_MAP_WRITE), 0);
+    ck_assert_int_eq(heald__map_open_over(&map, &sys, fd, 5, 0, HEALD_MAP_WRITE), 0);
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     ck_assert_int_eq(heald_map_prefault(&map, 0, 0, HEALD_MAP_WRITE), -ENOSYS);
     ck_assert_int_eq(heald_map_prefault(&map, 0, 0, HEALD_MAP_READ), 0);

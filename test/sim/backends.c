@@ -81,7 +81,7 @@ static unsigned gather(struct heald_backend *b, struct report reports[FDS])
 
 static int readiness_wait(struct heald_backend *b, int64_t deadline)
 {
-    int64_t timeout = heald_time_left(b->loop, deadline);
+    int64_t timeout = heald__time_left(b->loop, deadline);
     struct report reports[FDS];
     unsigned n = gather(b, reports);
 
@@ -92,11 +92,11 @@ static int readiness_wait(struct heald_backend *b, int64_t deadline)
         n = gather(b, reports);
     }
     for (unsigned i = 0; i < n; i++)
-        heald_ready_event(b->loop, reports[i].fd, reports[i].key, reports[i].events);
+        heald__ready_event(b->loop, reports[i].fd, reports[i].key, reports[i].events);
     /* An event of a descriptor that was closed or forgotten since. */
     int fd = (int)rng_range(&world.rng, FD_FIRST + 1, FDS - 1);
     if (world.fd[fd].has_stale)
-        heald_ready_event(b->loop, fd, world.fd[fd].stale, POLLNVAL);
+        heald__ready_event(b->loop, fd, world.fd[fd].stale, POLLNVAL);
     return 0;
 }
 
@@ -218,7 +218,7 @@ static void completion_cancel(struct heald_backend *b, struct heald_op *op)
     if (op->stage == STAGE_BACKLOG) {
         list_remove(&op->aux);
         op_stage_move(op, STAGE_LOOP);
-        heald_result(b->loop, op, -ECANCELED, false);
+        heald__result(b->loop, op, -ECANCELED, false);
     } else if (op->stage != STAGE_RING) {
         return;
     } else if (has_room()) {
@@ -258,7 +258,7 @@ static int64_t receive_multi(struct heald_op *op, unsigned *ret_buffer)
     int64_t n = world_sys.recv_now(op_fd(op), heald_buf_data(g, index), g->size, 0);
     if (n > 0) {
         kernel.buffer_count--;
-        heald_group_out(g, index);
+        heald__group_out(g, index);
         *ret_buffer = index;
     }
     return n;
@@ -349,7 +349,7 @@ static bool complete(struct heald_backend *b, struct held *h)
         op_stage_move(op, STAGE_LOOP);
     if (op->kind == OP_RECV_MULTI)
         op->buffer = (uint16_t)buffer;
-    heald_result(b->loop, op, r, more);
+    heald__result(b->loop, op, r, more);
     return true;
 }
 
@@ -368,7 +368,7 @@ static unsigned harvest(struct heald_backend *b)
 
 static int completion_wait(struct heald_backend *b, int64_t deadline)
 {
-    int64_t timeout = heald_time_left(b->loop, deadline);
+    int64_t timeout = heald__time_left(b->loop, deadline);
 
     work_off(b);
     if (!list_empty(&kernel.backlog))

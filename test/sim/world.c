@@ -43,7 +43,7 @@ unsigned world_ready(const struct wfd *w)
     if (w->in || w->eof || w->err || w->backlog || w->dead || w->rung)
         events |= POLLIN;
     if (w->eof)
-        events |= heald_poll_rdhup | (w->armed & HEALD_EDGE ? HEALD_END : 0);
+        events |= heald__poll_rdhup | (w->armed & HEALD_EDGE ? HEALD_END : 0);
     if ((w->room && !w->connecting) || w->err)
         events |= POLLOUT;
     if (w->err)

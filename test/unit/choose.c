@@ -35,11 +35,11 @@ static void check(struct world w, const char *option, const char *variable, int 
     else
         unsetenv("HEALD_TEST_WAY");
     w.last = -1;
-    ck_assert_int_eq(heald_choose(&choice, option, open_it, &w, &why), err);
+    ck_assert_int_eq(heald__choose(&choice, option, open_it, &w, &why), err);
     ck_assert_int_eq(w.last, last);
     ck_assert_str_eq(why.text, text);
     /* The text is not needed. */
-    ck_assert_int_eq(heald_choose(&choice, option, open_it, &w, NULL), err);
+    ck_assert_int_eq(heald__choose(&choice, option, open_it, &w, NULL), err);
 }
 
 HEALD_CASE(the_first_that_works)
@@ -96,11 +96,11 @@ HEALD_CASE(a_look_beforehand)
 {
     struct heald_why why = {"untouched"};
 
-    ck_assert_int_eq(heald_choice_check(&choice, "fast", &why), 0);
-    ck_assert_int_eq(heald_choice_check(&choice, "", &why), 0);
+    ck_assert_int_eq(heald__choice_check(&choice, "fast", &why), 0);
+    ck_assert_int_eq(heald__choice_check(&choice, "", &why), 0);
     ck_assert_str_eq(why.text, "untouched");
-    ck_assert_int_eq(heald_choice_check(&choice, "rare", &why), -ENOSYS);
-    ck_assert_int_eq(heald_choice_check(&choice, "none", NULL), -EINVAL);
+    ck_assert_int_eq(heald__choice_check(&choice, "rare", &why), -ENOSYS);
+    ck_assert_int_eq(heald__choice_check(&choice, "none", NULL), -EINVAL);
 }
 
 int main(void)

@@ -28,12 +28,12 @@ HEALD_CASE(moves_are_those_of_the_table)
     };
 
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
-        ck_assert_int_ne(op_moves[allowed[i].from] & 1u << allowed[i].to, 0);
+        ck_assert_int_ne(heald__op_moves[allowed[i].from] & 1u << allowed[i].to, 0);
     /* No way around the end, and none back. */
-    ck_assert_int_eq(op_moves[OP_IDLE], 1u << OP_QUEUED);
-    ck_assert_int_eq(op_moves[OP_DONE], 1u << OP_IDLE);
-    ck_assert_int_eq(op_moves[OP_CANCELLING], 1u << OP_DONE);
-    ck_assert_int_eq(op_moves[OP_ARMED] & (1u << OP_QUEUED | 1u << OP_ARMED), 0);
+    ck_assert_int_eq(heald__op_moves[OP_IDLE], 1u << OP_QUEUED);
+    ck_assert_int_eq(heald__op_moves[OP_DONE], 1u << OP_IDLE);
+    ck_assert_int_eq(heald__op_moves[OP_CANCELLING], 1u << OP_DONE);
+    ck_assert_int_eq(heald__op_moves[OP_ARMED] & (1u << OP_QUEUED | 1u << OP_ARMED), 0);
 }
 
 HEALD_CASE(what_each_state_tells)

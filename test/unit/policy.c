@@ -37,9 +37,9 @@ HEALD_CASE(nothing_is_due)
     struct heald_due due;
 
     for (int policy = 0; policy <= HEALD_POLICY_EDF; policy++) {
-        heald_due_init(&due, (enum heald_policy)policy, usual);
-        ck_assert_ptr_null(heald_due_pop(&due));
-        ck_assert_ptr_null(heald_due_pop(&due));
+        heald__due_init(&due, (enum heald_policy)policy, usual);
+        ck_assert_ptr_null(heald__due_pop(&due));
+        ck_assert_ptr_null(heald__due_pop(&due));
     }
 }
 
@@ -54,15 +54,15 @@ HEALD_CASE(shares_are_kept)
         const unsigned *share = shares[s];
         unsigned total = share[0] + share[1] + share[2], count[POLICY_CLASSES] = {0};
         struct heald_due due;
-        heald_due_init(&due, HEALD_POLICY_SHARES, share);
+        heald__due_init(&due, HEALD_POLICY_SHARES, share);
         for (int i = 0; i < 30; i++) {
             ops[i].op_class = (uint8_t)(i % 3);
-            heald_due_push(&due, &ops[i]);
+            heald__due_push(&due, &ops[i]);
         }
         for (unsigned i = 0; i < total * 20; i++) {
-            struct heald_op *op = heald_due_pop(&due);
+            struct heald_op *op = heald__due_pop(&due);
             count[op->op_class]++;
-            heald_due_push(&due, op);
+            heald__due_push(&due, op);
         }
         for (int c = 0; c < POLICY_CLASSES; c++) {
             ck_assert_uint_ge(count[c], share[c] * 20 - share[c] / 50 - 2);
@@ -79,16 +79,16 @@ HEALD_CASE(nobody_starves)
     struct heald_due due;
     int gap = 0, worst = 0;
 
-    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    heald__due_init(&due, HEALD_POLICY_SHARES, usual);
     for (int i = 0; i < 100; i++) {
         ops[i].op_class = i ? HEALD_URGENT : HEALD_BULK;
-        heald_due_push(&due, &ops[i]);
+        heald__due_push(&due, &ops[i]);
     }
     for (int i = 0; i < 10000; i++) {
-        struct heald_op *op = heald_due_pop(&due);
+        struct heald_op *op = heald__due_pop(&due);
         gap = op->op_class == HEALD_BULK ? 0 : gap + 1;
         worst = gap > worst ? gap : worst;
-        heald_due_push(&due, op);
+        heald__due_push(&due, op);
     }
     ck_assert_int_le(worst, 17);
     free(ops);
@@ -101,19 +101,19 @@ HEALD_CASE(idleness_is_not_saved_up)
     struct heald_due due;
     int bulk = 0;
 
-    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    heald__due_init(&due, HEALD_POLICY_SHARES, usual);
     for (int i = 0; i < 50; i++)
-        heald_due_push(&due, &ops[i]);
+        heald__due_push(&due, &ops[i]);
     for (int i = 0; i < 100000; i++)
-        heald_due_push(&due, heald_due_pop(&due));
+        heald__due_push(&due, heald__due_pop(&due));
     for (int i = 100; i < 150; i++) {
         ops[i].op_class = HEALD_BULK;
-        heald_due_push(&due, &ops[i]);
+        heald__due_push(&due, &ops[i]);
     }
     for (int i = 0; i < 50; i++) {
-        struct heald_op *op = heald_due_pop(&due);
+        struct heald_op *op = heald__due_pop(&due);
         bulk += op->op_class == HEALD_BULK;
-        heald_due_push(&due, op);
+        heald__due_push(&due, op);
     }
     ck_assert_int_ge(bulk, 9);
     ck_assert_int_le(bulk, 12);
@@ -127,21 +127,21 @@ HEALD_CASE(the_first_in_an_empty_queue_has_saved_nothing)
     struct heald_due due;
     int bulk = 0;
 
-    heald_due_init(&due, HEALD_POLICY_SHARES, usual);
+    heald__due_init(&due, HEALD_POLICY_SHARES, usual);
     for (int i = 0; i < 100000; i++) {
         ops[0].op_class = HEALD_NORMAL;
         ops[1].op_class = HEALD_URGENT;
-        heald_due_push(&due, &ops[0]);
-        heald_due_push(&due, &ops[1]);
-        heald_due_pop(&due);
-        heald_due_pop(&due);
+        heald__due_push(&due, &ops[0]);
+        heald__due_push(&due, &ops[1]);
+        heald__due_pop(&due);
+        heald__due_pop(&due);
     }
     for (int i = 2; i < OPS; i++) {
         ops[i].op_class = HEALD_BULK;
-        heald_due_push(&due, &ops[i]);
+        heald__due_push(&due, &ops[i]);
     }
-    heald_due_push(&due, &ops[1]);
-    while (heald_due_pop(&due)->op_class == HEALD_BULK)
+    heald__due_push(&due, &ops[1]);
+    while (heald__due_pop(&due)->op_class == HEALD_BULK)
         bulk++;
     ck_assert_int_le(bulk, 1);
     free(ops);
@@ -180,11 +180,11 @@ static void run_history(struct heald_due *due, struct heald_op *ops)
         for (unsigned i = 0; i < length; i++) {
             if (pushes) {
                 ops[next].op_class = (uint8_t) class;
-                heald_due_push(due, &ops[next++]);
+                heald__due_push(due, &ops[next++]);
                 waits_push(&w, class);
                 continue;
             }
-            struct heald_op *op = heald_due_pop(due);
+            struct heald_op *op = heald__due_pop(due);
             if (op)
                 waits_pop(&w, op->op_class, due);
         }
@@ -200,7 +200,7 @@ HEALD_CASE(whatever_the_history_none_waits_longer)
         unsigned most = draw(2) ? 1000 : 40;
         unsigned shares[] = {1 + draw(most), 1 + draw(most), 1 + draw(most)};
         struct heald_due due;
-        heald_due_init(&due, HEALD_POLICY_SHARES, shares);
+        heald__due_init(&due, HEALD_POLICY_SHARES, shares);
         if (seed % 3)
             due.now = due.pass[0] = due.pass[1] = due.pass[2] = UINT64_MAX - draw(100000000);
         if (seed % 3 == 2)
@@ -219,21 +219,21 @@ HEALD_CASE(order_within)
         struct heald_due due;
         long last[POLICY_CLASSES] = {-1, -1, -1}, popped = 0;
         int next = 0;
-        heald_due_init(&due, (enum heald_policy)policy, usual);
+        heald__due_init(&due, (enum heald_policy)policy, usual);
         while (popped < OPS) {
             for (unsigned n = draw(40); n && next < OPS; n--, next++) {
                 ops[next].op_class = (uint8_t)draw(3);
-                heald_due_push(&due, &ops[next]);
+                heald__due_push(&due, &ops[next]);
             }
             for (unsigned n = draw(40); n && popped < next; n--, popped++) {
-                struct heald_op *op = heald_due_pop(&due);
+                struct heald_op *op = heald__due_pop(&due);
                 ck_assert_ptr_nonnull(op);
                 int line = policy == HEALD_POLICY_FIFO ? 0 : op->op_class;
                 ck_assert_int_gt(op - ops, last[line]);
                 last[line] = op - ops;
             }
         }
-        ck_assert_ptr_null(heald_due_pop(&due));
+        ck_assert_ptr_null(heald__due_pop(&due));
     }
     free(ops);
 }
@@ -245,15 +245,15 @@ HEALD_CASE(strict_takes_the_highest)
     struct heald_due due;
     int held[3] = {0}, next = 0;
 
-    heald_due_init(&due, HEALD_POLICY_STRICT, usual);
+    heald__due_init(&due, HEALD_POLICY_STRICT, usual);
     for (int i = 0; i < OPS * 2; i++) {
         if (next < OPS && draw(2)) {
             ops[next].op_class = (uint8_t)draw(3);
             held[rank[ops[next].op_class]]++;
-            heald_due_push(&due, &ops[next++]);
+            heald__due_push(&due, &ops[next++]);
             continue;
         }
-        struct heald_op *op = heald_due_pop(&due);
+        struct heald_op *op = heald__due_pop(&due);
         if (!op)
             continue;
         for (int higher = 0; higher < rank[op->op_class]; higher++)
@@ -285,7 +285,7 @@ HEALD_CASE(edf_takes_the_earliest)
     long arrivals = 0;
     int count = 0;
 
-    heald_due_init(&due, HEALD_POLICY_EDF, usual);
+    heald__due_init(&due, HEALD_POLICY_EDF, usual);
     for (int i = 0; i < 20000; i++) {
         struct heald_op *op = &ops[draw(300)];
         bool in = false;
@@ -295,10 +295,10 @@ HEALD_CASE(edf_takes_the_earliest)
             op->deadline_ns = draw(4) ? (int64_t)draw(50) - 10 : HEALD_FOREVER;
             arrival[op - ops] = arrivals++;
             held[count++] = op;
-            heald_due_push(&due, op);
+            heald__due_push(&due, op);
             continue;
         }
-        op = heald_due_pop(&due);
+        op = heald__due_pop(&due);
         ck_assert_ptr_eq(op, reference(held, arrival, count, ops));
         for (int h = 0; h < count; h++)
             if (held[h] == op) {
@@ -315,17 +315,17 @@ HEALD_CASE(edf_takes_multishot_ops_last)
     struct heald_op *ops = ops_make();
     struct heald_due due;
 
-    heald_due_init(&due, HEALD_POLICY_EDF, usual);
+    heald__due_init(&due, HEALD_POLICY_EDF, usual);
     ops[0].kind = OP_ACCEPT_MULTI;
     ops[0].deadline_ns = 1;
     ops[2].kind = OP_ACCEPT_MULTI;
     ops[2].deadline_ns = 0;
     ops[3].deadline_ns = 5;
     for (int i = 0; i < 4; i++)
-        heald_due_push(&due, &ops[i]);
-    ck_assert_ptr_eq(heald_due_pop(&due), &ops[3]);
+        heald__due_push(&due, &ops[i]);
+    ck_assert_ptr_eq(heald__due_pop(&due), &ops[3]);
     for (int i = 0; i < 3; i++)
-        ck_assert_ptr_eq(heald_due_pop(&due), &ops[i]);
+        ck_assert_ptr_eq(heald__due_pop(&due), &ops[i]);
     free(ops);
 }
 
@@ -337,20 +337,20 @@ HEALD_CASE(edf_with_heaps_of_every_shape)
     for (int shape = 0; shape < 4; shape++) {
         struct heald_due due;
         int64_t last = INT64_MIN;
-        heald_due_init(&due, HEALD_POLICY_EDF, usual);
+        heald__due_init(&due, HEALD_POLICY_EDF, usual);
         for (int i = 0; i < OPS; i++) {
             const int64_t deadline[] = {i, OPS - i, 7, (int64_t)draw(OPS)};
             ops[i].deadline_ns = deadline[shape];
-            heald_due_push(&due, &ops[i]);
+            heald__due_push(&due, &ops[i]);
         }
         for (int i = 0; i < OPS; i++) {
-            struct heald_op *op = heald_due_pop(&due);
+            struct heald_op *op = heald__due_pop(&due);
             ck_assert_int_ge(op->deadline_ns, last);
             last = op->deadline_ns;
             if (shape == 2)
                 ck_assert_ptr_eq(op, &ops[i]);
         }
-        ck_assert_ptr_null(heald_due_pop(&due));
+        ck_assert_ptr_null(heald__due_pop(&due));
     }
     free(ops);
 }
@@ -373,23 +373,23 @@ HEALD_CASE(a_listing_names_each_once)
             char seen[OPS] = "";
             struct heald_op *user[] = {ops, (struct heald_op *)(void *)seen};
             int64_t last = INT64_MIN;
-            heald_due_init(&due, (enum heald_policy)policy, usual);
+            heald__due_init(&due, (enum heald_policy)policy, usual);
             for (int i = 0; i < OPS; i++) {
                 ops[i].op_class = (uint8_t)(i % 3);
                 ops[i].deadline_ns = shape == 0 ? i : shape == 1 ? OPS - i : (int64_t)draw(OPS);
-                heald_due_push(&due, &ops[i]);
+                heald__due_push(&due, &ops[i]);
             }
-            heald_due_each(&due, note, user);
+            heald__due_each(&due, note, user);
             for (int i = 0; i < OPS; i++)
                 ck_assert_int_eq(seen[i], 1);
             for (int i = 0; i < OPS; i++) {
-                struct heald_op *op = heald_due_pop(&due);
+                struct heald_op *op = heald__due_pop(&due);
                 ck_assert_ptr_nonnull(op);
                 if (policy == HEALD_POLICY_EDF)
                     ck_assert_int_ge(op->deadline_ns, last);
                 last = op->deadline_ns;
             }
-            ck_assert_ptr_null(heald_due_pop(&due));
+            ck_assert_ptr_null(heald__due_pop(&due));
         }
     free(ops);
 }

@@ -60,7 +60,7 @@ static void grow(void *ctx, struct heald_link *job)
 {
     struct bench *b = ctx;
 
-    ck_assert(heald_pool_grow(b->pool, job));
+    ck_assert(heald__pool_grow(b->pool, job));
 }
 
 static void refuse(void *ctx, struct heald_link *job)
@@ -77,18 +77,18 @@ static void open_both(struct bench *b, unsigned threads)
     sem_init(&b->begun, 0, 0);
     sem_init(&b->go_on, 0, 0);
     sem_init(&b->refused, 0, 0);
-    b->sys = heald_sys_native;
+    b->sys = heald__sys_native;
     b->sys.gate = count_threads;
     b->alloc.resize = resize;
     submitter = pthread_self();
     atomic_store(&threads_left, threads + 1);
-    ck_assert_int_eq(heald_pool_open(&b->starter, &b->sys, &b->alloc, 1, grow, b), 0);
-    ck_assert_int_eq(heald_pool_begin(b->starter), 0);
-    ck_assert_int_eq(heald_pool_open(&b->pool, &b->sys, &b->alloc, THREADS, wait_for_all, b), 0);
-    heald_pool_started_by(b->pool, b->starter, refuse);
+    ck_assert_int_eq(heald__pool_open(&b->starter, &b->sys, &b->alloc, 1, grow, b), 0);
+    ck_assert_int_eq(heald__pool_begin(b->starter), 0);
+    ck_assert_int_eq(heald__pool_open(&b->pool, &b->sys, &b->alloc, THREADS, wait_for_all, b), 0);
+    heald__pool_started_by(b->pool, b->starter, refuse);
     atomic_store(&started_here, 0);
     for (int i = 0; i < JOBS; i++)
-        ck_assert_int_eq(heald_pool_submit(b->pool, &b->jobs[i]), 0);
+        ck_assert_int_eq(heald__pool_submit(b->pool, &b->jobs[i]), 0);
 }
 
 static void await(sem_t *sem, int count)
@@ -103,8 +103,8 @@ static void close_both(struct bench *b)
     ck_assert_uint_eq(atomic_load(&started_here), 0);
     for (int i = 0; i < JOBS; i++)
         sem_post(&b->go_on);
-    heald_pool_close(b->starter);
-    heald_pool_close(b->pool);
+    heald__pool_close(b->starter);
+    heald__pool_close(b->pool);
 }
 
 HEALD_CASE(starter_starts_one_for_each_job)

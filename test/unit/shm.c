@@ -1,6 +1,6 @@
 /* test/unit/shm.c: room that is set aside for a region that grows. */
-#include "check/harness.h"
 #include "platform/shm.h"
+#include "check/harness.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ HEALD_CASE(only_what_is_new_is_set_aside)
 
     ck_assert_int_eq(ftruncate(fd, 4L * MEBI), 0);
     uint64_t before = bytes_on_disk(fd);
-    ck_assert_int_eq(heald_plat_reserve(fd, 4 * MEBI, 5 * MEBI), 0);
+    ck_assert_int_eq(heald__plat_reserve(fd, 4 * MEBI, 5 * MEBI), 0);
     ck_assert_int_eq(lseek(fd, 0, SEEK_END), 5 * MEBI);
     ck_assert_uint_lt(bytes_on_disk(fd) - before, 2 * MEBI);
     fclose(file);

@@ -91,7 +91,7 @@ static struct timer *model_first(struct model *m)
 static void model_open(struct model *m, int64_t now, uint64_t seed)
 {
     *m = (struct model){.seed = seed, .now = now};
-    heald_wheel_init(&m->wheel, now);
+    heald__wheel_init(&m->wheel, now);
     m->timers = calloc(OPS, sizeof *m->timers);
     m->heap = calloc(STEPS + OPS, sizeof *m->heap);
 }
@@ -108,13 +108,13 @@ static void add(struct model *m, struct timer *t, int64_t deadline)
     t->key = deadline < m->wheel.last ? m->wheel.last : deadline;
     t->arrival = ++m->arrivals;
     heap_push(m, (struct entry){t->key, t->arrival, t});
-    heald_wheel_add(&m->wheel, &t->op);
+    heald__wheel_add(&m->wheel, &t->op);
     m->live++;
 }
 
 static void take(struct model *m, struct timer *t)
 {
-    heald_wheel_remove(&m->wheel, &t->op);
+    heald__wheel_remove(&m->wheel, &t->op);
     t->arrival = 0;
     m->live--;
 }
@@ -141,7 +141,7 @@ static void on_expired(void *ctx, struct heald_op *op)
 static void expire(struct model *m, unsigned limit)
 {
     m->expired = 0;
-    unsigned n = heald_wheel_expire(&m->wheel, m->now, limit, on_expired, m);
+    unsigned n = heald__wheel_expire(&m->wheel, m->now, limit, on_expired, m);
     struct timer *first = model_first(m);
 
     must(n == m->expired && n <= limit);
@@ -151,9 +151,9 @@ static void expire(struct model *m, unsigned limit)
 static void check_next(struct model *m)
 {
     struct timer *first = model_first(m);
-    int64_t next = heald_wheel_next(&m->wheel);
+    int64_t next = heald__wheel_next(&m->wheel);
 
-    must(heald_wheel_empty(&m->wheel) == !m->live);
+    must(heald__wheel_empty(&m->wheel) == !m->live);
     must(first ? next <= first->key : next == HEALD_FOREVER);
 }
 
@@ -207,7 +207,7 @@ HEALD_CASE(a_million_random_steps)
         step(&m);
     m.now = HEALD_FOREVER;
     expire(&m, UINT_MAX);
-    must(m.live == 0 && heald_wheel_empty(&m.wheel));
+    must(m.live == 0 && heald__wheel_empty(&m.wheel));
     model_close(&m);
 }
 
@@ -221,7 +221,7 @@ HEALD_CASE(sleeping_until_the_next)
     for (int i = 0; i < 1000; i++)
         add(&m, &m.timers[i], m.now + (int64_t)(draw(&m) % (UINT64_C(1) << (draw(&m) % 50))));
     while (m.live) {
-        int64_t next = heald_wheel_next(&m.wheel);
+        int64_t next = heald__wheel_next(&m.wheel);
         must(next >= m.now || model_first(&m)->key <= m.now);
         m.now = next > m.now ? next : m.now;
         expire(&m, UINT_MAX);
@@ -251,7 +251,7 @@ HEALD_CASE(times_at_the_ends)
         m.now = HEALD_FOREVER - 1;
         expire(&m, UINT_MAX);
         must(m.live == 2);
-        must(heald_wheel_next(&m.wheel) == HEALD_FOREVER);
+        must(heald__wheel_next(&m.wheel) == HEALD_FOREVER);
         m.now = HEALD_FOREVER;
         expire(&m, UINT_MAX);
         must(m.live == 0);
@@ -280,7 +280,7 @@ static void on_again(void *ctx, struct heald_op *op)
 
     m->expired++;
     op->deadline_ns = m->now + 1 + (int64_t)(draw(m) % 5000);
-    heald_wheel_add(&m->wheel, op);
+    heald__wheel_add(&m->wheel, op);
 }
 
 HEALD_CASE(put_back_while_they_expire)
@@ -292,15 +292,15 @@ HEALD_CASE(put_back_while_they_expire)
         add(&m, &m.timers[i], i);
     for (int i = 0; i < 10000; i++) {
         m.now += (int64_t)(draw(&m) % 1000);
-        must(heald_wheel_next(&m.wheel) <= m.now + 5000);
+        must(heald__wheel_next(&m.wheel) <= m.now + 5000);
         m.expired = 0;
-        must(heald_wheel_expire(&m.wheel, m.now, UINT_MAX, on_again, &m) <= 100);
+        must(heald__wheel_expire(&m.wheel, m.now, UINT_MAX, on_again, &m) <= 100);
     }
     for (int i = 0; i < 100; i++) {
         must(m.timers[i].op.deadline_ns > m.now);
-        heald_wheel_remove(&m.wheel, &m.timers[i].op);
+        heald__wheel_remove(&m.wheel, &m.timers[i].op);
     }
-    must(heald_wheel_empty(&m.wheel));
+    must(heald__wheel_empty(&m.wheel));
     model_close(&m);
 }
 

@@ -20,7 +20,7 @@ static void sync_close(struct heald_engine *e)
 
 static void sync_submit(struct heald_engine *e, struct heald_op *op)
 {
-    e->sink->done(e->sink, op, heald_file_perform(e->sys, op), false);
+    e->sink->done(e->sink, op, heald__file_perform(e->sys, op), false);
 }
 
 static void sync_cancel(struct heald_engine *e, struct heald_op *op)
@@ -35,7 +35,7 @@ static int sync_flush(struct heald_engine *e)
     return 0;
 }
 
-const struct heald_engine_ops heald_engine_sync = {
+const struct heald_engine_ops heald__engine_sync = {
     .name = "sync",
     .about = "each operation where it is submitted: blocks the loop; the reference",
     .maps = true,

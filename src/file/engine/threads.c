@@ -28,7 +28,7 @@ static void threads_submit(struct heald_engine *e, struct heald_op *op)
     int err = e->pool(e, &pool);
 
     if (!err)
-        err = heald_pool_submit(pool, &op->aux);
+        err = heald__pool_submit(pool, &op->aux);
     /* Its result comes by the loop's thread, so the stage is not looked at before. */
     if (!err)
         op_stage_move(op, STAGE_POOL);
@@ -48,7 +48,7 @@ static int threads_flush(struct heald_engine *e)
     return 0;
 }
 
-const struct heald_engine_ops heald_engine_threads = {
+const struct heald_engine_ops heald__engine_threads = {
     .name = "threads",
     .about = "operations on a pool of threads, started when first needed",
     .maps = true,

@@ -24,12 +24,12 @@ static int ring_engine_open(struct heald_engine *e)
 
     if (!r)
         return -ENOMEM;
-    int err = heald_client_open(&r->client, e->sys, e->alloc, e->entries);
+    int err = heald__client_open(&r->client, e->sys, e->alloc, e->entries);
     if (err)
         goto fail;
-    if ((e->fd = heald_ring_bell(&r->client.ring, !e->edge)) < 0) {
+    if ((e->fd = heald__ring_bell(&r->client.ring, !e->edge)) < 0) {
         err = e->fd;
-        heald_client_close(&r->client);
+        heald__client_close(&r->client);
         goto fail;
     }
     r->client.done = on_done;
@@ -45,7 +45,7 @@ static void ring_engine_close(struct heald_engine *e)
 {
     struct engine_ring *r = e->priv;
 
-    heald_client_close(&r->client);
+    heald__client_close(&r->client);
     alloc_free(e->alloc, r, sizeof *r);
 }
 
@@ -56,17 +56,17 @@ static struct heald_client *client_of(struct heald_engine *e)
 
 static void ring_engine_submit(struct heald_engine *e, struct heald_op *op)
 {
-    heald_client_submit(client_of(e), op);
+    heald__client_submit(client_of(e), op);
 }
 
 static void ring_engine_cancel(struct heald_engine *e, struct heald_op *op)
 {
-    heald_client_cancel(client_of(e), op);
+    heald__client_cancel(client_of(e), op);
 }
 
 static bool ring_engine_next(struct heald_engine *e, struct heald_op *op)
 {
-    return heald_client_next(client_of(e), op);
+    return heald__client_next(client_of(e), op);
 }
 
 /* What had no room among the completions rings no bell when it gets there: it is asked for. */
@@ -76,14 +76,14 @@ static int ring_engine_flush(struct heald_engine *e)
     int err;
 
     do
-        err = heald_client_turn(c, 0);
-    while (!err && heald_ring_behind(&c->ring));
+        err = heald__client_turn(c, 0);
+    while (!err && heald__ring_behind(&c->ring));
     if (err && err != -EINTR)
         return err;
-    return heald_client_busy(c);
+    return heald__client_busy(c);
 }
 
-const struct heald_engine_ops heald_engine_uring = {
+const struct heald_engine_ops heald__engine_uring = {
     .name = "uring",
     .about = "operations in an io_uring; with the back end uring, in the same ring",
     .waits = true,

@@ -70,12 +70,12 @@ static int epoll_backend_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct epoll_set *s = b->priv;
     int n = b->sys->epoll_wait(s->fd, s->events, (int)b->entries,
-                               heald_time_left(b->loop, deadline_ns));
+                               heald__time_left(b->loop, deadline_ns));
 
     for (int i = 0; i < n; i++) {
         uint64_t data = s->events[i].data.u64;
-        heald_ready_event(b->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
-                          s->events[i].events);
+        heald__ready_event(b->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
+                           s->events[i].events);
     }
     return n < 0 ? n : 0;
 }
@@ -85,7 +85,7 @@ static int epoll_fd(struct heald_backend *b)
     return ((struct epoll_set *)b->priv)->fd;
 }
 
-const struct heald_backend_ops heald_backend_epoll = {
+const struct heald_backend_ops heald__backend_epoll = {
     .name = "epoll",
     .about = "epoll(7): readiness, remembered; each wait costs what happened",
     .edge = true,

@@ -30,7 +30,7 @@ static int kqueue_open(struct heald_backend *b)
 
     if (fd < 0)
         return err ? err : -errno;
-    if ((fd = heald_plat_own(fd)) < 0)
+    if ((fd = heald__plat_own(fd)) < 0)
         return fd;
     if (!(s = alloc_new(b->alloc, size_of(b)))) {
         b->sys->close(fd);
@@ -72,7 +72,7 @@ static int change_one(struct kqueue_set *s, int fd, int filter, uint32_t key, un
 static int kqueue_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
     struct kqueue_set *s = b->priv;
-    unsigned edge = events & HEALD_EDGE, in = POLLIN | POLLPRI | POLLERR | heald_poll_rdhup;
+    unsigned edge = events & HEALD_EDGE, in = POLLIN | POLLPRI | POLLERR | heald__poll_rdhup;
     int err = change_one(s, fd, EVFILT_READ, key, old & in, events & in, edge);
 
     if (!err)
@@ -88,14 +88,14 @@ static unsigned events_of(const struct kevent *kev)
     if (kev->flags & EV_ERROR)
         return POLLERR;
     if (kev->filter == EVFILT_READ)
-        return POLLIN | (end ? heald_poll_rdhup | HEALD_END : 0);
+        return POLLIN | (end ? heald__poll_rdhup | HEALD_END : 0);
     return POLLOUT | (end ? POLLHUP : 0);
 }
 
 static int kqueue_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct kqueue_set *s = b->priv;
-    int64_t timeout_ns = heald_time_left(b->loop, deadline_ns);
+    int64_t timeout_ns = heald__time_left(b->loop, deadline_ns);
     struct timespec ts = {.tv_sec = (time_t)(timeout_ns / HEALD_SEC),
                           .tv_nsec = (long)(timeout_ns % HEALD_SEC)};
     int err = b->sys->gate(HEALD_GATE_KQUEUE_WAIT);
@@ -104,8 +104,8 @@ static int kqueue_wait(struct heald_backend *b, int64_t deadline_ns)
         return err;
     int n = kevent(s->fd, NULL, 0, s->events, (int)b->entries, timeout_ns < 0 ? NULL : &ts);
     for (int i = 0; i < n; i++)
-        heald_ready_event(b->loop, (int)s->events[i].ident, (uint32_t)(uintptr_t)s->events[i].udata,
-                          events_of(&s->events[i]));
+        heald__ready_event(b->loop, (int)s->events[i].ident,
+                           (uint32_t)(uintptr_t)s->events[i].udata, events_of(&s->events[i]));
     return n < 0 ? -errno : 0;
 }
 

@@ -10,12 +10,12 @@
 
 enum { BATCH = 64, WORD_BITS = 8 * sizeof(unsigned long), FIRST_WORDS = 4 };
 
-void heald_nested_init(struct heald_nested *n)
+void heald__nested_init(struct heald_nested *n)
 {
     *n = (struct heald_nested){.fd = -1};
 }
 
-void heald_nested_close(struct heald_nested *n, struct heald_backend *b)
+void heald__nested_close(struct heald_nested *n, struct heald_backend *b)
 {
     if (n->fd >= 0)
         b->sys->close(n->fd);
@@ -54,7 +54,7 @@ static int make_room(struct heald_nested *n, struct heald_backend *b, int fd)
     return (unsigned)fd >= n->words * WORD_BITS ? grow(n, b, fd) : 0;
 }
 
-int heald_nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, unsigned events)
+int heald__nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, unsigned events)
 {
     bool before = has(n, fd);
     int err = 0;
@@ -76,12 +76,13 @@ int heald_nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, un
     return 0;
 }
 
-void heald_nested_report(struct heald_nested *n, struct heald_backend *b, heald_nested_event *event)
+void heald__nested_report(struct heald_nested *n, struct heald_backend *b,
+                          heald_nested_event *event)
 {
     struct pollfd got[BATCH];
     int count = b->sys->mirror_get(n->fd, got, BATCH);
 
     for (int i = 0; i < count; i++)
-        event(b->loop, got[i].fd, heald_ready_key(b->loop, got[i].fd),
+        event(b->loop, got[i].fd, heald__ready_key(b->loop, got[i].fd),
               (unsigned short)got[i].revents);
 }

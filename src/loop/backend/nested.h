@@ -16,16 +16,16 @@ struct heald_nested {
     unsigned words;
 };
 
-void heald_nested_init(struct heald_nested *n);
-void heald_nested_close(struct heald_nested *n, struct heald_backend *b);
+void heald__nested_init(struct heald_nested *n);
+void heald__nested_close(struct heald_nested *n, struct heald_backend *b);
 
 /* Reports `events` of a descriptor from now on; 0: not any more, also of one that is not in it.
  * -ENOSYS: the system has none. */
-int heald_nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, unsigned events);
+int heald__nested_arm(struct heald_nested *n, struct heald_backend *b, int fd, unsigned events);
 
-/* Hands on what has come, without waiting, to heald_ready_event() or heald_ready_nested(). */
+/* Hands on what has come, without waiting, to heald__ready_event() or heald__ready_nested(). */
 typedef void heald_nested_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
-void heald_nested_report(struct heald_nested *n, struct heald_backend *b,
-                         heald_nested_event *event);
+void heald__nested_report(struct heald_nested *n, struct heald_backend *b,
+                          heald_nested_event *event);
 
 #endif

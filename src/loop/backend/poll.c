@@ -30,7 +30,7 @@ static int poll_open(struct heald_backend *b)
 
     if (!p)
         return -ENOMEM;
-    heald_nested_init(&p->nested);
+    heald__nested_init(&p->nested);
     b->priv = p;
     return 0;
 }
@@ -39,7 +39,7 @@ static void poll_close(struct heald_backend *b)
 {
     struct poll_set *p = b->priv;
 
-    heald_nested_close(&p->nested, b);
+    heald__nested_close(&p->nested, b);
     alloc_free(b->alloc, p->set, p->set_size * sizeof *p->set);
     alloc_free(b->alloc, p->keys, p->keys_size * sizeof *p->keys);
     alloc_free(b->alloc, p->place, p->places * sizeof *p->place);
@@ -121,7 +121,7 @@ static int arm_here(struct heald_backend *b, struct poll_set *p, int fd, uint32_
 /* The nested queue is waited for as long as there is something in it. */
 static int arm_nested(struct heald_backend *b, struct poll_set *p, int fd, unsigned events)
 {
-    int err = heald_nested_arm(&p->nested, b, fd, events);
+    int err = heald__nested_arm(&p->nested, b, fd, events);
 
     if (err || p->nested.fd < 0)
         return err;
@@ -165,15 +165,15 @@ static void report(struct heald_backend *b, struct poll_set *p, unsigned i)
 
     p->set[i].revents = 0;
     if (p->set[i].fd == p->nested.fd)
-        heald_nested_report(&p->nested, b, heald_ready_event);
+        heald__nested_report(&p->nested, b, heald__ready_event);
     else
-        heald_ready_event(b->loop, p->set[i].fd, p->keys[i], events);
+        heald__ready_event(b->loop, p->set[i].fd, p->keys[i], events);
 }
 
 static int poll_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct poll_set *p = b->priv;
-    int64_t timeout = heald_time_left(b->loop, deadline_ns);
+    int64_t timeout = heald__time_left(b->loop, deadline_ns);
     int n = b->sys->poll(p->set, p->count, timeout);
 
     if (n == -EINVAL && p->count)
@@ -189,7 +189,7 @@ static int poll_wait(struct heald_backend *b, int64_t deadline_ns)
     return n < 0 ? n : 0;
 }
 
-const struct heald_backend_ops heald_backend_poll = {
+const struct heald_backend_ops heald__backend_poll = {
     .name = "poll",
     .about = "poll(2): everywhere, and the reference; each wait costs all descriptors",
     .turns_edge = true,

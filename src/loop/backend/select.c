@@ -31,7 +31,7 @@ static int select_open(struct heald_backend *b)
 
     if (!s)
         return -ENOMEM;
-    heald_nested_init(&s->nested);
+    heald__nested_init(&s->nested);
     b->priv = s;
     return 0;
 }
@@ -46,7 +46,7 @@ static void select_close(struct heald_backend *b)
 {
     struct select_sets *s = b->priv;
 
-    heald_nested_close(&s->nested, b);
+    heald__nested_close(&s->nested, b);
     alloc_free(b->alloc, s->armed[0], block_size(s->words));
     alloc_free(b->alloc, s, sizeof *s);
 }
@@ -78,13 +78,13 @@ static int grow(struct heald_backend *b, struct select_sets *s, int fd)
 static int arm_here(struct heald_backend *b, struct select_sets *s, int fd, uint32_t key,
                     unsigned events)
 {
-    const unsigned bits[ARMED] = {POLLIN, POLLOUT, POLLPRI, heald_poll_rdhup};
+    const unsigned bits[ARMED] = {POLLIN, POLLOUT, POLLPRI, heald__poll_rdhup};
     int err;
 
     if ((unsigned)fd >= s->words * WORD_BITS && (err = grow(b, s, fd)))
         return err;
     unsigned long bit = 1ul << (unsigned)fd % WORD_BITS;
-    if (events & (heald_poll_rdhup | POLLERR))
+    if (events & (heald__poll_rdhup | POLLERR))
         events |= POLLIN;
     for (int i = 0; i < ARMED; i++) {
         if (events & bits[i])
@@ -103,9 +103,9 @@ static int arm_here(struct heald_backend *b, struct select_sets *s, int fd, uint
 static bool arm_nested(struct heald_backend *b, struct select_sets *s, int fd, unsigned events,
                        int *ret_err)
 {
-    unsigned beyond = events & (HEALD_EDGE | POLLERR | POLLPRI | heald_poll_rdhup) ? events : 0;
+    unsigned beyond = events & (HEALD_EDGE | POLLERR | POLLPRI | heald__poll_rdhup) ? events : 0;
 
-    *ret_err = heald_nested_arm(&s->nested, b, fd, beyond);
+    *ret_err = heald__nested_arm(&s->nested, b, fd, beyond);
     if (*ret_err == -ENOSYS && !(events & HEALD_EDGE) && events != POLLERR)
         *ret_err = 0;
     else if (!*ret_err && s->nested.fd >= 0)
@@ -125,7 +125,7 @@ static int select_arm(struct heald_backend *b, int fd, uint32_t key, unsigned ol
 
 static unsigned hang_up(struct heald_backend *b, int fd)
 {
-    struct pollfd p = {.fd = fd, .events = (short)heald_poll_rdhup};
+    struct pollfd p = {.fd = fd, .events = (short)heald__poll_rdhup};
     return b->sys->poll(&p, 1, 0) > 0 ? (unsigned short)p.revents : 0;
 }
 
@@ -154,9 +154,9 @@ static void report(struct heald_backend *b, struct select_sets *s, unsigned word
         if (events & POLLIN && s->armed[SET_HUP][word] & 1ul << shift)
             events |= hang_up(b, fd);
         if (fd == s->nested.fd)
-            heald_nested_report(&s->nested, b, heald_ready_event);
+            heald__nested_report(&s->nested, b, heald__ready_event);
         else
-            heald_ready_event(b->loop, fd, s->keys[fd], events);
+            heald__ready_event(b->loop, fd, s->keys[fd], events);
     }
 }
 
@@ -175,7 +175,7 @@ static void report_bad(struct heald_backend *b, struct select_sets *s)
         if (b->sys->poll(&p, 1, 0) > 0 && p.revents & POLLNVAL) {
             uint32_t key = s->keys[fd];
             arm_here(b, s, fd, key, 0);
-            heald_ready_event(b->loop, fd, key, POLLNVAL);
+            heald__ready_event(b->loop, fd, key, POLLNVAL);
         }
     }
 }
@@ -183,7 +183,7 @@ static void report_bad(struct heald_backend *b, struct select_sets *s)
 static int select_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct select_sets *s = b->priv;
-    int64_t timeout_ns = heald_time_left(b->loop, deadline_ns);
+    int64_t timeout_ns = heald__time_left(b->loop, deadline_ns);
     unsigned words = ((unsigned)s->top + WORD_BITS - 1) / WORD_BITS;
 
     for (int i = 0; i < SETS && words; i++)
@@ -201,7 +201,7 @@ static int select_wait(struct heald_backend *b, int64_t deadline_ns)
     return 0;
 }
 
-const struct heald_backend_ops heald_backend_select = {
+const struct heald_backend_ops heald__backend_select = {
     .name = "select",
     .about = "select(2): everywhere; descriptors above FD_SETSIZE work, too",
     .turns_edge = true,

@@ -38,7 +38,7 @@ static void note_buffer(struct heald_op *op, int64_t result, unsigned flags)
     if (!(flags & IORING_CQE_F_BUFFER))
         return;
     unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
-    heald_group_out(group, buffer);
+    heald__group_out(group, buffer);
     /* Only what takes room takes a buffer out. */
     if (result > 0)
         op->buffer = (uint16_t)buffer;
@@ -52,7 +52,7 @@ static void on_done(struct heald_client *c, struct heald_op *op, int64_t result,
 
     if (op->kind == OP_RECV_MULTI)
         note_buffer(op, result, flags);
-    heald_result(b->loop, op, result, flags & IORING_CQE_F_MORE);
+    heald__result(b->loop, op, result, flags & IORING_CQE_F_MORE);
 }
 
 static int uring_open(struct heald_backend *b)
@@ -61,12 +61,12 @@ static int uring_open(struct heald_backend *b)
 
     if (!u)
         return -ENOMEM;
-    int err = heald_client_open(&u->client, b->sys, b->alloc, b->entries);
+    int err = heald__client_open(&u->client, b->sys, b->alloc, b->entries);
     if (err) {
         alloc_free(b->alloc, u, sizeof *u);
         return err;
     }
-    heald_nested_init(&u->nested);
+    heald__nested_init(&u->nested);
     u->client.done = on_done;
     u->backend = b;
     b->priv = u;
@@ -77,8 +77,8 @@ static void uring_close(struct heald_backend *b)
 {
     struct uring *u = b->priv;
 
-    heald_nested_close(&u->nested, b);
-    heald_client_close(&u->client);
+    heald__nested_close(&u->nested, b);
+    heald__client_close(&u->client);
     alloc_free(b->alloc, u, sizeof *u);
 }
 
@@ -89,52 +89,52 @@ static struct heald_client *client_of(struct heald_backend *b)
 
 static void uring_submit(struct heald_backend *b, struct heald_op *op)
 {
-    heald_client_submit(client_of(b), op);
+    heald__client_submit(client_of(b), op);
 }
 
 static void uring_cancel(struct heald_backend *b, struct heald_op *op)
 {
-    heald_client_cancel(client_of(b), op);
+    heald__client_cancel(client_of(b), op);
 }
 
 static bool uring_next(struct heald_backend *b, struct heald_op *op)
 {
-    return heald_client_next(client_of(b), op);
+    return heald__client_next(client_of(b), op);
 }
 
 static void on_nested(struct heald_op *watch)
 {
     struct uring *u = heald_container_of(watch, struct uring, watch);
-    heald_nested_report(&u->nested, u->backend, heald_ready_nested);
+    heald__nested_report(&u->nested, u->backend, heald__ready_nested);
 }
 
 static int uring_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old, unsigned events)
 {
     struct uring *u = b->priv;
-    int err = heald_nested_arm(&u->nested, b, fd, events);
+    int err = heald__nested_arm(&u->nested, b, fd, events);
 
     (void)key;
     (void)old;
     if (err || u->watched || u->nested.fd < 0)
         return err;
-    err = heald_loop_watch(b->loop, &u->watch, u->nested.fd, on_nested, NULL);
+    err = heald__loop_watch(b->loop, &u->watch, u->nested.fd, on_nested, NULL);
     u->watched = !err;
     return err;
 }
 
 static void uring_flush(struct heald_backend *b)
 {
-    heald_ring_flush(&client_of(b)->ring);
+    heald__ring_flush(&client_of(b)->ring);
 }
 
 static int uring_wait(struct heald_backend *b, int64_t deadline_ns)
 {
-    return heald_client_turn(client_of(b), deadline_ns);
+    return heald__client_turn(client_of(b), deadline_ns);
 }
 
 static int uring_fd(struct heald_backend *b)
 {
-    return heald_ring_bell(&client_of(b)->ring, true);
+    return heald__ring_bell(&client_of(b)->ring, true);
 }
 
 static void give(struct heald_buf_group *g, unsigned index)
@@ -189,7 +189,7 @@ static int uring_group(struct heald_backend *b, struct heald_buf_group *g,
     return -EINVAL;
 }
 
-const struct heald_backend_ops heald_backend_uring = {
+const struct heald_backend_ops heald__backend_uring = {
     .name = "uring",
     .about = "io_uring: whole operations, one system call a turn",
     .polls_max = POLLS_MAX,

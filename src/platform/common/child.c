@@ -11,13 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void heald_plat_child_wait(pid_t pid)
+void heald__plat_child_wait(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
 }
 
-int heald_plat_child_reap(pid_t pid, struct heald_child_status *ret_status)
+int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status)
 {
     struct heald_child_status st = {.pid = pid};
     pid_t got = wait4(pid, &st.status, WNOHANG, &st.usage);
@@ -51,14 +51,14 @@ static void *wait_for_end(void *arg)
 static int start(struct watch *w)
 {
     pthread_t thread;
-    int err = heald_plat_thread_start(&thread, wait_for_end, w);
+    int err = heald__plat_thread_start(&thread, wait_for_end, w);
 
     if (!err)
         pthread_detach(thread);
     return err;
 }
 
-int heald_plat_child_watch(pid_t pid)
+int heald__plat_child_watch(pid_t pid)
 {
     int fds[2], err;
     siginfo_t si;
@@ -66,7 +66,7 @@ int heald_plat_child_watch(pid_t pid)
 
     if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
         return -errno;
-    if ((err = heald_plat_own_pipe(fds)))
+    if ((err = heald__plat_own_pipe(fds)))
         return err;
     w = malloc(sizeof *w);
     if (w) {

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-int heald_plat_open(int dirfd, const char *path, int flags, mode_t mode)
+int heald__plat_open(int dirfd, const char *path, int flags, mode_t mode)
 {
     int fd = openat(dirfd, path, flags, mode);
     return fd < 0 ? -errno : fd;
 }
 
-int heald_plat_fsync(int fd, bool data_only)
+int heald__plat_fsync(int fd, bool data_only)
 {
     return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
@@ -37,7 +37,7 @@ static int next_component(const char **path, char name[NAME_MAX + 1])
  * absolute path, no symbolic link at all, so that nothing can lead outside while another process
  * renames directories under us.
  */
-int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode)
+int heald__plat_open_walk(int dirfd, const char *path, int flags, mode_t mode)
 {
     char name[NAME_MAX + 1];
     int at = dirfd, fd, n;
@@ -49,9 +49,9 @@ int heald_plat_open_walk(int dirfd, const char *path, int flags, mode_t mode)
         if (strcmp(name, "..") == 0) {
             fd = -EXDEV;
         } else if (last) {
-            fd = heald_plat_open(at, name, flags | O_NOFOLLOW | (*path ? O_DIRECTORY : 0), mode);
+            fd = heald__plat_open(at, name, flags | O_NOFOLLOW | (*path ? O_DIRECTORY : 0), mode);
         } else {
-            fd = heald_plat_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+            fd = heald__plat_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
             /* O_NOFOLLOW with O_DIRECTORY calls a link "not a directory". */
         }
         if (at != dirfd)

@@ -53,7 +53,7 @@ static int choose(const sigset_t *blocked)
     return 0;
 }
 
-int heald_plat_interrupt_signal(void)
+int heald__plat_interrupt_signal(void)
 {
     sigset_t blocked;
     int signo;
@@ -66,19 +66,19 @@ int heald_plat_interrupt_signal(void)
     return choose(&blocked);
 }
 
-bool heald_plat_is_interrupt(int signo)
+bool heald__plat_is_interrupt(int signo)
 {
     return signo > SIGRTMIN && signo <= SIGRTMAX - INTERRUPT_BELOW_MAX && is_taken(signo);
 }
 
 #else
 
-int heald_plat_interrupt_signal(void)
+int heald__plat_interrupt_signal(void)
 {
     return 0;
 }
 
-bool heald_plat_is_interrupt(int signo)
+bool heald__plat_is_interrupt(int signo)
 {
     (void)signo;
     return false;
@@ -86,7 +86,7 @@ bool heald_plat_is_interrupt(int signo)
 
 #endif
 
-void heald_plat_interrupt_allow(int signo)
+void heald__plat_interrupt_allow(int signo)
 {
     sigset_t one;
 

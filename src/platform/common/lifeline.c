@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-int heald_plat_life_init(struct heald_lifeline *life)
+int heald__plat_life_init(struct heald_lifeline *life)
 {
     pthread_mutexattr_t attr;
     int err = pthread_mutexattr_init(&attr);
@@ -32,7 +32,7 @@ static bool is_lifeline(const struct heald_lifeline *life)
     struct heald_lifeline fresh;
     uint32_t want, have;
 
-    if (heald_plat_life_init(&fresh))
+    if (heald__plat_life_init(&fresh))
         return false;
     for (size_t i = 0; i + sizeof want <= sizeof fresh; i += sizeof want) {
         memcpy(&want, (const char *)&fresh + i, sizeof want);
@@ -43,7 +43,7 @@ static bool is_lifeline(const struct heald_lifeline *life)
     return true;
 }
 
-int heald_plat_life_take(struct heald_lifeline *life)
+int heald__plat_life_take(struct heald_lifeline *life)
 {
     if (!is_lifeline(life))
         return -EBADMSG;
@@ -51,12 +51,12 @@ int heald_plat_life_take(struct heald_lifeline *life)
     return err == 0 || err == EBUSY || err == EOWNERDEAD ? -err : -EBADMSG;
 }
 
-void heald_plat_life_settled(struct heald_lifeline *life)
+void heald__plat_life_settled(struct heald_lifeline *life)
 {
     pthread_mutex_consistent(&life->mutex);
 }
 
-void heald_plat_life_release(struct heald_lifeline *life)
+void heald__plat_life_release(struct heald_lifeline *life)
 {
     pthread_mutex_unlock(&life->mutex);
 }

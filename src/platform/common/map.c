@@ -17,12 +17,12 @@
 #define PIPE_BUF _POSIX_PIPE_BUF
 #endif
 
-size_t heald_plat_page_size(void)
+size_t heald__plat_page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-int heald_plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr)
+int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr)
 {
     int prot = flags == HEALD_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE;
     int kind = flags == HEALD_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
@@ -34,25 +34,25 @@ int heald_plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **r
     return 0;
 }
 
-int heald_plat_unmap(void *addr, size_t size)
+int heald__plat_unmap(void *addr, size_t size)
 {
     return munmap(addr, size) < 0 ? -errno : 0;
 }
 
-int heald_plat_map_sync(void *addr, size_t size)
+int heald__plat_map_sync(void *addr, size_t size)
 {
     return msync(addr, size, MS_SYNC) < 0 ? -errno : 0;
 }
 
 /* The system that counts in signed bytes means the same by the lowest bit. */
-int heald_plat_map_resident(void *addr, size_t size, unsigned char *ret_pages)
+int heald__plat_map_resident(void *addr, size_t size, unsigned char *ret_pages)
 {
     return mincore(addr, size, (void *)ret_pages) < 0 ? -errno : 0;
 }
 
 static size_t to_page_end(const void *at)
 {
-    size_t page = heald_plat_page_size();
+    size_t page = heald__plat_page_size();
     return page - ((uintptr_t)at & (page - 1));
 }
 
@@ -64,10 +64,10 @@ static size_t step_of(const void *to, const void *from, size_t left)
     return step < left ? step : left;
 }
 
-int64_t heald_plat_copy_by_pipe(void *to, const void *from, size_t len)
+int64_t heald__plat_copy_by_pipe(void *to, const void *from, size_t len)
 {
     size_t done = 0;
-    int fds[2], err = heald_plat_own_pipe(fds);
+    int fds[2], err = heald__plat_own_pipe(fds);
 
     if (err)
         return err;

@@ -12,7 +12,7 @@
 
 enum { OWN_FROM = STDERR_FILENO + 1 };
 
-int heald_plat_own(int fd)
+int heald__plat_own(int fd)
 {
     if (fd < 0)
         return -errno;
@@ -24,13 +24,13 @@ int heald_plat_own(int fd)
     return err;
 }
 
-int heald_plat_own_pipe(int ret_fds[2])
+int heald__plat_own_pipe(int ret_fds[2])
 {
-    int fds[2], err = heald_plat_pipe(fds);
+    int fds[2], err = heald__plat_pipe(fds);
 
     if (err)
         return err;
-    int from = heald_plat_own(fds[0]), to = heald_plat_own(fds[1]);
+    int from = heald__plat_own(fds[0]), to = heald__plat_own(fds[1]);
     if (from >= 0 && to >= 0) {
         ret_fds[0] = from;
         ret_fds[1] = to;

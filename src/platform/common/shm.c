@@ -14,7 +14,7 @@
 enum { TRIES = 100 };
 
 /* Named after the process and a number: ".heald-PID-N" in the same folder. */
-int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode)
+int heald__plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode)
 {
     const char *slash = strrchr(path, '/');
     int length = slash ? (int)(slash + 1 - path) : 0;
@@ -26,7 +26,7 @@ int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mo
         int fd = open(draft->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (fd < 0 && errno == EEXIST)
             continue;
-        draft->fd = heald_plat_own(fd);
+        draft->fd = heald__plat_own(fd);
         if (fd >= 0 && draft->fd < 0)
             unlink(draft->temp);
         if (draft->fd < 0)
@@ -37,7 +37,7 @@ int heald_plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mo
     return -EEXIST;
 }
 
-void heald_plat_draft_end(struct heald_draft *draft)
+void heald__plat_draft_end(struct heald_draft *draft)
 {
     if (draft->temp[0])
         unlink(draft->temp);
@@ -46,7 +46,7 @@ void heald_plat_draft_end(struct heald_draft *draft)
 
 /* The C library reserves where the file system cannot by writing to each block: so only what is
  * nobody's yet is named. */
-int heald_plat_reserve(int fd, uint64_t from, uint64_t size)
+int heald__plat_reserve(int fd, uint64_t from, uint64_t size)
 {
     int err;
 
@@ -59,12 +59,12 @@ int heald_plat_reserve(int fd, uint64_t from, uint64_t size)
     return -err;
 }
 
-int heald_plat_file_claim(int fd)
+int heald__plat_file_claim(int fd)
 {
     return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-int heald_plat_file_share(int fd)
+int heald__plat_file_share(int fd)
 {
     int err;
 
@@ -74,7 +74,7 @@ int heald_plat_file_share(int fd)
     return err;
 }
 
-void heald_plat_file_release(int fd)
+void heald__plat_file_release(int fd)
 {
     flock(fd, LOCK_UN);
 }
@@ -93,7 +93,7 @@ static int wipe_on_fork(void *memory, size_t size)
 #endif
 }
 
-int heald_plat_private(size_t size, void **ret_memory)
+int heald__plat_private(size_t size, void **ret_memory)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -108,12 +108,12 @@ int heald_plat_private(size_t size, void **ret_memory)
     return 0;
 }
 
-void heald_plat_private_free(void *memory, size_t size)
+void heald__plat_private_free(void *memory, size_t size)
 {
     munmap(memory, size);
 }
 
-void heald_plat_private_clear(void *memory, size_t size)
+void heald__plat_private_clear(void *memory, size_t size)
 {
 #if defined __linux__
     madvise(memory, size, MADV_DONTNEED);
@@ -122,7 +122,7 @@ void heald_plat_private_clear(void *memory, size_t size)
 #endif
 }
 
-uint64_t heald_plat_memory(void)
+uint64_t heald__plat_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;

@@ -8,37 +8,37 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int64_t heald_plat_recv_now(int fd, void *buf, size_t len, int flags)
+int64_t heald__plat_recv_now(int fd, void *buf, size_t len, int flags)
 {
     ssize_t n = recv(fd, buf, len, flags | MSG_DONTWAIT);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_send_now(int fd, const void *buf, size_t len, int flags)
+int64_t heald__plat_send_now(int fd, const void *buf, size_t len, int flags)
 {
     ssize_t n = send(fd, buf, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_sendmsg_now(int fd, const struct msghdr *msg, int flags)
+int64_t heald__plat_sendmsg_now(int fd, const struct msghdr *msg, int flags)
 {
     ssize_t n = sendmsg(fd, msg, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_shutdown(int fd, int how)
+int heald__plat_shutdown(int fd, int how)
 {
     return shutdown(fd, how) < 0 ? -errno : 0;
 }
 
-int heald_plat_close(int fd)
+int heald__plat_close(int fd)
 {
     /* After EINTR the descriptor is gone on every system that matters; closing again could hit
      * another's. */
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
-bool heald_plat_nonblocking(int fd)
+bool heald__plat_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
     return flags < 0 || flags & O_NONBLOCK;
@@ -57,21 +57,21 @@ static bool listens(int fd)
  * time; only who takes it away and takes the connection, too, between that and the call, makes it
  * wait. Where there is a ring they are left to it, which has such a form.
  */
-int heald_plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len)
+int heald__plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len)
 {
     /* A socket that does not listen is refused at once. */
-    bool never_waits = heald_plat_nonblocking(fd) || !listens(fd);
-    return never_waits ? heald_plat_accept(fd, addr, len) : SYS_ELSEWHERE;
+    bool never_waits = heald__plat_nonblocking(fd) || !listens(fd);
+    return never_waits ? heald__plat_accept(fd, addr, len) : SYS_ELSEWHERE;
 }
 
-int heald_plat_connect(int fd, const struct sockaddr *addr, socklen_t len)
+int heald__plat_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     return connect(fd, addr, len) < 0 ? -errno : 0;
 }
 
-int heald_plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len)
+int heald__plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    return heald_plat_nonblocking(fd) ? heald_plat_connect(fd, addr, len) : SYS_ELSEWHERE;
+    return heald__plat_nonblocking(fd) ? heald__plat_connect(fd, addr, len) : SYS_ELSEWHERE;
 }
 
 /*
@@ -81,7 +81,7 @@ int heald_plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len)
  * shows that there is no connection. The last connect(2) starts nothing: it shows the socket that
  * the first has ended, so that another is answered as what it is.
  */
-int heald_plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
+int heald__plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     struct sockaddr_storage peer;
@@ -95,12 +95,12 @@ int heald_plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
     size = sizeof peer;
     if (!err && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         err = errno;
-    if (heald_connect_settles)
+    if (heald__connect_settles)
         connect(fd, addr, len);
     return -err;
 }
 
-bool heald_plat_lingers(int fd)
+bool heald__plat_lingers(int fd)
 {
     struct linger l = {0};
     socklen_t size = sizeof l;
@@ -109,7 +109,7 @@ bool heald_plat_lingers(int fd)
 }
 
 /* Where it cannot be asked the answer is left to accept(2). */
-bool heald_plat_listens(int fd)
+bool heald__plat_listens(int fd)
 {
     int listens = 1;
     socklen_t size = sizeof listens;
@@ -117,12 +117,12 @@ bool heald_plat_listens(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens;
 }
 
-bool heald_plat_seeks(int fd)
+bool heald__plat_seeks(int fd)
 {
     return lseek(fd, 0, SEEK_CUR) >= 0;
 }
 
-int heald_plat_duplicate(int fd)
+int heald__plat_duplicate(int fd)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return copy < 0 ? -errno : copy;

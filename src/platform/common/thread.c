@@ -15,13 +15,13 @@ static int start(pthread_t *ret_thread, const pthread_attr_t *attr, void *(*main
     return -err;
 }
 
-int heald_plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg)
+int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg)
 {
     return start(ret_thread, NULL, main, arg);
 }
 
-int heald_plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
-                                  void *arg)
+int heald__plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*main)(void *),
+                                   void *arg)
 {
     pthread_attr_t attr;
     int err = -pthread_attr_init(&attr);

@@ -11,14 +11,14 @@
  * macros are bound to FD_SETSIZE. macOS needs _DARWIN_UNLIMITED_SELECT for this, which the build
  * defines.
  */
-int heald_plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns)
+int heald__plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns)
 {
     struct timespec ts = sys_timespec(timeout_ns);
     int n = pselect(count, rd, wr, ex, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
 }
 
-unsigned heald_plat_descriptor_limit(void)
+unsigned heald__plat_descriptor_limit(void)
 {
     struct rlimit limit;
 

@@ -45,7 +45,7 @@ static void copy_processors(pthread_attr_t *to, const pthread_attr_t *from)
         pthread_attr_setaffinity_np(to, sizeof set, &set);
 }
 
-int heald_plat_attr_copy(pthread_attr_t *to, const pthread_attr_t *from)
+int heald__plat_attr_copy(pthread_attr_t *to, const pthread_attr_t *from)
 {
     int err = pthread_attr_init(to);
 
@@ -58,7 +58,7 @@ int heald_plat_attr_copy(pthread_attr_t *to, const pthread_attr_t *from)
     return 0;
 }
 
-int heald_plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *), void *arg)
+int heald__plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *), void *arg)
 {
     pthread_attr_t usual;
     pthread_t thread;
@@ -75,7 +75,7 @@ int heald_plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *)
     return -err;
 }
 
-void heald_plat_thread_unblock(void)
+void heald__plat_thread_unblock(void)
 {
     sigset_t none;
 
@@ -83,7 +83,7 @@ void heald_plat_thread_unblock(void)
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-pid_t heald_plat_sigevent_thread(const struct sigevent *ev)
+pid_t heald__plat_sigevent_thread(const struct sigevent *ev)
 {
     return ev->_sigev_un._tid;
 }

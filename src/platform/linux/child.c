@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int heald_plat_child_open(pid_t pid)
+int heald__plat_child_open(pid_t pid)
 {
     /* Close-on-exec by definition. */
-    int fd = heald_plat_own((int)syscall(SYS_pidfd_open, pid, 0));
+    int fd = heald__plat_own((int)syscall(SYS_pidfd_open, pid, 0));
     if (fd == -ENOSYS || fd == -EPERM)
-        return heald_plat_child_watch(pid);
+        return heald__plat_child_watch(pid);
     if (fd < 0)
         return fd == -ESRCH ? -ECHILD : fd;
 
@@ -29,12 +29,12 @@ int heald_plat_child_open(pid_t pid)
     return fd;
 }
 
-int heald_plat_die_with_parent(int signo)
+int heald__plat_die_with_parent(int signo)
 {
     return prctl(PR_SET_PDEATHSIG, (unsigned long)signo, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
+int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
 {
     return -posix_spawn_file_actions_addchdir_np(actions, path);
 }

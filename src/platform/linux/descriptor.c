@@ -69,7 +69,7 @@ struct mount_answer {
     uint64_t rest[60];
 };
 
-int heald_plat_descriptor_flags(int fd, struct heald_descriptor *ret)
+int heald__plat_descriptor_flags(int fd, struct heald_descriptor *ret)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -212,7 +212,7 @@ static int ask_statx(int fd, struct statx *ret)
     return errno == EBADF ? -EBADF : ask_fstat(fd, ret);
 }
 
-int heald_plat_descriptor_file(int fd, struct heald_mounts *mounts, struct heald_descriptor *ret)
+int heald__plat_descriptor_file(int fd, struct heald_mounts *mounts, struct heald_descriptor *ret)
 {
     struct statx st;
     int err = ask_statx(fd, &st);
@@ -228,7 +228,7 @@ int heald_plat_descriptor_file(int fd, struct heald_mounts *mounts, struct heald
     return 0;
 }
 
-int64_t heald_plat_regular_size(int fd)
+int64_t heald__plat_regular_size(int fd)
 {
     struct stat st;
 
@@ -242,14 +242,14 @@ static bool is_pseudo_terminal(unsigned device)
     return (device >= PTY_FIRST_MAJOR && device <= PTY_LAST_MAJOR) || device == PTY_MASTER_MAJOR;
 }
 
-bool heald_plat_close_waits(int fd)
+bool heald__plat_close_waits(int fd)
 {
     struct statx st;
 
     if (ask_statx(fd, &st))
         return false;
     if (S_ISSOCK(st.stx_mode))
-        return heald_plat_lingers(fd);
+        return heald__plat_lingers(fd);
     return S_ISCHR(st.stx_mode) && st.stx_rdev_major != MEMORY_MAJOR &&
            !is_pseudo_terminal(st.stx_rdev_major);
 }
@@ -262,7 +262,7 @@ static bool has_time(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &time, &len) == 0 && (time.tv_sec || time.tv_usec);
 }
 
-bool heald_plat_socket_is_timed(int fd, bool writes)
+bool heald__plat_socket_is_timed(int fd, bool writes)
 {
     int low = 1;
     socklen_t len = sizeof low;
@@ -273,7 +273,7 @@ bool heald_plat_socket_is_timed(int fd, bool writes)
            (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, &len) == 0 && low > 1);
 }
 
-bool heald_plat_same_file(int a, int b)
+bool heald__plat_same_file(int a, int b)
 {
     int same = fcntl(a, DUPFD_QUERY, b);
 
@@ -292,7 +292,7 @@ static int high_number(void)
     return limit.rlim_cur > PIN_ROOM ? (int)limit.rlim_cur - PIN_ROOM : 0;
 }
 
-int heald_plat_pin(int fd)
+int heald__plat_pin(int fd)
 {
     int pin = -1, from = high_number();
 
@@ -313,7 +313,7 @@ static ssize_t read_stat(const char *tid, char *text, size_t size)
     if (fd < 0)
         return -errno;
     ssize_t n = read(fd, text, size - 1);
-    heald_plat_libc_close(fd);
+    heald__plat_libc_close(fd);
     if (n < 0)
         return -errno;
     text[n] = '\0';
@@ -346,7 +346,7 @@ static int count_alive(const char *entries, long size)
 }
 
 /* Not by opendir(3), which takes memory. */
-int heald_plat_threads_alive(void)
+int heald__plat_threads_alive(void)
 {
     _Alignas(struct dirent64) char entries[4096];
     int alive = 0, fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -357,17 +357,17 @@ int heald_plat_threads_alive(void)
     while ((n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
         alive += count_alive(entries, n);
     int err = n < 0 ? -errno : 0;
-    heald_plat_libc_close(fd);
+    heald__plat_libc_close(fd);
     return err ? err : alive;
 }
 
-int64_t heald_plat_write(int fd, const void *buf, size_t len)
+int64_t heald__plat_write(int fd, const void *buf, size_t len)
 {
     long n = syscall(SYS_write, fd, buf, len);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
+int64_t heald__plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = len};
     /* The offset in halves; a long of 64 bits holds all of it, and the kernel drops the other. */
@@ -381,18 +381,18 @@ int __close(int fd);
 int __dup2(int from, int to);
 int _IO_fclose(FILE *file);
 
-int heald_plat_libc_close(int fd)
+int heald__plat_libc_close(int fd)
 {
     return __close(fd);
 }
 
-int heald_plat_libc_fclose(FILE *file)
+int heald__plat_libc_fclose(FILE *file)
 {
     return _IO_fclose(file);
 }
 
 /* It has no other name; found each time, for it opens a file. */
-FILE *heald_plat_libc_freopen(const char *path, const char *mode, FILE *file)
+FILE *heald__plat_libc_freopen(const char *path, const char *mode, FILE *file)
 {
     FILE *(*next)(const char *, const char *, FILE *);
 
@@ -400,17 +400,17 @@ FILE *heald_plat_libc_freopen(const char *path, const char *mode, FILE *file)
     return next(path, mode, file);
 }
 
-int heald_plat_libc_dup2(int from, int to)
+int heald__plat_libc_dup2(int from, int to)
 {
     return __dup2(from, to);
 }
 
-int heald_plat_dup3(int from, int to, int flags)
+int heald__plat_dup3(int from, int to, int flags)
 {
     return (int)syscall(SYS_dup3, from, to, flags);
 }
 
-int heald_plat_close_range(unsigned first, unsigned last, int flags)
+int heald__plat_close_range(unsigned first, unsigned last, int flags)
 {
     return (int)syscall(SYS_close_range, first, last, flags);
 }

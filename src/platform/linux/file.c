@@ -17,19 +17,19 @@ _Static_assert(offsetof(struct heald_stat, mtime) == offsetof(struct statx, stx_
 _Static_assert(offsetof(struct heald_stat, dev_minor) == offsetof(struct statx, stx_dev_minor),
                "dev");
 
-int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
+int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
 {
     ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, offset);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
+int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
 {
     ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, offset);
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
     /* openat2 is strict where openat is not: no mode without a file to make. */
     struct open_how how = {.flags = (uint64_t)(unsigned)flags,
@@ -40,11 +40,11 @@ int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
     if (fd >= 0)
         return (int)fd;
     if (errno == ENOSYS || errno == EPERM)
-        return heald_plat_open_walk(dirfd, path, flags, mode);
+        return heald__plat_open_walk(dirfd, path, flags, mode);
     return -errno;
 }
 
-int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
+int heald__plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
 {
     struct statx *stx = (struct statx *)(void *)ret_stat;
 

@@ -25,28 +25,28 @@ static int probe(void)
     struct heald_lifeline own;
     int place = -1;
 
-    if (heald_plat_life_init(&own) || pthread_mutex_lock(&own.mutex))
+    if (heald__plat_life_init(&own) || pthread_mutex_lock(&own.mutex))
         return -1;
     const uint32_t *words = (const uint32_t *)(const void *)&own.mutex;
     for (int i = 0; i < PLACES && place < 0; i++)
         if ((__atomic_load_n(&words[i], __ATOMIC_RELAXED) & FUTEX_TID_MASK) ==
-            heald_plat_thread_id())
+            heald__plat_thread_id())
             place = i;
     pthread_mutex_unlock(&own.mutex);
     pthread_mutex_destroy(&own.mutex);
     return place;
 }
 
-int heald_plat_mutex_word(const pthread_mutex_t *mutex, uint32_t **ret_word)
+int heald__plat_mutex_word(const pthread_mutex_t *mutex, uint32_t **ret_word)
 {
-    if (!heald_plat_mutex_is_robust(mutex))
+    if (!heald__plat_mutex_is_robust(mutex))
         return -EINVAL;
     int place = probe();
     *ret_word = place < 0 ? NULL : (uint32_t *)(uintptr_t)mutex + place;
     return 0;
 }
 
-bool heald_plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
+bool heald__plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
 {
     /* Relaxed: who finds it free tries to lock it, which acquires. */
     uint32_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -61,13 +61,13 @@ bool heald_plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
     return true;
 }
 
-bool heald_plat_mutex_is_mine(const uint32_t *word)
+bool heald__plat_mutex_is_mine(const uint32_t *word)
 {
     /* Relaxed: only the caller can have made it his own. */
-    return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == heald_plat_thread_id();
+    return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == heald__plat_thread_id();
 }
 
-void heald_plat_mutex_mark(uint32_t *word)
+void heald__plat_mutex_mark(uint32_t *word)
 {
     __atomic_fetch_or(word, FUTEX_WAITERS, __ATOMIC_RELAXED);
 }
@@ -76,12 +76,12 @@ void heald_plat_mutex_mark(uint32_t *word)
 
 enum { IS_BIG_ENDIAN = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, WAITERS_SHIFT = 32 };
 
-uint32_t *heald_plat_sem_word(const sem_t *sem)
+uint32_t *heald__plat_sem_word(const sem_t *sem)
 {
     return (uint32_t *)(uintptr_t)sem + IS_BIG_ENDIAN;
 }
 
-void heald_plat_sem_waiters(const sem_t *sem, int change)
+void heald__plat_sem_waiters(const sem_t *sem, int change)
 {
     /* Seq_cst: before the value is looked at again; pairs with sem_post(), which adds to the same
      * number and so sees it, or is seen. */
@@ -91,13 +91,13 @@ void heald_plat_sem_waiters(const sem_t *sem, int change)
 
 #else
 
-uint32_t *heald_plat_sem_word(const sem_t *sem)
+uint32_t *heald__plat_sem_word(const sem_t *sem)
 {
     (void)sem;
     return NULL;
 }
 
-void heald_plat_sem_waiters(const sem_t *sem, int change)
+void heald__plat_sem_waiters(const sem_t *sem, int change)
 {
     (void)sem;
     (void)change;

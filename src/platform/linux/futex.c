@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-const bool heald_words_sleep = true;
+const bool heald__words_sleep = true;
 
 enum { SLICE_MS = 5 };
 
@@ -75,13 +75,13 @@ static int wait_for_one(const struct heald_word *w, int64_t deadline_ns)
 
 static int wait_in_slices(const struct heald_word words[], int64_t deadline_ns)
 {
-    int64_t slice = heald_plat_now(HEALD_CLOCK_MONOTONIC) + SLICE_MS * HEALD_MS;
+    int64_t slice = heald__plat_now(HEALD_CLOCK_MONOTONIC) + SLICE_MS * HEALD_MS;
 
     int err = wait_for_one(words, slice < deadline_ns ? slice : deadline_ns);
     return err == -ETIMEDOUT && slice < deadline_ns ? HEALD_WORDS_MAX : err;
 }
 
-int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
+int heald__plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
 {
     struct futex_waitv v[HEALD_WORDS_MAX];
     struct __kernel_timespec until = timespec_of(deadline_ns);
@@ -102,12 +102,12 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
     return -errno;
 }
 
-void heald_plat_word_wake(uint32_t *word)
+void heald__plat_word_wake(uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-void heald_plat_word_wake_one(uint32_t *word)
+void heald__plat_word_wake_one(uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
@@ -126,28 +126,28 @@ static bool change_and_wake(uint32_t *word, int op, int arg, uint32_t *other)
                    FUTEX_OP(op, arg, FUTEX_OP_CMP_NE, 0)) >= 0;
 }
 
-void heald_plat_word_set(uint32_t *word, int value)
+void heald__plat_word_set(uint32_t *word, int value)
 {
     if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff, word))
         return;
     __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
-    heald_plat_word_wake(word);
+    heald__plat_word_wake(word);
 }
 
-void heald_plat_word_count(uint32_t *word)
+void heald__plat_word_count(uint32_t *word)
 {
     if (change_and_wake(word, FUTEX_OP_ADD, 1, word))
         return;
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
-    heald_plat_word_wake(word);
+    heald__plat_word_wake(word);
 }
 
 /* The word was not 0. */
-void heald_plat_words_set(uint32_t *word, int value, uint32_t *other)
+void heald__plat_words_set(uint32_t *word, int value, uint32_t *other)
 {
     if (change_and_wake(word, FUTEX_OP_SET, value & 0xfff, other))
         return;
     __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
-    heald_plat_word_wake(word);
-    heald_plat_word_wake(other);
+    heald__plat_word_wake(word);
+    heald__plat_word_wake(other);
 }

@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-const unsigned heald_poll_rdhup = POLLRDHUP;
+const unsigned heald__poll_rdhup = POLLRDHUP;
 
 static int socket_type(int fd)
 {
@@ -40,7 +40,7 @@ static int socket_type(int fd)
     return protocol == IPPROTO_TCP ? FD_STREAM : FD_SOCKET;
 }
 
-int heald_plat_fd_type(int fd)
+int heald__plat_fd_type(int fd)
 {
     struct stat st;
 
@@ -61,17 +61,17 @@ static int64_t result_of(ssize_t n)
     return errno == EOPNOTSUPP ? SYS_ELSEWHERE : -errno;
 }
 
-int64_t heald_plat_readv_now(int fd, const struct iovec *iov, int count)
+int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count)
 {
     return result_of(preadv2(fd, iov, count, -1, RWF_NOWAIT));
 }
 
-int64_t heald_plat_writev_now(int fd, const struct iovec *iov, int count)
+int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count)
 {
     return result_of(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
 }
 
-bool heald_plat_pipes_nowait(void)
+bool heald__plat_pipes_nowait(void)
 {
     char byte;
     struct iovec iov = {&byte, 1};
@@ -79,14 +79,14 @@ bool heald_plat_pipes_nowait(void)
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return false;
-    bool knows = heald_plat_readv_now(ends[0], &iov, 1) == -EAGAIN;
+    bool knows = heald__plat_readv_now(ends[0], &iov, 1) == -EAGAIN;
     close(ends[0]);
     close(ends[1]);
     return knows;
 }
 
 /* By its name; of the master of a pair that would be another pair. */
-int heald_plat_open_again(int fd)
+int heald__plat_open_again(int fd)
 {
     char name[TTY_NAME_MAX];
     struct stat mine, found;
@@ -99,7 +99,7 @@ int heald_plat_open_again(int fd)
     if (again < 0)
         return -errno;
     bool same = fstat(fd, &mine) == 0 && fstat(again, &found) == 0 && mine.st_rdev == found.st_rdev;
-    int above = same ? heald_plat_duplicate(again) : -ENOTTY;
+    int above = same ? heald__plat_duplicate(again) : -ENOTTY;
     close(again);
     return above;
 }

@@ -19,7 +19,7 @@ static uint32_t *word_of(struct heald_lifeline *life)
 #endif
 }
 
-enum heald_life heald_plat_life_state(struct heald_lifeline *life)
+enum heald_life heald__plat_life_state(struct heald_lifeline *life)
 {
     uint32_t seen = __atomic_load_n(word_of(life), __ATOMIC_ACQUIRE);
 
@@ -28,7 +28,7 @@ enum heald_life heald_plat_life_state(struct heald_lifeline *life)
     return seen & FUTEX_TID_MASK ? HEALD_LIFE_HELD : HEALD_LIFE_FREE;
 }
 
-uint32_t *heald_plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen)
+uint32_t *heald__plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen)
 {
     uint32_t *word = word_of(life), seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 

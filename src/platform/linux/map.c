@@ -27,7 +27,7 @@
 
 enum { COPY_MOST = 1 << 30 };
 
-int64_t heald_plat_copy(void *to, const void *from, size_t len)
+int64_t heald__plat_copy(void *to, const void *from, size_t len)
 {
     pid_t self = getpid();
     size_t done = 0;
@@ -44,10 +44,10 @@ int64_t heald_plat_copy(void *to, const void *from, size_t len)
     }
     if (done || n >= 0)
         return (int64_t)done;
-    return errno == ENOSYS || errno == EPERM ? heald_plat_copy_by_pipe(to, from, len) : -errno;
+    return errno == ENOSYS || errno == EPERM ? heald__plat_copy_by_pipe(to, from, len) : -errno;
 }
 
-int heald_plat_map_populate(void *addr, size_t size, bool writing)
+int heald__plat_map_populate(void *addr, size_t size, bool writing)
 {
     if (madvise(addr, size, writing ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
         return 0;

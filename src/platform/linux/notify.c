@@ -13,16 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
-int heald_plat_bell_open(int ret_fds[2])
+int heald__plat_bell_open(int ret_fds[2])
 {
-    int fd = heald_plat_own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    int fd = heald__plat_own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (fd < 0)
         return fd;
     ret_fds[0] = ret_fds[1] = fd;
     return 0;
 }
 
-int heald_plat_bell_ring(int fd)
+int heald__plat_bell_ring(int fd)
 {
     uint64_t one = 1;
     int saved = errno;
@@ -38,38 +38,38 @@ static int drain(int fd)
     return read(fd, &count, sizeof count) < 0 ? -errno : 0;
 }
 
-int heald_plat_bell_drain(int fd)
+int heald__plat_bell_drain(int fd)
 {
     return drain(fd);
 }
 
-int heald_plat_alarm_open(enum heald_clock clock)
+int heald__plat_alarm_open(enum heald_clock clock)
 {
     int id = clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
-    return heald_plat_own(timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK));
+    return heald__plat_own(timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK));
 }
 
-int heald_plat_alarm_set(int fd, int64_t when_ns)
+int heald__plat_alarm_set(int fd, int64_t when_ns)
 {
     struct itimerspec its = {.it_value = sys_timespec(when_ns)};
     return timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL) < 0 ? -errno : 0;
 }
 
-int heald_plat_alarm_drain(int fd)
+int heald__plat_alarm_drain(int fd)
 {
     return drain(fd);
 }
 
-int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
+int heald__plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
 {
-    int fd = heald_plat_own(signalfd(src->fd, set, SFD_CLOEXEC | SFD_NONBLOCK));
+    int fd = heald__plat_own(signalfd(src->fd, set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (fd < 0)
         return fd;
     src->fd = fd;
     return 0;
 }
 
-int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
+int heald__plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
 {
     struct signalfd_siginfo si;
     ssize_t n = read(src->fd, &si, sizeof si);
@@ -89,13 +89,13 @@ int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginf
     return 0;
 }
 
-void heald_plat_signals_close(struct heald_signal_source *src)
+void heald__plat_signals_close(struct heald_signal_source *src)
 {
     close(src->fd);
     src->fd = -1;
 }
 
-const bool heald_can_queue_signals = true;
+const bool heald__can_queue_signals = true;
 
 static siginfo_t asyncio_info(int signo, void *value)
 {
@@ -110,13 +110,13 @@ static siginfo_t asyncio_info(int signo, void *value)
     return si;
 }
 
-int heald_plat_signal_queue(int signo, void *value)
+int heald__plat_signal_queue(int signo, void *value)
 {
     siginfo_t si = asyncio_info(signo, value);
     return syscall(SYS_rt_sigqueueinfo, si.si_pid, signo, &si) < 0 ? -errno : 0;
 }
 
-int heald_plat_signal_thread(pid_t thread, int signo, void *value)
+int heald__plat_signal_thread(pid_t thread, int signo, void *value)
 {
     siginfo_t si = asyncio_info(signo, value);
     return syscall(SYS_rt_tgsigqueueinfo, si.si_pid, thread, signo, &si) < 0 ? -errno : 0;

@@ -18,9 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-const char *const heald_shm_folder = "/dev/shm";
+const char *const heald__shm_folder = "/dev/shm";
 
-int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
+int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -32,17 +32,17 @@ int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mo
                  : length ? ""
                           : "/") >= (int)sizeof folder)
         return -ENAMETOOLONG;
-    int fd = draft->fd = heald_plat_own(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+    int fd = draft->fd = heald__plat_own(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
     if (fd >= 0 && access("/proc/self/fd", X_OK) == 0)
         return 0;
     if (fd >= 0)
         close(fd);
     else if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -ENOENT && fd != -EINVAL)
         return fd;
-    return heald_plat_draft_temp(draft, path, mode);
+    return heald__plat_draft_temp(draft, path, mode);
 }
 
-int heald_plat_draft_name(struct heald_draft *draft, const char *path)
+int heald__plat_draft_name(struct heald_draft *draft, const char *path)
 {
     char proc[64];
 
@@ -52,12 +52,12 @@ int heald_plat_draft_name(struct heald_draft *draft, const char *path)
     return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-int heald_plat_memfd(const char *name)
+int heald__plat_memfd(const char *name)
 {
-    return heald_plat_own(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    return heald__plat_own(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
 }
 
-int heald_plat_memfd_seal(int fd, bool may_grow)
+int heald__plat_memfd_seal(int fd, bool may_grow)
 {
     int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
     return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
@@ -66,7 +66,7 @@ int heald_plat_memfd_seal(int fd, bool may_grow)
 /* A file of /proc as text. */
 static void read_text(const char *path, char *text, size_t size)
 {
-    int fd = heald_plat_own(open(path, O_RDONLY | O_CLOEXEC));
+    int fd = heald__plat_own(open(path, O_RDONLY | O_CLOEXEC));
     ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
 
     if (fd >= 0)
@@ -75,7 +75,7 @@ static void read_text(const char *path, char *text, size_t size)
 }
 
 /* The digits of a random number. */
-uint64_t heald_plat_boot(void)
+uint64_t heald__plat_boot(void)
 {
     uint64_t boot = 0;
     char text[64];
@@ -87,7 +87,7 @@ uint64_t heald_plat_boot(void)
 }
 
 /* The 22nd field of /proc/PID/stat; the second may hold blanks and brackets. */
-uint64_t heald_plat_start_time(pid_t pid)
+uint64_t heald__plat_start_time(pid_t pid)
 {
     char path[32], text[1024];
     unsigned long long start = 0;
@@ -102,7 +102,7 @@ uint64_t heald_plat_start_time(pid_t pid)
     return start;
 }
 
-uint64_t heald_plat_thread_id(void)
+uint64_t heald__plat_thread_id(void)
 {
     return (uint64_t)syscall(SYS_gettid);
 }
@@ -113,17 +113,17 @@ static uint64_t name_space(const char *path)
     return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 
-uint64_t heald_plat_pid_space(void)
+uint64_t heald__plat_pid_space(void)
 {
     return name_space("/proc/self/ns/pid");
 }
 
-uint64_t heald_plat_time_space(void)
+uint64_t heald__plat_time_space(void)
 {
     return name_space("/proc/self/ns/time");
 }
 
-bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)
+bool heald__plat_thread_is_absent(pid_t pid, uint64_t thread)
 {
     return syscall(SYS_tgkill, pid, (pid_t)thread, 0) < 0 && errno == ESRCH;
 }

@@ -6,37 +6,37 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-const bool heald_connect_settles = true;
+const bool heald__connect_settles = true;
 
-int heald_plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
+int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     int got = accept4(fd, addr, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
     return got < 0 ? -errno : got;
 }
 
-int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
+int64_t heald__plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_socket(int family, int type)
+int heald__plat_socket(int family, int type)
 {
     int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd < 0 ? -errno : fd;
 }
 
-int heald_plat_socketpair(int type, int ret_fds[2])
+int heald__plat_socketpair(int type, int ret_fds[2])
 {
     return socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds) < 0 ? -errno : 0;
 }
 
-int heald_plat_pipe(int ret_fds[2])
+int heald__plat_pipe(int ret_fds[2])
 {
     return pipe2(ret_fds, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-int heald_plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
+int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
 {
     struct ucred cred;
     socklen_t size = sizeof cred;

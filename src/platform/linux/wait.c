@@ -11,33 +11,33 @@
 
 enum { MIRROR_BATCH = 64 };
 
-int64_t heald_plat_now(enum heald_clock clock)
+int64_t heald__plat_now(enum heald_clock clock)
 {
     struct timespec ts;
     clock_gettime(clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
 }
 
-int64_t heald_plat_now_coarse(void)
+int64_t heald__plat_now_coarse(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
     return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
 }
 
-int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
+int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
     struct timespec ts = sys_timespec(timeout_ns);
     int n = ppoll(fds, count, timeout_ns < 0 ? NULL : &ts, NULL);
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_queue_open(void)
+int heald__plat_queue_open(void)
 {
-    return heald_plat_own(epoll_create1(EPOLL_CLOEXEC));
+    return heald__plat_own(epoll_create1(EPOLL_CLOEXEC));
 }
 
-int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
+int heald__plat_epoll_ctl(int epfd, int how, int fd, void *event)
 {
     return epoll_ctl(epfd, how, fd, event) < 0 ? -errno : 0;
 }
@@ -52,7 +52,7 @@ static int to_ms(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+int heald__plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
 {
     int n;
 
@@ -70,19 +70,19 @@ int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_mirror_open(void)
+int heald__plat_mirror_open(void)
 {
-    return heald_plat_queue_open();
+    return heald__plat_queue_open();
 }
 
-int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
+int heald__plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
 {
     struct epoll_event ev = {.events = events, .data.fd = fd};
     int how = !old_events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
-    return heald_plat_epoll_ctl(mirror, how, fd, &ev);
+    return heald__plat_epoll_ctl(mirror, how, fd, &ev);
 }
 
-int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
+int heald__plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
 {
     struct epoll_event events[MIRROR_BATCH];
     int n = epoll_wait(mirror, events, (int)(max < MIRROR_BATCH ? max : MIRROR_BATCH), 0);

@@ -3,18 +3,18 @@
 
 #include <errno.h>
 
-int heald_plat_child_open(pid_t pid)
+int heald__plat_child_open(pid_t pid)
 {
-    return heald_plat_child_watch(pid);
+    return heald__plat_child_watch(pid);
 }
 
-int heald_plat_die_with_parent(int signo)
+int heald__plat_die_with_parent(int signo)
 {
     (void)signo;
     return -ENOSYS;
 }
 
-int heald_plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
+int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
 {
     (void)actions;
     (void)path;

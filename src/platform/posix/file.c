@@ -14,21 +14,21 @@
 #define st_ctim st_ctimespec
 #endif
 
-int64_t heald_plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
+int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
 {
     ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, (off_t)offset);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
+int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
 {
     ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, (off_t)offset);
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
-    return heald_plat_open_walk(dirfd, path, flags, mode);
+    return heald__plat_open_walk(dirfd, path, flags, mode);
 }
 
 static struct heald_time time_of(struct timespec ts)
@@ -59,7 +59,7 @@ static void fill(struct heald_stat *to, const struct stat *st)
     to->rdev_minor = (uint32_t)rdev;
 }
 
-int heald_plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
+int heald__plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat)
 {
     struct stat st;
     /* AT_EMPTY_PATH is Linux's; by itself an empty path is no error here either. */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-const bool heald_words_sleep = false;
+const bool heald__words_sleep = false;
 
 enum { NAP_FIRST_NS = 50 * 1000, NAP_LAST_NS = 2 * 1000 * 1000 };
 
@@ -22,12 +22,12 @@ static bool changed(const struct heald_word words[], unsigned count)
     return false;
 }
 
-int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
+int heald__plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns)
 {
     struct timespec nap = {.tv_nsec = NAP_FIRST_NS};
 
     while (!changed(words, count)) {
-        if (deadline_ns != HEALD_FOREVER && heald_plat_now(HEALD_CLOCK_MONOTONIC) >= deadline_ns)
+        if (deadline_ns != HEALD_FOREVER && heald__plat_now(HEALD_CLOCK_MONOTONIC) >= deadline_ns)
             return -ETIMEDOUT;
         if (nanosleep(&nap, NULL) < 0)
             return -EINTR;
@@ -37,28 +37,28 @@ int heald_plat_words_wait(const struct heald_word words[], unsigned count, int64
     return HEALD_WORDS_MAX;
 }
 
-void heald_plat_word_wake_one(uint32_t *word)
+void heald__plat_word_wake_one(uint32_t *word)
 {
     (void)word;
 }
 
-void heald_plat_word_set(uint32_t *word, int value)
+void heald__plat_word_set(uint32_t *word, int value)
 {
     __atomic_store_n(word, (uint32_t)value, __ATOMIC_RELEASE);
 }
 
-void heald_plat_word_count(uint32_t *word)
+void heald__plat_word_count(uint32_t *word)
 {
     __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
 }
 
-void heald_plat_word_wake(uint32_t *word)
+void heald__plat_word_wake(uint32_t *word)
 {
     (void)word;
 }
 
-void heald_plat_words_set(uint32_t *word, int value, uint32_t *other)
+void heald__plat_words_set(uint32_t *word, int value, uint32_t *other)
 {
     (void)other;
-    heald_plat_word_set(word, value);
+    heald__plat_word_set(word, value);
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Not every system has POLLRDHUP, and none needs it for correctness. */
-const unsigned heald_poll_rdhup = 0;
+const unsigned heald__poll_rdhup = 0;
 
 static int socket_type(int fd)
 {
@@ -33,7 +33,7 @@ static int socket_type(int fd)
     return type == SOCK_STREAM && inet ? FD_STREAM : FD_SOCKET;
 }
 
-int heald_plat_fd_type(int fd)
+int heald__plat_fd_type(int fd)
 {
     struct stat st;
 
@@ -46,29 +46,29 @@ int heald_plat_fd_type(int fd)
     return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
 }
 
-int64_t heald_plat_readv_now(int fd, const struct iovec *iov, int count)
+int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count)
 {
-    if (!heald_plat_nonblocking(fd))
+    if (!heald__plat_nonblocking(fd))
         return SYS_ELSEWHERE;
     ssize_t n = readv(fd, iov, count);
     return n < 0 ? -errno : n;
 }
 
-int64_t heald_plat_writev_now(int fd, const struct iovec *iov, int count)
+int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count)
 {
-    if (!heald_plat_nonblocking(fd))
+    if (!heald__plat_nonblocking(fd))
         return SYS_ELSEWHERE;
     ssize_t n = writev(fd, iov, count);
     return n < 0 ? -errno : n;
 }
 
-bool heald_plat_pipes_nowait(void)
+bool heald__plat_pipes_nowait(void)
 {
     return false;
 }
 
 /* POSIX does not tell the master of a pair from its terminal. */
-int heald_plat_open_again(int fd)
+int heald__plat_open_again(int fd)
 {
     (void)fd;
     return -ENOSYS;

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 
-int64_t heald_plat_copy(void *to, const void *from, size_t len)
+int64_t heald__plat_copy(void *to, const void *from, size_t len)
 {
-    return heald_plat_copy_by_pipe(to, from, len);
+    return heald__plat_copy_by_pipe(to, from, len);
 }
 
-int heald_plat_map_populate(void *addr, size_t size, bool writing)
+int heald__plat_map_populate(void *addr, size_t size, bool writing)
 {
     (void)addr;
     (void)size;

@@ -13,12 +13,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-int heald_plat_bell_open(int ret_fds[2])
+int heald__plat_bell_open(int ret_fds[2])
 {
-    return heald_plat_own_pipe(ret_fds);
+    return heald__plat_own_pipe(ret_fds);
 }
 
-int heald_plat_bell_ring(int fd)
+int heald__plat_bell_ring(int fd)
 {
     int saved = errno;
     ssize_t n = write(fd, "", 1);
@@ -28,7 +28,7 @@ int heald_plat_bell_ring(int fd)
     return err;
 }
 
-int heald_plat_bell_drain(int fd)
+int heald__plat_bell_drain(int fd)
 {
     char buf[256];
     ssize_t n;
@@ -109,18 +109,18 @@ static void stop_thread(struct heald_signal_source *src)
 
 static int start_thread(struct heald_signal_source *src)
 {
-    int err = heald_plat_thread_start(&src->thread, take_signals, src);
+    int err = heald__plat_thread_start(&src->thread, take_signals, src);
 
     src->running = !err;
     return err;
 }
 
-int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
+int heald__plat_signals_open(struct heald_signal_source *src, const sigset_t *set)
 {
     int fds[2];
 
     if (src->fd < 0) {
-        int err = heald_plat_own_pipe(fds);
+        int err = heald__plat_own_pipe(fds);
         if (err)
             return err;
         src->fd = fds[0];
@@ -132,7 +132,7 @@ int heald_plat_signals_open(struct heald_signal_source *src, const sigset_t *set
     return first_of(set) ? start_thread(src) : 0;
 }
 
-int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
+int heald__plat_signals_read(struct heald_signal_source *src, struct heald_siginfo *ret_info)
 {
     /* A pipe takes and gives so few bytes in one piece. */
     struct heald_siginfo info;
@@ -146,7 +146,7 @@ int heald_plat_signals_read(struct heald_signal_source *src, struct heald_siginf
     return 0;
 }
 
-void heald_plat_signals_close(struct heald_signal_source *src)
+void heald__plat_signals_close(struct heald_signal_source *src)
 {
     stop_thread(src);
     close(src->fd);
@@ -155,18 +155,18 @@ void heald_plat_signals_close(struct heald_signal_source *src)
 }
 
 #if defined(__APPLE__) || defined(__OpenBSD__)
-const bool heald_can_queue_signals = false;
+const bool heald__can_queue_signals = false;
 
-int heald_plat_signal_queue(int signo, void *value)
+int heald__plat_signal_queue(int signo, void *value)
 {
     (void)signo;
     (void)value;
     return -ENOSYS;
 }
 #else
-const bool heald_can_queue_signals = true;
+const bool heald__can_queue_signals = true;
 
-int heald_plat_signal_queue(int signo, void *value)
+int heald__plat_signal_queue(int signo, void *value)
 {
     /* si_code is SI_QUEUE: only Linux lets a program say SI_ASYNCIO. */
     return sigqueue(getpid(), signo, (union sigval){.sival_ptr = value}) < 0 ? -errno : 0;

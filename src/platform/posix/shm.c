@@ -6,43 +6,43 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const heald_shm_folder = "/tmp";
+const char *const heald__shm_folder = "/tmp";
 
-int heald_plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
+int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
 {
-    return heald_plat_draft_temp(draft, path, mode);
+    return heald__plat_draft_temp(draft, path, mode);
 }
 
-int heald_plat_draft_name(struct heald_draft *draft, const char *path)
+int heald__plat_draft_name(struct heald_draft *draft, const char *path)
 {
     return link(draft->temp, path) < 0 ? -errno : 0;
 }
 
-int heald_plat_memfd(const char *name)
+int heald__plat_memfd(const char *name)
 {
     (void)name;
     return -ENOSYS;
 }
 
-int heald_plat_memfd_seal(int fd, bool may_grow)
+int heald__plat_memfd_seal(int fd, bool may_grow)
 {
     (void)fd;
     (void)may_grow;
     return -ENOSYS;
 }
 
-uint64_t heald_plat_boot(void)
+uint64_t heald__plat_boot(void)
 {
     return 0;
 }
 
-uint64_t heald_plat_start_time(pid_t pid)
+uint64_t heald__plat_start_time(pid_t pid)
 {
     (void)pid;
     return 0;
 }
 
-uint64_t heald_plat_thread_id(void)
+uint64_t heald__plat_thread_id(void)
 {
     pthread_t self = pthread_self();
     uint64_t id = 0;
@@ -51,17 +51,17 @@ uint64_t heald_plat_thread_id(void)
     return id;
 }
 
-uint64_t heald_plat_pid_space(void)
+uint64_t heald__plat_pid_space(void)
 {
     return 0;
 }
 
-uint64_t heald_plat_time_space(void)
+uint64_t heald__plat_time_space(void)
 {
     return 0;
 }
 
-bool heald_plat_thread_is_absent(pid_t pid, uint64_t thread)
+bool heald__plat_thread_is_absent(pid_t pid, uint64_t thread)
 {
     (void)pid;
     (void)thread;

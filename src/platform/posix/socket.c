@@ -42,12 +42,12 @@ static int settle_both(int fds[2])
 /* By Linux a failed one is forgotten when it was asked for once more; elsewhere it might begin
  * anew. */
 #ifdef __linux__
-const bool heald_connect_settles = true;
+const bool heald__connect_settles = true;
 #else
-const bool heald_connect_settles = false;
+const bool heald__connect_settles = false;
 #endif
 
-int heald_plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
+int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     int got = accept(fd, addr, len);
     return got < 0 ? -errno : settle(got);
@@ -68,7 +68,7 @@ static void close_on_exec(struct msghdr *msg)
     }
 }
 
-int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
+int64_t heald__plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT);
 
@@ -79,13 +79,13 @@ int64_t heald_plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
     return n;
 }
 
-int heald_plat_socket(int family, int type)
+int heald__plat_socket(int family, int type)
 {
     int fd = socket(family, type, 0);
     return fd < 0 ? -errno : settle(fd);
 }
 
-int heald_plat_socketpair(int type, int ret_fds[2])
+int heald__plat_socketpair(int type, int ret_fds[2])
 {
     int fds[2];
 
@@ -97,7 +97,7 @@ int heald_plat_socketpair(int type, int ret_fds[2])
     return err;
 }
 
-int heald_plat_pipe(int ret_fds[2])
+int heald__plat_pipe(int ret_fds[2])
 {
     int fds[2];
 
@@ -109,7 +109,7 @@ int heald_plat_pipe(int ret_fds[2])
     return err;
 }
 
-int heald_plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
+int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
 {
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
     if (getpeereid(fd, ret_uid, ret_gid) < 0)

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <time.h>
 
-int64_t heald_plat_now(enum heald_clock clock)
+int64_t heald__plat_now(enum heald_clock clock)
 {
     struct timespec ts;
 
@@ -25,23 +25,23 @@ static int to_ms(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int64_t heald_plat_now_coarse(void)
+int64_t heald__plat_now_coarse(void)
 {
     return 0;
 }
 
-int heald_plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
+int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
     int n = poll(fds, count, to_ms(timeout_ns));
     return n < 0 ? -errno : n;
 }
 
-int heald_plat_queue_open(void)
+int heald__plat_queue_open(void)
 {
     return -ENOSYS;
 }
 
-int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
+int heald__plat_epoll_ctl(int epfd, int how, int fd, void *event)
 {
     (void)epfd;
     (void)how;
@@ -50,7 +50,7 @@ int heald_plat_epoll_ctl(int epfd, int how, int fd, void *event)
     return -ENOSYS;
 }
 
-int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+int heald__plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
 {
     (void)epfd;
     (void)events;
@@ -59,12 +59,12 @@ int heald_plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
     return -ENOSYS;
 }
 
-int heald_plat_mirror_open(void)
+int heald__plat_mirror_open(void)
 {
     return -ENOSYS;
 }
 
-int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
+int heald__plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned events)
 {
     (void)mirror;
     (void)fd;
@@ -73,7 +73,7 @@ int heald_plat_mirror_set(int mirror, int fd, unsigned old_events, unsigned even
     return -ENOSYS;
 }
 
-int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
+int heald__plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
 {
     (void)mirror;
     (void)ret;
@@ -81,20 +81,20 @@ int heald_plat_mirror_get(int mirror, struct pollfd *ret, unsigned max)
     return -ENOSYS;
 }
 
-int heald_plat_alarm_open(enum heald_clock clock)
+int heald__plat_alarm_open(enum heald_clock clock)
 {
     (void)clock;
     return -ENOSYS;
 }
 
-int heald_plat_alarm_set(int fd, int64_t when_ns)
+int heald__plat_alarm_set(int fd, int64_t when_ns)
 {
     (void)fd;
     (void)when_ns;
     return -ENOSYS;
 }
 
-int heald_plat_alarm_drain(int fd)
+int heald__plat_alarm_drain(int fd)
 {
     (void)fd;
     return -ENOSYS;
