@@ -1,6 +1,10 @@
 /*
- * The echo server on heald: callbacks, one struct and one op a connection, the same on every back
- * end, which HEALD_BACKEND chooses.
+ * The echo server on heald: callbacks, one struct a connection, the same on every back end, which
+ * HEALD_BACKEND chooses.
+ *
+ * A reply that is sent at once needs no callback (heald_op_notify_deferred()). What is received
+ * next goes to the other half of the buffer, so the send may still be on its way. One that had to
+ * wait has its callback, and until then nothing more is received.
  */
 #define _GNU_SOURCE 1
 #include "../common/common.h"
@@ -11,49 +15,81 @@
 enum { ROOM = 2048 };
 
 struct conn {
-    struct heald_op op;
+    struct heald_op recv, send;
     int fd;
-    size_t have, sent;
-    char room[ROOM];
+    int half;    /* of `room`, that is received into */
+    int sending; /* the last reply was not done at once; in a ring it may be by now */
+    int waits;   /* received, and not sent before the last reply is */
+    int closed;
+    char room[2][ROOM];
 };
 
-static void on_sent(struct heald_op *op);
+static void on_received(struct heald_op *op);
+
+static void on_late(struct heald_op *op);
+
+static int is_sending(struct conn *c)
+{
+    return c->sending && (c->sending = heald_op_error(&c->send) == -EINPROGRESS);
+}
 
 static void conn_end(struct conn *c)
 {
-    heald_close(c->op.loop, c->fd);
-    free(c);
+    if (!c->closed)
+        heald_close(c->recv.loop, c->fd);
+    c->closed = 1;
+    if (!is_sending(c))
+        free(c);
+}
+
+static void receive(struct conn *c)
+{
+    heald_prep_recv(&c->recv, c->fd, c->room[c->half], ROOM, 0);
+    heald_submit(c->recv.loop, &c->recv, on_received);
+}
+
+static void reply(struct conn *c, char *data, size_t len)
+{
+    heald_prep_send(&c->send, c->fd, data, len, 0);
+    c->sending = heald_submit(c->recv.loop, &c->send, on_late) == 0;
+}
+
+/* What was received goes back, and more is received, by the same op again if to the same place. */
+static void echo(struct conn *c)
+{
+    reply(c, c->room[c->half], (size_t)c->recv.result);
+    if (c->sending) {
+        c->half ^= 1;
+        receive(c);
+    } else {
+        heald_submit(c->recv.loop, &c->recv, on_received);
+    }
 }
 
 static void on_received(struct heald_op *op)
 {
-    struct conn *c = heald_container_of(op, struct conn, op);
+    struct conn *c = heald_container_of(op, struct conn, recv);
 
-    if (op->result <= 0) {
+    if (op->result <= 0)
         conn_end(c);
-        return;
-    }
-    c->have = (size_t)op->result;
-    c->sent = 0;
-    heald_prep_send(op, c->fd, c->room, c->have, 0);
-    heald_submit(op->loop, op, on_sent);
+    else if (is_sending(c))
+        c->waits = 1;
+    else
+        echo(c);
 }
 
-static void on_sent(struct heald_op *op)
+/* A reply had to wait, or fell short. */
+static void on_late(struct heald_op *op)
 {
-    struct conn *c = heald_container_of(op, struct conn, op);
+    struct conn *c = heald_container_of(op, struct conn, send);
 
-    if (op->result < 0) {
+    if (op->result < 0 || c->closed) {
         conn_end(c);
-        return;
-    }
-    c->sent += (size_t)op->result;
-    if (c->sent == c->have) {
-        heald_prep_recv(op, c->fd, c->room, ROOM, 0);
-        heald_submit(op->loop, op, on_received);
-    } else {
-        heald_prep_send(op, c->fd, c->room + c->sent, c->have - c->sent, 0);
-        heald_submit(op->loop, op, on_sent);
+    } else if ((uint64_t)op->result < c->send.u.rw.len) {
+        reply(c, (char *)c->send.u.rw.buf + op->result, c->send.u.rw.len - (size_t)op->result);
+    } else if (c->waits) {
+        c->waits = 0;
+        echo(c);
     }
 }
 
@@ -67,8 +103,9 @@ static void on_accepted(struct heald_op *op)
     if (!c)
         bench_die("calloc", errno);
     c->fd = (int)op->result;
-    heald_prep_recv(&c->op, c->fd, c->room, ROOM, 0);
-    heald_submit(op->loop, &c->op, on_received);
+    c->recv.loop = op->loop;
+    heald_op_notify_deferred(&c->send);
+    receive(c);
 }
 
 static void on_term(struct heald_op *op)

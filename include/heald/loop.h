@@ -104,11 +104,13 @@ HEALD_API int heald_loop_close(struct heald_loop *loop);
  * op was given. fn NULL: no notification. fn never runs inside this call, and no lack of room in
  * the kernel fails it. An error of the operation itself (-EBADF, -ENOTSOCK, …) is its result, and
  * not returned here. Does not block, but on the engine `sync`, which does file operations here.
+ * 1: the op, to which heald_op_notify_deferred() was applied, is over already, and fn does not run.
  *
  * On failure nothing happened:
  *   -EBUSY   the op is pending, or waits for the library's own signal (heald/process.h)
  *   -EINVAL  it was not prepared, or its prep refused it; it is multishot, or has a period, and has
- *            no callback in the loop; it notifies on a thread and has no fn; its buffer group is
+ *            no callback in the loop; it notifies on a thread, or when it is deferred, and
+ *            has no fn; its buffer group is
  *            another loop's; it was last posted (heald_loop_post())
  *   -ENOMEM  the loop's table has to grow for a descriptor that it does not know yet, and cannot
  *   -ENOSYS  the platform has no such operation, or cannot queue signals

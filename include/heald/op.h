@@ -72,9 +72,9 @@ struct heald_op {
     uint16_t buffer;         /* which buffer of the group holds the data (multishot receive); of
                                 other kinds private */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
+    uint8_t stage;           /* private */
     uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
     uint8_t notify;          /* private, as all below but the last two */
-    uint8_t stage;
     uint8_t kind;
     uint8_t state;
     struct heald_link timer; /* in the timers of the loop, while it has a deadline */
@@ -180,6 +180,14 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  * heald_op_notify_callback: fn(op) in the loop: the default. With no fn there is no notification:
  * ask heald_op_error().
  *
+ * heald_op_notify_deferred: fn(op) in the loop, unless the op was done at once: its first attempt
+ * succeeded, and a read, write, recv or send transferred its whole length. Then fn does not run:
+ * heald_submit() returned 1, or, as a ring makes the first attempt of a send on a TCP socket later,
+ * heald_op_error() says from the next turn on that the op is over, and after a millisecond at most
+ * if the loop waits meanwhile. For what needs no answer, such as a reply: it costs no callback, and
+ * in a ring no completion and no system call of its own. -EINVAL at submit: a multishot op, or no
+ * fn.
+ *
  * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
  * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:
  * signo is not a signal. At submit: -ENOSYS where the system cannot queue signals.
@@ -190,6 +198,7 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  * -EINVAL at submit: a multishot op, or no fn.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
+HEALD_API int heald_op_notify_deferred(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);
 HEALD_API int heald_op_notify_thread(struct heald_op *op);
 

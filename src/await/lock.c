@@ -182,7 +182,7 @@ void heald__await_look(struct heald_loop *loop)
     struct heald_locks *locks = loop->locks;
     struct heald_link batch, *node;
 
-    loop->look = false;
+    loop->attention.look = false;
     heald__locks_take_due(locks, &batch);
     while ((node = list_pop(&batch))) {
         struct heald_entry *entry = heald_container_of(node, struct heald_entry, due);

@@ -370,7 +370,7 @@ void heald__locks_remove(struct heald_locks *locks, struct heald_op *op)
 
 void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry)
 {
-    locks->loop->look = true;
+    locks->loop->attention.look = true;
     if (!list_linked(&entry->due))
         list_push(&locks->due, &entry->due);
 }
@@ -454,5 +454,5 @@ void heald__locks_tick(struct heald_locks *locks)
             heald__entry_due(locks, entry);
     }
     /* The road waits for the next tick from here. */
-    locks->loop->look = true;
+    locks->loop->attention.look = true;
 }

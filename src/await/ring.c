@@ -151,7 +151,7 @@ static void turn_own(struct ring_road *r)
     } while (!err && heald__ring_behind(ring));
     /* What fails is tried again at the next tick. */
     if (!err && heald__client_busy(&r->client))
-        r->loop->look = true;
+        r->loop->attention.look = true;
 }
 
 static void ring_flush(struct heald_road *road)

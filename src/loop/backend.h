@@ -80,9 +80,8 @@ struct heald_backend_ops {
 extern const struct heald_backend_ops heald__backend_uring, heald__backend_epoll,
     heald_backend_kqueue, heald__backend_poll, heald__backend_select;
 
-/* What a back end calls; heald__ready_nested() for what a ring could not wait for itself, and
- * heald__loop_watch() for a descriptor of its own (see loop.h). */
-void heald__ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
+/* What a back end calls beside heald__ready_event() (loop/ready.h); heald__ready_nested() for what a
+ * ring could not wait for itself, and heald__loop_watch() for a descriptor of its own (see loop.h). */
 void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
 int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
                       uint64_t *counter);

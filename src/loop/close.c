@@ -33,7 +33,6 @@ static void is_own(struct heald_op *op)
 void heald__close_end_own(struct heald_loop *loop, struct heald_op *op)
 {
     loop->stats.completed++;
-    loop->settled = true;
     alloc_free(&loop->alloc, op, sizeof *op);
 }
 

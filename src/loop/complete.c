@@ -38,13 +38,6 @@ static inline void count_out(struct heald_loop *loop)
     loop->stats.completed++;
 }
 
-void heald__complete_silent(struct heald_loop *loop, struct heald_op *op)
-{
-    count_out(loop);
-    loop->settled = true;
-    op_move(op, OP_IDLE);
-}
-
 void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     heald__complete_inline(loop, op, result);
@@ -57,8 +50,9 @@ bool heald__owes_signal(struct heald_loop *loop)
     if (!owed->signo)
         return false;
     if (loop->sys->signal_queue(owed->signo, owed->value) == -EAGAIN)
-        return true;
+        return loop->attention.owes = true;
     owed->signo = 0;
+    loop->attention.owes = false;
     count_out(loop);
     return false;
 }
@@ -71,7 +65,6 @@ bool heald__owes_signal(struct heald_loop *loop)
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {
     if (heald__owes_signal(loop)) {
-        op->flags |= OP_DUE;
         heald__due_push(&loop->due, op);
         return;
     }
@@ -127,38 +120,19 @@ static void go_on(struct heald_loop *loop, struct heald_op *op)
         heald__ready_resume(loop, op);
 }
 
-/* All but the final callback in the loop. */
-static void tell_otherwise(struct heald_loop *loop, struct heald_op *op)
+void heald__tell(struct heald_loop *loop, struct heald_op *op)
 {
+    op->flags &= (uint8_t)~OP_DUE;
     if (op->flags & HEALD_MORE) {
         op->fn(op);
         go_on(loop, op);
+    } else if (op->notify == OP_NOTIFY_DEFERRED) {
+        count_out(loop);
+        op_move(op, OP_IDLE);
+        op->fn(op);
     } else if (op_tells_signal(op)) {
         tell_signal(loop, op);
     } else {
         tell_thread(loop, op);
     }
-}
-
-int heald__dispatch(struct heald_loop *loop, unsigned limit)
-{
-    unsigned n = 0;
-    struct heald_op *op;
-
-    while (n < limit && (op = heald__due_pop(&loop->due))) {
-        n++;
-        op->flags &= (uint8_t)~OP_DUE;
-        if (!(op->flags & HEALD_MORE) && op->notify == OP_NOTIFY_CALLBACK) {
-            count_out(loop);
-            op_move(op, OP_IDLE);
-            op->fn(op);
-        } else {
-            tell_otherwise(loop, op);
-        }
-        /* Relaxed: a stop from afar may be seen one callback late. */
-        if (__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED))
-            break;
-    }
-    loop->stats.callbacks += n;
-    return (int)n;
 }

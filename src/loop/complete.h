@@ -7,9 +7,26 @@
 
 #include <errno.h>
 
-/* The rarer half: what the op held goes back; and the end of an op that nobody is told of. */
+/* The rarer half: what the op held goes back. */
 void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op);
-void heald__complete_silent(struct heald_loop *loop, struct heald_op *op);
+
+/* Tells of an op in another way than by its final callback in the loop. */
+void heald__tell(struct heald_loop *loop, struct heald_op *op);
+
+/* The end of an op that nobody is told of. */
+static inline void heald__complete_silent(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->stats.completed++;
+    op_move(op, OP_IDLE);
+}
+
+/* Is it over with nobody to be told of it? */
+static inline bool is_silent(const struct heald_loop *loop, const struct heald_op *op)
+{
+    if (op->notify == OP_NOTIFY_DEFERRED)
+        return loop->submitting == op && op_is_whole(op, op->result);
+    return !op->fn && !op_tells_signal(op);
+}
 
 static inline void heald__complete_inline(struct heald_loop *loop, struct heald_op *op,
                                           int64_t result)
@@ -22,11 +39,10 @@ static inline void heald__complete_inline(struct heald_loop *loop, struct heald_
         result = -ETIMEDOUT;
     op->result = result;
     op_move(op, OP_DONE);
-    if (!op->fn && !op_tells_signal(op)) {
+    if (is_silent(loop, op)) {
         heald__complete_silent(loop, op);
         return;
     }
-    op->flags |= OP_DUE;
     heald__due_push(&loop->due, op);
 }
 

@@ -144,7 +144,7 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
         heald__ring_submit(loop, op);
         return;
     }
-    loop->flush = !loop->files_native;
+    loop->attention.flush = !loop->files_native;
     ops_for(loop, op)->submit(&loop->engine, op);
 }
 
@@ -172,6 +172,12 @@ static bool waits_in_thread(const struct heald_op *op)
     return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
 }
 
+static void count_waiting(struct heald_loop *loop, int by)
+{
+    loop->waiting += (unsigned)by;
+    loop->attention.threads = loop->waiting != 0;
+}
+
 /* Where each thread waits for what may never come, they go back to waiting for readiness, so that
  * what can be done now is. */
 int64_t heald__pool_make_room(struct heald_loop *loop)
@@ -191,7 +197,7 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
         op_stage_move(op, STAGE_THREAD);
         if (loop->waiting)
             heald__pool_make_room(loop);
-        loop->waiting += waits_in_thread(op);
+        count_waiting(loop, waits_in_thread(op));
         return;
     }
     /* Not one thread can be had. */
@@ -201,7 +207,7 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
-    loop->waiting -= waits_in_thread(op);
+    count_waiting(loop, -waits_in_thread(op));
     if (!op_is_ending(op))
         return;
     /* Its socket was shut down to free the thread: whatever that says, it was given up. */
@@ -220,7 +226,7 @@ bool heald__pool_take_back(struct heald_loop *loop, struct heald_op *op)
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
-        loop->waiting -= waits_in_thread(op);
+        count_waiting(loop, -waits_in_thread(op));
         loop->sys->close((int)op->result);
     }
     return true;
@@ -265,17 +271,17 @@ void heald__engine_cancel(struct heald_loop *loop, struct heald_op *op)
     } else if (loop->backend.ops->submit) {
         loop->backend.ops->cancel(&loop->backend, op);
     } else {
-        loop->flush = true;
+        loop->attention.flush = true;
         loop->engine.ops->cancel(&loop->engine, op);
     }
 }
 
 int heald__engine_flush(struct heald_loop *loop)
 {
-    if (!loop->flush)
+    if (!loop->attention.flush)
         return 0;
     int left = loop->engine.ops->flush(&loop->engine);
-    loop->flush = left != 0;
+    loop->attention.flush = left != 0;
     return left < 0 ? left : 0;
 }
 
@@ -284,7 +290,7 @@ void heald__engine_drive(struct heald_loop *loop)
     if (loop->backend.ops->submit)
         loop->backend.ops->wait(&loop->backend, 0);
     if (!loop->files_native) {
-        loop->flush = true;
+        loop->attention.flush = true;
         heald__engine_flush(loop);
     }
 }

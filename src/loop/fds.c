@@ -35,6 +35,8 @@ static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type)
     e->flags = type == FD_STREAM && loop->backend.ops->edge ? FDS_EDGE : 0;
     if (fds_is_socket(e))
         e->flags |= FDS_PLAIN;
+    if (loop->backend.ops->submit)
+        e->flags |= FDS_WHOLE;
 }
 
 /* What it is, if it is open: an enum fd_type, or -errno. */

@@ -33,7 +33,8 @@ enum {
     FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
     FDS_PLAIN = 0x1000,      /* a socket that is not being closed: recv and send are plain */
     FDS_NESTED_IN = 0x2000,  /* of a ring: the first op of this direction waits for readiness */
-    FDS_NESTED_OUT = 0x4000
+    FDS_NESTED_OUT = 0x4000,
+    FDS_WHOLE = 0x8000 /* a ring does the ops on it */
 };
 
 /* A descriptor that is not asked for a while; see pause.c. */
@@ -68,13 +69,19 @@ static inline struct heald_op *fds_op(struct heald_link *node)
     return heald_container_of(node, struct heald_op, link);
 }
 
+/* Into an empty queue. */
+static inline void fds_push_first(struct heald_op **queue, struct heald_op *op)
+{
+    op->link.next = op->link.prev = &op->link;
+    *queue = op;
+}
+
 static inline void fds_push(struct heald_op **queue, struct heald_op *op)
 {
     struct heald_op *first = *queue;
 
     if (!first) {
-        op->link.next = op->link.prev = &op->link;
-        *queue = op;
+        fds_push_first(queue, op);
         return;
     }
     op->link.next = &first->link;

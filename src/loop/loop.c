@@ -5,8 +5,9 @@
  * threads left, run a bounded number of callbacks. Called on the loop's thread, but where
  * <heald/loop.h> says otherwise.
  */
-#include "loop/loop.h"
+#include "loop/complete.h"
 
+#include "base/attr.h"
 #include "base/choose.h"
 
 #include <heald/io.h>
@@ -119,7 +120,7 @@ static void dismantle(struct heald_loop *loop)
 static void engine_ready(struct heald_op *watch)
 {
     /* What fails here fails again in the next turn, which tells. */
-    watch->loop->flush = true;
+    watch->loop->attention.flush = true;
     heald__engine_flush(watch->loop);
 }
 
@@ -202,6 +203,7 @@ int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heal
     if (!e)
         return err;
     op_prepare(op);
+    op->flags = 0;
     op->kind = OP_WATCH;
     op->fn = fn;
     op->loop = loop;
@@ -232,12 +234,14 @@ static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
     return next < deadline_ns ? next : deadline_ns;
 }
 
-static int wait(struct heald_loop *loop, int64_t deadline_ns)
+/* `calm`: there is nothing to see to. */
+HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool calm)
 {
-    bool waits = !heald__due_any(&loop->due) && !loop->settled && !loop->flush && !loop->look;
-    int64_t until = waits && deadline_ns ? wait_until(loop, deadline_ns) : 0;
-    bool sleeps = until > 0;
+    int64_t until = (calm || !loop->attention.now) && !heald__due_any(&loop->due) ? deadline_ns : 0;
 
+    if (!calm && until && loop->attention.standing)
+        until = wait_until(loop, until);
+    bool sleeps = until > 0;
     if (sleeps && !heald__mailbox_sleep(loop))
         until = 0;
     loop->stats.turns++;
@@ -248,28 +252,81 @@ static int wait(struct heald_loop *loop, int64_t deadline_ns)
     return err == -EINTR ? 0 : err;
 }
 
-static int turn(struct heald_loop *loop, int64_t deadline_ns)
+/* What is to be seen to before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has ended
+ * here of which nobody is told: who asks for it must not wait for more. */
+static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
+{
+    uint64_t before = loop->stats.completed;
+
+    if (loop->attention.owes)
+        heald__owes_signal(loop);
+    /* Before the back end is asked: what changes after that is told again. */
+    if (loop->attention.mirrored)
+        heald__guest_drain(loop);
+    int err = heald__engine_flush(loop);
+    if (loop->stats.completed != before)
+        *deadline_ns = 0;
+    return err;
+}
+
+/* The same after it has waited. */
+static void tend(struct heald_loop *loop)
+{
+    /* Before the deadlines: what can be had now is not late. */
+    if (loop->attention.look)
+        heald__await_look(loop);
+    if (loop->attention.timers)
+        heald__timers_expire(loop);
+    if (loop->attention.posts)
+        heald__mailbox_take(loop);
+}
+
+/* Runs the callbacks that are due, at most so many; returns how many. */
+HEALD_INLINE int dispatch(struct heald_loop *loop, unsigned limit)
+{
+    unsigned n = 0;
+    struct heald_op *op;
+
+    while (n < limit && (op = heald__due_pop(&loop->due))) {
+        n++;
+        /* What is over is its owner's, and its private flags mean nothing. */
+        if (!(op->flags & HEALD_MORE) && op->notify == OP_NOTIFY_CALLBACK) {
+            loop->stats.completed++;
+            op_move(op, OP_IDLE);
+            op->fn(op);
+        } else {
+            heald__tell(loop, op);
+        }
+        /* Relaxed: a stop from afar may be seen one callback late. */
+        if (__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED))
+            break;
+    }
+    loop->stats.callbacks += n;
+    return (int)n;
+}
+
+HEALD_INLINE int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
-    loop->settled = loop->owed.signo && heald__owes_signal(loop);
     loop->now_ns = 0;
-    /* Before the back end is asked: what changes after that is told again. */
-    if (loop->mirror >= 0)
-        heald__guest_drain(loop);
-    int err = loop->flush ? heald__engine_flush(loop) : 0;
-    if (!err)
-        err = wait(loop, deadline_ns);
-    if (!err) {
-        /* Before the deadlines: what can be had now is not late. */
-        if (loop->look)
-            heald__await_look(loop);
-        if (!heald__wheel_empty(&loop->timers))
-            heald__timers_expire(loop);
+    int err = 0;
+    if (!loop->attention.any)
+        err = wait(loop, deadline_ns, true);
+    else if (!(err = see_to(loop, &deadline_ns)))
+        err = wait(loop, deadline_ns, false);
+    if (!err && loop->attention.any)
+        tend(loop);
+    if (!err && heald__mailbox_any(loop))
         heald__mailbox_take(loop);
-        err = heald__dispatch(loop, loop->turn_callbacks);
-    }
+    if (!err)
+        err = dispatch(loop, loop->turn_callbacks);
     loop->running = false;
     return err;
+}
+
+HEALD_SEPARATE static int one_turn(struct heald_loop *loop, int64_t deadline_ns)
+{
+    return turn(loop, deadline_ns);
 }
 
 static bool take_stop(struct heald_loop *loop)
@@ -282,7 +339,7 @@ int heald_loop_turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     if (loop->running)
         return -EBUSY;
-    int n = turn(loop, deadline_ns);
+    int n = one_turn(loop, deadline_ns);
     return take_stop(loop) && n >= 0 ? -ECANCELED : n;
 }
 
@@ -295,7 +352,8 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        if (!heald__loop_live(loop) && !loop->holds && !heald__mailbox_any(loop))
+        if (!heald__loop_live(loop) && !loop->holds && !loop->attention.posts &&
+            !heald__mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
             return err;
@@ -336,7 +394,7 @@ int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigne
             return -ECANCELED;
         if (late && !left)
             return -ETIMEDOUT;
-        int n = turn(loop, deadline_ns);
+        int n = one_turn(loop, deadline_ns);
         if (n < 0)
             return n;
         if (late)

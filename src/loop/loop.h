@@ -1,6 +1,7 @@
 /*
  * loop/loop.h: the inside of a loop. Its parts, a file each:
  *
+ *   plain.c     recv and send in the usual case
  *   submit.c    from the caller to whoever does the work, and the way back by cancel
  *   fds.c       descriptors and the ops that name them    close.c    … until they are closed
  *   ready.c     readiness becomes completion              polls.c    … beside the queues
@@ -66,6 +67,31 @@ struct heald_alarm {
     struct heald_op watch;
 };
 
+/* What a turn sees to beside descriptors and posts; in the usual turn all of it is 0. */
+union heald_attention {
+    struct {
+        union {
+            struct {
+                bool flush; /* the engine may hold something back */
+                bool look;  /* what waits for locks is to be tried again */
+                bool owes;  /* a signal, see `owed` */
+                bool posts; /* some were fetched and not delivered, see `mailbox.first` */
+            };
+            uint32_t now; /* one of these: the turn does not wait */
+        };
+        union {
+            struct {
+                bool mirrored; /* `mirror` is open */
+                bool timers;   /* `timers` may hold something */
+                bool boots;    /* there are timers of the boot clock */
+                bool threads;  /* threads wait for ops, see `waiting` */
+            };
+            uint32_t standing;
+        };
+    };
+    uint64_t any;
+};
+
 struct heald_loop {
     struct heald_sink sink; /* first: the engine and the back end get this */
     const struct heald_sys *sys;
@@ -94,11 +120,9 @@ struct heald_loop {
 
     bool running;    /* a callback, or a turn, is on the stack */
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
-    bool flush;      /* the engine may hold something back */
-    bool look;       /* what waits for locks is to be tried again */
-    bool settled; /* an op ended in this turn of which nobody is told: who asks for it must not wait
-                     for more */
     unsigned holds;
+    union heald_attention attention;
+    const struct heald_op *submitting; /* with OP_NOTIFY_DEFERRED: what ends now was done at once */
     struct heald_loop_stats stats;
     struct heald_owed owed;
     struct heald_mailbox mailbox;
@@ -121,7 +145,21 @@ static inline uint64_t heald__loop_live(const struct heald_loop *loop)
     return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
 }
 
-/* submit.c */
+/* submit.c: the way of every op but the plain one in its usual case; its steps, for plain.c. start:
+ * 0, 1: as heald_submit(); -errno: the op is idle again. deadline: of an op that has one; 0. */
+int heald__submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
+int heald__submit_start(struct heald_loop *loop, struct heald_op *op);
+int heald__submit_deadline(struct heald_loop *loop, struct heald_op *op);
+
+static inline void heald__submit_begin(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
+{
+    op->fn = fn;
+    op->loop = loop;
+    op->flags = 0;
+    op_move(op, OP_QUEUED);
+    loop->stats.submitted++;
+}
+
 int heald__loop_start(struct heald_loop *loop, struct heald_op *op);
 void heald__loop_end(struct heald_loop *loop,
                      struct heald_op *op); /* cancel; the op is queued or armed */
@@ -129,7 +167,6 @@ void heald__loop_end(struct heald_loop *loop,
 /* complete.c */
 void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
 void heald__complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
-int heald__dispatch(struct heald_loop *loop, unsigned limit);
 bool heald__owes_signal(
     struct heald_loop *loop); /* tries to send it; true: it cannot yet be sent */
 
@@ -155,7 +192,6 @@ void heald__guest_drain(struct heald_loop *loop); /* changes that the mirror has
 /* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
  * ring has the op still. */
 void heald__ring_submit(struct heald_loop *loop, struct heald_op *op);
-bool heald__ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
 
 /* close.c */
@@ -203,7 +239,13 @@ bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
 bool heald__takes_seekable(const struct heald_loop *loop); /* must know that a file can seek */
 int heald__loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool);
 
-/* timers.c */
+/* timers.c; add: by op->deadline_ns, on the monotonic clock */
+static inline void heald__timers_add(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->attention.timers = true;
+    heald__wheel_add(&loop->timers, op);
+}
+
 int heald__timers_submit(struct heald_loop *loop, struct heald_op *op);
 void heald__timers_remove(struct heald_loop *loop, struct heald_op *op);
 void heald__timers_expire(struct heald_loop *loop);
@@ -215,11 +257,31 @@ int heald__mailbox_open(struct heald_loop *loop);
 void heald__mailbox_close(struct heald_loop *loop);
 void heald__mailbox_take(struct heald_loop *loop); /* a turn's share */
 void heald__mailbox_take_all(struct heald_loop *loop);
-bool heald__mailbox_any(const struct heald_loop *loop);
-bool heald__mailbox_sleep(
-    struct heald_loop *loop); /* before waiting; false: do not, something is there */
-void heald__mailbox_awake(struct heald_loop *loop);
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
+
+/* Has something been posted that was not fetched? Relaxed: what is not seen now keeps the loop from
+ * sleeping. */
+static inline bool heald__mailbox_any(const struct heald_loop *loop)
+{
+    return __atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED) != NULL;
+}
+
+/* Before waiting; false: do not, something is there. */
+static inline bool heald__mailbox_sleep(struct heald_loop *loop)
+{
+    struct heald_mailbox *m = &loop->mailbox;
+
+    /* Pairs with wake() in post.c, see the argument there. */
+    __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
+}
+
+static inline void heald__mailbox_awake(struct heald_loop *loop)
+{
+    /* Relaxed: a poster that still sees 1 rings once too often, which is harmless. */
+    __atomic_store_n(&loop->mailbox.sleeping, 0, __ATOMIC_RELAXED);
+}
 
 /*
  * loop.c: heald__loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own

@@ -41,7 +41,7 @@ int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir)
     p->next_ms *= PAUSE_GROWTH;
     if (p->next_ms > PAUSE_MAX_MS)
         p->next_ms = PAUSE_MAX_MS;
-    heald__wheel_add(&loop->timers, &p->op);
+    heald__timers_add(loop, &p->op);
     return 0;
 }
 

@@ -8,7 +8,8 @@
  * stride(itself) / stride(other) + 1 callbacks each.
  *
  * A class that is alone runs without a look at any of this, and an idle one keeps a pass of long
- * ago. So when a second class comes, both are put right: heald__due_join().
+ * ago. So when a second class comes, both are put right: join(). Until the first op of another
+ * class than the usual one there is one queue, in the order of arrival, and nothing else.
  */
 #include "loop/policy.h"
 
@@ -17,10 +18,11 @@ enum { STRIDE_ONE = 1000 * 1000 };
 void heald__due_init(struct heald_due *d, enum heald_policy policy,
                      const unsigned shares[POLICY_CLASSES])
 {
-    *d = (struct heald_due){.policy = policy};
-    d->by_class = policy == HEALD_POLICY_SHARES || policy == HEALD_POLICY_STRICT;
-    for (int c = 0; c < POLICY_CLASSES; c++)
+    *d = (struct heald_due){.policy = policy, .sorts = policy == HEALD_POLICY_EDF};
+    for (int c = 0; c < POLICY_CLASSES; c++) {
+        d->fifo[c].end = &d->fifo[c].first;
         d->stride[c] = STRIDE_ONE / shares[c];
+    }
 }
 
 /* In the heap aux.next is the first child, aux.prev the next sibling, link.next the order of
@@ -46,12 +48,30 @@ static struct heald_op *heap_meld(struct heald_op *a, struct heald_op *b)
     return a;
 }
 
-void heald__due_push_heap(struct heald_due *d, struct heald_op *op)
+/* What is not within a stride of the present is of the past, however the counters have wrapped. */
+static void join(struct heald_due *d)
+{
+    for (int c = 0; c < POLICY_CLASSES; c++)
+        if (d->pass[c] - d->now > d->stride[c])
+            d->pass[c] = d->now;
+}
+
+static void push_to_class(struct heald_due *d, unsigned class, struct heald_op *op)
+{
+    heald__fifo_push(&d->fifo[class], op);
+    if (d->used & 1u << class)
+        return;
+    if (d->used)
+        join(d);
+    d->used |= (uint8_t)(1u << class);
+}
+
+static void push_to_heap(struct heald_due *d, struct heald_op *op)
 {
     /* link is not free while a multishot op lives; without a deadline there is nothing to sort by.
      */
     if (op->deadline_ns == HEALD_FOREVER || op_is_multishot(op)) {
-        heald__fifo_push(d, HEALD_NORMAL, op);
+        push_to_class(d, HEALD_NORMAL, op);
         return;
     }
     op->aux.next = op->aux.prev = NULL;
@@ -60,7 +80,22 @@ void heald__due_push_heap(struct heald_due *d, struct heald_op *op)
     d->heaped++;
 }
 
-struct heald_op *heald__due_pop_heap(struct heald_due *d)
+void heald__due_push_sorted(struct heald_due *d, struct heald_op *op)
+{
+    if (d->policy == HEALD_POLICY_EDF) {
+        push_to_heap(d, op);
+    } else if (d->policy == HEALD_POLICY_FIFO) {
+        heald__fifo_push(&d->fifo[HEALD_NORMAL], op);
+    } else {
+        /* From the first op of another class on, classes are told apart. */
+        if (!d->sorts)
+            d->used = d->fifo[HEALD_NORMAL].count ? 1u << HEALD_NORMAL : 0;
+        d->sorts = 1;
+        push_to_class(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
+    }
+}
+
+static struct heald_op *pop_from_heap(struct heald_due *d)
 {
     struct heald_op *top = d->heap, *pairs = NULL, *rest = NULL;
     struct heald_link *child = top->aux.next;
@@ -101,15 +136,7 @@ static unsigned pick_strict(const struct heald_due *d)
     return HEALD_NORMAL;
 }
 
-/* What is not within a stride of the present is of the past, however the counters have wrapped. */
-void heald__due_join(struct heald_due *d)
-{
-    for (int c = 0; c < POLICY_CLASSES; c++)
-        if (d->pass[c] - d->now > d->stride[c])
-            d->pass[c] = d->now;
-}
-
-unsigned heald__due_pick(struct heald_due *d)
+static unsigned pick(struct heald_due *d)
 {
     unsigned best = pick_strict(d);
 
@@ -121,6 +148,25 @@ unsigned heald__due_pick(struct heald_due *d)
     d->now = d->pass[best];
     d->pass[best] += d->stride[best];
     return best;
+}
+
+static struct heald_op *pop_from_class(struct heald_due *d)
+{
+    /* With one class there is nothing to choose. */
+    bool alone = !(d->used & (d->used - 1));
+    unsigned class = alone ? (unsigned)__builtin_ctz(d->used) : pick(d);
+    struct heald_op *op = heald__fifo_pop(&d->fifo[class]);
+
+    if (!d->fifo[class].count)
+        d->used &= (uint8_t) ~(1u << class);
+    return op;
+}
+
+struct heald_op *heald__due_pop_sorted(struct heald_due *d)
+{
+    if (d->heap)
+        return pop_from_heap(d);
+    return d->used ? pop_from_class(d) : NULL;
 }
 
 /* Takes the heap apart into a list of siblings, without recursion, since a heap can be one long
@@ -154,9 +200,10 @@ static void heap_each(struct heald_due *d, void (*each)(const struct heald_op *o
 void heald__due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
                      void *user)
 {
-    for (int c = 0; c < POLICY_CLASSES; c++)
-        if (d->used & 1u << c)
-            for (struct heald_link *n = d->fifo[c].first; n; n = n->next)
-                each(heald__due_op(n), user);
+    for (int c = 0; c < POLICY_CLASSES; c++) {
+        struct heald_link *n = d->fifo[c].first;
+        for (unsigned i = 0; i < d->fifo[c].count; i++, n = n->next)
+            each(heald__due_op(n), user);
+    }
     heap_each(d, each, user);
 }

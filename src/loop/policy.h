@@ -12,19 +12,21 @@
 
 #include "op/op.h"
 
-enum { POLICY_CLASSES = 3, POLICY_AHEAD = 8 };
+enum { POLICY_CLASSES = 3, POLICY_AHEAD = 64 };
 
+/* `first` and the `next` of the last mean nothing when there is none, or no other. */
 struct heald_fifo {
-    struct heald_link *first, *last;
-    struct heald_link *behind; /* POLICY_AHEAD places before the last, once there are so many */
+    struct heald_link *first, **end; /* *end is where the next one is linked */
+    struct heald_link *behind;       /* POLICY_AHEAD places before the last, while there are more */
     unsigned count;
 };
 
+/* Does not move: the queues point into it. */
 struct heald_due {
-    enum heald_policy policy;
-    unsigned used; /* bit c: queue c holds something */
-    bool by_class; /* the policy tells classes apart */
     struct heald_fifo fifo[POLICY_CLASSES];
+    uint8_t sorts; /* not 0: there is more to see to than the queue of the usual class */
+    uint8_t used;  /* while it sorts: bit c: queue c holds something */
+    enum heald_policy policy;
     /* SHARES: virtual time at which the class may run next; see policy.c for when it holds */
     uint64_t pass[POLICY_CLASSES];
     uint64_t stride[POLICY_CLASSES]; /* SHARES: by how much a callback advances it */
@@ -41,11 +43,9 @@ void heald__due_init(struct heald_due *d, enum heald_policy policy,
 void heald__due_each(struct heald_due *d, void (*each)(const struct heald_op *op, void *user),
                      void *user);
 
-/* The parts of push and pop that only some policies need. */
-void heald__due_push_heap(struct heald_due *d, struct heald_op *op);
-struct heald_op *heald__due_pop_heap(struct heald_due *d);
-void heald__due_join(struct heald_due *d);     /* a class comes to another */
-unsigned heald__due_pick(struct heald_due *d); /* of several classes, the one that runs next */
+/* The parts of push, pop and any for more than one class, and for EDF. */
+void heald__due_push_sorted(struct heald_due *d, struct heald_op *op);
+struct heald_op *heald__due_pop_sorted(struct heald_due *d);
 
 static inline struct heald_op *heald__due_op(struct heald_link *node)
 {
@@ -54,70 +54,58 @@ static inline struct heald_op *heald__due_op(struct heald_link *node)
 
 /*
  * A queue is linked by aux.next. Long ones hold ops that were last touched long ago, each a miss of
- * the cache and in no order that the processor could guess, so every op also knows the one
- * POLICY_AHEAD places behind it, in aux.prev, which pop fetches meanwhile.
+ * the cache and in no order that the processor could guess, so an op also knows the one
+ * POLICY_AHEAD places behind it, which pop fetches meanwhile. It is kept in timer.prev, on the
+ * cache line that all of this needs anyhow, by an op that is in no timers, which most are by then.
+ * Whether pop finds another value there makes no difference but in time.
  */
-static inline void heald__fifo_push(struct heald_due *d, unsigned class, struct heald_op *op)
+static inline void heald__fifo_push(struct heald_fifo *f, struct heald_op *op)
 {
-    struct heald_fifo *f = &d->fifo[class];
-
-    op->aux.next = op->aux.prev = NULL;
-    if (f->count++)
-        f->last->next = &op->aux;
-    else
-        f->first = &op->aux;
-    f->last = &op->aux;
-    if (f->count == 1) {
-        if (d->used)
-            heald__due_join(d);
-        d->used |= 1u << class;
-    } else if (f->count > POLICY_AHEAD) {
+    *f->end = &op->aux;
+    f->end = &op->aux.next;
+    if (++f->count > POLICY_AHEAD) {
         f->behind = f->count == POLICY_AHEAD + 1 ? f->first : f->behind->next;
-        f->behind->prev = &op->aux;
+        struct heald_op *behind = heald__due_op(f->behind);
+        if (!behind->timer.next)
+            behind->timer.prev = &op->aux;
     }
 }
 
-static inline struct heald_op *heald__fifo_pop(struct heald_due *d, unsigned class)
+/* It is not empty. */
+static inline struct heald_op *heald__fifo_pop(struct heald_fifo *f)
 {
-    struct heald_fifo *f = &d->fifo[class];
     struct heald_op *op = heald__due_op(f->first);
 
-    f->first = op->aux.next;
     if (!--f->count)
-        d->used &= ~(1u << class);
-    if (op->aux.prev) {
-        __builtin_prefetch(heald__due_op(op->aux.prev), 1);
-        __builtin_prefetch(&heald__due_op(op->aux.prev)->link, 1);
-    }
+        f->end = &f->first;
+    f->first = op->aux.next;
     op->aux.next = NULL;
+    if (f->count >= POLICY_AHEAD && !op->timer.next) {
+        __builtin_prefetch(heald__due_op(op->timer.prev), 1);
+        __builtin_prefetch(&heald__due_op(op->timer.prev)->link, 1);
+    }
     return op;
 }
 
 static inline void heald__due_push(struct heald_due *d, struct heald_op *op)
 {
-    if (d->by_class)
-        heald__fifo_push(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
-    else if (d->policy == HEALD_POLICY_FIFO)
-        heald__fifo_push(d, HEALD_NORMAL, op);
+    if (d->sorts | op->op_class)
+        heald__due_push_sorted(d, op);
     else
-        heald__due_push_heap(d, op);
+        heald__fifo_push(&d->fifo[HEALD_NORMAL], op);
+}
+
+static inline bool heald__due_any(const struct heald_due *d)
+{
+    return d->sorts ? d->used || d->heap : d->fifo[HEALD_NORMAL].count;
 }
 
 /* The op whose callback runs next, taken out; NULL when none is due. */
 static inline struct heald_op *heald__due_pop(struct heald_due *d)
 {
-    if (d->heap)
-        return heald__due_pop_heap(d);
-    if (!d->used)
-        return NULL;
-    /* With one class there is nothing to choose. */
-    bool alone = !(d->used & (d->used - 1));
-    return heald__fifo_pop(d, alone ? (unsigned)__builtin_ctz(d->used) : heald__due_pick(d));
-}
-
-static inline bool heald__due_any(const struct heald_due *d)
-{
-    return d->used || d->heap;
+    if (d->sorts)
+        return heald__due_pop_sorted(d);
+    return d->fifo[HEALD_NORMAL].count ? heald__fifo_pop(&d->fifo[HEALD_NORMAL]) : NULL;
 }
 
 static inline uint64_t heald__due_count(const struct heald_due *d)

@@ -57,6 +57,7 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     int err = op_prepare(op);
     if (err)
         return err;
+    op->flags = 0;
     op->kind = OP_POST;
     op->fn = fn;
     op->loop = loop;
@@ -143,41 +144,19 @@ static void drain(struct heald_loop *loop, unsigned limit)
         deliver(loop, op);
     }
     loop->mailbox.first = node;
+    loop->attention.posts = node != NULL;
 }
 
 void heald__mailbox_take(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
-    if (loop->mailbox.first)
-        drain(loop, share_of_turn(loop));
+    drain(loop, share_of_turn(loop));
 }
 
 void heald__mailbox_take_all(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
     drain(loop, UINT_MAX);
-}
-
-bool heald__mailbox_any(const struct heald_loop *loop)
-{
-    const struct heald_mailbox *m = &loop->mailbox;
-    return m->first || __atomic_load_n(&m->top, __ATOMIC_RELAXED);
-}
-
-bool heald__mailbox_sleep(struct heald_loop *loop)
-{
-    struct heald_mailbox *m = &loop->mailbox;
-
-    /* Pairs with wake(), see the argument above. */
-    __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
-    return !m->first && !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
-           !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
-}
-
-void heald__mailbox_awake(struct heald_loop *loop)
-{
-    /* Relaxed: a poster that still sees 1 rings once too often, which is harmless. */
-    __atomic_store_n(&loop->mailbox.sleeping, 0, __ATOMIC_RELAXED);
 }
 
 static void bell_rang(struct heald_op *watch)

@@ -190,6 +190,18 @@ static void calm(struct heald_loop *loop, int fd, int dir)
         arm_entry(loop, e, fd, wanted(e));
 }
 
+/* After a read: may there be more? */
+static void note_read(struct heald_fd *e, const struct heald_op *op, int64_t n)
+{
+    bool is_group = op->kind == OP_RECV_MULTI;
+    bool plain = op->kind == OP_RECV || op->kind == OP_READ;
+    bool empty =
+        is_group && n > 0 && (size_t)n < op->u.group.group->size && !(e->flags & FDS_STICKY);
+
+    if (empty || (plain && ready_is_empty(e, op, n)))
+        e->flags &= (uint16_t)~FDS_READABLE;
+}
+
 /* Acts on the result of an attempt of the first op of a queue: true if it made progress. */
 static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, int64_t result)
 {
@@ -210,7 +222,7 @@ static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, i
     if (e->pause && result >= 0)
         heald__pause_success(e);
     if (dir == DIR_IN && e->flags & FDS_EDGE)
-        ready_note_read(e, op, result);
+        note_read(e, op, result);
     if (next == OUTCOME_MORE) {
         heald__complete_more(loop, op, result);
         return true;
@@ -435,12 +447,9 @@ int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op)
     return err;
 }
 
-void heald__ready_event(struct heald_loop *loop, int fd, uint32_t key, unsigned events)
+void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
-    struct heald_fd *e = fds_find(&loop->fds, fd);
-
-    if (!e || e->key != key || ready_receive(loop, e, events))
-        return;
+    int fd = (int)(e - loop->fds.v);
     bool edge = e->flags & FDS_EDGE, idle = !edge && is_idle(e, events);
     note_event(e, events);
     if (edge)

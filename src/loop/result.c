@@ -27,22 +27,12 @@ void heald__ring_submit(struct heald_loop *loop, struct heald_op *op)
     if (loop->backend.ops->submit) {
         loop->backend.ops->submit(&loop->backend, op);
     } else {
-        loop->flush = true;
+        loop->attention.flush = true;
         loop->engine.ops->submit(&loop->engine, op);
     }
     if (loop->mirror >= 0 && heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) &&
         !(op->flags & (OP_FILE | OP_DETACHED)))
         heald__guest_show(loop, op_fd(op));
-}
-
-/* See ready_start_plain(): nobody waits in that direction. */
-bool heald__ring_start_plain(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
-{
-    if (e->pause)
-        return false;
-    fds_push(&e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT], op);
-    heald__ring_submit(loop, op);
-    return true;
 }
 
 /* Out of its list, and complete. */

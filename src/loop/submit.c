@@ -142,45 +142,49 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op_is_multishot(op) && (!fn || op->notify != OP_NOTIFY_CALLBACK))
         return -EINVAL;
-    if (op->notify == OP_NOTIFY_THREAD && !fn)
+    if (op->notify >= OP_NOTIFY_DEFERRED && !fn)
         return -EINVAL;
     if (op_tells_signal(op) && !heald__can_queue_signals)
         return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
 
-/* The way of every op but the plain one in its usual case. */
-static int start(struct heald_loop *loop, struct heald_op *op)
+int heald__submit_start(struct heald_loop *loop, struct heald_op *op)
 {
-    int err = heald__loop_start(loop, op);
+    bool deferred = op->notify == OP_NOTIFY_DEFERRED;
 
+    loop->submitting = deferred ? op : NULL;
+    int err = heald__loop_start(loop, op);
+    loop->submitting = NULL;
     if (err) {
         loop->stats.submitted--;
         op_move(op, OP_IDLE);
+        return err;
     }
-    return err;
+    return deferred && op->state == OP_IDLE;
 }
 
-int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
+int heald__submit_deadline(struct heald_loop *loop, struct heald_op *op)
 {
-    bool plain = heald__op_traits[op->kind] & OP_PLAIN && op->notify == OP_NOTIFY_CALLBACK;
+    if (op->state != OP_DONE && op->state != OP_IDLE && op->kind != OP_TIMER)
+        heald__timers_add(loop, op);
+    return 0;
+}
+
+int heald__submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
+{
     int err;
 
     if (op_load_state(op) != OP_IDLE)
         return -EBUSY;
-    if (!plain && (err = check(loop, op, fn)))
+    if ((err = check(loop, op, fn)))
         return err;
-    op->fn = fn;
-    op->loop = loop;
-    op->flags = 0;
-    op_move(op, OP_QUEUED);
     loop->classes |= op->op_class;
-    loop->stats.submitted++;
-    if (!(plain && ready_start_plain(loop, op)) && (err = start(loop, op)))
+    heald__submit_begin(loop, op, fn);
+    if ((err = heald__submit_start(loop, op)))
         return err;
-    if (op->deadline_ns != HEALD_FOREVER && op->state != OP_DONE && op->state != OP_IDLE &&
-        op->kind != OP_TIMER)
-        heald__wheel_add(&loop->timers, op);
+    if (op->deadline_ns != HEALD_FOREVER)
+        heald__submit_deadline(loop, op);
     return 0;
 }
 
@@ -189,7 +193,7 @@ int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsi
 {
     for (unsigned i = 0; i < count; i++) {
         int err = ops[i] ? heald_submit(loop, ops[i], fn) : 0;
-        if (err)
+        if (err < 0)
             return i ? (int)i : err;
     }
     return (int)count;

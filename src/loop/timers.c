@@ -26,6 +26,12 @@ static struct heald_wheel *wheel_of(struct heald_loop *loop, const struct heald_
     return boot ? &loop->boot->wheel : &loop->timers;
 }
 
+static void add(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->attention.timers = true;
+    heald__wheel_add(wheel_of(loop, op), op);
+}
+
 static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t now)
 {
     int64_t period = op->u.timer.period;
@@ -39,7 +45,7 @@ static void timer_expired(struct heald_loop *loop, struct heald_op *op, int64_t 
     int64_t passed = (now - op->deadline_ns) / period + 1;
     int64_t last = op->deadline_ns + (passed - 1) * period;
     op->deadline_ns = period > HEALD_FOREVER - last ? HEALD_FOREVER : last + period;
-    heald__wheel_add(wheel_of(loop, op), op);
+    add(loop, op);
     if (op->flags & OP_DUE)
         op->result += passed;
     else
@@ -105,6 +111,7 @@ static int boot_open(struct heald_loop *loop)
         return err;
     }
     loop->boot = a;
+    loop->attention.boots = true;
     return 0;
 }
 
@@ -115,7 +122,7 @@ int heald__timers_submit(struct heald_loop *loop, struct heald_op *op)
         if (err)
             return err;
     }
-    heald__wheel_add(wheel_of(loop, op), op);
+    add(loop, op);
     op_move(op, OP_ARMED);
     return 0;
 }
@@ -130,6 +137,7 @@ void heald__timers_expire(struct heald_loop *loop)
     struct expiry x = {.loop = loop, .now = heald_now(loop)};
 
     heald__wheel_expire(&loop->timers, x.now, expiry_limit(loop), expired, &x);
+    loop->attention.timers = !heald__wheel_empty(&loop->timers);
 }
 
 int64_t heald__timers_next(struct heald_loop *loop)

@@ -24,16 +24,16 @@ const uint8_t heald__op_stage_moves[STAGES] = {
 };
 
 const uint16_t heald__op_traits[OP_KINDS] = {
-    [OP_READ] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
+    [OP_READ] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_INWARD | OP_RW,
     [OP_READV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
-    [OP_RECV] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN,
+    [OP_RECV] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN,
     [OP_RECVMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD,
     [OP_RECV_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_TIDIES,
     [OP_ACCEPT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD,
     [OP_ACCEPT_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD | OP_MULTI,
-    [OP_WRITE] = OP_PUBLIC | OP_ON_FD | OP_RW,
+    [OP_WRITE] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_RW,
     [OP_WRITEV] = OP_PUBLIC | OP_ON_FD | OP_RW,
-    [OP_SEND] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_PLAIN,
+    [OP_SEND] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_PLAIN,
     [OP_SENDMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
     [OP_CONNECT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
     [OP_SHUTDOWN] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
@@ -155,9 +155,14 @@ int heald_op_notify_signal(struct heald_op *op, int signo)
 
     /* sigaddset() knows which numbers are signals; sigismember() needs none of its own. */
     sigemptyset(&set);
-    if (signo < 1 || signo >= OP_NOTIFY_THREAD || sigaddset(&set, signo) != 0)
+    if (signo < 1 || signo >= OP_NOTIFY_DEFERRED || sigaddset(&set, signo) != 0)
         return -EINVAL;
     return set_notify(op, signo);
+}
+
+int heald_op_notify_deferred(struct heald_op *op)
+{
+    return set_notify(op, OP_NOTIFY_DEFERRED);
 }
 
 int heald_op_notify_thread(struct heald_op *op)

@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 enum op_state {
     OP_IDLE = 0, /* the owner's; submit or post moves it to queued */
@@ -84,12 +86,13 @@ enum op_kind {
     OP_KINDS
 };
 
-/* heald_op.notify: a callback, a thread, or else the signal that tells. */
-enum { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_THREAD = UINT8_MAX };
+/* heald_op.notify: a callback, a callback unless it was done at once, a thread, or else the signal
+ * that tells. */
+enum { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_DEFERRED = UINT8_MAX - 1, OP_NOTIFY_THREAD };
 
 /* The private bits of heald_op.flags. */
 enum {
-    OP_DUE = 0x02,       /* in the policy's queue; the result may not be overwritten */
+    OP_DUE = 0x02, /* its callback is due, and not the last: the result may not be overwritten */
     OP_TIMED_OUT = 0x04, /* its deadline asked for the end: -ECANCELED becomes -ETIMEDOUT */
     OP_ENDING = 0x08,    /* multishot: its end was asked for, and comes after what it has brought */
     OP_STARTED = 0x10, /* a connect is under way; of the others: was polled for and tried in vain */
@@ -127,7 +130,7 @@ static inline void op_stage_move(struct heald_op *op, enum op_stage to)
 /* Does a signal tell of its end? */
 static inline bool op_tells_signal(const struct heald_op *op)
 {
-    return op->notify != OP_NOTIFY_CALLBACK && op->notify != OP_NOTIFY_THREAD;
+    return op->notify != OP_NOTIFY_CALLBACK && op->notify < OP_NOTIFY_DEFERRED;
 }
 
 static inline bool op_in_ring(const struct heald_op *op)
@@ -171,7 +174,8 @@ enum {
     OP_LOCK = 0x80,    /* waits for what lies in shared memory */
     OP_SOCKET = 0x100, /* for sockets alone */
     OP_BESIDE = 0x200, /* waits on a descriptor, and for nobody before it */
-    OP_ACCEPTS = 0x400
+    OP_ACCEPTS = 0x400,
+    OP_COUNTS = 0x800 /* its result is how much of u.rw.len was done */
 };
 
 extern const uint16_t heald__op_traits[OP_KINDS];
@@ -185,6 +189,12 @@ static inline bool op_is_multishot(const struct heald_op *op)
 static inline bool op_is_inward(const struct heald_op *op)
 {
     return heald__op_traits[op->kind] & OP_INWARD;
+}
+
+/* Was all done that was asked for? */
+static inline bool op_is_whole(const struct heald_op *op, int64_t result)
+{
+    return result >= 0 && (!(heald__op_traits[op->kind] & OP_COUNTS) || result == op->u.rw.len);
 }
 
 /* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the
@@ -243,14 +253,31 @@ static inline unsigned op_events(const struct heald_op *op)
     }
 }
 
+/*
+ * What a submission asks first, in one word: class, how it notifies, kind and state, which lie side
+ * by side. OP_HOW_PLAIN: an idle op of that kind, of the usual class, with a callback or without
+ * notification; OP_HOW_DEFERRED: the same, with a callback unless it is done at once. The state is
+ * read without order: an op that another thread has made idle is known to be so from
+ * heald_op_error(), or is none of these.
+ */
+static inline uint32_t op_how(const struct heald_op *op)
+{
+    uint32_t how;
+
+    memcpy(&how, (const char *)op + offsetof(struct heald_op, op_class), sizeof how);
+    return how;
+}
+
+#define OP_HOW_PLAIN(k) op_how(&(const struct heald_op){.kind = (k)})
+#define OP_HOW_DEFERRED(k) \
+    op_how(&(const struct heald_op){.kind = (k), .notify = OP_NOTIFY_DEFERRED})
+
 /* Begins a prep: 0 and a clean op, or -EBUSY. */
 static inline int op_prepare(struct heald_op *op)
 {
     if (op_load_state(op) != OP_IDLE)
         return -EBUSY;
     op->kind = OP_NONE;
-    op->flags = 0;
-    op->stage = STAGE_LOOP;
     op->result = 0;
     op->deadline_ns = HEALD_FOREVER;
     return 0;

@@ -36,6 +36,16 @@ static int prep_kind(struct heald_op *op, enum op_kind kind, bool is_valid)
     return err;
 }
 
+static inline void set_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, uint32_t len,
+                          int64_t off)
+{
+    op->kind = (uint8_t)kind;
+    op->u.rw.fd = fd;
+    op->u.rw.len = len;
+    op->u.rw.buf = buf;
+    op->u.rw.off = off;
+}
+
 static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
                    int64_t off)
 {
@@ -44,11 +54,7 @@ static int prep_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, si
         return err;
     if (!buf && len)
         return -EINVAL;
-    op->kind = (uint8_t)kind;
-    op->u.rw.fd = fd;
-    op->u.rw.len = len > HEALD_MAX_LEN ? HEALD_MAX_LEN : (uint32_t)len;
-    op->u.rw.buf = buf;
-    op->u.rw.off = off;
+    set_rw(op, kind, fd, buf, len > HEALD_MAX_LEN ? HEALD_MAX_LEN : (uint32_t)len, off);
     return 0;
 }
 
@@ -115,11 +121,23 @@ static int check_flags(struct heald_op *op, int flags)
     return 0;
 }
 
-static int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
-                       int flags)
+static int prep_special(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                        int flags)
 {
     int err = prep_rw(op, kind, fd, buf, len, flags);
     return err || !(flags & (HOW_TO_WAIT | ASIDE)) ? err : check_flags(op, flags);
+}
+
+static inline int prep_socket(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                              int flags)
+{
+    /* The usual case, which every message goes through. */
+    if (flags & (HOW_TO_WAIT | ASIDE) || len > HEALD_MAX_LEN || !buf)
+        return prep_special(op, kind, fd, buf, len, flags);
+    int err = op_prepare(op);
+    if (!err)
+        set_rw(op, kind, fd, buf, (uint32_t)len, flags);
+    return err;
 }
 
 int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len, int flags)

@@ -2,6 +2,7 @@
  * test/sim/backends.c: one back end that reports readiness, by levels or by edges, and one that
  * takes whole ops and ends them in any order, with too little room. See sim.h.
  */
+#include "loop/ready.h"
 #include "sim/sim.h"
 
 #include "base/list.h"

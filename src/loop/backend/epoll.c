@@ -7,7 +7,7 @@
  * so it goes with the last descriptor of it and comes back as -ENOENT or -EEXIST when a number was
  * closed and used again behind our back.
  */
-#include "loop/backend.h"
+#include "loop/ready.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -69,15 +69,17 @@ static int epoll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old
 static int epoll_backend_wait(struct heald_backend *b, int64_t deadline_ns)
 {
     struct epoll_set *s = b->priv;
-    int n = b->sys->epoll_wait(s->fd, s->events, (int)b->entries,
-                               heald__time_left(b->loop, deadline_ns));
+    struct heald_loop *loop = b->loop;
+    const struct epoll_event *ev = s->events;
+    int n =
+        b->sys->epoll_wait(s->fd, s->events, (int)b->entries, heald__time_left(loop, deadline_ns));
 
-    for (int i = 0; i < n; i++) {
-        uint64_t data = s->events[i].data.u64;
-        heald__ready_event(b->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
-                           s->events[i].events);
-    }
-    return n < 0 ? n : 0;
+    if (n < 0)
+        return n;
+    for (; n > 0; n--, ev++)
+        heald__ready_event(loop, (int)(uint32_t)ev->data.u64, (uint32_t)(ev->data.u64 >> 32),
+                           ev->events);
+    return 0;
 }
 
 static int epoll_fd(struct heald_backend *b)

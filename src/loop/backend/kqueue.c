@@ -6,7 +6,7 @@
  * but not in libkqueue, so they are always deleted first. Urgent data (POLLPRI) has no filter that
  * all these systems share.
  */
-#include "loop/backend.h"
+#include "loop/ready.h"
 
 #include <errno.h>
 #include <sys/event.h>

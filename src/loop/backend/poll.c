@@ -10,6 +10,7 @@
  * be fewer than it has. Then they are waited for a part at a time.
  */
 #include "loop/backend/nested.h"
+#include "loop/ready.h"
 
 #include <errno.h>
 

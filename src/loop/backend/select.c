@@ -9,6 +9,7 @@
  * round and round.
  */
 #include "loop/backend/nested.h"
+#include "loop/ready.h"
 
 #include <errno.h>
 

@@ -1,6 +1,8 @@
 /* platform/linux/wait.c: the ways to wait for many descriptors, and the clocks. */
 #include "platform/sys.h"
 
+#include "base/attr.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/time_types.h>
@@ -52,21 +54,23 @@ static int to_ms(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int heald__plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+HEALD_SEPARATE static int wait_for(int epfd, void *events, int count, int64_t timeout_ns)
 {
-    int n;
-
-    if (timeout_ns <= 0) {
-        n = epoll_wait(epfd, events, count, timeout_ns < 0 ? -1 : 0);
-        return n < 0 ? -errno : n;
-    }
     /* The kernel's struct: the C library's may have 32-bit seconds, but this call has none such. */
     struct __kernel_timespec ts = {.tv_sec = timeout_ns / HEALD_SEC,
                                    .tv_nsec = timeout_ns % HEALD_SEC};
-    n = (int)syscall(SYS_epoll_pwait2, epfd, events, count, &ts, NULL, 0);
+    int n = (int)syscall(SYS_epoll_pwait2, epfd, events, count, &ts, NULL, 0);
     /* Before 5.11 there is no epoll_pwait2, and some containers forbid it as unknown. */
     if (n < 0 && (errno == ENOSYS || errno == EPERM))
         n = epoll_wait(epfd, events, count, to_ms(timeout_ns));
+    return n < 0 ? -errno : n;
+}
+
+int heald__plat_epoll_wait(int epfd, void *events, int count, int64_t timeout_ns)
+{
+    if (timeout_ns > 0)
+        return wait_for(epfd, events, count, timeout_ns);
+    int n = epoll_wait(epfd, events, count, timeout_ns < 0 ? -1 : 0);
     return n < 0 ? -errno : n;
 }
 
