@@ -137,20 +137,8 @@ static void ring_disarm(struct heald_road *road, struct heald_queue *queue)
 /* The ring of its own: what is to be handed over goes, what has ended comes. */
 static void turn_own(struct ring_road *r)
 {
-    struct heald_ring *ring = &r->client.ring;
-    int err;
-
-    do {
-        /* What is harvested here need not ring. Seq_cst: pairs with the kernel, which says that it
-         * has something (heald__ring_behind()) before it asks whether to ring. */
-        io_uring_cq_eventfd_toggle(&ring->ring, false);
-        err = heald__client_turn(&r->client, 0);
-        io_uring_cq_eventfd_toggle(&ring->ring, true);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        heald__client_harvest(&r->client);
-    } while (!err && heald__ring_behind(ring));
     /* What fails is tried again at the next tick. */
-    if (!err && heald__client_busy(&r->client))
+    if (!heald__client_catch_up(&r->client) && heald__client_busy(&r->client))
         r->loop->attention.look = true;
 }
 

@@ -22,7 +22,13 @@
 
 #include <errno.h>
 
-enum { RESULTS_FIRST = 64, RETRY_MS = 1, RETRY_MAX_MS = 64, RETRIES_SOON = 100 };
+enum {
+    RESULTS_FIRST = 64,
+    RETRY_MS = 1,
+    RETRY_MAX_MS = 64,
+    RETRIES_SOON = 100,
+    TURNS_MAX = 64 /* to catch up: without memory for a result the kernel keeps what it has */
+};
 
 /* user_data of what is no op. */
 enum { CANCEL = 1, RETRY = 2, NO_OPS = 7 };
@@ -314,8 +320,31 @@ int heald__client_turn(struct heald_client *c, int64_t deadline_ns)
     return err;
 }
 
+/* Does the bell ring for what completes? */
+static void set_bell(struct heald_client *c, bool rings)
+{
+    if (c->ring.bell >= 0)
+        io_uring_cq_eventfd_toggle(&c->ring.ring, rings);
+}
+
+int heald__client_catch_up(struct heald_client *c)
+{
+    int err, turns = 0;
+
+    do {
+        set_bell(c, false);
+        err = heald__client_turn(c, 0);
+        set_bell(c, true);
+        /* Seq_cst: pairs with the kernel, which says that it has something (heald__ring_behind())
+         * before it asks whether to ring. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        heald__client_harvest(c);
+    } while (!err && heald__ring_behind(&c->ring) && ++turns < TURNS_MAX);
+    return err;
+}
+
 bool heald__client_busy(const struct heald_client *c)
 {
     return c->retry_due || heald__ring_behind(&c->ring) || heald__ring_pending(&c->ring) ||
-           !list_empty(&c->backlog);
+           !list_empty(&c->backlog) || io_uring_cq_ready(&c->ring.ring);
 }

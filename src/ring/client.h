@@ -55,6 +55,13 @@ int heald__client_turn(struct heald_client *c, int64_t deadline_ns);
 /* Brings what has completed already. */
 void heald__client_harvest(struct heald_client *c);
 
+/*
+ * Turns without waiting, as long as the kernel has something that only another turn brings to
+ * light: what had no room among the completions rings no bell when it gets there. What is brought
+ * here does not ring it, either. 0; -errno; where heald__client_busy() says so, there is more.
+ */
+int heald__client_catch_up(struct heald_client *c);
+
 /* Is there something that another turn could hand over or bring, without waiting? */
 bool heald__client_busy(const struct heald_client *c);
 

@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ENTRIES = 2, MANY = 10000, FLOOD = 1000, CONNECTIONS = 5 };
+/* A multishot op ends when a completion of it has no room, so for these there is ROOM. */
+enum { ENTRIES = 2, ROOM = 8, MANY = 10000, FLOOD = 1000, CONNECTIONS = 5, BATCH = 20 };
 
 HEALD_CASE(many_through_two_entries)
 {
@@ -146,6 +147,13 @@ static void connect_all(struct scene *s, const struct heald_addr *addr, int fds[
         ck_assert_int_eq(heald__client_turn(&s->client, 0), 0);
 }
 
+/* The callback of a result that it had. */
+static void run_callback(struct item *accept)
+{
+    close((int)accept->result);
+    accept->op.flags &= (uint8_t)~OP_DUE;
+}
+
 /* In order, one for each callback; and the end comes after them. */
 static void take_results(struct scene *s, struct item *item)
 {
@@ -154,9 +162,7 @@ static void take_results(struct scene *s, struct item *item)
     for (int i = 0; i < CONNECTIONS; i++) {
         ck_assert_int_gt(item->result, before);
         before = (int)item->result;
-        close(before);
-        /* The callback runs. */
-        item->op.flags &= (uint8_t)~OP_DUE;
+        run_callback(item);
         item->result = -1;
         ck_assert_int_eq(heald__client_next(&s->client, &item->op), i + 1 < CONNECTIONS);
     }
@@ -169,7 +175,7 @@ HEALD_CASE(results_are_kept_while_a_callback_is_due)
     int fds[CONNECTIONS], listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 0);
     struct scene s;
 
-    scene_open(&s, ENTRIES);
+    scene_open(&s, ROOM);
     ck_assert_int_eq(heald_local_addr(listener, &addr), 0);
     heald_prep_accept_multishot(&accept.op, listener);
     scene_submit(&s, &accept);
@@ -189,6 +195,60 @@ HEALD_CASE(results_are_kept_while_a_callback_is_due)
     scene_close(&s);
 }
 
+static void *no_memory(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (!size)
+        free(ptr);
+    return NULL;
+}
+
+/* What cannot be kept stays in the ring, and what came after it as well; nobody waits for that in a
+ * loop without an end, and the client says that there is something. */
+HEALD_CASE(no_memory_for_results)
+{
+    struct item accept = {0}, *others = calloc(FLOOD, sizeof *others);
+    struct heald_addr addr;
+    int fds[CONNECTIONS], listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 0);
+    struct scene s;
+
+    scene_open(&s, ROOM);
+    void *(*with_memory)(void *, void *, size_t, size_t) = s.alloc.resize;
+    ck_assert_int_ge(heald__ring_bell(&s.client.ring, true), 0);
+    ck_assert_int_eq(heald_local_addr(listener, &addr), 0);
+    heald_prep_accept_multishot(&accept.op, listener);
+    scene_submit(&s, &accept);
+    s.alloc.resize = no_memory;
+    connect_all(&s, &addr, fds);
+    /* So many that there is no room for all. */
+    scene_ring(&s);
+    scene_submit_polls(&s, others, FLOOD);
+    for (int i = 0; i < BATCH; i++)
+        ck_assert_int_eq(heald__client_catch_up(&s.client), 0);
+    ck_assert_int_eq(s.over, 0);
+    ck_assert(heald__client_busy(&s.client));
+    for (int i = 1; i < CONNECTIONS; i++) {
+        run_callback(&accept);
+        accept.result = -1;
+        ck_assert(!heald__client_next(&s.client, &accept.op));
+        ck_assert_int_eq(heald__client_catch_up(&s.client), 0);
+        ck_assert_int_ge(accept.result, 0);
+    }
+    run_callback(&accept);
+    s.alloc.resize = with_memory;
+    scene_turn_until(&s, FLOOD);
+    scene_check(others, FLOOD, POLLIN);
+    scene_cancel(&s, &accept);
+    scene_turn_until(&s, FLOOD + 1);
+    ck_assert_int_eq(accept.result, -ECANCELED);
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    close(listener);
+    scene_close(&s);
+    free(others);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("client");
@@ -201,5 +261,6 @@ int main(void)
     harness_add(group, a_cancel_waits_for_room);
     harness_add(group, a_cancel_that_waits_comes_too_late);
     harness_add(group, results_are_kept_while_a_callback_is_due);
+    harness_add(group, no_memory_for_results);
     return harness_run(suite);
 }

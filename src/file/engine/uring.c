@@ -69,18 +69,13 @@ static bool ring_engine_next(struct heald_engine *e, struct heald_op *op)
     return heald__client_next(client_of(e), op);
 }
 
-/* What had no room among the completions rings no bell when it gets there: it is asked for. */
 static int ring_engine_flush(struct heald_engine *e)
 {
-    struct heald_client *c = client_of(e);
-    int err;
+    int err = heald__client_catch_up(client_of(e));
 
-    do
-        err = heald__client_turn(c, 0);
-    while (!err && heald__ring_behind(&c->ring));
     if (err && err != -EINTR)
         return err;
-    return heald__client_busy(c);
+    return heald__client_busy(client_of(e));
 }
 
 const struct heald_engine_ops heald__engine_uring = {
