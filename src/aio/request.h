@@ -53,7 +53,7 @@ struct aio_told {
 
 struct aio_request {
     struct aio_told told;
-    struct heald_op op; /* what to do; op.link: the road's, op.timer: of aio_each() */
+    struct heald_op op; /* what to do; op.link and op.aux: the road's, op.timer: of aio_each() */
     struct heald_link order;
     struct aio_file *file;
     struct aiocb *cb; /* written once, at the end */
@@ -65,7 +65,6 @@ struct aio_request {
         by_number;  /* while `number` is one; then of those that threads are to do by another */
     int aim, by;    /* atomic: by which number a thread shall do it, -1: not; and does */
     uint32_t moved; /* bytes of a write that goes on */
-    uint32_t entry; /* of a ring: which one it was */
     uint32_t left;  /* in which round its number was taken from it */
     int counted;    /* the descriptor at the call */
     int number;     /* the same; -1: it was closed meanwhile */

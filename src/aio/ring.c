@@ -8,7 +8,9 @@
  * Linux 6.7 an eventfd has to (HEALD_AWAIT=thread asks for that as well), which is made once and
  * kept for the life of the process, since somebody may be about to write to it.
  *
- * User data: a request's op; that plus 1, the answer of its cancel; the bell.
+ * What waits for an entry, is handed over, completes and is asked to end is ring/client.h's. What a
+ * loop does not need is here: the kernel may take nothing for a while, or nothing more at all; a
+ * chunk goes to the device before all have come; the file of a request has a place in the ring.
  *
  * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
  * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
@@ -20,8 +22,8 @@
 #include "base/choose.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
+#include "ring/client.h"
 #include "ring/files.h"
-#include "ring/fill.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -30,25 +32,23 @@
 
 enum {
     ENTRIES = 256,
-    CANCELED = 1,
     FIRST_CHUNK = 2, /* entries that are handed over at a time: so many at first, then twice … */
-    LAST_CHUNK = 16,
-    AGAIN = 64
+    LAST_CHUNK = 16
 };
 
 #define REFUSED_NS     HEALD_SEC
 #define REFUSED_NAP_NS HEALD_MS
 
 struct aio_ring {
-    struct heald_ring ring;
+    struct heald_client client;
+    struct aio_service *service;
     struct heald_ring_files files;
-    struct heald_link backlog; /* by op.link: no entry was to be had */
-    struct heald_op bell;      /* its address is the bell's user data */
+    struct heald_op
+        bell; /* in the ring while the thread may sleep: whoever wakes it completes it */
     struct futex_waitv word;
     int eventfd; /* -1: the ring waits for the word itself */
     unsigned chunk;
     int64_t refused_ns; /* since when the kernel takes nothing; or 0 */
-    bool armed;
     bool ended;
 };
 
@@ -73,7 +73,7 @@ static int make_bell(struct aio_process *p)
 /* Not by close(), which is ours, and would ask the I/O thread. */
 static int hide(struct aio_ring *w)
 {
-    int fd = heald__ring_hide(&w->ring);
+    int fd = heald__ring_hide(&w->client.ring);
 
     if (fd < 0)
         return fd;
@@ -95,10 +95,10 @@ static int try_enter(struct heald_ring *ring)
 
 static int open_hidden(struct aio_service *s, struct aio_ring *w)
 {
-    int err = heald__ring_open(&w->ring, s->sys, &aio_allocator, ENTRIES, false);
+    int err = heald__client_open(&w->client, s->sys, &aio_allocator, ENTRIES);
 
-    if (!err && ((err = hide(w)) || (err = try_enter(&w->ring))))
-        heald__ring_close(&w->ring, &aio_allocator);
+    if (!err && ((err = hide(w)) || (err = try_enter(&w->client.ring))))
+        heald__client_close(&w->client);
     return err;
 }
 
@@ -112,16 +112,55 @@ static int choose_bell(struct aio_service *s, struct aio_ring *w)
 
     w->eventfd = -1;
     if (!s->process->bell && !(road && strcmp(road, "thread") == 0)) {
-        if (heald__ring_waits(&w->ring))
+        if (heald__ring_waits(&w->client.ring))
             return 0;
-        heald__ring_close(&w->ring, &aio_allocator);
+        heald__client_close(&w->client);
         err = open_hidden(s, w);
     }
     if (!err && (w->eventfd = make_bell(s->process)) < 0) {
-        heald__ring_close(&w->ring, &aio_allocator);
+        heald__client_close(&w->client);
         err = -EMFILE;
     }
     return err;
+}
+
+/* Emptied here and not by the ring: that of a thread which ends would take what is another's. */
+static void drain(struct aio_ring *w)
+{
+    if (w->eventfd >= 0)
+        w->service->sys->bell_drain(w->eventfd);
+}
+
+static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
+{
+    struct aio_ring *w = heald_container_of(c, struct aio_ring, client);
+
+    (void)flags;
+    if (op == &w->bell)
+        drain(w);
+    else
+        aio_done(w->service, aio_request_of(op), result);
+}
+
+static void on_answer(struct heald_client *c, struct heald_op *op, bool found)
+{
+    struct aio_ring *w = heald_container_of(c, struct aio_ring, client);
+    aio_cancel_answer(w->service, aio_request_of(op), found);
+}
+
+static void prepare_bell(struct aio_service *s, struct aio_ring *w)
+{
+    if (w->eventfd >= 0) {
+        w->bell.kind = OP_POLL;
+        w->bell.u.poll.fd = w->eventfd;
+        w->bell.u.poll.events = POLLIN;
+        return;
+    }
+    w->word = (struct futex_waitv){
+        .uaddr = (uintptr_t)&s->process->sleeping, .val = 1, .flags = FUTEX_32};
+    w->bell.kind = OP_WORDS;
+    w->bell.u.rw.buf = &w->word;
+    w->bell.u.rw.len = 1;
 }
 
 static int ring_open(struct aio_service *s)
@@ -130,7 +169,9 @@ static int ring_open(struct aio_service *s)
 
     if (!w)
         return -ENOMEM;
-    list_init(&w->backlog);
+    w->service = s;
+    w->client.done = on_done;
+    w->client.answered = on_answer;
     w->chunk = FIRST_CHUNK;
     int err = open_hidden(s, w);
     if (!err)
@@ -139,13 +180,9 @@ static int ring_open(struct aio_service *s)
         alloc_free(&aio_allocator, w, sizeof *w);
         return err;
     }
-    w->word = (struct futex_waitv){
-        .uaddr = (uintptr_t)&s->process->sleeping, .val = 1, .flags = FUTEX_32};
-    w->bell.kind = OP_WORDS;
-    w->bell.u.rw.buf = &w->word;
-    w->bell.u.rw.len = 1;
+    prepare_bell(s, w);
     s->ring = w;
-    s->pipes = heald__ring_pipes_nowait(&w->ring);
+    s->pipes = heald__ring_pipes_nowait(&w->client.ring);
     return 0;
 }
 
@@ -154,27 +191,8 @@ static void ring_close(struct aio_service *s)
     struct aio_ring *w = s->ring;
 
     s->ring = NULL;
-    heald__ring_close(&w->ring, &aio_allocator);
+    heald__client_close(&w->client);
     alloc_free(&aio_allocator, w, sizeof *w);
-}
-
-static bool enter_ring(struct aio_ring *w, struct aio_request *r)
-{
-    struct io_uring_sqe *sqe = heald__ring_entry(&w->ring);
-
-    if (!sqe)
-        return false;
-    r->entry = heald__ring_last(&w->ring);
-    heald__ring_fill(&w->ring, sqe, &r->op);
-    if (r->op.kind != OP_FSYNC && !r->waits)
-        sqe->rw_flags = RWF_NOWAIT;
-    if (r->copies)
-        sqe->flags |= IOSQE_ASYNC;
-    if (r->fixed) {
-        sqe->flags |= IOSQE_FIXED_FILE;
-        sqe->fd = r->file->slot;
-    }
-    return true;
 }
 
 bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
@@ -184,21 +202,21 @@ bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
     if (f->mixed)
         return false;
     if (f->slot < 0)
-        f->slot = heald__ring_file_add(&s->ring->ring, &s->ring->files, aio_fd_of(r));
+        f->slot = heald__ring_file_add(&s->ring->client.ring, &s->ring->files, aio_fd_of(r));
     return r->fixed = f->slot >= 0;
 }
 
 void aio_ring_let_go(struct aio_service *s, struct aio_file *f)
 {
     if (s->ring)
-        heald__ring_file_remove(&s->ring->ring, &s->ring->files, f->slot);
+        heald__ring_file_remove(&s->ring->client.ring, &s->ring->files, f->slot);
 }
 
 /* The device shall not wait for the last of many: it gets the first few at once, and while it has
  * something to do more at a time. What is refused now is handed over with the next. */
 static void hand_chunk(struct aio_ring *w)
 {
-    heald__ring_flush(&w->ring);
+    heald__ring_flush(&w->client.ring);
     if (w->chunk < LAST_CHUNK)
         w->chunk *= 2;
 }
@@ -209,111 +227,49 @@ static bool is_begun_by_a_worker(const struct aio_request *r)
     return r->op.kind == OP_FSYNC || r->copies;
 }
 
+static void say_how(struct aio_request *r)
+{
+    r->op.buffer = 0;
+    if (r->op.kind != OP_FSYNC && !r->waits)
+        r->op.buffer |= OP_NOWAIT;
+    if (r->copies)
+        r->op.buffer |= OP_ASYNC;
+    if (r->fixed) {
+        r->op.buffer |= OP_PLACED;
+        r->op.data = (void *)(intptr_t)r->file->slot;
+    }
+}
+
 static void ring_start(struct aio_service *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
 
     if (is_begun_by_a_worker(r) && !r->fixed)
         aio_ring_keep(s, r);
-    if (!list_empty(&w->backlog) || !enter_ring(w, r))
-        list_push(&w->backlog, &r->op.link);
-    if (io_uring_sq_ready(&w->ring.ring) >= w->chunk)
+    say_how(r);
+    heald__client_submit(&w->client, &r->op);
+    if (io_uring_sq_ready(&w->client.ring.ring) >= w->chunk)
         hand_chunk(w);
 }
 
-/* One that has an entry can be had back only when the ring will not be entered again. */
+/* One that has an entry goes on as it is, for the kernel has its file once it has been handed over:
+ * it can be had back only when the ring will not be entered again. */
 static bool ring_take_back(struct aio_service *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
-
-    if (!list_linked(&r->op.link))
-        return w->ended && !heald__ring_taken(&w->ring, r->entry);
-    list_remove(&r->op.link);
-    return true;
+    return (w->ended || r->op.stage == STAGE_BACKLOG) && heald__client_withdraw(&w->client, &r->op);
 }
 
 static bool ring_cancel(struct aio_service *s, struct aio_request *r)
 {
-    struct aio_ring *w = s->ring;
-    struct io_uring_sqe *sqe = heald__ring_entry(&w->ring);
-
-    if (!sqe)
-        return false;
-    heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)&r->op);
-    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)&r->op | CANCELED);
-    return true;
-}
-
-static void work_off(struct aio_ring *w)
-{
-    struct heald_link *first;
-
-    while ((first = w->backlog.next) != &w->backlog &&
-           enter_ring(w, aio_request_of(heald_container_of(first, struct heald_op, link))))
-        list_remove(first);
-}
-
-/* The bell shall be heard while the thread sleeps. */
-static bool arm(struct aio_ring *w)
-{
-    struct io_uring_sqe *sqe;
-
-    if (w->armed)
-        return true;
-    if (!(sqe = heald__ring_entry(&w->ring)))
-        return false;
-    if (w->eventfd >= 0)
-        io_uring_prep_poll_add(sqe, w->eventfd, POLLIN);
-    else
-        heald__ring_fill(&w->ring, sqe, &w->bell);
-    io_uring_sqe_set_data(sqe, &w->bell);
-    return w->armed = true;
-}
-
-/* Emptied here and not by the ring: that of a thread which ends would take what is another's. */
-static void unarm(struct aio_service *s, struct aio_ring *w)
-{
-    w->armed = false;
-    if (w->eventfd >= 0)
-        s->sys->bell_drain(w->eventfd);
-}
-
-static void hear(struct aio_service *s, struct aio_ring *w, const struct io_uring_cqe *cqe)
-{
-    uint64_t data = cqe->user_data;
-    int result = cqe->res;
-
-    heald__ring_seen(&w->ring);
-    if (data == (uint64_t)(uintptr_t)&w->bell)
-        unarm(s, w);
-    else if (data & CANCELED)
-        aio_cancel_answer(s, aio_request_of((struct heald_op *)(uintptr_t)(data - CANCELED)),
-                          result == 0);
-    else
-        aio_done(s, aio_request_of((struct heald_op *)(uintptr_t)data), result);
-}
-
-/* Gives back all that is done: the kernel brings to light so many completions at a time, and who is
- * woken for the first would find the rest undone. */
-static int harvest(struct aio_service *s, struct aio_ring *w, int err)
-{
-    struct io_uring_cqe *cqe;
-
-    for (int i = 0; i < AGAIN; i++) {
-        while ((cqe = heald__ring_peek(&w->ring)))
-            hear(s, w, cqe);
-        if (err || !heald__ring_behind(&w->ring))
-            break;
-        err = heald__ring_enter(&w->ring, 0);
-    }
-    return err;
+    return heald__client_ask(&s->ring->client, &r->op);
 }
 
 /* Who was woken, or has handed over something, often hands over more at once; on the same processor
  * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
 static bool linger(struct aio_service *s, struct aio_ring *w)
 {
-    heald__ring_flush(&w->ring);
+    heald__ring_flush(&w->client.ring);
     if (s->told || s->busy)
         aio_service_linger(s->process);
     return aio_service_has_more(s->process);
@@ -327,7 +283,7 @@ static int64_t deadline_of(const struct aio_service *s, int64_t timeout_ns)
 /* For want of memory the kernel refuses for a while; a filter may say the same and mean it. */
 static int refused_for_long(struct aio_service *s, struct aio_ring *w)
 {
-    if (!w->ring.refused) {
+    if (!w->client.ring.refused) {
         w->refused_ns = 0;
         return 0;
     }
@@ -341,15 +297,19 @@ static int refused_for_long(struct aio_service *s, struct aio_ring *w)
 static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 {
     struct aio_ring *w = s->ring;
+    bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process);
 
-    work_off(w);
-    bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process) && arm(w);
-    int err = heald__ring_enter(&w->ring, sleeps ? deadline_of(s, timeout_ns) : 0);
+    if (sleeps && w->bell.stage == STAGE_LOOP)
+        heald__client_submit(&w->client, &w->bell);
+    int err = heald__client_enter(&w->client, sleeps ? deadline_of(s, timeout_ns) : 0);
     aio_service_awake(s->process);
     w->chunk = FIRST_CHUNK;
+    heald__client_harvest(&w->client);
+    /* All that is done: who is woken for the first would find the rest undone. */
     if (err == -EINTR)
         err = 0;
-    err = harvest(s, w, err);
+    if (!err && heald__ring_behind(&w->client.ring))
+        err = heald__client_catch_up(&w->client);
     if (!err)
         err = refused_for_long(s, w);
     w->ended = err && err != -EINTR;
@@ -358,8 +318,7 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
 
 static bool ring_flushed(const struct aio_service *s)
 {
-    struct aio_ring *w = s->ring;
-    return !heald__ring_pending(&w->ring) && list_empty(&w->backlog);
+    return !heald__client_pending(&s->ring->client);
 }
 
 static bool ring_holds(const struct aio_request *r)

@@ -154,9 +154,13 @@ static inline enum op_state op_load_state(const struct heald_op *op)
     return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
 }
 
-/* In op->buffer of a read or write that a ring has: a worker of the kernel's looks its number
- * up. */
-enum { OP_LATE = 0x100 };
+/* In op->buffer of a read, write or sync that a ring has, beside the type of its descriptor. */
+enum {
+    OP_LATE = 0x100,   /* a worker of the kernel's looks its number up */
+    OP_ASYNC = 0x200,  /* a worker does it: it is not tried by whoever submits */
+    OP_NOWAIT = 0x400, /* where it would wait, it fails with -EAGAIN */
+    OP_PLACED = 0x800  /* op->data is the place of its file among the ring's own (ring/files.h) */
+};
 
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
 enum { OP_PERSISTENT = 1 };

@@ -30,8 +30,8 @@ enum {
     TURNS_MAX = 64 /* to catch up: without memory for a result the kernel keeps what it has */
 };
 
-/* user_data of what is no op. */
-enum { CANCEL = 1, RETRY = 2, NO_OPS = 7 };
+/* user_data of what is no op: a number with HEALD_RING_NO_OP, or an op and one bit of these. */
+enum { ASKED = 1, CANCEL = 3, RETRY = 6 };
 
 int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
                        const struct heald_allocator *alloc, unsigned entries)
@@ -72,8 +72,7 @@ static bool hand_over(struct heald_client *c, struct heald_op *op)
     if (!sqe)
         return false;
     if (op->stage == STAGE_RING || op->stage == STAGE_RECALL) {
-        heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
-        io_uring_sqe_set_data64(sqe, CANCEL);
+        heald__ring_fill_cancel(sqe, op, CANCEL);
         op_stage_move(op, STAGE_RECALLED);
         return true;
     }
@@ -100,13 +99,6 @@ void heald__client_submit(struct heald_client *c, struct heald_op *op)
     list_push(&c->backlog, &op->aux);
 }
 
-static void end_untaken(struct heald_client *c, struct heald_op *op)
-{
-    op->flags &= (uint8_t)~OP_POLLED;
-    op_stage_move(op, STAGE_LOOP);
-    c->done(c, op, -ECANCELED, 0);
-}
-
 /* Its cancel has an entry: it is remembered, unless aux is needed for its callback. */
 static void note_recalled(struct heald_client *c, struct heald_op *op)
 {
@@ -114,17 +106,34 @@ static void note_recalled(struct heald_client *c, struct heald_op *op)
         list_push(&c->recalled, &op->aux);
 }
 
+bool heald__client_withdraw(struct heald_client *c, struct heald_op *op)
+{
+    if (op->stage == STAGE_BACKLOG)
+        leave_backlog(op);
+    else if (op->stage != STAGE_RING || !heald__ring_withdraw(&c->ring, noted_entry(op), op))
+        return false;
+    op_stage_move(op, STAGE_LOOP);
+    return true;
+}
+
+bool heald__client_ask(struct heald_client *c, struct heald_op *op)
+{
+    struct io_uring_sqe *sqe = heald__ring_entry(&c->ring);
+
+    if (sqe)
+        heald__ring_fill_cancel(sqe, op, (uint64_t)(uintptr_t)op | ASKED);
+    return sqe;
+}
+
 void heald__client_cancel(struct heald_client *c, struct heald_op *op)
 {
-    if (op->stage == STAGE_BACKLOG) {
-        leave_backlog(op);
-        end_untaken(c, op);
-    } else if (op->stage == STAGE_RECALLED) {
+    if (op->stage == STAGE_RECALLED) {
         /* Its callback was due when it was cancelled, and has run. */
         note_recalled(c, op);
         c->retry_due = true;
-    } else if (heald__ring_withdraw(&c->ring, noted_entry(op), op)) {
-        end_untaken(c, op);
+    } else if (heald__client_withdraw(c, op)) {
+        op->flags &= (uint8_t)~OP_POLLED;
+        c->done(c, op, -ECANCELED, 0);
     } else if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_recalled(c, op);
     } else if (!(op->flags & OP_DUE)) {
@@ -144,8 +153,7 @@ static void cancel_again(struct heald_client *c)
             return;
         }
         struct heald_op *op = heald_container_of(n, struct heald_op, aux);
-        heald__ring_fill_cancel(sqe, (uint64_t)(uintptr_t)op);
-        io_uring_sqe_set_data64(sqe, CANCEL);
+        heald__ring_fill_cancel(sqe, op, CANCEL);
     }
 }
 
@@ -167,7 +175,9 @@ static void retry_later(struct heald_client *c)
 
 static void other_completion(struct heald_client *c, uint64_t what, int result)
 {
-    if (what == RETRY) {
+    if ((what & HEALD_RING_NO_OP) == ASKED) {
+        c->answered(c, (struct heald_op *)(uintptr_t)(what - ASKED), result == 0);
+    } else if (what == RETRY) {
         c->retries = false;
         c->retry_due = true;
     } else if (what == CANCEL && (result == -ENOENT || result == -EALREADY)) {
@@ -295,9 +305,8 @@ void heald__client_harvest(struct heald_client *c)
 
     while ((next = heald__ring_peek(&c->ring))) {
         struct io_uring_cqe cqe = *next;
-        bool other = cqe.user_data <= NO_OPS;
-        struct heald_op *op = other ? NULL : (struct heald_op *)(uintptr_t)cqe.user_data;
-        bool waits = op && must_wait(op);
+        struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
+        bool other = cqe.user_data & HEALD_RING_NO_OP, waits = !other && must_wait(op);
         /* Without memory it stays where it is, and what is behind it, until the callback has
          * run. */
         if (waits && !keep(c, op, cqe.res, cqe.flags))
@@ -310,12 +319,19 @@ void heald__client_harvest(struct heald_client *c)
     }
 }
 
-int heald__client_turn(struct heald_client *c, int64_t deadline_ns)
+int heald__client_enter(struct heald_client *c, int64_t deadline_ns)
 {
-    work_off(c);
+    if (!list_empty(&c->backlog))
+        work_off(c);
     if (c->retry_due)
         cancel_again(c);
-    int err = heald__ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
+    return heald__ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
+}
+
+int heald__client_turn(struct heald_client *c, int64_t deadline_ns)
+{
+    int err = heald__client_enter(c, deadline_ns);
+
     heald__client_harvest(c);
     return err;
 }
@@ -343,8 +359,13 @@ int heald__client_catch_up(struct heald_client *c)
     return err;
 }
 
+bool heald__client_pending(const struct heald_client *c)
+{
+    return heald__ring_pending(&c->ring) || !list_empty(&c->backlog);
+}
+
 bool heald__client_busy(const struct heald_client *c)
 {
-    return c->retry_due || heald__ring_behind(&c->ring) || heald__ring_pending(&c->ring) ||
-           !list_empty(&c->backlog) || io_uring_cq_ready(&c->ring.ring);
+    return c->retry_due || heald__ring_behind(&c->ring) || heald__client_pending(c) ||
+           io_uring_cq_ready(&c->ring.ring);
 }

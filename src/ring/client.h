@@ -1,6 +1,7 @@
 /*
  * ring/client.h: ops in an io_uring: what waits for an entry, what is handed over, cancelled and
- * brought back. The back end and the engine `uring` are clients. The thread that owns the ring.
+ * brought back. Its clients are the back end and the engine `uring`, whoever waits for shared
+ * memory in a ring, and AIO. The thread that owns the ring.
  */
 #ifndef HEALD_SRC_RING_CLIENT_H
 #define HEALD_SRC_RING_CLIENT_H
@@ -30,8 +31,12 @@ struct heald_client {
     /* A completion; `flags` are the kernel's. With IORING_CQE_F_MORE the ring has the op still,
      * else it is STAGE_LOOP. */
     void (*done)(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags);
+
+    /* Of heald__client_ask(): has the kernel found it? NULL where nobody asks. */
+    void (*answered)(struct heald_client *c, struct heald_op *op, bool found);
 };
 
+/* Zeroed, but for the two functions. */
 int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
                        const struct heald_allocator *alloc, unsigned entries);
 void heald__client_close(struct heald_client *c);
@@ -46,13 +51,25 @@ void heald__client_submit(struct heald_client *c, struct heald_op *op);
  */
 void heald__client_cancel(struct heald_client *c, struct heald_op *op);
 
+/*
+ * Asks once for the end of an op of which the kernel has heard. c->answered says what came of it,
+ * perhaps after the op has completed and was submitted again: its memory must last until then.
+ * False: there is no room, and no answer comes.
+ */
+bool heald__client_ask(struct heald_client *c, struct heald_op *op);
+
+/* Takes an op back (STAGE_LOOP) of which the kernel has not heard: nothing completes it. False: it
+ * has, or a cancel is on its way. */
+bool heald__client_withdraw(struct heald_client *c, struct heald_op *op);
+
 /* The callback of a multishot op has run: brings its next completion, if there is one. */
 bool heald__client_next(struct heald_client *c, struct heald_op *op);
 
 /* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. */
 int heald__client_turn(struct heald_client *c, int64_t deadline_ns);
 
-/* Brings what has completed already. */
+/* The two halves of a turn: hands over and waits; brings what has completed already. */
+int heald__client_enter(struct heald_client *c, int64_t deadline_ns);
 void heald__client_harvest(struct heald_client *c);
 
 /*
@@ -61,6 +78,9 @@ void heald__client_harvest(struct heald_client *c);
  * here does not ring it, either. 0; -errno; where heald__client_busy() says so, there is more.
  */
 int heald__client_catch_up(struct heald_client *c);
+
+/* Is there something of which the kernel has not heard? */
+bool heald__client_pending(const struct heald_client *c);
 
 /* Is there something that another turn could hand over or bring, without waiting? */
 bool heald__client_busy(const struct heald_client *c);

@@ -23,10 +23,10 @@
 /* Linux 6.7; the headers of the system may be older. */
 enum { FUTEX_WAITV_ENTRY = 53 };
 
-void heald__ring_fill_cancel(struct io_uring_sqe *sqe, uint64_t user_data)
+void heald__ring_fill_cancel(struct io_uring_sqe *sqe, const struct heald_op *op, uint64_t answer)
 {
-    io_uring_prep_cancel64(sqe, user_data, 0);
-    io_uring_sqe_set_data64(sqe, 0);
+    io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)op, 0);
+    io_uring_sqe_set_data64(sqe, answer);
 }
 
 void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op)
@@ -71,6 +71,23 @@ static void fill_socket_rw(struct heald_ring *r, struct io_uring_sqe *sqe,
         fill_vector(r, sqe, op);
 }
 
+/* What the entry of a read, write or sync is besides what the op says. */
+static void adjust(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald__ring_pipes_nowait(r))) {
+        sqe->flags |= IOSQE_ASYNC;
+        op->buffer |= OP_LATE;
+    }
+    if (op->buffer & OP_ASYNC)
+        sqe->flags |= IOSQE_ASYNC;
+    if (op->buffer & OP_NOWAIT)
+        sqe->rw_flags = RWF_NOWAIT;
+    if (op->buffer & OP_PLACED) {
+        sqe->flags |= IOSQE_FIXED_FILE;
+        sqe->fd = (int)(intptr_t)op->data;
+    }
+}
+
 static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     uint64_t off = (uint64_t)op->u.rw.off; /* -1: from where the descriptor stands */
@@ -83,10 +100,15 @@ static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, struct 
         io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
     else
         io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald__ring_pipes_nowait(r))) {
-        sqe->flags |= IOSQE_ASYNC;
-        op->buffer |= OP_LATE;
-    }
+    if (op->buffer)
+        adjust(r, sqe, op);
+}
+
+static void fill_sync(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
+    if (op->buffer & OP_PLACED)
+        adjust(r, sqe, op);
 }
 
 static void fill_accept(struct io_uring_sqe *sqe, const struct heald_op *op)
@@ -186,9 +208,7 @@ void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
         break;
     case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
     case OP_STAT: fill_stat(sqe, op); break;
-    case OP_FSYNC:
-        io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
-        break;
+    case OP_FSYNC: fill_sync(r, sqe, op); break;
     case OP_CLOSE: io_uring_prep_close(sqe, op->u.poll.fd); break;
     default:
         if (is_socket(op))

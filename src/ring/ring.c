@@ -352,7 +352,7 @@ bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct hea
         sqe->user_data != (uint64_t)(uintptr_t)op)
         return false;
     io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data64(sqe, 0);
+    io_uring_sqe_set_data64(sqe, HEALD_RING_NOBODY);
     return true;
 }
 
@@ -364,15 +364,6 @@ struct io_uring_sqe *heald__ring_entry(struct heald_ring *r)
         return sqe;
     heald__ring_grow(r);
     return io_uring_get_sqe(&r->ring);
-}
-
-struct io_uring_cqe *heald__ring_peek(struct heald_ring *r)
-{
-    struct io_uring_cqe *cqe;
-    unsigned head;
-
-    io_uring_for_each_cqe(&r->ring, head, cqe) return cqe;
-    return NULL;
 }
 
 /* The next completion within that time: its result, or an error that no completion has. */

@@ -79,7 +79,14 @@ int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns);
 bool heald__ring_behind(const struct heald_ring *r);
 
 /* The next completion, or NULL; it stays until heald__ring_seen(). */
-struct io_uring_cqe *heald__ring_peek(struct heald_ring *r);
+static inline struct io_uring_cqe *heald__ring_peek(struct heald_ring *r)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+
+    io_uring_for_each_cqe(&r->ring, head, cqe) return cqe;
+    return NULL;
+}
 
 static inline void heald__ring_seen(struct heald_ring *r)
 {
@@ -109,8 +116,12 @@ static inline union heald_ring_scratch *heald__ring_scratch(struct heald_ring *r
     return &r->scratch[sqe - r->ring.sq.sqes];
 }
 
-/* Takes back entry `entry` of `op`, if it is that and the kernel has not taken it: it does nothing
- * then, and its completion carries 0. False: it cannot be taken back. */
+/* The user data of an entry that does nothing and is nobody's. The last two bits of an op's address
+ * are 0. */
+enum { HEALD_RING_NOBODY = 2, HEALD_RING_NO_OP = 3 /* these bits */ };
+
+/* Takes back entry `entry` of `op`, if it is that and the kernel has not taken it: it is nobody's
+ * then. False: it cannot be taken back. */
 bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
 
 /* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else; without
