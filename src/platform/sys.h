@@ -15,6 +15,7 @@
 #include <heald/process.h>
 #include <heald/timer.h>
 
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -186,6 +187,21 @@ static inline struct timespec sys_timespec(int64_t ns)
 
     return (struct timespec){.tv_sec = (time_t)(sec < most ? sec : most),
                              .tv_nsec = (long)(ns % HEALD_SEC)};
+}
+
+static inline int64_t sys_nanoseconds(const struct timespec *ts)
+{
+    return (int64_t)ts->tv_sec * HEALD_SEC + ts->tv_nsec;
+}
+
+/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time
+ * has come. */
+static inline int sys_milliseconds(int64_t ns)
+{
+    if (ns < 0)
+        return -1;
+    int64_t ms = ns / HEALD_MS + (ns % HEALD_MS != 0);
+    return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
 /* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts

@@ -1,11 +1,12 @@
-/* platform/common/file.c: calls on files, by POSIX alone. They block, so they belong to an engine.
- */
+/* platform/common/file.c: calls on files, by POSIX and preadv(2), which all have. They block, so
+ * they belong to an engine. */
 #include "platform/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int heald__plat_open(int dirfd, const char *path, int flags, mode_t mode)
@@ -17,6 +18,18 @@ int heald__plat_open(int dirfd, const char *path, int flags, mode_t mode)
 int heald__plat_fsync(int fd, bool data_only)
 {
     return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, (off_t)offset);
+    return n < 0 ? -errno : n;
+}
+
+int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, (off_t)offset);
+    return n < 0 ? -errno : n;
 }
 
 /* Splits the next component off a path into `name`. Returns its length, 0 at the end, or -errno. */

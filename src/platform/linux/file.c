@@ -7,7 +7,6 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct heald_stat) == sizeof(struct statx),
@@ -16,18 +15,6 @@ _Static_assert(offsetof(struct heald_stat, size) == offsetof(struct statx, stx_s
 _Static_assert(offsetof(struct heald_stat, mtime) == offsetof(struct statx, stx_mtime), "mtime");
 _Static_assert(offsetof(struct heald_stat, dev_minor) == offsetof(struct statx, stx_dev_minor),
                "dev");
-
-int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, offset);
-    return n < 0 ? -errno : n;
-}
-
-int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, offset);
-    return n < 0 ? -errno : n;
-}
 
 int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {

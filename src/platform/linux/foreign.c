@@ -73,34 +73,23 @@ void heald__plat_mutex_mark(uint32_t *word)
 }
 
 #if defined __GLIBC__ && defined __LP64__
+enum { IS_KNOWN = 1 };
+#else
+enum { IS_KNOWN = 0 };
+#endif
 
 enum { IS_BIG_ENDIAN = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, WAITERS_SHIFT = 32 };
 
 uint32_t *heald__plat_sem_word(const sem_t *sem)
 {
-    return (uint32_t *)(uintptr_t)sem + IS_BIG_ENDIAN;
+    return IS_KNOWN ? (uint32_t *)(uintptr_t)sem + IS_BIG_ENDIAN : NULL;
 }
 
 void heald__plat_sem_waiters(const sem_t *sem, int change)
 {
     /* Seq_cst: before the value is looked at again; pairs with sem_post(), which adds to the same
      * number and so sees it, or is seen. */
-    __atomic_fetch_add((uint64_t *)(uintptr_t)sem, (uint64_t)(int64_t)change << WAITERS_SHIFT,
-                       __ATOMIC_SEQ_CST);
+    if (IS_KNOWN)
+        __atomic_fetch_add((uint64_t *)(uintptr_t)sem, (uint64_t)(int64_t)change << WAITERS_SHIFT,
+                           __ATOMIC_SEQ_CST);
 }
-
-#else
-
-uint32_t *heald__plat_sem_word(const sem_t *sem)
-{
-    (void)sem;
-    return NULL;
-}
-
-void heald__plat_sem_waiters(const sem_t *sem, int change)
-{
-    (void)sem;
-    (void)change;
-}
-
-#endif

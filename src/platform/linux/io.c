@@ -11,47 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 const unsigned heald__poll_rdhup = POLLRDHUP;
-
-static int socket_type(int fd)
-{
-    int type, domain, protocol;
-    socklen_t size = sizeof type;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-        return -errno;
-    size = sizeof domain;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
-        return -errno;
-    if (type == SOCK_DGRAM || type == SOCK_RAW)
-        return FD_DATAGRAM;
-    if (type != SOCK_STREAM || (domain != AF_INET && domain != AF_INET6))
-        return FD_SOCKET;
-    /* SCTP keeps messages apart, also on a stream: a short read does not empty it. */
-    size = sizeof protocol;
-    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
-        return -errno;
-    return protocol == IPPROTO_TCP ? FD_STREAM : FD_SOCKET;
-}
-
-int heald__plat_fd_type(int fd)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (S_ISSOCK(st.st_mode))
-        return socket_type(fd);
-    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
-        return FD_FILE;
-    return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;
-}
 
 /* A file that does not know RWF_NOWAIT says so. */
 static int64_t result_of(ssize_t n)

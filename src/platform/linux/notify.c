@@ -22,27 +22,6 @@ int heald__plat_bell_open(int ret_fds[2])
     return 0;
 }
 
-int heald__plat_bell_ring(int fd)
-{
-    uint64_t one = 1;
-    int saved = errno;
-    ssize_t n = write(fd, &one, sizeof one);
-    int err = n < 0 && errno != EAGAIN ? -errno : 0;
-    errno = saved;
-    return err;
-}
-
-static int drain(int fd)
-{
-    uint64_t count;
-    return read(fd, &count, sizeof count) < 0 ? -errno : 0;
-}
-
-int heald__plat_bell_drain(int fd)
-{
-    return drain(fd);
-}
-
 int heald__plat_alarm_open(enum heald_clock clock)
 {
     int id = clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
@@ -57,7 +36,7 @@ int heald__plat_alarm_set(int fd, int64_t when_ns)
 
 int heald__plat_alarm_drain(int fd)
 {
-    return drain(fd);
+    return heald__plat_bell_drain(fd);
 }
 
 int heald__plat_signals_open(struct heald_signal_source *src, const sigset_t *set)

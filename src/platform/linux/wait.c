@@ -4,7 +4,6 @@
 #include "base/attr.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/time_types.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -17,14 +16,14 @@ int64_t heald__plat_now(enum heald_clock clock)
 {
     struct timespec ts;
     clock_gettime(clock == HEALD_CLOCK_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
+    return sys_nanoseconds(&ts);
 }
 
 int64_t heald__plat_now_coarse(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
+    return sys_nanoseconds(&ts);
 }
 
 int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
@@ -44,16 +43,6 @@ int heald__plat_epoll_ctl(int epfd, int how, int fd, void *event)
     return epoll_ctl(epfd, how, fd, event) < 0 ? -errno : 0;
 }
 
-/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time
- * has come. */
-static int to_ms(int64_t ns)
-{
-    if (ns < 0)
-        return -1;
-    int64_t ms = ns / HEALD_MS + (ns % HEALD_MS != 0);
-    return ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
 HEALD_SEPARATE static int wait_for(int epfd, void *events, int count, int64_t timeout_ns)
 {
     /* The kernel's struct: the C library's may have 32-bit seconds, but this call has none such. */
@@ -62,7 +51,7 @@ HEALD_SEPARATE static int wait_for(int epfd, void *events, int count, int64_t ti
     int n = (int)syscall(SYS_epoll_pwait2, epfd, events, count, &ts, NULL, 0);
     /* Before 5.11 there is no epoll_pwait2, and some containers forbid it as unknown. */
     if (n < 0 && (errno == ENOSYS || errno == EPERM))
-        n = epoll_wait(epfd, events, count, to_ms(timeout_ns));
+        n = epoll_wait(epfd, events, count, sys_milliseconds(timeout_ns));
     return n < 0 ? -errno : n;
 }
 

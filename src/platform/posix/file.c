@@ -1,30 +1,17 @@
-/* platform/posix/file.c: calls on files, by POSIX and preadv(2). These block, so they belong to an
- * engine. */
+/* platform/posix/file.c: calls on files, by POSIX alone. These block, so they belong to an engine.
+ */
 #include "platform/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 #ifdef __APPLE__
 #define st_atim st_atimespec
 #define st_mtim st_mtimespec
 #define st_ctim st_ctimespec
 #endif
-
-int64_t heald__plat_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    ssize_t n = offset < 0 ? readv(fd, iov, count) : preadv(fd, iov, count, (off_t)offset);
-    return n < 0 ? -errno : n;
-}
-
-int64_t heald__plat_pwritev(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    ssize_t n = offset < 0 ? writev(fd, iov, count) : pwritev(fd, iov, count, (off_t)offset);
-    return n < 0 ? -errno : n;
-}
 
 int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {

@@ -18,26 +18,6 @@ int heald__plat_bell_open(int ret_fds[2])
     return heald__plat_own_pipe(ret_fds);
 }
 
-int heald__plat_bell_ring(int fd)
-{
-    int saved = errno;
-    ssize_t n = write(fd, "", 1);
-    int err = n < 0 && errno != EAGAIN ? -errno : 0;
-
-    errno = saved;
-    return err;
-}
-
-int heald__plat_bell_drain(int fd)
-{
-    char buf[256];
-    ssize_t n;
-
-    while ((n = read(fd, buf, sizeof buf)) == sizeof buf)
-        ;
-    return n < 0 ? -errno : 0;
-}
-
 static int next_signal(const sigset_t *set, struct heald_siginfo *info)
 {
 #if defined(__APPLE__) || defined(__OpenBSD__)

@@ -2,7 +2,6 @@
 #include "platform/sys.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <time.h>
 
 int64_t heald__plat_now(enum heald_clock clock)
@@ -12,17 +11,7 @@ int64_t heald__plat_now(enum heald_clock clock)
     if (clock != HEALD_CLOCK_MONOTONIC)
         return -ENOSYS;
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * HEALD_SEC + ts.tv_nsec;
-}
-
-/* A positive time-out in milliseconds, rounded up: to wake early would be to spin until the time
- * has come. */
-static int to_ms(int64_t ns)
-{
-    if (ns < 0)
-        return -1;
-    int64_t ms = ns / HEALD_MS + (ns % HEALD_MS != 0);
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    return sys_nanoseconds(&ts);
 }
 
 int64_t heald__plat_now_coarse(void)
@@ -32,7 +21,7 @@ int64_t heald__plat_now_coarse(void)
 
 int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
-    int n = poll(fds, count, to_ms(timeout_ns));
+    int n = poll(fds, count, sys_milliseconds(timeout_ns));
     return n < 0 ? -errno : n;
 }
 
