@@ -19,6 +19,7 @@ struct heald_backend {
     const struct heald_sys *sys;
     const struct heald_allocator *alloc;
     struct heald_loop *loop;
+    bool prompt;      /* somebody waits for an op that completes in silence: see wait */
     unsigned entries; /* events taken at once, or size of the ring */
     void *priv;
 };
@@ -66,7 +67,8 @@ struct heald_backend_ops {
     void (*flush)(struct heald_backend *b); /* hands over what can be handed over now */
 
     /* Hands over what was submitted, waits until the deadline (monotonic; 0: does not wait;
-     * HEALD_FOREVER), reports. 0 or -errno. */
+     * HEALD_FOREVER), reports. 0 or -errno. With `prompt` it does not wait when an op may have
+     * completed in silence. */
     int (*wait)(struct heald_backend *b, int64_t deadline_ns);
 
     /* A descriptor that is readable when wait() would report something; -ENOSYS: there is none. */
@@ -78,14 +80,18 @@ struct heald_backend_ops {
 };
 
 extern const struct heald_backend_ops heald__backend_uring, heald__backend_epoll,
-    heald_backend_kqueue, heald__backend_poll, heald__backend_select;
+    heald__backend_kqueue, heald__backend_poll, heald__backend_select;
 
-/* What a back end calls beside heald__ready_event() (loop/ready.h); heald__ready_nested() for what a
- * ring could not wait for itself, and heald__loop_watch() for a descriptor of its own (see loop.h). */
+/* What a back end calls beside heald__ready_event() (loop/ready.h); heald__ready_nested() for what
+ * a ring could not wait for itself, and heald__loop_watch() for a descriptor of its own (see
+ * loop.h). */
 void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned events);
 int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heald_fn *fn,
                       uint64_t *counter);
 void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
+/* The same of a receive or a send: its only result; all was sent by the first attempt. */
+void heald__plain_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
+void heald__plain_sent(struct heald_loop *loop, struct heald_op *op);
 
 /* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
 int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);

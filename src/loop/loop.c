@@ -203,7 +203,6 @@ int heald__loop_watch(struct heald_loop *loop, struct heald_op *op, int fd, heal
     if (!e)
         return err;
     op_prepare(op);
-    op->flags = 0;
     op->kind = OP_WATCH;
     op->fn = fn;
     op->loop = loop;
@@ -378,17 +377,13 @@ static bool is_late(struct heald_loop *loop, int64_t deadline_ns)
     return deadline_ns != HEALD_FOREVER && heald_now(loop) >= deadline_ns;
 }
 
-int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
-                  unsigned need, int64_t deadline_ns)
+static int suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
+                   unsigned need, int64_t deadline_ns)
 {
     uint64_t left = 0; /* of the callbacks that were due when the deadline came: these still run */
     unsigned over;
     bool late = false;
 
-    if (need > count)
-        return -EINVAL;
-    if (loop->running)
-        return -EBUSY;
     while ((over = count_over(ops, count)) < need) {
         if (take_stop(loop))
             return -ECANCELED;
@@ -403,6 +398,19 @@ int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigne
             left = heald__due_count(&loop->due);
     }
     return (int)over;
+}
+
+int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[], unsigned count,
+                  unsigned need, int64_t deadline_ns)
+{
+    if (need > count)
+        return -EINVAL;
+    if (loop->running)
+        return -EBUSY;
+    loop->backend.prompt = true;
+    int n = suspend(loop, ops, count, need, deadline_ns);
+    loop->backend.prompt = false;
+    return n;
 }
 
 void heald_loop_hold(struct heald_loop *loop)

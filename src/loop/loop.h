@@ -193,6 +193,7 @@ void heald__guest_drain(struct heald_loop *loop); /* changes that the mirror has
  * ring has the op still. */
 void heald__ring_submit(struct heald_loop *loop, struct heald_op *op);
 void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more);
+void heald__result_sent(struct heald_loop *loop, struct heald_op *op); /* all, at the first try */
 
 /* close.c */
 int heald__close_submit(struct heald_loop *loop, struct heald_op *op);

@@ -51,13 +51,15 @@ HEALD_SEPARATE static int submit_begun(struct heald_loop *loop, struct heald_op 
 
 /* A ring does it, and nobody waits in that direction. */
 HEALD_SEPARATE static int submit_whole(struct heald_loop *loop, struct heald_op *op,
-                                       struct heald_op **queue)
+                                       struct heald_fd *e, int dir)
 {
-    fds_push_first(queue, op);
-    heald__ring_submit(loop, op);
-    if (op->deadline_ns != HEALD_FOREVER)
-        heald__submit_deadline(loop, op);
-    return 0;
+    if (e->pause || loop->attention.mirrored)
+        return submit_begun(loop, op);
+    fds_push_first(&e->queue[dir], op);
+    op_move(op, OP_ARMED);
+    op->buffer = e->type;
+    loop->backend.ops->submit(&loop->backend, op);
+    return op->deadline_ns == HEALD_FOREVER ? 0 : heald__submit_deadline(loop, op);
 }
 
 /* There may be something: it is tried at once. */
@@ -114,9 +116,8 @@ static inline int submit_receive(struct heald_loop *loop, struct heald_op *op, h
     }
     if (how == (FDS_PLAIN | FDS_READABLE))
         return receive_now(loop, e, op);
-    return how & FDS_WHOLE && how & FDS_PLAIN && !e->pause
-               ? submit_whole(loop, op, &e->queue[DIR_IN])
-               : submit_begun(loop, op);
+    return how & FDS_WHOLE && how & FDS_PLAIN ? submit_whole(loop, op, e, DIR_IN)
+                                              : submit_begun(loop, op);
 }
 
 static inline int submit_send(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
@@ -130,9 +131,8 @@ static inline int submit_send(struct heald_loop *loop, struct heald_op *op, heal
     unsigned how = e->flags & (FDS_PLAIN | FDS_WHOLE | FDS_FULL);
     if (how == FDS_PLAIN)
         return send_now(loop, op);
-    return how & FDS_WHOLE && how & FDS_PLAIN && !e->pause
-               ? submit_whole(loop, op, &e->queue[DIR_OUT])
-               : submit_begun(loop, op);
+    return how & FDS_WHOLE && how & FDS_PLAIN ? submit_whole(loop, op, e, DIR_OUT)
+                                              : submit_begun(loop, op);
 }
 
 int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
@@ -174,4 +174,35 @@ void heald__ready_receive(struct heald_loop *loop, struct heald_fd *e, struct he
     }
     op->link.next = NULL;
     complete(loop, op, result);
+}
+
+/* A ring has done a plain op. False: its descriptor, or the op, needs a closer look. */
+static inline bool leave_queue(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_fd *e = &loop->fds.v[op->u.rw.fd];
+
+    if (op->flags & OP_DETACHED || !(e->flags & FDS_PLAIN) || e->pause ||
+        loop->attention.mirrored || op->link.next != &op->link || list_linked(&op->timer))
+        return false;
+    e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
+    op->link.next = NULL;
+    return true;
+}
+
+void heald__plain_done(struct heald_loop *loop, struct heald_op *op, int64_t result)
+{
+    if (result < 0 || (!op->fn && !op->notify) || !leave_queue(loop, op))
+        heald__result(loop, op, result, false);
+    else
+        complete(loop, op, result);
+}
+
+void heald__plain_sent(struct heald_loop *loop, struct heald_op *op)
+{
+    if (!leave_queue(loop, op)) {
+        heald__result_sent(loop, op);
+        return;
+    }
+    op_move(op, OP_DONE);
+    complete_silent(loop, op, op->u.rw.len);
 }

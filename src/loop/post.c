@@ -57,7 +57,6 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     int err = op_prepare(op);
     if (err)
         return err;
-    op->flags = 0;
     op->kind = OP_POST;
     op->fn = fn;
     op->loop = loop;

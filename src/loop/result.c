@@ -200,26 +200,15 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
     }
 }
 
-/* The usual case: a plain op has brought something, which is final, and nothing else is to be seen
- * to on its descriptor. */
-static bool plain_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
+void heald__result_sent(struct heald_loop *loop, struct heald_op *op)
 {
-    if (!(heald__op_traits[op->kind] & OP_PLAIN) || result < 0 || op->flags & OP_DETACHED ||
-        loop->mirror >= 0)
-        return false;
-    struct heald_fd *e = &loop->fds.v[op_fd(op)];
-    if (e->pause || e->flags & FDS_CLOSING || op->link.next != &op->link)
-        return false;
-    e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
-    op->link.next = NULL;
-    heald__complete_inline(loop, op, result);
-    return true;
+    loop->submitting = op;
+    heald__result(loop, op, op->u.rw.len, false);
+    loop->submitting = NULL;
 }
 
 void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result, bool more)
 {
-    if (plain_result(loop, op, result))
-        return;
     bool waits = heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) && !(op->flags & OP_DETACHED);
     int fd = waits ? op_fd(op) : -1;
 

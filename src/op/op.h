@@ -154,12 +154,14 @@ static inline enum op_state op_load_state(const struct heald_op *op)
     return (enum op_state)__atomic_load_n(&op->state, __ATOMIC_ACQUIRE);
 }
 
-/* In op->buffer of a read, write or sync that a ring has, beside the type of its descriptor. */
+/* In op->buffer of a read, write, send or sync that a ring has, beside the type of its
+ * descriptor. */
 enum {
     OP_LATE = 0x100,   /* a worker of the kernel's looks its number up */
     OP_ASYNC = 0x200,  /* a worker does it: it is not tried by whoever submits */
     OP_NOWAIT = 0x400, /* where it would wait, it fails with -EAGAIN */
-    OP_PLACED = 0x800  /* op->data is the place of its file among the ring's own (ring/files.h) */
+    OP_PLACED = 0x800, /* op->data is the place of its file among the ring's own (ring/files.h) */
+    OP_TRIED = 0x1000  /* a send that does not wait, and completes in silence if all was sent */
 };
 
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
@@ -282,6 +284,7 @@ static inline int op_prepare(struct heald_op *op)
     if (op_load_state(op) != OP_IDLE)
         return -EBUSY;
     op->kind = OP_NONE;
+    op->flags = 0;
     op->result = 0;
     op->deadline_ns = HEALD_FOREVER;
     return 0;

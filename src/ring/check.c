@@ -84,6 +84,8 @@ static void fill_harmless(struct io_uring_sqe *sqe, unsigned i)
         sqe->flags = IOSQE_ASYNC;
     if (needed[i] == IORING_OP_RECV)
         sqe->flags = IOSQE_BUFFER_SELECT;
+    if (needed[i] == IORING_OP_SEND)
+        sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
 int heald__ring_try(struct heald_ring *r)

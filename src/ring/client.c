@@ -12,11 +12,19 @@
  * An op whose entry the kernel has not taken is taken back: its entry becomes one that does
  * nothing. So nothing that names a descriptor is left in the ring when the descriptor is closed.
  *
+ * A send that needs no callback if it is done at once is tried (OP_TRIED): its entry does not wait,
+ * and makes no completion if all was sent. The kernel tries it when it takes it. So when it has
+ * been taken, and all completions have been looked at, it has sent all; the completion that says
+ * otherwise would be there. So the enter that hands it over may wait as well: nobody has to come
+ * back for this one. But who asks for the state of the op finds out no sooner than that wait ends,
+ * so it is a short one.
+ *
  * A multishot op has room for one result. What comes while its callback is due is kept in
  * `results`, in a list of its own, so it holds up no other op.
  */
 #include "ring/client.h"
 
+#include "base/attr.h"
 #include "base/list.h"
 #include "ring/fill.h"
 
@@ -27,6 +35,7 @@ enum {
     RETRY_MS = 1,
     RETRY_MAX_MS = 64,
     RETRIES_SOON = 100,
+    TRIED_MS = 1,  /* until it is known that a try has completed in silence */
     TURNS_MAX = 64 /* to catch up: without memory for a result the kernel keeps what it has */
 };
 
@@ -43,6 +52,7 @@ int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
     c->alloc = alloc;
     list_init(&c->backlog);
     list_init(&c->recalled);
+    list_init(&c->tries);
     return 0;
 }
 
@@ -52,20 +62,40 @@ void heald__client_close(struct heald_client *c)
     alloc_free(c->alloc, c->results, c->results_size * sizeof *c->results);
 }
 
-/* Where the entry of an op is, while aux is in no list. */
-static void note_entry(struct heald_client *c, struct heald_op *op)
+static inline bool is_tried(const struct heald_op *op)
 {
-    op->aux.next = NULL;
-    op->aux.prev = (struct heald_link *)(uintptr_t)heald__ring_last(&c->ring);
+    return op->kind == OP_SEND && op->buffer & OP_TRIED;
+}
+
+/* Where the entry of an op is: in aux, which is in no list, or else in its result. */
+static inline void note_entry(struct heald_client *c, struct heald_op *op)
+{
+    unsigned entry = heald__ring_last(&c->ring);
+
+    if (is_tried(op)) {
+        op->result = entry;
+        list_push(&c->tries, &op->aux);
+    } else {
+        op->aux.next = NULL;
+        op->aux.prev = (struct heald_link *)(uintptr_t)entry;
+    }
 }
 
 static unsigned noted_entry(const struct heald_op *op)
 {
-    return (unsigned)(uintptr_t)op->aux.prev;
+    return is_tried(op) ? (unsigned)op->result : (unsigned)(uintptr_t)op->aux.prev;
+}
+
+static inline void forget_try(struct heald_op *op)
+{
+    if (!is_tried(op))
+        return;
+    list_remove(&op->aux);
+    op->buffer &= (uint16_t)~OP_TRIED;
 }
 
 /* One entry for an op: to do it, to poll for it, or to cancel it. False: the kernel has no room. */
-static bool hand_over(struct heald_client *c, struct heald_op *op)
+HEALD_SEPARATE static bool hand_over(struct heald_client *c, struct heald_op *op)
 {
     struct io_uring_sqe *sqe = heald__ring_entry(&c->ring);
 
@@ -89,7 +119,7 @@ static void leave_backlog(struct heald_op *op)
     list_remove(&op->aux);
 }
 
-void heald__client_submit(struct heald_client *c, struct heald_op *op)
+HEALD_SEPARATE static void submit(struct heald_client *c, struct heald_op *op)
 {
     if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_entry(c, op);
@@ -97,6 +127,20 @@ void heald__client_submit(struct heald_client *c, struct heald_op *op)
     }
     op_stage_move(op, STAGE_BACKLOG);
     list_push(&c->backlog, &op->aux);
+}
+
+void heald__client_submit(struct heald_client *c, struct heald_op *op)
+{
+    bool usual = heald__op_traits[op->kind] & OP_PLAIN && !(op->flags & OP_POLLED);
+    struct io_uring_sqe *sqe = usual && list_empty(&c->backlog) ? heald__ring_room(&c->ring) : NULL;
+
+    if (!sqe) {
+        submit(c, op);
+        return;
+    }
+    heald__ring_fill_plain(sqe, op);
+    op_stage_move(op, STAGE_RING);
+    note_entry(c, op);
 }
 
 /* Its cancel has an entry: it is remembered, unless aux is needed for its callback. */
@@ -112,6 +156,7 @@ bool heald__client_withdraw(struct heald_client *c, struct heald_op *op)
         leave_backlog(op);
     else if (op->stage != STAGE_RING || !heald__ring_withdraw(&c->ring, noted_entry(op), op))
         return false;
+    forget_try(op);
     op_stage_move(op, STAGE_LOOP);
     return true;
 }
@@ -134,6 +179,8 @@ void heald__client_cancel(struct heald_client *c, struct heald_op *op)
     } else if (heald__client_withdraw(c, op)) {
         op->flags &= (uint8_t)~OP_POLLED;
         c->done(c, op, -ECANCELED, 0);
+    } else if (is_tried(op)) {
+        /* What came of it is there, and the next harvest brings it. */
     } else if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_recalled(c, op);
     } else if (!(op->flags & OP_DUE)) {
@@ -227,6 +274,7 @@ static void deliver(struct heald_client *c, struct heald_op *op, int result, uns
 {
     bool more = flags & IORING_CQE_F_MORE;
 
+    forget_try(op);
     if (op->stage == STAGE_RECALLED && list_linked(&op->aux))
         list_remove(&op->aux);
     /* Its cancel still waits for room, and aux is needed now: it is cancelled after the
@@ -299,12 +347,46 @@ static bool must_wait(const struct heald_op *op)
            ((op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI) && op->u.group.first);
 }
 
+/* All completions have been looked at. What was tried and has none has sent all. */
+static void settle_tries(struct heald_client *c)
+{
+    while (!list_empty(&c->tries) && !heald__ring_overflows(&c->ring)) {
+        struct heald_op *op = heald_container_of(c->tries.next, struct heald_op, aux);
+        if (!heald__ring_taken(&c->ring, (unsigned)op->result))
+            return;
+        forget_try(op);
+        op_stage_move(op, STAGE_LOOP);
+        c->sent(c, op);
+    }
+}
+
+/* Is it of a receive or a send, with nothing to see to but its result? */
+static inline bool is_plain_end(uint64_t user_data)
+{
+    const struct heald_op *op = (const struct heald_op *)(uintptr_t)user_data;
+
+    return !(user_data & HEALD_RING_NO_OP) && op->stage == STAGE_RING &&
+           heald__op_traits[op->kind] & OP_PLAIN && !(op->flags & OP_POLLED);
+}
+
+static inline void end_plain(struct heald_client *c, struct heald_op *op, int result)
+{
+    forget_try(op);
+    op_stage_move(op, STAGE_LOOP);
+    c->done(c, op, result < 0 ? result_of(result) : result, 0);
+}
+
 void heald__client_harvest(struct heald_client *c)
 {
     struct io_uring_cqe *next;
 
     while ((next = heald__ring_peek(&c->ring))) {
         struct io_uring_cqe cqe = *next;
+        if (is_plain_end(cqe.user_data)) {
+            heald__ring_seen(&c->ring);
+            end_plain(c, (struct heald_op *)(uintptr_t)cqe.user_data, cqe.res);
+            continue;
+        }
         struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
         bool other = cqe.user_data & HEALD_RING_NO_OP, waits = !other && must_wait(op);
         /* Without memory it stays where it is, and what is behind it, until the callback has
@@ -317,6 +399,17 @@ void heald__client_harvest(struct heald_client *c)
         else if (!waits)
             deliver(c, op, cqe.res, cqe.flags);
     }
+    if (!list_empty(&c->tries))
+        settle_tries(c);
+}
+
+/* Until when to wait, with tries to settle. */
+static int64_t until_settled(const struct heald_client *c, int64_t deadline_ns)
+{
+    if (c->prompt)
+        return 0;
+    int64_t soon = c->ring.sys->now(HEALD_CLOCK_MONOTONIC) + TRIED_MS * HEALD_MS;
+    return soon < deadline_ns ? soon : deadline_ns;
 }
 
 int heald__client_enter(struct heald_client *c, int64_t deadline_ns)
@@ -325,6 +418,8 @@ int heald__client_enter(struct heald_client *c, int64_t deadline_ns)
         work_off(c);
     if (c->retry_due)
         cancel_again(c);
+    if (deadline_ns && !list_empty(&c->tries))
+        deadline_ns = until_settled(c, deadline_ns);
     return heald__ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
 }
 

@@ -21,6 +21,8 @@ struct heald_client {
     const struct heald_allocator *alloc;
     struct heald_link backlog;  /* by aux: ops that wait for an entry, or whose cancel does */
     struct heald_link recalled; /* by aux: ops whose cancel has an entry */
+    struct heald_link tries;    /* by aux: sends with OP_TRIED, in the order of their entries */
+    bool prompt; /* somebody waits to know of them: no turn waits before they are settled */
     struct __kernel_timespec retry_time;
     unsigned missed;         /* cancels, one after another */
     bool retries, retry_due; /* a time-out is in the ring; it has passed: cancel them once more */
@@ -32,11 +34,14 @@ struct heald_client {
      * else it is STAGE_LOOP. */
     void (*done)(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags);
 
+    /* A send with OP_TRIED (STAGE_LOOP again) has sent all. */
+    void (*sent)(struct heald_client *c, struct heald_op *op);
+
     /* Of heald__client_ask(): has the kernel found it? NULL where nobody asks. */
     void (*answered)(struct heald_client *c, struct heald_op *op, bool found);
 };
 
-/* Zeroed, but for the two functions. */
+/* Zeroed, but for the functions. */
 int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
                        const struct heald_allocator *alloc, unsigned entries);
 void heald__client_close(struct heald_client *c);
@@ -65,7 +70,8 @@ bool heald__client_withdraw(struct heald_client *c, struct heald_op *op);
 /* The callback of a multishot op has run: brings its next completion, if there is one. */
 bool heald__client_next(struct heald_client *c, struct heald_op *op);
 
-/* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. */
+/* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. It
+ * waits for a millisecond at most where something was tried that may have completed in silence. */
 int heald__client_turn(struct heald_client *c, int64_t deadline_ns);
 
 /* The two halves of a turn: hands over and waits; brings what has completed already. */

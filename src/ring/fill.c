@@ -48,6 +48,36 @@ static int send_flags(const struct heald_op *op)
     return op->buffer == FD_STREAM ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
 }
 
+/* Of a send: is no callback needed if it is done at once, and has it not been tried in vain? */
+static bool may_try(const struct heald_op *op)
+{
+    bool silent = op->notify == OP_NOTIFY_DEFERRED || (op->notify == OP_NOTIFY_CALLBACK && !op->fn);
+    return silent && op->buffer == FD_STREAM && !(op->flags & OP_STARTED);
+}
+
+void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    bool in = op->kind == OP_RECV;
+    uint32_t flags = (uint32_t)op->u.rw.off;
+    uint8_t how = 0;
+
+    if (!in && may_try(op)) {
+        /* With MSG_WAITALL less than all is a failure, which completes as any other. */
+        flags |= MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
+        how = IOSQE_CQE_SKIP_SUCCESS;
+        op->buffer |= OP_TRIED;
+    } else if (!in) {
+        flags |= (uint32_t)send_flags(op);
+    }
+    *sqe = (struct io_uring_sqe){.opcode = in ? IORING_OP_RECV : IORING_OP_SEND,
+                                 .flags = how,
+                                 .fd = op->u.rw.fd,
+                                 .addr = (uint64_t)(uintptr_t)op->u.rw.buf,
+                                 .len = op->u.rw.len,
+                                 .msg_flags = flags,
+                                 .user_data = (uint64_t)(uintptr_t)op};
+}
+
 static void fill_vector(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
 {
     struct msghdr *msg = &heald__ring_scratch(r, sqe)->msg;
@@ -177,12 +207,7 @@ void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
 {
     switch ((enum op_kind)op->kind) {
     case OP_RECV:
-        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
-        break;
-    case OP_SEND:
-        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len,
-                           (int)op->u.rw.off | send_flags(op));
-        break;
+    case OP_SEND: heald__ring_fill_plain(sqe, op); return;
     case OP_RECVMSG: fill_recvmsg(sqe, op); break;
     case OP_SENDMSG:
         io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,

@@ -15,6 +15,10 @@
  */
 void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
 
+/* The same of a receive or a send. A send that needs no callback if it is done at once becomes
+ * OP_TRIED: it completes in silence then. */
+void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op);
+
 /* Fills an entry that polls for the op, with the op as user data. */
 void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
 

@@ -358,12 +358,12 @@ bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct hea
 
 struct io_uring_sqe *heald__ring_entry(struct heald_ring *r)
 {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+    struct io_uring_sqe *sqe = heald__ring_room(r);
 
     if (sqe || heald__ring_flush(r))
         return sqe;
     heald__ring_grow(r);
-    return io_uring_get_sqe(&r->ring);
+    return heald__ring_room(r);
 }
 
 /* The next completion within that time: its result, or an error that no completion has. */

@@ -65,6 +65,19 @@ int heald__ring_flush(struct heald_ring *r);
  * of a ring that grows; NULL: the kernel takes no more just now. */
 struct io_uring_sqe *heald__ring_entry(struct heald_ring *r);
 
+/* The same if there is room already; else NULL. */
+static inline struct io_uring_sqe *heald__ring_room(struct heald_ring *r)
+{
+    struct io_uring_sq *sq = &r->ring.sq;
+    unsigned tail = sq->sqe_tail;
+
+    /* Acquire: pairs with the kernel's release; it has read what lay there. */
+    if (tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE) >= r->entries)
+        return NULL;
+    sq->sqe_tail = tail + 1;
+    return &sq->sqes[tail & (r->entries - 1)];
+}
+
 /* Has one been handed out that the kernel does not know of? */
 static inline bool heald__ring_pending(const struct heald_ring *r)
 {
@@ -75,17 +88,26 @@ static inline bool heald__ring_pending(const struct heald_ring *r)
  * wait; HEALD_FOREVER. 0, -EINTR, -errno. */
 int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns);
 
+/* Has the kernel completions that had no room? */
+static inline bool heald__ring_overflows(const struct heald_ring *r)
+{
+    /* Relaxed: it is set before the enter returns that leaves some behind. */
+    return __atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW;
+}
+
 /* Has the kernel something for us that only an enter brings to light? */
 bool heald__ring_behind(const struct heald_ring *r);
 
 /* The next completion, or NULL; it stays until heald__ring_seen(). */
 static inline struct io_uring_cqe *heald__ring_peek(struct heald_ring *r)
 {
-    struct io_uring_cqe *cqe;
-    unsigned head;
+    struct io_uring_cq *cq = &r->ring.cq;
+    unsigned head = *cq->khead;
 
-    io_uring_for_each_cqe(&r->ring, head, cqe) return cqe;
-    return NULL;
+    /* Acquire: pairs with the kernel's release; the completion is written. */
+    if (head == __atomic_load_n(cq->ktail, __ATOMIC_ACQUIRE))
+        return NULL;
+    return &cq->cqes[head & *cq->kring_mask];
 }
 
 static inline void heald__ring_seen(struct heald_ring *r)

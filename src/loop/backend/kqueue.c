@@ -114,7 +114,7 @@ static int kqueue_fd(struct heald_backend *b)
     return ((struct kqueue_set *)b->priv)->fd;
 }
 
-const struct heald_backend_ops heald_backend_kqueue = {
+const struct heald_backend_ops heald__backend_kqueue = {
     .name = "kqueue",
     .about = "kqueue(2): readiness, remembered; each wait costs what happened",
     .edge = true,

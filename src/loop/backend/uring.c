@@ -48,11 +48,20 @@ static void note_buffer(struct heald_op *op, int64_t result, unsigned flags)
 
 static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
 {
-    struct heald_backend *b = heald_container_of(c, struct uring, client)->backend;
+    struct heald_loop *loop = heald_container_of(c, struct uring, client)->backend->loop;
 
+    if (heald__op_traits[op->kind] & OP_PLAIN) {
+        heald__plain_done(loop, op, result);
+        return;
+    }
     if (op->kind == OP_RECV_MULTI)
         note_buffer(op, result, flags);
-    heald__result(b->loop, op, result, flags & IORING_CQE_F_MORE);
+    heald__result(loop, op, result, flags & IORING_CQE_F_MORE);
+}
+
+static void on_sent(struct heald_client *c, struct heald_op *op)
+{
+    heald__plain_sent(heald_container_of(c, struct uring, client)->backend->loop, op);
 }
 
 static int uring_open(struct heald_backend *b)
@@ -68,6 +77,7 @@ static int uring_open(struct heald_backend *b)
     }
     heald__nested_init(&u->nested);
     u->client.done = on_done;
+    u->client.sent = on_sent;
     u->backend = b;
     b->priv = u;
     return 0;
@@ -129,6 +139,7 @@ static void uring_flush(struct heald_backend *b)
 
 static int uring_wait(struct heald_backend *b, int64_t deadline_ns)
 {
+    client_of(b)->prompt = b->prompt;
     return heald__client_turn(client_of(b), deadline_ns);
 }
 
