@@ -1,6 +1,6 @@
 /*
- * await/foreign.c: the locks of others, as ops: one look, and giving up. The loop's thread; lock.c
- * calls.
+ * await/foreign.c: the locks of others, as ops: one look, and giving up: the column `attempt` of
+ * op/kinds.h. The loop's thread; lock.c calls.
  *
  * An unlock of the C library's mutex and a sem_post() wake one of those who wait, and the word says
  * no more: so whoever was woken must take what there is, or wake the next. An op that gives up does
@@ -51,7 +51,13 @@ static int look_at_mutex(struct heald_op *op, struct heald_wait *ret_wait)
     return wait_for(ret_wait, word, UINT32_MAX);
 }
 
-static int look_at_sem(struct heald_op *op, struct heald_wait *ret_wait)
+static void give_up_mutex(struct heald_op *op)
+{
+    if (op->u.foreign.word)
+        heald__plat_word_wake_one(op->u.foreign.word);
+}
+
+static int look_at_sem_value(struct heald_op *op, struct heald_wait *ret_wait)
 {
     sem_t *sem = op->u.foreign.object;
     uint32_t *word = heald__plat_sem_word(sem);
@@ -70,6 +76,24 @@ static int look_at_sem(struct heald_op *op, struct heald_wait *ret_wait)
     return wait_for(ret_wait, word, 0);
 }
 
+static int look_at_sem(struct heald_op *op, struct heald_wait *ret_wait)
+{
+    int err = look_at_sem_value(op, ret_wait);
+
+    if (err != -EBUSY && op->u.foreign.waited)
+        heald__plat_sem_waiters(op->u.foreign.object, -1);
+    return err;
+}
+
+static void give_up_sem(struct heald_op *op)
+{
+    uint32_t *word = heald__plat_sem_word(op->u.foreign.object);
+
+    heald__plat_sem_waiters(op->u.foreign.object, -1);
+    if (word)
+        heald__plat_word_wake_one(word);
+}
+
 static bool differs(const struct heald_futex *f)
 {
     /* Acquire: what made it change is seen with it. */
@@ -81,6 +105,11 @@ static int look_at_word(struct heald_op *op, struct heald_wait *ret_wait)
     const struct heald_futex f = {op->u.foreign.object, op->u.foreign.expected};
 
     return op->result || differs(&f) ? 0 : wait_for(ret_wait, f.word, f.expected);
+}
+
+static void give_up_word(struct heald_op *op)
+{
+    heald__plat_word_wake_one(op->u.foreign.object);
 }
 
 static int look_at_any(struct heald_op *op, struct heald_wait *ret_wait)
@@ -97,20 +126,28 @@ static int look_at_any(struct heald_op *op, struct heald_wait *ret_wait)
     return -EBUSY;
 }
 
+static void give_up_any(struct heald_op *op)
+{
+    const struct heald_futex *words = op->u.foreign.object;
+
+    for (unsigned i = 0; i < op->u.foreign.expected; i++)
+        heald__plat_word_wake_one(words[i].word);
+}
+
+struct foreign_kind {
+    int (*look)(struct heald_op *op, struct heald_wait *ret_wait);
+    void (*give_up)(struct heald_op *op);
+};
+
+#define FOREIGN_ROW(kind, name, events, start, cancel, attempt, ...) \
+    [OP_##kind] = {look_at_##attempt, give_up_##attempt},
+
+static const struct foreign_kind kinds[OP_KINDS] = {HEALD_KINDS_FOREIGN(FOREIGN_ROW)};
+
 int heald__foreign_look(struct heald_op *op, struct heald_wait *ret_wait)
 {
-    int err;
-
-    switch ((enum op_kind)op->kind) {
-    case OP_PTHREAD_MUTEX: return look_at_mutex(op, ret_wait);
-    case OP_FUTEX: return look_at_word(op, ret_wait);
-    case OP_FUTEX_ANY: return look_at_any(op, ret_wait);
-    default: break;
-    }
-    err = look_at_sem(op, ret_wait);
-    if (err != -EBUSY && op->u.foreign.waited)
-        heald__plat_sem_waiters(op->u.foreign.object, -1);
-    return err;
+    assert(op_is_foreign(op));
+    return kinds[op->kind].look(op, ret_wait);
 }
 
 int heald__foreign_begin(struct heald_op *op, struct heald_wait *ret_wait)
@@ -127,20 +164,6 @@ int heald__foreign_begin(struct heald_op *op, struct heald_wait *ret_wait)
 
 void heald__foreign_give_up(struct heald_op *op)
 {
-    const struct heald_futex *words = op->u.foreign.object;
-    uint32_t *word = NULL;
-
-    switch ((enum op_kind)op->kind) {
-    case OP_PTHREAD_MUTEX: word = op->u.foreign.word; break;
-    case OP_FUTEX: word = op->u.foreign.object; break;
-    case OP_FUTEX_ANY:
-        for (unsigned i = 0; i < op->u.foreign.expected; i++)
-            heald__plat_word_wake_one(words[i].word);
-        break;
-    default:
-        word = heald__plat_sem_word(op->u.foreign.object);
-        heald__plat_sem_waiters(op->u.foreign.object, -1);
-    }
-    if (word)
-        heald__plat_word_wake_one(word);
+    assert(op_is_foreign(op));
+    kinds[op->kind].give_up(op);
 }

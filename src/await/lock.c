@@ -33,16 +33,15 @@ static struct region_wait wait_of_cond(const struct heald_op *op)
                                 .guard = &((struct heald_mutex *)op->u.lock.object)->word};
 }
 
+#define FORM_ROW(kind, name, events, start, cancel, attempt, ...) \
+    [OP_##kind] = &heald__ipc_##attempt##_form,
+
+static const struct ipc_form *const forms[OP_KINDS] = {HEALD_KINDS_LOCK(FORM_ROW)};
+
 static const struct ipc_form *form_of(const struct heald_op *op)
 {
-    switch ((enum op_kind)op->kind) {
-    case OP_SEM: return &heald__ipc_sem_form;
-    case OP_RDLOCK: return &heald__ipc_rdlock_form;
-    case OP_WRLOCK: return &heald__ipc_wrlock_form;
-    case OP_BARRIER: return &heald__ipc_barrier_form;
-    case OP_ONCE: return &heald__ipc_once_form;
-    default: return &heald__ipc_mutex_form;
-    }
+    assert(forms[op->kind]);
+    return forms[op->kind];
 }
 
 static bool is_rwlock(const struct ipc_form *form)

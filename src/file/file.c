@@ -1,4 +1,7 @@
-/* file/file.c: one file operation from its op to the system's call. Any thread: it only reads. */
+/*
+ * file/file.c: the system's call for an op, which may block: the column `call` of op/kinds.h. Any
+ * thread: it only reads the op.
+ */
 #include <heald/map.h>
 
 #include "file/engine.h"
@@ -6,50 +9,94 @@
 
 #include <errno.h>
 
-static int64_t perform_rw(const struct heald_sys *sys, const struct heald_op *op)
+static int64_t call_none(const struct heald_sys *sys, const struct heald_op *op)
+{
+    (void)sys;
+    (void)op;
+    return -EINVAL;
+}
+
+static int64_t call_rw(const struct heald_sys *sys, const struct heald_op *op)
 {
     struct iovec one = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
-    bool vector = op->kind == OP_READV || op->kind == OP_WRITEV;
+    bool vector = heald__op_traits[op->kind] & OP_VECTOR;
     const struct iovec *iov = vector ? op->u.rw.buf : &one;
     int count = vector ? (int)op->u.rw.len : 1;
 
-    if (op->kind == OP_READ || op->kind == OP_READV)
+    if (op_is_inward(op))
         return sys->preadv(op->u.rw.fd, iov, count, op->u.rw.off);
     return sys->pwritev(op->u.rw.fd, iov, count, op->u.rw.off);
 }
 
-static int64_t prefault(const struct heald_op *op, unsigned access)
+static int64_t call_accept(const struct heald_sys *sys, const struct heald_op *op)
 {
-    return heald_map_prefault(op->u.map.map, op->u.map.offset, op->u.map.size, access);
+    return sys->accept(op->u.accept.fd, op->u.accept.addr, op->u.accept.len);
 }
+
+static int64_t call_accept_multi(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->accept(op->u.accept.fd, NULL, NULL);
+}
+
+static int64_t call_connect(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->connect(op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
+}
+
+static int64_t call_close(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->close(op->u.poll.fd);
+}
+
+static int64_t call_open(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->open(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.mode);
+}
+
+static int64_t call_open_beneath(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->open_beneath(op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+                             op->u.path.u.mode);
+}
+
+static int64_t call_stat(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->stat(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.ret);
+}
+
+static int64_t call_fsync(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
+}
+
+/* A map has the table of calls that it was opened with. */
+static int64_t call_map_sync(const struct heald_sys *sys, const struct heald_op *op)
+{
+    (void)sys;
+    return heald_map_sync(op->u.map.map, op->u.map.offset, op->u.map.size);
+}
+
+static int64_t call_map_read(const struct heald_sys *sys, const struct heald_op *op)
+{
+    (void)sys;
+    return heald_map_prefault(op->u.map.map, op->u.map.offset, op->u.map.size, HEALD_MAP_READ);
+}
+
+static int64_t call_map_write(const struct heald_sys *sys, const struct heald_op *op)
+{
+    (void)sys;
+    return heald_map_prefault(op->u.map.map, op->u.map.offset, op->u.map.size, HEALD_MAP_WRITE);
+}
+
+typedef int64_t call_fn(const struct heald_sys *sys, const struct heald_op *op);
+
+#define CALL_ROW(kind, name, events, start, cancel, attempt, call, ...) [OP_##kind] = call_##call,
+
+static call_fn *const calls[OP_KINDS] = {HEALD_KINDS(CALL_ROW)};
 
 int64_t heald__file_attempt(const struct heald_sys *sys, const struct heald_op *op)
 {
-    switch ((enum op_kind)op->kind) {
-    case OP_READ:
-    case OP_READV:
-    case OP_WRITE:
-    case OP_WRITEV: return perform_rw(sys, op);
-    case OP_OPEN:
-        return sys->open(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.mode);
-    case OP_OPEN_BENEATH:
-        return sys->open_beneath(op->u.path.dirfd, op->u.path.path, op->u.path.flags,
-                                 op->u.path.u.mode);
-    case OP_STAT:
-        return sys->stat(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.ret);
-    case OP_FSYNC: return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
-    case OP_CLOSE: return sys->close(op->u.poll.fd);
-    case OP_ACCEPT:
-    case OP_ACCEPT_MULTI:
-        return sys->accept(op->u.accept.fd, op->kind == OP_ACCEPT ? op->u.accept.addr : NULL,
-                           op->kind == OP_ACCEPT ? op->u.accept.len : NULL);
-    case OP_CONNECT: return sys->connect(op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
-    /* A map has the table of calls that it was opened with. */
-    case OP_MAP_SYNC: return heald_map_sync(op->u.map.map, op->u.map.offset, op->u.map.size);
-    case OP_MAP_READ: return prefault(op, HEALD_MAP_READ);
-    case OP_MAP_WRITE: return prefault(op, HEALD_MAP_WRITE);
-    default: return -EINVAL;
-    }
+    return calls[op->kind](sys, op);
 }
 
 int64_t heald__file_perform(const struct heald_sys *sys, const struct heald_op *op)

@@ -101,7 +101,7 @@ static void end_at_last(struct heald_loop *loop, struct heald_op *op)
 /* The next result of a multishot op that a ring has brought already. */
 static bool bring_next(struct heald_loop *loop, struct heald_op *op)
 {
-    if (op->kind != OP_RECV_MULTI && op->kind != OP_ACCEPT_MULTI)
+    if (!(heald__op_traits[op->kind] & OP_KEEPS))
         return false;
     if (loop->backend.ops->next)
         return loop->backend.ops->next(&loop->backend, op);

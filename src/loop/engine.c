@@ -127,7 +127,7 @@ bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
     if (loop->backend.ops->submit)
         return true;
     return loop->engine.ops->waits &&
-           (op_accepts(op) || op->kind == OP_CONNECT ||
+           (heald__op_traits[op->kind] & OP_WHOLE ||
             (e->flags & FDS_ELSEWHERE && heald__op_traits[op->kind] & OP_RW));
 }
 

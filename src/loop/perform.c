@@ -1,6 +1,6 @@
 /*
  * loop/perform.c: one attempt at an op on a descriptor, without waiting: its result, or -EAGAIN.
- * The loop's thread.
+ * The column `attempt` of op/kinds.h, for the kinds that wait on a descriptor. The loop's thread.
  */
 #include "loop/loop.h"
 
@@ -17,10 +17,18 @@ static int64_t on_device(const struct heald_sys *sys, int fd, bool ours, bool in
     return in ? sys->readv_now(fd, iov, count) : sys->writev_now(fd, iov, count);
 }
 
-static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e,
-                          const struct heald_op *op)
+static int64_t attempt_none(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
 {
-    bool vector = op->kind == OP_READV || op->kind == OP_WRITEV;
+    (void)loop;
+    (void)e;
+    (void)op;
+    return -EINVAL;
+}
+
+static int64_t attempt_rw(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
+{
+    const struct heald_sys *sys = loop->sys;
+    bool vector = heald__op_traits[op->kind] & OP_VECTOR;
     bool in = op_is_inward(op);
     int fd = op->u.rw.fd;
     struct iovec one = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
@@ -34,46 +42,86 @@ static int64_t perform_rw(const struct heald_sys *sys, const struct heald_fd *e,
     return in ? sys->recvmsg_now(fd, &msg, 0) : sys->sendmsg_now(fd, &msg, 0);
 }
 
-static int64_t perform_recv_multi(struct heald_loop *loop, const struct heald_op *op,
-                                  uint16_t *ret_buffer)
+static int64_t attempt_recv(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+}
+
+static int64_t attempt_send(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+}
+
+static int64_t attempt_recvmsg(struct heald_loop *loop, const struct heald_fd *e,
+                               struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
+}
+
+static int64_t attempt_sendmsg(struct heald_loop *loop, const struct heald_fd *e,
+                               struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
+}
+
+static int64_t attempt_recv_multi(struct heald_loop *loop, const struct heald_fd *e,
+                                  struct heald_op *op)
 {
     struct heald_buf_group *g = op->u.group.group;
     int index = heald__group_take(g);
 
-    *ret_buffer = HEALD_NO_BUFFER;
+    (void)e;
+    op->buffer = HEALD_NO_BUFFER;
     if (index < 0)
         return index;
     int64_t n = loop->sys->recv_now(op->u.group.fd, heald_buf_data(g, (unsigned)index), g->size,
                                     op->u.group.flags);
     /* As a ring does: what takes no room takes no buffer. */
     if (n > 0)
-        *ret_buffer = (uint16_t)index;
+        op->buffer = (uint16_t)index;
     else
         heald_buf_return(g, (unsigned)index);
     return n;
 }
 
-static int64_t perform_accept(struct heald_loop *loop, const struct heald_fd *e,
-                              const struct heald_op *op)
+static int64_t accept_from(struct heald_loop *loop, const struct heald_fd *e, int listener,
+                           struct sockaddr *ret_addr, socklen_t *ret_len)
 {
     int type = e->type;
-    bool multi = op->kind == OP_ACCEPT_MULTI;
 
     /* A listener that was seen blocking once is never trusted again. */
     if (e->flags & FDS_ELSEWHERE)
         return SYS_ELSEWHERE;
-    int fd = loop->sys->accept_now(op->u.accept.fd, multi ? NULL : op->u.accept.addr,
-                                   multi ? NULL : op->u.accept.len);
+    int fd = loop->sys->accept_now(listener, ret_addr, ret_len);
     if (fd >= 0)
         heald__fds_fresh(loop, fd, type);
     return fd;
 }
 
-static int64_t perform_connect(const struct heald_sys *sys, struct heald_op *op)
+static int64_t attempt_accept(struct heald_loop *loop, const struct heald_fd *e,
+                              struct heald_op *op)
 {
+    return accept_from(loop, e, op->u.accept.fd, op->u.accept.addr, op->u.accept.len);
+}
+
+static int64_t attempt_accept_multi(struct heald_loop *loop, const struct heald_fd *e,
+                                    struct heald_op *op)
+{
+    return accept_from(loop, e, op->u.accept.fd, NULL, NULL);
+}
+
+static int64_t attempt_connect(struct heald_loop *loop, const struct heald_fd *e,
+                               struct heald_op *op)
+{
+    const struct heald_sys *sys = loop->sys;
     const struct sockaddr *addr = op->u.connect.addr;
     int fd = op->u.connect.fd;
 
+    (void)e;
     if (op->flags & OP_STARTED)
         return sys->connect_end(fd, addr, op->u.connect.len);
     int err = sys->connect_now(fd, addr, op->u.connect.len);
@@ -85,34 +133,25 @@ static int64_t perform_connect(const struct heald_sys *sys, struct heald_op *op)
     return err;
 }
 
-static int64_t attempt(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op)
+static int64_t attempt_shutdown(struct heald_loop *loop, const struct heald_fd *e,
+                                struct heald_op *op)
 {
-    const struct heald_sys *sys = loop->sys;
-
-    switch ((enum op_kind)op->kind) {
-    case OP_RECV:
-    case OP_RECV_ASIDE:
-        return sys->recv_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
-    case OP_SEND: return sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
-    case OP_READ:
-    case OP_READV:
-    case OP_WRITE:
-    case OP_WRITEV: return perform_rw(sys, e, op);
-    case OP_RECVMSG:
-    case OP_RECVMSG_ASIDE: return sys->recvmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
-    case OP_SENDMSG: return sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
-    case OP_RECV_MULTI: return perform_recv_multi(loop, op, &op->buffer);
-    case OP_ACCEPT:
-    case OP_ACCEPT_MULTI: return perform_accept(loop, e, op);
-    case OP_CONNECT: return perform_connect(sys, op);
-    case OP_SHUTDOWN: return sys->shutdown(op->u.poll.fd, (int)op->u.poll.events);
-    default: return -EINVAL;
-    }
+    (void)e;
+    return loop->sys->shutdown(op->u.poll.fd, (int)op->u.poll.events);
 }
+
+typedef int64_t attempt_fn(struct heald_loop *loop, const struct heald_fd *e, struct heald_op *op);
+
+#define ATTEMPT_ROW(kind, name, events, start, cancel, attempt, ...) \
+    [OP_##kind] = attempt_##attempt,
+
+static attempt_fn *const attempts[OP_KINDS] = {HEALD_KINDS_QUEUED(ATTEMPT_ROW)
+                                                   HEALD_KINDS_BESIDE(ATTEMPT_ROW)};
 
 int64_t heald__perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
+    assert(attempts[op->kind]);
     if (heald__op_traits[op->kind] & OP_SOCKET && !fds_is_socket(e))
         return -ENOTSOCK;
-    return attempt(loop, e, op);
+    return attempts[op->kind](loop, e, op);
 }

@@ -190,7 +190,7 @@ static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t re
 /* Not of an op that waits in the queue of a descriptor. */
 static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
-    if (op->kind == OP_WORDS || op->kind == OP_TICK) {
+    if (heald__op_traits[op->kind] & OP_DIRECT) {
         op->result = result;
         op->fn(op);
     } else if (heald__op_traits[op->kind] & OP_BESIDE) {

@@ -1,6 +1,8 @@
 /*
- * loop/submit.c: from the caller to whoever does the work, and the way of a cancel. The loop's
- * thread.
+ * loop/submit.c: from the caller to whoever does the work, and the way of a cancel: the columns
+ * `start` and `cancel` of op/kinds.h. The loop's thread.
+ *
+ * A start returns 0, or -errno and nothing has happened.
  */
 #include "loop/outcome.h"
 #include "loop/ready.h"
@@ -43,7 +45,7 @@ static int start_at_offset(struct heald_loop *loop, struct heald_op *op)
     return seeks ? start_on_file(loop, e, op) : refuse(loop, e, op, -ESPIPE);
 }
 
-static int start_on_fd(struct heald_loop *loop, struct heald_op *op)
+static int start_fd(struct heald_loop *loop, struct heald_op *op)
 {
     bool rw = heald__op_traits[op->kind] & OP_RW;
     int err = 0;
@@ -100,13 +102,13 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
 /* A file operation names a descriptor, but one with a path that needs no directory. */
 static bool names_descriptor(const struct heald_op *op)
 {
-    if (op->kind == OP_FSYNC || op->kind == OP_OPEN_BENEATH)
+    if (heald__op_traits[op->kind] & OP_NAMES_FD)
         return true;
-    return (op->kind == OP_OPEN || op->kind == OP_STAT) && op->u.path.dirfd != AT_FDCWD &&
+    return heald__op_traits[op->kind] & OP_NAMES_PATH && op->u.path.dirfd != AT_FDCWD &&
            op->u.path.path[0] != '/';
 }
 
-static int start_file_op(struct heald_loop *loop, struct heald_op *op)
+static int start_file(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = &loop->fds.detached;
     int err = 0;
@@ -118,22 +120,47 @@ static int start_file_op(struct heald_loop *loop, struct heald_op *op)
     return start_on_file(loop, e, op);
 }
 
+static int start_close(struct heald_loop *loop, struct heald_op *op)
+{
+    return heald__close_submit(loop, op);
+}
+
+static int start_timer(struct heald_loop *loop, struct heald_op *op)
+{
+    return heald__timers_submit(loop, op);
+}
+
+static int start_signal(struct heald_loop *loop, struct heald_op *op)
+{
+    return heald__await_signal(loop, op);
+}
+
+static int start_child(struct heald_loop *loop, struct heald_op *op)
+{
+    return heald__await_child(loop, op);
+}
+
+static int start_lock(struct heald_loop *loop, struct heald_op *op)
+{
+    return heald__await_lock(loop, op);
+}
+
+/* The library's own, which nobody submits. */
+static int start_none(struct heald_loop *loop, struct heald_op *op)
+{
+    (void)loop;
+    (void)op;
+    return -EINVAL;
+}
+
+#define START_ROW(kind, name, events, start, ...) [OP_##kind] = start_##start,
+
+static int (*const starts[OP_KINDS])(struct heald_loop *loop,
+                                     struct heald_op *op) = {HEALD_KINDS(START_ROW)};
+
 int heald__loop_start(struct heald_loop *loop, struct heald_op *op)
 {
-    if (op_is_queued_on_fd(op))
-        return start_on_fd(loop, op);
-    if (op_is_lock(op))
-        return heald__await_lock(loop, op);
-    switch ((enum op_kind)op->kind) {
-    case OP_POLL:
-    case OP_RECV_ASIDE:
-    case OP_RECVMSG_ASIDE: return start_beside(loop, op);
-    case OP_CLOSE: return heald__close_submit(loop, op);
-    case OP_TIMER: return heald__timers_submit(loop, op);
-    case OP_SIGNAL: return heald__await_signal(loop, op);
-    case OP_CHILD: return heald__await_child(loop, op);
-    default: return start_file_op(loop, op);
-    }
+    return starts[op->kind](loop, op);
 }
 
 static int check(const struct heald_loop *loop, const struct heald_op *op, heald_fn *fn)
@@ -219,27 +246,60 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
         heald__guest_show(loop, fd);
 }
 
+/* Whoever has it lets go of it first. */
+static void cancel_held(struct heald_loop *loop, struct heald_op *op)
+{
+    if (op->stage == STAGE_LOOP) {
+        take_out(loop, op);
+        return;
+    }
+    op_move(op, OP_CANCELLING);
+    heald__engine_cancel(loop, op);
+}
+
+static void cancel_close(struct heald_loop *loop, struct heald_op *op)
+{
+    heald__close_cancel(loop, op);
+}
+
+static void cancel_timer(struct heald_loop *loop, struct heald_op *op)
+{
+    heald__complete(loop, op, -ECANCELED);
+}
+
+static void cancel_signal(struct heald_loop *loop, struct heald_op *op)
+{
+    heald__await_signal_cancel(loop, op);
+}
+
+static void cancel_lock(struct heald_loop *loop, struct heald_op *op)
+{
+    heald__await_lock_cancel(loop, op);
+}
+
+/* The library's own, which nobody cancels. */
+static void cancel_none(struct heald_loop *loop, struct heald_op *op)
+{
+    (void)loop;
+    (void)op;
+    assert(!"a kind that is not cancelled");
+}
+
+#define CANCEL_ROW(kind, name, events, start, cancel, ...) [OP_##kind] = cancel_##cancel,
+
+static void (*const cancels[OP_KINDS])(struct heald_loop *loop,
+                                       struct heald_op *op) = {HEALD_KINDS(CANCEL_ROW)};
+
 void heald__loop_end(struct heald_loop *loop, struct heald_op *op)
 {
-    if (op->flags & OP_DUE) {
-        op->flags |= OP_ENDING;
-        if (op->stage == STAGE_RING) {
-            op_move(op, OP_CANCELLING);
-            heald__engine_cancel(loop, op);
-        }
-    } else if (op->kind == OP_CLOSE) {
-        heald__close_cancel(loop, op);
-    } else if (op->stage != STAGE_LOOP) {
+    if (!(op->flags & OP_DUE)) {
+        cancels[op->kind](loop, op);
+        return;
+    }
+    op->flags |= OP_ENDING;
+    if (op->stage == STAGE_RING) {
         op_move(op, OP_CANCELLING);
         heald__engine_cancel(loop, op);
-    } else if (op->kind == OP_TIMER) {
-        heald__complete(loop, op, -ECANCELED);
-    } else if (op->kind == OP_SIGNAL) {
-        heald__await_signal_cancel(loop, op);
-    } else if (op_is_lock(op)) {
-        heald__await_lock_cancel(loop, op);
-    } else {
-        take_out(loop, op);
     }
 }
 
@@ -247,7 +307,7 @@ int heald_cancel(struct heald_op *op)
 {
     enum op_state state = op_load_state(op);
 
-    if (state == OP_IDLE || op->kind == OP_POST || op->kind == OP_WATCH)
+    if (state == OP_IDLE || !(heald__op_traits[op->kind] & OP_PUBLIC))
         return -EINVAL;
     if (state == OP_DONE || state == OP_CANCELLING || op->flags & OP_ENDING)
         return -EALREADY;

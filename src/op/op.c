@@ -1,8 +1,9 @@
-/* op/op.c: what the owner may ask of an op, and the table of its moves. Pure; the loop's thread,
- * but where op.h says. */
+/* op/op.c: what the owner may ask of an op, the tables of its moves, and what the table of kinds
+ * says to everybody. Pure; the loop's thread, but where op.h says. */
 #include "op/op.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 
 const uint8_t heald__op_moves[OP_STATES] = {
@@ -23,47 +24,49 @@ const uint8_t heald__op_stage_moves[STAGES] = {
     [STAGE_RECALLED] = 1u << STAGE_LOOP,
 };
 
-const uint16_t heald__op_traits[OP_KINDS] = {
-    [OP_READ] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_INWARD | OP_RW,
-    [OP_READV] = OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW,
-    [OP_RECV] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN,
-    [OP_RECVMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD,
-    [OP_RECV_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_TIDIES,
-    [OP_ACCEPT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD,
-    [OP_ACCEPT_MULTI] = OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ACCEPTS | OP_INWARD | OP_MULTI,
-    [OP_WRITE] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_RW,
-    [OP_WRITEV] = OP_PUBLIC | OP_ON_FD | OP_RW,
-    [OP_SEND] = OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_PLAIN,
-    [OP_SENDMSG] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
-    [OP_CONNECT] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
-    [OP_SHUTDOWN] = OP_PUBLIC | OP_ON_FD | OP_SOCKET,
-    [OP_POLL] = OP_PUBLIC | OP_BESIDE,
-    [OP_RECV_ASIDE] = OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET,
-    [OP_RECVMSG_ASIDE] = OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET,
-    [OP_WATCH] = OP_BESIDE,
-    [OP_CLOSE] = OP_PUBLIC,
-    [OP_OPEN] = OP_PUBLIC,
-    [OP_OPEN_BENEATH] = OP_PUBLIC,
-    [OP_STAT] = OP_PUBLIC,
-    [OP_FSYNC] = OP_PUBLIC,
-    [OP_MAP_SYNC] = OP_PUBLIC,
-    [OP_MAP_READ] = OP_PUBLIC,
-    [OP_MAP_WRITE] = OP_PUBLIC,
-    [OP_TIMER] = OP_PUBLIC | OP_MULTI,
-    [OP_SIGNAL] = OP_PUBLIC | OP_MULTI,
-    [OP_CHILD] = OP_PUBLIC | OP_BESIDE | OP_TIDIES,
-    [OP_MUTEX] = OP_PUBLIC | OP_LOCK,
-    [OP_COND] = OP_PUBLIC | OP_LOCK,
-    [OP_SEM] = OP_PUBLIC | OP_LOCK,
-    [OP_RDLOCK] = OP_PUBLIC | OP_LOCK,
-    [OP_WRLOCK] = OP_PUBLIC | OP_LOCK,
-    [OP_BARRIER] = OP_PUBLIC | OP_LOCK,
-    [OP_ONCE] = OP_PUBLIC | OP_LOCK,
-    [OP_PTHREAD_MUTEX] = OP_PUBLIC | OP_LOCK,
-    [OP_SEM_T] = OP_PUBLIC | OP_LOCK,
-    [OP_FUTEX] = OP_PUBLIC | OP_LOCK,
-    [OP_FUTEX_ANY] = OP_PUBLIC | OP_LOCK,
-};
+#define TRAITS_ROW(kind, name, events, start, cancel, attempt, call, entry, traits) \
+    [OP_##kind] = traits,
+
+const uint32_t heald__op_traits[OP_KINDS] = {HEALD_KINDS(TRAITS_ROW)};
+
+/* The events. A kind that waits for no descriptor has none. */
+static unsigned events_none(const struct heald_op *op)
+{
+    (void)op;
+    return 0;
+}
+
+static unsigned events_in(const struct heald_op *op)
+{
+    (void)op;
+    return POLLIN;
+}
+
+static unsigned events_out(const struct heald_op *op)
+{
+    (void)op;
+    return POLLOUT;
+}
+
+static unsigned events_asked(const struct heald_op *op)
+{
+    return op->u.poll.events;
+}
+
+/* The error queue is told of anyhow. */
+static unsigned events_urgent_recv(const struct heald_op *op)
+{
+    return op->u.rw.off & MSG_OOB ? POLLPRI : 0;
+}
+
+static unsigned events_urgent_recvmsg(const struct heald_op *op)
+{
+    return op->u.msg.flags & MSG_OOB ? POLLPRI : 0;
+}
+
+#define EVENTS_ROW(kind, name, events, ...) [OP_##kind] = events_##events,
+
+unsigned (*const heald__op_events[OP_KINDS])(const struct heald_op *op) = {HEALD_KINDS(EVENTS_ROW)};
 
 static const char *const state_names[OP_STATES] = {
     [OP_IDLE] = "idle",   [OP_QUEUED] = "queued",
@@ -71,52 +74,9 @@ static const char *const state_names[OP_STATES] = {
     [OP_DONE] = "done",
 };
 
-static const char *const kind_names[OP_KINDS] = {
-    [OP_NONE] = "none",
-    [OP_READ] = "read",
-    [OP_READV] = "readv",
-    [OP_RECV] = "recv",
-    [OP_RECVMSG] = "recvmsg",
-    [OP_RECV_MULTI] = "recv-multishot",
-    [OP_ACCEPT] = "accept",
-    [OP_ACCEPT_MULTI] = "accept-multishot",
-    [OP_WRITE] = "write",
-    [OP_WRITEV] = "writev",
-    [OP_SEND] = "send",
-    [OP_SENDMSG] = "sendmsg",
-    [OP_CONNECT] = "connect",
-    [OP_SHUTDOWN] = "shutdown",
-    [OP_POLL] = "poll",
-    [OP_RECV_ASIDE] = "recv",
-    [OP_RECVMSG_ASIDE] = "recvmsg",
-    [OP_WATCH] = "watch",
-    [OP_CLOSE] = "close",
-    [OP_OPEN] = "open",
-    [OP_OPEN_BENEATH] = "open-beneath",
-    [OP_STAT] = "stat",
-    [OP_FSYNC] = "fsync",
-    [OP_MAP_SYNC] = "map-sync",
-    [OP_MAP_READ] = "map-prefault",
-    [OP_MAP_WRITE] = "map-prefault",
-    [OP_TIMER] = "timer",
-    [OP_SIGNAL] = "signal",
-    [OP_CHILD] = "child",
-    [OP_MUTEX] = "mutex-lock",
-    [OP_COND] = "cond-wait",
-    [OP_SEM] = "sem-wait",
-    [OP_RDLOCK] = "rdlock",
-    [OP_WRLOCK] = "wrlock",
-    [OP_BARRIER] = "barrier-wait",
-    [OP_ONCE] = "once-begin",
-    [OP_PTHREAD_MUTEX] = "pthread-mutex-lock",
-    [OP_SEM_T] = "sem_t-wait",
-    [OP_FUTEX] = "futex-wait",
-    [OP_FUTEX_ANY] = "futex-wait-any",
-    [OP_WORDS] = "words",
-    [OP_TICK] = "tick",
-    [OP_PAUSE] = "pause",
-    [OP_POST] = "post",
-};
+#define NAME_ROW(kind, name, ...) [OP_##kind] = name,
+
+static const char *const kind_names[OP_KINDS] = {HEALD_KINDS(NAME_ROW)};
 
 /* Over is the owner's again: as soon as it is told so, the owner may free the op. */
 static bool is_over(const struct heald_op *op)

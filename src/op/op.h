@@ -10,11 +10,12 @@
 #ifndef HEALD_SRC_OP_OP_H
 #define HEALD_SRC_OP_OP_H
 
+#include "op/kinds.h"
+
 #include <heald/op.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -30,60 +31,10 @@ enum op_state {
 };
 
 enum op_kind {
-    OP_NONE = 0, /* never prepared, or refused by its prep */
-    /* In the order of submission on a descriptor, inwards … */
-    OP_READ,
-    OP_READV,
-    OP_RECV,
-    OP_RECVMSG,
-    OP_RECV_MULTI,
-    OP_ACCEPT,
-    OP_ACCEPT_MULTI,
-    /* … and outwards. */
-    OP_WRITE,
-    OP_WRITEV,
-    OP_SEND,
-    OP_SENDMSG,
-    OP_CONNECT,
-    OP_SHUTDOWN,
-    /* On a descriptor, in no order. */
-    OP_POLL,
-    OP_RECV_ASIDE, /* a receive of urgent data or from the error queue, beside the others */
-    OP_RECVMSG_ASIDE,
-    OP_WATCH, /* the loop's own: calls fn at every readiness */
-    OP_CLOSE,
-    /* On files. */
-    OP_OPEN,
-    OP_OPEN_BENEATH,
-    OP_STAT,
-    OP_FSYNC,
-    /* On a file that is mapped. */
-    OP_MAP_SYNC,
-    OP_MAP_READ,
-    OP_MAP_WRITE,
-    /* On neither. */
-    OP_TIMER,
-    OP_SIGNAL,
-    OP_CHILD,
-    /* On what lies in a region. */
-    OP_MUTEX,
-    OP_COND,
-    OP_SEM,
-    OP_RDLOCK,
-    OP_WRLOCK,
-    OP_BARRIER,
-    OP_ONCE,
-    /* On what others wait with. */
-    OP_PTHREAD_MUTEX,
-    OP_SEM_T,
-    OP_FUTEX,
-    OP_FUTEX_ANY,
-    /* The loop's own: a ring waits for words, or for a while; fn tells of the end. */
-    OP_WORDS,
-    OP_TICK,
-    OP_PAUSE, /* ends the pause of a descriptor */
-    OP_POST,
-    OP_KINDS
+#define OP_KIND_ROW(kind, ...) OP_##kind,
+    HEALD_KINDS(OP_KIND_ROW)
+#undef OP_KIND_ROW
+        OP_KINDS
 };
 
 /* heald_op.notify: a callback, a callback unless it was done at once, a thread, or else the signal
@@ -167,7 +118,7 @@ enum {
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
 enum { OP_PERSISTENT = 1 };
 
-/* What the loop must know of a kind before it looks closer. */
+/* What the loop must know of a kind before it looks closer: the traits of kinds.h. */
 enum {
     OP_ON_FD = 0x01,  /* waits in the queue of a descriptor */
     OP_INWARD = 0x02, /* … in that of reading */
@@ -181,10 +132,18 @@ enum {
     OP_SOCKET = 0x100, /* for sockets alone */
     OP_BESIDE = 0x200, /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,
-    OP_COUNTS = 0x800 /* its result is how much of u.rw.len was done */
+    OP_VECTOR = 0x800,      /* its buffer is an array of struct iovec */
+    OP_WHOLE = 0x1000,      /* an engine that waits takes it: its attempt may be one that blocks */
+    OP_KEEPS = 0x2000,      /* its results are kept in u.group while its callback is due */
+    OP_NAMES_FD = 0x4000,   /* names a descriptor and does not wait for it */
+    OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
+    OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
+    OP_FOREIGN = 0x20000,   /* OP_LOCK: of others, who wake one */
+    OP_DIRECT = 0x40000,    /* its result goes to fn at once */
+    OP_COUNTS = 0x80000     /* its result is how much of u.rw.len was done */
 };
 
-extern const uint16_t heald__op_traits[OP_KINDS];
+extern const uint32_t heald__op_traits[OP_KINDS];
 
 static inline bool op_is_multishot(const struct heald_op *op)
 {
@@ -215,15 +174,14 @@ static inline bool op_is_lock(const struct heald_op *op)
     return heald__op_traits[op->kind] & OP_LOCK;
 }
 
-/* Kinds that no ring knows: threads do them. */
 static inline bool op_is_mapped(const struct heald_op *op)
 {
-    return op->kind >= OP_MAP_SYNC && op->kind <= OP_MAP_WRITE;
+    return heald__op_traits[op->kind] & OP_MAPPED;
 }
 
 static inline bool op_is_foreign(const struct heald_op *op)
 {
-    return op->kind >= OP_PTHREAD_MUTEX && op->kind <= OP_FUTEX_ANY;
+    return heald__op_traits[op->kind] & OP_FOREIGN;
 }
 
 /* An accept, once or more often. */
@@ -238,25 +196,19 @@ static inline bool op_is_ending(const struct heald_op *op)
     return op->state == OP_CANCELLING || op->flags & OP_ENDING;
 }
 
-/* The descriptor of an op that has one (every kind up to OP_FSYNC, and OP_CHILD): of those with a
- * path the directory. */
+/* The descriptor of an op that has one (OP_ON_FD, OP_BESIDE, OP_NAMES_FD, OP_NAMES_PATH): of those
+ * with a path the directory. */
 static inline int op_fd(const struct heald_op *op)
 {
     return op->u.rw.fd;
 }
 
+extern unsigned (*const heald__op_events[OP_KINDS])(const struct heald_op *op);
+
 /* What of poll(2) an op on a descriptor waits for; 0: errors alone. */
 static inline unsigned op_events(const struct heald_op *op)
 {
-    switch (op->kind) {
-    case OP_POLL: return op->u.poll.events;
-    case OP_RECV_ASIDE: return op->u.rw.off & MSG_OOB ? POLLPRI : 0;
-    case OP_RECVMSG_ASIDE: return op->u.msg.flags & MSG_OOB ? POLLPRI : 0;
-    default:
-        return heald__op_traits[op->kind] & OP_ON_FD && !(heald__op_traits[op->kind] & OP_INWARD)
-                   ? POLLOUT
-                   : POLLIN;
-    }
+    return heald__op_events[op->kind](op);
 }
 
 /*

@@ -12,21 +12,14 @@
  */
 #include "ring/check.h"
 
+#include "ring/fill.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What ring/fill.c and ring.c put into an entry. */
-static const uint8_t needed[] = {
-    IORING_OP_NOP,     IORING_OP_READV,        IORING_OP_WRITEV,   IORING_OP_FSYNC,
-    IORING_OP_SENDMSG, IORING_OP_RECVMSG,      IORING_OP_ACCEPT,   IORING_OP_CONNECT,
-    IORING_OP_SEND,    IORING_OP_RECV,         IORING_OP_READ,     IORING_OP_WRITE,
-    IORING_OP_OPENAT,  IORING_OP_OPENAT2,      IORING_OP_CLOSE,    IORING_OP_STATX,
-    IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SHUTDOWN,
-};
-
-enum { NEEDED = sizeof needed / sizeof *needed, OPCODES = IORING_OP_SHUTDOWN + 1 };
+enum { OPCODES = 256 /* that a probe can tell of */ };
 
 #define TRY_NS (100 * HEALD_MS) /* all end at once */
 
@@ -45,8 +38,8 @@ static bool knows_opcodes(int fd)
     memset(&u, 0, sizeof u);
     if (call(fd, IORING_REGISTER_PROBE, &u, OPCODES))
         return false;
-    for (int i = 0; i < NEEDED; i++)
-        if (!(u.probe.ops[needed[i]].flags & IO_URING_OP_SUPPORTED))
+    for (unsigned i = 0; i < heald__ring_opcode_count; i++)
+        if (!(u.probe.ops[heald__ring_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
             return false;
     return true;
 }
@@ -76,15 +69,15 @@ bool heald__ring_is_restricted(void)
 static void fill_harmless(struct io_uring_sqe *sqe, unsigned i)
 {
     memset(sqe, 0, sizeof *sqe);
-    sqe->opcode = needed[i];
+    sqe->opcode = heald__ring_opcodes[i];
     sqe->fd = -1;
     sqe->user_data = i + 1;
     /* The flags that are used can be forbidden as well. */
-    if (needed[i] == IORING_OP_READ)
+    if (heald__ring_opcodes[i] == IORING_OP_READ)
         sqe->flags = IOSQE_ASYNC;
-    if (needed[i] == IORING_OP_RECV)
+    if (heald__ring_opcodes[i] == IORING_OP_RECV)
         sqe->flags = IOSQE_BUFFER_SELECT;
-    if (needed[i] == IORING_OP_SEND)
+    if (heald__ring_opcodes[i] == IORING_OP_SEND)
         sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
@@ -93,18 +86,19 @@ int heald__ring_try(struct heald_ring *r)
     unsigned allowed = 0;
     struct io_uring_cqe *cqe;
 
-    for (unsigned i = 0; i < NEEDED; i++)
+    for (unsigned i = 0; i < heald__ring_opcode_count; i++)
         fill_harmless(heald__ring_entry(r), i);
     /* One at least is taken by each enter. */
-    for (unsigned i = 0; i < NEEDED && heald__ring_pending(r); i++)
+    for (unsigned i = 0; i < heald__ring_opcode_count && heald__ring_pending(r); i++)
         if (heald__ring_enter(r, 0))
             return -ENOSYS;
-    while (allowed < NEEDED && !heald__ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
+    while (allowed < heald__ring_opcode_count &&
+           !heald__ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
            (cqe = heald__ring_peek(r))) {
         if (cqe->res == -EACCES || cqe->res == -EPERM)
             return -ENOSYS;
         heald__ring_seen(r);
         allowed++;
     }
-    return allowed == NEEDED ? 0 : -ENOSYS;
+    return allowed == heald__ring_opcode_count ? 0 : -ENOSYS;
 }

@@ -339,12 +339,11 @@ bool heald__client_next(struct heald_client *c, struct heald_op *op)
     return true;
 }
 
-/* Is its callback due, or running, or is there a result before this one? Only multishot ops on a
- * descriptor come more than once. */
+/* Is its callback due, or running, or is there a result before this one? */
 static bool must_wait(const struct heald_op *op)
 {
     return op->flags & (OP_DUE | HEALD_MORE) ||
-           ((op->kind == OP_RECV_MULTI || op->kind == OP_ACCEPT_MULTI) && op->u.group.first);
+           (heald__op_traits[op->kind] & OP_KEEPS && op->u.group.first);
 }
 
 /* All completions have been looked at. What was tried and has none has sent all. */

@@ -1,5 +1,5 @@
 /*
- * ring/fill.c: see fill.h.
+ * ring/fill.c: see fill.h. The column `entry` of op/kinds.h.
  *
  * No entry blocks the thread that submits it, whatever the flags of its file are. A socket is never
  * waited for in the call itself. A ring asks a file that knows no RWF_NOWAIT whether it is ready
@@ -16,12 +16,24 @@
  */
 #include "ring/fill.h"
 
+#include "ring/check.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Linux 6.7; the headers of the system may be older. */
-enum { FUTEX_WAITV_ENTRY = 53 };
+/* Linux 6.7; the headers of the system may be older. No kernel knows the second. */
+enum { FUTEX_WAITV_ENTRY = 53, UNKNOWN_ENTRY = UINT8_MAX };
+
+const uint8_t heald__ring_opcodes[] = {
+    IORING_OP_NOP,     IORING_OP_READV,        IORING_OP_WRITEV,   IORING_OP_FSYNC,
+    IORING_OP_SENDMSG, IORING_OP_RECVMSG,      IORING_OP_ACCEPT,   IORING_OP_CONNECT,
+    IORING_OP_SEND,    IORING_OP_RECV,         IORING_OP_READ,     IORING_OP_WRITE,
+    IORING_OP_OPENAT,  IORING_OP_OPENAT2,      IORING_OP_CLOSE,    IORING_OP_STATX,
+    IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SHUTDOWN,
+};
+_Static_assert(sizeof heald__ring_opcodes <= HEALD_RING_TRIED, "an entry for each of them");
+const unsigned heald__ring_opcode_count = sizeof heald__ring_opcodes / sizeof *heald__ring_opcodes;
 
 void heald__ring_fill_cancel(struct io_uring_sqe *sqe, const struct heald_op *op, uint64_t answer)
 {
@@ -78,30 +90,34 @@ void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op)
                                  .user_data = (uint64_t)(uintptr_t)op};
 }
 
-static void fill_vector(struct heald_ring *r, struct io_uring_sqe *sqe, const struct heald_op *op)
+/* No such op comes here; in a release build the kernel answers -EINVAL. */
+static void fill_none(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    (void)op;
+    assert(!"a kind without an entry");
+    io_uring_prep_nop(sqe);
+    sqe->opcode = UNKNOWN_ENTRY;
+}
+
+/* An array of buffers, on a socket: as a message, without SIGPIPE. */
+static struct msghdr *vector_of(struct heald_ring *r, struct io_uring_sqe *sqe,
+                                const struct heald_op *op)
 {
     struct msghdr *msg = &heald__ring_scratch(r, sqe)->msg;
 
     *msg = (struct msghdr){.msg_iov = op->u.rw.buf, .msg_iovlen = op->u.rw.len};
-    if (op->kind == OP_READV)
-        io_uring_prep_recvmsg(sqe, op->u.rw.fd, msg, 0);
-    else
-        io_uring_prep_sendmsg(sqe, op->u.rw.fd, msg, (unsigned)send_flags(op));
+    return msg;
 }
 
-/* read and write on a socket, as messages: without SIGPIPE. */
-static void fill_socket_rw(struct heald_ring *r, struct io_uring_sqe *sqe,
-                           const struct heald_op *op)
+/* An offset of -1: from where the descriptor stands. */
+static uint64_t offset_of(const struct heald_op *op)
 {
-    if (op->kind == OP_READ)
-        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
-    else if (op->kind == OP_WRITE)
-        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, send_flags(op));
-    else
-        fill_vector(r, sqe, op);
+    return (uint64_t)op->u.rw.off;
 }
 
-/* What the entry of a read, write or sync is besides what the op says. */
+/* What the entry of a read, write or sync is besides what the op says: it may have to go to a
+ * worker. */
 static void adjust(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     if (op->buffer == FD_OTHER || (op->buffer == FD_PIPE && !heald__ring_pipes_nowait(r))) {
@@ -118,65 +134,138 @@ static void adjust(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_
     }
 }
 
-static void fill_file_rw(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+static void fill_read(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
-    uint64_t off = (uint64_t)op->u.rw.off; /* -1: from where the descriptor stands */
-
-    if (op->kind == OP_READ)
-        io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else if (op->kind == OP_WRITE)
-        io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else if (op->kind == OP_READV)
-        io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    else
-        io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, off);
-    if (op->buffer)
-        adjust(r, sqe, op);
+    if (is_socket(op)) {
+        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
+        return;
+    }
+    io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    adjust(r, sqe, op);
 }
 
-static void fill_sync(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+static void fill_write(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
-    io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
-    if (op->buffer & OP_PLACED)
-        adjust(r, sqe, op);
+    if (is_socket(op)) {
+        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, send_flags(op));
+        return;
+    }
+    io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    adjust(r, sqe, op);
 }
 
-static void fill_accept(struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_readv(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
-    int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
-
-    if (op->kind == OP_ACCEPT)
-        io_uring_prep_accept(sqe, op->u.accept.fd, op->u.accept.addr, op->u.accept.len, flags);
-    else
-        io_uring_prep_multishot_accept(sqe, op->u.accept.fd, NULL, NULL, flags);
+    if (is_socket(op)) {
+        io_uring_prep_recvmsg(sqe, op->u.rw.fd, vector_of(r, sqe, op), 0);
+        return;
+    }
+    io_uring_prep_readv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    adjust(r, sqe, op);
 }
 
-static void fill_recvmsg(struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_writev(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    if (is_socket(op)) {
+        io_uring_prep_sendmsg(sqe, op->u.rw.fd, vector_of(r, sqe, op), (unsigned)send_flags(op));
+        return;
+    }
+    io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    adjust(r, sqe, op);
+}
+
+static void fill_recv(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    heald__ring_fill_plain(sqe, op);
+}
+
+static void fill_send(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    heald__ring_fill_plain(sqe, op);
+}
+
+static void fill_recvmsg(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
     io_uring_prep_recvmsg(sqe, op->u.msg.fd, op->u.msg.msg,
                           (unsigned)op->u.msg.flags | MSG_CMSG_CLOEXEC);
     if (op->u.msg.msg->msg_controllen)
         sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
-static void fill_recv_multi(struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_sendmsg(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    (void)r;
+    io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
+                          (unsigned)(op->u.msg.flags | send_flags(op)));
+}
+
+static void fill_recv_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
     io_uring_prep_recv_multishot(sqe, op->u.group.fd, NULL, 0, op->u.group.flags);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = op->buffer;
 }
 
-/* A counter of events is read by the ring itself: that wakes, and needs no draining. */
-static void fill_watch(struct io_uring_sqe *sqe, const struct heald_op *op)
+enum { ACCEPT_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK };
+
+static void fill_accept(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    (void)r;
+    io_uring_prep_accept(sqe, op->u.accept.fd, op->u.accept.addr, op->u.accept.len, ACCEPT_FLAGS);
+}
+
+static void fill_accept_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_multishot_accept(sqe, op->u.accept.fd, NULL, NULL, ACCEPT_FLAGS);
+}
+
+static void fill_connect(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_connect(sqe, op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
+}
+
+static void fill_shutdown(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events);
+}
+
+static void fill_poll(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    heald__ring_fill_poll(sqe, op);
+}
+
+/* A counter of events is read by the ring itself: that wakes, and needs no draining. */
+static void fill_watch(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
     if (op->u.rw.buf)
         io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
     else
         io_uring_prep_poll_add(sqe, op->u.rw.fd, POLLIN);
 }
 
-static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
-                              const struct heald_op *op)
+static void fill_close(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_close(sqe, op->u.poll.fd);
+}
+
+static void fill_open(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
+                         op->u.path.u.mode);
+}
+
+static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     struct open_how *how = &heald__ring_scratch(r, sqe)->how;
     int flags = op->u.path.flags;
@@ -188,58 +277,45 @@ static void fill_open_beneath(struct heald_ring *r, struct io_uring_sqe *sqe,
     io_uring_prep_openat2(sqe, op->u.path.dirfd, op->u.path.path, how);
 }
 
-static void fill_stat(struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_stat(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    (void)r;
     io_uring_prep_statx(sqe, op->u.path.dirfd, op->u.path.path,
                         op->u.path.flags | (*op->u.path.path ? 0 : AT_EMPTY_PATH),
                         STATX_BASIC_STATS | STATX_BTIME, (struct statx *)(void *)op->u.path.u.ret);
 }
 
-static void fill_words(struct io_uring_sqe *sqe, const struct heald_op *op)
+static void fill_fsync(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    io_uring_prep_fsync(sqe, op->u.poll.fd, op->u.poll.events ? IORING_FSYNC_DATASYNC : 0);
+    if (op->buffer & OP_PLACED)
+        adjust(r, sqe, op);
+}
+
+static void fill_words(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
     memset(sqe, 0, sizeof *sqe);
     sqe->opcode = FUTEX_WAITV_ENTRY;
     sqe->addr = (uint64_t)(uintptr_t)op->u.rw.buf;
     sqe->len = op->u.rw.len;
 }
 
+static void fill_tick(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_timeout(sqe, op->u.rw.buf, 0, 0);
+}
+
+typedef void fill_fn(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
+
+#define FILL_ROW(kind, name, events, start, cancel, attempt, call, entry, ...) \
+    [OP_##kind] = fill_##entry,
+
+static fill_fn *const fills[OP_KINDS] = {HEALD_KINDS(FILL_ROW)};
+
 void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
-    switch ((enum op_kind)op->kind) {
-    case OP_RECV:
-    case OP_SEND: heald__ring_fill_plain(sqe, op); return;
-    case OP_RECVMSG: fill_recvmsg(sqe, op); break;
-    case OP_SENDMSG:
-        io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
-                              (unsigned)(op->u.msg.flags | send_flags(op)));
-        break;
-    case OP_RECV_MULTI: fill_recv_multi(sqe, op); break;
-    case OP_ACCEPT:
-    case OP_ACCEPT_MULTI: fill_accept(sqe, op); break;
-    case OP_CONNECT:
-        io_uring_prep_connect(sqe, op->u.connect.fd, op->u.connect.addr, op->u.connect.len);
-        break;
-    case OP_SHUTDOWN: io_uring_prep_shutdown(sqe, op->u.poll.fd, (int)op->u.poll.events); break;
-    case OP_WATCH: fill_watch(sqe, op); break;
-    case OP_TICK: io_uring_prep_timeout(sqe, op->u.rw.buf, 0, 0); break;
-    case OP_WORDS: fill_words(sqe, op); break;
-    case OP_POLL:
-    case OP_RECV_ASIDE:
-    case OP_RECVMSG_ASIDE:
-    case OP_CHILD: heald__ring_fill_poll(sqe, op); break;
-    case OP_OPEN:
-        io_uring_prep_openat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags,
-                             op->u.path.u.mode);
-        break;
-    case OP_OPEN_BENEATH: fill_open_beneath(r, sqe, op); break;
-    case OP_STAT: fill_stat(sqe, op); break;
-    case OP_FSYNC: fill_sync(r, sqe, op); break;
-    case OP_CLOSE: io_uring_prep_close(sqe, op->u.poll.fd); break;
-    default:
-        if (is_socket(op))
-            fill_socket_rw(r, sqe, op);
-        else
-            fill_file_rw(r, sqe, op);
-    }
+    fills[op->kind](r, sqe, op);
     io_uring_sqe_set_data(sqe, op);
 }

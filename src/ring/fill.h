@@ -19,6 +19,10 @@ void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
  * OP_TRIED: it completes in silence then. */
 void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op);
 
+/* The opcodes that entries have and that there is no other way for: see check.c. */
+extern const uint8_t heald__ring_opcodes[];
+extern const unsigned heald__ring_opcode_count;
+
 /* Fills an entry that polls for the op, with the op as user data. */
 void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
 

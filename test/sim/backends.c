@@ -156,7 +156,7 @@ static void completion_close(struct heald_backend *b)
 
 static bool has_fd(const struct heald_op *op)
 {
-    return op->kind <= OP_CLOSE || op->kind == OP_FSYNC || op->kind == OP_CHILD;
+    return heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE | OP_NAMES_FD);
 }
 
 static bool is_queued(const struct heald_op *op)

@@ -1,0 +1,140 @@
+/*
+ * op/kinds.h: the table of the kinds of op. All that is true of a kind stands in its row:
+ *
+ *   X(KIND, name, events, start, cancel, attempt, call, entry, traits)
+ *
+ *   KIND     OP_KIND of enum op_kind
+ *   name     what heald_op_kind() returns
+ *   events   what of poll(2) it waits for                         op/op.c        events_…()
+ *   start    how the loop takes it                                loop/submit.c  start_…()
+ *   cancel   how its end is asked for, while no callback is due   loop/submit.c  cancel_…()
+ *   attempt  one attempt, which never waits
+ *              on a descriptor                                    loop/perform.c attempt_…()
+ *              on what lies in a region: its form                 await/lock.c   heald__ipc_…_form
+ *              on a lock of others                      await/foreign.c look_at_…(), give_up_…()
+ *   call     the system call for it, which may block              file/file.c    call_…()
+ *   entry    the entry of an io_uring for it                      ring/fill.c    fill_…()
+ *   traits   what the loop must know before it looks closer       op/op.h        OP_PUBLIC, …
+ *
+ * A column holds the end of a function's name. The file on the right expands its column into a
+ * table of its own. So nothing here refers to a higher floor, and a kind whose function is missing
+ * there does not compile. `none` is written where a kind has no such function; the file says what a
+ * call of it does.
+ *
+ * Whoever knows the kinds of one group only expands that group.
+ */
+#ifndef HEALD_SRC_OP_KINDS_H
+#define HEALD_SRC_OP_KINDS_H
+
+/* A row has its own layout. */
+/* clang-format off */
+
+/* They wait in the queue of a descriptor: in the order of submission, inwards and outwards. */
+#define HEALD_KINDS_QUEUED(X) \
+    X(READ,         "read",             in,  fd, held, rw,           rw,           read, \
+      OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_INWARD | OP_RW) \
+    X(READV,        "readv",            in,  fd, held, rw,           rw,           readv, \
+      OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW | OP_VECTOR) \
+    X(RECV,         "recv",             in,  fd, held, recv,         none,         recv, \
+      OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN) \
+    X(RECVMSG,      "recvmsg",          in,  fd, held, recvmsg,      none,         recvmsg, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD) \
+    X(RECV_MULTI,   "recv-multishot",   in,  fd, held, recv_multi,   none,         recv_multi, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES) \
+    X(ACCEPT,       "accept",           in,  fd, held, accept,       accept,       accept, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ACCEPTS | OP_WHOLE) \
+    X(ACCEPT_MULTI, "accept-multishot", in,  fd, held, accept_multi, accept_multi, accept_multi, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ACCEPTS | OP_WHOLE | OP_MULTI | OP_KEEPS) \
+    X(WRITE,        "write",            out, fd, held, rw,           rw,           write, \
+      OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_RW) \
+    X(WRITEV,       "writev",           out, fd, held, rw,           rw,           writev, \
+      OP_PUBLIC | OP_ON_FD | OP_RW | OP_VECTOR) \
+    X(SEND,         "send",             out, fd, held, send,         none,         send, \
+      OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_PLAIN) \
+    X(SENDMSG,      "sendmsg",          out, fd, held, sendmsg,      none,         sendmsg, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET) \
+    X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
+    X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET)
+
+/* They wait on a descriptor beside the queues, for no op before them. The _ASIDE receive urgent
+ * data or from the error queue. WATCH is the loop's own and calls fn at every readiness. */
+#define HEALD_KINDS_BESIDE(X) \
+    X(POLL,          "poll",    asked,          beside, held, none,    none, poll, \
+      OP_PUBLIC | OP_BESIDE) \
+    X(RECV_ASIDE,    "recv",    urgent_recv,    beside, held, recv,    none, poll, \
+      OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET) \
+    X(RECVMSG_ASIDE, "recvmsg", urgent_recvmsg, beside, held, recvmsg, none, poll, \
+      OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET) \
+    X(WATCH,         "watch",   in,             none,   none, none,    none, watch, \
+      OP_BESIDE)
+
+/* On files, and on files that are mapped. */
+#define HEALD_KINDS_FILE(X) \
+    X(CLOSE,        "close",        none, close, close, none, close,        close, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(OPEN,         "open",         none, file,  held,  none, open,         open, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(OPEN_BENEATH, "open-beneath", none, file,  held,  none, open_beneath, open_beneath, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(STAT,         "stat",         none, file,  held,  none, stat,         stat, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(FSYNC,        "fsync",        none, file,  held,  none, fsync,        fsync, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(MAP_SYNC,     "map-sync",     none, file,  held,  none, map_sync,     none, \
+      OP_PUBLIC | OP_MAPPED) \
+    X(MAP_READ,     "map-prefault", none, file,  held,  none, map_read,     none, \
+      OP_PUBLIC | OP_MAPPED) \
+    X(MAP_WRITE,    "map-prefault", none, file,  held,  none, map_write,    none, \
+      OP_PUBLIC | OP_MAPPED)
+
+/* Time, signals and the ends of children. */
+#define HEALD_KINDS_OTHER(X) \
+    X(TIMER,  "timer",  none, timer,  timer,  none, none, none, OP_PUBLIC | OP_MULTI) \
+    X(SIGNAL, "signal", none, signal, signal, none, none, none, OP_PUBLIC | OP_MULTI) \
+    X(CHILD,  "child",  in,   child,  held,   none, none, poll, OP_PUBLIC | OP_BESIDE | OP_TIDIES)
+
+/* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
+#define HEALD_KINDS_LOCK(X) \
+    X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_LOCK) \
+    X(COND,    "cond-wait",    none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_LOCK) \
+    X(SEM,     "sem-wait",     none, lock, lock, sem,     none, none, OP_PUBLIC | OP_LOCK) \
+    X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC | OP_LOCK) \
+    X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC | OP_LOCK) \
+    X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC | OP_LOCK) \
+    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC | OP_LOCK)
+
+/* On what others wait with. */
+#define HEALD_KINDS_FOREIGN(X) \
+    X(PTHREAD_MUTEX, "pthread-mutex-lock", none, lock, lock, mutex, none, none, \
+      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+    X(SEM_T,         "sem_t-wait",         none, lock, lock, sem,   none, none, \
+      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+    X(FUTEX,         "futex-wait",         none, lock, lock, word,  none, none, \
+      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+    X(FUTEX_ANY,     "futex-wait-any",     none, lock, lock, any,   none, none, \
+      OP_PUBLIC | OP_LOCK | OP_FOREIGN)
+
+/* The library's own: a ring waits for words, or for a while; the end of a descriptor's pause; what
+ * another thread posts. */
+#define HEALD_KINDS_OWN(X) \
+    X(WORDS, "words", none, none, none, none, none, words, OP_DIRECT) \
+    X(TICK,  "tick",  none, none, none, none, none, tick,  OP_DIRECT) \
+    X(PAUSE, "pause", none, none, none, none, none, none,  0) \
+    X(POST,  "post",  none, none, none, none, none, none,  0)
+
+/* All. NONE was never prepared, or its prep refused. */
+#define HEALD_KINDS(X) \
+    X(NONE, "none", none, none, none, none, none, none, 0) \
+    HEALD_KINDS_QUEUED(X) \
+    HEALD_KINDS_BESIDE(X) \
+    HEALD_KINDS_FILE(X) \
+    HEALD_KINDS_OTHER(X) \
+    HEALD_KINDS_LOCK(X) \
+    HEALD_KINDS_FOREIGN(X) \
+    HEALD_KINDS_OWN(X)
+
+/* clang-format on */
+
+#endif
