@@ -3,13 +3,14 @@
  * child has ended, then one call that reaps it. The loop's thread. The descriptor lives exactly as
  * long as the op.
  */
+#include "await/await.h"
 #include "loop/loop.h"
 
 #include <heald/io.h>
 
 #include <errno.h>
 
-int heald__await_child(struct heald_loop *loop, struct heald_op *op)
+static int child_start(struct heald_loop *loop, struct heald_op *op)
 {
     int err = 0, fd = loop->sys->child_open(op->u.child.pid);
 
@@ -41,7 +42,7 @@ int heald__await_child(struct heald_loop *loop, struct heald_op *op)
     return err;
 }
 
-void heald__await_child_ready(struct heald_loop *loop, struct heald_op *op)
+static void child_ready(struct heald_loop *loop, struct heald_op *op)
 {
     int err = loop->sys->child_reap(op->u.child.pid, op->u.child.ret);
 
@@ -58,9 +59,15 @@ void heald__await_child_ready(struct heald_loop *loop, struct heald_op *op)
     heald__complete(loop, op, err);
 }
 
-void heald__await_child_close(struct heald_loop *loop, struct heald_op *op)
+static void child_tidy(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->u.child.fd >= 0)
         heald_close(loop, op->u.child.fd);
     op->u.child.fd = -1;
 }
+
+const struct heald_upper heald__await_children = {
+    .start = child_start,
+    .ready = child_ready,
+    .tidy = child_tidy,
+};

@@ -10,6 +10,7 @@
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
  * others `result` is what the object remembers between two looks.
  */
+#include "await/await.h"
 #include "await/foreign.h"
 #include "await/queue.h"
 #include "ipc/form.h"
@@ -176,7 +177,7 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
     return false;
 }
 
-void heald__await_look(struct heald_loop *loop)
+static void locks_look(struct heald_loop *loop)
 {
     struct heald_locks *locks = loop->locks;
     struct heald_link batch, *node;
@@ -274,7 +275,7 @@ static int start_foreign(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
-int heald__await_lock(struct heald_loop *loop, struct heald_op *op)
+static int locks_start(struct heald_loop *loop, struct heald_op *op)
 {
     op->result = 0;
     op->buffer = 0;
@@ -283,7 +284,7 @@ int heald__await_lock(struct heald_loop *loop, struct heald_op *op)
     return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
-void heald__await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
+static void locks_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     if (op_is_foreign(op)) {
         op_move(op, OP_CANCELLING);
@@ -301,14 +302,14 @@ void heald__await_lock_cancel(struct heald_loop *loop, struct heald_op *op)
     heald__entry_due(loop->locks, entry_of(op));
 }
 
-void heald__await_lock_close(struct heald_loop *loop)
+static void locks_close(struct heald_loop *loop)
 {
     if (loop->locks)
         heald__locks_close(loop->locks);
 }
 
-void heald__await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                            void *user)
+static void locks_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                       void *user)
 {
     if (!loop->locks)
         return;
@@ -316,3 +317,11 @@ void heald__await_lock_each(struct heald_loop *loop, void (*each)(const struct h
     for (struct heald_link *n = head->next; n != head; n = n->next)
         each(fds_op(n), user);
 }
+
+const struct heald_upper heald__await_locks = {
+    .start = locks_start,
+    .cancel = locks_cancel,
+    .look = locks_look,
+    .each = locks_each,
+    .close = locks_close,
+};

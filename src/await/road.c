@@ -19,7 +19,7 @@ static const struct heald_left_out left_out[] = {
 static const struct heald_choice choice = {
     .variable = "HEALD_AWAIT", .names = names, .left_out = left_out};
 
-int heald__await_check(struct heald_why *ret_why)
+int heald__road_check(struct heald_why *ret_why)
 {
     return heald__choice_check(&choice, NULL, ret_why);
 }

@@ -67,6 +67,9 @@ struct heald_road_ops {
 
 extern const struct heald_road_ops heald__road_ring, heald__road_thread;
 
+/* Is what HEALD_AWAIT names known? As heald__choice_check(). */
+int heald__road_check(struct heald_why *ret_why);
+
 /* The road of HEALD_AWAIT, or the first that works. 0 or -errno; -EINVAL: there is no such road. */
 int heald__road_open(struct heald_road *road, struct heald_locks *locks);
 

@@ -16,6 +16,7 @@
  * needs no end: a thread that ends takes its mask along. A loop that is cancelled in another thread
  * than the one it submitted in finds a count of 0 there and leaves that mask alone.
  */
+#include "await/await.h"
 #include "base/list.h"
 #include "loop/loop.h"
 
@@ -136,7 +137,7 @@ static void remove_signo(struct heald_loop *loop, int signo)
     unblock(signo);
 }
 
-int heald__await_signal(struct heald_loop *loop, struct heald_op *op)
+static int signal_start(struct heald_loop *loop, struct heald_op *op)
 {
     int signo = op->u.signal.signo, err;
 
@@ -152,7 +153,7 @@ int heald__await_signal(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
-void heald__await_signal_cancel(struct heald_loop *loop, struct heald_op *op)
+static void signal_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     list_remove(&op->link);
     if (!--loop->signals->waiters[op->u.signal.signo])
@@ -160,7 +161,7 @@ void heald__await_signal_cancel(struct heald_loop *loop, struct heald_op *op)
     heald__complete(loop, op, -ECANCELED);
 }
 
-void heald__await_signal_close(struct heald_loop *loop)
+static void signals_close(struct heald_loop *loop)
 {
     if (!loop->signals)
         return;
@@ -169,8 +170,8 @@ void heald__await_signal_close(struct heald_loop *loop)
     loop->signals = NULL;
 }
 
-void heald__await_signal_each(struct heald_loop *loop,
-                              void (*each)(const struct heald_op *, void *), void *user)
+static void signals_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
+                         void *user)
 {
     if (!loop->signals)
         return;
@@ -179,3 +180,10 @@ void heald__await_signal_each(struct heald_loop *loop,
         if (!(fds_op(n)->flags & OP_DUE))
             each(fds_op(n), user);
 }
+
+const struct heald_upper heald__await_signals = {
+    .start = signal_start,
+    .cancel = signal_cancel,
+    .each = signals_each,
+    .close = signals_close,
+};

@@ -25,7 +25,7 @@ void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
     if (list_linked(&op->timer))
         heald__timers_remove(loop, op);
     if (op->kind == OP_CHILD) {
-        heald__await_child_close(loop, op);
+        loop->upper[UPPER_CHILDREN]->tidy(loop, op);
     } else if (op->kind == OP_RECV_MULTI) {
         heald__group_use(op->u.group.group, -1);
         op->buffer = HEALD_NO_BUFFER;

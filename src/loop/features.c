@@ -111,7 +111,7 @@ unsigned heald_backends(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; backends[i]; i++) {
         struct heald_loop_options o = {.backend = backends[i]->name, .engine = "sync"};
         struct heald_loop *loop;
-        int err = heald__loop_open_on(&loop, &o, NULL);
+        int err = heald__loop_open_on(&loop, &o, NULL, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.backend, err, err ? why_not(err) : backends[i]->about);
@@ -127,7 +127,7 @@ unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
     for (size_t i = 0; engines[i]; i++) {
         struct heald_loop_options o = {.backend = "poll", .engine = engines[i]->name};
         struct heald_loop *loop;
-        int err = heald__loop_open_on(&loop, &o, NULL);
+        int err = heald__loop_open_on(&loop, &o, NULL, NULL);
         if (!err)
             heald_loop_close(loop);
         n = add(ret_features, n, max, o.engine, err, err ? why_not(err) : engines[i]->about);

@@ -82,7 +82,8 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
     list_timers(&loop->timers, &l);
     if (loop->boot)
         list_timers(&loop->boot->wheel, &l);
-    heald__await_signal_each(loop, list_one, &l);
-    heald__await_lock_each(loop, list_one, &l);
+    for (int part = 0; part < UPPERS; part++)
+        if (loop->upper[part]->each)
+            loop->upper[part]->each(loop, list_one, &l);
     return l.count;
 }

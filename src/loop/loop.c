@@ -79,8 +79,21 @@ static void sink_done(struct heald_sink *sink, struct heald_op *op, int64_t resu
     heald__result(loop_of_sink(sink), op, result, more);
 }
 
-static void init(struct heald_loop *loop, const struct heald_loop_options *o)
+static int start_nothing(struct heald_loop *loop, struct heald_op *op)
 {
+    (void)loop;
+    (void)op;
+    return -ENOSYS;
+}
+
+/* Stands where nothing is above. */
+static const struct heald_upper nothing = {.start = start_nothing};
+
+static void init(struct heald_loop *loop, const struct heald_loop_options *o,
+                 const struct heald_upper *const upper[UPPERS])
+{
+    for (int part = 0; part < UPPERS; part++)
+        loop->upper[part] = upper ? upper[part] : &nothing;
     loop->sink = (struct heald_sink){.done = sink_done, .done_remote = heald__mailbox_remote};
     loop->sys = o->sys;
     loop->alloc = o->allocator;
@@ -97,6 +110,12 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o)
     heald__wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
 }
 
+static void close_upper(struct heald_loop *loop, enum heald_upper_part part)
+{
+    if (loop->upper[part]->close)
+        loop->upper[part]->close(loop);
+}
+
 /* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened
  * half-way. */
 static void dismantle(struct heald_loop *loop)
@@ -104,12 +123,13 @@ static void dismantle(struct heald_loop *loop)
     struct heald_allocator alloc = loop->alloc;
 
     heald__engine_close(loop);
-    heald__await_signal_close(loop);
+    close_upper(loop, UPPER_SIGNALS);
+    close_upper(loop, UPPER_CHILDREN);
     heald__timers_close(loop);
     if (loop->backend.priv)
         loop->backend.ops->close(&loop->backend);
     /* After the ring, which may still wait for words in what is freed there. */
-    heald__await_lock_close(loop);
+    close_upper(loop, UPPER_LOCKS);
     heald__mailbox_close(loop);
     if (loop->mirror >= 0)
         loop->sys->close(loop->mirror);
@@ -156,7 +176,8 @@ static int build(struct heald_loop *loop, const struct heald_loop_options *o,
 }
 
 int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
-                        const struct heald_backend_ops *backend)
+                        const struct heald_backend_ops *backend,
+                        const struct heald_upper *const upper[UPPERS])
 {
     struct heald_loop_options o = options ? *options : (struct heald_loop_options){0};
     struct heald_loop *loop;
@@ -167,20 +188,13 @@ int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_op
         return err;
     if (!(loop = alloc_new(&o.allocator, sizeof *loop)))
         return failed(&o, "memory for the loop", -ENOMEM);
-    init(loop, &o);
+    init(loop, &o, upper);
     err = build(loop, &o, backend);
     if (err)
         dismantle(loop);
     else
         *ret_loop = loop;
     return err;
-}
-
-int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
-{
-    int err = heald__await_check(options ? options->ret_why : NULL);
-
-    return err ? err : heald__loop_open_on(ret_loop, options, NULL);
 }
 
 int heald_loop_close(struct heald_loop *loop)
@@ -273,10 +287,10 @@ static void tend(struct heald_loop *loop)
 {
     /* Before the deadlines: what can be had now is not late. */
     if (loop->attention.look)
-        heald__await_look(loop);
+        loop->upper[UPPER_LOCKS]->look(loop);
     if (loop->attention.timers)
         heald__timers_expire(loop);
-    if (loop->attention.posts)
+    if (loop->attention.posts || heald__mailbox_any(loop))
         heald__mailbox_take(loop);
 }
 
@@ -315,7 +329,7 @@ HEALD_INLINE int turn(struct heald_loop *loop, int64_t deadline_ns)
         err = wait(loop, deadline_ns, false);
     if (!err && loop->attention.any)
         tend(loop);
-    if (!err && heald__mailbox_any(loop))
+    else if (!err && heald__mailbox_any(loop))
         heald__mailbox_take(loop);
     if (!err)
         err = dispatch(loop, loop->turn_callbacks);

@@ -24,6 +24,7 @@
 #include "loop/buffers.h"
 #include "loop/fds.h"
 #include "loop/policy.h"
+#include "loop/upper.h"
 #include "op/sink.h"
 
 struct heald_pool;
@@ -114,6 +115,7 @@ struct heald_loop {
     int64_t now_ns; /* of this turn, once asked for; 0: not yet */
     struct heald_wheel timers;
     struct heald_alarm *boot;
+    const struct heald_upper *upper[UPPERS]; /* never NULL; what they have: */
     struct heald_signals *signals;
     struct heald_locks *locks; /* made when first needed */
     int mirror;                /* guest mode of a back end without a descriptor; -1: none */
@@ -291,32 +293,15 @@ static inline void heald__mailbox_awake(struct heald_loop *loop)
  * reads it into *counter.
  */
 
-/* loop.c, for tests: opens a loop on a back end that is in no table. */
+/* loop.c: opens a loop with these parts above it, or (NULL) with none: then their ops are refused
+ * with -ENOSYS. For tests, `backend` is one that is in no table; otherwise NULL. */
 int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_options *options,
-                        const struct heald_backend_ops *backend);
+                        const struct heald_backend_ops *backend,
+                        const struct heald_upper *const upper[UPPERS]);
 
 /* features.c: the choice, by name or by preference. 0 and an opened back end or engine, or -errno.
  */
 int heald__choose_backend(struct heald_loop *loop, const struct heald_loop_options *options);
 int heald__choose_engine(struct heald_loop *loop, const struct heald_loop_options *options);
-
-/* await/road.c: is what HEALD_AWAIT names known? As heald__choice_check(). */
-int heald__await_check(struct heald_why *ret_why);
-
-/* The kinds that live above the loop, in await/. Start: 0, or -errno and nothing happened. */
-int heald__await_signal(struct heald_loop *loop, struct heald_op *op);
-void heald__await_signal_cancel(struct heald_loop *loop, struct heald_op *op);
-void heald__await_signal_close(struct heald_loop *loop);
-void heald__await_signal_each(struct heald_loop *loop,
-                              void (*each)(const struct heald_op *, void *), void *user);
-int heald__await_lock(struct heald_loop *loop, struct heald_op *op);
-void heald__await_lock_cancel(struct heald_loop *loop, struct heald_op *op);
-void heald__await_look(struct heald_loop *loop); /* while loop->look is set: do not wait */
-void heald__await_lock_close(struct heald_loop *loop);
-void heald__await_lock_each(struct heald_loop *loop, void (*each)(const struct heald_op *, void *),
-                            void *user);
-int heald__await_child(struct heald_loop *loop, struct heald_op *op);
-void heald__await_child_ready(struct heald_loop *loop, struct heald_op *op);
-void heald__await_child_close(struct heald_loop *loop, struct heald_op *op);
 
 #endif

@@ -44,7 +44,7 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         return;
     }
     if (op->kind == OP_CHILD) {
-        heald__await_child_ready(loop, op);
+        loop->upper[UPPER_CHILDREN]->ready(loop, op);
         return;
     }
     if (op->kind != OP_POLL && result > 0)

@@ -148,7 +148,7 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
     }
     if (op->kind == OP_CHILD) {
         if (result >= 0)
-            heald__await_child_ready(loop, op);
+            loop->upper[UPPER_CHILDREN]->ready(loop, op);
         else
             finish(loop, op, result);
         return;

@@ -132,17 +132,17 @@ static int start_timer(struct heald_loop *loop, struct heald_op *op)
 
 static int start_signal(struct heald_loop *loop, struct heald_op *op)
 {
-    return heald__await_signal(loop, op);
+    return loop->upper[UPPER_SIGNALS]->start(loop, op);
 }
 
 static int start_child(struct heald_loop *loop, struct heald_op *op)
 {
-    return heald__await_child(loop, op);
+    return loop->upper[UPPER_CHILDREN]->start(loop, op);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
 {
-    return heald__await_lock(loop, op);
+    return loop->upper[UPPER_LOCKS]->start(loop, op);
 }
 
 /* The library's own, which nobody submits. */
@@ -269,12 +269,12 @@ static void cancel_timer(struct heald_loop *loop, struct heald_op *op)
 
 static void cancel_signal(struct heald_loop *loop, struct heald_op *op)
 {
-    heald__await_signal_cancel(loop, op);
+    loop->upper[UPPER_SIGNALS]->cancel(loop, op);
 }
 
 static void cancel_lock(struct heald_loop *loop, struct heald_op *op)
 {
-    heald__await_lock_cancel(loop, op);
+    loop->upper[UPPER_LOCKS]->cancel(loop, op);
 }
 
 /* The library's own, which nobody cancels. */

@@ -270,7 +270,7 @@ static void run(uint64_t seed, const struct heald_backend_ops *backend)
     o.policy = (enum heald_policy)below(4);
     o.turn_callbacks = limit = below(2) ? 1 + below(3) : 128;
     o.entries = 1u << below(5);
-    VERIFY(heald__loop_open_on(&model.loop, &o, backend) == 0, "open");
+    VERIFY(heald__loop_open_on(&model.loop, &o, backend, heald__await_all) == 0, "open");
     VERIFY(heald_buf_group_open(&model.group, model.loop, model.memory, BUFFERS, BUFFER_SIZE) == 0,
            "group");
     unsigned steps = below(STEPS);

@@ -12,6 +12,7 @@
 #ifndef HEALD_TEST_SIM_H
 #define HEALD_TEST_SIM_H
 
+#include "await/await.h"
 #include "check/harness.h"
 #include "check/seeds.h"
 

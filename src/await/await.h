@@ -1,0 +1,12 @@
+/* await/await.h: the tables by which a loop reaches signals, children and locks. */
+#ifndef HEALD_SRC_AWAIT_AWAIT_H
+#define HEALD_SRC_AWAIT_AWAIT_H
+
+#include "loop/upper.h"
+
+extern const struct heald_upper heald__await_signals, heald__await_children, heald__await_locks;
+
+/* All three, for heald__loop_open_on(). */
+extern const struct heald_upper *const heald__await_all[UPPERS];
+
+#endif

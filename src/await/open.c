@@ -1,0 +1,22 @@
+/*
+ * await/open.c: opens a loop that waits for everything. This is done here, and not in loop/, since
+ * all parts meet on this floor: the loop must not know what stands above it, and is handed the
+ * tables by which it calls signals, children and locks. Any thread.
+ */
+#include "await/await.h"
+#include "await/road.h"
+
+#include <heald/loop.h>
+
+const struct heald_upper *const heald__await_all[UPPERS] = {
+    [UPPER_SIGNALS] = &heald__await_signals,
+    [UPPER_CHILDREN] = &heald__await_children,
+    [UPPER_LOCKS] = &heald__await_locks,
+};
+
+int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
+{
+    int err = heald__road_check(options ? options->ret_why : NULL);
+
+    return err ? err : heald__loop_open_on(ret_loop, options, NULL, heald__await_all);
+}

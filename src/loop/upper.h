@@ -1,0 +1,38 @@
+/*
+ * loop/upper.h: what the loop calls of the floor above it, where signals, children and locks become
+ * ops. A floor calls a higher one only through a table that the higher one has registered: these
+ * are handed to heald__loop_open_on(). All calls are made on the loop's thread.
+ */
+#ifndef HEALD_SRC_LOOP_UPPER_H
+#define HEALD_SRC_LOOP_UPPER_H
+
+#include <heald/op.h>
+
+enum heald_upper_part { UPPER_SIGNALS, UPPER_CHILDREN, UPPER_LOCKS, UPPERS };
+
+/* A function is NULL where no op of the part leads to it. */
+struct heald_upper {
+    /* Takes an op: 0, or -errno and nothing has happened. */
+    int (*start)(struct heald_loop *loop, struct heald_op *op);
+
+    /* The end of an op was asked for, of which no callback is due. */
+    void (*cancel)(struct heald_loop *loop, struct heald_op *op);
+
+    /* The descriptor on which an op waits is ready. */
+    void (*ready)(struct heald_loop *loop, struct heald_op *op);
+
+    /* An op with OP_TIDIES completes: takes back what it held. */
+    void (*tidy)(struct heald_loop *loop, struct heald_op *op);
+
+    /* Called once in a turn while loop->look is set, for which no turn waits. */
+    void (*look)(struct heald_loop *loop);
+
+    /* Calls each() for the ops that lie in none of the loop's own lists. */
+    void (*each)(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),
+                 void *user);
+
+    /* Frees what the part has in the loop. */
+    void (*close)(struct heald_loop *loop);
+};
+
+#endif
