@@ -60,25 +60,25 @@ struct heald_link {
 };
 
 /*
- * Ordered by what is used together: a timer needs the first 64 bytes alone, and the callback finds
- * its op and its own struct side by side.
+ * Ordered by what is used together: a timer, or what a deadline or a cancel ends, needs the first
+ * 48 bytes alone, which lie on one line of the cache wherever malloc(3) puts the op.
  */
 struct heald_op {
-    heald_fn *fn;            /* set by heald_submit() */
     struct heald_loop *loop; /* the loop that the op was submitted to last */
     int64_t result;          /* >= 0, or -errno; valid from the completion on */
-    int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
-                                HEALD_FOREVER */
     uint16_t buffer;         /* which buffer of the group holds the data (multishot receive); of
                                 other kinds private */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
     uint8_t stage;           /* private */
     uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
-    uint8_t notify;          /* private, as all below but the last two */
+    uint8_t notify;          /* private, as all below but fn, deadline_ns, data and name */
     uint8_t kind;
     uint8_t state;
     struct heald_link timer; /* in the timers of the loop, while it has a deadline */
     struct heald_link aux;   /* second queue: callbacks that are due, a pool, a ring's backlog */
+    int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
+                                HEALD_FOREVER */
+    heald_fn *fn;            /* set by heald_submit() */
     struct heald_link link;  /* home: a list of its descriptor, or of the loop */
     union {
         struct {

@@ -35,7 +35,7 @@ void heald__wheel_add(struct heald_wheel *w, struct heald_op *op)
     w->levels |= 1u << level;
 }
 
-static void slot_emptied(struct heald_wheel *w, struct heald_link *head)
+void heald__wheel_slot_emptied(struct heald_wheel *w, struct heald_link *head)
 {
     unsigned at = (unsigned)(head - &w->head[0][0]);
     unsigned level = at / WHEEL_SLOTS;
@@ -43,18 +43,6 @@ static void slot_emptied(struct heald_wheel *w, struct heald_link *head)
     w->slots[level] &= ~(UINT64_C(1) << at % WHEEL_SLOTS);
     if (!w->slots[level])
         w->levels &= ~(1u << level);
-}
-
-void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op)
-{
-    struct heald_link *next = op->timer.next;
-
-    assert(list_linked(&op->timer));
-    /* The only node between a head and itself has the head on both sides. */
-    bool alone = next == op->timer.prev;
-    list_remove(&op->timer);
-    if (alone)
-        slot_emptied(w, next);
 }
 
 /* The first slot in use, and the earliest time that can lie in it. The wheel is not empty. */
@@ -78,7 +66,7 @@ static void cascade(struct heald_wheel *w, struct heald_link *slot)
     struct heald_link list, *node;
 
     list_take(&list, slot);
-    slot_emptied(w, slot);
+    heald__wheel_slot_emptied(w, slot);
     while ((node = list_pop(&list))) {
         /* The next one is likely far away in memory. */
         __builtin_prefetch(op_of(list.next), 1);
@@ -107,7 +95,7 @@ unsigned heald__wheel_expire(struct heald_wheel *w, int64_t now, unsigned limit,
         }
         list_remove(first);
         if (list_empty(slot))
-            slot_emptied(w, slot);
+            heald__wheel_slot_emptied(w, slot);
         expired(ctx, op_of(first));
         n++;
     }

@@ -34,7 +34,18 @@ static inline bool heald__wheel_empty(const struct heald_wheel *w)
 
 /* Puts an op in by op->deadline_ns, which must not change while op->timer is linked. */
 void heald__wheel_add(struct heald_wheel *w, struct heald_op *op);
-void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op);
+void heald__wheel_slot_emptied(struct heald_wheel *w, struct heald_link *slot);
+
+static inline void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op)
+{
+    struct heald_link *next = op->timer.next;
+
+    /* The only node between a head and itself has the head on both sides. */
+    bool alone = next == op->timer.prev;
+    list_remove(&op->timer);
+    if (alone)
+        heald__wheel_slot_emptied(w, next);
+}
 
 /*
  * Takes out ops whose deadline is <= now, at most `limit`, and hands each to expired(), in order of

@@ -250,6 +250,7 @@ static inline void heald__timers_add(struct heald_loop *loop, struct heald_op *o
 }
 
 int heald__timers_submit(struct heald_loop *loop, struct heald_op *op);
+void heald__timers_cancel(struct heald_loop *loop, struct heald_op *op); /* OP_TIMER */
 void heald__timers_remove(struct heald_loop *loop, struct heald_op *op);
 void heald__timers_expire(struct heald_loop *loop);
 int64_t heald__timers_next(struct heald_loop *loop); /* monotonic; HEALD_FOREVER */

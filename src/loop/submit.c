@@ -264,7 +264,7 @@ static void cancel_close(struct heald_loop *loop, struct heald_op *op)
 
 static void cancel_timer(struct heald_loop *loop, struct heald_op *op)
 {
-    heald__complete(loop, op, -ECANCELED);
+    heald__timers_cancel(loop, op);
 }
 
 static void cancel_signal(struct heald_loop *loop, struct heald_op *op)
@@ -307,6 +307,11 @@ int heald_cancel(struct heald_op *op)
 {
     enum op_state state = op_load_state(op);
 
+    /* Of timers there may be very many. */
+    if (op->kind == OP_TIMER && state == OP_ARMED && !(op->flags & (OP_DUE | OP_ENDING))) {
+        heald__timers_cancel(op->loop, op);
+        return 0;
+    }
     if (state == OP_IDLE || !(heald__op_traits[op->kind] & OP_PUBLIC))
         return -EINVAL;
     if (state == OP_DONE || state == OP_CANCELLING || op->flags & OP_ENDING)

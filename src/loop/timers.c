@@ -5,7 +5,7 @@
  * clock lie in a wheel of their own, whose earliest is set on a descriptor of the system's (an
  * alarm): only the system knows when it wakes up.
  */
-#include "loop/loop.h"
+#include "loop/complete.h"
 
 #include <heald/io.h>
 
@@ -125,6 +125,17 @@ int heald__timers_submit(struct heald_loop *loop, struct heald_op *op)
     add(loop, op);
     op_move(op, OP_ARMED);
     return 0;
+}
+
+void heald__timers_cancel(struct heald_loop *loop, struct heald_op *op)
+{
+    heald__wheel_remove(wheel_of(loop, op), op);
+    op->result = -ECANCELED;
+    op_move(op, OP_DONE);
+    if (op->fn || op->notify)
+        heald__due_push(&loop->due, op);
+    else
+        heald__complete_silent(loop, op);
 }
 
 void heald__timers_remove(struct heald_loop *loop, struct heald_op *op)
