@@ -12,11 +12,11 @@
 
 #include <errno.h>
 
-enum { GROUP_COUNT_MAX = 32768, BITS = 64 };
+enum { GROUP_COUNT_MAX = 32768 };
 
 static size_t words(unsigned count)
 {
-    return (count + BITS - 1) / BITS;
+    return (count + GROUP_BITS - 1) / GROUP_BITS;
 }
 
 static size_t size_of(unsigned count)
@@ -101,28 +101,15 @@ void *heald_buf_data(const struct heald_buf_group *g, unsigned index)
     return index < g->count ? g->memory + (size_t)index * g->size : NULL;
 }
 
-void heald__group_out(struct heald_buf_group *g, unsigned index)
-{
-    g->out[index / BITS] |= UINT64_C(1) << index % BITS;
-}
-
-int heald__group_take(struct heald_buf_group *g)
-{
-    if (!g->free_count)
-        return -ENOBUFS;
-    unsigned index = g->free[--g->free_count];
-    heald__group_out(g, index);
-    return (int)index;
-}
-
 int heald_buf_return(struct heald_buf_group *g, unsigned index)
 {
-    if (index == HEALD_NO_BUFFER)
-        return 0;
-    if (index >= g->count || !(g->out[index / BITS] & UINT64_C(1) << index % BITS))
+    if (index >= g->count)
+        return index == HEALD_NO_BUFFER ? 0 : -EINVAL;
+    uint64_t *word = &g->out[index / GROUP_BITS], bit = UINT64_C(1) << index % GROUP_BITS;
+    if (!(*word & bit))
         return -EINVAL;
-    g->out[index / BITS] &= ~(UINT64_C(1) << index % BITS);
-    if (kernel_keeps(g))
+    *word &= ~bit;
+    if (g->ring)
         return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
     g->free[g->free_count++] = (uint16_t)index;
     return 0;

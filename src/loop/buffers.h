@@ -4,6 +4,8 @@
 
 #include <heald/op.h>
 
+#include <errno.h>
+
 struct heald_buf_group {
     struct heald_link link; /* in loop->groups */
     struct heald_loop *loop;
@@ -15,11 +17,27 @@ struct heald_buf_group {
     unsigned free_count;
     uint16_t *free; /* a stack of those that are in; unused when the kernel keeps them */
     uint64_t *out;  /* a bitmap of those that are out */
-    void *ring;     /* the back end's */
+    void *ring;     /* the back end's, where the kernel keeps the buffers; or NULL */
 };
 
-int heald__group_take(struct heald_buf_group *g);                 /* an index, or -ENOBUFS */
-void heald__group_out(struct heald_buf_group *g, unsigned index); /* the kernel took it by itself */
+enum { GROUP_BITS = 64 /* a word of `out` */ };
+
+/* The kernel took it by itself. */
+static inline void heald__group_out(struct heald_buf_group *g, unsigned index)
+{
+    g->out[index / GROUP_BITS] |= UINT64_C(1) << index % GROUP_BITS;
+}
+
+/* An index, or -ENOBUFS. */
+static inline int heald__group_take(struct heald_buf_group *g)
+{
+    if (!g->free_count)
+        return -ENOBUFS;
+    unsigned index = g->free[--g->free_count];
+    heald__group_out(g, index);
+    return (int)index;
+}
+
 void heald__group_use(struct heald_buf_group *g, int by);
 
 #endif

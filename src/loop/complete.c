@@ -14,10 +14,7 @@
 
 void heald__complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
-    assert(!(op->flags & OP_DUE));
-    op->result = result;
-    op->flags |= HEALD_MORE | OP_DUE;
-    heald__due_push(&loop->due, op);
+    heald__complete_more_inline(loop, op, result);
 }
 
 void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
@@ -108,8 +105,7 @@ static bool bring_next(struct heald_loop *loop, struct heald_op *op)
     return loop->engine.ops->next && loop->engine.ops->next(&loop->engine, op);
 }
 
-/* After a callback with HEALD_MORE: the op is live still. */
-static void go_on(struct heald_loop *loop, struct heald_op *op)
+void heald__go_on(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~HEALD_MORE;
     if (bring_next(loop, op))
@@ -122,11 +118,7 @@ static void go_on(struct heald_loop *loop, struct heald_op *op)
 
 void heald__tell(struct heald_loop *loop, struct heald_op *op)
 {
-    op->flags &= (uint8_t)~OP_DUE;
-    if (op->flags & HEALD_MORE) {
-        op->fn(op);
-        go_on(loop, op);
-    } else if (op->notify == OP_NOTIFY_DEFERRED) {
+    if (op->notify == OP_NOTIFY_DEFERRED) {
         count_out(loop);
         op_move(op, OP_IDLE);
         op->fn(op);

@@ -7,10 +7,25 @@
 
 #include <errno.h>
 
+/* One of several results. */
+static inline void heald__complete_more_inline(struct heald_loop *loop, struct heald_op *op,
+                                               int64_t result)
+{
+    assert(!(op->flags & OP_DUE));
+    op->result = result;
+    op->flags |= HEALD_MORE | OP_DUE;
+    heald__due_push(&loop->due, op);
+}
+
 /* The rarer half: what the op held goes back. */
 void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op);
 
-/* Tells of an op in another way than by its final callback in the loop. */
+/* plain.c: runs a callback that is not the last. complete.c: what follows, as the op is pending
+ * still. */
+void heald__tell_more(struct heald_loop *loop, struct heald_op *op);
+void heald__go_on(struct heald_loop *loop, struct heald_op *op);
+
+/* Tells of the end of an op in another way than by a callback in the loop. */
 void heald__tell(struct heald_loop *loop, struct heald_op *op);
 
 /* The end of an op that nobody is told of. */

@@ -259,10 +259,12 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool calm)
         until = 0;
     loop->stats.turns++;
     int err = loop->backend.ops->wait(&loop->backend, until);
+    if (err == -EINTR)
+        err = 0;
     if (sleeps)
         heald__mailbox_awake(loop);
     loop->now_ns = 0;
-    return err == -EINTR ? 0 : err;
+    return err;
 }
 
 /* What is to be seen to before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has ended
@@ -303,7 +305,9 @@ HEALD_INLINE int dispatch(struct heald_loop *loop, unsigned limit)
     while (n < limit && (op = heald__due_pop(&loop->due))) {
         n++;
         /* What is over is its owner's, and its private flags mean nothing. */
-        if (!(op->flags & HEALD_MORE) && op->notify == OP_NOTIFY_CALLBACK) {
+        if (op->flags & HEALD_MORE) {
+            heald__tell_more(loop, op);
+        } else if (op->notify == OP_NOTIFY_CALLBACK) {
             loop->stats.completed++;
             op_move(op, OP_IDLE);
             op->fn(op);

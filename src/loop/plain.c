@@ -13,6 +13,8 @@
 #include "loop/complete.h"
 #include "loop/ready.h"
 
+#include <heald/io.h>
+
 #include <errno.h>
 
 /* With a result that is no -ECANCELED, for nobody has asked for its end. */
@@ -174,6 +176,57 @@ void heald__ready_receive(struct heald_loop *loop, struct heald_fd *e, struct he
     }
     op->link.next = NULL;
     complete(loop, op, result);
+}
+
+/* It got nothing, an error, or a full buffer. What takes no room takes no buffer. */
+HEALD_SEPARATE static void received_multi(struct heald_loop *loop, struct heald_op *op,
+                                          int64_t result)
+{
+    if (result <= 0) {
+        heald_buf_return(op->u.group.group, op->buffer);
+        op->buffer = HEALD_NO_BUFFER;
+    }
+    heald__ready_attempted(loop, op->u.group.fd, op, result);
+}
+
+void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    struct heald_buf_group *g = op->u.group.group;
+
+    if (op->flags & OP_DUE || e->flags & FDS_STICKY || !g->free_count) {
+        heald__ready_event_other(loop, e, POLLIN);
+        return;
+    }
+    unsigned index = (unsigned)heald__group_take(g);
+    op->buffer = (uint16_t)index;
+    int64_t result = loop->sys->recv_now(op->u.group.fd, g->memory + index * g->size, g->size,
+                                         op->u.group.flags);
+    if (result > 0 && result < (int64_t)op->u.group.group->size)
+        heald__complete_more_inline(loop, op, result);
+    else
+        received_multi(loop, op, result);
+}
+
+/* After a callback with HEALD_MORE: does the op wait on, with nothing to see to? */
+static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
+{
+    const struct heald_fd *e = &loop->fds.v[op->u.group.fd];
+
+    if (op->kind != OP_RECV_MULTI || op->state != OP_ARMED || op->flags & ~HEALD_MORE)
+        return false;
+    if (e->flags & FDS_WHOLE)
+        return op->stage == STAGE_RING && !op->u.group.first && !loop->attention.mirrored;
+    return e->armed & POLLIN && !(e->flags & FDS_READABLE) && !e->pause;
+}
+
+void heald__tell_more(struct heald_loop *loop, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_DUE;
+    op->fn(op);
+    if (waits_on(loop, op))
+        op->flags = 0;
+    else
+        heald__go_on(loop, op);
 }
 
 /* A ring has done a plain op. False: its descriptor, or the op, needs a closer look. */

@@ -447,6 +447,13 @@ int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op)
     return err;
 }
 
+void heald__ready_attempted(struct heald_loop *loop, int fd, struct heald_op *op, int64_t result)
+{
+    note_event(&loop->fds.v[fd], POLLIN);
+    if (act(loop, fd, DIR_IN, op, result) && loop->fds.v[fd].flags & FDS_EDGE)
+        run_queue(loop, fd, DIR_IN);
+}
+
 void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
     int fd = (int)(e - loop->fds.v);

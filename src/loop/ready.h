@@ -29,8 +29,12 @@ static inline bool ready_will_be_told(const struct heald_fd *e, int dir)
     return e->armed & POLLOUT && e->flags & FDS_FULL;
 }
 
-/* plain.c: there may be data for the one receive that waits there; ready.c: any other event. */
+/* plain.c: there may be data for the one receive that waits there. */
 void heald__ready_receive(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+
+/* ready.c: any other event; what an attempt gave of an op that an event concerned. */
+void heald__ready_attempted(struct heald_loop *loop, int fd, struct heald_op *op, int64_t result);
 void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsigned events);
 
 /* From a back end: an event of an entry that has, or had, that key; of an older one it is nobody's.
@@ -43,8 +47,11 @@ static inline void heald__ready_event(struct heald_loop *loop, int fd, uint32_t 
 
     if (e->key != key)
         return;
-    if (events == POLLIN && op && op->kind == OP_RECV && op->link.next == &op->link && !e->polls)
+    bool plain = events == POLLIN && op && op->link.next == &op->link && !e->polls;
+    if (plain && op->kind == OP_RECV)
         heald__ready_receive(loop, e, op);
+    else if (plain && op->kind == OP_RECV_MULTI)
+        heald__ready_receive_multi(loop, e, op);
     else
         heald__ready_event_other(loop, e, events);
 }
