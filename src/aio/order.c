@@ -135,8 +135,8 @@ void aio_file_free(struct aio_process *p, struct aio_file *f)
 static void file_drop(struct aio_service *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
-    if (f->slot >= 0)
-        aio_ring_let_go(s, f);
+    if (f->slot >= 0 && s->road->let_go)
+        s->road->let_go(s, f);
     if (f->pin >= 0 && heald__plat_close_waits(f->pin))
         aio_pools_close_pin(s, f);
     else

@@ -195,7 +195,7 @@ static void ring_close(struct aio_service *s)
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
+static bool ring_keep(struct aio_service *s, struct aio_request *r)
 {
     struct aio_file *f = r->file;
 
@@ -206,7 +206,7 @@ bool aio_ring_keep(struct aio_service *s, struct aio_request *r)
     return r->fixed = f->slot >= 0;
 }
 
-void aio_ring_let_go(struct aio_service *s, struct aio_file *f)
+static void ring_let_go(struct aio_service *s, struct aio_file *f)
 {
     if (s->ring)
         heald__ring_file_remove(&s->ring->client.ring, &s->ring->files, f->slot);
@@ -245,7 +245,7 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
     struct aio_ring *w = s->ring;
 
     if (is_begun_by_a_worker(r) && !r->fixed)
-        aio_ring_keep(s, r);
+        ring_keep(s, r);
     say_how(r);
     heald__client_submit(&w->client, &r->op);
     if (io_uring_sq_ready(&w->client.ring.ring) >= w->chunk)
@@ -335,4 +335,6 @@ const struct aio_road aio_road_ring = {
     .wait = ring_wait,
     .flushed = ring_flushed,
     .holds = ring_holds,
+    .keep = ring_keep,
+    .let_go = ring_let_go,
 };

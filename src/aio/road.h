@@ -24,6 +24,10 @@ struct aio_road {
     bool (*flushed)(const struct aio_service *s);
     /* Does the kernel have the file of this one, as soon as it knows of it? */
     bool (*holds)(const struct aio_request *r);
+    /* A place of the road's own for the file of a request, which may be had by its number. False:
+     * there is none. let_go: gives it back. NULL: the road has no such places. */
+    bool (*keep)(struct aio_service *s, struct aio_request *r);
+    void (*let_go)(struct aio_service *s, struct aio_file *f);
 };
 
 /* threads.c: the pools of threads, begun by the thread that is to start the I/O thread, and ended
@@ -48,11 +52,6 @@ bool aio_pools_redirect(struct aio_service *s, struct aio_request *r);
 
 /* How many threads are the library's, without the I/O thread? */
 unsigned aio_pools_threads(struct aio_service *s);
-
-/* The ring's: a place among its files for that of a request, which may be had by its number. False:
- * there is none. aio_ring_let_go: gives it back. */
-bool aio_ring_keep(struct aio_service *s, struct aio_request *r);
-void aio_ring_let_go(struct aio_service *s, struct aio_file *f);
 
 extern const struct aio_road aio_road_ring, aio_road_threads;
 

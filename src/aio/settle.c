@@ -55,9 +55,9 @@ static bool is_waited_for(const struct aio_file *f)
 static bool keep(struct aio_service *s, struct aio_request *r)
 {
     const struct aio_file *f = r->file;
+    const struct aio_road *road = aio_road_for(s, r);
 
-    if (aio_road_for(s, r) != &aio_road_threads && (f->socket || (f->finite && !s->refused)) &&
-        aio_ring_keep(s, r))
+    if (road->keep && (f->socket || (f->finite && !s->refused)) && road->keep(s, r))
         return true;
     return !is_waited_for(f) && aio_pin(r);
 }
