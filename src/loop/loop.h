@@ -162,7 +162,6 @@ static inline void heald__submit_begin(struct heald_loop *loop, struct heald_op 
     loop->stats.submitted++;
 }
 
-int heald__loop_start(struct heald_loop *loop, struct heald_op *op);
 void heald__loop_end(struct heald_loop *loop,
                      struct heald_op *op); /* cancel; the op is queued or armed */
 

@@ -158,11 +158,6 @@ static int start_none(struct heald_loop *loop, struct heald_op *op)
 static int (*const starts[OP_KINDS])(struct heald_loop *loop,
                                      struct heald_op *op) = {HEALD_KINDS(START_ROW)};
 
-int heald__loop_start(struct heald_loop *loop, struct heald_op *op)
-{
-    return starts[op->kind](loop, op);
-}
-
 static int check(const struct heald_loop *loop, const struct heald_op *op, heald_fn *fn)
 {
     if (!(heald__op_traits[op->kind] & OP_PUBLIC))
@@ -181,7 +176,7 @@ int heald__submit_start(struct heald_loop *loop, struct heald_op *op)
     bool deferred = op->notify == OP_NOTIFY_DEFERRED;
 
     loop->submitting = deferred ? op : NULL;
-    int err = heald__loop_start(loop, op);
+    int err = starts[op->kind](loop, op);
     loop->submitting = NULL;
     if (err) {
         loop->stats.submitted--;

@@ -97,24 +97,24 @@
 
 /* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
 #define HEALD_KINDS_LOCK(X) \
-    X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_LOCK) \
-    X(COND,    "cond-wait",    none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_LOCK) \
-    X(SEM,     "sem-wait",     none, lock, lock, sem,     none, none, OP_PUBLIC | OP_LOCK) \
-    X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC | OP_LOCK) \
-    X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC | OP_LOCK) \
-    X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC | OP_LOCK) \
-    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC | OP_LOCK)
+    X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC) \
+    X(COND,    "cond-wait",    none, lock, lock, mutex,   none, none, OP_PUBLIC) \
+    X(SEM,     "sem-wait",     none, lock, lock, sem,     none, none, OP_PUBLIC) \
+    X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC) \
+    X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC) \
+    X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC) \
+    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC)
 
 /* On what others wait with. */
 #define HEALD_KINDS_FOREIGN(X) \
     X(PTHREAD_MUTEX, "pthread-mutex-lock", none, lock, lock, mutex, none, none, \
-      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+      OP_PUBLIC | OP_FOREIGN) \
     X(SEM_T,         "sem_t-wait",         none, lock, lock, sem,   none, none, \
-      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+      OP_PUBLIC | OP_FOREIGN) \
     X(FUTEX,         "futex-wait",         none, lock, lock, word,  none, none, \
-      OP_PUBLIC | OP_LOCK | OP_FOREIGN) \
+      OP_PUBLIC | OP_FOREIGN) \
     X(FUTEX_ANY,     "futex-wait-any",     none, lock, lock, any,   none, none, \
-      OP_PUBLIC | OP_LOCK | OP_FOREIGN)
+      OP_PUBLIC | OP_FOREIGN)
 
 /* The library's own: a ring waits for words, or for a while; the end of a descriptor's pause; what
  * another thread posts. */

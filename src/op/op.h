@@ -128,7 +128,7 @@ enum {
     OP_MULTI = 0x10,   /* may complete more than once */
     OP_TIDIES = 0x20,  /* holds something that its end gives back */
     OP_PUBLIC = 0x40,  /* may be submitted */
-    OP_LOCK = 0x80,    /* waits for what lies in shared memory */
+    OP_FOREIGN = 0x80, /* waits for a lock of others, who wake one */
     OP_SOCKET = 0x100, /* for sockets alone */
     OP_BESIDE = 0x200, /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,
@@ -138,9 +138,8 @@ enum {
     OP_NAMES_FD = 0x4000,   /* names a descriptor and does not wait for it */
     OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
     OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
-    OP_FOREIGN = 0x20000,   /* OP_LOCK: of others, who wake one */
-    OP_DIRECT = 0x40000,    /* its result goes to fn at once */
-    OP_COUNTS = 0x80000     /* its result is how much of u.rw.len was done */
+    OP_DIRECT = 0x20000,    /* its result goes to fn at once */
+    OP_COUNTS = 0x40000     /* its result is how much of u.rw.len was done */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];
@@ -167,11 +166,6 @@ static inline bool op_is_whole(const struct heald_op *op, int64_t result)
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
     return heald__op_traits[op->kind] & OP_ON_FD;
-}
-
-static inline bool op_is_lock(const struct heald_op *op)
-{
-    return heald__op_traits[op->kind] & OP_LOCK;
 }
 
 static inline bool op_is_mapped(const struct heald_op *op)

@@ -2,14 +2,14 @@
  */
 #include "platform/sys.h"
 
-int heald__plat_gate(enum heald_gate what)
+static int gate(enum heald_gate what)
 {
     (void)what;
     return 0;
 }
 
 const struct heald_sys heald__sys_native = {
-    .gate = heald__plat_gate,
+    .gate = gate,
     .now = heald__plat_now,
     .fd_type = heald__plat_fd_type,
     .seeks = heald__plat_seeks,

@@ -206,7 +206,6 @@ static inline int sys_milliseconds(int64_t ns)
 
 /* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts
  * them together. */
-int heald__plat_gate(enum heald_gate what);
 int64_t heald__plat_now(enum heald_clock clock);
 
 /* The monotonic clock as it was at the last tick of the system, some milliseconds ago, for some

@@ -48,7 +48,8 @@ enum {
 
 static const char file_prefix[] = "file:";
 
-int heald__region_path(const char *name, char path[PATH_MAX])
+/* The file of a region's name: 0, -EINVAL, -ENAMETOOLONG. */
+static int path_of(const char *name, char path[PATH_MAX])
 {
     size_t prefix = sizeof file_prefix - 1;
     bool is_file = name && strncmp(name, file_prefix, prefix) == 0;
@@ -302,7 +303,7 @@ int heald_region_open(struct heald_region **ret_region, const char *name, int fl
     struct heald_region *region;
     const char *why = NULL;
     char path[PATH_MAX];
-    int err = heald__region_path(name, path);
+    int err = path_of(name, path);
 
     o.ret_why = &why;
     if (!err)
@@ -395,7 +396,7 @@ static int claim_unused(int fd, const char *path)
 static int unlink_region(const char *name, bool only_unused, bool dry_run)
 {
     char path[PATH_MAX];
-    int err = heald__region_path(name, path), fd = err ? err : open_region(path);
+    int err = path_of(name, path), fd = err ? err : open_region(path);
 
     if (fd < 0)
         return fd;

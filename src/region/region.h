@@ -114,9 +114,6 @@ int heald__region_handle_new(struct heald_region *region, struct region_seat *se
 /* Frees all. */
 void heald__region_handles_free(struct heald_region *region);
 
-/* The file of a region's name: 0, -EINVAL, -ENAMETOOLONG. */
-int heald__region_path(const char *name, char path[PATH_MAX]);
-
 /* Maps a region of this size; a handle for it, which takes over base and fd. */
 int heald__region_map(int fd, uint64_t size, bool read_only, char **ret_base);
 int heald__region_adopt(struct heald_region **ret_region, char *base,
@@ -235,9 +232,6 @@ uint64_t heald__region_before_me(struct heald_participant *me, const void *objec
 /* The PID name space of this process, which may be another than that of the process that opened the
  * region; 0: not known. */
 uint64_t heald__region_pid_space(const struct heald_region *region);
-
-/* The same of its monotonic clock. */
-uint64_t heald__region_time_space(const struct heald_region *region);
 
 /* Is the monotonic clock of this process that of the slot's participant? */
 bool heald__region_is_clock_of(const struct heald_region *region, const struct region_slot *slot);

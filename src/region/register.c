@@ -111,15 +111,15 @@ uint64_t heald__region_pid_space(const struct heald_region *region)
     return ask_once(&region->local->pid_space, heald__plat_pid_space);
 }
 
-uint64_t heald__region_time_space(const struct heald_region *region)
+/* The name space of this process's monotonic clock; 0: not known. */
+static uint64_t time_space_of(const struct heald_region *region)
 {
     return ask_once(&region->local->time_space, heald__plat_time_space);
 }
 
 bool heald__region_is_clock_of(const struct heald_region *region, const struct region_slot *slot)
 {
-    return __atomic_load_n(&slot->time_space, __ATOMIC_RELAXED) ==
-               heald__region_time_space(region) &&
+    return __atomic_load_n(&slot->time_space, __ATOMIC_RELAXED) == time_space_of(region) &&
            region_head_of(region)->boot == ask_once(&region->local->boot, heald__plat_boot);
 }
 
@@ -265,7 +265,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&slot->pid, getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->thread, heald__plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, heald__region_pid_space(region), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->time_space, heald__region_time_space(region), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->time_space, time_space_of(region), __ATOMIC_RELAXED);
     heald__region_line_clear(region, index);
     for (unsigned i = 0; i < REGION_NOTES; i++)
         __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
