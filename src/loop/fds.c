@@ -30,6 +30,7 @@ static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type)
 {
     e->type = (uint8_t)type;
     e->armed = 0;
+    e->cancels = 0;
     e->key++;
     /* Only of TCP does a short read prove that nothing is left, whatever the other end does. */
     e->flags = type == FD_STREAM && loop->backend.ops->edge ? FDS_EDGE : 0;

@@ -52,10 +52,11 @@ struct heald_fd {
     uint32_t key;   /* changes when the descriptor is closed: events of the old one are nobody's */
     uint16_t armed; /* what the back end reports */
     uint16_t flags;
-    uint8_t type;   /* enum fd_type; FD_UNKNOWN: not in use */
-    int again;      /* the same terminal, opened for this loop alone; 0: none */
-    uint16_t shown; /* of a ring: what the mirror of the guest mode shows */
-    char room[6];   /* so that an entry is a cache line */
+    uint8_t type;    /* enum fd_type; FD_UNKNOWN: not in use */
+    int again;       /* the same terminal, opened for this loop alone; 0: none */
+    uint16_t shown;  /* of a ring: what the mirror of the guest mode shows */
+    uint8_t cancels; /* of receives, less what was received; see idle.c */
+    char room[5];    /* so that an entry is a cache line */
 };
 
 struct heald_fds {

@@ -7,7 +7,8 @@
  *   ready.c     readiness becomes completion              polls.c    … beside the queues
  *   result.c    what rings and threads attempt            perform.c  the system calls for it
  *   engine.c    files: the engine and the pools           outcome.h  what any attempt means
- *   pause.c     descriptors that are left alone for a while
+ *   pause.c     descriptors that are left alone for a while; idle.c  sockets of a ring that wait
+ *               by readiness
  *   complete.c  results, callbacks and the other ways to tell
  *   timers.c    deadlines and clocks               post.c     from other threads
  *   buffers.c   groups of buffers                  features.c which back ends and engines there are
@@ -179,6 +180,10 @@ void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /* it may be ready */
 int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
 void heald__ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
+
+/* idle.c, of a ring: a receive of this socket was cancelled; the socket goes back to the ring. */
+void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e);
+void heald__idle_end(struct heald_loop *loop, struct heald_fd *e);
 
 /* polls.c: takes an op beside the queues; 0 or -errno. */
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);

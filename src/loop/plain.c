@@ -239,6 +239,7 @@ static inline bool leave_queue(struct heald_loop *loop, struct heald_op *op)
         return false;
     e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
     op->link.next = NULL;
+    e->cancels -= e->cancels != 0;
     return true;
 }
 

@@ -86,7 +86,7 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 /* Has the back end report at least what is waited for now. */
 int heald__ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd)
 {
-    unsigned events = loop->backend.ops->submit ? wanted_of_ring(e) : wanted(e);
+    unsigned events = e->flags & FDS_WHOLE ? wanted_of_ring(e) : wanted(e);
 
     if (!(events & ~(unsigned)e->armed) || e->flags & FDS_ALWAYS)
         return 0;
@@ -295,7 +295,8 @@ void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         op_move(first, OP_ARMED);
     if (!waits(e, dir))
         return;
-    if (loop->backend.ops->submit || heald__takes_whole(loop, e, first)) {
+    bool ring = loop->backend.ops->submit;
+    if (ring ? e->flags & FDS_WHOLE : heald__takes_whole(loop, e, first)) {
         if (!(first->flags & OP_DUE))
             heald__ring_submit(loop, first);
         return;
@@ -321,7 +322,7 @@ void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
         return;
     }
     /* What would have waited in a ring has been there: it is tried here, at once. */
-    if (op && loop->backend.ops->submit && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
+    if (op && e->flags & FDS_WHOLE && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
         fds_is_socket(e) && op->flags & OP_STARTED && op->kind != OP_CONNECT) {
         heald__result(loop, op, heald__perform(loop, e, op), false);
         return;
@@ -344,7 +345,7 @@ void heald__ready_submit(struct heald_loop *loop, struct heald_fd *e, struct hea
     /* Of what such a socket cannot do it would never be told. */
     if (dir == DIR_IN && op_accepts(op) != !!(e->flags & FDS_LISTENS))
         e->flags |= FDS_READABLE;
-    if (!loop->backend.ops->submit && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
+    if (!(e->flags & FDS_WHOLE) && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else
         heald__ready_kick(loop, e, dir);
@@ -409,6 +410,10 @@ void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned
 
     if (!e || e->key != key)
         return;
+    if (!(e->flags & FDS_WHOLE)) {
+        heald__ready_event(loop, fd, key, events);
+        return;
+    }
     unsigned before = wanted_of_ring(e);
     heald__polls_tell(loop, e, events);
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++) {

@@ -108,6 +108,8 @@ static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         finish(loop, op, result);
         if (detached)
             return;
+        if (result == -ECANCELED && dir == DIR_IN)
+            heald__idle_cancelled(loop, e);
         heald__ready_kick(loop, e, dir);
         heald__fds_let_go(loop, &loop->fds.v[fd]);
     } else {

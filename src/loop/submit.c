@@ -65,6 +65,8 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
         return refuse(loop, e, op, -ENOTSOCK);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
+    if (op->kind == OP_RECV_MULTI && loop->backend.ops->submit && !(e->flags & FDS_WHOLE))
+        heald__idle_end(loop, e);
     heald__ready_submit(loop, e, op);
     return 0;
 }

@@ -1,0 +1,48 @@
+/*
+ * loop/idle.c: how a socket waits in a loop on a ring. The loop's thread.
+ *
+ * A receive that waits in a ring is two entries and two completions for whoever cancels it and
+ * submits it again, as a program does that waits for one thing after another. Where that happens
+ * about as often as something is received, the socket is waited for by readiness from then on, in
+ * the queue of the system's that the back end has nested: there a cancel takes the op out of a
+ * list, and the next receive finds the socket armed. Everything goes as on the back ends that know
+ * readiness alone (ready.c), for FDS_WHOLE is gone.
+ *
+ * The kernel has the buffers of a group: a multishot receive goes to the ring, and its socket with
+ * it.
+ */
+#include "loop/ready.h"
+
+/* A receive that brought something makes up for a part of a cancel. */
+enum { CANCEL = 4, MANY = 3 * CANCEL };
+
+void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e)
+{
+    unsigned usual = FDS_PLAIN | FDS_WHOLE;
+
+    if (!loop->backend.ops->arm || (e->flags & (usual | FDS_CLOSING)) != usual)
+        return;
+    if (e->cancels < MANY)
+        e->cancels += CANCEL;
+    /* Nothing of it may be in the ring. */
+    if (e->cancels < MANY || e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls || e->files ||
+        e->pause || e->armed)
+        return;
+    e->flags &= (uint16_t)~FDS_WHOLE;
+    /* Only of TCP does a short read prove that nothing is left. */
+    if (e->type == FD_STREAM)
+        e->flags |= FDS_EDGE;
+}
+
+void heald__idle_end(struct heald_loop *loop, struct heald_fd *e)
+{
+    int fd = (int)(e - loop->fds.v);
+
+    e->flags |= FDS_WHOLE;
+    e->flags &= (uint16_t) ~(FDS_EDGE | FDS_STICKY | FDS_FULL);
+    e->cancels = 0;
+    if (e->armed)
+        heald__ready_unarm(loop, e, fd);
+    for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
+        heald__ready_kick(loop, &loop->fds.v[fd], dir);
+}
