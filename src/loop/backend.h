@@ -93,16 +93,6 @@ void heald__result(struct heald_loop *loop, struct heald_op *op, int64_t result,
 void heald__plain_done(struct heald_loop *loop, struct heald_op *op, int64_t result);
 void heald__plain_sent(struct heald_loop *loop, struct heald_op *op);
 
-/* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
-int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
-
-static inline int64_t heald__time_left(struct heald_loop *loop, int64_t deadline_ns)
-{
-    if (deadline_ns == HEALD_FOREVER)
-        return -1;
-    return deadline_ns <= 0 ? 0 : heald__time_until(loop, deadline_ns);
-}
-
 /* The key of a descriptor now. */
 uint32_t heald__ready_key(struct heald_loop *loop, int fd);
 

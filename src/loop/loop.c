@@ -197,6 +197,11 @@ int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_op
     return err;
 }
 
+uint64_t heald__loop_live(const struct heald_loop *loop)
+{
+    return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
+}
+
 int heald_loop_close(struct heald_loop *loop)
 {
     heald__mailbox_take_all(loop);
@@ -237,6 +242,28 @@ int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns)
 {
     int64_t left = deadline_ns - heald_now(loop);
     return left > 0 ? left : 0;
+}
+
+bool heald__mailbox_any(const struct heald_loop *loop)
+{
+    /* Relaxed: what is not seen now keeps the loop from sleeping. */
+    return __atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED) != NULL;
+}
+
+bool heald__mailbox_sleep(struct heald_loop *loop)
+{
+    struct heald_mailbox *m = &loop->mailbox;
+
+    /* Pairs with wake() in post.c, see the argument there. */
+    __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
+    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
+}
+
+void heald__mailbox_awake(struct heald_loop *loop)
+{
+    /* Relaxed: a poster that still sees 1 rings once too often, which is harmless. */
+    __atomic_store_n(&loop->mailbox.sleeping, 0, __ATOMIC_RELAXED);
 }
 
 /* Until when the back end may wait. */

@@ -142,26 +142,14 @@ static inline bool heald__loop_sorts(const struct heald_loop *loop)
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
 }
 
-/* How many ops are pending. */
-static inline uint64_t heald__loop_live(const struct heald_loop *loop)
-{
-    return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
-}
-
 /* submit.c: the way of every op but the plain one in its usual case; its steps, for plain.c. start:
  * 0, 1: as heald_submit(); -errno: the op is idle again. deadline: of an op that has one; 0. */
 int heald__submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 int heald__submit_start(struct heald_loop *loop, struct heald_op *op);
 int heald__submit_deadline(struct heald_loop *loop, struct heald_op *op);
 
-static inline void heald__submit_begin(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
-{
-    op->fn = fn;
-    op->loop = loop;
-    op->flags = 0;
-    op_move(op, OP_QUEUED);
-    loop->stats.submitted++;
-}
+/* plain.c: the op is the loop's from now on. */
+void heald__submit_begin(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
 void heald__loop_end(struct heald_loop *loop,
                      struct heald_op *op); /* cancel; the op is queued or armed */
@@ -267,29 +255,15 @@ void heald__mailbox_take(struct heald_loop *loop); /* a turn's share */
 void heald__mailbox_take_all(struct heald_loop *loop);
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
-/* Has something been posted that was not fetched? Relaxed: what is not seen now keeps the loop from
- * sleeping. */
-static inline bool heald__mailbox_any(const struct heald_loop *loop)
-{
-    return __atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED) != NULL;
-}
+/* loop.c: how many ops are pending; the time that is left until a deadline, or 0. */
+uint64_t heald__loop_live(const struct heald_loop *loop);
+int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
 
-/* Before waiting; false: do not, something is there. */
-static inline bool heald__mailbox_sleep(struct heald_loop *loop)
-{
-    struct heald_mailbox *m = &loop->mailbox;
-
-    /* Pairs with wake() in post.c, see the argument there. */
-    __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
-    return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
-           !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
-}
-
-static inline void heald__mailbox_awake(struct heald_loop *loop)
-{
-    /* Relaxed: a poster that still sees 1 rings once too often, which is harmless. */
-    __atomic_store_n(&loop->mailbox.sleeping, 0, __ATOMIC_RELAXED);
-}
+/* loop.c. any: has something been posted that was not fetched? sleep: before waiting; false: do not,
+ * something is there. awake: after that. */
+bool heald__mailbox_any(const struct heald_loop *loop);
+bool heald__mailbox_sleep(struct heald_loop *loop);
+void heald__mailbox_awake(struct heald_loop *loop);
 
 /*
  * loop.c: heald__loop_watch() (backend.h) calls fn(op) whenever a descriptor of the library's own

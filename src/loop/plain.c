@@ -31,6 +31,15 @@ static inline void complete_silent(struct heald_loop *loop, struct heald_op *op,
     heald__complete_silent(loop, op);
 }
 
+void heald__submit_begin(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
+{
+    op->fn = fn;
+    op->loop = loop;
+    op->flags = 0;
+    op_move(op, OP_QUEUED);
+    loop->stats.submitted++;
+}
+
 static inline bool came_to_nothing(int64_t result)
 {
     return result < 0 && (result == -EAGAIN || result == -EINTR);
@@ -112,7 +121,8 @@ static inline int submit_receive(struct heald_loop *loop, struct heald_op *op, h
     unsigned how = e->flags & (FDS_PLAIN | FDS_WHOLE | FDS_READABLE);
     if (how == FDS_PLAIN && e->armed & POLLIN) {
         /* It waits for an event that will come. */
-        fds_push_first(&e->queue[DIR_IN], op);
+        op->link.next = op->link.prev = &op->link;
+        e->queue[DIR_IN] = op;
         op_move(op, OP_ARMED);
         return op->deadline_ns == HEALD_FOREVER ? 0 : heald__submit_deadline(loop, op);
     }
