@@ -25,11 +25,6 @@ static size_t size_of(unsigned count)
            count * sizeof(uint16_t);
 }
 
-static bool kernel_keeps(const struct heald_buf_group *g)
-{
-    return g->loop->backend.ops->group != NULL;
-}
-
 static unsigned id_of(const struct heald_link *link)
 {
     return heald_container_of(link, struct heald_buf_group, link)->id;
@@ -66,6 +61,7 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
     g->size = size;
     g->count = count;
     g->id = id;
+    g->kernel_keeps = loop->backend.ops->group != NULL;
     g->out = (uint64_t *)(void *)(g + 1);
     g->free = (uint16_t *)(void *)(g->out + words(count));
     while (g->free_count < count) {
@@ -73,7 +69,7 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
         g->free_count++;
     }
     int err =
-        kernel_keeps(g) ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
+        g->kernel_keeps ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
     if (err) {
         alloc_free(&loop->alloc, g, size_of(count));
         return err;
@@ -89,7 +85,7 @@ int heald_buf_group_close(struct heald_buf_group *g)
 
     if (g->users)
         return -EBUSY;
-    if (kernel_keeps(g))
+    if (g->kernel_keeps)
         loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_CLOSE, 0);
     list_remove(&g->link);
     alloc_free(&loop->alloc, g, size_of(g->count));
@@ -109,7 +105,7 @@ int heald_buf_return(struct heald_buf_group *g, unsigned index)
     if (!(*word & bit))
         return -EINVAL;
     *word &= ~bit;
-    if (g->ring)
+    if (g->kernel_keeps)
         return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
     g->free[g->free_count++] = (uint16_t)index;
     return 0;

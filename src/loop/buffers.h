@@ -5,6 +5,7 @@
 #include <heald/op.h>
 
 #include <errno.h>
+#include <stdbool.h>
 
 struct heald_buf_group {
     struct heald_link link; /* in loop->groups */
@@ -15,9 +16,10 @@ struct heald_buf_group {
     unsigned users; /* ops that draw from it */
     uint16_t id;
     unsigned free_count;
-    uint16_t *free; /* a stack of those that are in; unused when the kernel keeps them */
-    uint64_t *out;  /* a bitmap of those that are out */
-    void *ring;     /* the back end's, where the kernel keeps the buffers; or NULL */
+    uint16_t *free;    /* a stack of those that are in; unused when the kernel keeps them */
+    uint64_t *out;     /* a bitmap of those that are out */
+    bool kernel_keeps; /* those that are in, and picks them */
+    void *ring;        /* the back end's */
 };
 
 enum { GROUP_BITS = 64 /* a word of `out` */ };
