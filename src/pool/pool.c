@@ -7,9 +7,11 @@
  * may use job->next but leaves job->prev NULL until the job is idle again: heald__pool_take() may
  * still ask.
  *
- * A thread that was woken counts as idle until it has the lock, so a new one is started when the
- * queue is as long as there are idle ones: jobs may wait for each other (the two ends of a FIFO),
- * and none may lie behind one that waits for it while the limit allows a thread more.
+ * A thread counts as idle if it takes the next job without waiting for one: also a thread that was
+ * woken and does not have the lock yet, and one in linger(), which may stay there for as long as
+ * other programs want the processor. A new one is started when the queue is as long as there are
+ * idle ones: jobs may wait for each other (the two ends of a FIFO), and none may lie behind one
+ * that waits for it while the limit allows a thread more.
  *
  * To start a thread takes locks of the C library's, and memory. Where who submits must not wait
  * for those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that
@@ -103,9 +105,11 @@ static void linger(struct heald_pool *p)
 {
     if (!list_empty(&p->queue))
         return;
+    p->idle++;
     pthread_mutex_unlock(&p->lock);
     sched_yield();
     pthread_mutex_lock(&p->lock);
+    p->idle--;
 }
 
 static void *work(void *arg)
