@@ -33,7 +33,7 @@ demo: ## serve the project's documents, over each back end in turn
 
 # Slices of the long proofs, and whatever mostly repeats others elsewhere: half of the time of all.
 LONG = aio-crash aio-eventfd aio-real aio-threads-growth aio-uring-growth await-stress await-wakes \
-	crash differential fault model old-kernel serve-limits soak
+	cost crash differential fault model old-kernel serve-limits soak
 
 # `make demo` may have configured build/ before check was installed.
 tested = $(call deps,test); \
