@@ -1,5 +1,5 @@
 """System calls and user instructions per echo: counted for N and for 2 N echoes, so that start-up
-and end, which are the same in both, cancel out."""
+and end, which are the same in both, cancel out. User instructions of one function of a program."""
 
 import os
 import re
@@ -25,16 +25,23 @@ def _strace(programs, name, backend, conns, count):
     return int(total.group(1)) if total else None
 
 
+def _callgrind_wrapper(report):
+    return ("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={report}")
+
+
+def _callgrind_total(report):
+    total = re.search(r"^(?:totals|summary): (\d+)", wait_for_file(report), re.M)
+    return int(total.group(1)) if total else None
+
+
 def _callgrind(programs, name, backend, conns, count):
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "callgrind")
-        wrapper = ("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={report}")
-        with programs.server(name, backend, wrapper) as server:
+        with programs.server(name, backend, _callgrind_wrapper(report)) as server:
             if server is None:
                 return None
             programs.load(server, conns, LIMIT_S, count)
-        total = re.search(r"^(?:totals|summary): (\d+)", wait_for_file(report), re.M)
-    return int(total.group(1)) if total else None
+        return _callgrind_total(report)
 
 
 def _per_echo(count, tool, programs, name, backend, conns):
@@ -43,6 +50,21 @@ def _per_echo(count, tool, programs, name, backend, conns):
     once = count(programs, name, backend, conns, ECHOES)
     twice = count(programs, name, backend, conns, 2 * ECHOES)
     return (twice - once) / ECHOES if once and twice else None
+
+
+def instructions_in(programs, function, name, *args, backend=None):
+    """What a program prints, and as "instructions" how many it makes in a function and what that
+    calls; None where it cannot be counted. Clones that the compiler makes of it count as well."""
+    if not shutil.which("valgrind"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, "callgrind")
+        wrapper = (*_callgrind_wrapper(report), "--collect-atstart=no",
+                   f"--toggle-collect={function}*")
+        result = programs.run(name, *args, backend=backend, wrapper=wrapper)
+        if result:
+            result["instructions"] = _callgrind_total(report)
+    return result
 
 
 def syscalls_per_echo(programs, name, backend, conns):

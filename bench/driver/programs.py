@@ -44,12 +44,13 @@ class Programs:
         path = os.path.join(self.folder, name)
         return path if os.access(path, os.X_OK) else None
 
-    def run(self, name, *args, cpu=0, backend=None, waiter=None):
-        """The figures that a program prints; None where it is absent or skips."""
+    def run(self, name, *args, cpu=0, backend=None, waiter=None, wrapper=()):
+        """The figures that a program prints; None where it is absent or skips. wrapper: a command
+        to run it under."""
         path = self.path(name)
         if not path:
             return None
-        done = subprocess.run([path, *map(str, args)], stdout=subprocess.PIPE, text=True,
+        done = subprocess.run([*wrapper, path, *map(str, args)], stdout=subprocess.PIPE, text=True,
                               timeout=LIMIT_S, env=environment(backend, waiter), **pinned(cpu))
         if done.returncode == SKIP:
             return None

@@ -2,7 +2,9 @@
 
 import statistics
 
-HEAD = "| case | heald | peer | ratio | must be | verdict |\n|---|---:|---:|---:|---|---|"
+HEAD = """\
+| case | heald | {peer} | ratio | must be | verdict |
+|---|---:|---:|---:|---|---|"""
 
 
 class Must:
@@ -64,8 +66,8 @@ def _ratio(ratios):
 
 
 class Table:
-    def __init__(self, title, note=""):
-        self.title, self.note, self.rows, self.causes = title, note, [], []
+    def __init__(self, title, note="", peer="peer"):
+        self.title, self.note, self.peer, self.rows, self.causes = title, note, peer, [], []
 
     def add(self, case, ours, theirs, unit="", must=None, faster=False):
         """A row. ours and theirs are lists of one figure, in the order of the pairs. faster: the
@@ -88,7 +90,7 @@ class Table:
         print(f"## {self.title}\n")
         if self.note:
             print(f"{self.note}\n")
-        print(HEAD)
+        print(HEAD.format(peer=self.peer))
         for cells in self.rows:
             print("| " + " | ".join(cells) + " |")
         causes = [cause for part, cause in self.causes if self._missed(part)]

@@ -1,15 +1,14 @@
 /*
  * bench/growth/heald_growth.c: what grows with the number of what is pending.
  *
- * usage: heald_growth polls N DESCRIPTORS | crowd N
+ * usage: heald_growth polls N DESCRIPTORS | crowd N | echo N | timers N | cancel N | close N |
+ *                     accept N
  *
  * polls: N poll ops on DESCRIPTORS eventfds are armed, then each is cancelled: ns an op.
  * crowd: N clients connect at once, say 64 bytes, hear them, and close: the server's processor
- * time. Prints "figure value" pairs.
+ * time. The others: each.c. Prints "figure value" pairs.
  */
-#include "../common/common.h"
-
-#include <heald/heald.h>
+#include "growth.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -23,20 +22,23 @@ enum { BYTES = 64, RESERVE = 64 };
 static struct heald_loop *loop;
 static int left;
 
-static void check(int err, const char *what)
+/* Whoever may raise the highest limit as well does. */
+int growth_descriptors(int wanted)
 {
-    if (err < 0)
-        bench_die(what, -err);
-}
-
-static void raise_limit(int descriptors)
-{
-    struct rlimit limit;
+    struct rlimit limit, higher = {(rlim_t)wanted + RESERVE, (rlim_t)wanted + RESERVE};
 
     getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < (rlim_t)descriptors + RESERVE)
+    if (limit.rlim_max >= higher.rlim_max || setrlimit(RLIMIT_NOFILE, &higher) < 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur < higher.rlim_cur ? (int)limit.rlim_cur - RESERVE : wanted;
+}
+
+static void need_descriptors(int count)
+{
+    if (growth_descriptors(count) < count)
         exit(BENCH_SKIP);
 }
 
@@ -50,7 +52,7 @@ static void run_polls(int count, int descriptors)
     struct heald_op *ops = bench_alloc((size_t)count, sizeof *ops);
     int *fds = bench_alloc((size_t)descriptors, sizeof *fds);
 
-    raise_limit(descriptors);
+    need_descriptors(descriptors);
     for (int i = 0; i < descriptors; i++)
         if ((fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
             bench_die("eventfd", errno);
@@ -128,13 +130,12 @@ static void be_clients(const struct heald_addr *addr, int count)
     _exit(0);
 }
 
-static double processor_ms(void)
+int64_t growth_processor_ns(void)
 {
-    struct rusage use;
+    struct timespec t;
 
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1e3 +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e3;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * BENCH_NS_PER_S + t.tv_nsec;
 }
 
 static void run_crowd(int count)
@@ -142,21 +143,21 @@ static void run_crowd(int count)
     struct heald_addr addr;
     struct heald_op accept_op = {0};
 
-    raise_limit(count);
+    need_descriptors(count);
     conns = bench_alloc((size_t)count, sizeof *conns);
     int listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 4096);
     check(listener, "listen");
     check(heald_local_addr(listener, &addr), "address");
     left = count;
-    double before = processor_ms();
+    int64_t before = growth_processor_ns();
     pid_t pid = fork();
     if (pid == 0)
         be_clients(&addr, count);
     heald_prep_accept_multishot(&accept_op, listener);
     check(heald_submit(loop, &accept_op, on_accept), "submit");
     check(heald_loop_run(loop), "run");
-    printf("cpu_ms %.1f us_each %.2f\n", processor_ms() - before,
-           (processor_ms() - before) * 1e3 / count);
+    double ms = (double)(growth_processor_ns() - before) / BENCH_NS_PER_MS;
+    printf("cpu_ms %.1f us_each %.2f\n", ms, ms * 1e3 / count);
     waitpid(pid, NULL, 0);
 }
 
@@ -164,10 +165,15 @@ int main(int argc, char *argv[])
 {
     if (argc < 3)
         return 2;
-    check(heald_loop_open(&loop, NULL), "loop");
+    int err = heald_loop_open(&loop, NULL);
+    if (err == -ENOSYS)
+        return BENCH_SKIP;
+    check(err, "loop");
     if (strcmp(argv[1], "polls") == 0)
         run_polls(atoi(argv[2]), argc > 3 ? atoi(argv[3]) : 1);
-    else
+    else if (strcmp(argv[1], "crowd") == 0)
         run_crowd(atoi(argv[2]));
+    else if (!growth_each(loop, argv[1], atoi(argv[2])))
+        return 2;
     return 0;
 }
