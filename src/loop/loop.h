@@ -259,8 +259,8 @@ void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t
 uint64_t heald__loop_live(const struct heald_loop *loop);
 int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
 
-/* loop.c. any: has something been posted that was not fetched? sleep: before waiting; false: do not,
- * something is there. awake: after that. */
+/* loop.c. any: has something been posted that was not fetched? sleep: before waiting; false: do
+ * not, something is there. awake: after that. */
 bool heald__mailbox_any(const struct heald_loop *loop);
 bool heald__mailbox_sleep(struct heald_loop *loop);
 void heald__mailbox_awake(struct heald_loop *loop);
