@@ -113,10 +113,12 @@ HEALD_SEPARATE static int send_now(struct heald_loop *loop, struct heald_op *op)
 static inline int submit_receive(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
     int fd = op->u.rw.fd;
-    struct heald_fd *e = &loop->fds.v[fd];
 
     heald__submit_begin(loop, op, fn);
-    if ((unsigned)fd >= loop->fds.size || e->queue[DIR_IN])
+    if ((unsigned)fd >= loop->fds.size)
+        return submit_begun(loop, op);
+    struct heald_fd *e = &loop->fds.v[fd];
+    if (e->queue[DIR_IN])
         return submit_begun(loop, op);
     unsigned how = e->flags & (FDS_PLAIN | FDS_WHOLE | FDS_READABLE);
     if (how == FDS_PLAIN && e->armed & POLLIN) {
@@ -135,10 +137,12 @@ static inline int submit_receive(struct heald_loop *loop, struct heald_op *op, h
 static inline int submit_send(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 {
     int fd = op->u.rw.fd;
-    struct heald_fd *e = &loop->fds.v[fd];
 
     heald__submit_begin(loop, op, fn);
-    if ((unsigned)fd >= loop->fds.size || e->queue[DIR_OUT])
+    if ((unsigned)fd >= loop->fds.size)
+        return submit_begun(loop, op);
+    struct heald_fd *e = &loop->fds.v[fd];
+    if (e->queue[DIR_OUT])
         return submit_begun(loop, op);
     unsigned how = e->flags & (FDS_PLAIN | FDS_WHOLE | FDS_FULL);
     if (how == FDS_PLAIN)
@@ -220,10 +224,9 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
 /* After a callback with HEALD_MORE: does the op wait on, with nothing to see to? */
 static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
 {
-    const struct heald_fd *e = &loop->fds.v[op->u.group.fd];
-
     if (op->kind != OP_RECV_MULTI || op->state != OP_ARMED || op->flags & ~HEALD_MORE)
         return false;
+    const struct heald_fd *e = &loop->fds.v[op->u.group.fd];
     if (e->flags & FDS_WHOLE)
         return op->stage == STAGE_RING && !op->u.group.first && !loop->attention.mirrored;
     return e->armed & POLLIN && !(e->flags & FDS_READABLE) && !e->pause;

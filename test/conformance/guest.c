@@ -186,6 +186,37 @@ HEALD_CASE(posts_from_a_thread)
     loop_end(loop);
 }
 
+static int posts_told;
+
+static void on_counted(struct heald_op *op)
+{
+    (void)op;
+    posts_told++;
+}
+
+/* More of them than a turn delivers: what was fetched and not delivered means at once, too. */
+HEALD_CASE(posts_that_a_turn_leaves)
+{
+    enum { POSTS = 1000 };
+    skip_on_portable("no guest mode");
+    skip_on_kqueue(_i, "the descriptor of libkqueue misses events");
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op *ops = calloc(POSTS, sizeof *ops);
+    int64_t deadline;
+
+    ck_assert_int_ge(heald_loop_fd(loop), 0);
+    posts_told = 0;
+    for (int i = 0; i < POSTS; i++)
+        ck_assert_int_eq(heald_loop_post(loop, &ops[i], on_counted), 0);
+    while (posts_told < POSTS) {
+        ck_assert_int_eq(heald_loop_prepare(loop, &deadline), 0);
+        ck_assert_int_eq(deadline, 0);
+        ck_assert_int_gt(heald_loop_turn(loop, 0), 0);
+    }
+    free(ops);
+    loop_end(loop);
+}
+
 HEALD_CASE(files)
 {
     skip_on_portable("no guest mode");
@@ -243,6 +274,7 @@ void add_guest(TCase *group)
     add_everywhere(group, timers_by_the_deadline);
     add_everywhere(group, callbacks_that_are_due_mean_at_once);
     add_everywhere(group, posts_from_a_thread);
+    add_everywhere(group, posts_that_a_turn_leaves);
     add_everywhere(group, files);
     add_everywhere(group, descriptors_come_and_go);
 }
