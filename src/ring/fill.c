@@ -54,42 +54,6 @@ static bool is_socket(const struct heald_op *op)
     return op->buffer == FD_STREAM || op->buffer == FD_SOCKET || op->buffer == FD_DATAGRAM;
 }
 
-/* How a send waits for room: see the quirks. */
-static int send_flags(const struct heald_op *op)
-{
-    return op->buffer == FD_STREAM ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
-}
-
-/* Of a send: is no callback needed if it is done at once, and has it not been tried in vain? */
-static bool may_try(const struct heald_op *op)
-{
-    bool silent = op->notify == OP_NOTIFY_DEFERRED || (op->notify == OP_NOTIFY_CALLBACK && !op->fn);
-    return silent && op->buffer == FD_STREAM && !(op->flags & OP_STARTED);
-}
-
-void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op)
-{
-    bool in = op->kind == OP_RECV;
-    uint32_t flags = (uint32_t)op->u.rw.off;
-    uint8_t how = 0;
-
-    if (!in && may_try(op)) {
-        /* With MSG_WAITALL less than all is a failure, which completes as any other. */
-        flags |= MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
-        how = IOSQE_CQE_SKIP_SUCCESS;
-        op->buffer |= OP_TRIED;
-    } else if (!in) {
-        flags |= (uint32_t)send_flags(op);
-    }
-    *sqe = (struct io_uring_sqe){.opcode = in ? IORING_OP_RECV : IORING_OP_SEND,
-                                 .flags = how,
-                                 .fd = op->u.rw.fd,
-                                 .addr = (uint64_t)(uintptr_t)op->u.rw.buf,
-                                 .len = op->u.rw.len,
-                                 .msg_flags = flags,
-                                 .user_data = (uint64_t)(uintptr_t)op};
-}
-
 /* No such op comes here; in a release build the kernel answers -EINVAL. */
 static void fill_none(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
@@ -147,7 +111,8 @@ static void fill_read(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
 static void fill_write(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     if (is_socket(op)) {
-        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, send_flags(op));
+        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len,
+                           heald__ring_send_flags(op));
         return;
     }
     io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
@@ -167,7 +132,8 @@ static void fill_readv(struct heald_ring *r, struct io_uring_sqe *sqe, struct he
 static void fill_writev(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     if (is_socket(op)) {
-        io_uring_prep_sendmsg(sqe, op->u.rw.fd, vector_of(r, sqe, op), (unsigned)send_flags(op));
+        io_uring_prep_sendmsg(sqe, op->u.rw.fd, vector_of(r, sqe, op),
+                              (unsigned)heald__ring_send_flags(op));
         return;
     }
     io_uring_prep_writev(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
@@ -199,7 +165,7 @@ static void fill_sendmsg(struct heald_ring *r, struct io_uring_sqe *sqe, struct 
 {
     (void)r;
     io_uring_prep_sendmsg(sqe, op->u.msg.fd, op->u.msg.msg,
-                          (unsigned)(op->u.msg.flags | send_flags(op)));
+                          (unsigned)(op->u.msg.flags | heald__ring_send_flags(op)));
 }
 
 static void fill_recv_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)

@@ -15,13 +15,47 @@
  */
 void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
 
-/* The same of a receive or a send. A send that needs no callback if it is done at once becomes
- * OP_TRIED: it completes in silence then. */
-void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op);
-
 /* The opcodes that entries have and that there is no other way for: see check.c. */
 extern const uint8_t heald__ring_opcodes[];
 extern const unsigned heald__ring_opcode_count;
+
+/* How a send waits for room: see the quirks in fill.c. */
+static inline int heald__ring_send_flags(const struct heald_op *op)
+{
+    return op->buffer == FD_STREAM ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
+}
+
+/* Of a send: is no callback needed if it is done at once, and has it not been tried in vain? */
+static inline bool heald__ring_may_try(const struct heald_op *op)
+{
+    bool silent = op->notify == OP_NOTIFY_DEFERRED || (op->notify == OP_NOTIFY_CALLBACK && !op->fn);
+    return silent && op->buffer == FD_STREAM && !(op->flags & OP_STARTED);
+}
+
+/* The same of a receive or a send. A send that needs no callback if it is done at once becomes
+ * OP_TRIED: it completes in silence then. */
+static inline void heald__ring_fill_plain(struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    bool in = op->kind == OP_RECV;
+    uint32_t flags = (uint32_t)op->u.rw.off;
+    uint8_t how = 0;
+
+    if (!in && heald__ring_may_try(op)) {
+        /* With MSG_WAITALL less than all is a failure, which completes as any other. */
+        flags |= MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
+        how = IOSQE_CQE_SKIP_SUCCESS;
+        op->buffer |= OP_TRIED;
+    } else if (!in) {
+        flags |= (uint32_t)heald__ring_send_flags(op);
+    }
+    *sqe = (struct io_uring_sqe){.opcode = in ? IORING_OP_RECV : IORING_OP_SEND,
+                                 .flags = how,
+                                 .fd = op->u.rw.fd,
+                                 .addr = (uint64_t)(uintptr_t)op->u.rw.buf,
+                                 .len = op->u.rw.len,
+                                 .msg_flags = flags,
+                                 .user_data = (uint64_t)(uintptr_t)op};
+}
 
 /* Fills an entry that polls for the op, with the op as user data. */
 void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op);
