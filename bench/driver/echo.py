@@ -11,9 +11,13 @@ NOTE = """\
 are echoes a second, so is the ratio. The processor time is the server's, user and kernel; it
 tells servers apart even where the load is what limits the rate. System calls and user
 instructions are exact counts on one connection; on several they depend on how many echoes meet
-in one turn. The first rows compare a program with itself: a ratio in that range says nothing."""
+in one turn. The first rows compare a program with itself: a ratio in that range says nothing.
+*Multishot* is a second server on heald, whose idle connections are one op and hold no buffer,
+against the first."""
 
 HEALD = "echo/heald_echo"
+MULTI = "echo/heald_multi"
+MULTI_INSTRUCTIONS = 400
 
 
 def _measure(programs, name, backend, conns, seconds):
@@ -68,6 +72,20 @@ def _counts(table, programs, backend, peer, judged):
                       must if judged else None)
 
 
+def _multishot(table, programs, backend):
+    for conns in COUNTED_CONNS:
+        for what, count in (("system calls", counts.syscalls_per_echo),
+                            ("user instructions", counts.instructions_per_echo)):
+            multi, single = pairs(
+                1 if conns == 1 else 3,
+                lambda: count(programs, MULTI, backend, conns),
+                lambda: count(programs, HEALD, backend, conns))
+            table.add(f"multishot, {backend}, {conns} conn.: {what} an echo", multi, single)
+            if backend == "epoll" and conns == 1 and what == "user instructions":
+                table.add("multishot, epoll, 1 conn.: instructions against what is allowed",
+                          multi, [MULTI_INSTRUCTIONS], "", Must("<=", 1))
+
+
 def _others(table, programs, options):
     for peer, library in (("uv", "libuv"), ("event", "libevent"), ("ev", "libev")):
         ours, theirs = pairs(
@@ -93,14 +111,23 @@ a turn receives from all its connections and then sends to all, while the server
 with one before it looks at the next."""
 
 
+MULTISHOT = """\
+Multishot: a plain receive that finds data leaves the queue of its descriptor by a short way. A
+multishot one goes the way of all other ops, back into that queue after each portion, where it is
+taken up again after its callback."""
+
+
 def run(programs, options):
     table = Table("TCP echo", NOTE)
     table.explain("epoll against epoll by hand", RATE)
     table.explain("user instructions", INSTRUCTIONS)
+    table.explain("multishot, epoll", MULTISHOT)
     _noise(table, programs, options)
     _rates(table, programs, options, "epoll", "epoll", Must(">=", 0.97))
     _counts(table, programs, "epoll", "epoll", judged=True)
     _rates(table, programs, options, "uring", "uring", Must(">=", 1.0, noise=True))
     _counts(table, programs, "uring", "uring", judged=False)
+    _multishot(table, programs, "epoll")
+    _multishot(table, programs, "uring")
     _others(table, programs, options)
     table.print()

@@ -4,17 +4,19 @@ import socket
 import time
 
 from .programs import Failed, resident
-from .table import Table, values
+from .table import Must, Table, values
 
 CONNS = 1000
 WARM_UP = 5000  # echoes: more than a server has buffers
+MULTI_BYTES = 256
 NOTE = """\
 Bytes. A timer is counted by its struct and by the growth of resident anonymous memory when a
 million are armed. An idle loop on the back end uring is compared with a ring by hand that has
 the full size at once: resident memory of all kinds, for each of 8; and the time to open one. An
 idle connection has echoed one message and is kept open; the figure is the
 growth of the server's resident anonymous memory for each of 1,000, without what the kernel
-holds. In heald a timer is an op."""
+holds; *multishot* is heald's server whose idle connections are one op and hold no buffer, against
+what one op and a group of buffers may take. In heald a timer is an op."""
 
 
 def _idle_connection(programs, name, backend=None):
@@ -81,4 +83,8 @@ def run(programs, options):
         table.add(f"idle connection, {backend} against {peer}",
                   _idle_connection(programs, "echo/heald_echo", backend),
                   _idle_connection(programs, f"echo/{peer}"))
+    for backend in ("epoll", "uring"):
+        ours = _idle_connection(programs, "echo/heald_multi", backend)
+        table.add(f"idle connection, multishot, {backend}, against what is allowed", ours,
+                  [MULTI_BYTES] * len(ours), "", Must("<=", 1))
     table.print()
