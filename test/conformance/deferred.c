@@ -280,11 +280,11 @@ HEALD_CASE(in_order)
         for (int k = 0; k < 4; k++) {
             if (k == 2) {
                 heald_op_notify_callback(&p[k].op);
-                heald_prep_send(&p[k].op, fds[1], "abcd" + k, 1, 0);
+                heald_prep_send(&p[k].op, fds[1], &"abcd"[k], 1, 0);
                 p[k].calls = p[k].finals = 0;
                 probe_start(loop, &p[k]);
             } else {
-                submit_send(loop, &p[k], fds[1], "abcd" + k, 1);
+                submit_send(loop, &p[k], fds[1], &"abcd"[k], 1);
             }
         }
         for (int k = 0; k < 4; k++)
