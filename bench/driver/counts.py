@@ -44,6 +44,41 @@ def _callgrind(programs, name, backend, conns, count):
         return _callgrind_total(report)
 
 
+def _costs_of_files(report):
+    """{source file: instructions} of callgrind's report of a program with debug information."""
+    names, costs, file, called = {}, {}, None, False
+    for line in wait_for_file(report).splitlines():
+        if match := re.match(r"(c?f[lie])=\((\d+)\)(?: (.*))?", line):
+            what, number, name = match.groups()
+            if name:
+                names[number] = os.path.normpath(name)
+            if what[0] == "f":
+                file = names.get(number)
+        elif line.startswith("calls="):
+            called = True  # the next line is the cost of what is called, which has its own
+        elif match := re.match(r"[+\-*\d]\S* (\d+)$", line):
+            costs[file] = costs.get(file, 0) + (0 if called else int(match.group(1)))
+            called = False
+    return costs
+
+
+def files_of_echo(programs, name, backend):
+    """The source files that each echo on one connection passes; None where it cannot be counted."""
+    if not shutil.which("valgrind"):
+        return None
+    runs = []
+    for count in (ECHOES, 2 * ECHOES):
+        with tempfile.TemporaryDirectory() as folder:
+            report = os.path.join(folder, "callgrind")
+            with programs.server(name, backend, _callgrind_wrapper(report)) as server:
+                if server is None:
+                    return None
+                programs.load(server, 1, LIMIT_S, count)
+            runs.append(_costs_of_files(report))
+    once, twice = runs
+    return {file for file, cost in twice.items() if cost - once.get(file, 0) >= ECHOES // 2}
+
+
 def _per_echo(count, tool, programs, name, backend, conns):
     if not shutil.which(tool):
         return None
