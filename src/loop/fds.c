@@ -37,7 +37,7 @@ static void entry_init(struct heald_loop *loop, struct heald_fd *e, int type)
     if (fds_is_socket(e))
         e->flags |= FDS_PLAIN;
     if (loop->backend.ops->submit)
-        e->flags |= FDS_WHOLE;
+        heald__idle_new(loop, e);
 }
 
 /* What it is, if it is open: an enum fd_type, or -errno. */
@@ -168,6 +168,7 @@ void heald__fds_free(struct heald_loop *loop, struct heald_fd *e)
         loop->backend.ops->flush(&loop->backend);
     if (e->pause)
         heald__pause_end(loop, e);
+    heald__idle_forget(loop, e);
     /* Closing takes an entry out of epoll's set only when nobody else has the same file open. */
     if (e->armed)
         heald__ready_unarm(loop, e, fd);

@@ -62,6 +62,7 @@ struct heald_fd {
 struct heald_fds {
     struct heald_fd *v;
     unsigned size;
+    unsigned whole;           /* sockets with FDS_WHOLE */
     struct heald_fd detached; /* `files`: the ops that belong to no descriptor */
 };
 

@@ -8,6 +8,10 @@
  * list, and the next receive finds the socket armed. Everything goes as on the back ends that know
  * readiness alone (ready.c), for FDS_WHOLE is gone.
  *
+ * The kernel finds what is to be cancelled in lists, of which there are as many as suit the size of
+ * the ring (one for 32 completions, 256 at most), and walks along one. So a ring has the waits of
+ * so many sockets and no more, and those that come then wait by readiness from the beginning.
+ *
  * The kernel has the buffers of a group: a multishot receive goes to the ring, and its socket with
  * it.
  */
@@ -15,6 +19,35 @@
 
 /* A receive that brought something makes up for a part of a cancel. */
 enum { CANCEL = 4, MANY = 3 * CANCEL };
+
+/* Sockets for each entry: with four completions an entry, 128 in a list of the kernel's. */
+enum { SOCKETS = 16 };
+
+static void leave_ring(struct heald_fd *e)
+{
+    e->flags &= (uint16_t)~FDS_WHOLE;
+    /* Only of TCP does a short read prove that nothing is left. */
+    if (e->type == FD_STREAM)
+        e->flags |= FDS_EDGE;
+}
+
+void heald__idle_new(struct heald_loop *loop, struct heald_fd *e)
+{
+    bool many = loop->fds.whole >= loop->backend.entries * SOCKETS;
+
+    e->flags |= FDS_WHOLE;
+    if (!fds_is_socket(e))
+        return;
+    if (many && loop->backend.ops->arm)
+        leave_ring(e);
+    else
+        loop->fds.whole++;
+}
+
+void heald__idle_forget(struct heald_loop *loop, struct heald_fd *e)
+{
+    loop->fds.whole -= e->flags & FDS_WHOLE && fds_is_socket(e);
+}
 
 void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e)
 {
@@ -28,16 +61,15 @@ void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e)
     if (e->cancels < MANY || e->queue[DIR_IN] || e->queue[DIR_OUT] || e->polls || e->files ||
         e->pause || e->armed)
         return;
-    e->flags &= (uint16_t)~FDS_WHOLE;
-    /* Only of TCP does a short read prove that nothing is left. */
-    if (e->type == FD_STREAM)
-        e->flags |= FDS_EDGE;
+    loop->fds.whole--;
+    leave_ring(e);
 }
 
 void heald__idle_end(struct heald_loop *loop, struct heald_fd *e)
 {
     int fd = (int)(e - loop->fds.v);
 
+    loop->fds.whole++;
     e->flags |= FDS_WHOLE;
     e->flags &= (uint16_t) ~(FDS_EDGE | FDS_STICKY | FDS_FULL);
     e->cancels = 0;

@@ -169,7 +169,10 @@ void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir); /
 int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op); /* it cannot wait there */
 void heald__ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd);
 
-/* idle.c, of a ring: a receive of this socket was cancelled; the socket goes back to the ring. */
+/* idle.c, of a ring. new: of a socket that the loop does not know yet; cancelled: a receive of this
+ * socket was; end: the socket goes back to the ring; forget: its entry goes. */
+void heald__idle_new(struct heald_loop *loop, struct heald_fd *e);
+void heald__idle_forget(struct heald_loop *loop, struct heald_fd *e);
 void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e);
 void heald__idle_end(struct heald_loop *loop, struct heald_fd *e);
 

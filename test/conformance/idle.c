@@ -197,6 +197,45 @@ HEALD_CASE(does_not_spin)
     loop_end(loop);
 }
 
+/* More sockets than a ring of that size has the waits of: they come, wait, and go, in turn. */
+HEALD_CASE(more_than_the_ring_holds)
+{
+    enum { PAIRS = 50, TIMES = 3 };
+    static char memory[64 * 16];
+    struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.entries = 1});
+    struct heald_buf_group *group;
+    struct probe p[PAIRS];
+    char buf[PAIRS][SMALL];
+    int fds[PAIRS][2];
+
+    ck_assert_int_eq(heald_buf_group_open(&group, loop, memory, 64, 16), 0);
+    for (int round = 0; round < TIMES; round++) {
+        memset(p, 0, sizeof p);
+        for (int i = 0; i < PAIRS; i++) {
+            pair_open(i % 2 ? PAIR_TCP : PAIR_UNIX, fds[i]);
+            if (i % 5)
+                heald_prep_recv(&p[i].op, fds[i][0], buf[i], SMALL, 0);
+            else
+                heald_prep_recv_multishot(&p[i].op, fds[i][0], group, 0);
+            probe_start(loop, &p[i]);
+        }
+        turn_for(loop, HEALD_MS);
+        for (int i = 0; i < PAIRS; i++) {
+            ck_assert_int_eq(op_send(loop, fds[i][1], "abc", 3), 3);
+            turn_until(loop, &p[i].calls, 1);
+            ck_assert_int_eq(p[i].result, 3);
+        }
+        for (int i = 0; i < PAIRS; i++)
+            pair_close(loop, fds[i]);
+        for (int i = 0; i < PAIRS; i += 5) {
+            heald_buf_return(group, p[i].op.buffer);
+            ck_assert_int_eq(probe_end(&p[i]), -ECANCELED);
+        }
+    }
+    ck_assert_int_eq(heald_buf_group_close(group), 0);
+    loop_end(loop);
+}
+
 void add_idle(TCase *group)
 {
     add_everywhere(group, receives_as_before);
@@ -205,4 +244,5 @@ void add_idle(TCase *group)
     add_everywhere(group, polls_beside_it);
     add_everywhere(group, closed_and_used_again);
     add_everywhere(group, does_not_spin);
+    add_everywhere(group, more_than_the_ring_holds);
 }
