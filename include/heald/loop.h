@@ -180,7 +180,7 @@ HEALD_API void heald_loop_release(struct heald_loop *loop);
  * here on; ops that one thread posts to one loop come in order. Never blocks, takes no lock. The
  * caller makes sure that the loop is not closed meanwhile: a hold that the last post releases does
  * it. A post cannot be cancelled and has no deadline. -EBUSY: the op is pending. -EINVAL: no fn, or
- * an op that notifies by a signal or on a thread.
+ * an op that notifies in another way than by a callback in the loop.
  */
 HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 

@@ -182,11 +182,11 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  *
  * heald_op_notify_deferred: fn(op) in the loop, unless the op was done at once: its first attempt
  * succeeded, and a read, write, recv or send transferred its whole length. Then fn does not run:
- * heald_submit() returned 1, or, as a ring makes the first attempt of a send on a TCP socket later,
- * heald_op_error() says from the next turn on that the op is over, and after a millisecond at most
- * if the loop waits meanwhile. For what needs no answer, such as a reply: it costs no callback, and
- * in a ring no completion and no system call of its own. -EINVAL at submit: a multishot op, or no
- * fn.
+ * heald_submit() returned 1, or, as a ring makes the first attempt later, heald_op_error() says
+ * from the next turn on that the op is over, and after a millisecond at most if the loop waits
+ * meanwhile. In a ring a send on a TCP socket alone may be done at once; all else has its callback
+ * there. For what needs no answer, such as a reply: it costs no callback, and in a ring no
+ * completion and no system call of its own. -EINVAL at submit: a multishot op, or no fn.
  *
  * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
  * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:

@@ -63,6 +63,7 @@ struct heald_fds {
     struct heald_fd *v;
     unsigned size;
     unsigned whole;           /* sockets with FDS_WHOLE */
+    bool all_whole;           /* a ring must have them all: readiness is not to be had */
     struct heald_fd detached; /* `files`: the ops that belong to no descriptor */
 };
 

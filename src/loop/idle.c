@@ -25,7 +25,7 @@ enum { SOCKETS = 16 };
 
 static void leave_ring(struct heald_fd *e)
 {
-    e->flags &= (uint16_t)~FDS_WHOLE;
+    e->flags &= (uint16_t) ~(FDS_WHOLE | FDS_EDGE | FDS_STICKY | FDS_NESTED_IN | FDS_NESTED_OUT);
     /* Only of TCP does a short read prove that nothing is left. */
     if (e->type == FD_STREAM)
         e->flags |= FDS_EDGE;
@@ -38,7 +38,7 @@ void heald__idle_new(struct heald_loop *loop, struct heald_fd *e)
     e->flags |= FDS_WHOLE;
     if (!fds_is_socket(e))
         return;
-    if (many && loop->backend.ops->arm)
+    if (many && loop->backend.ops->arm && !loop->fds.all_whole)
         leave_ring(e);
     else
         loop->fds.whole++;
@@ -53,7 +53,8 @@ void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e)
 {
     unsigned usual = FDS_PLAIN | FDS_WHOLE;
 
-    if (!loop->backend.ops->arm || (e->flags & (usual | FDS_CLOSING)) != usual)
+    if (!loop->backend.ops->arm || loop->fds.all_whole ||
+        (e->flags & (usual | FDS_CLOSING)) != usual)
         return;
     if (e->cancels < MANY)
         e->cancels += CANCEL;
@@ -77,4 +78,6 @@ void heald__idle_end(struct heald_loop *loop, struct heald_fd *e)
         heald__ready_unarm(loop, e, fd);
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
         heald__ready_kick(loop, &loop->fds.v[fd], dir);
+    /* What waits beside the queues, and not in the ring. */
+    heald__ready_arm(loop, &loop->fds.v[fd], fd);
 }

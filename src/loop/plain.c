@@ -250,9 +250,10 @@ static inline bool leave_queue(struct heald_loop *loop, struct heald_op *op)
     if (op->flags & OP_DETACHED || !(e->flags & FDS_PLAIN) || e->pause ||
         loop->attention.mirrored || op->link.next != &op->link || list_linked(&op->timer))
         return false;
-    e->queue[op->kind == OP_RECV ? DIR_IN : DIR_OUT] = NULL;
+    bool in = op->kind == OP_RECV;
+    e->queue[in ? DIR_IN : DIR_OUT] = NULL;
     op->link.next = NULL;
-    e->cancels -= e->cancels != 0;
+    e->cancels -= in && e->cancels;
     return true;
 }
 

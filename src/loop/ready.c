@@ -307,10 +307,15 @@ void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         return;
     int err = heald__ready_arm(loop, e, fd);
     e = &loop->fds.v[fd];
-    if (err)
+    if (err && ring) {
+        /* A descriptor or memory for the nested queue is lacking: the ring needs none. */
+        loop->fds.all_whole = true;
+        heald__idle_end(loop, e);
+    } else if (err) {
         fail_queue(loop, e, dir, err);
-    else if (e->flags & FDS_ALWAYS)
+    } else if (e->flags & FDS_ALWAYS) {
         run_queue(loop, fd, dir);
+    }
 }
 
 void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)

@@ -346,13 +346,25 @@ static bool must_wait(const struct heald_op *op)
            (heald__op_traits[op->kind] & OP_KEEPS && op->u.group.first);
 }
 
-/* All completions have been looked at. What was tried and has none has sent all. */
+/*
+ * All completions have been looked at. What was tried and has none has sent all. That is said of all
+ * of them before the first is told: whoever is told may submit more, and where there is no room for
+ * it the kernel takes what is there, and answers.
+ */
 static void settle_tries(struct heald_client *c)
 {
-    while (!list_empty(&c->tries) && !heald__ring_overflows(&c->ring)) {
-        struct heald_op *op = heald_container_of(c->tries.next, struct heald_op, aux);
+    struct heald_link sent, *n;
+
+    list_init(&sent);
+    while ((n = c->tries.next) != &c->tries && !heald__ring_overflows(&c->ring)) {
+        const struct heald_op *op = heald_container_of(n, struct heald_op, aux);
         if (!heald__ring_taken(&c->ring, (unsigned)op->result))
-            return;
+            break;
+        list_remove(n);
+        list_push(&sent, n);
+    }
+    while (!list_empty(&sent)) {
+        struct heald_op *op = heald_container_of(sent.next, struct heald_op, aux);
         forget_try(op);
         op_stage_move(op, STAGE_LOOP);
         c->sent(c, op);

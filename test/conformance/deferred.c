@@ -296,6 +296,41 @@ HEALD_CASE(in_order)
     loop_end(loop);
 }
 
+/*
+ * On each of many sockets a small one, and behind it one that does not fit, in a ring with few
+ * entries: what becomes of the first makes the next go to the kernel, with others that were tried
+ * meanwhile.
+ */
+HEALD_CASE(many_behind_each_other)
+{
+    enum { SOCKETS = 40, SMALL = 10 };
+    struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.entries = 4});
+    struct probe p[SOCKETS][2] = {0};
+    char *big = calloc(1, BIG);
+    int fds[SOCKETS][2];
+
+    for (int i = 0; i < SOCKETS; i++)
+        pair_open(PAIR_TCP, fds[i]);
+    for (int i = 0; i < SOCKETS; i++) {
+        submit_send(loop, &p[i][0], fds[i][1], big, SMALL);
+        ck_assert_int_eq(submit_send(loop, &p[i][1], fds[i][1], big, BIG), 0);
+    }
+    turn_for(loop, 10 * HEALD_MS);
+    for (int i = 0; i < SOCKETS; i++) {
+        ck_assert(is_over(&p[i][0].op));
+        ck_assert_int_eq(heald_op_result(&p[i][0].op), SMALL);
+        /* Nobody reads: it waits, or was told of a part. */
+        ck_assert_int_eq(is_over(&p[i][1].op), p[i][1].calls);
+        ck_assert_int_lt(heald_op_result(&p[i][1].op), BIG);
+        pair_close(loop, fds[i]);
+    }
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    for (int i = 0; i < SOCKETS; i++)
+        ck_assert_int_eq(p[i][1].calls, 1);
+    free(big);
+    loop_end(loop);
+}
+
 /* Other kinds: the first attempt of a receive finds what is there, or has a callback. */
 HEALD_CASE(receives_and_files)
 {
@@ -353,6 +388,7 @@ void add_deferred(TCase *group)
     add_everywhere(group, what_fails_is_told);
     add_everywhere(group, cancel_and_close);
     add_everywhere(group, in_order);
+    add_everywhere(group, many_behind_each_other);
     add_everywhere(group, receives_and_files);
     add_everywhere(group, what_cannot_be);
 }

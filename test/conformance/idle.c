@@ -2,6 +2,8 @@
  * ring waits for them in another way then, and nothing may show that. */
 #include "conformance/conformance.h"
 
+#include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { ROUNDS = 30, SMALL = 8 };
@@ -152,6 +154,130 @@ HEALD_CASE(polls_beside_it)
     loop_end(loop);
 }
 
+static void cancel_often(struct heald_loop *loop, int fd)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct probe p = {0};
+        char buf[SMALL];
+        heald_prep_recv(&p.op, fd, buf, sizeof buf, 0);
+        probe_start(loop, &p);
+        turn_for(loop, 0);
+        probe_cancel(&p);
+    }
+}
+
+/* The errors of a socket made its loop wait for changes alone, before it was idle: each datagram
+ * is received all the same. */
+HEALD_CASE(datagrams_after_errors)
+{
+    skip_on_portable("no error queue");
+    skip_on_kqueue(_i, "no error queue");
+    struct heald_loop *loop = loop_on(_i);
+    struct sockaddr_in nobody = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct heald_addr addr;
+    struct probe errors[3] = {0};
+    struct msghdr msg[3] = {0};
+    char control[3][256], buf[SMALL];
+    int on = 1, fd = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+    int peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    ck_assert(fd >= 0 && peer >= 0 && heald_local_addr(fd, &addr) == 0);
+    ck_assert_int_eq(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    for (int i = 0; i < 3; i++) {
+        msg[i] = (struct msghdr){.msg_control = control[i], .msg_controllen = sizeof control[i]};
+        heald_prep_recvmsg(&errors[i].op, fd, &msg[i], MSG_ERRQUEUE);
+        probe_start(loop, &errors[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        int error;
+        socklen_t size = sizeof error;
+        sendto(fd, "x", 1, 0, (struct sockaddr *)&nobody, sizeof nobody);
+        turn_for(loop, 5 * HEALD_MS);
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    for (int i = 0; i < 3; i++)
+        probe_end(&errors[i]);
+    cancel_often(loop, fd);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sendto(peer, "data", 4, 0, &addr.u.sa, addr.len), 4);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(op_recv(loop, fd, buf, sizeof buf), 4);
+    heald_close(loop, fd);
+    close(peer);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    loop_end(loop);
+}
+
+/* What a ring cannot wait for itself waits in its nested queue, beside the socket; which then goes
+ * back to the ring. */
+HEALD_CASE(a_poll_beside_it_is_not_forgotten)
+{
+    enum { POLLS = 1100 };
+    static char memory[16 * 16];
+    struct heald_loop *loop = loop_on(_i);
+    struct probe *many = calloc(POLLS, sizeof *many), beside = {0}, multi = {0};
+    struct heald_buf_group *group;
+    int fds[2], other[2];
+
+    ck_assert_int_eq(heald_buf_group_open(&group, loop, memory, 16, 16), 0);
+    open_idle(loop, PAIR_TCP, fds);
+    pair_open(PAIR_TCP, other);
+    for (int i = 0; i < POLLS; i++) {
+        heald_prep_poll(&many[i].op, other[0], POLLIN);
+        probe_start(loop, &many[i]);
+    }
+    heald_prep_poll(&beside.op, fds[0], POLLIN);
+    probe_start(loop, &beside);
+    turn_for(loop, HEALD_MS);
+    heald_prep_recv_multishot(&multi.op, fds[0], group, 0);
+    probe_start(loop, &multi);
+    turn_for(loop, HEALD_MS);
+    shutdown(fds[1], SHUT_WR);
+    turn_until(loop, &beside.finals, 1);
+    ck_assert_int_ne(beside.result & POLLIN, 0);
+    turn_until(loop, &multi.finals, 1);
+    pair_close(loop, other);
+    pair_close(loop, fds);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(heald_buf_group_close(group), 0);
+    free(many);
+    loop_end(loop);
+}
+
+/* At the limit of descriptors: what has to wait in another way goes on waiting in the old one. */
+HEALD_CASE(without_a_descriptor)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0};
+    struct rlimit limit;
+    char buf[SMALL];
+    int fds[2];
+
+    pair_open(PAIR_TCP, fds);
+    op_send(loop, fds[0], "x", 1);
+    ck_assert_int_eq(recv(fds[1], buf, 1, 0), 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    heald_prep_recv(&p.op, fds[0], buf, sizeof buf, 0);
+    probe_start(loop, &p);
+    turn_for(loop, 0);
+    probe_cancel(&p);
+    if (strcmp(backend_of(_i), "uring") == 0)
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    make_idle(loop, fds[0], fds[1]);
+    p.calls = p.finals = 0;
+    heald_prep_recv(&p.op, fds[0], buf, sizeof buf, 0);
+    probe_start(loop, &p);
+    turn_for(loop, HEALD_MS);
+    ck_assert_int_eq(p.calls, 0);
+    ck_assert_int_eq(send(fds[1], "abc", 3, 0), 3);
+    ck_assert_int_eq(probe_end(&p), 3);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
 /* Closed while something waits, and its number used again. */
 HEALD_CASE(closed_and_used_again)
 {
@@ -242,6 +368,9 @@ void add_idle(TCase *group)
     add_everywhere(group, a_deadline_holds);
     add_everywhere(group, multishot_on_it);
     add_everywhere(group, polls_beside_it);
+    add_everywhere(group, datagrams_after_errors);
+    add_everywhere(group, a_poll_beside_it_is_not_forgotten);
+    add_everywhere(group, without_a_descriptor);
     add_everywhere(group, closed_and_used_again);
     add_everywhere(group, does_not_spin);
     add_everywhere(group, more_than_the_ring_holds);
