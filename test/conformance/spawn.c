@@ -225,7 +225,7 @@ HEALD_CASE(streams_that_change_places)
 HEALD_CASE(nothing_is_inherited)
 {
     struct heald_spawn s = {0};
-    unsigned long blocked, ignored;
+    unsigned long long blocked, ignored;
     char text[256];
     sigset_t all;
     int fds[2];
@@ -235,9 +235,9 @@ HEALD_CASE(nothing_is_inherited)
     sigprocmask(SIG_BLOCK, &all, NULL);
     signal(SIGUSR1, SIG_IGN);
     ck_assert_int_eq(run_shell(&s, "grep Sig[BI] /proc/self/status", text, sizeof text), 0);
-    ck_assert_int_eq(sscanf(text, "SigBlk: %lx SigIgn: %lx", &blocked, &ignored), 2);
+    ck_assert_int_eq(sscanf(text, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
     /* The numbers above are the C library's own, and may be ignored from the start. */
-    ck_assert_uint_eq((blocked | ignored) & ((1ul << (SIGSYS - 1)) - 1), 0);
+    ck_assert_uint_eq((blocked | ignored) & ((1ull << (SIGSYS - 1)) - 1), 0);
     ck_assert_int_eq(run_shell(&s, "ls -l /proc/self/fd | grep -c pipe:", text, 256), 0);
     ck_assert_int_le(atoi(text), 4);
     close(fds[0]);
