@@ -130,9 +130,10 @@ HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 /*
  * Receives again and again, each time into a buffer of the group: calls back with HEALD_MORE for
  * each portion of data (result bytes in op->buffer), and without it at the end: 0 (end of stream),
- * -ENOBUFS (no buffer is free: release some and submit again; nothing is lost), another -errno,
- * or -ECANCELED. An empty datagram is a portion of 0 bytes in no buffer. -EINVAL: no group, or
- * MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_OOB or MSG_ERRQUEUE.
+ * -ENOBUFS (no buffer is free: release some and submit again; nothing is lost), another -errno, or
+ * -ECANCELED. In a ring one op may fill all free buffers before its first callback runs; what it
+ * has filled is told after a cancel, too. An empty datagram is a portion of 0 bytes in no buffer.
+ * -EINVAL: no group, or MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_OOB or MSG_ERRQUEUE.
  */
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                         int flags);
@@ -193,8 +194,10 @@ HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
  * heald_close: cancels all operations on the descriptor in this loop, and closes it: 0 or -errno as
- * close(2); -EBADF also while it is being closed. The callbacks of the operations run in later
- * turns, when the number may be another file's already: identify them by the op.
+ * close(2); -EBADF also while it is being closed. A send whose completion has not been seen may be
+ * among what is cancelled, in a ring also one that would not have to wait: to reply and close,
+ * submit a shutdown behind the send, and close in its callback. The callbacks of the operations run
+ * in later turns, when the number may be another file's already: identify them by the op.
  *
  * The close is deferred while a file operation is running that cannot be cancelled, with SO_LINGER,
  * and without an io_uring while a thread makes an accept, connect, read or write and has to be
@@ -205,7 +208,8 @@ HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
  *
  * With an io_uring the kernel lets go of the open file of a cancelled operation in the next turn
  * only: after the close of a listener with a pending accept, listening on its port again may give
- * -EADDRINUSE until then.
+ * -EADDRINUSE until then, and some milliseconds longer after a process that ended without closing
+ * it (the engine `uring` has accepts in a ring, too).
  *
  * heald_forget: the same without closing, for a descriptor that leaves the loop (handed to another
  * thread, to a library, to dup2). BLOCKS until file operations that are running have ended, and

@@ -121,7 +121,7 @@ HEALD_API int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_f
 /*
  * Submits `count` ops in order (as lio_listio); NULL entries are passed over. Stops at the first
  * that is refused and returns how many entries it went through before, or that op's error if it was
- * the first.
+ * the first. Which deferred ops are over already is asked of heald_op_error().
  */
 HEALD_API int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[],
                                unsigned count, heald_fn *fn);

@@ -163,9 +163,10 @@ struct heald_op {
 /*
  * The state of an op, as aio_error() returns it: -EINPROGRESS until it has completed, then 0 or the
  * -errno of its result. A zeroed op gives 0, and so does one whose prep was refused: its result is
- * 0 and its kind "none". An op with a callback has completed when its final callback begins. Any
- * other value than -EINPROGRESS means that `result` and the caller's buffers may be read. Any
- * thread; safe in a signal handler.
+ * 0 and its kind "none". An op with a callback has completed when its final callback begins: to
+ * another thread that does not mean that the callback has ended. Any other value than -EINPROGRESS
+ * (of <errno.h>) means that `result` and the caller's buffers may be read. Any thread; safe in a
+ * signal handler.
  */
 HEALD_API int heald_op_error(const struct heald_op *op);
 
@@ -181,12 +182,17 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  * ask heald_op_error().
  *
  * heald_op_notify_deferred: fn(op) in the loop, unless the op was done at once: its first attempt
- * succeeded, and a read, write, recv or send transferred its whole length. Then fn does not run:
- * heald_submit() returned 1, or, as a ring makes the first attempt later, heald_op_error() says
- * from the next turn on that the op is over, and after a millisecond at most if the loop waits
- * meanwhile. In a ring a send on a TCP socket alone may be done at once; all else has its callback
- * there. For what needs no answer, such as a reply: it costs no callback, and in a ring no
- * completion and no system call of its own. -EINVAL at submit: a multishot op, or no fn.
+ * succeeded, and a read, write, recv or send transferred its whole length. Then fn does not run,
+ * and heald_submit() returned 1. Which ops are done at once depends on the back end and the engine:
+ * a program is ready for both. A ring makes the first attempt in the next turn, and the only op
+ * that ends there without a callback is a heald_prep_send() on a TCP socket: in the callbacks of
+ * that turn heald_op_error() says that it is over, or its callback is still to come. Another thread
+ * finds out within ten milliseconds, also when the loop waits; heald_suspend() does not wait for
+ * that. After a heald_cancel() that returned 0, or a close of its descriptor, fn runs in any case.
+ * For what needs no answer, such as a reply: it costs no callback, and in a ring no completion and
+ * no system call of its own. Without a callback there is no moment at which memory comes back, so
+ * buffers of a group are better sent by an op with a callback. -EINVAL at submit: a multishot op,
+ * or no fn.
  *
  * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
  * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:

@@ -55,7 +55,7 @@ struct heald_fd {
     uint8_t type;    /* enum fd_type; FD_UNKNOWN: not in use */
     int again;       /* the same terminal, opened for this loop alone; 0: none */
     uint16_t shown;  /* of a ring: what the mirror of the guest mode shows */
-    uint8_t cancels; /* of receives, less what was received; see idle.c */
+    uint8_t cancels; /* of receives, four for each, less those that brought something; see idle.c */
     char room[5];    /* so that an entry is a cache line */
 };
 

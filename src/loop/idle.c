@@ -2,11 +2,12 @@
  * loop/idle.c: how a socket waits in a loop on a ring. The loop's thread.
  *
  * A receive that waits in a ring is two entries and two completions for whoever cancels it and
- * submits it again, as a program does that waits for one thing after another. Where that happens
- * about as often as something is received, the socket is waited for by readiness from then on, in
- * the queue of the system's that the back end has nested: there a cancel takes the op out of a
- * list, and the next receive finds the socket armed. Everything goes as on the back ends that know
- * readiness alone (ready.c), for FDS_WHOLE is gone.
+ * submits it again, as a program does that waits for one thing after another. Where there is more
+ * than one cancel or time-out for four receives that bring something, the socket is waited for by
+ * readiness from then on, in the queue of the system's that the back end has nested: there a cancel
+ * takes the op out of a list, and the next receive finds the socket armed. Everything goes as on
+ * the back ends that know readiness alone (ready.c), for FDS_WHOLE is gone, until the socket is
+ * closed or has a multishot receive.
  *
  * The kernel finds what is to be cancelled in lists, of which there are as many as suit the size of
  * the ring (one for 32 completions, 256 at most), and walks along one. So a ring has the waits of
@@ -17,7 +18,7 @@
  */
 #include "loop/ready.h"
 
-/* A receive that brought something makes up for a part of a cancel. */
+/* A cancel counts as four receives that bring something, and three of them are many. */
 enum { CANCEL = 4, MANY = 3 * CANCEL };
 
 /* Sockets for each entry: with four completions an entry, 128 in a list of the kernel's. */

@@ -3,11 +3,12 @@
  * its submission to the queue of callbacks. The loop's thread.
  *
  * Nothing here decides anything that submit.c and ready.c do not decide as well; it only sees that
- * there is nothing to decide, and leaves all else to them. So a program that has no such case runs
- * the same without this file.
+ * there is nothing to decide, and leaves all else to them. So a program runs the same without its
+ * short cuts.
  *
  * One look at the flags of the entry says what is to be done: FDS_PLAIN: a socket that is not being
- * closed; FDS_WHOLE: a ring does it; FDS_READABLE, FDS_FULL: it may be tried, or not.
+ * closed, and does not listen; FDS_WHOLE: a ring does it; FDS_READABLE, FDS_FULL: it may be tried,
+ * or not.
  */
 #include "base/attr.h"
 #include "loop/complete.h"
@@ -17,7 +18,8 @@
 
 #include <errno.h>
 
-/* With a result that is no -ECANCELED, for nobody has asked for its end. */
+/* With a result that is no -ECANCELED, for nobody has asked for its end. It is in no timers: it was
+ * not put there yet, or the caller has seen so. */
 static inline void complete(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     op->result = result;
@@ -267,7 +269,7 @@ void heald__plain_done(struct heald_loop *loop, struct heald_op *op, int64_t res
 
 void heald__plain_sent(struct heald_loop *loop, struct heald_op *op)
 {
-    if (!leave_queue(loop, op)) {
+    if (op->state == OP_CANCELLING || !leave_queue(loop, op)) {
         heald__result_sent(loop, op);
         return;
     }

@@ -329,7 +329,11 @@ void heald__ready_retry(struct heald_loop *loop, struct heald_fd *e, int dir)
     /* What would have waited in a ring has been there: it is tried here, at once. */
     if (op && e->flags & FDS_WHOLE && op->stage == STAGE_LOOP && !(op->flags & OP_DUE) &&
         fds_is_socket(e) && op->flags & OP_STARTED && op->kind != OP_CONNECT) {
-        heald__result(loop, op, heald__perform(loop, e, op), false);
+        int64_t result = heald__perform(loop, e, op);
+        if (result == SYS_ELSEWHERE)
+            heald__ring_submit(loop, op);
+        else
+            heald__result(loop, op, result, false);
         return;
     }
     if (dir == DIR_IN)

@@ -96,6 +96,7 @@ static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t 
     }
     if (e->pause && result >= 0)
         heald__pause_success(e);
+    e->cancels -= dir == DIR_IN && result > 0 && e->cancels;
     if (next == OUTCOME_MORE) {
         /* Cancelled, and yet it brought something: that is told first, and the end after it. */
         if (op->state == OP_CANCELLING)
@@ -204,7 +205,8 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
 
 void heald__result_sent(struct heald_loop *loop, struct heald_op *op)
 {
-    loop->submitting = op;
+    /* Whoever has asked for its end is told of it, whatever it is. */
+    loop->submitting = op->state == OP_CANCELLING ? NULL : op;
     heald__result(loop, op, op->u.rw.len, false);
     loop->submitting = NULL;
 }

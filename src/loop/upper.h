@@ -10,7 +10,8 @@
 
 enum heald_upper_part { UPPER_SIGNALS, UPPER_CHILDREN, UPPER_LOCKS, UPPERS };
 
-/* A function is NULL where no op of the part leads to it. */
+/* A function is NULL where no op of the part leads to it; only the locks are asked to look. A loop
+ * that is opened without the tables, to see whether it can be, refuses such ops. */
 struct heald_upper {
     /* Takes an op: 0, or -errno and nothing has happened. */
     int (*start)(struct heald_loop *loop, struct heald_op *op);
@@ -24,7 +25,7 @@ struct heald_upper {
     /* An op with OP_TIDIES completes: takes back what it held. */
     void (*tidy)(struct heald_loop *loop, struct heald_op *op);
 
-    /* Called once in a turn while loop->look is set, for which no turn waits. */
+    /* Called once in a turn while loop->attention.look is set, for which no turn waits. */
     void (*look)(struct heald_loop *loop);
 
     /* Calls each() for the ops that lie in none of the loop's own lists. */

@@ -13,6 +13,7 @@
  *              on what lies in a region: its form                 await/lock.c   heald__ipc_…_form
  *              on a lock of others                      await/foreign.c look_at_…(), give_up_…()
  *   call     the system call for it, which may block              file/file.c    call_…()
+ *              by a thread, on a duplicate of the descriptor
  *   entry    the entry of an io_uring for it                      ring/fill.c    fill_…()
  *   traits   what the loop must know before it looks closer       op/op.h        OP_PUBLIC, …
  *
@@ -22,6 +23,9 @@
  * call of it does.
  *
  * Whoever knows the kinds of one group only expands that group.
+ *
+ * An op waits on one descriptor, or names one: `int fd` is the first member of its struct in the
+ * union of struct heald_op. With OP_COUNTS u.rw.len is how much is asked for.
  */
 #ifndef HEALD_SRC_OP_KINDS_H
 #define HEALD_SRC_OP_KINDS_H

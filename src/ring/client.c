@@ -35,12 +35,12 @@ enum {
     RETRY_MS = 1,
     RETRY_MAX_MS = 64,
     RETRIES_SOON = 100,
-    TRIED_MS = 1,  /* until it is known that a try has completed in silence */
+    TRIED_MS = 10, /* until it is known that a try has completed in silence */
     TURNS_MAX = 64 /* to catch up: without memory for a result the kernel keeps what it has */
 };
 
 /* user_data of what is no op: a number with HEALD_RING_NO_OP, or an op and one bit of these. */
-enum { ASKED = 1, CANCEL = 3, RETRY = 6 };
+enum { ASKED = 1, CANCEL = 3, RETRY = 6, SETTLE = 10 };
 
 int heald__client_open(struct heald_client *c, const struct heald_sys *sys,
                        const struct heald_allocator *alloc, unsigned entries)
@@ -67,7 +67,8 @@ static inline bool is_tried(const struct heald_op *op)
     return op->kind == OP_SEND && op->buffer & OP_TRIED;
 }
 
-/* Where the entry of an op is: in aux, which is in no list, or else in its result. */
+/* Where the entry of an op is: in aux, which is in no list; of a try, whose aux is in `tries`, in
+ * its result. */
 static inline void note_entry(struct heald_client *c, struct heald_op *op)
 {
     unsigned entry = heald__ring_last(&c->ring);
@@ -180,7 +181,8 @@ void heald__client_cancel(struct heald_client *c, struct heald_op *op)
         op->flags &= (uint8_t)~OP_POLLED;
         c->done(c, op, -ECANCELED, 0);
     } else if (is_tried(op)) {
-        /* What came of it is there, and the next harvest brings it. */
+        /* What came of it is there, and the next harvest brings it; its callback runs, even if it
+         * had sent all. */
     } else if (list_empty(&c->backlog) && hand_over(c, op)) {
         note_recalled(c, op);
     } else if (!(op->flags & OP_DUE)) {
@@ -227,6 +229,8 @@ static void other_completion(struct heald_client *c, uint64_t what, int result)
     } else if (what == RETRY) {
         c->retries = false;
         c->retry_due = true;
+    } else if (what == SETTLE) {
+        c->settles = false;
     } else if (what == CANCEL && (result == -ENOENT || result == -EALREADY)) {
         retry_later(c);
     } else if (what == CANCEL) {
@@ -347,9 +351,9 @@ static bool must_wait(const struct heald_op *op)
 }
 
 /*
- * All completions have been looked at. What was tried and has none has sent all. That is said of all
- * of them before the first is told: whoever is told may submit more, and where there is no room for
- * it the kernel takes what is there, and answers.
+ * All completions have been looked at. What was tried and has none has sent all. That is said of
+ * all of them before the first is told: whoever is told may submit more, and where there is no room
+ * for it the kernel takes what is there, and answers.
  */
 static void settle_tries(struct heald_client *c)
 {
@@ -414,13 +418,26 @@ void heald__client_harvest(struct heald_client *c)
         settle_tries(c);
 }
 
-/* Until when to wait, with tries to settle. */
-static int64_t until_settled(const struct heald_client *c, int64_t deadline_ns)
+/*
+ * There are tries to settle. Until when to wait: as long as was asked for, since a time-out in the
+ * ring will end it; that one serves for all tries of a while, where one for each wait would be set
+ * and taken back each time.
+ */
+static int64_t until_settled(struct heald_client *c, int64_t deadline_ns)
 {
+    struct io_uring_sqe *sqe;
+
     if (c->prompt)
         return 0;
-    int64_t soon = c->ring.sys->now(HEALD_CLOCK_MONOTONIC) + TRIED_MS * HEALD_MS;
-    return soon < deadline_ns ? soon : deadline_ns;
+    if (c->settles)
+        return deadline_ns;
+    if (!(sqe = heald__ring_entry(&c->ring)))
+        return 0;
+    c->settles = true;
+    c->settle_time.tv_nsec = TRIED_MS * HEALD_MS;
+    io_uring_prep_timeout(sqe, &c->settle_time, 0, 0);
+    io_uring_sqe_set_data64(sqe, SETTLE);
+    return deadline_ns;
 }
 
 int heald__client_enter(struct heald_client *c, int64_t deadline_ns)

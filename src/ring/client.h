@@ -22,6 +22,8 @@ struct heald_client {
     struct heald_link backlog;  /* by aux: ops that wait for an entry, or whose cancel does */
     struct heald_link recalled; /* by aux: ops whose cancel has an entry */
     struct heald_link tries;    /* by aux: sends with OP_TRIED, in the order of their entries */
+    bool settles;               /* a time-out is in the ring, after which tries have been settled */
+    struct __kernel_timespec settle_time;
     bool prompt; /* somebody waits to know of them: no turn waits before they are settled */
     struct __kernel_timespec retry_time;
     unsigned missed;         /* cancels, one after another */
@@ -70,8 +72,8 @@ bool heald__client_withdraw(struct heald_client *c, struct heald_op *op);
 /* The callback of a multishot op has run: brings its next completion, if there is one. */
 bool heald__client_next(struct heald_client *c, struct heald_op *op);
 
-/* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. It
- * waits for a millisecond at most where something was tried that may have completed in silence. */
+/* Hands over, waits as heald__ring_enter() does, and brings what has completed. 0 or -errno. Where
+ * something was tried that may have completed in silence it returns within ten milliseconds. */
 int heald__client_turn(struct heald_client *c, int64_t deadline_ns);
 
 /* The two halves of a turn: hands over and waits; brings what has completed already. */
