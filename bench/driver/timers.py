@@ -7,23 +7,32 @@ A million timers with the same pseudo-random delays of 1 to 1000 ms. *Fire*: all
 the loop runs until each has called back. *Cancel*: all, in a shuffled order."""
 
 CASES = (
-    ("arm + fire", lambda r: r["arm_ns"] + r["fire_ns"], True),
-    ("arm + cancel", lambda r: r["rearm_ns"] + r["cancel_ns"], True),
-    ("arm", "arm_ns", False),
-    ("fire", "fire_ns", False),
-    ("cancel", "cancel_ns", False),
+    ("arm + fire", lambda r: r["arm_ns"] + r["fire_ns"]),
+    ("arm + cancel", lambda r: r["rearm_ns"] + r["cancel_ns"]),
+    ("arm", "arm_ns"),
+    ("fire", "fire_ns"),
+    ("cancel", "cancel_ns"),
 )
+
+
+MUST = {("libuv", "arm + fire"): Must(">=", 3), ("libuv", "arm + cancel"): Must(">=", 3),
+        ("libev", "arm + cancel"): Must(">=", 1)}
+
+CANCEL = """\
+Cancel against libev: a timer that is cancelled leaves a list, whose neighbours lie anywhere in
+memory, and its callback is told of it: three lines of the cache, each on a page of its own. A timer
+of libev has no callback then, and lies in an array."""
 
 
 def run(programs, options):
     table = Table("Timers", NOTE)
-    for peer, library, must in (("uv", "libuv", Must(">=", 3)), ("event", "libevent", None),
-                                ("ev", "libev", None)):
+    table.explain("against libev: arm + cancel", CANCEL)
+    for peer, library in (("uv", "libuv"), ("event", "libevent"), ("ev", "libev")):
         ours, theirs = pairs(
             options.pairs,
             lambda: programs.run("timers/heald_timers"),
             lambda: programs.run(f"timers/peer_{peer}"))
-        for case, key, judged in CASES:
+        for case, key in CASES:
             table.add(f"against {library}: {case}", values(ours, key), values(theirs, key),
-                      "ns/timer", must if judged else None, faster=True)
+                      "ns/timer", MUST.get((library, case)), faster=True)
     table.print()
