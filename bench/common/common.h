@@ -18,6 +18,9 @@
 /* The exit status that says: this machine cannot run this program. */
 #define BENCH_SKIP 77
 
+/* Stays a function of its own: those that call it now and then save no registers for it. */
+#define BENCH_RARE __attribute__((noinline))
+
 static inline int64_t bench_now_ns(void)
 {
     struct timespec t;

@@ -107,16 +107,9 @@ Rate on epoll: compare with the noise of the first row. A turn receives from all
 and then sends to all, while the server by hand is done with one before it looks at the next."""
 
 
-MULTISHOT = """\
-Multishot on one connection: of the instructions 110 are those of the turn, which several
-connections share; a buffer that is taken from the group and given back costs 40, and the callback
-that is not the last 30, where a plain receive costs 30 to be submitted again."""
-
-
 def run(programs, options):
     table = Table("TCP echo", NOTE)
     table.explain("epoll against epoll by hand", RATE)
-    table.explain("multishot, epoll, 1 conn.", MULTISHOT)
     _noise(table, programs, options)
     _rates(table, programs, options, "epoll", "epoll", Must(">=", 0.97))
     _counts(table, programs, "epoll", "epoll")

@@ -38,6 +38,7 @@ struct conn {
 struct sender {
     struct heald_op op;
     struct conn *conn;
+    char *data;                   /* its buffer */
     struct sender *next;          /* of the connection */
     struct sender *newer, *older; /* in flight */
     uint32_t len;
@@ -135,9 +136,8 @@ static void conn_send(struct conn *c)
 {
     while (c->first) {
         struct sender *s = c->first;
-        char *data = heald_buf_data(server.group, (unsigned)(s - server.senders));
 
-        heald_prep_send(&s->op, c->fd, data, s->len, 0);
+        heald_prep_send(&s->op, c->fd, s->data, s->len, 0);
         int done = c->broken ? -EPIPE : heald_submit(server.loop, &s->op, on_late);
         if (done == 0) {
             flight_begin(s);
@@ -178,7 +178,7 @@ static void look_at_all(void)
 }
 
 /* Once there are buffers again. One that broke meanwhile has no op that would say its end. */
-static void feed_the_starved(void)
+BENCH_RARE static void feed_the_starved(void)
 {
     struct conn *next, *c = server.out < BUFFERS ? server.starved : NULL;
 
@@ -215,7 +215,7 @@ static void queue(struct conn *c, struct sender *s)
 }
 
 /* It was not sent at once: it is in flight, or behind others, or cannot be sent (done < 0). */
-static void conn_keep(struct conn *c, struct sender *s, size_t len, int done)
+BENCH_RARE static void conn_keep(struct conn *c, struct sender *s, size_t len, int done)
 {
     server.out++;
     c->queued++;
@@ -238,7 +238,7 @@ static void conn_keep(struct conn *c, struct sender *s, size_t len, int done)
 }
 
 /* Those that have completed in silence. */
-static void look_at_oldest(struct conn *c)
+BENCH_RARE static void look_at_oldest(struct conn *c)
 {
     while (server.oldest && is_over(server.oldest))
         conn_sent(server.oldest->conn);
@@ -246,25 +246,26 @@ static void look_at_oldest(struct conn *c)
         conn_sent(c);
 }
 
-static void echo(struct conn *c, unsigned buffer, size_t len)
+static void echo(struct conn *c)
 {
-    struct sender *s = &server.senders[buffer];
+    struct sender *s = &server.senders[c->recv.buffer];
+    size_t len = (size_t)c->recv.result;
     int done = 0;
 
     if (server.oldest)
         look_at_oldest(c);
     if (!c->first && !c->broken) {
-        heald_prep_send(&s->op, c->fd, heald_buf_data(server.group, buffer), len, 0);
+        heald_prep_send(&s->op, c->fd, s->data, len, 0);
         done = heald_submit(server.loop, &s->op, on_late);
     }
     if (done > 0)
-        heald_buf_return(server.group, buffer);
+        heald_buf_return(server.group, c->recv.buffer);
     else
         conn_keep(c, s, len, done);
 }
 
 /* The receive is not pending any more. */
-static void on_end(struct conn *c, int64_t result)
+BENCH_RARE static void on_end(struct conn *c, int64_t result)
 {
     bool stops = c->state == STOPPING;
 
@@ -295,7 +296,7 @@ static void on_received(struct heald_op *op)
     else if (c->broken)
         heald_buf_return(server.group, op->buffer);
     else
-        echo(c, op->buffer, (size_t)op->result);
+        echo(c);
     if (server.starved)
         feed_the_starved();
 }
@@ -349,8 +350,10 @@ static void open_buffers(void)
     if (err)
         exit(err == -ENOSYS || err == -EINVAL ? BENCH_SKIP : 1);
     server.senders = bench_alloc(BUFFERS, sizeof *server.senders);
-    for (int i = 0; i < BUFFERS; i++)
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        server.senders[i].data = heald_buf_data(server.group, i);
         heald_op_notify_deferred(&server.senders[i].op);
+    }
 }
 
 int main(int argc, char **argv)

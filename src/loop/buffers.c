@@ -1,9 +1,9 @@
 /*
  * loop/buffers.c: groups of buffers for multishot receives. The loop's thread.
  *
- * A buffer is in (on the `free` stack, or the kernel's) or out (its bit in `out` is set: it is the
- * callback's). With a back end that takes whole ops the kernel picks the buffers and the stack is
- * not used.
+ * A buffer is in (in the list that begins with `first`, or the kernel's) or out (marked so: it is
+ * the callback's). With a back end that takes whole ops the kernel picks the buffers and the list
+ * is not used.
  */
 #include "base/list.h"
 #include "loop/loop.h"
@@ -14,15 +14,9 @@
 
 enum { GROUP_COUNT_MAX = 32768 };
 
-static size_t words(unsigned count)
-{
-    return (count + GROUP_BITS - 1) / GROUP_BITS;
-}
-
 static size_t size_of(unsigned count)
 {
-    return sizeof(struct heald_buf_group) + words(count) * sizeof(uint64_t) +
-           count * sizeof(uint16_t);
+    return sizeof(struct heald_buf_group) + count * sizeof(uint16_t);
 }
 
 static unsigned id_of(const struct heald_link *link)
@@ -62,12 +56,8 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
     g->count = count;
     g->id = id;
     g->kernel_keeps = loop->backend.ops->group != NULL;
-    g->out = (uint64_t *)(void *)(g + 1);
-    g->free = (uint16_t *)(void *)(g->out + words(count));
-    while (g->free_count < count) {
-        g->free[g->free_count] = (uint16_t)(count - 1 - g->free_count);
-        g->free_count++;
-    }
+    for (unsigned i = 0; i < count; i++)
+        g->next[i] = (uint16_t)(i + 1 < count ? i + 1 : GROUP_END);
     int err =
         g->kernel_keeps ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
     if (err) {
@@ -101,13 +91,12 @@ int heald_buf_return(struct heald_buf_group *g, unsigned index)
 {
     if (index >= g->count)
         return index == HEALD_NO_BUFFER ? 0 : -EINVAL;
-    uint64_t *word = &g->out[index / GROUP_BITS], bit = UINT64_C(1) << index % GROUP_BITS;
-    if (!(*word & bit))
+    if (g->next[index] != GROUP_OUT)
         return -EINVAL;
-    *word &= ~bit;
+    g->next[index] = (uint16_t)g->first;
     if (g->kernel_keeps)
         return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
-    g->free[g->free_count++] = (uint16_t)index;
+    g->first = index;
     return 0;
 }
 

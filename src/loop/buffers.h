@@ -15,27 +15,28 @@ struct heald_buf_group {
     unsigned count;
     unsigned users; /* ops that draw from it */
     uint16_t id;
-    unsigned free_count;
-    uint16_t *free;    /* a stack of those that are in; unused when the kernel keeps them */
-    uint64_t *out;     /* a bitmap of those that are out */
     bool kernel_keeps; /* those that are in, and picks them */
     void *ring;        /* the back end's */
+    unsigned first;    /* that is in, or GROUP_END; unused when the kernel keeps them */
+    uint16_t next[];   /* of one that is in: the next, or GROUP_END; or GROUP_OUT */
 };
 
-enum { GROUP_BITS = 64 /* a word of `out` */ };
+enum { GROUP_END = UINT16_MAX - 1, GROUP_OUT = UINT16_MAX };
 
 /* The kernel took it by itself. */
 static inline void heald__group_out(struct heald_buf_group *g, unsigned index)
 {
-    g->out[index / GROUP_BITS] |= UINT64_C(1) << index % GROUP_BITS;
+    g->next[index] = GROUP_OUT;
 }
 
 /* An index, or -ENOBUFS. */
 static inline int heald__group_take(struct heald_buf_group *g)
 {
-    if (!g->free_count)
+    unsigned index = g->first;
+
+    if (index == GROUP_END)
         return -ENOBUFS;
-    unsigned index = g->free[--g->free_count];
+    g->first = g->next[index];
     heald__group_out(g, index);
     return (int)index;
 }

@@ -20,10 +20,31 @@ static inline void heald__complete_more_inline(struct heald_loop *loop, struct h
 /* The rarer half: what the op held goes back. */
 void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op);
 
-/* plain.c: runs a callback that is not the last. complete.c: what follows, as the op is pending
- * still. */
-void heald__tell_more(struct heald_loop *loop, struct heald_op *op);
+/* What follows a callback that was not the last, as the op is pending still. */
 void heald__go_on(struct heald_loop *loop, struct heald_op *op);
+
+/* After a callback with HEALD_MORE: does the op wait on, with nothing to see to? */
+static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
+{
+    if (op->kind != OP_RECV_MULTI || op->state != OP_ARMED || op->flags & ~HEALD_MORE)
+        return false;
+    const struct heald_fd *e = &loop->fds.v[op->u.group.fd];
+    if (e->flags & (FDS_WHOLE | FDS_READABLE))
+        return e->flags & FDS_WHOLE && op->stage == STAGE_RING && !op->u.group.first &&
+               !loop->attention.mirrored;
+    return e->armed & POLLIN && !e->pause;
+}
+
+/* Runs a callback that is not the last. */
+static inline void heald__tell_more(struct heald_loop *loop, struct heald_op *op)
+{
+    op->flags &= (uint8_t)~OP_DUE;
+    op->fn(op);
+    if (waits_on(loop, op))
+        op->flags = 0;
+    else
+        heald__go_on(loop, op);
+}
 
 /* Tells of the end of an op in another way than by a callback in the loop. */
 void heald__tell(struct heald_loop *loop, struct heald_op *op);

@@ -286,12 +286,10 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool calm)
         until = 0;
     loop->stats.turns++;
     int err = loop->backend.ops->wait(&loop->backend, until);
-    if (err == -EINTR)
-        err = 0;
     if (sleeps)
         heald__mailbox_awake(loop);
     loop->now_ns = 0;
-    return err;
+    return err == -EINTR ? 0 : err;
 }
 
 /* What is to be seen to before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has ended
@@ -352,24 +350,28 @@ HEALD_INLINE int dispatch(struct heald_loop *loop, unsigned limit)
 HEALD_INLINE int turn(struct heald_loop *loop, int64_t deadline_ns)
 {
     loop->running = true;
-    loop->now_ns = 0;
     int err = 0;
-    if (!loop->attention.any)
+    if (!loop->attention.any) {
         err = wait(loop, deadline_ns, true);
-    else if (!(err = see_to(loop, &deadline_ns)))
-        err = wait(loop, deadline_ns, false);
-    if (!err && loop->attention.any)
-        tend(loop);
-    else if (!err && heald__mailbox_any(loop))
-        heald__mailbox_take(loop);
-    if (!err)
+    } else {
+        loop->now_ns = 0;
+        if (!(err = see_to(loop, &deadline_ns)))
+            err = wait(loop, deadline_ns, false);
+    }
+    if (!err) {
+        if (loop->attention.any)
+            tend(loop);
+        else if (heald__mailbox_any(loop))
+            heald__mailbox_take(loop);
         err = dispatch(loop, loop->turn_callbacks);
+    }
     loop->running = false;
     return err;
 }
 
 HEALD_SEPARATE static int one_turn(struct heald_loop *loop, int64_t deadline_ns)
 {
+    loop->now_ns = 0;
     return turn(loop, deadline_ns);
 }
 

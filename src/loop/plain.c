@@ -159,7 +159,7 @@ int heald_submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
 
     if (how == OP_HOW_PLAIN(OP_RECV))
         return submit_receive(loop, op, fn);
-    if (how == OP_HOW_PLAIN(OP_SEND) || (how == OP_HOW_DEFERRED(OP_SEND) && fn))
+    if ((how == OP_HOW_DEFERRED(OP_SEND) && fn) || how == OP_HOW_PLAIN(OP_SEND))
         return submit_send(loop, op, fn);
     return heald__submit(loop, op, fn);
 }
@@ -209,7 +209,7 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
 {
     struct heald_buf_group *g = op->u.group.group;
 
-    if (op->flags & OP_DUE || e->flags & FDS_STICKY || !g->free_count) {
+    if (op->flags & OP_DUE || e->flags & FDS_STICKY || g->first == GROUP_END) {
         heald__ready_event_other(loop, e, POLLIN);
         return;
     }
@@ -221,27 +221,6 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
         heald__complete_more_inline(loop, op, result);
     else
         received_multi(loop, op, result);
-}
-
-/* After a callback with HEALD_MORE: does the op wait on, with nothing to see to? */
-static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
-{
-    if (op->kind != OP_RECV_MULTI || op->state != OP_ARMED || op->flags & ~HEALD_MORE)
-        return false;
-    const struct heald_fd *e = &loop->fds.v[op->u.group.fd];
-    if (e->flags & FDS_WHOLE)
-        return op->stage == STAGE_RING && !op->u.group.first && !loop->attention.mirrored;
-    return e->armed & POLLIN && !(e->flags & FDS_READABLE) && !e->pause;
-}
-
-void heald__tell_more(struct heald_loop *loop, struct heald_op *op)
-{
-    op->flags &= (uint8_t)~OP_DUE;
-    op->fn(op);
-    if (waits_on(loop, op))
-        op->flags = 0;
-    else
-        heald__go_on(loop, op);
 }
 
 /* A ring has done a plain op. False: its descriptor, or the op, needs a closer look. */

@@ -76,10 +76,10 @@ static inline struct heald_op *heald__fifo_pop(struct heald_fifo *f)
 {
     struct heald_op *op = heald__due_op(f->first);
 
-    if (!--f->count)
-        f->end = &f->first;
     f->first = op->aux.next;
     op->aux.next = NULL;
+    if (!--f->count)
+        f->end = &f->first;
     if (f->count >= POLICY_AHEAD && !op->timer.next) {
         __builtin_prefetch(heald__due_op(op->timer.prev), 1);
         __builtin_prefetch(&heald__due_op(op->timer.prev)->link, 1);

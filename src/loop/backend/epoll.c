@@ -68,15 +68,14 @@ static int epoll_arm(struct heald_backend *b, int fd, uint32_t key, unsigned old
 
 static int epoll_backend_wait(struct heald_backend *b, int64_t deadline_ns)
 {
-    struct epoll_set *s = b->priv;
     struct heald_loop *loop = b->loop;
-    const struct epoll_event *ev = s->events;
-    int n =
-        b->sys->epoll_wait(s->fd, s->events, (int)b->entries, heald__time_left(loop, deadline_ns));
+    int64_t left = heald__time_left(loop, deadline_ns);
+    struct epoll_set *s = b->priv;
+    int n = b->sys->epoll_wait(s->fd, s->events, (int)b->entries, left);
 
     if (n < 0)
         return n;
-    for (; n > 0; n--, ev++)
+    for (const struct epoll_event *ev = s->events; n > 0; n--, ev++)
         heald__ready_event(loop, (int)(uint32_t)ev->data.u64, (uint32_t)(ev->data.u64 >> 32),
                            ev->events);
     return 0;
