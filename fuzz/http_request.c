@@ -3,9 +3,9 @@
  * answer. The first byte of the input says in portions of which size the rest arrives; the
  * decisions must not depend on it.
  */
-#include "http_request.h"
-#include "http_response.h"
-#include "http_target.h"
+#include "serve/http_request.h"
+#include "serve/http_response.h"
+#include "serve/http_target.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * standard output, fetch, SIGTERM, await its end.
  */
 #include "commands.h"
-#include "fetch.h"
-#include "serve.h"
+#include "serve/fetch.h"
+#include "serve/serve.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
  * fetch.c: see fetch.h. One thread. Each connection asks for one file after the other; one that
  * goes wrong is counted, described once, and closed.
  */
-#include "fetch.h"
+#include "serve/fetch.h"
 
 #include <errno.h>
 #include <llhttp.h>

@@ -1,5 +1,5 @@
 /* content_type.c: see content_type.h. */
-#include "content_type.h"
+#include "serve/content_type.h"
 
 #include <stddef.h>
 #include <string.h>

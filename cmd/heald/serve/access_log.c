@@ -3,9 +3,9 @@
  * lines that find no room are dropped and counted, and after an error nothing is logged any more;
  * both are said on stderr.
  */
-#include "access_log.h"
+#include "serve/access_log.h"
 
-#include "text.h"
+#include "serve/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef HEALD_CMD_HTTP_CONN_H
 #define HEALD_CMD_HTTP_CONN_H
 
-#include "http_response.h"
-#include "server.h"
+#include "serve/http_response.h"
+#include "serve/server.h"
 
 enum {
     CONN_IN = 8 * 1024,

@@ -5,7 +5,7 @@
 #ifndef HEALD_CMD_HTTP_REQUEST_H
 #define HEALD_CMD_HTTP_REQUEST_H
 
-#include "http_head.h"
+#include "serve/http_head.h"
 
 #include <llhttp.h>
 

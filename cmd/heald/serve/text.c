@@ -1,5 +1,5 @@
 /* text.c: see text.h. Pure; a text belongs to one thread. */
-#include "text.h"
+#include "serve/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>

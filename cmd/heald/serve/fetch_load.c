@@ -1,6 +1,6 @@
 /* fetch_load.c: the files that fetch.h compares with, read whole before anything is measured. */
-#include "fetch.h"
-#include "text.h"
+#include "serve/fetch.h"
+#include "serve/text.h"
 
 #include <dirent.h>
 #include <errno.h>

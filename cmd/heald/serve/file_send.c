@@ -6,12 +6,12 @@
  * is ever read, only if it is a regular file, and only as many bytes as the head promised: a file
  * that grew is cut, one that shrank ends the connection.
  */
-#include "file_send.h"
+#include "serve/file_send.h"
 
-#include "content_type.h"
-#include "folder_list.h"
-#include "http_conn.h"
-#include "http_target.h"
+#include "serve/content_type.h"
+#include "serve/folder_list.h"
+#include "serve/http_conn.h"
+#include "serve/http_target.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,9 +2,9 @@
 #ifndef HEALD_CMD_SERVER_H
 #define HEALD_CMD_SERVER_H
 
-#include "access_log.h"
-#include "http_date.h"
-#include "http_request.h"
+#include "serve/access_log.h"
+#include "serve/http_date.h"
+#include "serve/http_request.h"
 
 struct server_config {
     const char *folder;

@@ -4,9 +4,9 @@
  * This is not what keeps a client inside the folder: heald_prep_open_beneath() does. It gives each
  * file one name, and refuses what only an attack would send.
  */
-#include "http_target.h"
+#include "serve/http_target.h"
 
-#include "http_host.h"
+#include "serve/http_host.h"
 
 #include <string.h>
 #include <strings.h>

@@ -10,9 +10,9 @@
  * is dropped in two steps: its op is cancelled, and the callback closes it. A back end may have
  * received a request before the cancel, so the callback brings the connection back if there is one.
  */
-#include "http_conn.h"
+#include "serve/http_conn.h"
 
-#include "file_send.h"
+#include "serve/file_send.h"
 
 #include <errno.h>
 #include <stdio.h>

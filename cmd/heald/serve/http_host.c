@@ -1,5 +1,5 @@
 /* http_host.c: see http_host.h. */
-#include "http_host.h"
+#include "serve/http_host.h"
 
 #include <string.h>
 

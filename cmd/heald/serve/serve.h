@@ -2,7 +2,7 @@
 #ifndef HEALD_CMD_SERVE_H
 #define HEALD_CMD_SERVE_H
 
-#include "server.h"
+#include "serve/server.h"
 
 /* What the command does without options; the folder is left out. */
 void serve_defaults(struct server_config *ret_config);

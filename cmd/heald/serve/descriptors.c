@@ -2,7 +2,7 @@
  * descriptors.c: see descriptors.h. A connection and the file that it sends are two descriptors. So
  * that a file can always be opened, no more connections are allowed than there are pairs left.
  */
-#include "descriptors.h"
+#include "serve/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

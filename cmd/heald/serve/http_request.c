@@ -8,10 +8,10 @@
  * announces a body is refused and its connection closed, so its bytes are never taken for a
  * request.
  */
-#include "http_request.h"
+#include "serve/http_request.h"
 
-#include "http_host.h"
-#include "http_target.h"
+#include "serve/http_host.h"
+#include "serve/http_target.h"
 
 #include <string.h>
 #include <strings.h>

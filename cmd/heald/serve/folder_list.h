@@ -2,7 +2,7 @@
 #ifndef HEALD_CMD_FOLDER_LIST_H
 #define HEALD_CMD_FOLDER_LIST_H
 
-#include "text.h"
+#include "serve/text.h"
 
 /*
  * Writes a page with the names in an open folder, sorted. Those that begin with a point are left

@@ -2,8 +2,8 @@
 #ifndef HEALD_CMD_HTTP_RESPONSE_H
 #define HEALD_CMD_HTTP_RESPONSE_H
 
-#include "http_request.h"
-#include "text.h"
+#include "serve/http_request.h"
+#include "serve/text.h"
 
 /* What decides about a file; the tag is made of all three. */
 struct http_file {

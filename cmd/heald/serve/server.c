@@ -14,11 +14,11 @@
  * was in vain. A second signal, or grace_ns, begins CLOSING. When the last connection has gone the
  * remaining ops are cancelled, and with the last op the loop ends.
  */
-#include "server.h"
+#include "serve/server.h"
 
-#include "descriptors.h"
-#include "http_conn.h"
 #include "options.h"
+#include "serve/descriptors.h"
+#include "serve/http_conn.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* http_response.c: see http_response.h; the conditions and ranges of RFC 9110, 13 and 14. */
-#include "http_response.h"
+#include "serve/http_response.h"
 
-#include "http_date.h"
-#include "http_target.h"
+#include "serve/http_date.h"
+#include "serve/http_target.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * and any byte for an end, and is lenient in more places; that is why this check comes first and
  * the parser only gets bytes that have passed.
  */
-#include "http_head.h"
+#include "serve/http_head.h"
 
 #include <string.h>
 

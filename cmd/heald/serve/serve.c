@@ -1,5 +1,5 @@
 /* serve.c: `heald serve`: the options, and what is printed. */
-#include "serve.h"
+#include "serve/serve.h"
 #include "commands.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* folder_list.c: see folder_list.h. */
-#include "folder_list.h"
+#include "serve/folder_list.h"
 
 #include <dirent.h>
 #include <errno.h>

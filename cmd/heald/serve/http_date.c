@@ -1,5 +1,5 @@
 /* http_date.c: see http_date.h. Names of days and months by hand: strftime() has the locale's. */
-#include "http_date.h"
+#include "serve/http_date.h"
 
 #include <stdio.h>
 #include <string.h>
