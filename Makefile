@@ -78,7 +78,7 @@ tsan: ## the tests with ThreadSanitizer (clang)
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
 	--suppressions=$(CURDIR)/test/valgrind.supp
 VALGRIND_TESTS = aio-threads-files aio-threads-list aio-threads-order aio-threads-streams \
-	aio-threads-sync conformance cplusplus differential fault fuzz harness ipc map sim unit
+	aio-threads-sync conformance cplusplus differential fault fuzz harness shm map sim unit
 VALGRIND_WORDS = ^--[0-9]+-- (WARNING: unhandled|You may be able|Read the file|Nevertheless|it at )
 
 valgrind: SHELL = /bin/bash
@@ -100,7 +100,7 @@ crash: ## kill a process at every instruction of what it does with shared object
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
-		scripts/run-tests build crash soak standstill converge ipc-barrier
+		scripts/run-tests build crash soak standstill converge shm-barrier
 
 model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)

@@ -128,7 +128,7 @@ static void end_all(struct heald_loop *loop, struct heald_op **list)
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
         if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op))
-            heald__loop_end(loop, op);
+            heald__op_cancel(loop, op);
     }
 }
 

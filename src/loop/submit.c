@@ -168,7 +168,7 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op->notify >= OP_NOTIFY_DEFERRED && !fn)
         return -EINVAL;
-    if (op_tells_signal(op) && !heald__can_queue_signals)
+    if (op_notifies_by_signal(op) && !heald__can_queue_signals)
         return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
@@ -287,7 +287,7 @@ static void cancel_none(struct heald_loop *loop, struct heald_op *op)
 static void (*const cancels[OP_KINDS])(struct heald_loop *loop,
                                        struct heald_op *op) = {HEALD_KINDS(CANCEL_ROW)};
 
-void heald__loop_end(struct heald_loop *loop, struct heald_op *op)
+void heald__op_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     if (!(op->flags & OP_DUE)) {
         cancels[op->kind](loop, op);
@@ -313,6 +313,6 @@ int heald_cancel(struct heald_op *op)
         return -EINVAL;
     if (state == OP_DONE || state == OP_CANCELLING || op->flags & OP_ENDING)
         return -EALREADY;
-    heald__loop_end(op->loop, op);
+    heald__op_cancel(op->loop, op);
     return 0;
 }

@@ -67,7 +67,7 @@ static void expired(void *ctx, struct heald_op *op)
         heald__pause_over(x->loop, op);
     } else if (!op_is_ending(op)) {
         op->flags |= OP_TIMED_OUT;
-        heald__loop_end(x->loop, op);
+        heald__op_cancel(x->loop, op);
     }
 }
 

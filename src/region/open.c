@@ -62,7 +62,7 @@ static int path_of(const char *name, char path[PATH_MAX])
         return -EINVAL;
     if (!is_file && strlen(name + 1) > NAME_MAX)
         return -ENAMETOOLONG;
-    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald__shm_folder, name);
+    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald__shm_directory, name);
     return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
@@ -135,14 +135,14 @@ static int make(struct heald_region **ret_region, int fd, const struct heald_reg
                                                        .is_traced = o->trace});
     int err = heald__plat_reserve(fd, 0, head.size);
     if (!err)
-        err = heald__region_map(fd, head.most_size, false, &base);
+        err = heald__region_map(fd, head.max_size, false, &base);
     if (err)
         return err;
     err = fill(base, &head, o);
     if (!err)
         err = heald__region_adopt(ret_region, base, &head, fd);
     if (err)
-        munmap(base, head.most_size);
+        munmap(base, head.max_size);
     else
         heald__plat_file_share(fd);
     return err;
@@ -202,9 +202,9 @@ static int open_fd(struct heald_region **ret_region, int fd, int flags, const ch
 
     if (err)
         return err;
-    size_t size = (size_t)(copies ? head.data_at : head.most_size);
+    size_t size = (size_t)(copies ? head.data_at : head.max_size);
     err = copies ? heald__region_copy(fd, &head, &base)
-                 : heald__region_map(fd, head.most_size, read_only, &base);
+                 : heald__region_map(fd, head.max_size, read_only, &base);
     if (err)
         return err;
     err = heald__region_adopt(ret_region, base, &head, fd);

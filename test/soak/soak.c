@@ -5,7 +5,7 @@
  */
 #include "soak/soak.h"
 
-#include "check/seeds.h"
+#include "harness/seeds.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -51,7 +51,7 @@ int heald__plat_life_take(struct heald_lifeline *life)
     return err == 0 || err == EBUSY || err == EOWNERDEAD ? -err : -EBADMSG;
 }
 
-void heald__plat_life_settled(struct heald_lifeline *life)
+void heald__plat_life_recovered(struct heald_lifeline *life)
 {
     pthread_mutex_consistent(&life->mutex);
 }
