@@ -1,9 +1,9 @@
 /*
- * test/soak/soak.h: workers that are killed at random while they change what they share under a
+ * bench/soak/soak.h: workers that are killed at random while they change what they share under a
  * mutex and a condition: over heald's objects and, to compare, over those of the C library.
  */
-#ifndef HEALD_TEST_SOAK_H
-#define HEALD_TEST_SOAK_H
+#ifndef HEALD_BENCH_SOAK_H
+#define HEALD_BENCH_SOAK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* test/soak/libc.c: the workers' objects by the C library: a robust mutex and a condition variable,
- * both shared between processes; see soak.h. */
-#include "soak/soak.h"
+/* bench/soak/peer_libc.c: the workers' objects by the C library: a robust mutex and a condition
+ * variable, both shared between processes; see soak.h. */
+#include "soak.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* test/soak/heald.c: the workers' objects by heald; see soak.h. */
-#include "soak/soak.h"
+/* bench/soak/heald_soak.c: the workers' objects by heald; see soak.h. */
+#include "soak.h"
 
 #include <heald/heald.h>
 
