@@ -65,7 +65,7 @@ static void print_holders(const struct census_region *r, const struct census_obj
             print_holder(o, p, i);
     }
     if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("    %u of %u have come\n", s->most - s->free, s->most);
+        printf("    %u of %u have come\n", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_MUTEX && s->condition == HEALD_OBJECT_HELD && !shown)
         printf("    handed over to the first who waits, who has not taken it yet\n");
     else if (o->info.type != HEALD_OBJECT_COND && !shown)

@@ -52,12 +52,12 @@ static void print_object(const struct census_region *r, const struct census_obje
     snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
     printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
            o->info.name[0] ? name : at, o->info.size);
-    if (o->info.type == HEALD_OBJECT_SEM && s->most)
-        printf("%u of %u free", s->free, s->most);
+    if (o->info.type == HEALD_OBJECT_SEM && s->max)
+        printf("%u of %u free", s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_SEM)
         printf("value %u", s->free);
     else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("%u of %u have come", s->holder_count, s->most);
+        printf("%u of %u have come", s->holder_count, s->max);
     else if (o->info.type != HEALD_OBJECT_DATA && o->info.type != HEALD_OBJECT_COND)
         printf("%s", heald_object_condition_name(s->condition));
     print_holders(r, s);
@@ -84,7 +84,7 @@ static void print_region(const struct census_region *r)
         return;
     }
     printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
-           (unsigned long long)r->stats.size / 1024, living(r), r->stats.most,
+           (unsigned long long)r->stats.size / 1024, living(r), r->stats.participants_max,
            r->is_open ? "in use" : "nobody has it open", census_creator(r, text),
            r->info.is_traced ? "; traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
@@ -116,7 +116,7 @@ static void print_object_json(const struct census_region *r, const struct census
            heald_object_type_name(o->info.type), (unsigned long long)o->info.offset, o->info.size,
            heald_object_condition_name(s->condition));
     if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER)
-        printf(", \"free\": %u, \"most\": %u", s->free, s->most);
+        printf(", \"free\": %u, \"most\": %u", s->free, s->max);
     printf(", \"holders\": [");
     for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, s, i);
@@ -139,7 +139,7 @@ static void print_region_json(const struct census_region *r)
     }
     printf(", \"size\": %llu, \"participants\": %u, \"most\": %u, \"in_use\": %s, \"traced\": %s, "
            "\"creator\": %ld, \"creator_gone\": %s, \"objects\": [",
-           (unsigned long long)r->stats.size, living(r), r->stats.most,
+           (unsigned long long)r->stats.size, living(r), r->stats.participants_max,
            r->is_open ? "true" : "false", r->info.is_traced ? "true" : "false",
            (long)r->info.creator.pid, r->info.creator_is_gone ? "true" : "false");
     for (unsigned i = 0; i < r->object_count; i++) {

@@ -81,8 +81,8 @@ struct heald_object_state {
                               At most HEALD_HOLDERS_SHOWN are in holders */
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
     int is_writing;      /* the holder of a read-write lock writes */
-    unsigned free, most; /* permits of a semaphore; 0 most: it only counts. Of a
-                                              barrier: who must come still, and in all */
+    unsigned free, max; /* permits of a semaphore that are free, and in all; max 0: it only
+                           counts. Of a barrier: arrivals that are missing, and in all */
     /* Of a mutex: */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked it, the latest first; their

@@ -404,7 +404,7 @@ int heald_heap_stats(struct heald_participant *me, struct heald_heap_stats *ret_
     if (err)
         return err;
     *ret_stats = (struct heald_heap_stats){.size = region_size(v.region) - v.region->heap_at,
-                                           .most = v.region->max_size - v.region->heap_at};
+                                           .max = v.region->max_size - v.region->heap_at};
     err = check(&v);
     return heald__journal_end(&v, err ? err : walk(&v, ret_stats));
 }

@@ -223,7 +223,7 @@ static void read_sem(const struct view *view, struct heald_object_state *s)
     }
     for (unsigned i = 0; i < most; i++)
         add_noted(view, s, load64(&permits[i]));
-    s->most = most;
+    s->max = most;
     s->free = most ? most - s->holder_count : load32(&sem->value);
     s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
 }
@@ -271,7 +271,7 @@ static void read_barrier(const struct view *view, struct heald_object_state *s)
             add_holder(view, s, mark);
         counted += s->holder_count > before && mark & BARRIER_COUNTED ? 1 : 0;
     }
-    s->most = needed;
+    s->max = needed;
     s->free = needed > count ? needed - count : 0;
     bool one_is_gone = s->condition == HEALD_OBJECT_ORPHANED;
     if (state & BARRIER_BROKEN || barrier_lacks_one(one_is_gone, counted, count))

@@ -220,7 +220,7 @@ void heald_region_on_inversion(struct heald_region *region,
 void heald_region_stats(struct heald_region *region, struct heald_region_stats *ret_stats)
 {
     *ret_stats = (struct heald_region_stats){
-        .most = region->slot_count,
+        .participants_max = region->slot_count,
         .deaths = __atomic_load_n(&region_head_of(region)->deaths, __ATOMIC_RELAXED),
         .size = region_size(region),
         .size_max = region->max_size,

@@ -36,7 +36,7 @@ static bool has_come(struct fixture *f)
     uint64_t at = heald_offset(f->region, &shared_of(f)->pair);
 
     ck_assert_int_eq(heald_object_inspect(f->region, at, HEALD_OBJECT_BARRIER, &state), 0);
-    return state.free < state.most;
+    return state.free < state.max;
 }
 
 /* Of a pair one has died, and another is on its way, after so many instructions: nobody passes

@@ -252,7 +252,7 @@ HEALD_CASE(every_kind_is_looked_at)
     ck_assert_int_eq(heald_sem_wait(&s->sem.sem, f.me, 0), 0);
     state = look(&f, &s->sem, HEALD_OBJECT_SEM);
     ck_assert_uint_eq(state.free, 2);
-    ck_assert_uint_eq(state.most, 3);
+    ck_assert_uint_eq(state.max, 3);
     ck_assert_uint_eq(state.holder_count, 1);
     ck_assert_int_eq(heald_rwlock_rdlock(&s->rwlock, f.me, 0), 0);
     ck_assert_uint_eq(look(&f, &s->rwlock, HEALD_OBJECT_RWLOCK).holder_count, 1);

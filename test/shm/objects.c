@@ -342,7 +342,7 @@ HEALD_CASE(who_waits_there_hears_of_a_reset)
                                               HEALD_OBJECT_BARRIER, &state),
                          0);
     } while (state.free == 3);
-    ck_assert_uint_eq(state.most, 3);
+    ck_assert_uint_eq(state.max, 3);
     ck_assert_uint_eq(state.holder_count, 1);
     ck_assert_int_eq(heald_barrier_reset(&s->barrier, f.me, heald_barrier_round(&s->barrier)), 0);
     ck_assert_int_eq(child_end(pid), 0);

@@ -315,7 +315,7 @@ HEALD_CASE(in_use_until_detached)
     ck_assert_int_eq(heald_region_close(f.region), -EBUSY);
     heald_region_stats(f.region, &stats);
     ck_assert_uint_eq(stats.participants, 1);
-    ck_assert_uint_eq(stats.most, 64);
+    ck_assert_uint_eq(stats.participants_max, 64);
     fixture_close(&f);
 }
 
