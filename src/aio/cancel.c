@@ -34,7 +34,7 @@ static void end_started(struct aio_io_thread *s, struct aio_request *r, void *ct
 
     if (r->state != AIO_STARTED)
         return;
-    if (may_end(r) && r->method->take_back(s, r)) {
+    if (may_end(r) && r->method->withdraw(s, r)) {
         ask->canceled = true;
         aio_complete(s, r, -ECANCELED);
     } else if (may_end(r) && r->method->cancel(s, r)) {
@@ -55,7 +55,7 @@ static void visit_one(struct aio_io_thread *s, struct aio_ask *ask, aio_visit *v
         visit(s, r, ask);
 }
 
-static void visit_meant(struct aio_io_thread *s, struct aio_ask *ask, aio_visit *visit)
+static void visit_matching(struct aio_io_thread *s, struct aio_ask *ask, aio_visit *visit)
 {
     if (ask->cb)
         visit_one(s, ask, visit);
@@ -68,8 +68,8 @@ void aio_cancel_all(struct aio_io_thread *s, struct aio_ask *ask)
     ask->open = 1;
     list_push(&s->asking, &ask->head.link);
     /* First what waits: the end of one that has started would start it. */
-    visit_meant(s, ask, end_waiting);
-    visit_meant(s, ask, end_started);
+    visit_matching(s, ask, end_waiting);
+    visit_matching(s, ask, end_started);
     aio_ask_part(ask);
 }
 

@@ -135,8 +135,8 @@ void aio_file_free(struct aio_state *p, struct aio_file *f)
 static void file_drop(struct aio_io_thread *s, struct aio_file *f)
 {
     list_remove(&f->head.link);
-    if (f->slot >= 0 && s->method->let_go)
-        s->method->let_go(s, f);
+    if (f->slot >= 0 && s->method->release)
+        s->method->release(s, f);
     if (f->pin >= 0 && heald__plat_close_waits(f->pin))
         aio_pools_close_pin(s, f);
     else

@@ -28,7 +28,7 @@ static const char *const names[] = {AIO_METHODS(NAME_ROW) NULL};
 static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
 
 /* What cannot be had is passed over, whatever the reason; of one that is named some are said. */
-static int open_road(void *ctx, unsigned i)
+static int open_method(void *ctx, unsigned i)
 {
     struct aio_io_thread *s = ctx;
     int err = 0;
@@ -36,21 +36,21 @@ static int open_road(void *ctx, unsigned i)
     s->method = methods[i];
     if (s->method->open)
         err = s->method->open(s);
-    if (!err ||
-        (heald__choice_wish(&choice, NULL) && (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
+    if (!err || (heald__choice_requested(&choice, NULL) &&
+                 (err == -EMFILE || err == -ENFILE || err == -ENOMEM)))
         return err;
     return -ENOSYS;
 }
 
 /* The one that is named, or the first that can be had. The program knows nothing of us and cannot
  * be refused, so what is wrong with the name is said, and threads do it. */
-static void choose_road(struct aio_io_thread *s)
+static void choose_method(struct aio_io_thread *s)
 {
     struct heald_why why;
 
-    if (heald__choose(&choice, NULL, open_road, s, &why) == 0)
+    if (heald__choose(&choice, NULL, open_method, s, &why) == 0)
         return;
-    if (heald__choice_wish(&choice, NULL))
+    if (heald__choice_requested(&choice, NULL))
         dprintf(STDERR_FILENO, "libheald-aio: %s\n", why.text);
     s->method = &aio_method_threads;
 }
@@ -59,7 +59,7 @@ int aio_methods_open(struct aio_io_thread *s)
 {
     if (aio_index_open(s) < 0)
         return -EAGAIN;
-    choose_road(s);
+    choose_method(s);
     return 0;
 }
 
@@ -99,7 +99,7 @@ static void leave_waiter(struct aio_io_thread *s, struct aio_request *r, void *c
         return;
     if (r->cancel && !r->ending)
         aio_cancel_answer(s, r, false);
-    bool begun = !r->method->take_back(s, r);
+    bool begun = !r->method->withdraw(s, r);
     aio_quiesce_wait(s, r);
     if (aio_has_number(r))
         r->fixed = false;
@@ -120,7 +120,7 @@ static void take_waiter(struct aio_io_thread *s, struct aio_request *r, void *ct
 }
 
 /* Of requests that had ended when their cancel was under way; its answer does not come any more. */
-static void answer_unheard(struct aio_io_thread *s)
+static void answer_pending(struct aio_io_thread *s)
 {
     struct heald_link *node;
 
@@ -140,5 +140,5 @@ void aio_method_ended(struct aio_io_thread *s)
     if (waits)
         s->sys->poll(NULL, 0, GRACE_NS);
     aio_each(s, -1, take_waiter, NULL);
-    answer_unheard(s);
+    answer_pending(s);
 }

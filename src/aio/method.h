@@ -14,7 +14,7 @@ struct aio_method {
     void (*close)(struct aio_io_thread *s);
     void (*start)(struct aio_io_thread *s, struct aio_request *r);
     /* Takes one back that was started and has not begun: false: it has. */
-    bool (*take_back)(struct aio_io_thread *s, struct aio_request *r);
+    bool (*withdraw)(struct aio_io_thread *s, struct aio_request *r);
     /* Asks for the end of one that has begun. True: the method will say aio_cancel_answer(). */
     bool (*cancel)(struct aio_io_thread *s, struct aio_request *r);
     /* Sleeps for so long (-1: for ever) unless there is something to do, and gives back what is
@@ -25,9 +25,9 @@ struct aio_method {
     /* Does the kernel have the file of this one, as soon as it knows of it? */
     bool (*holds)(const struct aio_request *r);
     /* A place of the method's own for the file of a request, which may be had by its number. False:
-     * there is none. let_go: gives it back. NULL: the method has no such places. */
+     * there is none. release: gives it back. NULL: the method has no such places. */
     bool (*keep)(struct aio_io_thread *s, struct aio_request *r);
-    void (*let_go)(struct aio_io_thread *s, struct aio_file *f);
+    void (*release)(struct aio_io_thread *s, struct aio_file *f);
 };
 
 /* threads.c: the pools of threads, begun by the thread that is to start the I/O thread, and ended

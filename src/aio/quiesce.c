@@ -112,7 +112,7 @@ static void leave_begun(struct aio_io_thread *s, struct aio_request *r, struct a
     }
 }
 
-static void take_leave(struct aio_io_thread *s, struct aio_request *r, void *ctx)
+static void begin_leaving(struct aio_io_thread *s, struct aio_request *r, void *ctx)
 {
     struct aio_ask *ask = ctx;
     bool begun = r->state == AIO_STARTED;
@@ -126,14 +126,14 @@ static void take_leave(struct aio_io_thread *s, struct aio_request *r, void *ctx
     r->left = ask->round;
     if (r->fixed || aio_fd_of(r) == r->file->pin)
         return;
-    if (!begun || r->method->take_back(s, r))
+    if (!begun || r->method->withdraw(s, r))
         leave_waiting(s, r, ask, begun);
     else
         leave_begun(s, r, ask);
 }
 
 /* Does a thread go over to the pin just now? Then it cannot be sent elsewhere as well. */
-static bool is_gone_over_to(const struct aio_file *f)
+static bool has_moved(const struct aio_file *f)
 {
     for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = o->next) {
         const struct aio_request *r = heald_container_of(o, struct aio_request, order);
@@ -146,7 +146,7 @@ static bool is_gone_over_to(const struct aio_file *f)
 /* The ring has it already, or has it once it is flushed. */
 static void change_pin(struct aio_io_thread *s, struct aio_request *r, int pin, struct aio_ask *ask)
 {
-    bool begun = r->state == AIO_STARTED, back = begun && r->method->take_back(s, r);
+    bool begun = r->state == AIO_STARTED, back = begun && r->method->withdraw(s, r);
 
     aio_op_set_fd(&r->op, pin);
     if (begun && !back && !r->method->holds(r)) {
@@ -164,7 +164,7 @@ static void move_pin(struct aio_io_thread *s, struct aio_file *f, void *ctx)
     struct aio_ask *ask = ctx;
     struct heald_link *next;
 
-    if (f->pin != ask->first || is_gone_over_to(f))
+    if (f->pin != ask->first || has_moved(f))
         return;
     int pin = heald__plat_pin(f->pin);
     if (pin < 0)
@@ -203,11 +203,11 @@ void aio_quiesce(struct aio_io_thread *s, struct aio_ask *ask)
         ask->busy = aio_ours_has(s->process, ask->first); /* but for a pin that is found */
         aio_each_file(s, move_pin, ask);
     } else {
-        aio_each(s, ask->first == ask->last ? ask->first : -1, take_leave, ask);
+        aio_each(s, ask->first == ask->last ? ask->first : -1, begin_leaving, ask);
     }
 }
 
-static void look_at_threads(struct aio_io_thread *s)
+static void check_threads(struct aio_io_thread *s)
 {
     struct heald_link *next;
 
@@ -226,7 +226,7 @@ void aio_quiesce_answer(struct aio_io_thread *s)
 {
     struct heald_link *node, *next;
 
-    look_at_threads(s);
+    check_threads(s);
     if (!s->method->flushed(s))
         return;
     for (node = s->settling.next; node != &s->settling; node = next) {

@@ -107,7 +107,7 @@ static int open_hidden(struct aio_io_thread *s, struct aio_ring *w)
 static int choose_bell(struct aio_io_thread *s, struct aio_ring *w)
 {
     static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
-    const char *method = heald__choice_wish(&choice, NULL);
+    const char *method = heald__choice_requested(&choice, NULL);
     int err = 0;
 
     w->eventfd = -1;
@@ -206,7 +206,7 @@ static bool ring_keep(struct aio_io_thread *s, struct aio_request *r)
     return r->fixed = f->slot >= 0;
 }
 
-static void ring_let_go(struct aio_io_thread *s, struct aio_file *f)
+static void ring_release(struct aio_io_thread *s, struct aio_file *f)
 {
     if (s->ring)
         heald__ring_file_remove(&s->ring->client.ring, &s->ring->files, f->slot);
@@ -254,7 +254,7 @@ static void ring_start(struct aio_io_thread *s, struct aio_request *r)
 
 /* One that has an entry goes on as it is, for the kernel has its file once it has been handed over:
  * it can be had back only when the ring will not be entered again. */
-static bool ring_take_back(struct aio_io_thread *s, struct aio_request *r)
+static bool ring_withdraw(struct aio_io_thread *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
     return (w->ended || r->op.stage == STAGE_BACKLOG) && heald__client_withdraw(&w->client, &r->op);
@@ -330,11 +330,11 @@ const struct aio_method aio_method_ring = {
     .open = ring_open,
     .close = ring_close,
     .start = ring_start,
-    .take_back = ring_take_back,
+    .withdraw = ring_withdraw,
     .cancel = ring_cancel,
     .wait = ring_wait,
     .flushed = ring_flushed,
     .holds = ring_holds,
     .keep = ring_keep,
-    .let_go = ring_let_go,
+    .release = ring_release,
 };

@@ -292,9 +292,9 @@ unsigned aio_pools_threads(struct aio_io_thread *s)
            heald__pool_started(w->streams) + heald__pool_started(w->closers);
 }
 
-static bool threads_take_back(struct aio_io_thread *s, struct aio_request *r)
+static bool threads_withdraw(struct aio_io_thread *s, struct aio_request *r)
 {
-    return heald__pool_take(pool_of(s, r), &r->op.link);
+    return heald__pool_dequeue(pool_of(s, r), &r->op.link);
 }
 
 static bool threads_cancel(struct aio_io_thread *s, struct aio_request *r)
@@ -343,7 +343,7 @@ static bool threads_holds(const struct aio_request *r)
 
 const struct aio_method aio_method_threads = {
     .start = threads_start,
-    .take_back = threads_take_back,
+    .withdraw = threads_withdraw,
     .cancel = threads_cancel,
     .wait = threads_wait,
     .flushed = threads_flushed,

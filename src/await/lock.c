@@ -75,7 +75,7 @@ static void want(const struct heald_op *op)
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */
-static void line_up(struct heald_op *op, const struct heald_wait *wait)
+static void show_wait(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
     unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(op->deadline_ns);
@@ -163,13 +163,13 @@ static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_w
         return futex_goes_on(loop, op, ret_wait);
     if (cond_of(op)) {
         *ret_wait = (struct heald_wait){.region = wait_of_cond(op)};
-        if (!heald__region_is_over(&ret_wait->region))
+        if (!heald__region_has_changed(&ret_wait->region))
             return true;
         end_first_half(op);
     }
     int err = try(op, &ret_wait->region);
     if (err == -EBUSY) {
-        line_up(op, ret_wait);
+        show_wait(op, ret_wait);
         return true;
     }
     finish(loop, op, err);
@@ -182,7 +182,7 @@ static void locks_try(struct heald_loop *loop)
     struct heald_link batch, *node;
 
     loop->attention.try = false;
-    heald__locks_take_due(locks, &batch);
+    heald__locks_fetch_due(locks, &batch);
     while ((node = list_pop(&batch))) {
         struct heald_entry *entry = heald_container_of(node, struct heald_entry, due);
         entry->wait = (struct heald_wait){0};
@@ -207,7 +207,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     struct heald_locks *locks = loop->locks;
 
     op_move(op, OP_ARMED);
-    line_up(op, wait);
+    show_wait(op, wait);
     if (!op_has_no_region(op))
         __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
     struct heald_entry *entry = heald__locks_add(locks, op);

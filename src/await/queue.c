@@ -324,7 +324,7 @@ void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
     for (unsigned i = count; i < REGION_WORDS; i++)
         leave(locks, &entry->places[i]);
     /* The words of one who holds what is waited for, and has died, do not tell. */
-    if (wait->holder && count < REGION_WORDS && heald__region_is_over(wait))
+    if (wait->holder && count < REGION_WORDS && heald__region_has_changed(wait))
         heald__entry_due(locks, entry);
 }
 
@@ -398,16 +398,16 @@ void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, in
     }
 }
 
-/* As heald__region_is_over(), but once a tick for all who wait for a holder whether it lives, which
- * takes a system call. */
-static bool is_over(const struct heald_locks *locks, const struct heald_entry *entry)
+/* As heald__region_has_changed(), but once a tick for all who wait for a holder whether it lives,
+ * which takes a system call. */
+static bool wait_has_ended(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     struct region_wait wait = entry->wait.region;
     struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
     bool is_known = life && life->asked == locks->ticks && life->holder == wait.holder;
 
     wait.holder = is_known ? 0 : wait.holder;
-    if (heald__region_is_over(&wait))
+    if (heald__region_has_changed(&wait))
         return true;
     if (life && !is_known) {
         life->asked = locks->ticks;
@@ -423,7 +423,7 @@ static bool has_reason(const struct heald_locks *locks, const struct heald_entry
     const struct heald_queue *queue = entry->places[0].queue;
 
     return !queue || queue->state == QUEUE_IDLE || wait_is_futex(wait) || wait->region.several ||
-           is_over(locks, entry);
+           wait_has_ended(locks, entry);
 }
 
 int64_t heald__locks_tick_ns(const struct heald_locks *locks)

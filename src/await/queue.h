@@ -98,7 +98,7 @@ void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry);
 void heald__locks_all_due(struct heald_locks *locks);
 
 /* Moves those that are due to an empty list, in the order of submission. */
-void heald__locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch);
+void heald__locks_fetch_due(struct heald_locks *locks, struct heald_link *ret_batch);
 
 /*
  * From a waiter. ended: nobody waits for the words of the queue any more; `woken` is the index of

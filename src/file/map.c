@@ -52,7 +52,7 @@ static size_t page_floor(size_t at)
 }
 
 /* How far the range may go, given the kind of file: 0 with *size settled, or -errno. */
-static int settle_size(const struct heald_stat *st, int64_t offset, size_t *size)
+static int adjust_size(const struct heald_stat *st, int64_t offset, size_t *size)
 {
     if (!S_ISREG(st->mode)) {
         /* Who knows how long a device is? The system refuses what it cannot map. */
@@ -83,7 +83,7 @@ int heald__map_open_over(struct heald_map *map, const struct heald_sys *sys, int
         return -EOVERFLOW;
     int err = sys->stat(fd, "", 0, &st);
     if (!err)
-        err = settle_size(&st, offset, &size);
+        err = adjust_size(&st, offset, &size);
     if (err)
         return err;
     size_t before = (size_t)((uint64_t)offset & (heald__plat_page_size() - 1));

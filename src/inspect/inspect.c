@@ -69,8 +69,8 @@ static bool lives(const struct heald_region *region, uint64_t id)
 }
 
 /* A time that the slot's participant took, for the caller; 0: it is of another clock. */
-static int64_t told_here(const struct heald_region *region, const struct region_slot *slot,
-                         const int64_t *since)
+static int64_t local_time(const struct heald_region *region, const struct region_slot *slot,
+                          const int64_t *since)
 {
     int64_t ns = __atomic_load_n(since, __ATOMIC_RELAXED);
 
@@ -100,7 +100,7 @@ static void tell_since(const struct view *view, struct heald_holder_info *holder
                        const int64_t *since)
 {
     const struct region_slot *slot = &view->region->slots[holder->slot];
-    int64_t ns = told_here(view->region, slot, since);
+    int64_t ns = local_time(view->region, slot, since);
 
     holder->at_least = (int)(ns & REGION_AT_LEAST);
     holder->since_ns = ns & ~(int64_t)REGION_AT_LEAST;
@@ -358,7 +358,7 @@ static void list_waits(const struct heald_region *region, const struct region_sl
                 .offset = object,
                 .type = (enum heald_object_type)kind,
                 .flags = load32(&place->flags),
-                .since_ns = told_here(region, slot, &place->since),
+                .since_ns = local_time(region, slot, &place->since),
                 .ticket = load64(&place->ticket),
                 .deadline_ns = deadline_here(region, slot, place),
                 .site = load64(&place->site),

@@ -168,7 +168,7 @@ static struct heald_fd *wait_while(struct heald_loop *loop, int fd,
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
         heald__engine_drive(loop);
-        heald__mailbox_take_all(loop);
+        heald__mailbox_fetch_all(loop);
     }
     return e;
 }

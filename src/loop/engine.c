@@ -222,7 +222,7 @@ bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op)
 {
     bool thread = op->stage == STAGE_THREAD;
 
-    if (!heald__pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
+    if (!heald__pool_dequeue(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {

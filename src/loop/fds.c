@@ -94,7 +94,7 @@ struct heald_fd *heald__fds_hold(struct heald_loop *loop, int fd, int *ret_err)
     return make(loop, fd, FD_HELD, ret_err);
 }
 
-void heald__fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
+void heald__fds_release_slow(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e == &loop->fds.detached)
         return;

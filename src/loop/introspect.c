@@ -70,7 +70,7 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
 {
     struct listing l = {.each = each, .user = user};
 
-    heald__mailbox_take_all(loop);
+    heald__mailbox_fetch_all(loop);
     heald__due_each(&loop->due, list_one, &l);
     for (unsigned fd = 0; fd < loop->fds.size; fd++) {
         list_queue(loop->fds.v[fd].queue[DIR_IN], &l);

@@ -204,7 +204,7 @@ uint64_t heald__loop_pending(const struct heald_loop *loop)
 
 int heald_loop_close(struct heald_loop *loop)
 {
-    heald__mailbox_take_all(loop);
+    heald__mailbox_fetch_all(loop);
     if (heald__loop_pending(loop) || loop->running || loop->holds)
         return -EBUSY;
     while (!list_empty(&loop->groups))
@@ -318,7 +318,7 @@ static void tend(struct heald_loop *loop)
     if (loop->attention.timers)
         heald__timers_expire(loop);
     if (loop->attention.posts || heald__mailbox_any(loop))
-        heald__mailbox_take(loop);
+        heald__mailbox_fetch(loop);
 }
 
 /* Runs the callbacks that are due, at most so many; returns how many. */
@@ -362,7 +362,7 @@ HEALD_INLINE int turn(struct heald_loop *loop, int64_t deadline_ns)
         if (loop->attention.any)
             tend(loop);
         else if (heald__mailbox_any(loop))
-            heald__mailbox_take(loop);
+            heald__mailbox_fetch(loop);
         err = dispatch(loop, loop->turn_callbacks);
     }
     loop->running = false;
@@ -406,7 +406,7 @@ int heald_loop_run(struct heald_loop *loop)
     }
 }
 
-static unsigned count_over(struct heald_op *const ops[], unsigned count)
+static unsigned count_completed(struct heald_op *const ops[], unsigned count)
 {
     unsigned over = 0, absent = 0;
 
@@ -431,7 +431,7 @@ static int suspend(struct heald_loop *loop, struct heald_op *const ops[], unsign
     unsigned over;
     bool late = false;
 
-    while ((over = count_over(ops, count)) < need) {
+    while ((over = count_completed(ops, count)) < need) {
         if (take_stop(loop))
             return -ECANCELED;
         if (late && !left)

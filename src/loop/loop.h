@@ -207,7 +207,7 @@ int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir);
 int heald__pause_reserve(struct heald_loop *loop, struct heald_fd *e);
 void heald__pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald__pause_success(struct heald_fd *e);
-void heald__pause_over(struct heald_loop *loop, struct heald_op *op);
+void heald__pause_expired(struct heald_loop *loop, struct heald_op *op);
 void heald__pause_end(struct heald_loop *loop, struct heald_fd *e);
 
 /*
@@ -254,8 +254,8 @@ void heald__timers_close(struct heald_loop *loop);
 /* post.c */
 int heald__mailbox_open(struct heald_loop *loop);
 void heald__mailbox_close(struct heald_loop *loop);
-void heald__mailbox_take(struct heald_loop *loop); /* a turn's share */
-void heald__mailbox_take_all(struct heald_loop *loop);
+void heald__mailbox_fetch(struct heald_loop *loop); /* a turn's share */
+void heald__mailbox_fetch_all(struct heald_loop *loop);
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
 /* loop.c: how many ops are pending; the time that is left until a deadline, or 0. */

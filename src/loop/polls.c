@@ -53,7 +53,7 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         return;
     fds_remove(&e->polls, op);
     heald__complete(loop, op, result);
-    heald__fds_let_go(loop, e);
+    heald__fds_release(loop, e);
 }
 
 /* Ends the ops beside the queues that an event concerns; wakes the library's own. */

@@ -66,7 +66,7 @@ static int path_of(const char *name, char path[PATH_MAX])
     return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int settle_options(struct heald_region_options *o)
+static int set_defaults(struct heald_region_options *o)
 {
     o->size = o->size ? o->size : SIZE_DEFAULT;
     o->participants = o->participants ? o->participants : PARTICIPANTS_DEFAULT;
@@ -309,7 +309,7 @@ int heald_region_open(struct heald_region **ret_region, const char *name, int fl
     if (!err)
         err = check_flags(flags);
     if (!err)
-        err = settle_options(&o);
+        err = set_defaults(&o);
     if (!err)
         err = open_or_create(&region, path, flags, &o);
     if (options && options->ret_why)
@@ -329,7 +329,7 @@ int heald_region_create_memfd(struct heald_region **ret_region,
     struct heald_region_options o = options ? *options : (struct heald_region_options){0};
     struct heald_region *region;
     uint64_t memory = heald__plat_memory();
-    int err = settle_options(&o);
+    int err = set_defaults(&o);
 
     /* No file system bounds it, and the system would rather kill somebody than refuse it. */
     if (!err && memory && (o.size > memory || o.heap > memory))

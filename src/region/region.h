@@ -276,7 +276,7 @@ unsigned heald__region_words(const struct region_wait *wait,
 
 /* Is there a reason to look again? Asks more than the words tell: nobody may have been left to tell
  * of a death. */
-bool heald__region_is_over(const struct region_wait *wait);
+bool heald__region_has_changed(const struct region_wait *wait);
 
 /* Waits. 0: look again, perhaps for nothing; -ETIMEDOUT. */
 int heald__region_wait(const struct region_wait *wait, int64_t deadline_ns);

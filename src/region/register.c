@@ -153,7 +153,7 @@ static int take_slot(struct heald_region *region, struct region_slot *slot, bool
         return -EBUSY;
     if (state == HEALD_LIFE_ENDED)
         expire(region, slot, generation);
-    int err = heald__plat_life_take(&slot->life);
+    int err = heald__plat_life_acquire(&slot->life);
     if (err != -EOWNERDEAD)
         return err;
     /* Where the state is not known, or he died just now. */
@@ -221,7 +221,7 @@ static bool left_by_the_dead(const struct region_wait *wait)
            heald__region_is_gone(wait->me->region, region_id(word)) == -EOWNERDEAD;
 }
 
-bool heald__region_is_over(const struct region_wait *wait)
+bool heald__region_has_changed(const struct region_wait *wait)
 {
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||

@@ -62,7 +62,7 @@ int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
     me->site = SYNC_SITE;
     unsigned place = heald__region_enqueue(me, cond, HEALD_OBJECT_COND, flags, deadline_ns);
     /* A death ends the wait as well: who would have signalled may be gone. */
-    while (!err && !heald__region_is_over(&wait))
+    while (!err && !heald__region_has_changed(&wait))
         err = heald__region_wait(&wait, deadline_ns);
     heald__region_dequeue(me, place);
     again = heald__mutex_lock_from(mutex, me, HEALD_FOREVER, SYNC_SITE);

@@ -43,7 +43,7 @@ static bool is_lifeline(const struct heald_lifeline *life)
     return true;
 }
 
-int heald__plat_life_take(struct heald_lifeline *life)
+int heald__plat_life_acquire(struct heald_lifeline *life)
 {
     if (!is_lifeline(life))
         return -EBADMSG;
