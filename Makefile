@@ -2,7 +2,7 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long test-all bench asan tsan valgrind fuzz crash masks model real coverage \
+.PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model real coverage \
 	tidy clang posix i686 install clean
 MAKEFLAGS += --no-print-directory
 
@@ -54,6 +54,15 @@ test-all: ## all tests
 	$(tested)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@scripts/run-tests build
+
+docs: ## the documents as a site, in build-docs/site; every link is followed
+	$(call deps,docs)
+	@scripts/build-docs
+
+dist: ## the archive of a release, in build-dist/meson-dist; builds it and runs tests from it
+	$(call deps,test)
+	$(call build,build-dist,$(GCC),-Dwerror=true)
+	@meson dist -C build-dist --include-subprojects --no-tests --formats xztar
 
 bench: ## measure, against the peers; the figures of docs/BENCHMARKS.md
 	$(call deps,bench)
