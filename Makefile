@@ -2,8 +2,8 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model real \
-	coverage tidy clang posix i686 install clean
+.PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model \
+	real coverage tidy clang posix i686 install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
