@@ -80,7 +80,7 @@ struct heald_object_state {
     unsigned holder_count; /* living holders; of a barrier, those that have come or are about to.
                               At most HEALD_HOLDERS_SHOWN are in holders */
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
-    int is_writing;      /* the holder of a read-write lock writes */
+    int is_writing;     /* the holder of a read-write lock writes */
     unsigned free, max; /* permits of a semaphore that are free, and in all; max 0: it only
                            counts. Of a barrier: arrivals that are missing, and in all */
     /* Of a mutex: */
