@@ -135,6 +135,7 @@ static int grow_table(struct heald_locks *locks)
 
     if (locks->queue_count <= old && old)
         return 0;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
     struct heald_queue **table = alloc_new(&loop->alloc, size * sizeof *table);
     if (!table)
         return old ? 0 : -ENOMEM;
@@ -145,6 +146,7 @@ static int grow_table(struct heald_locks *locks)
             next = queue->next;
             list_queue(locks, queue);
         }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     alloc_free(&loop->alloc, was, old * sizeof *was);
     return 0;
 }

@@ -20,7 +20,7 @@
 
 enum { USED = 1, TAG_SHIFT = 48, HEADER = 16, SMALL = HEAP_ALIGN * HEAP_SUBCLASSES, WALK_MAX = 16 };
 
-#define GROWTH_LEAST (64 * 1024)
+#define GROWTH_MIN (UINT64_C(64) * 1024)
 
 struct block {
     uint64_t before;     /* where the block before it lies; 0: there is none */
@@ -50,7 +50,7 @@ static uint64_t first_of(const struct heald_region *region)
 
 static struct block *block_at(struct journal *v, uint64_t at)
 {
-    if (at % HEAP_ALIGN || at < first_of(v->region) || at > v->store->end) {
+    if (at % HEAP_ALIGN || at < first_of(v->region) || at > v->heap->end) {
         v->is_corrupt = true;
         return (struct block *)(uintptr_t)&none;
     }
@@ -102,14 +102,14 @@ static struct class class_of(uint64_t size)
 static uint64_t *list_of(struct journal *v, struct class c)
 {
     if (c.major < HEAP_CLASSES)
-        return &v->store->heads[c.major][c.minor];
+        return &v->heap->heads[c.major][c.minor];
     v->is_corrupt = true;
     return NULL;
 }
 
 static void take_out(struct journal *v, struct block *b)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     struct class c = class_of(size_of(b));
     uint64_t *head = list_of(v, c);
 
@@ -131,7 +131,7 @@ static void take_out(struct journal *v, struct block *b)
 
 static void put_in(struct journal *v, struct block *b)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     struct class c = class_of(size_of(b));
     uint64_t *head = list_of(v, c);
 
@@ -150,7 +150,7 @@ static void put_in(struct journal *v, struct block *b)
  * NULL. */
 static struct block *find_above(struct journal *v, uint64_t size)
 {
-    const struct heap *s = v->store;
+    const struct heap *s = v->heap;
     uint64_t step = size < SMALL ? 1 : UINT64_C(1) << (log2_of(size) - 4);
     struct class c = class_of(size + step - 1);
 
@@ -175,7 +175,7 @@ static struct block *find_above(struct journal *v, uint64_t size)
 static struct block *find_among(struct journal *v, uint64_t size)
 {
     struct class c = class_of(size);
-    uint64_t at = c.major < HEAP_CLASSES ? v->store->heads[c.major][c.minor] : 0;
+    uint64_t at = c.major < HEAP_CLASSES ? v->heap->heads[c.major][c.minor] : 0;
 
     for (int i = 0; at && i < WALK_MAX; i++) {
         struct block *b = block_at(v, at);
@@ -235,7 +235,7 @@ static void release(struct journal *v, struct block *b)
 /* The heap reaches to `size` from now on; what is new is a free block. */
 static void extend(struct journal *v, uint64_t size)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     uint64_t old = s->end ? s->end : first_of(v->region), end = size - HEADER;
 
     heald__journal_set(v, &s->end, end);
@@ -251,13 +251,13 @@ static int grow(struct journal *v, uint64_t size)
 {
     struct heald_region *region = v->region;
     uint64_t now = region_size(region),
-             least = round_up(size + size / 8 + 2 * HEADER, REGION_ALIGN);
+             least = round_up(size + size / 8 + UINT64_C(2) * HEADER, REGION_ALIGN);
     uint64_t step = (now - region->heap_at) / 2;
 
-    step = step > GROWTH_LEAST ? round_up(step, REGION_ALIGN) : GROWTH_LEAST;
+    step = step > GROWTH_MIN ? round_up(step, REGION_ALIGN) : GROWTH_MIN;
     step = step > least ? step : least;
     /* It was made longer by one who did not live to use it. */
-    if (now - v->store->end <= HEADER + REGION_ALIGN) {
+    if (now - v->heap->end <= HEADER + REGION_ALIGN) {
         if (step > region->max_size - now)
             step = region->max_size - now;
         if (size > step)
@@ -273,10 +273,10 @@ static int grow(struct journal *v, uint64_t size)
 /* Is what one is about to use as it must be? */
 static int check(struct journal *v)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     uint64_t size = region_size(v->region);
 
-    if (!s->end && size > first_of(v->region) + 4 * HEADER)
+    if (!s->end && size > first_of(v->region) + UINT64_C(4) * HEADER)
         extend(v, size);
     return s->end % HEAP_ALIGN || s->end < first_of(v->region) || s->end > size - HEADER ? -EBADMSG
                                                                                          : 0;
@@ -312,8 +312,8 @@ int heald__heap_allocate(struct journal *v, uint64_t size, uint64_t *where)
     heald__journal_set(v, &b->next, 0);
     heald__journal_set(v, &b->prev, 0);
     memset((char *)b + HEADER, 0, size_of(b));
-    heald__journal_set(v, &v->store->used, v->store->used + HEADER + size_of(b));
-    heald__journal_set(v, &v->store->blocks, v->store->blocks + 1);
+    heald__journal_set(v, &v->heap->used, v->heap->used + HEADER + size_of(b));
+    heald__journal_set(v, &v->heap->blocks, v->heap->blocks + 1);
     heald__journal_set(v, where, at_of(v, b) + HEADER);
     return 0;
 }
@@ -325,13 +325,13 @@ int heald__heap_free(struct journal *v, uint64_t *where)
     if (err)
         return err;
     uint64_t at = *where - HEADER;
-    if (*where < HEADER || at % HEAP_ALIGN || at < first_of(v->region) || at >= v->store->end)
+    if (*where < HEADER || at % HEAP_ALIGN || at < first_of(v->region) || at >= v->heap->end)
         return -EINVAL;
     struct block *b = block_at(v, at);
-    if (!is_used(v, b) || size_of(b) > v->store->end - at - HEADER || after(v, b)->before != at)
+    if (!is_used(v, b) || size_of(b) > v->heap->end - at - HEADER || after(v, b)->before != at)
         return -EINVAL;
-    heald__journal_set(v, &v->store->used, v->store->used - HEADER - size_of(b));
-    heald__journal_set(v, &v->store->blocks, v->store->blocks - 1);
+    heald__journal_set(v, &v->heap->used, v->heap->used - HEADER - size_of(b));
+    heald__journal_set(v, &v->heap->blocks, v->heap->blocks - 1);
     heald__region_order_forget(v->region, *where, size_of(b));
     release(v, b);
     heald__journal_set(v, where, 0);
@@ -374,11 +374,11 @@ static int walk(struct journal *v, struct heald_heap_stats *stats)
 {
     uint64_t before = 0, at = first_of(v->region);
 
-    while (at < v->store->end) {
+    while (at < v->heap->end) {
         const struct block *b = block_at(v, at);
         uint64_t size = size_of(b);
         if (v->is_corrupt || b->before != before || size < HEAP_ALIGN || size % HEAP_ALIGN ||
-            size > v->store->end - at - HEADER)
+            size > v->heap->end - at - HEADER)
             return -EBADMSG;
         if (b->size & USED) {
             if (!is_used(v, b))
@@ -391,7 +391,7 @@ static int walk(struct journal *v, struct heald_heap_stats *stats)
         before = at;
         at += HEADER + size;
     }
-    return at == v->store->end && stats->used == v->store->used && stats->blocks == v->store->blocks
+    return at == v->heap->end && stats->used == v->heap->used && stats->blocks == v->heap->blocks
                ? 0
                : -EBADMSG;
 }

@@ -35,7 +35,7 @@ static void in_this_order(void)
 /* Nothing that is counted was done. */
 static int roll_back(struct journal *v)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     uint64_t count = s->change_count;
 
     if (count > HEAP_JOURNAL)
@@ -60,10 +60,10 @@ int heald__journal_begin(struct journal *v, struct heald_participant *me)
     v->region = me->region;
     if (v->region->heap_at == v->region->first_size)
         return -ENOSYS;
-    v->store = (struct heap *)(void *)(v->region->base + v->region->heap_at);
-    int err = heald_mutex_lock(&v->store->mutex, me, HEALD_FOREVER);
+    v->heap = (struct heap *)(void *)(v->region->base + v->region->heap_at);
+    int err = heald_mutex_lock(&v->heap->mutex, me, HEALD_FOREVER);
     if (err == -EOWNERDEAD)
-        err = heald_mutex_consistent(&v->store->mutex, me);
+        err = heald_mutex_consistent(&v->heap->mutex, me);
     if (err)
         return err == -ENOTRECOVERABLE || err == -EDEADLK ? -EBADMSG : err;
     err = roll_back(v);
@@ -72,7 +72,7 @@ int heald__journal_begin(struct journal *v, struct heald_participant *me)
 
 void heald__journal_set(struct journal *v, uint64_t *word, uint64_t value)
 {
-    struct heap *s = v->store;
+    struct heap *s = v->heap;
     uint64_t at = (uint64_t)((char *)word - v->region->base);
 
     if (!is_word(v->region, at) || s->change_count >= HEAP_JOURNAL) {
@@ -90,7 +90,7 @@ void heald__journal_commit(struct journal *v)
 {
     in_this_order();
     if (!v->is_corrupt)
-        v->store->change_count = 0;
+        v->heap->change_count = 0;
     /* What is written down next takes the place of what was counted. */
     in_this_order();
 }
@@ -103,6 +103,6 @@ int heald__journal_end(struct journal *v, int err)
         roll_back(v);
     else
         heald__journal_commit(v);
-    heald_mutex_unlock(&v->store->mutex, v->me);
+    heald_mutex_unlock(&v->heap->mutex, v->me);
     return err;
 }

@@ -39,7 +39,7 @@ struct heap {
 struct journal {
     struct heald_participant *me;
     struct heald_region *region;
-    struct heap *store;
+    struct heap *heap;
     bool is_corrupt; /* something was found that cannot be */
 };
 

@@ -25,7 +25,7 @@ const uint8_t heald__op_stage_moves[STAGES] = {
 };
 
 #define TRAITS_ROW(kind, name, events, start, cancel, attempt, call, entry, traits) \
-    [OP_##kind] = traits,
+    [OP_##kind] = (traits),
 
 const uint32_t heald__op_traits[OP_KINDS] = {HEALD_KINDS(TRAITS_ROW)};
 

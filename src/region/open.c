@@ -196,7 +196,7 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
 static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY, copies = flags & HEALD_REGION_SNAPSHOT;
-    struct region_head head;
+    struct region_head head = {0};
     char *base = NULL;
     int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
 

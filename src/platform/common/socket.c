@@ -96,7 +96,7 @@ int heald__plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
     if (!err && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         err = errno;
     if (heald__connect_repeats)
-        connect(fd, addr, len);
+        (void)connect(fd, addr, len);
     return -err;
 }
 
