@@ -18,11 +18,12 @@ extern "C" {
 /* A signal: the members of siginfo_t that all platforms have. */
 struct heald_siginfo {
     int signo;
-    int code;      /* SI_USER, SI_QUEUE, CLD_EXITED, ... */
-    int status;    /* SIGCHLD: exit status or signal */
-    pid_t pid;     /* the sender, or the child */
-    uid_t uid;     /* the real user of the sender */
-    int64_t value; /* the value of sigqueue(3) */
+    int code;        /* SI_USER, SI_QUEUE, CLD_EXITED, ... */
+    int status;      /* SIGCHLD: exit status or signal */
+    pid_t pid;       /* the sender, or the child */
+    uid_t uid;       /* the real user of the sender */
+    int value_int;   /* sival_int of the value that sigqueue(3) or a timer passed, or 0 */
+    void *value_ptr; /* sival_ptr of that value, or NULL */
 };
 
 /*
