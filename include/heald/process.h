@@ -93,11 +93,11 @@ struct heald_child {
 };
 
 /*
- * Starts a program, by posix_spawn(3). The child has default signal handling (see keep_ignored), an
- * empty signal mask, and no descriptor that heald opened. Its ends of the pipes are blocking. The
- * caller waits for its end with heald_prep_child() and closes the pipes with heald_close(). May
- * block while the system starts the program. Thread-safe. On failure no resource remains, and
- * *ret_child is untouched.
+ * Starts a program, by posix_spawn(3), or with a death_signal by fork(2). The child has default
+ * signal handling (see keep_ignored), an empty signal mask, and no descriptor that heald opened.
+ * Its ends of the pipes are blocking. The caller waits for its end with heald_prep_child() and
+ * closes the pipes with heald_close(). May block while the system starts the program. Thread-safe.
+ * On failure no resource remains, and *ret_child is untouched.
  *
  *   0         *ret_child is the child
  *   -EINVAL   file is NULL, or a stream or death_signal is invalid

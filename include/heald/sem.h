@@ -2,9 +2,10 @@
  * heald/sem.h: a semaphore in a region.
  *
  * There are two kinds. A semaphore with permits knows their holders; the permits of a dead thread
- * are free again. A counting semaphore has a value only, for signalling. It may be embedded
- * anywhere in the data of a region. `me` is as in heald/mutex.h. Of these functions only
- * heald_sem_post() is async-signal-safe. Each function with `me` returns, besides the errors below:
+ * are free again. A counting semaphore has a value only, for signalling; what a dead thread took
+ * from it is lost. A semaphore may be embedded anywhere in the data of a region. `me` is as in
+ * heald/mutex.h. Of these functions only heald_sem_post() is async-signal-safe. Each function with
+ * `me` returns, besides the errors below:
  *
  *   -ESTALE    `me` is detached, or belongs to the parent of this process
  *   -EBADMSG   the semaphore is corrupt
