@@ -221,7 +221,9 @@ HEALD_API int heald_prep_shutdown(struct heald_op *op, int fd, int how);
  * (reads, writes, fsync, and those that use the descriptor as a directory) complete first. The
  * close completes after all of them. An op that is submitted on the descriptor meanwhile has the
  * result -EBADF. The descriptor is closed whatever the result is, also if the close is cancelled or
- * times out. Does not block the loop: a thread closes a socket with SO_LINGER.
+ * times out. Does not block the loop: a thread closes a socket with SO_LINGER. But while the file
+ * engine closes a file, a submit or a heald_close() with the same number BLOCKS until that has
+ * ended, because the number may already belong to another file.
  *
  *   -EBADF   (result) the descriptor is not open, or is being closed
  *   -errno   (result) an error of close(2)
