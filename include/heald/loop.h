@@ -238,7 +238,7 @@ struct heald_loop_stats {
     uint64_t callbacks; /* callbacks that ran */
     uint64_t posts;     /* heald_loop_post() */
     uint64_t wakes;     /* system calls that woke a sleeping loop */
-    uint64_t live;      /* ops that are pending now */
+    uint64_t pending;   /* ops that are pending now */
     uint64_t due;       /* callbacks that are due now */
 };
 
