@@ -22,11 +22,12 @@ struct aio_options {
 };
 
 static const struct option options[] = {
-    {"--threads", OPTION_FLAG, offsetof(struct aio_options, has_threads), 0, 0, NULL,
-     "on threads, without io_uring"},
-    {"--library", OPTION_TEXT, offsetof(struct aio_options, library), 0, 0, "FILE", "this library"},
-    {"--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
-     "print the path of the library, and run nothing"},
+    {'t', "--threads", OPTION_FLAG, offsetof(struct aio_options, has_threads), 0, 0, NULL,
+     "use threads, not io_uring"},
+    {'l', "--library", OPTION_TEXT, offsetof(struct aio_options, library), 0, 0, "FILE",
+     "preload this library"},
+    {'p', "--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
+     "print the path of the library and run nothing"},
     {0},
 };
 
@@ -35,17 +36,16 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_aio = {
     .name = "aio",
     .run = run,
-    .summary = "Runs a program whose POSIX AIO is heald's, on io_uring.",
+    .summary = "run a program with heald's POSIX AIO",
     .arguments = "-- PROGRAM [ARG...]",
     .arguments_max = UINT_MAX,
     .options = options,
     .details =
-        "The library is FILE, or the one that the environment variable HEALD_AIO_LIBRARY names,\n"
-        "or the one that was built or installed with this command. The program takes the place of\n"
-        "this process; the programs that it starts get the library as well, unless LD_PRELOAD is\n"
-        "taken from them. The exit status is the program's; 2 if something is wrong; 126 if it\n"
-        "cannot be run, or not with the library: it is statically linked, for 32 bits, or gains\n"
-        "privileges; 127 if it is not found.\n",
+        "The library is FILE, or the one that HEALD_AIO_LIBRARY names, or the one that was "
+        "built or installed with this command. PROGRAM replaces this process. The programs that "
+        "it starts inherit the library.\n"
+        "Exit status: that of PROGRAM; 2 an error; 126 PROGRAM cannot be run, or not with the "
+        "library; 127 PROGRAM is not found.",
 };
 
 /* In the build folder the command is cmd/heald/heald; elsewhere the place would be anybody's. */
@@ -87,7 +87,7 @@ static int find_library(const struct command *command, const struct aio_options 
     if (!chosen)
         return options_refuse(command,
                               "the library is neither beside this command nor installed as %s; "
-                              "--library FILE says where it is",
+                              "name it with --library",
                               HEALD_AIO_INSTALLED);
     if (!realpath(chosen, ret_path))
         return options_refuse(command, "%s: %s", chosen, strerror(errno));
@@ -136,7 +136,7 @@ static int start(const struct command *command, const struct aio_options *o, con
         return status;
     }
     if (!set_preload(library, found.asan) || (o->has_threads && setenv("HEALD_NO_URING", "1", 1)))
-        return options_refuse(command, "no memory");
+        return options_refuse(command, "cannot allocate memory");
     execvp(found.path, (char *const *)(uintptr_t)words);
     options_refuse(command, "%s: %s", found.path, strerror(errno));
     return EXIT_NOT_RUN;
@@ -151,10 +151,10 @@ static int run(const struct command *command, const char *program, int argc, cha
 
     (void)program;
     if (!words)
-        return options_refuse(command, "no memory");
+        return options_refuse(command, "cannot allocate memory");
     status = options_parse(command, argc, argv, &o, words);
     if (status == OPTIONS_GO_ON && !o.is_printing && !words[0])
-        status = options_refuse(command, "which program?");
+        status = options_refuse(command, "a program is required: heald aio -- PROGRAM [ARG...]");
     if (status == OPTIONS_GO_ON)
         status = find_library(command, &o, library);
     if (status == OPTIONS_GO_ON && o.is_printing) {

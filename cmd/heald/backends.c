@@ -14,7 +14,8 @@ struct backends_options {
 };
 
 static const struct option options[] = {
-    {"--json", OPTION_FLAG, offsetof(struct backends_options, is_json), 0, 0, NULL, "for programs"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct backends_options, is_json), 0, 0, NULL,
+     "print JSON"},
     {0},
 };
 
@@ -23,13 +24,13 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_backends = {
     .name = "backends",
     .run = run,
-    .summary = "Lists the back ends and engines: there, chosen, why not.",
+    .summary = "list the back ends and file engines",
     .arguments = "",
     .options = options,
     .details =
-        "HEALD_BACKEND and HEALD_ENGINE choose one for each program that does not choose itself;\n"
-        "HEALD_NO_URING=1 does without io_uring. Where no loop can be opened that way, the reason\n"
-        "is on standard error, and the status is 2.\n",
+        "HEALD_BACKEND and HEALD_ENGINE select a back end and an engine for programs that do not "
+        "select one; HEALD_NO_URING=1 disables io_uring.\n"
+        "Exit status: 0 success; 2 no loop can be opened with these settings.",
 };
 
 static void print_table(const char *title, const struct heald_feature *features, unsigned count)

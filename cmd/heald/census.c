@@ -19,7 +19,7 @@ void *census_grow(void *array, unsigned count, size_t size)
     void *bigger = realloc(array, ((size_t)count + 1) * size);
 
     if (!bigger) {
-        fprintf(stderr, "heald: out of memory\n");
+        fprintf(stderr, "heald: cannot allocate memory\n");
         exit(EXIT_ERROR);
     }
     memset((char *)bigger + count * size, 0, size);

@@ -26,10 +26,10 @@ struct demo_options {
 };
 
 static const struct option options[] = {
-    {"--seconds", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600, "SECONDS",
-     "that each back end is loaded (1)"},
-    {"--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
-     "connections at a time (32)"},
+    {'d', "--duration", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600,
+     "SECONDS", "load each back end for this long (default: 1)"},
+    {'c', "--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
+     "number of connections (default: 32)"},
     {0},
 };
 
@@ -38,13 +38,14 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_demo = {
     .name = "demo",
     .run = run,
-    .summary = "Loads a server over each back end, then serves DIR until Ctrl-C.",
+    .summary = "compare the back ends, then serve a directory",
     .arguments = "[DIR]",
     .arguments_max = 1,
     .options = options,
     .details =
-        "DIR is the current folder if it is not given. Each response is compared with its file.\n"
-        "When standard output is not a terminal it ends after the table.\n",
+        "DIR is the current directory by default. Each response is compared with its file. If "
+        "standard output is not a terminal, the command ends after the table.\n"
+        "Exit status: 0 success; 1 a response was wrong; 2 an error; 130 interrupted.",
 };
 
 /* What one run of the demo holds. */
@@ -138,7 +139,7 @@ static int end_server(struct demo *demo, struct served *served)
         return (int)result;
     /* Ctrl-C goes to the child, too: with the SIGTERM that makes two signals. */
     if (WIFSIGNALED(status.status) && !demo->is_interrupted)
-        fprintf(stderr, "heald demo: the server was ended by signal %d\n", WTERMSIG(status.status));
+        fprintf(stderr, "heald demo: signal %d killed the server\n", WTERMSIG(status.status));
     return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
 }
 
@@ -173,8 +174,8 @@ static int measure(struct demo *demo, const char *backend)
     }
     print_row(backend, &served, &result);
     if (result.errors > 0) {
-        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; the first: %s\n", backend,
-                result.errors, result.problem);
+        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; first: %s\n", backend, result.errors,
+                result.problem);
         return -EIO;
     }
     return 0;
@@ -223,7 +224,7 @@ static int run_table(struct demo *demo)
     if (count < 0) {
         fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
     } else if (count == 0) {
-        fprintf(stderr, "heald demo: %s: there is no file to fetch\n", demo->folder);
+        fprintf(stderr, "heald demo: %s: contains no file to fetch\n", demo->folder);
     } else if (error) {
         fprintf(stderr, "heald demo: %s\n", why.text);
     } else if ((error = await_signals(demo))) {

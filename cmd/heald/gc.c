@@ -21,9 +21,11 @@ struct gc_options {
 };
 
 static const struct option options[] = {
-    {"--delete", OPTION_FLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
-     "remove what nobody uses"},
-    {"--json", OPTION_FLAG, offsetof(struct gc_options, is_json), 0, 0, NULL, "for programs"},
+    {'d', "--delete", OPTION_FLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
+     "remove what no process uses"},
+    {'n', "--dry-run", OPTION_UNFLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
+     "remove nothing (the default)"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct gc_options, is_json), 0, 0, NULL, "print JSON"},
     {0},
 };
 
@@ -32,18 +34,15 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_gc = {
     .name = "gc",
     .run = run,
-    .summary = "Lists shared memory that nobody uses, and removes it.",
+    .summary = "list or remove shared memory that no process uses",
     .arguments = "[NAME...]",
     .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path, or that of a file of POSIX; without one, all that there\n"
-        "are. With one the exit status is 1 if it is in use, and 2 if it is not there or cannot\n"
-        "be told.\n"
-        "A region is unused when no process has it open, which the kernel says: everybody who\n"
-        "has holds a lock on it (flock(2)). Of POSIX shared memory and semaphores the kernel says\n"
-        "it by a lease (fcntl(2)), to their owner and to root. What cannot be told is never\n"
-        "removed. A region that is only waiting to be opened again is unused, too.\n",
+        "NAME is /name, file:/path, or the name of a POSIX shared memory object or semaphore. By "
+        "default all of them are listed. An object is removed only if the kernel confirms that no "
+        "process has it open.\n"
+        "Exit status: 0 success; 1 a NAME is in use; 2 an error.",
 };
 
 /* One candidate: what was found out. */

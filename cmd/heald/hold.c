@@ -27,60 +27,54 @@ struct hold_options {
     unsigned refusal; /* the exit status when others held it */
 };
 
+/* -w, -n and -E are those of flock(1). */
 static const struct option options[] = {
-    {"--timeout", OPTION_SECONDS, offsetof(struct hold_options, timeout_ns), 0, 1000000000,
-     "SECONDS", "wait no longer (for ever)"},
-    {"--try", OPTION_FLAG, offsetof(struct hold_options, is_trying), 0, 0, NULL, "do not wait"},
-    {"--json", OPTION_FLAG, offsetof(struct hold_options, is_json), 0, 0, NULL,
-     "say on standard error what came of it, for programs"},
-    {"--quiet", OPTION_FLAG, offsetof(struct hold_options, is_quiet), 0, 0, NULL,
-     "do not say why the command was not run"},
-    {"--conflict-exit-code", OPTION_COUNT, offsetof(struct hold_options, refusal), 0, 255, "N",
-     "the exit status when others hold it (1)"},
-    {"--keep-running", OPTION_FLAG, offsetof(struct hold_options, is_outliving), 0, 0, NULL,
-     "the command goes on when heald is killed"},
+    {'w', "--timeout", OPTION_SECONDS, offsetof(struct hold_options, timeout_ns), 0, 1000000000,
+     "SECONDS", "wait at most this long (default: indefinitely)"},
+    {'n', "--nonblock", OPTION_FLAG, offsetof(struct hold_options, is_trying), 0, 0, NULL,
+     "do not wait"},
+    {'E', "--conflict-exit-code", OPTION_COUNT, offsetof(struct hold_options, refusal), 0, 255, "N",
+     "exit status when another process holds it (default: 1)"},
+    {'k', "--keep-running", OPTION_FLAG, offsetof(struct hold_options, is_outliving), 0, 0, NULL,
+     "do not kill the command when heald is killed"},
+    {'q', "--quiet", OPTION_FLAG, offsetof(struct hold_options, is_quiet), 0, 0, NULL,
+     "print no message when another process holds it"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct hold_options, is_json), 0, 0, NULL,
+     "print the outcome as JSON on standard error"},
     {0},
 };
-
-/* As flock(1) has them. */
-static const struct option_letter letters[] = {
-    {'n', "--try"}, {'w', "--timeout"}, {'E', "--conflict-exit-code"}, {0}};
 
 static int run_lock(const struct command *command, const char *program, int argc, char **argv);
 static int run_sem(const struct command *command, const char *program, int argc, char **argv);
 
-#define HOLD_DETAILS                                                                             \
-    "Signals that would end heald are passed on to the command. When heald itself is killed,\n"  \
-    "the lock is free, and the command is killed; what that has started is not. With\n"          \
-    "--keep-running it goes on without the lock.\n"                                              \
-    "The exit status is the command's, or 128 and the signal that ended it; 1, or that of -E,\n" \
-    "if it was not run because others held the lock; 2 if something is wrong; 126 if the\n"      \
-    "command cannot be run, and 127 if it is not there.\n"
+#define HOLD_DETAILS                                                                          \
+    "Signals that would end heald are sent to COMMAND. If heald is killed, the kernel kills " \
+    "COMMAND, but not the processes that COMMAND started.\n"                                  \
+    "Exit status: that of COMMAND; 128+N signal N ended it; 1, or that of -E, another "       \
+    "process holds it; 2 an error; 126 COMMAND cannot be run; 127 COMMAND is not found."
 
 const struct command command_lock = {
     .name = "lock",
     .run = run_lock,
-    .summary = "Runs a command while holding a lock with a name.",
+    .summary = "run a command while holding a named lock",
     .arguments = "NAME [--] COMMAND [ARG...]",
     .arguments_max = WORDS_MAX,
     .words_from = 2,
     .options = options,
-    .letters = letters,
-    .details = "NAME is /name or file:/path; it is made if it is not there. If its last holder was "
-               "killed,\nthat is said, and the command is run.\n" HOLD_DETAILS,
+    .details = "NAME is /name or file:/path. The lock is created if it does not exist. If its last "
+               "holder was killed, a message says so, and COMMAND runs.\n" HOLD_DETAILS,
 };
 
 const struct command command_sem = {
     .name = "sem",
     .run = run_sem,
-    .summary = "Runs a command while holding one of N permits with a name.",
+    .summary = "run a command while holding a permit of a semaphore",
     .arguments = "NAME N [--] COMMAND [ARG...]",
     .arguments_max = WORDS_MAX,
     .words_from = 3,
     .options = options,
-    .letters = letters,
-    .details = "NAME is /name or file:/path; it is made, with N permits, if it is not there. The "
-               "permits of\nthe killed come back.\n" HOLD_DETAILS,
+    .details = "NAME is /name or file:/path. The semaphore is created with N permits if it does "
+               "not exist. The permits of a killed process become free.\n" HOLD_DETAILS,
 };
 
 struct hold_signal {
@@ -194,7 +188,7 @@ static void on_held(struct heald_op *op)
         return;
     h->was_left = op->result == -EOWNERDEAD;
     if (h->was_left && !h->options->is_json)
-        fprintf(stderr, "heald %s: %s: its last holder was killed\n", h->command->name, h->name);
+        fprintf(stderr, "heald %s: %s: the last holder was killed\n", h->command->name, h->name);
     if (op->result >= 0 || h->was_left) {
         h->was_held = true;
         h->held_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
@@ -206,7 +200,9 @@ static void on_held(struct heald_op *op)
         return;
     }
     if (!h->options->is_quiet && !h->options->is_json)
-        fprintf(stderr, "heald %s: %s: others hold it\n", h->command->name, h->name);
+        options_refuse(h->command, "%s: %s", h->name,
+                       h->command == &command_sem ? "no permit is free"
+                                                  : "another process holds it");
     finish(h, (int)h->options->refusal);
 }
 
@@ -295,9 +291,9 @@ static int parse(struct hold *h, struct hold_options *o, int argc, char **argv, 
     while (h->words[count])
         count++;
     if (count <= own)
-        return options_refuse(h->command, count == 0    ? "which name?"
-                                          : count < own ? "how many permits?"
-                                                        : "which command?");
+        return options_refuse(h->command, count == 0    ? "a name is required"
+                                          : count < own ? "the number of permits is required"
+                                                        : "a command is required");
     h->name = h->words[0];
     return OPTIONS_GO_ON;
 }
@@ -341,8 +337,8 @@ static int lock_and_run(struct hold *h)
     if (!err)
         err = open_mutex(me, &lock);
     if (err == -ENOSYS)
-        return options_refuse(h->command, "%s: it has no heap, so no lock can be made in it",
-                              h->name);
+        return options_refuse(
+            h->command, "%s: the region has no heap, so no lock can be created in it", h->name);
     if (!err)
         err = heald_prep_mutex_lock(&h->wait, lock, me);
     if (err)
@@ -363,11 +359,11 @@ static int take_permit_and_run(struct hold *h)
     unsigned long permits = strtoul(h->words[1], &end, 10);
 
     if (*end || !permits || permits > HEALD_SEM_PERMITS_MAX || h->words[1][0] == '-')
-        return options_refuse(h->command, "'%s' is not a number of permits, from 1 to %d",
-                              h->words[1], HEALD_SEM_PERMITS_MAX);
+        return options_refuse(h->command, "N %s: not a number of permits from 1 to %d", h->words[1],
+                              HEALD_SEM_PERMITS_MAX);
     int err = heald_sem_open(&sem, h->name, HEALD_REGION_CREATE, (unsigned)permits);
     if (err == -EPROTOTYPE)
-        return options_refuse(h->command, "%s is there, and is no semaphore with %lu permits",
+        return options_refuse(h->command, "%s: exists, and is not a semaphore with %lu permits",
                               h->name, permits);
     if (err)
         return refuse(h, err, NULL);

@@ -14,13 +14,13 @@ struct locks_options {
 };
 
 static const struct option options[] = {
-    {"--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
-     "also what nobody holds and nobody waits for"},
-    {"--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "for programs"},
-    {"--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
-     "a picture: heald locks --dot | dot -Tsvg"},
-    {"--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
-     "look again, so long after the last time, until it is interrupted"},
+    {'a', "--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
+     "also show locks that no process holds or waits for"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "print JSON"},
+    {'d', "--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
+     "print a graph in the language of dot(1)"},
+    {'w', "--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
+     "repeat at this interval until interrupted"},
     {0},
 };
 
@@ -29,17 +29,15 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_locks = {
     .name = "locks",
     .run = run,
-    .summary = "Shows who holds which lock, who waits for it, and deadlocks.",
+    .summary = "show locks, their holders and waiters, and deadlocks",
     .arguments = "[NAME...]",
     .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path; without one, all regions with names like /name. Locks are\n"
-        "shown that have a name or that somebody waits for. Where it was taken is a line of the\n"
-        "source, or without debug information an address for addr2line(1). For how long a lock\n"
-        "is held is known in a region made with trace, else sometimes, or it is at least as long\n"
-        "as the first waiter has waited. Nothing is locked or changed.\n"
-        "The exit status is 1 if there is a deadlock, and 2 if a NAME cannot be looked at.\n",
+        "NAME is /name or file:/path. By default all regions with names like /name are shown. A "
+        "lock is shown if it has a name or a waiter, and is held or waited for. The command "
+        "locks and changes nothing.\n"
+        "Exit status: 0 no deadlock; 1 a deadlock; 2 an error.",
 };
 
 static bool is_lock(const struct census_object *o)
@@ -197,6 +195,6 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (status != OPTIONS_GO_ON)
         return status;
     if (o.is_json && o.is_dot)
-        return options_refuse(command, "--json and --dot: which of the two?");
+        return options_refuse(command, "--json and --dot: mutually exclusive");
     return o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
 }

@@ -12,7 +12,7 @@ struct ls_options {
 };
 
 static const struct option options[] = {
-    {"--json", OPTION_FLAG, offsetof(struct ls_options, is_json), 0, 0, NULL, "for programs"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct ls_options, is_json), 0, 0, NULL, "print JSON"},
     {0},
 };
 
@@ -21,14 +21,14 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_ls = {
     .name = "ls",
     .run = run,
-    .summary = "Lists regions of shared memory and the objects in them.",
+    .summary = "list shared memory regions and their objects",
     .arguments = "[NAME...]",
     .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path; without one, all regions with names like /name, and what\n"
-        "POSIX programs left in the same folder. An object is listed if it has a name, or if\n"
-        "somebody waits for it. Nothing is locked or changed.\n",
+        "NAME is /name or file:/path. By default all regions with names like /name are listed, and "
+        "the shared memory and semaphores of POSIX programs in the same directory. An object is "
+        "listed if it has a name or a waiter. The command locks and changes nothing.",
 };
 
 static void print_holders(const struct census_region *r, const struct heald_object_state *s)

@@ -40,12 +40,12 @@ char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL
     struct stat st;
 
     if (err == -EINVAL && !why && name[0] != '/' && strncmp(name, "file:", 5) != 0)
-        snprintf(text, REFUSAL_SIZE, "not a name of a region: that is /NAME or file:/PATH");
+        snprintf(text, REFUSAL_SIZE, "not a name of a region; use /NAME or file:/PATH");
     else if (err != -EACCES && err != -EPERM)
         snprintf(text, REFUSAL_SIZE, "%s%s%s", heald_strerror(err), why ? ": " : "",
                  why ? why : "");
     else if (stat_region(name, &st) < 0)
-        snprintf(text, REFUSAL_SIZE, "%s: in a directory above it; run this as a user who may",
+        snprintf(text, REFUSAL_SIZE, "%s: a directory above it is not accessible to this user",
                  heald_strerror(err));
     else
         explain(&st, err, text);

@@ -22,28 +22,25 @@ struct repair_options {
 };
 
 static const struct option options[] = {
-    {"--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
-     "say what is broken, and change nothing"},
+    {'n', "--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
+     "print what is broken and change nothing"},
     {0},
 };
-
-static const struct option_letter letters[] = {{'n', "--dry-run"}, {0}};
 
 static int run(const struct command *command, const char *program, int argc, char **argv);
 
 const struct command command_repair = {
     .name = "repair",
     .run = run,
-    .summary = "Marks locks whose holder died consistent, and resets broken barriers.",
+    .summary = "repair the locks and barriers that a dead process left",
     .arguments = "NAME [OBJECT...]",
     .arguments_max = CENSUS_NAMES_MAX,
     .options = options,
-    .letters = letters,
     .details =
-        "NAME is /name or file:/path; OBJECT is a name that heald ls shows, or +0xOFFSET; without\n"
-        "one, all that are broken. It says what it did. What a lock guards is not looked at: see\n"
-        "to that first, or stop the programs that use it.\n"
-        "The exit status is 1 if something is broken still, and 2 if something is wrong.\n",
+        "NAME is /name or file:/path. OBJECT is a name that heald ls prints, or +0xOFFSET. By "
+        "default all broken objects that have a name or a waiter are repaired. The command does "
+        "not check the data that a lock protects.\n"
+        "Exit status: 0 nothing is broken any more; 1 an object is still broken; 2 an error.",
 };
 
 /* A region to repair. */
@@ -219,8 +216,8 @@ static bool are_there(const struct command *command, const struct census_region 
         if (find(r, names[i]))
             continue;
         snprintf(shown, sizeof shown, "%s", names[i]);
-        options_refuse(command, "%s: no object '%s'; heald ls lists them", r->shown,
-                       person_mask(shown));
+        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->shown,
+                       person_mask(shown), r->shown);
         all = false;
     }
     return all;
@@ -261,7 +258,7 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (status != OPTIONS_GO_ON)
         return status;
     if (!names[0])
-        return options_refuse(command, "which region? usage: heald repair NAME [OBJECT...]");
+        return options_refuse(command, "a region is required: heald repair NAME [OBJECT...]");
     status = EXIT_ERROR;
     if (census_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
         status = repair_region(command, c.regions, names + 1, o.is_dry);

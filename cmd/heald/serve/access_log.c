@@ -62,7 +62,7 @@ static void take_next(struct access_log *log)
 
 static void fail(struct access_log *log, int error)
 {
-    fprintf(stderr, "heald serve: --log %s: cannot write, nothing is logged any more: %s\n",
+    fprintf(stderr, "heald serve: --log %s: cannot write: %s; the log is closed\n",
             log->path ? log->path : "-", heald_strerror(error));
     close_file(log);
     take_next(log);
@@ -157,7 +157,7 @@ void access_log_reopen(struct access_log *log)
         return;
     int fd = open_file(log->path, O_NONBLOCK);
     if (fd < 0) {
-        fprintf(stderr, "heald serve: --log %s: cannot reopen it: %s; the old file stays in use\n",
+        fprintf(stderr, "heald serve: --log %s: cannot reopen: %s; the old file stays in use\n",
                 log->path, heald_strerror(fd));
         return;
     }
@@ -220,8 +220,9 @@ void access_log_close(struct access_log *log)
     write_now(log, log->half[half] + log->written, log->len[half] - log->written);
     write_now(log, log->half[log->filling], log->len[log->filling]);
     if (log->dropped)
-        fprintf(stderr, "heald serve: the access log lacks %" PRIu64 " lines: nobody took them\n",
-                log->dropped);
+        fprintf(stderr,
+                "heald serve: --log %s: %" PRIu64 " lines were dropped: the reader is too slow\n",
+                log->path ? log->path : "-", log->dropped);
     if (log->path && log->fd >= 0)
         close(log->fd);
     if (log->next_fd >= 0)

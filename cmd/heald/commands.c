@@ -1,0 +1,72 @@
+/* commands.c: the list of the subcommands, and `heald help`. */
+#include "commands.h"
+
+#include "suggest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_ls,  &command_locks, &command_gc,       &command_repair, &command_lock, &command_sem,
+    &command_aio, &command_serve, &command_backends, &command_demo,   &command_help,
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+const struct command *commands_find(const char *prefix, const char *name)
+{
+    struct suggestion s = {.word = name};
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
+        suggest_compare(&s, commands[i]->name);
+    }
+    if (suggest_nearest(&s))
+        fprintf(stderr, "%s: unknown command '%s'; did you mean %s?\n", prefix, name,
+                suggest_nearest(&s));
+    else
+        fprintf(stderr, "%s: unknown command '%s'; see heald --help\n", prefix, name);
+    return NULL;
+}
+
+void commands_print_help(void)
+{
+    printf("usage: heald COMMAND [OPTION...] [ARGUMENT...]\n\n"
+           "Inspects and repairs locks in shared memory, runs commands under such a lock, runs\n"
+           "programs with heald's POSIX AIO, and serves files.\n\ncommands:\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        options_print_row(commands[i]->name, commands[i]->summary);
+    printf("\noptions:\n");
+    options_print_row("-h, --help", "print this help");
+    options_print_row("-V, --version", "print the version");
+    printf(
+        "\nheald COMMAND --help prints the options of a command; heald-COMMAND(1) is its page.\n");
+}
+
+static int run(const struct command *command, const char *program, int argc, char **argv)
+{
+    const char *name = NULL;
+    int status = options_parse(command, argc, argv, NULL, &name);
+
+    (void)program;
+    if (status != OPTIONS_GO_ON)
+        return status;
+    if (!name) {
+        commands_print_help();
+        return 0;
+    }
+    const struct command *found = commands_find("heald help", name);
+    if (!found)
+        return EXIT_ERROR;
+    options_print_help(found);
+    return 0;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .run = run,
+    .summary = "print the commands, or the options of a command",
+    .arguments = "[COMMAND]",
+    .arguments_max = 1,
+};
