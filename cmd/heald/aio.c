@@ -7,6 +7,7 @@
 #include "aio_needed.h"
 #include "aio_program.h"
 #include "commands.h"
+#include "json.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 struct aio_options {
-    bool has_threads, is_printing;
+    bool has_threads, is_printing, is_dry, is_json;
     const char *library;
 };
 
@@ -28,6 +29,10 @@ static const struct option options[] = {
      "preload this library"},
     {'p', "--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
      "print the path of the library and run nothing"},
+    {'n', "--dry-run", OPTION_FLAG, offsetof(struct aio_options, is_dry), 0, 0, NULL,
+     "check the program and the library and run nothing"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct aio_options, is_json), 0, 0, NULL,
+     "print the result of --print or --dry-run as JSON"},
     {0},
 };
 
@@ -125,6 +130,28 @@ static bool set_preload(const char *library, const char *asan)
     return is_set;
 }
 
+/* Of --print and --dry-run. program: NULL: none was asked for or found; why: NULL: all is well. */
+static int print_result(const struct aio_options *o, const char *library, const char *program,
+                        const char *why)
+{
+    struct json j;
+
+    if (!o->is_json) {
+        if (program)
+            printf("%s: can run with %s\n", program, library);
+        else if (!why)
+            printf("%s\n", library);
+        return 0;
+    }
+    json_begin(&j, stdout);
+    json_text(&j, "library", library);
+    json_text(&j, "program", program);
+    json_boolean(&j, "ok", !why);
+    json_text(&j, "why", why);
+    json_end(&j);
+    return 0;
+}
+
 static int start(const struct command *command, const struct aio_options *o, const char *library,
                  const char **words)
 {
@@ -133,8 +160,12 @@ static int start(const struct command *command, const struct aio_options *o, con
 
     if (status) {
         options_refuse(command, "%s", found.why);
+        if (o->is_dry)
+            print_result(o, library, NULL, found.why);
         return status;
     }
+    if (o->is_dry)
+        return print_result(o, library, found.path, NULL);
     if (!set_preload(library, found.asan) || (o->has_threads && setenv("HEALD_NO_URING", "1", 1)))
         return options_refuse(command, "cannot allocate memory");
     execvp(found.path, (char *const *)(uintptr_t)words);
@@ -153,14 +184,14 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (!words)
         return options_refuse(command, "cannot allocate memory");
     status = options_parse(command, argc, argv, &o, words);
+    if (status == OPTIONS_GO_ON && o.is_json && !o.is_printing && !o.is_dry)
+        status = options_refuse(command, "--json: use it with --print or --dry-run");
     if (status == OPTIONS_GO_ON && !o.is_printing && !words[0])
         status = options_refuse(command, "a program is required: heald aio -- PROGRAM [ARG...]");
     if (status == OPTIONS_GO_ON)
         status = find_library(command, &o, library);
-    if (status == OPTIONS_GO_ON && o.is_printing) {
-        printf("%s\n", library);
-        status = 0;
-    }
+    if (status == OPTIONS_GO_ON && o.is_printing)
+        status = print_result(&o, library, NULL, NULL);
     if (status == OPTIONS_GO_ON)
         status = start(command, &o, library, words);
     free(words);

@@ -43,19 +43,21 @@ static void print_table(const char *title, const struct heald_feature *features,
     }
 }
 
-static void print_json(const char *title, const struct heald_feature *features, unsigned count)
+static void put_features(struct json *j, const char *name, const struct heald_feature *features,
+                         unsigned count)
 {
-    printf("\"%s\": [", title);
+    json_array(j, name);
     for (unsigned i = 0; i < count; i++) {
         const struct heald_feature *f = &features[i];
-        printf("%s{\"name\": ", i ? ", " : "");
-        json_string(f->name);
-        printf(", \"available\": %s, \"chosen\": %s, \"error\": %d, \"why\": ",
-               f->error ? "false" : "true", f->chosen ? "true" : "false", f->error);
-        json_string(f->why);
-        putchar('}');
+        json_object(j, NULL);
+        json_text(j, "name", f->name);
+        json_boolean(j, "available", !f->error);
+        json_boolean(j, "chosen", f->chosen);
+        json_integer(j, "error", f->error);
+        json_text(j, "why", f->why);
+        json_close(j);
     }
-    putchar(']');
+    json_close(j);
 }
 
 /* Can a program that asks for nothing open a loop? The exit status; one line on stderr if not. */
@@ -86,11 +88,11 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (engine_count > FEATURES_MAX)
         engine_count = FEATURES_MAX;
     if (o.is_json) {
-        printf("{");
-        print_json("backends", backends, backend_count);
-        printf(", ");
-        print_json("engines", engines, engine_count);
-        printf("}\n");
+        struct json j;
+        json_begin(&j, stdout);
+        put_features(&j, "backends", backends, backend_count);
+        put_features(&j, "engines", engines, engine_count);
+        json_end(&j);
     } else {
         print_table("back ends", backends, backend_count);
         print_table("engines", engines, engine_count);

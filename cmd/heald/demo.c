@@ -4,6 +4,7 @@
  * standard output, fetch, SIGTERM, await its end.
  */
 #include "commands.h"
+#include "json.h"
 #include "serve/fetch.h"
 #include "serve/serve.h"
 
@@ -23,6 +24,7 @@ enum { FILES_MAX = 16, FEATURES_MAX = 16, GREETING = 512 };
 struct demo_options {
     int64_t duration_ns;
     unsigned connections;
+    bool is_json;
 };
 
 static const struct option options[] = {
@@ -30,6 +32,8 @@ static const struct option options[] = {
      "SECONDS", "load each back end for this long (default: 1)"},
     {'c', "--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
      "number of connections (default: 32)"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct demo_options, is_json), 0, 0, NULL,
+     "print JSON, and do not serve DIR"},
     {0},
 };
 
@@ -55,6 +59,7 @@ struct demo {
     struct heald_loop *loop;
     struct heald_op term, intr;
     bool is_interrupted;
+    struct json *json; /* NULL: for people */
     struct fetch_plan plan;
 };
 
@@ -143,13 +148,60 @@ static int end_server(struct demo *demo, struct served *served)
     return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
 }
 
-static void print_row(const char *backend, const struct served *served,
+static void print_row(const struct demo *demo, const char *backend, const struct served *served,
                       const struct fetch_result *result)
 {
     double seconds = (double)result->elapsed_ns / (double)HEALD_SEC;
-    printf("%-10s %-10s %10" PRIu64 " %12" PRIu64 " %12.0f\n", backend, served->engine,
-           result->requests, result->bytes, (double)result->requests / seconds);
-    fflush(stdout);
+
+    if (!demo->json) {
+        printf("%-10s %-10s %10" PRIu64 " %12" PRIu64 " %12.0f\n", backend, served->engine,
+               result->requests, result->bytes, (double)result->requests / seconds);
+        fflush(stdout);
+        return;
+    }
+    json_object(demo->json, NULL);
+    json_text(demo->json, "backend", backend);
+    json_boolean(demo->json, "available", true);
+    json_text(demo->json, "engine", served->engine);
+    json_unsigned(demo->json, "requests", result->requests);
+    json_unsigned(demo->json, "bytes", result->bytes);
+    json_seconds(demo->json, "elapsed_s", seconds);
+    json_unsigned(demo->json, "errors", result->errors);
+    json_close(demo->json);
+}
+
+/* The row of a back end that this system lacks. */
+static void print_absent(const struct demo *demo, const struct heald_feature *feature)
+{
+    if (!demo->json) {
+        printf("%-10s %s\n", feature->name, feature->why);
+        return;
+    }
+    json_object(demo->json, NULL);
+    json_text(demo->json, "backend", feature->name);
+    json_boolean(demo->json, "available", false);
+    json_text(demo->json, "why", feature->why);
+    json_close(demo->json);
+}
+
+static void print_heading(const struct demo *demo)
+{
+    double seconds = (double)demo->plan.duration_ns / (double)HEALD_SEC;
+
+    if (!demo->json) {
+        printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
+               "%-10s %-10s %10s %12s %12s\n",
+               demo->plan.file_count, demo->folder, demo->plan.connections, seconds, "back end",
+               "engine", "requests", "bytes", "requests/s");
+        fflush(stdout);
+        return;
+    }
+    json_begin(demo->json, stdout);
+    json_text(demo->json, "directory", demo->folder);
+    json_unsigned(demo->json, "files", demo->plan.file_count);
+    json_unsigned(demo->json, "connections", demo->plan.connections);
+    json_seconds(demo->json, "duration_s", seconds);
+    json_array(demo->json, "rows");
 }
 
 /* One row of the table; 0 if all went well. */
@@ -172,7 +224,7 @@ static int measure(struct demo *demo, const char *backend)
         fprintf(stderr, "heald demo: %s: %s\n", backend, heald_strerror(error ? error : end));
         return error ? error : end;
     }
-    print_row(backend, &served, &result);
+    print_row(demo, backend, &served, &result);
     if (result.errors > 0) {
         fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; first: %s\n", backend, result.errors,
                 result.problem);
@@ -186,17 +238,16 @@ static int measure_all(struct demo *demo)
     struct heald_feature features[FEATURES_MAX];
     unsigned count = heald_backends(features, FEATURES_MAX);
     int status = 0;
-    printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
-           "%-10s %-10s %10s %12s %12s\n",
-           demo->plan.file_count, demo->folder, demo->plan.connections,
-           (double)demo->plan.duration_ns / (double)HEALD_SEC, "back end", "engine", "requests",
-           "bytes", "requests/s");
-    fflush(stdout);
+    print_heading(demo);
     for (unsigned i = 0; i < count && i < FEATURES_MAX && !demo->is_interrupted; i++) {
         if (features[i].error)
-            printf("%-10s %s\n", features[i].name, features[i].why);
+            print_absent(demo, &features[i]);
         else if (measure(demo, features[i].name) < 0)
             status = EXIT_NO;
+    }
+    if (demo->json) {
+        json_close(demo->json);
+        json_end(demo->json);
     }
     return status;
 }
@@ -278,15 +329,17 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (status != OPTIONS_GO_ON)
         return status;
 
+    struct json j;
     struct demo demo = {
         .program = program,
+        .json = o.is_json ? &j : NULL,
         .folder = folder,
         .plan = {.duration_ns = o.duration_ns, .connections = o.connections},
     };
     status = run_table(&demo);
     if (demo.is_interrupted)
         return 130;
-    if (status || !isatty(STDOUT_FILENO))
+    if (status || o.is_json || !isatty(STDOUT_FILENO))
         return status;
     return serve_person(folder);
 }

@@ -47,7 +47,7 @@ const struct command command_gc = {
 
 /* One candidate: what was found out. */
 struct finding {
-    const char *kind, *name, *shown;
+    const char *kind, *name, *shown; /* kind: "region", "shm", "sem" */
     char why[2 * TEXT_SIZE];
     int error; /* 0: nobody uses it; -EBUSY: somebody does; else it cannot be told */
     bool is_removed;
@@ -110,8 +110,7 @@ static void look_at_leftover(const struct census_leftover *l, bool removes, stru
 {
     char path[PATH_SIZE];
 
-    *f = (struct finding){
-        .kind = l->is_sem ? "posix sem" : "posix shm", .name = l->name, .shown = l->shown};
+    *f = (struct finding){.kind = l->is_sem ? "sem" : "shm", .name = l->name, .shown = l->shown};
     snprintf(path, sizeof path, "%s/%s", heald_region_folder(), l->name);
     f->error = ask_lease(path, removes);
     f->is_removed = removes && !f->error;
@@ -123,19 +122,20 @@ static void look_at_leftover(const struct census_leftover *l, bool removes, stru
         snprintf(f->why, sizeof f->why, "no process has it open or mapped");
 }
 
-static void print_finding(const struct finding *f, bool is_json, bool is_first)
+static void print_finding(const struct finding *f, struct json *j)
 {
     const char *state = f->is_removed ? "removed" : f->error == 0 ? "unused" : "kept";
 
-    if (!is_json) {
+    if (!j) {
         printf("%-8s %-10s %-24s %s\n", state, f->kind, f->shown, f->why);
         return;
     }
-    printf("%s{\"kind\": \"%s\", \"name\": ", is_first ? "" : ", ", f->kind);
-    json_string(f->name);
-    printf(", \"state\": \"%s\", \"why\": ", state);
-    json_string(f->why);
-    printf("}");
+    json_object(j, NULL);
+    json_text(j, "kind", f->kind);
+    json_text(j, "name", f->name);
+    json_text(j, "state", state);
+    json_text(j, "why", f->why);
+    json_close(j);
 }
 
 /* 0, or the exit status of what was asked for by name: EXIT_NO: it is in use. */
@@ -144,18 +144,18 @@ static int status_of(const struct finding *f)
     return !f->error ? 0 : f->error == -EBUSY ? EXIT_NO : EXIT_ERROR;
 }
 
-/* The highest status of all. */
-static int look_at_all(const struct census *c, const struct gc_options *o)
+/* The highest status of all. j: NULL: for people. */
+static int look_at_all(const struct census *c, bool removes, struct json *j)
 {
     struct finding f;
     int status = 0;
 
     for (unsigned i = 0; i < c->region_count + c->leftover_count; i++) {
         if (i < c->region_count)
-            look_at_region(&c->regions[i], o->is_deleting, &f);
+            look_at_region(&c->regions[i], removes, &f);
         else
-            look_at_leftover(&c->leftovers[i - c->region_count], o->is_deleting, &f);
-        print_finding(&f, o->is_json, !i);
+            look_at_leftover(&c->leftovers[i - c->region_count], removes, &f);
+        print_finding(&f, j);
         if (status_of(&f) > status)
             status = status_of(&f);
     }
@@ -167,6 +167,7 @@ static int run(const struct command *command, const char *program, int argc, cha
     const char *names[CENSUS_NAMES_MAX];
     struct gc_options o = {0};
     struct census c;
+    struct json j;
     unsigned count;
     int status = census_parse(command, argc, argv, &o, names, &count);
 
@@ -178,11 +179,15 @@ static int run(const struct command *command, const char *program, int argc, cha
     signal(SIGIO, SIG_IGN);
 #endif
     bool all = census_take(&c, command, names, count, true);
-    if (o.is_json)
-        printf("[");
-    status = look_at_all(&c, &o);
-    if (o.is_json)
-        printf("]\n");
+    if (o.is_json) {
+        json_begin(&j, stdout);
+        json_array(&j, "items");
+    }
+    status = look_at_all(&c, o.is_deleting, o.is_json ? &j : NULL);
+    if (o.is_json) {
+        json_close(&j);
+        json_end(&j);
+    }
     census_free(&c);
     return !all ? EXIT_ERROR : count ? status : 0;
 }

@@ -8,6 +8,7 @@
  * the kernel (heald_spawn.death_signal).
  */
 #include "commands.h"
+#include "json.h"
 #include "refusal.h"
 
 #include <heald/heald.h>
@@ -260,11 +261,15 @@ static void print_json(const struct hold *h)
     int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
     int64_t until = h->was_held ? h->held_ns : now;
 
-    fprintf(stderr,
-            "{\"held\": %s, \"waited_s\": %.6f, \"held_s\": %.6f, \"last_holder_killed\": %s, "
-            "\"status\": %d}\n",
-            h->was_held ? "true" : "false", (double)(until - h->began_ns) / (double)HEALD_SEC,
-            (double)(now - until) / (double)HEALD_SEC, h->was_left ? "true" : "false", h->result);
+    struct json j;
+
+    json_begin(&j, stderr);
+    json_boolean(&j, "held", h->was_held);
+    json_seconds(&j, "waited_s", (double)(until - h->began_ns) / (double)HEALD_SEC);
+    json_seconds(&j, "held_s", (double)(now - until) / (double)HEALD_SEC);
+    json_boolean(&j, "last_holder_killed", h->was_left);
+    json_integer(&j, "status", h->result);
+    json_end(&j);
 }
 
 /* With `wait` prepared: waits, runs the command, and gives back nothing. The exit status. */

@@ -106,65 +106,80 @@ static void print_text(const struct census *c)
         printf("no regions\n");
 }
 
-static void print_object_json(const struct census_region *r, const struct census_object *o)
+static void put_object(struct json *j, const struct census_region *r, const struct census_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
-    printf("{\"name\": ");
-    json_string(o->info.name);
-    printf(", \"type\": \"%s\", \"offset\": %llu, \"size\": %zu, \"state\": \"%s\"",
-           heald_object_type_name(o->info.type), (unsigned long long)o->info.offset, o->info.size,
-           heald_object_condition_name(s->condition));
-    if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER)
-        printf(", \"free\": %u, \"most\": %u", s->free, s->most);
-    printf(", \"holders\": [");
-    for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
-        if (p)
-            printf("%s{\"pid\": %ld, \"thread\": %llu}", n++ ? ", " : "", (long)p->thread.pid,
-                   (unsigned long long)p->thread.thread);
+    json_object(j, NULL);
+    json_text(j, "name", o->info.name);
+    json_text(j, "type", heald_object_type_name(o->info.type));
+    json_unsigned(j, "offset", o->info.offset);
+    json_unsigned(j, "size", o->info.size);
+    json_text(j, "state", heald_object_condition_name(s->condition));
+    if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER) {
+        json_unsigned(j, "free", s->free);
+        json_unsigned(j, "max", s->most);
     }
-    printf("], \"waiters\": %u}", o->wait_count);
+    json_array(j, "holders");
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
+        if (!p)
+            continue;
+        json_object(j, NULL);
+        json_integer(j, "pid", p->thread.pid);
+        json_unsigned(j, "thread", p->thread.thread);
+        json_close(j);
+    }
+    json_close(j);
+    json_unsigned(j, "waiters", o->wait_count);
+    json_close(j);
 }
 
-static void print_region_json(const struct census_region *r)
+static void put_region(struct json *j, const struct census_region *r)
 {
-    printf("{\"name\": ");
-    json_string(r->name);
+    json_object(j, NULL);
+    json_text(j, "name", r->name);
     if (r->error) {
-        printf(", \"error\": %d, \"why\": ", r->error);
-        json_string(r->why);
-        printf("}");
+        json_integer(j, "error", r->error);
+        json_text(j, "why", r->why);
+        json_close(j);
         return;
     }
-    printf(", \"size\": %llu, \"participants\": %u, \"most\": %u, \"in_use\": %s, \"traced\": %s, "
-           "\"creator\": %ld, \"creator_gone\": %s, \"objects\": [",
-           (unsigned long long)r->stats.size, living(r), r->stats.most,
-           r->is_open ? "true" : "false", r->info.is_traced ? "true" : "false",
-           (long)r->info.creator.pid, r->info.creator_is_gone ? "true" : "false");
-    for (unsigned i = 0; i < r->object_count; i++) {
-        printf("%s", i ? ", " : "");
-        print_object_json(r, &r->objects[i]);
-    }
-    printf("]}");
+    json_unsigned(j, "size", r->stats.size);
+    json_unsigned(j, "participants", living(r));
+    json_unsigned(j, "participants_max", r->stats.most);
+    json_boolean(j, "in_use", r->is_open);
+    json_boolean(j, "traced", r->info.is_traced);
+    json_integer(j, "creator", r->info.creator.pid);
+    json_boolean(j, "creator_ended", r->info.creator_is_gone);
+    json_array(j, "objects");
+    for (unsigned i = 0; i < r->object_count; i++)
+        put_object(j, r, &r->objects[i]);
+    json_close(j);
+    json_close(j);
 }
 
 static void print_json(const struct census *c)
 {
-    printf("{\"regions\": [");
-    for (unsigned i = 0; i < c->region_count; i++) {
-        printf("%s", i ? ", " : "");
-        print_region_json(&c->regions[i]);
-    }
-    printf("], \"posix\": [");
+    struct json j;
+
+    json_begin(&j, stdout);
+    json_array(&j, "regions");
+    for (unsigned i = 0; i < c->region_count; i++)
+        put_region(&j, &c->regions[i]);
+    json_close(&j);
+    json_array(&j, "posix");
     for (unsigned i = 0; i < c->leftover_count; i++) {
         const struct census_leftover *l = &c->leftovers[i];
-        printf("%s{\"name\": ", i ? ", " : "");
-        json_string(l->name);
-        printf(", \"kind\": \"%s\", \"size\": %lld, \"owner\": %u}", l->is_sem ? "sem" : "shm",
-               (long long)l->size, (unsigned)l->owner);
+        json_object(&j, NULL);
+        json_text(&j, "name", l->name);
+        json_text(&j, "kind", l->is_sem ? "sem" : "shm");
+        json_integer(&j, "size", l->size);
+        json_unsigned(&j, "owner", l->owner);
+        json_close(&j);
     }
-    printf("]}\n");
+    json_close(&j);
+    json_end(&j);
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)

@@ -8,6 +8,7 @@
  */
 #include "census.h"
 #include "commands.h"
+#include "json.h"
 #include "locks.h"
 #include "refusal.h"
 
@@ -18,12 +19,14 @@
 #include <string.h>
 
 struct repair_options {
-    bool is_dry;
+    bool is_dry, is_json;
 };
 
 static const struct option options[] = {
     {'n', "--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
      "print what is broken and change nothing"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct repair_options, is_json), 0, 0, NULL,
+     "print JSON"},
     {0},
 };
 
@@ -49,14 +52,8 @@ struct repair {
     struct heald_region *region;
     struct heald_participant *me;
     bool is_dry;
+    struct json *json; /* NULL: for people */
 };
-
-static void print_object(const struct repair *r, const struct census_object *o)
-{
-    char name[LOCKS_NAME_SIZE];
-
-    printf("%s  %s: ", r->census->shown, locks_name(o, name));
-}
 
 /* What became of an attempt to lock what a dead one held; 0: it is repaired. */
 static int after_lock(int err, int (*consistent)(void *, struct heald_participant *),
@@ -125,8 +122,8 @@ static int repair_object(const struct repair *r, const struct census_object *o)
     return -EINVAL;
 }
 
-/* Why it needs repair, or NULL. What the dead left of a semaphore or of once is free anyway. */
-static const char *trouble_of(const struct census_object *o)
+/* Why it needs repair, or NULL. What a dead process held of a semaphore or of once is free. */
+static const char *problem_of(const struct census_object *o)
 {
     enum heald_object_condition is = o->state.condition;
 
@@ -134,10 +131,10 @@ static const char *trouble_of(const struct census_object *o)
     case HEALD_OBJECT_MUTEX:
     case HEALD_OBJECT_RWLOCK:
         return is == HEALD_OBJECT_ORPHANED ? "its holder died"
-               : is == HEALD_OBJECT_LOST   ? "it was given up after its holder died"
+               : is == HEALD_OBJECT_LOST   ? "not recoverable after its holder died"
                                            : NULL;
     case HEALD_OBJECT_BARRIER:
-        return is == HEALD_OBJECT_LOST ? "it is broken: one that had come died" : NULL;
+        return is == HEALD_OBJECT_LOST ? "a process that had arrived died" : NULL;
     case HEALD_OBJECT_DATA:
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
@@ -146,35 +143,81 @@ static const char *trouble_of(const struct census_object *o)
     return NULL;
 }
 
-/* The exit status. */
-static int handle(const struct repair *r, const struct census_object *o, bool was_named)
+enum result { INTACT, REPAIRED, BROKEN, BUSY, PERMANENT, FAILED };
+
+static const char *const result_names[] = {"intact", "repaired",  "broken",
+                                           "busy",   "permanent", "failed"};
+
+/* What was found of an object, and done. */
+struct outcome {
+    const char *problem; /* NULL: none */
+    enum result result;
+    int error; /* of FAILED */
+};
+
+static struct outcome handle(const struct repair *r, const struct census_object *o)
 {
-    const char *trouble = trouble_of(o);
+    struct outcome out = {.problem = problem_of(o), .result = INTACT};
     bool is_barrier = o->info.type == HEALD_OBJECT_BARRIER;
 
-    if (!trouble && !was_named)
-        return 0;
-    print_object(r, o);
-    if (!trouble) {
-        printf("in order\n");
-        return 0;
-    }
+    if (!out.problem)
+        return out;
     if (!is_barrier && o->state.condition == HEALD_OBJECT_LOST) {
-        printf("%s: that is permanent, make the region anew\n", trouble);
-        return EXIT_NO;
+        out.result = PERMANENT;
+    } else if (r->is_dry) {
+        out.result = BROKEN;
+    } else {
+        out.error = repair_object(r, o);
+        out.result = !out.error ? REPAIRED : out.error == -EBUSY ? BUSY : FAILED;
     }
-    if (r->is_dry) {
-        printf("%s\n", trouble);
-        return EXIT_NO;
+    return out;
+}
+
+static int status_of(const struct outcome *out)
+{
+    switch (out->result) {
+    case INTACT:
+    case REPAIRED: return 0;
+    case BROKEN:
+    case BUSY:
+    case PERMANENT: return EXIT_NO;
+    case FAILED: break;
     }
-    int err = repair_object(r, o);
-    if (err == -EBUSY)
-        printf("%s: another has it now and can repair it\n", trouble);
-    else if (err)
-        printf("%s: cannot be repaired: %s\n", trouble, heald_strerror(err));
-    else
-        printf("%s: %s\n", trouble, is_barrier ? "reset" : "marked consistent");
-    return !err ? 0 : err == -EBUSY ? EXIT_NO : EXIT_ERROR;
+    return EXIT_ERROR;
+}
+
+/* What follows the problem in the text. */
+static const char *sequel_of(const struct census_object *o, const struct outcome *out)
+{
+    switch (out->result) {
+    case INTACT: return "not broken";
+    case REPAIRED: return o->info.type == HEALD_OBJECT_BARRIER ? "reset" : "marked consistent";
+    case BROKEN: return "broken";
+    case BUSY: return "another process holds it and can repair it";
+    case PERMANENT: return "permanent, create the region anew";
+    case FAILED: break;
+    }
+    return heald_strerror(out->error);
+}
+
+static void print_outcome(const struct repair *r, const struct census_object *o,
+                          const struct outcome *out)
+{
+    char name[LOCKS_NAME_SIZE];
+
+    if (!r->json) {
+        printf("%s  %s: %s%s%s\n", r->census->shown, locks_name(o, name),
+               out->problem ? out->problem : "", out->problem ? ": " : "", sequel_of(o, out));
+        return;
+    }
+    json_object(r->json, NULL);
+    json_text(r->json, "name", o->info.name);
+    json_text(r->json, "type", heald_object_type_name(o->info.type));
+    json_unsigned(r->json, "offset", o->info.offset);
+    json_text(r->json, "problem", out->problem);
+    json_text(r->json, "result", result_names[out->result]);
+    json_integer(r->json, "error", out->error);
+    json_close(r->json);
 }
 
 /* An object by what a person calls it; NULL. */
@@ -190,18 +233,41 @@ static const struct census_object *find(const struct census_region *r, const cha
     return NULL;
 }
 
+/* The highest status of all. */
 static int handle_all(const struct repair *r, const char *const names[])
 {
+    unsigned printed = 0;
     int status = 0;
 
     for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->census->object_count; i++) {
         const struct census_object *o =
             names[0] ? find(r->census, names[i]) : &r->census->objects[i];
-        int one = handle(r, o, names[0]);
-        status = one > status ? one : status;
+        struct outcome out = handle(r, o);
+        if (!out.problem && !names[0])
+            continue;
+        print_outcome(r, o, &out);
+        printed++;
+        status = status_of(&out) > status ? status_of(&out) : status;
     }
-    if (!names[0] && !status)
-        printf("%s  nothing with a name is broken\n", r->census->shown);
+    if (!printed && !r->json)
+        printf("%s  no named object is broken\n", r->census->shown);
+    return status;
+}
+
+static int print_all(struct repair *r, const char *const names[], bool is_json)
+{
+    struct json j;
+
+    if (!is_json)
+        return handle_all(r, names);
+    r->json = &j;
+    json_begin(&j, stdout);
+    json_text(&j, "region", r->census->name);
+    json_boolean(&j, "dry_run", r->is_dry);
+    json_array(&j, "objects");
+    int status = handle_all(r, names);
+    json_close(&j);
+    json_end(&j);
     return status;
 }
 
@@ -224,13 +290,13 @@ static bool are_there(const struct command *command, const struct census_region 
 }
 
 static int repair_region(const struct command *command, const struct census_region *census,
-                         const char *const names[], bool is_dry)
+                         const char *const names[], const struct repair_options *opt)
 {
-    struct repair r = {.census = census, .is_dry = is_dry};
+    struct repair r = {.census = census, .is_dry = opt->is_dry};
     const char *why = NULL;
     char text[REFUSAL_SIZE];
     struct heald_region_options o = {.ret_why = &why};
-    int err = is_dry ? 0 : heald_region_open(&r.region, census->name, 0, &o);
+    int err = r.is_dry ? 0 : heald_region_open(&r.region, census->name, 0, &o);
 
     if (err)
         return options_refuse(command, "%s: %s", census->shown,
@@ -239,7 +305,7 @@ static int repair_region(const struct command *command, const struct census_regi
         heald_region_close(r.region);
         return options_refuse(command, "%s: %s", census->shown, heald_strerror(err));
     }
-    int status = handle_all(&r, names);
+    int status = print_all(&r, names, opt->is_json);
     if (r.region) {
         heald_detach(r.me);
         heald_region_close(r.region);
@@ -261,7 +327,7 @@ static int run(const struct command *command, const char *program, int argc, cha
         return options_refuse(command, "a region is required: heald repair NAME [OBJECT...]");
     status = EXIT_ERROR;
     if (census_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
-        status = repair_region(command, c.regions, names + 1, o.is_dry);
+        status = repair_region(command, c.regions, names + 1, &o);
     census_free(&c);
     return status;
 }
