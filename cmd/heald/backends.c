@@ -1,6 +1,7 @@
 /* backends.c: `heald backends`: what this system has, what is chosen, and why not. */
 #include "commands.h"
 #include "json.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
@@ -33,13 +34,17 @@ const struct command command_backends = {
         "Exit status: 0 success; 2 no loop can be opened with these settings.",
 };
 
-static void print_table(const char *title, const struct heald_feature *features, unsigned count)
+static void add_features(struct table *t, const char *title, const struct heald_feature *features,
+                         unsigned count)
 {
-    printf("%-10s %-6s %s\n", title, "", "");
+    table_add(t, "%s", title);
+    table_add(t, "%s", "");
+    table_add(t, "%s", "");
     for (unsigned i = 0; i < count; i++) {
         const struct heald_feature *f = &features[i];
-        const char *mark = f->chosen ? "chosen" : f->error ? "no" : "yes";
-        printf("  %-8s %-6s %s\n", f->name, mark, f->why);
+        table_add(t, "  %s", f->name);
+        table_add(t, "%s", f->chosen ? "chosen" : f->error ? "no" : "yes");
+        table_add(t, "%s", f->why);
     }
 }
 
@@ -74,6 +79,8 @@ static int try_default(const struct command *command)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"AVAILABLE", false}, {"DESCRIPTION", false}};
     struct backends_options o = {0};
     struct heald_feature backends[FEATURES_MAX], engines[FEATURES_MAX];
     (void)program;
@@ -94,8 +101,10 @@ static int run(const struct command *command, const char *program, int argc, cha
         put_features(&j, "engines", engines, engine_count);
         json_end(&j);
     } else {
-        print_table("back ends", backends, backend_count);
-        print_table("engines", engines, engine_count);
+        struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
+        add_features(&t, "back ends", backends, backend_count);
+        add_features(&t, "file engines", engines, engine_count);
+        table_print(&t);
     }
     return try_default(command);
 }

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "serve/fetch.h"
 #include "serve/serve.h"
+#include "table.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -152,10 +153,11 @@ static void print_row(const struct demo *demo, const char *backend, const struct
                       const struct fetch_result *result)
 {
     double seconds = (double)result->elapsed_ns / (double)HEALD_SEC;
+    char size[TABLE_NUMBER_SIZE];
 
     if (!demo->json) {
-        printf("%-10s %-10s %10" PRIu64 " %12" PRIu64 " %12.0f\n", backend, served->engine,
-               result->requests, result->bytes, (double)result->requests / seconds);
+        printf("%-10s %-10s %10" PRIu64 " %8s %12.0f\n", backend, served->engine, result->requests,
+               table_size(result->bytes, size), (double)result->requests / seconds);
         fflush(stdout);
         return;
     }
@@ -190,7 +192,7 @@ static void print_heading(const struct demo *demo)
 
     if (!demo->json) {
         printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
-               "%-10s %-10s %10s %12s %12s\n",
+               "%-10s %-10s %10s %8s %12s\n",
                demo->plan.file_count, demo->folder, demo->plan.connections, seconds, "back end",
                "engine", "requests", "bytes", "requests/s");
         fflush(stdout);

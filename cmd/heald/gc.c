@@ -3,6 +3,7 @@
 #include "census.h"
 #include "commands.h"
 #include "json.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
@@ -102,7 +103,7 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
     else if (f->error)
         snprintf(f->why, sizeof f->why, "%s", heald_strerror(f->error));
     else
-        snprintf(f->why, sizeof f->why, "no process has it open; made by %s",
+        snprintf(f->why, sizeof f->why, "no process has it open; created by %s",
                  census_creator(r, text));
 }
 
@@ -117,17 +118,21 @@ static void look_at_leftover(const struct census_leftover *l, bool removes, stru
     if (f->error == -EBUSY)
         snprintf(f->why, sizeof f->why, "in use");
     else if (f->error)
-        snprintf(f->why, sizeof f->why, "cannot be told: %s", heald_strerror(f->error));
+        snprintf(f->why, sizeof f->why, "unknown whether it is in use: %s",
+                 heald_strerror(f->error));
     else
         snprintf(f->why, sizeof f->why, "no process has it open or mapped");
 }
 
-static void print_finding(const struct finding *f, struct json *j)
+static void print_finding(const struct finding *f, struct table *t, struct json *j)
 {
     const char *state = f->is_removed ? "removed" : f->error == 0 ? "unused" : "kept";
 
     if (!j) {
-        printf("%-8s %-10s %-24s %s\n", state, f->kind, f->shown, f->why);
+        table_add(t, "%s", state);
+        table_add(t, "%s%s", *f->kind == 's' ? "posix " : "", f->kind);
+        table_add(t, "%s", f->shown);
+        table_add(t, "%s", f->why);
         return;
     }
     json_object(j, NULL);
@@ -147,6 +152,9 @@ static int status_of(const struct finding *f)
 /* The highest status of all. j: NULL: for people. */
 static int look_at_all(const struct census *c, bool removes, struct json *j)
 {
+    static const struct table_column columns[] = {
+        {"STATE", false}, {"TYPE", false}, {"NAME", false}, {"REASON", false}};
+    struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
     struct finding f;
     int status = 0;
 
@@ -155,10 +163,11 @@ static int look_at_all(const struct census *c, bool removes, struct json *j)
             look_at_region(&c->regions[i], removes, &f);
         else
             look_at_leftover(&c->leftovers[i - c->region_count], removes, &f);
-        print_finding(&f, j);
+        print_finding(&f, &t, j);
         if (status_of(&f) > status)
             status = status_of(&f);
     }
+    table_print(&t);
     return status;
 }
 

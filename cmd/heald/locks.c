@@ -64,8 +64,8 @@ const char *locks_purpose(const struct heald_wait_info *wait)
     case HEALD_OBJECT_MUTEX: return "to lock it";
     case HEALD_OBJECT_SEM: return "for a permit";
     case HEALD_OBJECT_COND: return "for a signal";
-    case HEALD_OBJECT_BARRIER: return "for the others to come";
-    case HEALD_OBJECT_ONCE: return "for its end";
+    case HEALD_OBJECT_BARRIER: return "for the others";
+    case HEALD_OBJECT_ONCE: return "for its completion";
     case HEALD_OBJECT_RWLOCK:
     case HEALD_OBJECT_DATA: break;
     }

@@ -2,10 +2,15 @@
 #include "census.h"
 #include "commands.h"
 #include "json.h"
+#include "serve/text.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
+#include <pwd.h>
 #include <stdio.h>
+
+enum { DETAILS_SIZE = 1024 };
 
 struct ls_options {
     bool is_json;
@@ -31,41 +36,6 @@ const struct command command_ls = {
         "listed if it has a name or a waiter. The command locks and changes nothing.",
 };
 
-static void print_holders(const struct census_region *r, const struct heald_object_state *s)
-{
-    char text[PERSON_SIZE];
-
-    for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
-        if (p)
-            printf("%s%s", i ? ", " : "  by ", person_text(&p->thread, text));
-    }
-}
-
-static void print_object(const struct census_region *r, const struct census_object *o)
-{
-    const struct heald_object_state *s = &o->state;
-    char name[HEALD_NAME_MAX + 3], at[32];
-
-    snprintf(name, sizeof name, "\"%s\"", o->info.name);
-    person_mask(name);
-    snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
-    printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
-           o->info.name[0] ? name : at, o->info.size);
-    if (o->info.type == HEALD_OBJECT_SEM && s->most)
-        printf("%u of %u free", s->free, s->most);
-    else if (o->info.type == HEALD_OBJECT_SEM)
-        printf("value %u", s->free);
-    else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("%u of %u have come", s->holder_count, s->most);
-    else if (o->info.type != HEALD_OBJECT_DATA && o->info.type != HEALD_OBJECT_COND)
-        printf("%s", heald_object_condition_name(s->condition));
-    print_holders(r, s);
-    if (o->wait_count)
-        printf("  %u wait%s", o->wait_count, o->wait_count == 1 ? "s" : "");
-    printf("\n");
-}
-
 static unsigned living(const struct census_region *r)
 {
     unsigned count = 0;
@@ -75,35 +45,96 @@ static unsigned living(const struct census_region *r)
     return count;
 }
 
-static void print_region(const struct census_region *r)
+/* What is true of an object beside its state. */
+static void describe_object(struct text *t, const struct census_region *r,
+                            const struct census_object *o)
 {
-    char text[PERSON_SIZE];
+    const struct heald_object_state *s = &o->state;
+    unsigned shown = 0;
 
-    if (r->error) {
-        printf("%s: %s\n", r->shown, r->why);
-        return;
+    if (o->info.type == HEALD_OBJECT_SEM && s->most)
+        text_addf(t, ", %u of %u permits free", s->free, s->most);
+    else if (o->info.type == HEALD_OBJECT_SEM)
+        text_addf(t, ", value %u", s->free);
+    else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
+        text_addf(t, ", %u of %u arrived", s->most - s->free, s->most);
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = census_holder(r, s, i);
+        char person[PERSON_SIZE];
+        if (p)
+            text_addf(t, "%s%s", shown++ ? " and " : ", by ", person_text(&p->thread, person));
     }
-    printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
-           (unsigned long long)r->stats.size / 1024, living(r), r->stats.most,
-           r->is_open ? "in use" : "nobody has it open", census_creator(r, text),
-           r->info.is_traced ? "; traced" : "");
+    if (o->wait_count)
+        text_addf(t, ", %u waiter%s", o->wait_count, o->wait_count == 1 ? "" : "s");
+}
+
+/* NULL: its details say all. */
+static const char *state_of(const struct census_object *o)
+{
+    bool has_none = o->info.type == HEALD_OBJECT_DATA || o->info.type == HEALD_OBJECT_COND;
+    return has_none ? "" : heald_object_condition_name(o->state.condition);
+}
+
+static void add_object(struct table *t, const struct census_region *r,
+                       const struct census_object *o)
+{
+    char name[HEALD_NAME_MAX + 32], details[DETAILS_SIZE], size[TABLE_NUMBER_SIZE];
+    struct text text;
+
+    if (o->info.name[0])
+        snprintf(name, sizeof name, "%s", o->info.name);
+    else
+        snprintf(name, sizeof name, "+0x%llx", (unsigned long long)o->info.offset);
+    text_init(&text, details, sizeof details);
+    describe_object(&text, r, o);
+    table_add(t, "  %s", person_mask(name));
+    table_add(t, "%s", heald_object_type_name(o->info.type));
+    table_add(t, "%s", table_size(o->info.size, size));
+    table_add(t, "%s", state_of(o));
+    table_add(t, "%s", details + (*details ? 2 : 0));
+}
+
+static void add_region(struct table *t, const struct census_region *r)
+{
+    char text[PERSON_SIZE], size[TABLE_NUMBER_SIZE];
+
+    table_add(t, "%s", r->shown);
+    table_add(t, "region");
+    table_add(t, "%s", r->error ? "" : table_size(r->stats.size, size));
+    table_add(t, "%s", r->error ? "error" : r->is_open ? "in use" : "unused");
+    if (r->error)
+        table_add(t, "%s", r->why);
+    else
+        table_add(t, "%u of %u participants, created by %s%s", living(r), r->stats.most,
+                  census_creator(r, text), r->info.is_traced ? ", traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
-        print_object(r, &r->objects[i]);
+        add_object(t, r, &r->objects[i]);
+}
+
+static void add_leftover(struct table *t, const struct census_leftover *l)
+{
+    char size[TABLE_NUMBER_SIZE];
+    const struct passwd *owner = getpwuid(l->owner);
+
+    table_add(t, "%s", l->shown);
+    table_add(t, "posix %s", l->is_sem ? "sem" : "shm");
+    table_add(t, "%s", table_size((uint64_t)l->size, size));
+    table_add(t, "%s", "");
+    table_add(t, "owner %s (%lu)", owner ? owner->pw_name : "?", (unsigned long)l->owner);
 }
 
 static void print_text(const struct census *c)
 {
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"TYPE", false}, {"SIZE", true}, {"STATE", false}, {"DETAILS", false}};
+    struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
+
     for (unsigned i = 0; i < c->region_count; i++)
         if (!c->regions[i].error || !c->is_of_names)
-            print_region(&c->regions[i]);
-    if (c->leftover_count)
-        printf("POSIX, not heald's:\n");
+            add_region(&t, &c->regions[i]);
     for (unsigned i = 0; i < c->leftover_count; i++)
-        printf("  %-4s %-24s %8lld bytes  user %u\n", c->leftovers[i].is_sem ? "sem" : "shm",
-               c->leftovers[i].shown, (long long)c->leftovers[i].size,
-               (unsigned)c->leftovers[i].owner);
-    if (!c->region_count && !c->is_of_names)
-        printf("no regions\n");
+        add_leftover(&t, &c->leftovers[i]);
+    table_print(&t);
 }
 
 static void put_object(struct json *j, const struct census_region *r, const struct census_object *o)

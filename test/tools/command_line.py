@@ -30,7 +30,7 @@ def in_terminal(*args, columns=80, **env):
              if name not in ('COLUMNS', 'NO_COLOR', 'TERM')}
     text = b''
     with subprocess.Popen([HEALD, *args], stdin=slave, stdout=slave, stderr=subprocess.DEVNULL,
-                          env=dict(clean, TERM='xterm', **env)) as process:
+                          env={**clean, 'TERM': 'xterm', **env}) as process:
         os.close(slave)
         while True:
             try:
@@ -95,12 +95,24 @@ def help_fits_the_terminal():
     assert in_terminal('ls', '--help', columns=200) == heald('ls', '--help').stdout
 
 
+def tables_are_aligned():
+    text = heald('backends').stdout
+    lines = text.splitlines()
+    at = lines[0].index('DESCRIPTION')
+    assert all(line[at - 1] == ' ' != line[at] for line in lines if len(line) > at), text
+    assert not any(line.endswith(' ') for line in lines), text
+    narrow = in_terminal('backends', columns=60).splitlines()
+    assert all(len(line) <= 60 for line in narrow), narrow
+    assert ' '.join(' '.join(narrow).split()) == ' '.join(text.split())
+    assert in_terminal('backends', columns=60, COLUMNS='200') == text
+
+
 def a_closed_output_is_an_error():
-    for name in ('ls', 'backends', 'help'):
+    for name in ('backends', 'help'):
         result = subprocess.run(['sh', '-c', '"$0" "$1" >&-', HEALD, name], check=False,
                                 stderr=subprocess.PIPE, text=True)
         assert result.returncode == 2 and 'standard output' in result.stderr, result
 
 
 CASES = (misspelt_words_have_a_suggestion, options_have_short_forms, help_is_one_text,
-         help_fits_the_terminal, a_closed_output_is_an_error)
+         help_fits_the_terminal, tables_are_aligned, a_closed_output_is_an_error)
