@@ -4,6 +4,7 @@
  */
 #include "locks.h"
 #include "site.h"
+#include "table.h"
 
 #include <stdio.h>
 
@@ -69,8 +70,10 @@ static unsigned person_of(const struct locks *l, const struct heald_thread_info 
 
 static void print_seconds(int64_t since_ns, bool at_least)
 {
+    char age[TABLE_NUMBER_SIZE];
+
     if (since_ns)
-        printf(" for %s%.3f s", at_least ? "at least " : "", locks_seconds(since_ns));
+        printf(" for %s%s", at_least ? "at least " : "", table_age(locks_seconds(since_ns), age));
 }
 
 static void print_site(const struct census_site *site)
@@ -90,7 +93,7 @@ static void print_holders(const struct locks *l, const struct census_region *r,
             continue;
         printf("  %s -> t%u [label=\"%s%s%s", id, person_of(l, &p->thread),
                o->info.type == HEALD_OBJECT_BARRIER
-                   ? "has come"
+                   ? "arrived"
                    : heald_object_condition_name(o->state.condition),
                *locks_mode(o) ? " " : "", locks_mode(o));
         print_seconds(o->state.holders[i].since_ns, o->state.holders[i].at_least);

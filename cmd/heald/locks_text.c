@@ -59,7 +59,10 @@ static void print_holder(const struct census_object *o, const struct heald_parti
     char text[PERSON_SIZE];
     const char *mode = locks_mode(o);
 
-    print_state(o);
+    if (o->info.type == HEALD_OBJECT_SEM)
+        printf("    permit held");
+    else
+        print_state(o);
     printf(" by %s%s%s", person_text(&p->thread, text), *mode ? " " : "", mode);
     print_how_long(&o->state.holders[number]);
     if (*site_text(&o->sites[number]))

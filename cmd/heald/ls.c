@@ -62,7 +62,7 @@ static void describe_object(struct text *t, const struct census_region *r,
         const struct heald_participant_info *p = census_holder(r, s, i);
         char person[PERSON_SIZE];
         if (p)
-            text_addf(t, "%s%s", shown++ ? " and " : ", by ", person_text(&p->thread, person));
+            text_addf(t, "%s%s", shown++ ? " and " : ", held by ", person_text(&p->thread, person));
     }
     if (o->wait_count)
         text_addf(t, ", %u waiter%s", o->wait_count, o->wait_count == 1 ? "" : "s");
