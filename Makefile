@@ -2,8 +2,8 @@
 # folder of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long test-all bench asan tsan valgrind fuzz crash masks model real coverage \
-	tidy clang posix i686 install clean
+.PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model \
+	real coverage tidy clang posix i686 install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -55,6 +55,15 @@ test-all: ## all tests
 	$(call build,build,$(GCC),-Dwerror=true)
 	@scripts/run-tests build
 
+docs: ## the documents as a site, in build-docs/site; every link is followed
+	$(call deps,docs)
+	@scripts/build-docs
+
+dist: ## the archive of a release, in build-dist/meson-dist; builds it and runs tests from it
+	$(call deps,test)
+	$(call build,build-dist,$(GCC),-Dwerror=true)
+	@meson dist -C build-dist --include-subprojects --no-tests --formats xztar
+
 bench: ## measure, against the peers; the figures of docs/BENCHMARKS.md
 	$(call deps,bench)
 	$(call build,build-bench,$(GCC),--buildtype=release -Dbench=true -Dtests=false)
@@ -78,7 +87,7 @@ tsan: ## the tests with ThreadSanitizer (clang)
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
 	--suppressions=$(CURDIR)/test/valgrind.supp
 VALGRIND_TESTS = aio-threads-files aio-threads-list aio-threads-order aio-threads-streams \
-	aio-threads-sync conformance cplusplus differential fault fuzz harness ipc map sim unit
+	aio-threads-sync conformance cplusplus differential fault fuzz harness shm map sim unit
 VALGRIND_WORDS = ^--[0-9]+-- (WARNING: unhandled|You may be able|Read the file|Nevertheless|it at )
 
 valgrind: SHELL = /bin/bash
@@ -100,7 +109,7 @@ crash: ## kill a process at every instruction of what it does with shared object
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
-		scripts/run-tests build crash soak standstill converge ipc-barrier
+		scripts/run-tests build crash soak standstill converge shm-barrier
 
 model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)

@@ -52,9 +52,9 @@ static int put(struct cache *c, const char *key, const char *value)
     if (!err)
         err = e ? heald_free(me, &e->value[!e->valid]) : -ENOSPC;
     if (!err && !(err = heald_alloc(me, strlen(value) + 1, &e->value[!e->valid]))) {
-        strcpy(heald_at(region, e->value[!e->valid]), value);
+        memcpy(heald_at(region, e->value[!e->valid]), value, strlen(value) + 1);
         e->valid = !e->valid;
-        strcpy(e->key, key);
+        memcpy(e->key, key, strlen(key) + 1);
     }
     heald_rwlock_unlock(&c->lock, me);
     return err;
@@ -62,7 +62,7 @@ static int put(struct cache *c, const char *key, const char *value)
 
 int main(int argc, char **argv)
 {
-    struct heald_region_options o = {.heap = 64 * 1024};
+    struct heald_region_options o = {.heap = 65536};
     struct heald_object_options object = {.size = sizeof(struct cache)};
     void *c;
     int err = argc < 3 ? -EINVAL : heald_region_open(&region, argv[1], HEALD_REGION_CREATE, &o);

@@ -114,7 +114,7 @@ static int find_library(const struct command *command, const struct aio_options 
  */
 static bool set_preload(const char *library, const char *asan)
 {
-    const char *old = getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "";
+    const char *set = getenv("LD_PRELOAD"), *old = set ? set : "";
     size_t first = strcspn(old, " :"), kept = aio_is_asan(old, first) ? first : 0;
     size_t size = strlen(asan) + 1 + strlen(library) + 1 + strlen(old) + 2;
     char *list = malloc(size);

@@ -59,7 +59,7 @@ static struct census_object *add_object(struct census_region *r,
     struct census_object *o = &r->objects[r->object_count++];
     o->info = *info;
     o->state.condition = HEALD_OBJECT_UNKNOWN;
-    heald_object_look(r->region, info->offset, info->type, &o->state);
+    heald_object_inspect(r->region, info->offset, info->type, &o->state);
     return o;
 }
 
@@ -118,7 +118,7 @@ static int add_region(struct census *c, const char *name, char **ret_why)
         return err;
     }
     r->region = region;
-    heald_region_look(region, &r->info);
+    heald_region_inspect(region, &r->info);
     heald_region_stats(region, &r->stats);
     r->is_open = heald_region_unlink_unused(name, 1) == -EBUSY;
     list_people(r);
@@ -141,7 +141,7 @@ static void add_leftover(struct census *c, const char *name, const struct stat *
 static bool find_file(const char *name, struct stat *ret_stat)
 {
     char path[PATH_SIZE];
-    int n = snprintf(path, sizeof path, "%s/%s", heald_region_folder(), name);
+    int n = snprintf(path, sizeof path, "%s/%s", heald_region_directory(), name);
 
     return n < PATH_SIZE && lstat(path, ret_stat) == 0 && S_ISREG(ret_stat->st_mode);
 }
@@ -149,7 +149,7 @@ static bool find_file(const char *name, struct stat *ret_stat)
 /* Everything in the folder of shared memory; where that is nobody's alone, the regions. */
 static void take_all(struct census *c)
 {
-    const char *folder = heald_region_folder();
+    const char *folder = heald_region_directory();
     bool is_alone = strcmp(folder, "/dev/shm") == 0;
     DIR *dir = opendir(folder);
     struct dirent *entry;

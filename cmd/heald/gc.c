@@ -112,7 +112,7 @@ static void look_at_leftover(const struct census_leftover *l, bool removes, stru
     char path[PATH_SIZE];
 
     *f = (struct finding){.kind = l->is_sem ? "sem" : "shm", .name = l->name, .shown = l->shown};
-    snprintf(path, sizeof path, "%s/%s", heald_region_folder(), l->name);
+    snprintf(path, sizeof path, "%s/%s", heald_region_directory(), l->name);
     f->error = ask_lease(path, removes);
     f->is_removed = removes && !f->error;
     if (f->error == -EBUSY)

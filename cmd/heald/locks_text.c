@@ -83,7 +83,7 @@ static void print_holders(const struct census_region *r, const struct census_obj
             print_holder(o, p, i);
     }
     if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("    %u of %u arrived\n", s->most - s->free, s->most);
+        printf("    %u of %u arrived\n", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_MUTEX && s->condition == HEALD_OBJECT_HELD && !shown)
         printf("    handed over to the first waiter, which has not taken it yet\n");
     else if (o->info.type != HEALD_OBJECT_COND && !shown) {

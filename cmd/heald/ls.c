@@ -52,12 +52,12 @@ static void describe_object(struct text *t, const struct census_region *r,
     const struct heald_object_state *s = &o->state;
     unsigned shown = 0;
 
-    if (o->info.type == HEALD_OBJECT_SEM && s->most)
-        text_addf(t, ", %u of %u permits free", s->free, s->most);
+    if (o->info.type == HEALD_OBJECT_SEM && s->max)
+        text_addf(t, ", %u of %u permits free", s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_SEM)
         text_addf(t, ", value %u", s->free);
     else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        text_addf(t, ", %u of %u arrived", s->most - s->free, s->most);
+        text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = census_holder(r, s, i);
         char person[PERSON_SIZE];
@@ -105,7 +105,7 @@ static void add_region(struct table *t, const struct census_region *r)
     if (r->error)
         table_add(t, "%s", r->why);
     else
-        table_add(t, "%u of %u participants, created by %s%s", living(r), r->stats.most,
+        table_add(t, "%u of %u participants, created by %s%s", living(r), r->stats.participants_max,
                   census_creator(r, text), r->info.is_traced ? ", traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
         add_object(t, r, &r->objects[i]);
@@ -149,7 +149,7 @@ static void put_object(struct json *j, const struct census_region *r, const stru
     json_text(j, "state", heald_object_condition_name(s->condition));
     if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER) {
         json_unsigned(j, "free", s->free);
-        json_unsigned(j, "max", s->most);
+        json_unsigned(j, "max", s->max);
     }
     json_array(j, "holders");
     for (unsigned i = 0; i < s->holder_count; i++) {
@@ -178,7 +178,7 @@ static void put_region(struct json *j, const struct census_region *r)
     }
     json_unsigned(j, "size", r->stats.size);
     json_unsigned(j, "participants", living(r));
-    json_unsigned(j, "participants_max", r->stats.most);
+    json_unsigned(j, "participants_max", r->stats.participants_max);
     json_boolean(j, "in_use", r->is_open);
     json_boolean(j, "traced", r->info.is_traced);
     json_integer(j, "creator", r->info.creator.pid);

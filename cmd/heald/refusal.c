@@ -18,7 +18,7 @@ static int stat_region(const char *name, struct stat *ret_stat)
     char path[PATH_SIZE];
     int n = strncmp(name, "file:", 5) == 0
                 ? snprintf(path, sizeof path, "%s", name + 5)
-                : snprintf(path, sizeof path, "%s%s", heald_region_folder(), name);
+                : snprintf(path, sizeof path, "%s%s", heald_region_directory(), name);
 
     return n < PATH_SIZE ? lstat(path, ret_stat) : -1;
 }

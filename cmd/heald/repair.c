@@ -94,7 +94,7 @@ static int reset_barrier(const struct repair *r, const struct census_object *o, 
 {
     uint32_t round = heald_barrier_round(object);
     struct heald_object_state now;
-    int err = heald_object_look(r->region, o->info.offset, o->info.type, &now);
+    int err = heald_object_inspect(r->region, o->info.offset, o->info.type, &now);
 
     return err || now.condition != HEALD_OBJECT_LOST ? err
                                                      : heald_barrier_reset(object, r->me, round);

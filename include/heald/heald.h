@@ -7,7 +7,7 @@
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>
-#include <heald/foreign.h>
+#include <heald/futex.h>
 #include <heald/heap.h>
 #include <heald/inspect.h>
 #include <heald/io.h>

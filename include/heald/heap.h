@@ -36,7 +36,7 @@ HEALD_API int heald_free(struct heald_participant *me, uint64_t *where);
 
 struct heald_heap_stats {
     uint64_t size;    /* bytes of the heap, as it is now */
-    uint64_t most;    /* its maximum */
+    uint64_t max;     /* bytes that it may grow to */
     uint64_t used;    /* bytes allocated, with what comes on top */
     uint64_t largest; /* that could be allocated without growing */
     uint64_t blocks;  /* allocated */

@@ -81,8 +81,8 @@ struct heald_object_state {
                               At most HEALD_HOLDERS_SHOWN are in holders */
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
     int is_writing;      /* the holder of a read-write lock writes */
-    unsigned free, most; /* permits of a semaphore; 0 most: it only counts. Of a
-                                              barrier: who must come still, and in all */
+    unsigned free, max; /* permits of a semaphore that are free, and in all; max 0: it only
+                           counts. Of a barrier: arrivals that are missing, and in all */
     /* Of a mutex: */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked it, the latest first; their
@@ -92,8 +92,9 @@ struct heald_object_state {
 /* Reads the state of the object at an offset. 0; -EINVAL: it does not lie in the region, or there
  * is no such type. Of a snapshot also -EBADMSG: its file ends before; -ENOMEM; -errno of
  * pread(2). */
-HEALD_API int heald_object_look(const struct heald_region *region, uint64_t offset,
-                                enum heald_object_type type, struct heald_object_state *ret_state);
+HEALD_API int heald_object_inspect(const struct heald_region *region, uint64_t offset,
+                                   enum heald_object_type type,
+                                   struct heald_object_state *ret_state);
 
 /* Who made it, and how. */
 struct heald_region_info {
@@ -103,11 +104,11 @@ struct heald_region_info {
 };
 
 /* Any thread. */
-HEALD_API void heald_region_look(const struct heald_region *region,
-                                 struct heald_region_info *ret_info);
+HEALD_API void heald_region_inspect(const struct heald_region *region,
+                                    struct heald_region_info *ret_info);
 
 /* The directory in which the regions with names like "/name" are files. */
-HEALD_API const char *heald_region_folder(void);
+HEALD_API const char *heald_region_directory(void);
 
 #ifdef __cplusplus
 }

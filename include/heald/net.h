@@ -42,14 +42,21 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
 #define HEALD_ADDR_TEXT 128
 
 /*
- * A socket that listens at `text` (for SOCK_DGRAM: that is bound). type: SOCK_STREAM, SOCK_DGRAM,
- * SOCK_SEQPACKET. backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
+ * A socket that listens at `text`. type: SOCK_STREAM, SOCK_SEQPACKET; -EOPNOTSUPP: SOCK_DGRAM, see
+ * heald_bind(). backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
  * whose socket is closed is replaced; -EADDRINUSE: a socket has it, of whatever type, listening or
  * not, or it is no socket, or it cannot be replaced since its directory cannot be read and locked
  * with flock(2). Of several callers at once, in whatever processes, one succeeds. fifo:/path: made
  * if it is not there (mode 0600), opened so that reading never ends while writers come and go.
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
+
+/*
+ * A socket that is bound to `text` and does not listen: of SOCK_DGRAM, to receive and send with; of
+ * the other types, to connect from. A socket file is replaced as by heald_listen(). -EINVAL: also
+ * for fifo:/path, which has no address.
+ */
+HEALD_API int heald_bind(const char *text, int type);
 
 /*
  * A socket to connect to `addr` with heald_prep_connect(); for a FIFO the opened writing end

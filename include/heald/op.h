@@ -154,7 +154,7 @@ struct heald_op {
             uint32_t *word;    /* of a mutex */
             uint32_t expected; /* of a word; how many words */
             int waited;
-        } foreign;
+        } futex;
     } u;
     void *data;       /* the owner's; the value of a queued signal */
     const char *name; /* the owner's, shown by heald_loop_list(); may be NULL */

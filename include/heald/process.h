@@ -13,11 +13,12 @@ extern "C" {
 /* What came with a signal: the fields of siginfo_t that all platforms share. */
 struct heald_siginfo {
     int signo;
-    int code;      /* SI_USER, SI_QUEUE, CLD_EXITED, … */
-    int status;    /* SIGCHLD: exit status or signal */
-    pid_t pid;     /* sender, or the child */
-    uid_t uid;     /* sender's real user */
-    int64_t value; /* sigval, with sigqueue() */
+    int code;        /* SI_USER, SI_QUEUE, CLD_EXITED, … */
+    int status;      /* SIGCHLD: exit status or signal */
+    pid_t pid;       /* sender, or the child */
+    uid_t uid;       /* sender's real user */
+    int value_int;   /* sival_int and sival_ptr of what sigqueue(3) or a timer passed; */
+    void *value_ptr; /* 0 and NULL without */
 };
 
 /*

@@ -148,11 +148,11 @@ HEALD_API void heald_detach(struct heald_participant *me);
 
 /* What a region tells of itself. */
 struct heald_region_stats {
-    unsigned participants; /* attached now, with dead threads that were not found yet */
-    unsigned most;         /* how many there can be */
-    uint64_t deaths;       /* found so far */
-    uint64_t size;         /* bytes of the whole region, as it is now */
-    uint64_t size_max;     /* as large as it may become */
+    unsigned participants;     /* attached now, with dead threads that were not found yet */
+    unsigned participants_max; /* how many there can be */
+    uint64_t deaths;           /* found so far */
+    uint64_t size;             /* bytes of the whole region, as it is now */
+    uint64_t size_max;         /* as large as it may become */
 };
 
 /* Any thread, participant or not. */

@@ -31,11 +31,11 @@ void aio_ask_part(struct aio_ask *ask)
     aio_ask_answer(ask);
 }
 
-static struct aio_ask *record_for(struct aio_process *p)
+static struct aio_ask *record_for(struct aio_state *p)
 {
     struct aio_ask *record;
 
-    while (!(record = aio_record_new(p)))
+    while (!(record = aio_slab_alloc(p)))
         heald__sys_native.poll(NULL, 0, AGAIN_NS);
     return record;
 }
@@ -49,7 +49,7 @@ static void wait_for(struct aio_ask *record)
     }
 }
 
-void aio_ask(struct aio_process *p, struct aio_ask *ask, enum aio_type type)
+void aio_ask(struct aio_state *p, struct aio_ask *ask, enum aio_type type)
 {
     sigset_t all, old;
 
@@ -61,10 +61,10 @@ void aio_ask(struct aio_process *p, struct aio_ask *ask, enum aio_type type)
     record->cb = ask->cb;
     record->index = ask->index;
     record->moves = ask->moves;
-    aio_service_push(p, &record->head, type);
+    aio_io_thread_push(p, &record->head, type);
     wait_for(record);
     ask->answer = record->answer;
     ask->busy = record->busy;
-    aio_record_free(p, record);
+    aio_slab_free(p, record);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * aio/close.c: close(2) and its kin, because a number that is closed may mean another file at once,
  * while a request still waits for its turn under it. They are put before the C library's: if
- * anything is unfinished on that number the I/O thread is asked to let go of it first (settle.c),
+ * anything is unfinished on that number the I/O thread is asked to let go of it first (quiesce.c),
  * and then the C library's call is made. In a program without requests that is one load.
  *
  * What can be seen to fail is not asked for: a call that fails leaves everything as it was.
@@ -34,7 +34,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags);
 EXPORT void closefrom(int first);
 
 /* Hints: a request of this thread's, or of one that this one has heard of, is counted. */
-static bool is_concerned(struct aio_process *p, int first, int last)
+static bool is_concerned(struct aio_state *p, int first, int last)
 {
     if (!p || first < 0)
         return false;
@@ -44,30 +44,30 @@ static bool is_concerned(struct aio_process *p, int first, int last)
 }
 
 /* A child of vfork(2) closes numbers of its own, and all else that it sees is its parent's. */
-static bool is_borrowed(struct aio_process *p)
+static bool is_borrowed(struct aio_state *p)
 {
     pid_t pid = __atomic_load_n(&p->pid, __ATOMIC_RELAXED);
     return pid && pid != getpid();
 }
 
-static void settle(int first, int last)
+static void quiesce(int first, int last)
 {
-    struct aio_process *p = aio_process_if_any();
+    struct aio_state *p = aio_state_if_any();
 
     if (p && first == last && first >= 0)
         aio_forget_cached(p, first);
     /* The I/O thread closes what is its own, of calls that other code shares. */
-    if (!is_concerned(p, first, last) || is_borrowed(p) || aio_service_is_me(p))
+    if (!is_concerned(p, first, last) || is_borrowed(p) || aio_io_thread_is_me(p))
         return;
     int saved = errno;
-    aio_ask(p, &(struct aio_ask){.first = first, .last = last}, AIO_SETTLE);
+    aio_ask(p, &(struct aio_ask){.first = first, .last = last}, AIO_QUIESCE);
     errno = saved;
 }
 
 /* Is it the library's own? A program that closes all it does not know must not close that. */
 static bool is_ours(int fd)
 {
-    struct aio_process *p = aio_process_if_any();
+    struct aio_state *p = aio_state_if_any();
 
     return aio_ours_has(p, fd) && !is_borrowed(p);
 }
@@ -82,7 +82,7 @@ int close(int fd)
 {
     if (is_ours(fd))
         return refuse(EBADF);
-    settle(fd, fd);
+    quiesce(fd, fd);
     return heald__plat_libc_close(fd);
 }
 
@@ -90,7 +90,7 @@ int fclose(FILE *file)
 {
     int fd = fileno(file); /* -1: it has none */
 
-    settle(fd, fd);
+    quiesce(fd, fd);
     return heald__plat_libc_fclose(file);
 }
 
@@ -99,7 +99,7 @@ FILE *reopen(const char *path, const char *mode, FILE *file)
 {
     int fd = fileno(file);
 
-    settle(fd, fd);
+    quiesce(fd, fd);
     return heald__plat_libc_freopen(path, mode, file);
 }
 
@@ -123,11 +123,11 @@ static bool is_number(int fd)
 /* True: it was a pin, which lies elsewhere now, so nobody's. */
 static bool move_away(int to)
 {
-    struct aio_process *p = aio_process_if_any();
+    struct aio_state *p = aio_state_if_any();
     struct aio_ask ask = {.first = to, .last = to, .moves = true};
 
     int saved = errno;
-    aio_ask(p, &ask, AIO_SETTLE);
+    aio_ask(p, &ask, AIO_QUIESCE);
     errno = saved;
     return !ask.busy;
 }
@@ -136,12 +136,12 @@ static bool move_away(int to)
  * only where somebody would be told of it. */
 static int duplicate(int from, int to, int flags)
 {
-    bool ours = is_ours(to), asks = ours || is_concerned(aio_process_if_any(), to, to);
+    bool ours = is_ours(to), asks = ours || is_concerned(aio_state_if_any(), to, to);
     bool moved = false;
 
     if (!asks || (is_open(from) && is_number(to))) {
         if (!ours)
-            settle(to, to);
+            quiesce(to, to);
         else if (!(moved = move_away(to)))
             return refuse(EBUSY);
     }
@@ -172,7 +172,7 @@ int dup3(int from, int to, int flags)
 /* All but the library's own. */
 static int close_around(unsigned first, unsigned last, int flags)
 {
-    struct aio_process *p = aio_process_if_any();
+    struct aio_state *p = aio_state_if_any();
     unsigned own;
 
     for (; p && (own = aio_ours_next(p, first)) <= last && own != UINT_MAX; first = own + 1) {
@@ -193,7 +193,7 @@ int close_range(unsigned first, unsigned last, int flags)
 {
     /* With a flag it closes nothing here and now, or not in this process's table. */
     if (!flags && first <= last)
-        settle(as_number(first), as_number(last));
+        quiesce(as_number(first), as_number(last));
     return close_around(first, last, flags);
 }
 
@@ -201,7 +201,7 @@ void closefrom(int first)
 {
     unsigned from = first < 0 ? 0 : (unsigned)first;
 
-    settle((int)from, INT_MAX);
+    quiesce((int)from, INT_MAX);
     if (close_around(from, UINT_MAX, 0) == 0)
         return;
     for (unsigned fd = (unsigned)sysconf(_SC_OPEN_MAX); fd-- > from;)

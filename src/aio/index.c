@@ -10,14 +10,14 @@ struct aio_index {
     struct heald_link numbers[AIO_BUCKETS]; /* struct aio_request, by by_number */
 };
 
-int aio_index_open(struct aio_service *s)
+int aio_index_open(struct aio_io_thread *s)
 {
     /* Zeroed, and not by writing to it. */
     s->index = alloc_resize(&aio_allocator, NULL, 0, sizeof *s->index);
     return s->index ? 0 : -ENOMEM;
 }
 
-void aio_index_close(struct aio_service *s)
+void aio_index_close(struct aio_io_thread *s)
 {
     alloc_free(&aio_allocator, s->index, sizeof *s->index);
 }
@@ -31,18 +31,18 @@ static struct heald_link *bucket(struct heald_link *table, uint64_t key)
     return head;
 }
 
-struct heald_link *aio_index_files(struct aio_service *s, uint64_t dev, uint64_t ino)
+struct heald_link *aio_index_files(struct aio_io_thread *s, uint64_t dev, uint64_t ino)
 {
     return bucket(s->index->files, ino ^ dev * 31);
 }
 
-struct heald_link *aio_index_numbers(struct aio_service *s, int number)
+struct heald_link *aio_index_numbers(struct aio_io_thread *s, int number)
 {
     return bucket(s->index->numbers, (unsigned)number);
 }
 
-void aio_each_file(struct aio_service *s,
-                   void (*visit)(struct aio_service *, struct aio_file *, void *), void *ctx)
+void aio_each_file(struct aio_io_thread *s,
+                   void (*visit)(struct aio_io_thread *, struct aio_file *, void *), void *ctx)
 {
     for (int i = 0; i < AIO_BUCKETS; i++) {
         struct heald_link *head = &s->index->files[i], *next;
@@ -58,14 +58,14 @@ static void choose(struct heald_link *chosen, struct aio_request *r)
     list_push(chosen, &r->op.timer);
 }
 
-static void choose_all(struct aio_service *s, struct aio_file *f, void *ctx)
+static void choose_all(struct aio_io_thread *s, struct aio_file *f, void *ctx)
 {
     (void)s;
     for (struct heald_link *o = f->unfinished.next; o != &f->unfinished; o = o->next)
         choose(ctx, heald_container_of(o, struct aio_request, order));
 }
 
-static void choose_number(struct aio_service *s, int number, struct heald_link *chosen)
+static void choose_number(struct aio_io_thread *s, int number, struct heald_link *chosen)
 {
     struct heald_link *head = aio_index_numbers(s, number);
 
@@ -76,7 +76,7 @@ static void choose_number(struct aio_service *s, int number, struct heald_link *
     }
 }
 
-void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx)
+void aio_each(struct aio_io_thread *s, int number, aio_visit *visit, void *ctx)
 {
     struct heald_link chosen, *node;
 

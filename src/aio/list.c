@@ -10,18 +10,18 @@
 
 #include <errno.h>
 
-static struct aio_group *group_new(struct aio_process *p, bool waited, const struct sigevent *ev)
+static struct aio_group *group_new(struct aio_state *p, bool waited, const struct sigevent *ev)
 {
-    struct aio_group *g = aio_record_new(p);
+    struct aio_group *g = aio_slab_alloc(p);
 
     if (!g)
         return NULL;
-    g->told.holds = 1;
-    g->told.notice.how = SIGEV_NONE;
+    g->notifier.holds = 1;
+    g->notifier.notification.how = SIGEV_NONE;
     g->left = 1;
     g->waited = waited;
-    if (!waited && aio_notice_copy(p, &g->told.notice, ev)) {
-        aio_record_free(p, g);
+    if (!waited && aio_notification_copy(p, &g->notifier.notification, ev)) {
+        aio_slab_free(p, g);
         return NULL;
     }
     return g;
@@ -55,7 +55,7 @@ static int submit_all(struct aiocb *const list[], int n, struct aio_group *g, bo
 }
 
 /* Until the requests have ended: 0, -EIO, -EINTR. The group is theirs afterwards. */
-static int wait_for_all(struct aio_process *p, struct aio_group *g)
+static int wait_for_all(struct aio_state *p, struct aio_group *g)
 {
     uint32_t left;
     int err = 0;
@@ -73,12 +73,12 @@ static int wait_for_all(struct aio_process *p, struct aio_group *g)
 int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent *ev, bool quiet)
 {
     bool waited = mode == LIO_WAIT, tells = !waited && ev && !aio_sigevent_silent(ev);
-    struct aio_process *p = aio_process();
+    struct aio_state *p = aio_state();
     struct aio_group *g = NULL;
 
     if ((!waited && mode != LIO_NOWAIT) || n < 0)
         return -EINVAL;
-    if (!p || (tells && aio_service_ensure(p) < 0))
+    if (!p || (tells && aio_io_thread_ensure(p) < 0))
         return -EAGAIN;
     if ((waited || tells) && !(g = group_new(p, waited, ev)))
         return -EAGAIN;
@@ -88,6 +88,6 @@ int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent 
         return waiting == -EINTR || !err ? waiting : err;
     }
     if (g && aio_group_part(p, g, false))
-        aio_service_push(p, &g->told.head, AIO_TELL);
+        aio_io_thread_push(p, &g->notifier.head, AIO_NOTIFY);
     return err;
 }

@@ -1,6 +1,6 @@
 /*
  * aio/ours.c: which numbers are the library's own: a bell, and pins of files that were closed while
- * requests for them waited (order.c).
+ * requests for them waited (file.c).
  *
  * Unlike all else that is kept for a process a child of fork(2) finds this as it was, since it has
  * copies of the descriptors, and a pipe that somebody pins has no end for its peer: so a handler of
@@ -8,7 +8,7 @@
  * keeps them until it executes a program or ends. There nothing is asked of this memory until the
  * child's own I/O thread begins, and that forgets what it finds.
  */
-#include "aio/process.h"
+#include "aio/state.h"
 #include "platform/descriptor.h"
 
 #include <limits.h>
@@ -103,12 +103,12 @@ void aio_ours_remove(int fd)
 }
 
 /* Has this process an I/O thread, or had one? */
-static const struct ours *ours_of(const struct aio_process *p)
+static const struct ours *ours_of(const struct aio_state *p)
 {
     return p && __atomic_load_n(&p->pid, __ATOMIC_RELAXED) ? ours_if_any() : NULL;
 }
 
-bool aio_ours_has(const struct aio_process *p, int fd)
+bool aio_ours_has(const struct aio_state *p, int fd)
 {
     const struct ours *o = ours_of(p);
 
@@ -116,7 +116,7 @@ bool aio_ours_has(const struct aio_process *p, int fd)
            __atomic_load_n(&o->bits[fd / 64], __ATOMIC_RELAXED) >> fd % 64 & 1;
 }
 
-unsigned aio_ours_next(const struct aio_process *p, unsigned from)
+unsigned aio_ours_next(const struct aio_state *p, unsigned from)
 {
     const struct ours *o = ours_of(p);
 

@@ -6,7 +6,8 @@
  * The library exports all names that glibc has, in each version, so that a program finds them
  * whenever it was linked: until 2.34 they were librt's, in the version of the port's first release
  * (AIO_BASE, from the build). They are bound to functions with names of our own here, in the file
- * that defines them, as the assembler asks.
+ * that defines them, as the assembler asks. AIO_BIND is an attribute where the compiler has one,
+ * since link-time optimization does not see what the assembler is told.
  */
 #include "aio/config.h"
 #include "aio/request.h"
@@ -93,7 +94,7 @@ void heald_aio_init(const struct aioinit *init)
     (void)init;
 }
 
-#define AT(function, name, version)    __asm__(".symver " #function "," #name version);
+#define AT(function, name, version)    AIO_BIND(function, #name version)
 #define NOW(function, name)            AT(function, name, "@@GLIBC_2.34")
 #define SINCE(function, name, version) AT(function, name, "@" version)
 #define NAME(name)                      \

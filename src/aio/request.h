@@ -2,14 +2,14 @@
  * aio/request.h: what a request is, and how it goes through the library.
  *
  * The caller's thread makes a request of a block (submit.c) and hands it to the I/O thread
- * (service.c), which alone knows files and their order (order.c), gives the request to a road
- * (road.h) and ends it (finish.c). Nobody else touches a request after it was handed over, so none
- * of this is locked.
+ * (io_thread.c), which alone knows files and their order (file.c), gives the request to a method
+ * (method.h) and ends it (complete.c). Nobody else touches a request after it was handed over, so
+ * none of this is locked.
  */
 #ifndef HEALD_SRC_AIO_REQUEST_H
 #define HEALD_SRC_AIO_REQUEST_H
 
-#include "aio/process.h"
+#include "aio/state.h"
 #include "base/list.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
@@ -17,10 +17,10 @@
 
 #include <aio.h>
 
-enum aio_state {
+enum aio_request_state {
     AIO_WAITING = 0, /* for its turn on its file; may be cancelled at once */
-    AIO_STARTED,     /* the road's */
-    AIO_TAKEN,       /* the next road's: the last one came to its end before this did */
+    AIO_STARTED,     /* the method's */
+    AIO_TAKEN,       /* the next method's: the last one came to its end before this did */
     AIO_LOST,        /* or it cannot be done again: nobody will hear of it */
     AIO_DECIDED      /* its result was known before it began, and is in op.result */
 };
@@ -28,7 +28,7 @@ enum aio_state {
 /* A function to call, as SIGEV_THREAD asks; the argument of its thread. */
 struct aio_call {
     struct aio_head head;
-    struct aio_process *process;
+    struct aio_state *process;
     void (*function)(union sigval);
     union sigval value;
     bool has_attr;
@@ -36,7 +36,7 @@ struct aio_call {
 };
 
 /* Whom to tell of an end: a copy of a sigevent. */
-struct aio_notice {
+struct aio_notification {
     int how; /* SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SIGEV_THREAD */
     int signo;
     pid_t thread;
@@ -45,22 +45,22 @@ struct aio_notice {
 };
 
 /* What requests and lists have in common: something to tell. */
-struct aio_told {
+struct aio_notifier {
     struct aio_head head;
     uint8_t holds; /* who still needs the record */
-    struct aio_notice notice;
+    struct aio_notification notification;
 };
 
 struct aio_request {
-    struct aio_told told;
-    struct heald_op op; /* what to do; op.link and op.aux: the road's, op.timer: of aio_each() */
+    struct aio_notifier notifier;
+    struct heald_op op; /* what to do; op.link and op.aux: the method's, op.timer: of aio_each() */
     struct heald_link order;
     struct aio_file *file;
     struct aiocb *cb; /* written once, at the end */
     struct aio_group *group;
-    struct aio_ask *cancel;      /* the kernel was asked to end it, and has not answered */
-    struct aio_ask *settle;      /* waits for its end, or for a thread to do it by another number */
-    const struct aio_road *road; /* has it, or had it last */
+    struct aio_ask *cancel;  /* the kernel was asked to end it, and has not answered */
+    struct aio_ask *quiesce; /* waits for its end, or for a thread to do it by another number */
+    const struct aio_method *method; /* has it, or had it last */
     struct heald_link
         by_number;  /* while `number` is one; then of those that threads are to do by another */
     int aim, by;    /* atomic: by which number a thread shall do it, -1: not; and does */
@@ -80,7 +80,7 @@ struct aio_request {
 
 /* A list of lio_listio(). */
 struct aio_group {
-    struct aio_told told;
+    struct aio_notifier notifier;
     uint32_t left;   /* atomic, a futex: requests that are unfinished, + 1 for the call */
     uint32_t failed; /* atomic */
     bool waited;     /* LIO_WAIT */
@@ -101,7 +101,7 @@ struct aio_file {
 };
 
 /* A call that waits for the answer of the I/O thread: cancel (one descriptor, perhaps one block),
- * settle (a range of descriptors that are about to mean something else). A record: nobody's stack
+ * quiesce (a range of descriptors that are about to mean something else). A record: nobody's stack
  * is known to the I/O thread. */
 struct aio_ask {
     struct aio_head head;
@@ -111,7 +111,7 @@ struct aio_ask {
     uint32_t round; /* of settles; which one it is */
     unsigned open;  /* parts that have no answer yet */
     bool canceled, running;
-    bool moves;      /* settle: `first` is a pin, and another number is to be found for it */
+    bool moves;      /* quiesce: `first` is a pin, and another number is to be found for it */
     bool busy;       /* there is none */
     uint32_t answer; /* atomic, a futex: 0: none yet */
 };
@@ -121,15 +121,16 @@ enum { AIO_BUCKETS = 1 << 16 };
 enum { AIO_SMALL_READ = 64 << 10 }; /* is tried in the page cache first */
 
 /* The I/O thread. */
-struct aio_service {
-    struct aio_process *process;
+struct aio_io_thread {
+    struct aio_state *process;
     const struct heald_sys *sys;
-    const struct aio_road *road; /* where the thread sleeps, and what is on its way goes first */
+    const struct aio_method
+        *method; /* where the thread sleeps, and what is on its way goes first */
     struct aio_ring *ring;
     struct aio_pools *pools;
     struct aio_index *index; /* files and requests, see index.c */
     struct heald_mounts mounts;
-    struct heald_link late;     /* struct aio_told: could not be told yet */
+    struct heald_link late;     /* struct aio_notifier: could not be notifier yet */
     struct heald_link uncalled; /* struct aio_call: no thread could be started yet */
     int64_t call_ns;            /* not again before that */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
@@ -140,57 +141,57 @@ struct aio_service {
     bool pipes;                /* the ring takes them */
     bool refused;              /* the ring could not start a worker */
     bool busy;                 /* something was handed over in this turn */
-    bool told;                 /* somebody may have been woken since the last turn */
+    bool notifier;             /* somebody may have been woken since the last turn */
     uint64_t touched;          /* words whose sleepers must look again */
 };
 
-/* service.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
-int aio_service_ensure(struct aio_process *p);
-bool aio_service_is_me(const struct aio_process *p); /* the I/O thread */
-void aio_service_push(struct aio_process *p, struct aio_head *h, enum aio_type type);
+/* io_thread.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
+int aio_io_thread_ensure(struct aio_state *p);
+bool aio_io_thread_is_me(const struct aio_state *p); /* the I/O thread */
+void aio_io_thread_push(struct aio_state *p, struct aio_head *h, enum aio_type type);
 /* Is there something to take? */
-static inline bool aio_service_has_more(const struct aio_process *p)
+static inline bool aio_io_thread_has_more(const struct aio_state *p)
 {
     /* Relaxed: what is not seen here keeps the thread from sleeping. */
     return __atomic_load_n(&p->top, __ATOMIC_RELAXED) != NULL;
 }
 /* Lets others have the processor, and says so. */
-void aio_service_linger(struct aio_process *p);
+void aio_io_thread_linger(struct aio_state *p);
 /* Before it sleeps, the I/O thread asks: is there really nothing? And after it slept it says so. */
-bool aio_service_sleeps(struct aio_process *p);
-void aio_service_awake(struct aio_process *p);
+bool aio_io_thread_sleeps(struct aio_state *p);
+void aio_io_thread_awake(struct aio_state *p);
 /* Asks the I/O thread for what *ask says, and waits for its answer, which is in *ask then. */
-void aio_ask(struct aio_process *p, struct aio_ask *ask, enum aio_type type);
+void aio_ask(struct aio_state *p, struct aio_ask *ask, enum aio_type type);
 
 /* submit.c: from a block to a request, of a kind of op. 0; -errno: it was refused, and the block
  * says so. A quiet one does not tell. */
 int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet);
 int aio_submit_sync(struct aiocb *cb, bool data_only);
 /* A number means another file now. */
-void aio_forget_cached(struct aio_process *p, int fd);
+void aio_forget_cached(struct aio_state *p, int fd);
 /* Refuses a block: it says so, and err comes back. */
 int aio_refuse(struct aiocb *cb, int err);
 
 /* index.c: the requests by their number, the files by what they are. A file is in the index as
  * long as it has requests, a request as long as its number means its file. */
-int aio_index_open(struct aio_service *s);
-void aio_index_close(struct aio_service *s);
-struct heald_link *aio_index_files(struct aio_service *s, uint64_t dev, uint64_t ino);
-struct heald_link *aio_index_numbers(struct aio_service *s, int number);
+int aio_index_open(struct aio_io_thread *s);
+void aio_index_close(struct aio_io_thread *s);
+struct heald_link *aio_index_files(struct aio_io_thread *s, uint64_t dev, uint64_t ino);
+struct heald_link *aio_index_numbers(struct aio_io_thread *s, int number);
 /* Does something with each unfinished request of a descriptor (or all, -1); it may end it. */
-typedef void aio_visit(struct aio_service *s, struct aio_request *r, void *ctx);
-void aio_each(struct aio_service *s, int number, aio_visit *visit, void *ctx);
+typedef void aio_visit(struct aio_io_thread *s, struct aio_request *r, void *ctx);
+void aio_each(struct aio_io_thread *s, int number, aio_visit *visit, void *ctx);
 /* Does something with each file. */
-void aio_each_file(struct aio_service *s,
-                   void (*visit)(struct aio_service *, struct aio_file *, void *), void *ctx);
+void aio_each_file(struct aio_io_thread *s,
+                   void (*visit)(struct aio_io_thread *, struct aio_file *, void *), void *ctx);
 
-/* order.c */
-void aio_admit(struct aio_service *s, struct aio_request *r);
-void aio_leave(struct aio_service *s, struct aio_request *r);
+/* file.c */
+void aio_admit(struct aio_io_thread *s, struct aio_request *r);
+void aio_leave(struct aio_io_thread *s, struct aio_request *r);
 /* The end of a file: its pin is closed, which may take a while. Any thread. */
-void aio_file_free(struct aio_process *p, struct aio_file *f);
-/* Gives a request to a road, the first time or again. */
-void aio_start(struct aio_service *s, struct aio_request *r);
+void aio_file_free(struct aio_state *p, struct aio_file *f);
+/* Gives a request to a method, the first time or again. */
+void aio_start(struct aio_io_thread *s, struct aio_request *r);
 /* By which number it is done, if not as `fixed`. */
 int aio_fd_of(const struct aio_request *r);
 void aio_op_set_fd(struct heald_op *op, int fd);
@@ -198,49 +199,50 @@ void aio_op_set_fd(struct heald_op *op, int fd);
 bool aio_has_number(const struct aio_request *r);
 bool aio_has_file(const struct aio_request *r);
 
-/* settle.c: a number is about to mean another file. */
-void aio_settle(struct aio_service *s, struct aio_ask *ask);
+/* quiesce.c: a number is about to mean another file. */
+void aio_quiesce(struct aio_io_thread *s, struct aio_ask *ask);
 /* If the close(2) that took its number is not answered yet a request goes on by that, and the call
  * waits for its end, or by a pin. */
-void aio_settle_wait(struct aio_service *s, struct aio_request *r);
+void aio_quiesce_wait(struct aio_io_thread *s, struct aio_request *r);
 /* Answers those whose numbers are free. */
-void aio_settle_answer(struct aio_service *s);
+void aio_quiesce_answer(struct aio_io_thread *s);
 /* A number for the file of a request that no close(2) of the program's takes away: is there one? */
 bool aio_pin(struct aio_request *r);
 
-/* roads.c: which road there is, which one a request goes, and what if one ends. */
-int aio_roads_open(struct aio_service *s); /* 0, -EAGAIN: no memory */
-void aio_roads_close(struct aio_service *s);
-const struct aio_road *aio_road_for(const struct aio_service *s, const struct aio_request *r);
-void aio_road_ended(struct aio_service *s);
+/* method.c: which method there is, which one a request goes, and what if one ends. */
+int aio_methods_open(struct aio_io_thread *s); /* 0, -EAGAIN: no memory */
+void aio_methods_close(struct aio_io_thread *s);
+const struct aio_method *aio_method_for(const struct aio_io_thread *s, const struct aio_request *r);
+void aio_method_ended(struct aio_io_thread *s);
 
-/* finish.c */
-void aio_done(struct aio_service *s, struct aio_request *r, int64_t result); /* by the road */
-void aio_finish(struct aio_service *s, struct aio_request *r, int64_t result);
-void aio_release(struct aio_process *p, struct aio_told *t);
+/* complete.c */
+void aio_done(struct aio_io_thread *s, struct aio_request *r, int64_t result); /* by the method */
+void aio_complete(struct aio_io_thread *s, struct aio_request *r, int64_t result);
+void aio_release(struct aio_state *p, struct aio_notifier *t);
 /* Tells now, or later; the record goes when that is done. */
-void aio_tell(struct aio_service *s, struct aio_told *t);
+void aio_notify(struct aio_io_thread *s, struct aio_notifier *t);
 void aio_publish(struct aiocb *cb, int64_t result);
-bool aio_group_part(struct aio_process *p, struct aio_group *g, bool failed);
+bool aio_group_part(struct aio_state *p, struct aio_group *g, bool failed);
 
-/* notice.c */
-int aio_notice_copy(struct aio_process *p, struct aio_notice *to, const struct sigevent *from);
-void aio_notice_drop(struct aio_notice *n);
+/* notify.c */
+int aio_notification_copy(struct aio_state *p, struct aio_notification *to,
+                          const struct sigevent *from);
+void aio_notification_drop(struct aio_notification *n);
 /* Whom nobody hears. */
 bool aio_sigevent_silent(const struct sigevent *ev);
-static inline bool aio_notice_silent(const struct aio_notice *n)
+static inline bool aio_notification_is_silent(const struct aio_notification *n)
 {
     return n->how == SIGEV_NONE;
 }
 /* By a signal: false: not now. */
-bool aio_notice_signal(const struct heald_sys *sys, const struct aio_notice *n);
+bool aio_notify_by_signal(const struct heald_sys *sys, const struct aio_notification *n);
 /* By a thread, which frees the record: 0, or -errno: not now. And if nobody is to be called. */
 int aio_call_start(struct aio_call *call);
 void aio_call_drop(struct aio_call *call);
 
 /* cancel.c, on the I/O thread */
-void aio_cancel_all(struct aio_service *s, struct aio_ask *ask);
-void aio_cancel_answer(struct aio_service *s, struct aio_request *r, bool canceled);
+void aio_cancel_all(struct aio_io_thread *s, struct aio_ask *ask);
+void aio_cancel_answer(struct aio_io_thread *s, struct aio_request *r, bool canceled);
 void aio_ask_part(struct aio_ask *ask); /* one part less */
 void aio_ask_answer(struct aio_ask *ask);
 
@@ -251,7 +253,7 @@ int aio_list(int mode, struct aiocb *const list[], int n, const struct sigevent 
 
 /* wait.c */
 unsigned aio_word_of(const struct aiocb *cb);
-void aio_words_tell(struct aio_process *p, uint64_t touched);
+void aio_words_wake(struct aio_state *p, uint64_t touched);
 
 /* Which record has a block's request: in a place of the block that is the library's. Stored before
  * the block says that it is in progress. */

@@ -1,5 +1,5 @@
 /*
- * aio/ring.c: the road through io_uring.
+ * aio/ring.c: the method through io_uring.
  *
  * The ring is the I/O thread's: one issuer, deferred task work, so a completion runs nowhere else
  * and the kernel interrupts nobody's system call. Its descriptor is given back as soon as the
@@ -14,11 +14,11 @@
  *
  * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
  * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
- * and calls it done (finish.c goes on). The file of a request is looked up when it is submitted,
+ * and calls it done (complete.c goes on). The file of a request is looked up when it is submitted,
  * but not that of one which a worker begins: so that goes by a place among the ring's own files,
  * if there is one, and close(2) need not wait.
  */
-#include "aio/road.h"
+#include "aio/method.h"
 #include "base/choose.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
@@ -41,7 +41,7 @@ enum {
 
 struct aio_ring {
     struct heald_client client;
-    struct aio_service *service;
+    struct aio_io_thread *service;
     struct heald_ring_files files;
     struct heald_op
         bell; /* in the ring while the thread may sleep: whoever wakes it completes it */
@@ -53,7 +53,7 @@ struct aio_ring {
 };
 
 /* One for the life of the process, where close(2) of the program's does not find it. */
-static int make_bell(struct aio_process *p)
+static int make_bell(struct aio_state *p)
 {
     int bell[2], high;
 
@@ -93,7 +93,7 @@ static int try_enter(struct heald_ring *ring)
     return 0;
 }
 
-static int open_hidden(struct aio_service *s, struct aio_ring *w)
+static int open_hidden(struct aio_io_thread *s, struct aio_ring *w)
 {
     int err = heald__client_open(&w->client, s->sys, &aio_allocator, ENTRIES);
 
@@ -104,14 +104,14 @@ static int open_hidden(struct aio_service *s, struct aio_ring *w)
 
 /* Closes the ring if it fails. One that was asked in vain whether it waits may still hold what it
  * was asked, if the kernel refused for a moment only, so another takes its place. */
-static int choose_bell(struct aio_service *s, struct aio_ring *w)
+static int choose_bell(struct aio_io_thread *s, struct aio_ring *w)
 {
     static const struct heald_choice choice = {.variable = "HEALD_AWAIT"};
-    const char *road = heald__choice_wish(&choice, NULL);
+    const char *method = heald__choice_requested(&choice, NULL);
     int err = 0;
 
     w->eventfd = -1;
-    if (!s->process->bell && !(road && strcmp(road, "thread") == 0)) {
+    if (!s->process->bell && !(method && strcmp(method, "thread") == 0)) {
         if (heald__ring_waits(&w->client.ring))
             return 0;
         heald__client_close(&w->client);
@@ -148,7 +148,7 @@ static void on_answer(struct heald_client *c, struct heald_op *op, bool found)
     aio_cancel_answer(w->service, aio_request_of(op), found);
 }
 
-static void prepare_bell(struct aio_service *s, struct aio_ring *w)
+static void prepare_bell(struct aio_io_thread *s, struct aio_ring *w)
 {
     if (w->eventfd >= 0) {
         w->bell.kind = OP_POLL;
@@ -163,7 +163,7 @@ static void prepare_bell(struct aio_service *s, struct aio_ring *w)
     w->bell.u.rw.len = 1;
 }
 
-static int ring_open(struct aio_service *s)
+static int ring_open(struct aio_io_thread *s)
 {
     struct aio_ring *w = alloc_new(&aio_allocator, sizeof *w);
 
@@ -186,7 +186,7 @@ static int ring_open(struct aio_service *s)
     return 0;
 }
 
-static void ring_close(struct aio_service *s)
+static void ring_close(struct aio_io_thread *s)
 {
     struct aio_ring *w = s->ring;
 
@@ -195,7 +195,7 @@ static void ring_close(struct aio_service *s)
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-static bool ring_keep(struct aio_service *s, struct aio_request *r)
+static bool ring_keep(struct aio_io_thread *s, struct aio_request *r)
 {
     struct aio_file *f = r->file;
 
@@ -206,7 +206,7 @@ static bool ring_keep(struct aio_service *s, struct aio_request *r)
     return r->fixed = f->slot >= 0;
 }
 
-static void ring_let_go(struct aio_service *s, struct aio_file *f)
+static void ring_release(struct aio_io_thread *s, struct aio_file *f)
 {
     if (s->ring)
         heald__ring_file_remove(&s->ring->client.ring, &s->ring->files, f->slot);
@@ -240,7 +240,7 @@ static void say_how(struct aio_request *r)
     }
 }
 
-static void ring_start(struct aio_service *s, struct aio_request *r)
+static void ring_start(struct aio_io_thread *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
 
@@ -254,34 +254,34 @@ static void ring_start(struct aio_service *s, struct aio_request *r)
 
 /* One that has an entry goes on as it is, for the kernel has its file once it has been handed over:
  * it can be had back only when the ring will not be entered again. */
-static bool ring_take_back(struct aio_service *s, struct aio_request *r)
+static bool ring_withdraw(struct aio_io_thread *s, struct aio_request *r)
 {
     struct aio_ring *w = s->ring;
     return (w->ended || r->op.stage == STAGE_BACKLOG) && heald__client_withdraw(&w->client, &r->op);
 }
 
-static bool ring_cancel(struct aio_service *s, struct aio_request *r)
+static bool ring_cancel(struct aio_io_thread *s, struct aio_request *r)
 {
     return heald__client_ask(&s->ring->client, &r->op);
 }
 
 /* Who was woken, or has handed over something, often hands over more at once; on the same processor
  * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
-static bool linger(struct aio_service *s, struct aio_ring *w)
+static bool linger(struct aio_io_thread *s, struct aio_ring *w)
 {
     heald__ring_flush(&w->client.ring);
-    if (s->told || s->busy)
-        aio_service_linger(s->process);
-    return aio_service_has_more(s->process);
+    if (s->notifier || s->busy)
+        aio_io_thread_linger(s->process);
+    return aio_io_thread_has_more(s->process);
 }
 
-static int64_t deadline_of(const struct aio_service *s, int64_t timeout_ns)
+static int64_t deadline_of(const struct aio_io_thread *s, int64_t timeout_ns)
 {
     return timeout_ns < 0 ? HEALD_FOREVER : s->sys->now(HEALD_CLOCK_MONOTONIC) + timeout_ns;
 }
 
 /* For want of memory the kernel refuses for a while; a filter may say the same and mean it. */
-static int refused_for_long(struct aio_service *s, struct aio_ring *w)
+static int refused_for_long(struct aio_io_thread *s, struct aio_ring *w)
 {
     if (!w->client.ring.refused) {
         w->refused_ns = 0;
@@ -294,15 +294,15 @@ static int refused_for_long(struct aio_service *s, struct aio_ring *w)
     return now - w->refused_ns < REFUSED_NS ? 0 : -EAGAIN;
 }
 
-static int ring_wait(struct aio_service *s, int64_t timeout_ns)
+static int ring_wait(struct aio_io_thread *s, int64_t timeout_ns)
 {
     struct aio_ring *w = s->ring;
-    bool sleeps = timeout_ns && !linger(s, w) && aio_service_sleeps(s->process);
+    bool sleeps = timeout_ns && !linger(s, w) && aio_io_thread_sleeps(s->process);
 
     if (sleeps && w->bell.stage == STAGE_LOOP)
         heald__client_submit(&w->client, &w->bell);
     int err = heald__client_enter(&w->client, sleeps ? deadline_of(s, timeout_ns) : 0);
-    aio_service_awake(s->process);
+    aio_io_thread_awake(s->process);
     w->chunk = FIRST_CHUNK;
     heald__client_harvest(&w->client);
     /* All that is done: who is woken for the first would find the rest undone. */
@@ -316,7 +316,7 @@ static int ring_wait(struct aio_service *s, int64_t timeout_ns)
     return w->ended ? err : 0;
 }
 
-static bool ring_flushed(const struct aio_service *s)
+static bool ring_flushed(const struct aio_io_thread *s)
 {
     return !heald__client_pending(&s->ring->client);
 }
@@ -326,15 +326,15 @@ static bool ring_holds(const struct aio_request *r)
     return r->fixed || !is_begun_by_a_worker(r);
 }
 
-const struct aio_road aio_road_ring = {
+const struct aio_method aio_method_ring = {
     .open = ring_open,
     .close = ring_close,
     .start = ring_start,
-    .take_back = ring_take_back,
+    .withdraw = ring_withdraw,
     .cancel = ring_cancel,
     .wait = ring_wait,
     .flushed = ring_flushed,
     .holds = ring_holds,
     .keep = ring_keep,
-    .let_go = ring_let_go,
+    .release = ring_release,
 };

@@ -64,13 +64,13 @@ struct wish {
 };
 
 /* What was cached: the descriptor, and how often that may be relied on. */
-static uint32_t *cached_slot(struct aio_process *p, int fd)
+static uint32_t *cached_slot(struct aio_state *p, int fd)
 {
     return &p->cached[(unsigned)fd % AIO_NUMBERS];
 }
 
 /* Relaxed throughout: a wrong guess costs a read that waits for the disk in the call, once. */
-static bool was_cached(struct aio_process *p, int fd)
+static bool was_cached(struct aio_state *p, int fd)
 {
     uint32_t *slot = cached_slot(p, fd), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
@@ -80,14 +80,14 @@ static bool was_cached(struct aio_process *p, int fd)
     return true;
 }
 
-static void note_cached(struct aio_process *p, int fd)
+static void note_cached(struct aio_state *p, int fd)
 {
     if (fd < INT_MAX >> RELY_BITS)
         __atomic_store_n(cached_slot(p, fd), ((uint32_t)fd + 1) << RELY_BITS | RELY_MAX,
                          __ATOMIC_RELAXED);
 }
 
-void aio_forget_cached(struct aio_process *p, int fd)
+void aio_forget_cached(struct aio_state *p, int fd)
 {
     uint32_t *slot = cached_slot(p, fd);
 
@@ -124,17 +124,17 @@ static bool read_at_once(struct aiocb *cb)
     return true;
 }
 
-static struct aio_request *make(struct aio_process *p, const struct wish *wish)
+static struct aio_request *make(struct aio_state *p, const struct wish *wish)
 {
-    struct aio_request *r = aio_record_new(p);
+    struct aio_request *r = aio_slab_alloc(p);
     struct aiocb *cb = wish->cb;
     size_t len = cb->aio_nbytes;
 
     if (!r)
         return NULL;
     r->cb = cb;
-    r->told.holds = 1;
-    r->told.notice.how = SIGEV_NONE;
+    r->notifier.holds = 1;
+    r->notifier.notification.how = SIGEV_NONE;
     r->counted = r->number = cb->aio_fildes;
     r->group = wish->group;
     r->op.kind = (uint8_t)wish->kind;
@@ -147,7 +147,7 @@ static struct aio_request *make(struct aio_process *p, const struct wish *wish)
     return r;
 }
 
-static void hand_over(struct aio_process *p, struct aio_request *r)
+static void hand_over(struct aio_state *p, struct aio_request *r)
 {
     if (r->group)
         __atomic_add_fetch(&r->group->left, 1, __ATOMIC_RELAXED);
@@ -155,27 +155,27 @@ static void hand_over(struct aio_process *p, struct aio_request *r)
     /* Relaxed: a hint, see close.c; and the push that follows releases all of it. */
     __atomic_fetch_add(&p->unfinished[(unsigned)r->counted % AIO_NUMBERS], 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&p->all_unfinished, 1, __ATOMIC_RELAXED);
-    aio_block_set_index(r->cb, r->told.head.index);
+    aio_block_set_index(r->cb, r->notifier.head.index);
     /* Release: pairs with aio_in_progress(), for the index. */
     __atomic_store_n(&r->cb->__error_code, EINPROGRESS, __ATOMIC_RELEASE);
-    aio_service_push(p, &r->told.head, AIO_SUBMIT);
+    aio_io_thread_push(p, &r->notifier.head, AIO_SUBMIT);
 }
 
 /* What can go wrong of what only the call may say. */
-static int prepare(struct aio_process *p, struct aio_request *r, const struct sigevent *ev)
+static int prepare(struct aio_state *p, struct aio_request *r, const struct sigevent *ev)
 {
-    int err = ev ? aio_notice_copy(p, &r->told.notice, ev) : 0;
+    int err = ev ? aio_notification_copy(p, &r->notifier.notification, ev) : 0;
 
     if (err)
         return err;
-    if (!(err = aio_service_ensure(p)))
+    if (!(err = aio_io_thread_ensure(p)))
         return 0;
-    aio_notice_drop(&r->told.notice);
+    aio_notification_drop(&r->notifier.notification);
     return err;
 }
 
 /* Makes and hands over a request; err: what it ends with before it begins. */
-static int submit(struct aio_process *p, const struct wish *wish, const struct heald_descriptor *d,
+static int submit(struct aio_state *p, const struct wish *wish, const struct heald_descriptor *d,
                   int err)
 {
     struct aio_request *r = make(p, wish);
@@ -187,7 +187,7 @@ static int submit(struct aio_process *p, const struct wish *wish, const struct h
     else
         decide(r, err);
     if ((err = prepare(p, r, wish->ev))) {
-        aio_record_free(p, r);
+        aio_slab_free(p, r);
         return aio_refuse(wish->cb, err);
     }
     hand_over(p, r);
@@ -197,7 +197,7 @@ static int submit(struct aio_process *p, const struct wish *wish, const struct h
 int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet)
 {
     struct wish wish = {.cb = cb, .kind = kind, .group = group};
-    struct aio_process *p = aio_process();
+    struct aio_state *p = aio_state();
     struct heald_descriptor d;
 
     if (!p)
@@ -221,7 +221,7 @@ int aio_submit_sync(struct aiocb *cb, bool data_only)
 {
     struct wish wish = {
         .cb = cb, .kind = OP_FSYNC, .data_only = data_only, .ev = &cb->aio_sigevent};
-    struct aio_process *p = aio_process();
+    struct aio_state *p = aio_state();
     struct heald_descriptor d;
     int err = p ? check(cb, OP_FSYNC, &d) : -EAGAIN;
 

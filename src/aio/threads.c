@@ -1,5 +1,5 @@
 /*
- * aio/threads.c: the road by threads: the I/O thread gives requests to pools, and where there
+ * aio/threads.c: the method by threads: the I/O thread gives requests to pools, and where there
  * is no ring it sleeps on the word `sleeping`.
  *
  * Files of a disk have a pool of their own, for what is done to them ends by itself; a read of a
@@ -10,7 +10,7 @@
  *
  * A thread that waits in its call cannot be left there when its number is closed: once the process
  * is stopped and continued, or the computer slept, the kernel begins the call again, by the number.
- * So it is interrupted, and goes on by a pin (settle.c). Argument: the thread stores `by`, then
+ * So it is interrupted, and goes on by a pin (quiesce.c). Argument: the thread stores `by`, then
  * loads `aim`, and makes its call if they are the same; who closes stores `aim`, then loads `by`;
  * all of it sequentially consistent. So either the thread sees the new aim, or `by` is seen to be
  * the old one, and then the thread is interrupted until it is not: an interrupt may come before the
@@ -21,7 +21,7 @@
  * for no malloc(3). What no thread can be had for it does itself, if that is a disk's; all else
  * ends with EAGAIN.
  */
-#include "aio/road.h"
+#include "aio/method.h"
 #include "file/engine.h"
 #include "op/op.h"
 #include "platform/descriptor.h"
@@ -35,7 +35,7 @@ enum { FILE_THREADS = 32, CLOSE_THREADS = 32, STREAM_THREADS = 512, STACK_BYTES 
 struct aio_pools {
     struct heald_pool *files, *streams, *closers, *starter;
     unsigned calls; /* atomic: the starter's */
-    struct aio_process *process;
+    struct aio_state *process;
     bool ending;      /* atomic: nobody takes a call back */
     bool has_streams; /* there has been a job for `streams` */
 };
@@ -101,10 +101,10 @@ static int64_t perform(struct aio_request *r)
     return moved + n;
 }
 
-static void do_it(struct aio_process *p, struct aio_request *r)
+static void do_it(struct aio_state *p, struct aio_request *r)
 {
     r->op.result = perform(r);
-    aio_service_push(p, &r->told.head, AIO_DONE);
+    aio_io_thread_push(p, &r->notifier.head, AIO_DONE);
 }
 
 /* On a thread of a pool. */
@@ -131,7 +131,7 @@ static void refuse(void *ctx, struct heald_link *job)
         return;
     }
     op->result = -EAGAIN;
-    aio_service_push(w->process, &r->told.head, AIO_DONE);
+    aio_io_thread_push(w->process, &r->notifier.head, AIO_DONE);
 }
 
 /* It is counted until it is one of those that the I/O thread has to take. */
@@ -142,7 +142,7 @@ static void call(struct aio_pools *w, struct aio_call *c)
     if (!called && __atomic_load_n(&w->ending, __ATOMIC_RELAXED))
         aio_call_drop(c);
     else if (!called)
-        aio_service_push(w->process, &c->head, AIO_CALL);
+        aio_io_thread_push(w->process, &c->head, AIO_CALL);
     /* Release: pairs with aio_pools_calls(). */
     __atomic_fetch_sub(&w->calls, 1, __ATOMIC_RELEASE);
 }
@@ -188,7 +188,7 @@ void aio_pools_end(struct aio_pools *w)
     alloc_free(&aio_allocator, w, sizeof *w);
 }
 
-struct aio_pools *aio_pools_begin(struct aio_process *p)
+struct aio_pools *aio_pools_begin(struct aio_state *p)
 {
     struct aio_pools *w = alloc_new(&aio_allocator, sizeof *w);
 
@@ -205,13 +205,13 @@ struct aio_pools *aio_pools_begin(struct aio_process *p)
     return w;
 }
 
-static struct heald_pool *pool_of(struct aio_service *s, const struct aio_request *r)
+static struct heald_pool *pool_of(struct aio_io_thread *s, const struct aio_request *r)
 {
     return r->file->finite ? s->pools->files : s->pools->streams;
 }
 
 /* The first of its kind takes a signal. A regular file is never pinned, close(2) waits for it. */
-static void prepare_stream(struct aio_service *s, struct aio_request *r)
+static void prepare_stream(struct aio_io_thread *s, struct aio_request *r)
 {
     struct aio_pools *w = s->pools;
 
@@ -224,7 +224,7 @@ static void prepare_stream(struct aio_service *s, struct aio_request *r)
 
 /* What is in the page cache needs no thread. Less than was asked for may be the end of the file, or
  * of what is cached. */
-static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
+static bool is_read_at_once(struct aio_io_thread *s, struct aio_request *r)
 {
     if (r->op.kind != OP_READ || !r->file->finite || r->direct || r->op.u.rw.len > AIO_SMALL_READ)
         return false;
@@ -232,11 +232,11 @@ static bool is_read_at_once(struct aio_service *s, struct aio_request *r)
         heald__plat_read_cached(r->op.u.rw.fd, r->op.u.rw.buf, r->op.u.rw.len, r->op.u.rw.off);
     if (r->op.result != r->op.u.rw.len)
         return false;
-    aio_service_push(s->process, &r->told.head, AIO_DONE);
+    aio_io_thread_push(s->process, &r->notifier.head, AIO_DONE);
     return true;
 }
 
-static void threads_start(struct aio_service *s, struct aio_request *r)
+static void threads_start(struct aio_io_thread *s, struct aio_request *r)
 {
     if (is_read_at_once(s, r))
         return;
@@ -247,25 +247,25 @@ static void threads_start(struct aio_service *s, struct aio_request *r)
     heald__pool_submit(pool_of(s, r), &r->op.link);
 }
 
-void aio_pools_close_pin(struct aio_service *s, struct aio_file *f)
+void aio_pools_close_pin(struct aio_io_thread *s, struct aio_file *f)
 {
     f->closing.kind = OP_CLOSE;
     heald__pool_submit(s->pools->closers, &f->closing.link);
 }
 
-void aio_pools_call(struct aio_service *s, struct aio_call *call)
+void aio_pools_call(struct aio_io_thread *s, struct aio_call *call)
 {
     __atomic_fetch_add(&s->pools->calls, 1, __ATOMIC_RELAXED);
     heald__pool_submit(s->pools->starter, &call->head.link);
 }
 
-unsigned aio_pools_calls(const struct aio_service *s)
+unsigned aio_pools_calls(const struct aio_io_thread *s)
 {
     /* Acquire: pairs with call(). */
     return __atomic_load_n(&s->pools->calls, __ATOMIC_ACQUIRE);
 }
 
-bool aio_pools_retry(const struct aio_service *s)
+bool aio_pools_retry(const struct aio_io_thread *s)
 {
     struct aio_pools *w = s->pools;
     bool files = heald__pool_retry(w->files), streams = heald__pool_retry(w->streams);
@@ -273,7 +273,7 @@ bool aio_pools_retry(const struct aio_service *s)
     return heald__pool_retry(w->closers) || files || streams;
 }
 
-bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
+bool aio_pools_redirect(struct aio_io_thread *s, struct aio_request *r)
 {
     int by = __atomic_load_n(&r->by, __ATOMIC_SEQ_CST);
 
@@ -284,7 +284,7 @@ bool aio_pools_redirect(struct aio_service *s, struct aio_request *r)
     return false;
 }
 
-unsigned aio_pools_threads(struct aio_service *s)
+unsigned aio_pools_threads(struct aio_io_thread *s)
 {
     const struct aio_pools *w = s->pools;
 
@@ -292,21 +292,21 @@ unsigned aio_pools_threads(struct aio_service *s)
            heald__pool_started(w->streams) + heald__pool_started(w->closers);
 }
 
-static bool threads_take_back(struct aio_service *s, struct aio_request *r)
+static bool threads_withdraw(struct aio_io_thread *s, struct aio_request *r)
 {
-    return heald__pool_take(pool_of(s, r), &r->op.link);
+    return heald__pool_dequeue(pool_of(s, r), &r->op.link);
 }
 
-static bool threads_cancel(struct aio_service *s, struct aio_request *r)
+static bool threads_cancel(struct aio_io_thread *s, struct aio_request *r)
 {
     (void)s, (void)r;
     return false;
 }
 
 /* A ring may have left a bell, and then that is what is rung. */
-static void sleep_for(struct aio_service *s, int64_t timeout_ns)
+static void sleep_for(struct aio_io_thread *s, int64_t timeout_ns)
 {
-    struct aio_process *p = s->process;
+    struct aio_state *p = s->process;
     struct heald_word w = {&p->sleeping, 1};
 
     if (p->bell) {
@@ -320,15 +320,15 @@ static void sleep_for(struct aio_service *s, int64_t timeout_ns)
     }
 }
 
-static int threads_wait(struct aio_service *s, int64_t timeout_ns)
+static int threads_wait(struct aio_io_thread *s, int64_t timeout_ns)
 {
-    if (timeout_ns && aio_service_sleeps(s->process))
+    if (timeout_ns && aio_io_thread_sleeps(s->process))
         sleep_for(s, timeout_ns);
-    aio_service_awake(s->process);
+    aio_io_thread_awake(s->process);
     return 0;
 }
 
-static bool threads_flushed(const struct aio_service *s)
+static bool threads_flushed(const struct aio_io_thread *s)
 {
     (void)s;
     return true;
@@ -341,9 +341,9 @@ static bool threads_holds(const struct aio_request *r)
     return false;
 }
 
-const struct aio_road aio_road_threads = {
+const struct aio_method aio_method_threads = {
     .start = threads_start,
-    .take_back = threads_take_back,
+    .withdraw = threads_withdraw,
     .cancel = threads_cancel,
     .wait = threads_wait,
     .flushed = threads_flushed,

@@ -34,7 +34,7 @@ static void tell(uint32_t *word)
         }
 }
 
-void aio_words_tell(struct aio_process *p, uint64_t touched)
+void aio_words_wake(struct aio_state *p, uint64_t touched)
 {
     if (!touched)
         return;
@@ -99,14 +99,14 @@ static int deadline_of(const struct timespec *timeout, int64_t *ret_ns)
 }
 
 /* The first that is there decides where to sleep, if it is the only one. */
-static uint32_t *word_for(struct aio_process *p, const struct aiocb *const list[], int n)
+static uint32_t *word_for(struct aio_state *p, const struct aiocb *const list[], int n)
 {
     return n == 1 ? &p->words[aio_word_of(list[0])] : &p->any;
 }
 
 int aio_wait(const struct aiocb *const list[], int n, const struct timespec *timeout)
 {
-    struct aio_process *p = aio_process();
+    struct aio_state *p = aio_state();
     int64_t deadline_ns;
 
     pthread_testcancel();

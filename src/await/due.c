@@ -48,7 +48,7 @@ static void sort(struct heald_link *list)
     }
 }
 
-void heald__locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch)
+void heald__locks_fetch_due(struct heald_locks *locks, struct heald_link *ret_batch)
 {
     list_take(ret_batch, &locks->due);
     for (struct heald_link *n = ret_batch->next; n != ret_batch && n->next != ret_batch;

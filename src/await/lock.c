@@ -11,10 +11,10 @@
  * others `result` is what the object remembers between two looks.
  */
 #include "await/await.h"
-#include "await/foreign.h"
+#include "await/futex.h"
 #include "await/queue.h"
-#include "ipc/form.h"
-#include "ipc/order.h"
+#include "sync/lockdep.h"
+#include "sync/wait_ops.h"
 
 #include <errno.h>
 
@@ -34,20 +34,20 @@ static struct region_wait wait_of_cond(const struct heald_op *op)
                                 .guard = &((struct heald_mutex *)op->u.lock.object)->word};
 }
 
-#define FORM_ROW(kind, name, events, start, cancel, attempt, ...) \
-    [OP_##kind] = &heald__ipc_##attempt##_form,
+#define WAIT_OPS_ROW(kind, name, events, start, cancel, attempt, ...) \
+    [OP_##kind] = &heald__##attempt##_wait_ops,
 
-static const struct ipc_form *const forms[OP_KINDS] = {HEALD_KINDS_LOCK(FORM_ROW)};
+static const struct sync_wait_ops *const all_wait_ops[OP_KINDS] = {HEALD_KINDS_LOCK(WAIT_OPS_ROW)};
 
-static const struct ipc_form *form_of(const struct heald_op *op)
+static const struct sync_wait_ops *wait_ops_of(const struct heald_op *op)
 {
-    assert(forms[op->kind]);
-    return forms[op->kind];
+    assert(all_wait_ops[op->kind]);
+    return all_wait_ops[op->kind];
 }
 
-static bool is_rwlock(const struct ipc_form *form)
+static bool is_rwlock(const struct sync_wait_ops *ops)
 {
-    return form == &heald__ipc_rdlock_form || form == &heald__ipc_wrlock_form;
+    return ops == &heald__rdlock_wait_ops || ops == &heald__wrlock_wait_ops;
 }
 
 static uint64_t site_of(const struct heald_op *op)
@@ -55,60 +55,60 @@ static uint64_t site_of(const struct heald_op *op)
     return (uint64_t)(uintptr_t)op->fn;
 }
 
-/* One look; `result` is the memory of the form. What a person finds of an object taken so is the
+/* One try; `result` is the memory of the ops. What a person finds of an object taken so is the
  * callback, which has it. */
-static int look(struct heald_op *op, struct region_wait *ret_wait)
+static int try(struct heald_op *op, struct region_wait *ret_wait)
 {
-    const struct ipc_form *form = form_of(op);
-    int err = form->look(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
+    const struct sync_wait_ops *ops = wait_ops_of(op);
+    int err = ops->try(op->u.lock.object, op->u.lock.me, &op->result, ret_wait);
 
-    return ipc_took(form, op->u.lock.object, op->u.lock.me, site_of(op), err);
+    return sync_acquired(ops, op->u.lock.object, op->u.lock.me, site_of(op), err);
 }
 
 /* It is going to be locked: the one time that the order of locks is asked. */
 static void want(const struct heald_op *op)
 {
-    const struct ipc_form *form = form_of(op);
+    const struct sync_wait_ops *ops = wait_ops_of(op);
 
-    if (op->u.lock.me->is_traced && (form == &heald__ipc_mutex_form || is_rwlock(form)))
-        heald__ipc_order_wants(op->u.lock.me, op->u.lock.object, site_of(op));
+    if (op->u.lock.me->is_traced && (ops == &heald__mutex_wait_ops || is_rwlock(ops)))
+        heald__lockdep_acquire(op->u.lock.me, op->u.lock.object, site_of(op));
 }
 
 /* Into the line for what it waits for now, if it is not there yet. */
-static void line_up(struct heald_op *op, const struct heald_wait *wait)
+static void show_wait(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
-    unsigned flags = HEALD_WAIT_IN_LOOP | ipc_wait_flags(op->deadline_ns);
+    unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(op->deadline_ns);
 
-    if (op->buffer || op_is_foreign(op))
+    if (op->buffer || op_has_no_region(op))
         return;
     op->u.lock.me->site = site_of(op);
     op->buffer =
-        cond ? heald__region_line_up(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
-             : heald__region_line_up(op->u.lock.me, op->u.lock.object, form_of(op)->kind,
-                                     flags | form_of(op)->flags, op->deadline_ns);
+        cond ? heald__region_enqueue(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
+             : heald__region_enqueue(op->u.lock.me, op->u.lock.object, wait_ops_of(op)->kind,
+                                     flags | wait_ops_of(op)->flags, op->deadline_ns);
     if (!cond)
         heald__region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
 
 static void step_out(struct heald_op *op)
 {
-    if (op_is_foreign(op))
+    if (op_has_no_region(op))
         return;
-    heald__region_step_out(op->u.lock.me, op->buffer);
+    heald__region_dequeue(op->u.lock.me, op->buffer);
     op->buffer = 0;
 }
 
 static void end_first_half(struct heald_op *op)
 {
     step_out(op);
-    heald__ipc_cond_end(cond_of(op));
+    heald__cond_finish_wait(cond_of(op));
     op->u.lock.u.cond = NULL;
     op->result = 0;
     want(op);
 }
 
-/* `result` holds the memory of the form still. */
+/* `result` holds the memory of the ops still. */
 static void tell_round(const struct heald_op *op)
 {
     if (op->kind == OP_BARRIER && op->u.lock.u.ret_round)
@@ -122,7 +122,7 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
     heald__locks_remove(loop->locks, op);
     /* Release: pairs with heald__region_in_use(): this op looks at the region no
      * more. */
-    if (!op_is_foreign(op))
+    if (!op_has_no_region(op))
         __atomic_fetch_sub(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELEASE);
     /* A condition's op that was to end has its mutex now. */
     bool ended = op->kind == OP_COND && op->state == OP_CANCELLING;
@@ -130,60 +130,59 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 }
 
 /* Others' locks wake one: so an op of theirs is over only when it cannot be woken any more. */
-static void end_foreign(struct heald_loop *loop, struct heald_op *op)
+static void end_futex(struct heald_loop *loop, struct heald_op *op)
 {
     if (!heald__entry_withdraw(loop->locks, entry_of(op)))
         return;
-    if (op->u.foreign.waited == FOREIGN_TAKEN) {
+    if (op->u.futex.waited == FUTEX_OP_TAKEN) {
         finish(loop, op, (int)op->result);
         return;
     }
-    heald__foreign_give_up(op);
+    heald__futex_abandon(op);
     finish(loop, op, -ECANCELED);
 }
 
-static bool foreign_goes_on(struct heald_loop *loop, struct heald_op *op,
-                            struct heald_wait *ret_wait)
+static bool futex_goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_wait *ret_wait)
 {
     if (op->state == OP_ARMED) {
-        int err = heald__foreign_look(op, ret_wait);
+        int err = heald__futex_try(op, ret_wait);
         if (err == -EBUSY)
             return true;
         op->result = err;
-        op->u.foreign.waited = FOREIGN_TAKEN;
+        op->u.futex.waited = FUTEX_OP_TAKEN;
         op_move(op, OP_CANCELLING);
     }
-    end_foreign(loop, op);
+    end_futex(loop, op);
     return false;
 }
 
 /* Tries again. False: there is nothing to wait for any more. */
 static bool goes_on(struct heald_loop *loop, struct heald_op *op, struct heald_wait *ret_wait)
 {
-    if (op_is_foreign(op))
-        return foreign_goes_on(loop, op, ret_wait);
+    if (op_has_no_region(op))
+        return futex_goes_on(loop, op, ret_wait);
     if (cond_of(op)) {
         *ret_wait = (struct heald_wait){.region = wait_of_cond(op)};
-        if (!heald__region_is_over(&ret_wait->region))
+        if (!heald__region_has_changed(&ret_wait->region))
             return true;
         end_first_half(op);
     }
-    int err = look(op, &ret_wait->region);
+    int err = try(op, &ret_wait->region);
     if (err == -EBUSY) {
-        line_up(op, ret_wait);
+        show_wait(op, ret_wait);
         return true;
     }
     finish(loop, op, err);
     return false;
 }
 
-static void locks_look(struct heald_loop *loop)
+static void locks_try(struct heald_loop *loop)
 {
     struct heald_locks *locks = loop->locks;
     struct heald_link batch, *node;
 
-    loop->attention.look = false;
-    heald__locks_take_due(locks, &batch);
+    loop->attention.try = false;
+    heald__locks_fetch_due(locks, &batch);
     while ((node = list_pop(&batch))) {
         struct heald_entry *entry = heald_container_of(node, struct heald_entry, due);
         entry->wait = (struct heald_wait){0};
@@ -191,7 +190,7 @@ static void locks_look(struct heald_loop *loop)
         if (goes_on(loop, entry->op, &entry->wait))
             heald__entry_wait(locks, entry);
     }
-    locks->road.ops->flush(&locks->road);
+    locks->waiter.ops->flush(&locks->waiter);
 }
 
 /* Everything that may fail, before anything has happened. */
@@ -208,19 +207,20 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     struct heald_locks *locks = loop->locks;
 
     op_move(op, OP_ARMED);
-    line_up(op, wait);
-    if (!op_is_foreign(op))
+    show_wait(op, wait);
+    if (!op_has_no_region(op))
         __atomic_fetch_add(&op->u.lock.me->seat->pending, 1, __ATOMIC_RELAXED);
     struct heald_entry *entry = heald__locks_add(locks, op);
     entry->wait = *wait;
     heald__entry_wait(locks, entry);
-    locks->road.ops->flush(&locks->road);
+    locks->waiter.ops->flush(&locks->waiter);
 }
 
 /* Takes back what the looks did. `result`, or what it came to after all. */
-static int give_up(struct heald_op *op, int result)
+static int abandon(struct heald_op *op, int result)
 {
-    return heald__ipc_give_up(form_of(op), op->u.lock.object, op->u.lock.me, &op->result, result);
+    return heald__sync_abandon(wait_ops_of(op), op->u.lock.object, op->u.lock.me, &op->result,
+                               result);
 }
 
 static int start_lock(struct heald_loop *loop, struct heald_op *op)
@@ -228,9 +228,9 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
     struct heald_wait wait = {0};
 
     want(op);
-    int err = look(op, &wait.region), lacking = 0;
+    int err = try(op, &wait.region), lacking = 0;
     if (err == -EBUSY && (lacking = make_room(loop, REGION_WORDS, false)) != 0)
-        err = give_up(op, -EBUSY);
+        err = abandon(op, -EBUSY);
     if (err != -EBUSY) {
         tell_round(op);
         heald__complete(loop, op, err);
@@ -248,7 +248,7 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
 
     if (err)
         return err;
-    err = heald__ipc_cond_begin(cond_of(op), op->u.lock.object, op->u.lock.me, &wait.region);
+    err = heald__cond_prepare_to_wait(cond_of(op), op->u.lock.object, op->u.lock.me, &wait.region);
     if (err) {
         heald__complete(loop, op, err);
         return 0;
@@ -258,17 +258,17 @@ static int start_cond(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
-static int start_foreign(struct heald_loop *loop, struct heald_op *op)
+static int start_futex(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_wait wait;
-    int err = heald__foreign_begin(op, &wait);
+    int err = heald__futex_begin(op, &wait);
 
     if (err != -EBUSY) {
         heald__complete(loop, op, err);
         return 0;
     }
     if ((err = make_room(loop, wait.count, true))) {
-        heald__foreign_give_up(op);
+        heald__futex_abandon(op);
         return err;
     }
     wait_in_loop(loop, op, &wait);
@@ -279,21 +279,21 @@ static int locks_start(struct heald_loop *loop, struct heald_op *op)
 {
     op->result = 0;
     op->buffer = 0;
-    if (op_is_foreign(op))
-        return start_foreign(loop, op);
+    if (op_has_no_region(op))
+        return start_futex(loop, op);
     return op->kind == OP_COND ? start_cond(loop, op) : start_lock(loop, op);
 }
 
 static void locks_cancel(struct heald_loop *loop, struct heald_op *op)
 {
-    if (op_is_foreign(op)) {
+    if (op_has_no_region(op)) {
         op_move(op, OP_CANCELLING);
-        end_foreign(loop, op);
+        end_futex(loop, op);
         return;
     }
     if (op->kind != OP_COND) {
         step_out(op);
-        finish(loop, op, give_up(op, -ECANCELED));
+        finish(loop, op, abandon(op, -ECANCELED));
         return;
     }
     op_move(op, OP_CANCELLING);
@@ -321,7 +321,7 @@ static void locks_each(struct heald_loop *loop, void (*each)(const struct heald_
 const struct heald_upper heald__await_locks = {
     .start = locks_start,
     .cancel = locks_cancel,
-    .look = locks_look,
+    .try = locks_try,
     .each = locks_each,
     .close = locks_close,
 };

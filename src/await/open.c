@@ -4,7 +4,7 @@
  * tables by which it calls signals, children and locks. Any thread.
  */
 #include "await/await.h"
-#include "await/road.h"
+#include "await/waiter.h"
 
 #include <heald/loop.h>
 
@@ -16,7 +16,7 @@ const struct heald_upper *const heald__await_all[UPPERS] = {
 
 int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)
 {
-    int err = heald__road_check(options ? options->ret_why : NULL);
+    int err = heald__waiter_check(options ? options->ret_why : NULL);
 
     return err ? err : heald__loop_open_on(ret_loop, options, NULL, heald__await_all);
 }

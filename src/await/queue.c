@@ -2,7 +2,7 @@
  * await/queue.c: wait queues: see queue.h. The loop's thread.
  *
  * A wake costs what is woken, not what waits. Each word has one queue in a loop, each queue is one
- * wait of the road, and the end of that makes the ops due that stand in the queue, and no other.
+ * wait of the waiter, and the end of that makes the ops due that stand in the queue, and no other.
  * They are tried in the order of submission, whichever queues they come from. What a participant
  * waits for shows in up to three words: that of the object, the participant's bell, and the
  * lifeline of the holder. The last two are shared by all ops of the participant and all that wait
@@ -10,12 +10,12 @@
  * walks all waiters in a bucket of the kernel's table. A bell makes all ops of its participant due:
  * a death is not told more exactly.
  *
- * No wake is lost. An op looks (form->look()), and then its entry is put to the queues of the words
+ * No wake is lost. An op looks (form->try()), and then its entry is put to the queues of the words
  * with what it saw there. For each of the queues one of these is true until the entry leaves it or
  * is due:
  *
- *   1. The road waits for the word, and compares it, before it sleeps, with what this op saw.
- *   2. The road waited already when the op joined, with the same value. If it sleeps, a wake that
+ *   1. The waiter waits for the word, and compares it, before it sleeps, with what this op saw.
+ *   2. The waiter waited already when the op joined, with the same value. If it sleeps, a wake that
  *      comes after the op looked finds it. If it was woken before, its end is still to be told, and
  *      tells the op, too. If it has not compared yet, that is case 1.
  *   3. The value is another one. Then the wait ends (disarm), and its end makes all due that stand
@@ -24,7 +24,7 @@
  *
  * So the queue of a word is never named anew while somebody stands in it: an op that waits for
  * another word goes to another queue. One that is empty is not found by its word any more, for the
- * memory there may be another by then, and is used again when the road has let go of it.
+ * memory there may be another by then, and is used again when the waiter has let go of it.
  *
  * A wake of a lifeline, and of what others made, is meant for one of those who wait. If it ends a
  * wait that nobody stands for any more, or whose end was asked for, or if the op that it made due
@@ -61,7 +61,7 @@ int heald__locks_open(struct heald_loop *loop)
     list_init(&locks->queues);
     list_init(&locks->free_queues);
     list_init(&locks->free_entries);
-    int err = heald__road_open(&locks->road, locks);
+    int err = heald__waiter_open(&locks->waiter, locks);
     if (err) {
         alloc_free(&loop->alloc, locks, sizeof *locks);
         return err;
@@ -73,13 +73,13 @@ int heald__locks_open(struct heald_loop *loop)
 void heald__locks_close(struct heald_locks *locks)
 {
     struct heald_loop *loop = locks->loop;
-    struct heald_road *road = &locks->road;
+    struct heald_waiter *waiter = &locks->waiter;
 
-    road->ops->close(road);
+    waiter->ops->close(waiter);
     for (struct heald_link *link; (link = list_pop(&locks->queues));) {
         struct heald_queue *queue = heald_container_of(link, struct heald_queue, all);
-        road->ops->release(road, queue);
-        alloc_free(&loop->alloc, queue, road->ops->queue_size);
+        waiter->ops->release(waiter, queue);
+        alloc_free(&loop->alloc, queue, waiter->ops->queue_size);
     }
     for (struct heald_entry *entry, *next = locks->entries; (entry = next);) {
         next = entry->all;
@@ -135,6 +135,7 @@ static int grow_table(struct heald_locks *locks)
 
     if (locks->queue_count <= old && old)
         return 0;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
     struct heald_queue **table = alloc_new(&loop->alloc, size * sizeof *table);
     if (!table)
         return old ? 0 : -ENOMEM;
@@ -145,6 +146,7 @@ static int grow_table(struct heald_locks *locks)
             next = queue->next;
             list_queue(locks, queue);
         }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     alloc_free(&loop->alloc, was, old * sizeof *was);
     return 0;
 }
@@ -152,17 +154,17 @@ static int grow_table(struct heald_locks *locks)
 /* A queue that nobody uses, and NULL if there is no memory. */
 static struct heald_queue *free_queue(struct heald_locks *locks)
 {
-    struct heald_road *road = &locks->road;
+    struct heald_waiter *waiter = &locks->waiter;
 
     if (list_empty(&locks->free_queues)) {
-        struct heald_queue *queue = alloc_new(&locks->loop->alloc, road->ops->queue_size);
+        struct heald_queue *queue = alloc_new(&locks->loop->alloc, waiter->ops->queue_size);
         if (!queue)
             return NULL;
         list_init(&queue->places);
         list_push(&locks->queues, &queue->all);
         list_push(&locks->free_queues, &queue->free);
         locks->queue_count++;
-        road->ops->prepare(road, queue);
+        waiter->ops->prepare(waiter, queue);
     }
     return heald_container_of(locks->free_queues.next, struct heald_queue, free);
 }
@@ -182,7 +184,7 @@ int heald__locks_reserve(struct heald_locks *locks, unsigned words, bool alone)
         locks->entries = entry;
         list_push(&locks->free_entries, &entry->due);
     }
-    return locks->road.ops->reserve(&locks->road, alone ? queue : NULL, words);
+    return locks->waiter.ops->reserve(&locks->waiter, alone ? queue : NULL, words);
 }
 
 struct heald_entry *heald__locks_add(struct heald_locks *locks, struct heald_op *op)
@@ -195,13 +197,13 @@ struct heald_entry *heald__locks_add(struct heald_locks *locks, struct heald_op 
     op->aux.next = &entry->due;
     list_push(&locks->pending, &op->link);
     locks->count++;
-    locks->others += op_is_foreign(op);
+    locks->others += op_has_no_region(op);
     return entry;
 }
 
 static void arm(struct heald_locks *locks, struct heald_queue *queue)
 {
-    if (locks->road.ops->arm(&locks->road, queue))
+    if (locks->waiter.ops->arm(&locks->waiter, queue))
         queue->state = QUEUE_ARMED;
 }
 
@@ -210,7 +212,7 @@ static void disarm(struct heald_locks *locks, struct heald_queue *queue)
     if (queue->state != QUEUE_ARMED)
         return;
     queue->state = QUEUE_LEAVING;
-    locks->road.ops->disarm(&locks->road, queue);
+    locks->waiter.ops->disarm(&locks->waiter, queue);
 }
 
 static void leave(struct heald_locks *locks, struct heald_queue_place *place)
@@ -314,7 +316,7 @@ void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
     const struct region_wait *wait = &entry->wait.region;
     struct heald_word words[REGION_WORDS];
 
-    if (wait_is_foreign(&entry->wait)) {
+    if (wait_is_futex(&entry->wait)) {
         wait_alone(locks, entry);
         return;
     }
@@ -324,7 +326,7 @@ void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
     for (unsigned i = count; i < REGION_WORDS; i++)
         leave(locks, &entry->places[i]);
     /* The words of one who holds what is waited for, and has died, do not tell. */
-    if (wait->holder && count < REGION_WORDS && heald__region_is_over(wait))
+    if (wait->holder && count < REGION_WORDS && heald__region_has_changed(wait))
         heald__entry_due(locks, entry);
 }
 
@@ -336,7 +338,7 @@ bool heald__entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
         return true;
     disarm(locks, queue);
     if (queue->state != QUEUE_IDLE)
-        locks->road.ops->flush(&locks->road);
+        locks->waiter.ops->flush(&locks->waiter);
     return queue->state == QUEUE_IDLE;
 }
 
@@ -365,12 +367,12 @@ void heald__locks_remove(struct heald_locks *locks, struct heald_op *op)
         locks->next = op->link.next;
     list_remove(&op->link);
     locks->count--;
-    locks->others -= op_is_foreign(op);
+    locks->others -= op_has_no_region(op);
 }
 
 void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry)
 {
-    locks->loop->attention.look = true;
+    locks->loop->attention.try = true;
     if (!list_linked(&entry->due))
         list_push(&locks->due, &entry->due);
 }
@@ -392,22 +394,22 @@ void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, in
         list_push(&locks->free_queues, &queue->free);
     for (struct heald_link *n = queue->places.next; n != &queue->places; n = n->next) {
         struct heald_entry *entry = heald_container_of(n, struct heald_queue_place, link)->entry;
-        if (woken >= 0 && is_heard && op_is_foreign(entry->op))
+        if (woken >= 0 && is_heard && op_has_no_region(entry->op))
             entry->op->result = woken + 1;
         heald__entry_due(locks, entry);
     }
 }
 
-/* As heald__region_is_over(), but once a tick for all who wait for a holder whether it lives, which
- * takes a system call. */
-static bool is_over(const struct heald_locks *locks, const struct heald_entry *entry)
+/* As heald__region_has_changed(), but once a tick for all who wait for a holder whether it lives,
+ * which takes a system call. */
+static bool wait_has_ended(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     struct region_wait wait = entry->wait.region;
     struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
     bool is_known = life && life->asked == locks->ticks && life->holder == wait.holder;
 
     wait.holder = is_known ? 0 : wait.holder;
-    if (heald__region_is_over(&wait))
+    if (heald__region_has_changed(&wait))
         return true;
     if (life && !is_known) {
         life->asked = locks->ticks;
@@ -422,8 +424,8 @@ static bool has_reason(const struct heald_locks *locks, const struct heald_entry
     const struct heald_wait *wait = &entry->wait;
     const struct heald_queue *queue = entry->places[0].queue;
 
-    return !queue || queue->state == QUEUE_IDLE || wait_is_foreign(wait) || wait->region.several ||
-           is_over(locks, entry);
+    return !queue || queue->state == QUEUE_IDLE || wait_is_futex(wait) || wait->region.several ||
+           wait_has_ended(locks, entry);
 }
 
 int64_t heald__locks_tick_ns(const struct heald_locks *locks)
@@ -453,6 +455,6 @@ void heald__locks_tick(struct heald_locks *locks)
         if (has_reason(locks, entry))
             heald__entry_due(locks, entry);
     }
-    /* The road waits for the next tick from here. */
-    locks->loop->attention.look = true;
+    /* The waiter waits for the next tick from here. */
+    locks->loop->attention.try = true;
 }

@@ -1,13 +1,13 @@
 /*
  * await/queue.h: wait queues: which ops of a loop wait for which words of shared memory, and which
- * of them a wake concerns. Known to lock.c, which tries the ops, and to the roads, which wait for
- * the words. The loop's thread, but for what a road's threads read of a queue
+ * of them a wake concerns. Known to lock.c, which tries the ops, and to the waiters, which wait for
+ * the words. The loop's thread, but for what a waiter's threads read of a queue
  * (heald__queue_word()).
  */
 #ifndef HEALD_SRC_AWAIT_QUEUE_H
 #define HEALD_SRC_AWAIT_QUEUE_H
 
-#include "await/road.h"
+#include "await/waiter.h"
 #include "base/list.h"
 
 enum heald_queue_state {
@@ -54,14 +54,14 @@ struct heald_entry {
 /* The ops of a loop that wait for what lies in shared memory. */
 struct heald_locks {
     struct heald_loop *loop;
-    struct heald_road road;
+    struct heald_waiter waiter;
     struct heald_link pending; /* by op->link, in the order of submission */
     unsigned ticks;
     uint64_t tries;           /* of ops that were due, for the tests */
     struct heald_link *next;  /* of `pending`: where the round of heald__locks_tick() is */
     unsigned count, others;   /* pending; and of these, on what others made */
     uint64_t number;          /* of the last entry */
-    struct heald_link due;    /* entries that are to be tried; then loop->look is set */
+    struct heald_link due;    /* entries that are to be tried; then loop->try is set */
     struct heald_link queues; /* all, and those that are free */
     struct heald_link free_queues, free_entries;
     struct heald_entry *entries; /* all */
@@ -74,7 +74,7 @@ static inline struct heald_entry *entry_of(const struct heald_op *op)
     return heald_container_of(op->aux.next, struct heald_entry, due);
 }
 
-/* 0; -ENOMEM, or what opening a road gives. */
+/* 0; -ENOMEM, or what opening a waiter gives. */
 int heald__locks_open(struct heald_loop *loop);
 void heald__locks_close(struct heald_locks *locks);
 
@@ -98,12 +98,12 @@ void heald__entry_due(struct heald_locks *locks, struct heald_entry *entry);
 void heald__locks_all_due(struct heald_locks *locks);
 
 /* Moves those that are due to an empty list, in the order of submission. */
-void heald__locks_take_due(struct heald_locks *locks, struct heald_link *ret_batch);
+void heald__locks_fetch_due(struct heald_locks *locks, struct heald_link *ret_batch);
 
 /*
- * From a road. ended: nobody waits for the words of the queue any more; `woken` is the index of the
- * one that was woken, or negative: none was, or it is not known. tick: heald__locks_tick_ns() have
- * passed, while ops wait.
+ * From a waiter. ended: nobody waits for the words of the queue any more; `woken` is the index of
+ * the one that was woken, or negative: none was, or it is not known. tick: heald__locks_tick_ns()
+ * have passed, while ops wait.
  */
 void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken);
 void heald__locks_tick(struct heald_locks *locks);

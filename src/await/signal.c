@@ -49,7 +49,7 @@ static void block(int signo)
     sigemptyset(&one);
     sigaddset(&one, signo);
     pthread_sigmask(SIG_BLOCK, &one, &old);
-    blocked[signo].unblock = !sigismember(&old, signo);
+    blocked[signo].unblock = sigismember(&old, signo) != 1;
 }
 
 static void unblock(int signo)

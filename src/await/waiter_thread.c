@@ -1,5 +1,5 @@
 /*
- * await/waiter_thread.c: the road `thread`: threads that wait for words of shared memory in the
+ * await/waiter_thread.c: the waiter `thread`: threads that wait for words of shared memory in the
  * place of a loop, and ring it when one was woken. thread_main() is such a thread; the rest is the
  * loop's.
  *
@@ -8,7 +8,7 @@
  * *young* chunk, which is small; when that is full its words go to an old one with room. So to wait
  * again for a word that comes and goes costs a few words, not a whole chunk, however many there
  * are. The thread of the young chunk is there from the beginning, and tells when it is time for a
- * tick; the others are started when they are needed, and end with the road.
+ * tick; the others are started when they are needed, and end with the waiter.
  *
  * The thread copies the words under the lock and waits for them without it. What it waits for may
  * then be unmapped: the kernel says -EFAULT or wakes nobody, and the thread itself looks at a word
@@ -288,14 +288,14 @@ static int bell_open(struct waiter *t)
     return err;
 }
 
-static int thread_open(struct heald_road *road)
+static int thread_open(struct heald_waiter *waiter)
 {
-    struct heald_loop *loop = road->locks->loop;
+    struct heald_loop *loop = waiter->locks->loop;
     struct waiter *t = alloc_new(&loop->alloc, sizeof *t);
 
     if (!t)
         return -ENOMEM;
-    t->locks = road->locks;
+    t->locks = waiter->locks;
     t->sys = loop->sys;
     t->young.waiter = t;
     list_init(&t->old);
@@ -309,7 +309,7 @@ static int thread_open(struct heald_road *road)
         goto no_bell;
     if ((err = start(&t->young)))
         goto no_thread;
-    road->priv = t;
+    waiter->priv = t;
     return 0;
 no_thread:
     heald_forget(loop, t->bell[0]);
@@ -321,9 +321,9 @@ no_lock:
     return err;
 }
 
-static void thread_close(struct heald_road *road)
+static void thread_close(struct heald_waiter *waiter)
 {
-    struct waiter *t = road->priv;
+    struct waiter *t = waiter->priv;
     const struct heald_allocator *alloc = &t->locks->loop->alloc;
 
     pthread_mutex_lock(&t->lock);
@@ -363,9 +363,9 @@ static int add_chunk(struct waiter *t)
     return 0;
 }
 
-static int thread_reserve(struct heald_road *road, struct heald_queue *queue, unsigned words)
+static int thread_reserve(struct heald_waiter *waiter, struct heald_queue *queue, unsigned words)
 {
-    struct waiter *t = road->priv;
+    struct waiter *t = waiter->priv;
     struct thread_queue *part = queue ? own_part(queue) : NULL;
     int err = 0;
 
@@ -381,15 +381,15 @@ static int thread_reserve(struct heald_road *road, struct heald_queue *queue, un
     return err;
 }
 
-static void thread_prepare(struct heald_road *road, struct heald_queue *queue)
+static void thread_prepare(struct heald_waiter *waiter, struct heald_queue *queue)
 {
-    (void)road;
+    (void)waiter;
     (void)queue;
 }
 
-static void thread_release(struct heald_road *road, struct heald_queue *queue)
+static void thread_release(struct heald_waiter *waiter, struct heald_queue *queue)
 {
-    alloc_free(&road->locks->loop->alloc, own_part(queue)->places,
+    alloc_free(&waiter->locks->loop->alloc, own_part(queue)->places,
                HEALD_FUTEX_MAX * sizeof(struct place));
 }
 
@@ -411,9 +411,9 @@ static void retire(struct waiter *t)
     }
 }
 
-static bool thread_arm(struct heald_road *road, struct heald_queue *queue)
+static bool thread_arm(struct heald_waiter *waiter, struct heald_queue *queue)
 {
-    struct waiter *t = road->priv;
+    struct waiter *t = waiter->priv;
     struct thread_queue *part = own_part(queue);
     unsigned i = 0;
 
@@ -435,9 +435,9 @@ static bool thread_arm(struct heald_road *road, struct heald_queue *queue)
     return fits;
 }
 
-static void thread_disarm(struct heald_road *road, struct heald_queue *queue)
+static void thread_disarm(struct heald_waiter *waiter, struct heald_queue *queue)
 {
-    struct waiter *t = road->priv;
+    struct waiter *t = waiter->priv;
     struct thread_queue *part = own_part(queue);
 
     pthread_mutex_lock(&t->lock);
@@ -451,9 +451,9 @@ static void thread_disarm(struct heald_road *road, struct heald_queue *queue)
     heald__queue_ended(t->locks, queue, part->woken);
 }
 
-static void thread_flush(struct heald_road *road)
+static void thread_flush(struct heald_waiter *waiter)
 {
-    struct waiter *t = road->priv;
+    struct waiter *t = waiter->priv;
     struct heald_link chunks, *link;
 
     pthread_mutex_lock(&t->lock);
@@ -470,7 +470,7 @@ static void thread_flush(struct heald_road *road)
         heald__plat_word_count(&heald_container_of(link, struct chunk, changed)->control);
 }
 
-const struct heald_road_ops heald__road_thread = {
+const struct heald_waiter_ops heald__waiter_thread = {
     .name = "thread",
     .queue_size = sizeof(struct thread_queue),
     .open = thread_open,

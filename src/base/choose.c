@@ -21,7 +21,7 @@ void heald__why_set(struct heald_why *why, const char *format, ...)
     va_end(args);
 }
 
-const char *heald__choice_wish(const struct heald_choice *c, const char *option)
+const char *heald__choice_requested(const struct heald_choice *c, const char *option)
 {
     if (option && *option)
         return option;
@@ -60,7 +60,7 @@ enum { NAME_SHOWN = 40 /* bytes of a name that nobody knows */ };
 
 static int refuse(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
 {
-    const char *name = heald__choice_wish(c, option), *source = source_of(c, option);
+    const char *name = heald__choice_requested(c, option), *source = source_of(c, option);
     const char *why = why_left_out(c, name);
     char names[sizeof ret_why->text];
 
@@ -76,7 +76,7 @@ static int refuse(const struct heald_choice *c, const char *option, struct heald
 
 int heald__choice_check(const struct heald_choice *c, const char *option, struct heald_why *ret_why)
 {
-    const char *wish = heald__choice_wish(c, option);
+    const char *wish = heald__choice_requested(c, option);
 
     if (!wish)
         return 0;
@@ -94,7 +94,7 @@ static void say_failed(const struct heald_choice *c, const char *option, const c
                                        "HEALD_NO_URING is set"
                                      : heald_strerror(err);
 
-    if (heald__choice_wish(c, option))
+    if (heald__choice_requested(c, option))
         heald__why_set(ret_why, "%s=%s: %s", source_of(c, option), name, why);
     else
         heald__why_set(ret_why, "%s %s: %s", c->option ? c->option : c->variable, name, why);
@@ -103,7 +103,7 @@ static void say_failed(const struct heald_choice *c, const char *option, const c
 int heald__choose(const struct heald_choice *c, const char *option,
                   int (*open)(void *ctx, unsigned i), void *ctx, struct heald_why *ret_why)
 {
-    const char *wish = heald__choice_wish(c, option);
+    const char *wish = heald__choice_requested(c, option);
     int err = heald__choice_check(c, option, ret_why);
 
     if (err)

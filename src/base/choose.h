@@ -22,7 +22,7 @@ struct heald_choice {
 };
 
 /* The name that the option, or else the environment, gives; NULL: none. */
-const char *heald__choice_wish(const struct heald_choice *c, const char *option);
+const char *heald__choice_requested(const struct heald_choice *c, const char *option);
 
 /* Is the wish a name that this build has, or none? 0, -EINVAL, -ENOSYS. */
 int heald__choice_check(const struct heald_choice *c, const char *option,

@@ -15,12 +15,12 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 
-#include "ipc/barrier_state.h"
-#include "ipc/cells.h"
-#include "ipc/owner.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
+#include "sync/barrier_state.h"
+#include "sync/cells.h"
+#include "sync/owner.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,8 +69,8 @@ static bool lives(const struct heald_region *region, uint64_t id)
 }
 
 /* A time that the slot's participant took, for the caller; 0: it is of another clock. */
-static int64_t told_here(const struct heald_region *region, const struct region_slot *slot,
-                         const int64_t *since)
+static int64_t local_time(const struct heald_region *region, const struct region_slot *slot,
+                          const int64_t *since)
 {
     int64_t ns = __atomic_load_n(since, __ATOMIC_RELAXED);
 
@@ -100,7 +100,7 @@ static void tell_since(const struct view *view, struct heald_holder_info *holder
                        const int64_t *since)
 {
     const struct region_slot *slot = &view->region->slots[holder->slot];
-    int64_t ns = told_here(view->region, slot, since);
+    int64_t ns = local_time(view->region, slot, since);
 
     holder->at_least = (int)(ns & REGION_AT_LEAST);
     holder->since_ns = ns & ~(int64_t)REGION_AT_LEAST;
@@ -163,8 +163,8 @@ static void add_noted(const struct view *view, struct heald_object_state *s, uin
         tell_note(view, holder);
 }
 
-static struct heald_holder_info *look_at_word(const struct view *view, uint64_t word,
-                                              struct heald_object_state *s)
+static struct heald_holder_info *try_word(const struct view *view, uint64_t word,
+                                          struct heald_object_state *s)
 {
     if ((uint32_t)word == OWNER_LOST) {
         s->condition = HEALD_OBJECT_LOST;
@@ -177,12 +177,12 @@ static struct heald_holder_info *look_at_word(const struct view *view, uint64_t 
     return NULL;
 }
 
-static void look_at_mutex(const struct view *view, struct heald_object_state *s)
+static void read_mutex(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_mutex *m = view->object;
     unsigned turn = __atomic_load_n(&m->turn, __ATOMIC_RELAXED);
 
-    struct heald_holder_info *holder = look_at_word(view, load64(&m->word), s);
+    struct heald_holder_info *holder = try_word(view, load64(&m->word), s);
     if (holder) {
         holder->site = load64(&m->site);
         tell_since(view, holder, &m->since);
@@ -195,22 +195,22 @@ static void look_at_mutex(const struct view *view, struct heald_object_state *s)
     }
 }
 
-static void look_at_once(const struct view *view, struct heald_object_state *s)
+static void read_once(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_once *once = view->object;
 
-    look_at_mutex(&(struct view){view->region, &once->mutex, view->offset, sizeof once->mutex}, s);
+    read_mutex(&(struct view){view->region, &once->mutex, view->offset, sizeof once->mutex}, s);
     if (load32(&once->done))
         s->condition = HEALD_OBJECT_DONE;
 }
 
-static void look_at_cond(const struct view *view, struct heald_object_state *s)
+static void read_cond(const struct view *view, struct heald_object_state *s)
 {
     (void)view;
     s->condition = HEALD_OBJECT_HELD;
 }
 
-static void look_at_sem(const struct view *view, struct heald_object_state *s)
+static void read_sem(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_sem *sem = view->object;
     const uint64_t *permits = (const uint64_t *)(const void *)(sem + 1);
@@ -223,12 +223,12 @@ static void look_at_sem(const struct view *view, struct heald_object_state *s)
     }
     for (unsigned i = 0; i < most; i++)
         add_noted(view, s, load64(&permits[i]));
-    s->most = most;
+    s->max = most;
     s->free = most ? most - s->holder_count : load32(&sem->value);
     s->condition = s->free ? HEALD_OBJECT_FREE : HEALD_OBJECT_HELD;
 }
 
-static void look_at_rwlock(const struct view *view, struct heald_object_state *s)
+static void read_rwlock(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_rwlock *lock = view->object;
     unsigned readers = __atomic_load_n(&lock->size, __ATOMIC_RELAXED);
@@ -246,14 +246,14 @@ static void look_at_rwlock(const struct view *view, struct heald_object_state *s
     s->condition = s->holder_count ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
     unsigned reading = s->holder_count;
     if ((uint32_t)writer == OWNER_LOST || !(writer & OWNER_PENDING)) {
-        struct heald_holder_info *holder = look_at_word(view, writer, s);
+        struct heald_holder_info *holder = try_word(view, writer, s);
         if (holder)
             tell_note(view, holder);
     }
     s->is_writing = s->holder_count > reading;
 }
 
-static void look_at_barrier(const struct view *view, struct heald_object_state *s)
+static void read_barrier(const struct view *view, struct heald_object_state *s)
 {
     const struct heald_barrier *b = view->object;
     uint64_t state = load64(&b->state);
@@ -271,7 +271,7 @@ static void look_at_barrier(const struct view *view, struct heald_object_state *
             add_holder(view, s, mark);
         counted += s->holder_count > before && mark & BARRIER_COUNTED ? 1 : 0;
     }
-    s->most = needed;
+    s->max = needed;
     s->free = needed > count ? needed - count : 0;
     bool one_is_gone = s->condition == HEALD_OBJECT_ORPHANED;
     if (state & BARRIER_BROKEN || barrier_lacks_one(one_is_gone, counted, count))
@@ -285,12 +285,12 @@ static const struct {
     void (*look)(const struct view *view, struct heald_object_state *s);
 } kinds[] = {
     [HEALD_OBJECT_DATA] = {1, NULL},
-    [HEALD_OBJECT_MUTEX] = {sizeof(struct heald_mutex), look_at_mutex},
-    [HEALD_OBJECT_COND] = {sizeof(struct heald_cond), look_at_cond},
-    [HEALD_OBJECT_SEM] = {sizeof(struct heald_sem), look_at_sem},
-    [HEALD_OBJECT_RWLOCK] = {HEALD_RWLOCK_SIZE(0), look_at_rwlock},
-    [HEALD_OBJECT_BARRIER] = {HEALD_BARRIER_SIZE(0), look_at_barrier},
-    [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), look_at_once},
+    [HEALD_OBJECT_MUTEX] = {sizeof(struct heald_mutex), read_mutex},
+    [HEALD_OBJECT_COND] = {sizeof(struct heald_cond), read_cond},
+    [HEALD_OBJECT_SEM] = {sizeof(struct heald_sem), read_sem},
+    [HEALD_OBJECT_RWLOCK] = {HEALD_RWLOCK_SIZE(0), read_rwlock},
+    [HEALD_OBJECT_BARRIER] = {HEALD_BARRIER_SIZE(0), read_barrier},
+    [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), read_once},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -302,8 +302,8 @@ _Static_assert(HEALD_SEM_SIZE(HEALD_SEM_PERMITS_MAX) <= OBJECT_MAX, "a copy has 
 _Static_assert(HEALD_RWLOCK_SIZE(HEALD_RWLOCK_READERS_MAX) <= OBJECT_MAX, "a copy has room");
 _Static_assert(HEALD_BARRIER_SIZE(HEALD_BARRIER_MAX) <= OBJECT_MAX, "a copy has room");
 
-static int look_at_copy(const struct heald_region *region, uint64_t offset, uint64_t room,
-                        enum heald_object_type type, struct heald_object_state *state)
+static int read_copy(const struct heald_region *region, uint64_t offset, uint64_t room,
+                     enum heald_object_type type, struct heald_object_state *state)
 {
     size_t size = room < OBJECT_MAX ? (size_t)room : OBJECT_MAX;
     void *copy = malloc(size);
@@ -315,8 +315,8 @@ static int look_at_copy(const struct heald_region *region, uint64_t offset, uint
     return err;
 }
 
-int heald_object_look(const struct heald_region *region, uint64_t offset,
-                      enum heald_object_type type, struct heald_object_state *ret_state)
+int heald_object_inspect(const struct heald_region *region, uint64_t offset,
+                         enum heald_object_type type, struct heald_object_state *ret_state)
 {
     struct heald_object_state state = {.condition = HEALD_OBJECT_FREE};
     int err = 0;
@@ -328,7 +328,7 @@ int heald_object_look(const struct heald_region *region, uint64_t offset,
     if (!kinds[type].look)
         state.condition = HEALD_OBJECT_UNKNOWN;
     else if (region->is_snapshot)
-        err = look_at_copy(region, offset, room, type, &state);
+        err = read_copy(region, offset, room, type, &state);
     else
         kinds[type].look(&(struct view){region, region->base + offset, offset, room}, &state);
     if (!err)
@@ -358,7 +358,7 @@ static void list_waits(const struct heald_region *region, const struct region_sl
                 .offset = object,
                 .type = (enum heald_object_type)kind,
                 .flags = load32(&place->flags),
-                .since_ns = told_here(region, slot, &place->since),
+                .since_ns = local_time(region, slot, &place->since),
                 .ticket = load64(&place->ticket),
                 .deadline_ns = deadline_here(region, slot, place),
                 .site = load64(&place->site),
@@ -390,7 +390,7 @@ int heald_participant_next(const struct heald_region *region, unsigned *cursor,
     return 0;
 }
 
-void heald_region_look(const struct heald_region *region, struct heald_region_info *ret_info)
+void heald_region_inspect(const struct heald_region *region, struct heald_region_info *ret_info)
 {
     const struct region_head *head = region_head_of(region);
     pid_t pid = (pid_t)head->creator_pid;
@@ -404,7 +404,7 @@ void heald_region_look(const struct heald_region *region, struct heald_region_in
     };
 }
 
-const char *heald_region_folder(void)
+const char *heald_region_directory(void)
 {
-    return heald__shm_folder;
+    return heald__shm_directory;
 }

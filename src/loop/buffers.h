@@ -24,20 +24,20 @@ struct heald_buf_group {
 enum { GROUP_END = UINT16_MAX - 1, GROUP_OUT = UINT16_MAX };
 
 /* The kernel took it by itself. */
-static inline void heald__group_out(struct heald_buf_group *g, unsigned index)
+static inline void heald__group_mark_out(struct heald_buf_group *g, unsigned index)
 {
     g->next[index] = GROUP_OUT;
 }
 
 /* An index, or -ENOBUFS. */
-static inline int heald__group_take(struct heald_buf_group *g)
+static inline int heald__group_acquire(struct heald_buf_group *g)
 {
     unsigned index = g->first;
 
     if (index == GROUP_END)
         return -ENOBUFS;
     g->first = g->next[index];
-    heald__group_out(g, index);
+    heald__group_mark_out(g, index);
     return (int)index;
 }
 

@@ -168,7 +168,7 @@ static struct heald_fd *wait_while(struct heald_loop *loop, int fd,
         if (round)
             loop->sys->poll(NULL, 0, QUIESCE_MS * HEALD_MS);
         heald__engine_drive(loop);
-        heald__mailbox_take_all(loop);
+        heald__mailbox_fetch_all(loop);
     }
     return e;
 }
@@ -322,7 +322,7 @@ void heald__close_cancel(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_CANCELLING);
     /* What a thread has is a duplicate, of which the number is free already. */
     bool by_number = op->stage == STAGE_POOL;
-    if ((by_number || op->stage == STAGE_THREAD) && heald__pool_take_back(loop, op)) {
+    if ((by_number || op->stage == STAGE_THREAD) && heald__pool_withdraw(loop, op)) {
         if (by_number)
             loop->sys->close(op_fd(op));
         heald__result(loop, op, -ECANCELED, false);

@@ -40,16 +40,16 @@ void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t resul
     heald__complete_inline(loop, op, result);
 }
 
-bool heald__owes_signal(struct heald_loop *loop)
+bool heald__flush_signals(struct heald_loop *loop)
 {
     struct heald_owed *owed = &loop->owed;
 
     if (!owed->signo)
         return false;
     if (loop->sys->signal_queue(owed->signo, owed->value) == -EAGAIN)
-        return loop->attention.owes = true;
+        return loop->attention.signals = true;
     owed->signo = 0;
-    loop->attention.owes = false;
+    loop->attention.signals = false;
     count_out(loop);
     return false;
 }
@@ -61,13 +61,13 @@ bool heald__owes_signal(struct heald_loop *loop)
  */
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald__owes_signal(loop)) {
+    if (heald__flush_signals(loop)) {
         heald__due_push(&loop->due, op);
         return;
     }
     loop->owed = (struct heald_owed){.signo = op->notify, .value = op->data};
     op_move(op, OP_IDLE);
-    heald__owes_signal(loop);
+    heald__flush_signals(loop);
 }
 
 static void tell_thread(struct heald_loop *loop, struct heald_op *op)
@@ -88,7 +88,7 @@ static void end_at_last(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~OP_ENDING;
     if (op->state != OP_CANCELLING)
-        heald__loop_end(loop, op);
+        heald__op_cancel(loop, op);
     else if (op->stage == STAGE_LOOP)
         heald__result(loop, op, -ECANCELED, false);
     else
@@ -105,7 +105,7 @@ static bool bring_next(struct heald_loop *loop, struct heald_op *op)
     return loop->engine.ops->next && loop->engine.ops->next(&loop->engine, op);
 }
 
-void heald__go_on(struct heald_loop *loop, struct heald_op *op)
+void heald__multishot_continue(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~HEALD_MORE;
     if (bring_next(loop, op))
@@ -116,13 +116,13 @@ void heald__go_on(struct heald_loop *loop, struct heald_op *op)
         heald__ready_resume(loop, op);
 }
 
-void heald__tell(struct heald_loop *loop, struct heald_op *op)
+void heald__notify(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->notify == OP_NOTIFY_DEFERRED) {
         count_out(loop);
         op_move(op, OP_IDLE);
         op->fn(op);
-    } else if (op_tells_signal(op)) {
+    } else if (op_notifies_by_signal(op)) {
         tell_signal(loop, op);
     } else {
         tell_thread(loop, op);

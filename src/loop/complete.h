@@ -21,7 +21,7 @@ static inline void heald__complete_more_inline(struct heald_loop *loop, struct h
 void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op);
 
 /* What follows a callback that was not the last, as the op is pending still. */
-void heald__go_on(struct heald_loop *loop, struct heald_op *op);
+void heald__multishot_continue(struct heald_loop *loop, struct heald_op *op);
 
 /* After a callback with HEALD_MORE: does the op wait on, with nothing to see to? */
 static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
@@ -36,18 +36,18 @@ static inline bool waits_on(struct heald_loop *loop, const struct heald_op *op)
 }
 
 /* Runs a callback that is not the last. */
-static inline void heald__tell_more(struct heald_loop *loop, struct heald_op *op)
+static inline void heald__notify_more(struct heald_loop *loop, struct heald_op *op)
 {
     op->flags &= (uint8_t)~OP_DUE;
     op->fn(op);
     if (waits_on(loop, op))
         op->flags = 0;
     else
-        heald__go_on(loop, op);
+        heald__multishot_continue(loop, op);
 }
 
 /* Tells of the end of an op in another way than by a callback in the loop. */
-void heald__tell(struct heald_loop *loop, struct heald_op *op);
+void heald__notify(struct heald_loop *loop, struct heald_op *op);
 
 /* The end of an op that nobody is told of. */
 static inline void heald__complete_silent(struct heald_loop *loop, struct heald_op *op)
@@ -61,7 +61,7 @@ static inline bool is_silent(const struct heald_loop *loop, const struct heald_o
 {
     if (op->notify == OP_NOTIFY_DEFERRED)
         return loop->submitting == op && op_is_whole(op, op->result);
-    return !op->fn && !op_tells_signal(op);
+    return !op->fn && !op_notifies_by_signal(op);
 }
 
 static inline void heald__complete_inline(struct heald_loop *loop, struct heald_op *op,

@@ -218,11 +218,11 @@ void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
         heald__pause_stop(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
 }
 
-bool heald__pool_take_back(struct heald_loop *loop, struct heald_op *op)
+bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op)
 {
     bool thread = op->stage == STAGE_THREAD;
 
-    if (!heald__pool_take(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
+    if (!heald__pool_dequeue(loop->pools[thread ? POOL_WAITS : POOL_FILES], &op->aux))
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
@@ -257,7 +257,7 @@ static void give_up(struct heald_loop *loop, const struct heald_op *op)
 
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald__pool_take_back(loop, op))
+    if (heald__pool_withdraw(loop, op))
         heald__result(loop, op, -ECANCELED, false);
     else if (op->stage == STAGE_THREAD && !(op->flags & OP_DETACHED) &&
              heald__engine_can_give_up(loop, op))

@@ -94,7 +94,7 @@ struct heald_fd *heald__fds_hold(struct heald_loop *loop, int fd, int *ret_err)
     return make(loop, fd, FD_HELD, ret_err);
 }
 
-void heald__fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e)
+void heald__fds_release_slow(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e == &loop->fds.detached)
         return;
@@ -128,7 +128,7 @@ static void end_all(struct heald_loop *loop, struct heald_op **list)
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
         if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op))
-            heald__loop_end(loop, op);
+            heald__op_cancel(loop, op);
     }
 }
 

@@ -151,12 +151,12 @@ struct heald_fd *heald__fds_hold(struct heald_loop *loop, int fd, int *ret_err);
 
 /* An op of it has ended: an entry of which nothing else is known is not kept, and one that is being
  * closed goes on with that. */
-void heald__fds_let_go_slow(struct heald_loop *loop, struct heald_fd *e);
+void heald__fds_release_slow(struct heald_loop *loop, struct heald_fd *e);
 
-static inline void heald__fds_let_go(struct heald_loop *loop, struct heald_fd *e)
+static inline void heald__fds_release(struct heald_loop *loop, struct heald_fd *e)
 {
     if (e->flags & FDS_CLOSING || e->type == FD_FILE || e->type == FD_HELD)
-        heald__fds_let_go_slow(loop, e);
+        heald__fds_release_slow(loop, e);
 }
 
 /* A descriptor has just been made by the system: whatever is known of that number is out of date.

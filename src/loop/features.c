@@ -117,7 +117,7 @@ unsigned heald_backends(struct heald_feature ret_features[], unsigned max)
         n = add(ret_features, n, max, o.backend, err, err ? why_not(err) : backends[i]->about);
     }
     n = add_left_out(ret_features, n, max, any);
-    return mark_chosen(ret_features, n, max, heald__choice_wish(&backend_choice, NULL));
+    return mark_chosen(ret_features, n, max, heald__choice_requested(&backend_choice, NULL));
 }
 
 unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
@@ -133,5 +133,5 @@ unsigned heald_engines(struct heald_feature ret_features[], unsigned max)
         n = add(ret_features, n, max, o.engine, err, err ? why_not(err) : engines[i]->about);
     }
     n = add_left_out(ret_features, n, max, is_engine);
-    return mark_chosen(ret_features, n, max, heald__choice_wish(&engine_choice, NULL));
+    return mark_chosen(ret_features, n, max, heald__choice_requested(&engine_choice, NULL));
 }

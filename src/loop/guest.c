@@ -99,7 +99,7 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
         err = loop->backend.ops->wait(&loop->backend, 0);
     if (err && err != -EINTR)
         return err;
-    bool owes = heald__owes_signal(loop);
+    bool owes = heald__flush_signals(loop);
     bool quiet =
         heald__mailbox_sleep(loop) && !heald__due_any(&loop->due) && !owes && !loop->attention.now;
     *ret_deadline_ns = quiet ? heald__timers_next(loop) : 0;

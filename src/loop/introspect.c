@@ -15,7 +15,7 @@ const char *heald_loop_engine(const struct heald_loop *loop)
 void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *ret_stats)
 {
     *ret_stats = loop->stats;
-    ret_stats->live = heald__loop_live(loop);
+    ret_stats->live = heald__loop_pending(loop);
     ret_stats->wakes = __atomic_load_n(&loop->mailbox.rings, __ATOMIC_RELAXED);
     ret_stats->due = heald__due_count(&loop->due);
 }
@@ -70,7 +70,7 @@ size_t heald_loop_list(struct heald_loop *loop, void (*each)(const struct heald_
 {
     struct listing l = {.each = each, .user = user};
 
-    heald__mailbox_take_all(loop);
+    heald__mailbox_fetch_all(loop);
     heald__due_each(&loop->due, list_one, &l);
     for (unsigned fd = 0; fd < loop->fds.size; fd++) {
         list_queue(loop->fds.v[fd].queue[DIR_IN], &l);

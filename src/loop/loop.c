@@ -34,7 +34,7 @@ static void *resize_with_libc(void *ctx, void *ptr, size_t old_size, size_t size
     return NULL;
 }
 
-static void settle_options(struct heald_loop_options *o)
+static void set_defaults(struct heald_loop_options *o)
 {
     static const unsigned shares[POLICY_CLASSES] = {8, 32, 2};
 
@@ -182,7 +182,7 @@ int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_op
     struct heald_loop_options o = options ? *options : (struct heald_loop_options){0};
     struct heald_loop *loop;
 
-    settle_options(&o);
+    set_defaults(&o);
     int err = check_options(&o);
     if (err)
         return err;
@@ -197,15 +197,15 @@ int heald__loop_open_on(struct heald_loop **ret_loop, const struct heald_loop_op
     return err;
 }
 
-uint64_t heald__loop_live(const struct heald_loop *loop)
+uint64_t heald__loop_pending(const struct heald_loop *loop)
 {
     return loop->stats.submitted + loop->stats.posts - loop->stats.completed;
 }
 
 int heald_loop_close(struct heald_loop *loop)
 {
-    heald__mailbox_take_all(loop);
-    if (heald__loop_live(loop) || loop->running || loop->holds)
+    heald__mailbox_fetch_all(loop);
+    if (heald__loop_pending(loop) || loop->running || loop->holds)
         return -EBUSY;
     while (!list_empty(&loop->groups))
         heald_buf_group_close(heald_container_of(loop->groups.next, struct heald_buf_group, link));
@@ -298,8 +298,8 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
 
-    if (loop->attention.owes)
-        heald__owes_signal(loop);
+    if (loop->attention.signals)
+        heald__flush_signals(loop);
     /* Before the back end is asked: what changes after that is told again. */
     if (loop->attention.mirrored)
         heald__guest_drain(loop);
@@ -313,12 +313,12 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 static void tend(struct heald_loop *loop)
 {
     /* Before the deadlines: what can be had now is not late. */
-    if (loop->attention.look)
-        loop->upper[UPPER_LOCKS]->look(loop);
+    if (loop->attention.try)
+        loop->upper[UPPER_LOCKS]->try(loop);
     if (loop->attention.timers)
         heald__timers_expire(loop);
     if (loop->attention.posts || heald__mailbox_any(loop))
-        heald__mailbox_take(loop);
+        heald__mailbox_fetch(loop);
 }
 
 /* Runs the callbacks that are due, at most so many; returns how many. */
@@ -331,13 +331,13 @@ HEALD_INLINE int dispatch(struct heald_loop *loop, unsigned limit)
         n++;
         /* What is over is its owner's, and its private flags mean nothing. */
         if (op->flags & HEALD_MORE) {
-            heald__tell_more(loop, op);
+            heald__notify_more(loop, op);
         } else if (op->notify == OP_NOTIFY_CALLBACK) {
             loop->stats.completed++;
             op_move(op, OP_IDLE);
             op->fn(op);
         } else {
-            heald__tell(loop, op);
+            heald__notify(loop, op);
         }
         /* Relaxed: a stop from afar may be seen one callback late. */
         if (__atomic_load_n(&loop->mailbox.stop, __ATOMIC_RELAXED))
@@ -362,7 +362,7 @@ HEALD_INLINE int turn(struct heald_loop *loop, int64_t deadline_ns)
         if (loop->attention.any)
             tend(loop);
         else if (heald__mailbox_any(loop))
-            heald__mailbox_take(loop);
+            heald__mailbox_fetch(loop);
         err = dispatch(loop, loop->turn_callbacks);
     }
     loop->running = false;
@@ -398,7 +398,7 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        if (!heald__loop_live(loop) && !loop->holds && !loop->attention.posts &&
+        if (!heald__loop_pending(loop) && !loop->holds && !loop->attention.posts &&
             !heald__mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
@@ -406,7 +406,7 @@ int heald_loop_run(struct heald_loop *loop)
     }
 }
 
-static unsigned count_over(struct heald_op *const ops[], unsigned count)
+static unsigned count_completed(struct heald_op *const ops[], unsigned count)
 {
     unsigned over = 0, absent = 0;
 
@@ -431,7 +431,7 @@ static int suspend(struct heald_loop *loop, struct heald_op *const ops[], unsign
     unsigned over;
     bool late = false;
 
-    while ((over = count_over(ops, count)) < need) {
+    while ((over = count_completed(ops, count)) < need) {
         if (take_stop(loop))
             return -ECANCELED;
         if (late && !left)

@@ -32,7 +32,7 @@ struct heald_pool;
 struct heald_signals;
 struct heald_locks;
 
-enum { HEALD_APART = 64 /* bytes of a cache line */ };
+enum { CACHE_LINE = 64 /* bytes of a cache line */ };
 
 /* For files and callbacks; for what may wait as long as it likes. */
 enum { POOL_FILES, POOL_WAITS, POOLS };
@@ -42,13 +42,13 @@ enum { POOL_FILES, POOL_WAITS, POOLS };
  * from what the loop writes, on whatever cache line the allocator puts it.
  */
 struct heald_mailbox {
-    char apart_before[HEALD_APART];
+    char apart_before[CACHE_LINE];
     struct heald_link *top; /* atomic: pushed and not yet fetched, newest first */
     int sleeping;           /* atomic: 1 while the loop waits, or is about to */
     int stop;               /* atomic */
     uint64_t rings;         /* atomic */
     bool sorts;             /* atomic: an op of another class than the usual one was posted */
-    char apart_after[HEALD_APART];
+    char apart_after[CACHE_LINE];
     struct heald_link *first, *last; /* fetched and not yet delivered, oldest first */
     int bell[2];
     uint64_t counter; /* where a ring reads the bell */
@@ -74,10 +74,10 @@ union heald_attention {
     struct {
         union {
             struct {
-                bool flush; /* the engine may hold something back */
-                bool look;  /* what waits for locks is to be tried again */
-                bool owes;  /* a signal, see `owed` */
-                bool posts; /* some were fetched and not delivered, see `mailbox.first` */
+                bool flush;   /* the engine may hold something back */
+                bool try;     /* what waits for locks is to be tried again */
+                bool signals; /* a signal, see `owed` */
+                bool posts;   /* some were fetched and not delivered, see `mailbox.first` */
             };
             uint32_t now; /* one of these: the turn does not wait */
         };
@@ -151,13 +151,13 @@ int heald__submit_deadline(struct heald_loop *loop, struct heald_op *op);
 /* plain.c: the op is the loop's from now on. */
 void heald__submit_begin(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
-void heald__loop_end(struct heald_loop *loop,
-                     struct heald_op *op); /* cancel; the op is queued or armed */
+void heald__op_cancel(struct heald_loop *loop,
+                      struct heald_op *op); /* cancel; the op is queued or armed */
 
 /* complete.c */
 void heald__complete(struct heald_loop *loop, struct heald_op *op, int64_t result);
 void heald__complete_more(struct heald_loop *loop, struct heald_op *op, int64_t result);
-bool heald__owes_signal(
+bool heald__flush_signals(
     struct heald_loop *loop); /* tries to send it; true: it cannot yet be sent */
 
 /* ready.c */
@@ -207,7 +207,7 @@ int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir);
 int heald__pause_reserve(struct heald_loop *loop, struct heald_fd *e);
 void heald__pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald__pause_success(struct heald_fd *e);
-void heald__pause_over(struct heald_loop *loop, struct heald_op *op);
+void heald__pause_expired(struct heald_loop *loop, struct heald_op *op);
 void heald__pause_end(struct heald_loop *loop, struct heald_fd *e);
 
 /*
@@ -231,7 +231,7 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op);
 /* While loop->waiting: when to ask again; HEALD_FOREVER. */
 int64_t heald__pool_make_room(struct heald_loop *loop);
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op); /* a thread has ended it */
-bool heald__pool_take_back(struct heald_loop *loop, struct heald_op *op);
+bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op);
 bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
                         const struct heald_op *op);
 bool heald__takes_seekable(const struct heald_loop *loop); /* must know that a file can seek */
@@ -254,12 +254,12 @@ void heald__timers_close(struct heald_loop *loop);
 /* post.c */
 int heald__mailbox_open(struct heald_loop *loop);
 void heald__mailbox_close(struct heald_loop *loop);
-void heald__mailbox_take(struct heald_loop *loop); /* a turn's share */
-void heald__mailbox_take_all(struct heald_loop *loop);
+void heald__mailbox_fetch(struct heald_loop *loop); /* a turn's share */
+void heald__mailbox_fetch_all(struct heald_loop *loop);
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
 /* loop.c: how many ops are pending; the time that is left until a deadline, or 0. */
-uint64_t heald__loop_live(const struct heald_loop *loop);
+uint64_t heald__loop_pending(const struct heald_loop *loop);
 int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
 
 /* loop.c. any: has something been posted that was not fetched? sleep: before waiting; false: do

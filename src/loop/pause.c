@@ -62,7 +62,7 @@ void heald__pause_success(struct heald_fd *e)
     e->pause->next_ms = PAUSE_FIRST_MS;
 }
 
-void heald__pause_over(struct heald_loop *loop, struct heald_op *op)
+void heald__pause_expired(struct heald_loop *loop, struct heald_op *op)
 {
     int fd = op_fd(op);
     unsigned dirs = loop->fds.v[fd].pause->dirs;

@@ -72,7 +72,7 @@ static int64_t attempt_recv_multi(struct heald_loop *loop, const struct heald_fd
                                   struct heald_op *op)
 {
     struct heald_buf_group *g = op->u.group.group;
-    int index = heald__group_take(g);
+    int index = heald__group_acquire(g);
 
     (void)e;
     op->buffer = HEALD_NO_BUFFER;

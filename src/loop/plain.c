@@ -213,7 +213,7 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
         heald__ready_event_other(loop, e, POLLIN);
         return;
     }
-    unsigned index = (unsigned)heald__group_take(g);
+    unsigned index = (unsigned)heald__group_acquire(g);
     op->buffer = (uint16_t)index;
     int64_t result = loop->sys->recv_now(op->u.group.fd, g->memory + index * g->size, g->size,
                                          op->u.group.flags);

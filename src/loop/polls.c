@@ -53,11 +53,11 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         return;
     fds_remove(&e->polls, op);
     heald__complete(loop, op, result);
-    heald__fds_let_go(loop, e);
+    heald__fds_release(loop, e);
 }
 
 /* Ends the ops beside the queues that an event concerns; wakes the library's own. */
-void heald__polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events)
+void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned events)
 {
     struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
 
@@ -89,6 +89,6 @@ int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
     }
     op_move(op, OP_ARMED);
     if ((e->flags & (FDS_EDGE | FDS_ALWAYS)) && loop->sys->poll(&now, 1, 0) > 0)
-        heald__polls_tell(loop, e, (unsigned short)now.revents);
+        heald__polls_notify(loop, e, (unsigned short)now.revents);
     return 0;
 }

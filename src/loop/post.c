@@ -146,13 +146,13 @@ static void drain(struct heald_loop *loop, unsigned limit)
     loop->attention.posts = node != NULL;
 }
 
-void heald__mailbox_take(struct heald_loop *loop)
+void heald__mailbox_fetch(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
     drain(loop, share_of_turn(loop));
 }
 
-void heald__mailbox_take_all(struct heald_loop *loop)
+void heald__mailbox_fetch_all(struct heald_loop *loop)
 {
     fetch(&loop->mailbox);
     drain(loop, UINT_MAX);

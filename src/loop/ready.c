@@ -354,7 +354,7 @@ void heald__ready_submit(struct heald_loop *loop, struct heald_fd *e, struct hea
     /* Of what such a socket cannot do it would never be told. */
     if (dir == DIR_IN && op_accepts(op) != !!(e->flags & FDS_LISTENS))
         e->flags |= FDS_READABLE;
-    if (!(e->flags & FDS_WHOLE) && ready_will_be_told(e, dir) && op->kind != OP_SHUTDOWN)
+    if (!(e->flags & FDS_WHOLE) && ready_will_be_notified(e, dir) && op->kind != OP_SHUTDOWN)
         op_move(op, OP_ARMED);
     else
         heald__ready_kick(loop, e, dir);
@@ -424,7 +424,7 @@ void heald__ready_nested(struct heald_loop *loop, int fd, uint32_t key, unsigned
         return;
     }
     unsigned before = wanted_of_ring(e);
-    heald__polls_tell(loop, e, events);
+    heald__polls_notify(loop, e, events);
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++) {
         e = &loop->fds.v[fd];
         if (e->flags & flag[dir] && events & of_dir[dir]) {
@@ -457,7 +457,7 @@ int heald__ready_in_ring(struct heald_loop *loop, struct heald_op *op)
     int err = heald__ready_arm(loop, e, now.fd);
     e = &loop->fds.v[now.fd];
     if (!err && e->flags & FDS_ALWAYS && loop->sys->poll(&now, 1, 0) > 0)
-        heald__polls_tell(loop, e, (unsigned short)now.revents);
+        heald__polls_notify(loop, e, (unsigned short)now.revents);
     return err;
 }
 
@@ -480,7 +480,7 @@ void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsig
     run_queue(loop, fd, DIR_OUT);
     e = &loop->fds.v[fd];
     if (e->polls)
-        heald__polls_tell(loop, e, events);
+        heald__polls_notify(loop, e, events);
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
     if (is_sticky(loop, e, fd, events))

@@ -22,7 +22,7 @@ static inline void ready_note_nothing(struct heald_fd *e, int dir)
 }
 
 /* Is the descriptor armed for this direction, and nothing to try before it is reported? */
-static inline bool ready_will_be_told(const struct heald_fd *e, int dir)
+static inline bool ready_will_be_notified(const struct heald_fd *e, int dir)
 {
     if (dir == DIR_IN)
         return e->armed & POLLIN && !(e->flags & FDS_READABLE);
@@ -70,6 +70,6 @@ int heald__ready_arm(struct heald_loop *loop, struct heald_fd *e, int fd);
 /* polls.c: the events that the ops beside the queues wait for, 0: there are none; ends those that
  * an event concerns. */
 unsigned heald__polls_want(const struct heald_fd *e);
-void heald__polls_tell(struct heald_loop *loop, struct heald_fd *e, unsigned events);
+void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned events);
 
 #endif

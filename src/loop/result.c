@@ -112,7 +112,7 @@ static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         if (result == -ECANCELED && dir == DIR_IN)
             heald__idle_cancelled(loop, e);
         heald__ready_kick(loop, e, dir);
-        heald__fds_let_go(loop, &loop->fds.v[fd]);
+        heald__fds_release(loop, &loop->fds.v[fd]);
     } else {
         attempt_again(loop, op, next);
     }
@@ -170,7 +170,7 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
     if (result == -EAGAIN && !err)
         return;
     finish(loop, op, err ? err : result);
-    heald__fds_let_go(loop, e);
+    heald__fds_release(loop, e);
 }
 
 static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t result)
@@ -187,7 +187,7 @@ static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t re
     } else {
         finish(loop, op, result);
     }
-    heald__fds_let_go(loop, e);
+    heald__fds_release(loop, e);
 }
 
 /* Not of an op that waits in the queue of a descriptor. */

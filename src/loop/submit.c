@@ -11,7 +11,7 @@
 #include <fcntl.h>
 
 /* An op that is over within its submission: an error is a result like any other. */
-static int over_already(struct heald_loop *loop, struct heald_op *op, int64_t result)
+static int complete_at_once(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     heald__complete(loop, op, result);
     return 0;
@@ -27,8 +27,8 @@ static int start_on_file(struct heald_loop *loop, struct heald_fd *e, struct hea
 /* An op that can only fail. */
 static int refuse(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op, int64_t err)
 {
-    over_already(loop, op, err);
-    heald__fds_let_go(loop, e);
+    complete_at_once(loop, op, err);
+    heald__fds_release(loop, e);
     return 0;
 }
 
@@ -40,7 +40,7 @@ static int start_at_offset(struct heald_loop *loop, struct heald_op *op)
     struct heald_fd *e = ask ? heald__fds_get(loop, fd, &err) : heald__fds_hold(loop, fd, &err);
 
     if (!e)
-        return err == -ENOMEM ? err : over_already(loop, op, err);
+        return err == -ENOMEM ? err : complete_at_once(loop, op, err);
     bool seeks = !ask || e->type == FD_FILE || (e->type == FD_OTHER && loop->sys->seeks(fd));
     return seeks ? start_on_file(loop, e, op) : refuse(loop, e, op, -ESPIPE);
 }
@@ -60,7 +60,7 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
     if (op->kind == OP_RECV_MULTI)
         heald__group_use(op->u.group.group, 1);
     if (!e)
-        return over_already(loop, op, err);
+        return complete_at_once(loop, op, err);
     if (heald__op_traits[op->kind] & OP_SOCKET && !(e->flags & (FDS_PLAIN | FDS_LISTENS)))
         return refuse(loop, e, op, -ENOTSOCK);
     if (e->type == FD_FILE)
@@ -84,7 +84,7 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
     struct heald_fd *e = heald__fds_get(loop, op_fd(op), &err);
 
     if (!e)
-        return err == -ENOMEM ? err : over_already(loop, op, err);
+        return err == -ENOMEM ? err : complete_at_once(loop, op, err);
     int64_t result = op->kind == OP_POLL ? -EAGAIN : heald__perform(loop, e, op);
     if (heald__outcome(op, e->type, &result) == OUTCOME_FINAL)
         return refuse(loop, e, op, result);
@@ -118,7 +118,7 @@ static int start_file(struct heald_loop *loop, struct heald_op *op)
     if (names_descriptor(op))
         e = heald__fds_hold(loop, op_fd(op), &err);
     if (!e)
-        return err == -ENOMEM ? err : over_already(loop, op, err);
+        return err == -ENOMEM ? err : complete_at_once(loop, op, err);
     return start_on_file(loop, e, op);
 }
 
@@ -168,7 +168,7 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op->notify >= OP_NOTIFY_DEFERRED && !fn)
         return -EINVAL;
-    if (op_tells_signal(op) && !heald__can_queue_signals)
+    if (op_notifies_by_signal(op) && !heald__can_queue_signals)
         return -ENOSYS;
     return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
 }
@@ -238,7 +238,7 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
     /* The one behind it may have been held up by this one alone. */
     if (first)
         heald__ready_kick(loop, e, dir);
-    heald__fds_let_go(loop, &loop->fds.v[fd]);
+    heald__fds_release(loop, &loop->fds.v[fd]);
     if (loop->mirror >= 0)
         heald__guest_show(loop, fd);
 }
@@ -287,7 +287,7 @@ static void cancel_none(struct heald_loop *loop, struct heald_op *op)
 static void (*const cancels[OP_KINDS])(struct heald_loop *loop,
                                        struct heald_op *op) = {HEALD_KINDS(CANCEL_ROW)};
 
-void heald__loop_end(struct heald_loop *loop, struct heald_op *op)
+void heald__op_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     if (!(op->flags & OP_DUE)) {
         cancels[op->kind](loop, op);
@@ -313,6 +313,6 @@ int heald_cancel(struct heald_op *op)
         return -EINVAL;
     if (state == OP_DONE || state == OP_CANCELLING || op->flags & OP_ENDING)
         return -EALREADY;
-    heald__loop_end(op->loop, op);
+    heald__op_cancel(op->loop, op);
     return 0;
 }

@@ -64,10 +64,10 @@ static void expired(void *ctx, struct heald_op *op)
     if (op->kind == OP_TIMER) {
         timer_expired(x->loop, op, x->now);
     } else if (op->kind == OP_PAUSE) {
-        heald__pause_over(x->loop, op);
+        heald__pause_expired(x->loop, op);
     } else if (!op_is_ending(op)) {
         op->flags |= OP_TIMED_OUT;
-        heald__loop_end(x->loop, op);
+        heald__op_cancel(x->loop, op);
     }
 }
 

@@ -25,8 +25,8 @@ struct heald_upper {
     /* An op with OP_TIDIES completes: takes back what it held. */
     void (*tidy)(struct heald_loop *loop, struct heald_op *op);
 
-    /* Called once in a turn while loop->attention.look is set, for which no turn waits. */
-    void (*look)(struct heald_loop *loop);
+    /* Called once in a turn while loop->attention.try is set, for which no turn waits. */
+    void (*try)(struct heald_loop *loop);
 
     /* Calls each() for the ops that lie in none of the loop's own lists. */
     void (*each)(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),

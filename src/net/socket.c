@@ -168,6 +168,28 @@ static int bind_to(int fd, const struct heald_addr *addr, int type)
     return bind(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
 }
 
+static int bind_parsed(const struct heald_addr *addr, int type)
+{
+    int fd = heald__plat_socket(addr->u.sa.sa_family, type);
+
+    if (fd < 0)
+        return fd;
+    int err = bind_to(fd, addr, type);
+    if (err)
+        close(fd);
+    return err ? err : fd;
+}
+
+int heald_bind(const char *text, int type)
+{
+    struct heald_addr addr;
+    int err = heald_addr_parse(text, &addr);
+
+    if (!err && !addr.len)
+        err = -EINVAL;
+    return err ? err : bind_parsed(&addr, type);
+}
+
 int heald_listen(const char *text, int type, int backlog)
 {
     struct heald_addr addr;
@@ -177,13 +199,12 @@ int heald_listen(const char *text, int type, int backlog)
         return err;
     if (!addr.len)
         return listen_fifo(addr.u.un.sun_path);
-    int fd = heald__plat_socket(addr.u.sa.sa_family, type);
-    if (fd < 0)
-        return fd;
-    err = bind_to(fd, &addr, type);
-    if (!err && type != SOCK_DGRAM && listen(fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
+    /* Before a socket file is replaced for nothing. */
+    if (type == SOCK_DGRAM)
+        return -EOPNOTSUPP;
+    int fd = bind_parsed(&addr, type);
+    if (fd >= 0 && listen(fd, backlog > 0 ? backlog : SOMAXCONN) < 0) {
         err = -errno;
-    if (err) {
         close(fd);
         return err;
     }

@@ -10,8 +10,8 @@
  *   cancel   how its end is asked for, while no callback is due   loop/submit.c  cancel_…()
  *   attempt  one attempt, which never waits
  *              on a descriptor                                    loop/perform.c attempt_…()
- *              on what lies in a region: its form                 await/lock.c   heald__ipc_…_form
- *              on a lock of others                      await/foreign.c look_at_…(), give_up_…()
+ *              on what lies in a region: its form                 await/lock.c   heald__sync_…_form
+ *              on a lock of others                      await/futex.c try_…(), abandon_…()
  *   call     the system call for it, which may block              file/file.c    call_…()
  *              by a thread, on a duplicate of the descriptor
  *   entry    the entry of an io_uring for it                      ring/fill.c    fill_…()
@@ -110,15 +110,15 @@
     X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC)
 
 /* On what others wait with. */
-#define HEALD_KINDS_FOREIGN(X) \
+#define HEALD_KINDS_FUTEX(X) \
     X(PTHREAD_MUTEX, "pthread-mutex-lock", none, lock, lock, mutex, none, none, \
-      OP_PUBLIC | OP_FOREIGN) \
+      OP_PUBLIC | OP_NO_REGION) \
     X(SEM_T,         "sem_t-wait",         none, lock, lock, sem,   none, none, \
-      OP_PUBLIC | OP_FOREIGN) \
+      OP_PUBLIC | OP_NO_REGION) \
     X(FUTEX,         "futex-wait",         none, lock, lock, word,  none, none, \
-      OP_PUBLIC | OP_FOREIGN) \
+      OP_PUBLIC | OP_NO_REGION) \
     X(FUTEX_ANY,     "futex-wait-any",     none, lock, lock, any,   none, none, \
-      OP_PUBLIC | OP_FOREIGN)
+      OP_PUBLIC | OP_NO_REGION)
 
 /* The library's own: a ring waits for words, or for a while; the end of a descriptor's pause; what
  * another thread posts. */
@@ -136,7 +136,7 @@
     HEALD_KINDS_FILE(X) \
     HEALD_KINDS_OTHER(X) \
     HEALD_KINDS_LOCK(X) \
-    HEALD_KINDS_FOREIGN(X) \
+    HEALD_KINDS_FUTEX(X) \
     HEALD_KINDS_OWN(X)
 
 /* clang-format on */

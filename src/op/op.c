@@ -25,7 +25,7 @@ const uint8_t heald__op_stage_moves[STAGES] = {
 };
 
 #define TRAITS_ROW(kind, name, events, start, cancel, attempt, call, entry, traits) \
-    [OP_##kind] = traits,
+    [OP_##kind] = (traits),
 
 const uint32_t heald__op_traits[OP_KINDS] = {HEALD_KINDS(TRAITS_ROW)};
 
@@ -79,21 +79,21 @@ static const char *const state_names[OP_STATES] = {
 static const char *const kind_names[OP_KINDS] = {HEALD_KINDS(NAME_ROW)};
 
 /* Over is the owner's again: as soon as it is told so, the owner may free the op. */
-static bool is_over(const struct heald_op *op)
+static bool has_completed(const struct heald_op *op)
 {
     return op_load_state(op) == OP_IDLE;
 }
 
 int heald_op_error(const struct heald_op *op)
 {
-    if (!is_over(op))
+    if (!has_completed(op))
         return -EINPROGRESS;
     return op->result < 0 ? (int)op->result : 0;
 }
 
 int64_t heald_op_result(const struct heald_op *op)
 {
-    return is_over(op) ? op->result : 0;
+    return has_completed(op) ? op->result : 0;
 }
 
 static int set_notify(struct heald_op *op, int how)

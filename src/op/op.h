@@ -79,7 +79,7 @@ static inline void op_stage_move(struct heald_op *op, enum op_stage to)
 }
 
 /* Does a signal tell of its end? */
-static inline bool op_tells_signal(const struct heald_op *op)
+static inline bool op_notifies_by_signal(const struct heald_op *op)
 {
     return op->notify != OP_NOTIFY_CALLBACK && op->notify < OP_NOTIFY_DEFERRED;
 }
@@ -124,13 +124,13 @@ enum {
     OP_INWARD = 0x02, /* … in that of reading */
     OP_PLAIN =
         0x04, /* one attempt, one result, and nothing to see to before or after: recv and send */
-    OP_RW = 0x08,      /* may be for a file */
-    OP_MULTI = 0x10,   /* may complete more than once */
-    OP_TIDIES = 0x20,  /* holds something that its end gives back */
-    OP_PUBLIC = 0x40,  /* may be submitted */
-    OP_FOREIGN = 0x80, /* waits for a lock of others, who wake one */
-    OP_SOCKET = 0x100, /* for sockets alone */
-    OP_BESIDE = 0x200, /* waits on a descriptor, and for nobody before it */
+    OP_RW = 0x08,        /* may be for a file */
+    OP_MULTI = 0x10,     /* may complete more than once */
+    OP_TIDIES = 0x20,    /* holds something that its end gives back */
+    OP_PUBLIC = 0x40,    /* may be submitted */
+    OP_NO_REGION = 0x80, /* waits for a lock of others, who wake one */
+    OP_SOCKET = 0x100,   /* for sockets alone */
+    OP_BESIDE = 0x200,   /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,
     OP_VECTOR = 0x800,      /* its buffer is an array of struct iovec */
     OP_WHOLE = 0x1000,      /* an engine that waits takes it: its attempt may be one that blocks */
@@ -173,9 +173,9 @@ static inline bool op_is_mapped(const struct heald_op *op)
     return heald__op_traits[op->kind] & OP_MAPPED;
 }
 
-static inline bool op_is_foreign(const struct heald_op *op)
+static inline bool op_has_no_region(const struct heald_op *op)
 {
-    return heald__op_traits[op->kind] & OP_FOREIGN;
+    return heald__op_traits[op->kind] & OP_NO_REGION;
 }
 
 /* An accept, once or more often. */

@@ -10,7 +10,7 @@
 
 #include <heald/await.h>
 #include <heald/file.h>
-#include <heald/foreign.h>
+#include <heald/futex.h>
 #include <heald/io.h>
 #include <heald/map.h>
 #include <heald/process.h>
@@ -454,25 +454,25 @@ int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
     return prep_lock(op, OP_ONCE, once, me);
 }
 
-static int prep_foreign(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
+static int prep_futex(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
 {
     int err = prep_kind(op, kind, object);
 
     if (err)
         return err;
-    op->u.foreign.object = object;
-    op->u.foreign.expected = expected;
+    op->u.futex.object = object;
+    op->u.futex.expected = expected;
     return 0;
 }
 
 int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t *mutex)
 {
-    return prep_foreign(op, OP_PTHREAD_MUTEX, mutex, 0);
+    return prep_futex(op, OP_PTHREAD_MUTEX, mutex, 0);
 }
 
 int heald_prep_sem_t_wait(struct heald_op *op, sem_t *sem)
 {
-    return prep_foreign(op, OP_SEM_T, sem, 0);
+    return prep_futex(op, OP_SEM_T, sem, 0);
 }
 
 static bool is_futex(const uint32_t *word)
@@ -482,7 +482,7 @@ static bool is_futex(const uint32_t *word)
 
 int heald_prep_futex_wait(struct heald_op *op, uint32_t *word, uint32_t expected)
 {
-    return prep_foreign(op, OP_FUTEX, is_futex(word) ? word : NULL, expected);
+    return prep_futex(op, OP_FUTEX, is_futex(word) ? word : NULL, expected);
 }
 
 int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex words[], unsigned count)
@@ -491,5 +491,5 @@ int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex word
 
     for (unsigned i = 0; valid && i < count; i++)
         valid = is_futex(words[i].word);
-    return prep_foreign(op, OP_FUTEX_ANY, valid ? (void *)words : NULL, count);
+    return prep_futex(op, OP_FUTEX_ANY, valid ? (void *)words : NULL, count);
 }

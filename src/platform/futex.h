@@ -1,6 +1,6 @@
 /*
- * platform/futex.h: waiting for words of shared memory to change. All that the objects of ipc/ know
- * of waiting.
+ * platform/futex.h: waiting for words of shared memory to change. All that the objects of sync/
+ * know of waiting.
  *
  * On Linux this is futex(2). The portable layer looks at the words again and again: right, and
  * slow.

@@ -29,11 +29,11 @@ int heald__plat_life_init(struct heald_lifeline *life);
 
 /*
  * The calling thread takes it, without waiting. 0: nobody had it. -EOWNERDEAD: its holder died; it
- * is the caller's now, who settles the estate and then calls heald__plat_life_settled(). -EBUSY: it
- * is held. -EBADMSG: these bytes are no lifeline.
+ * is the caller's now, who settles the estate and then calls heald__plat_life_recovered(). -EBUSY:
+ * it is held. -EBADMSG: these bytes are no lifeline.
  */
-int heald__plat_life_take(struct heald_lifeline *life);
-void heald__plat_life_settled(struct heald_lifeline *life);
+int heald__plat_life_acquire(struct heald_lifeline *life);
+void heald__plat_life_recovered(struct heald_lifeline *life);
 void heald__plat_life_release(struct heald_lifeline *life);
 
 /* What its word says, without taking it. */
@@ -48,7 +48,7 @@ enum heald_life heald__plat_life_state(struct heald_lifeline *life);
 /*
  * A word that changes when the holder dies, for whose waiters the kernel then wakes one, and what
  * it is now. NULL: nobody who lives holds it, or the system has no such word;
- * heald__plat_life_take() tells.
+ * heald__plat_life_acquire() tells.
  */
 uint32_t *heald__plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen);
 

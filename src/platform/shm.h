@@ -19,7 +19,7 @@ struct heald_draft {
 
 /* Where the shared memory objects of the system are, as files: a folder without a slash at its
  * end. */
-extern const char *const heald__shm_folder;
+extern const char *const heald__shm_directory;
 
 /* A new file in the folder of `path`, on the same file system; close-on-exec. */
 int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode);

@@ -28,7 +28,7 @@
 extern const unsigned heald__poll_rdhup;
 
 /* Is a connect(2) after another that failed a question, and not a new attempt? */
-extern const bool heald__connect_settles;
+extern const bool heald__connect_repeats;
 
 /* Can a program queue a signal with a value to itself? */
 extern const bool heald__can_queue_signals;

@@ -4,8 +4,8 @@
  *
  * Invariant, under `lock`: job->prev is set exactly while the job is queued, and `queued` counts
  * those; idle <= started <= limit. A job handed to run() belongs to whoever run() gives it to, who
- * may use job->next but leaves job->prev NULL until the job is idle again: heald__pool_take() may
- * still ask.
+ * may use job->next but leaves job->prev NULL until the job is idle again: heald__pool_dequeue()
+ * may still ask.
  *
  * A thread counts as idle if it takes the next job without waiting for one: also a thread that was
  * woken and does not have the lock yet, and one in linger(), which may stay there for as long as
@@ -317,7 +317,7 @@ bool heald__pool_retry(struct heald_pool *p)
     return few;
 }
 
-bool heald__pool_take(struct heald_pool *p, struct heald_link *job)
+bool heald__pool_dequeue(struct heald_pool *p, struct heald_link *job)
 {
     pthread_mutex_lock(&p->lock);
     bool queued = job->prev != NULL;

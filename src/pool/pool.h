@@ -67,7 +67,7 @@ void heald__pool_close(struct heald_pool *pool);
 int heald__pool_submit(struct heald_pool *pool, struct heald_link *job);
 
 /* Takes a job back that has not begun: true, or false when it runs or ran. Any thread. */
-bool heald__pool_take(struct heald_pool *pool, struct heald_link *job);
+bool heald__pool_dequeue(struct heald_pool *pool, struct heald_link *job);
 
 /* Has a job that was submitted not begun? Any thread. */
 bool heald__pool_is_queued(struct heald_pool *pool, struct heald_link *job);

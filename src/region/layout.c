@@ -50,7 +50,7 @@ void heald__region_layout(struct region_head *head, const struct region_shape *s
     head->data_at = head->names_at + round_up(shape->names * sizeof(struct region_name));
     head->heap_at = head->data_at + round_up(shape->data);
     head->first_size = head->heap_at + round_up(shape->heap);
-    head->most_size = head->heap_at + round_up(shape->heap_max);
+    head->max_size = head->heap_at + round_up(shape->heap_max);
     head->size = head->first_size;
 }
 
@@ -69,13 +69,13 @@ static bool is_laid_out(const struct region_head *head)
 
     if (!head->slots || head->slots > REGION_SLOTS_MAX || head->names > REGION_NAMES_MAX ||
         head->data_at >= head->heap_at || head->heap_at > head->first_size ||
-        head->first_size > head->most_size || head->most_size > UINT64_MAX / 4)
+        head->first_size > head->max_size || head->max_size > UINT64_MAX / 4)
         return false;
     heald__region_layout(&want, &(struct region_shape){.slots = head->slots,
                                                        .names = head->names,
                                                        .data = head->heap_at - head->data_at,
                                                        .heap = head->first_size - head->heap_at,
-                                                       .heap_max = head->most_size - head->heap_at,
+                                                       .heap_max = head->max_size - head->heap_at,
                                                        .is_traced = head->flags & REGION_TRACED});
     return want.slots_at == head->slots_at && want.order_at == head->order_at &&
            want.names_at == head->names_at && want.data_at == head->data_at &&
@@ -105,7 +105,7 @@ int heald__region_check(const struct region_head *head, uint64_t file_size, cons
         *ret_why = "the parts that its head names do not fit";
         return -EBADMSG;
     }
-    if (head->size < head->first_size || head->size > head->most_size) {
+    if (head->size < head->first_size || head->size > head->max_size) {
         *ret_why = "the size in its head is out of range";
         return -EBADMSG;
     }

@@ -68,7 +68,7 @@ struct region_edge {
     uint64_t who;   /* atomic: pid << 32 | thread */
 };
 
-/* In which order locks are taken (ipc/order.c). */
+/* In which order locks are taken (sync/lockdep.c). */
 struct region_order {
     uint64_t drawn; /* atomic: how many numbers were given to locks */
     /* Atomic: where they are, in units of REGION_ORDER_UNIT, << 32 | their numbers
@@ -85,7 +85,7 @@ static inline uint64_t region_order_place(uint64_t word)
     return (word >> 32) * REGION_ORDER_UNIT;
 }
 
-/* One name of the directory (store/names.c). */
+/* One name of the directory (heap/names.c). */
 struct region_name {
     uint64_t at; /* atomic: what has the name; 0: this is no name */
     uint64_t size;
@@ -101,7 +101,7 @@ struct region_head {
     uint32_t version;
     uint32_t abi; /* of what the C library puts into a slot */
     uint64_t slots_at, order_at, names_at, data_at, heap_at;
-    uint64_t first_size, most_size; /* as it was made, and as large as it may become */
+    uint64_t first_size, max_size; /* as it was made, and as large as it may become */
     uint32_t slots, slot_size, names, flags;
     int64_t creator_pid;
     uint64_t creator_start_time, creator_pid_space;

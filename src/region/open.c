@@ -62,11 +62,11 @@ static int path_of(const char *name, char path[PATH_MAX])
         return -EINVAL;
     if (!is_file && strlen(name + 1) > NAME_MAX)
         return -ENAMETOOLONG;
-    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald__shm_folder, name);
+    int n = snprintf(path, PATH_MAX, "%s%s", is_file ? "" : heald__shm_directory, name);
     return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int settle_options(struct heald_region_options *o)
+static int set_defaults(struct heald_region_options *o)
 {
     o->size = o->size ? o->size : SIZE_DEFAULT;
     o->participants = o->participants ? o->participants : PARTICIPANTS_DEFAULT;
@@ -135,14 +135,14 @@ static int make(struct heald_region **ret_region, int fd, const struct heald_reg
                                                        .is_traced = o->trace});
     int err = heald__plat_reserve(fd, 0, head.size);
     if (!err)
-        err = heald__region_map(fd, head.most_size, false, &base);
+        err = heald__region_map(fd, head.max_size, false, &base);
     if (err)
         return err;
     err = fill(base, &head, o);
     if (!err)
         err = heald__region_adopt(ret_region, base, &head, fd);
     if (err)
-        munmap(base, head.most_size);
+        munmap(base, head.max_size);
     else
         heald__plat_file_share(fd);
     return err;
@@ -196,15 +196,15 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
 static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY, copies = flags & HEALD_REGION_SNAPSHOT;
-    struct region_head head;
+    struct region_head head = {0};
     char *base = NULL;
     int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
 
     if (err)
         return err;
-    size_t size = (size_t)(copies ? head.data_at : head.most_size);
+    size_t size = (size_t)(copies ? head.data_at : head.max_size);
     err = copies ? heald__region_copy(fd, &head, &base)
-                 : heald__region_map(fd, head.most_size, read_only, &base);
+                 : heald__region_map(fd, head.max_size, read_only, &base);
     if (err)
         return err;
     err = heald__region_adopt(ret_region, base, &head, fd);
@@ -309,7 +309,7 @@ int heald_region_open(struct heald_region **ret_region, const char *name, int fl
     if (!err)
         err = check_flags(flags);
     if (!err)
-        err = settle_options(&o);
+        err = set_defaults(&o);
     if (!err)
         err = open_or_create(&region, path, flags, &o);
     if (options && options->ret_why)
@@ -329,7 +329,7 @@ int heald_region_create_memfd(struct heald_region **ret_region,
     struct heald_region_options o = options ? *options : (struct heald_region_options){0};
     struct heald_region *region;
     uint64_t memory = heald__plat_memory();
-    int err = settle_options(&o);
+    int err = set_defaults(&o);
 
     /* No file system bounds it, and the system would rather kill somebody than refuse it. */
     if (!err && memory && (o.size > memory || o.heap > memory))

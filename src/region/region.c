@@ -38,14 +38,14 @@ int heald__region_adopt(struct heald_region **ret_region, char *base,
         .data_at = head->data_at,
         .heap_at = head->heap_at,
         .first_size = head->first_size,
-        .most_size = head->most_size,
+        .max_size = head->max_size,
         .slots = (struct region_slot *)(void *)(base + head->slots_at),
         .names = (struct region_name *)(void *)(base + head->names_at),
         .local = local,
         .slot_count = head->slots,
         .name_count = head->names,
         .fd = fd,
-        .mapped = head->most_size,
+        .mapped = head->max_size,
     };
     if (head->flags & REGION_TRACED)
         region->order = (struct region_order *)(void *)(base + head->order_at);
@@ -160,7 +160,7 @@ int heald_region_close(struct heald_region *region)
 
 int heald__region_grow(struct heald_region *region, uint64_t size)
 {
-    if (size > region->most_size)
+    if (size > region->max_size)
         return -ENOMEM;
     uint64_t now = region_size(region);
 
@@ -203,7 +203,7 @@ void heald__region_order_forget(struct heald_region *region, uint64_t at, uint64
 {
     struct region_order *order = region->order;
 
-    /* Relaxed: as ipc/order.c, which finds out what is out of date. */
+    /* Relaxed: as sync/lockdep.c, which finds out what is out of date. */
     for (unsigned i = 0; order && i < REGION_ORDER_MAX; i++)
         if (region_order_place(__atomic_load_n(&order->locks[i], __ATOMIC_RELAXED)) - at < size)
             __atomic_store_n(&order->locks[i], 0, __ATOMIC_RELAXED);
@@ -220,10 +220,10 @@ void heald_region_on_inversion(struct heald_region *region,
 void heald_region_stats(struct heald_region *region, struct heald_region_stats *ret_stats)
 {
     *ret_stats = (struct heald_region_stats){
-        .most = region->slot_count,
+        .participants_max = region->slot_count,
         .deaths = __atomic_load_n(&region_head_of(region)->deaths, __ATOMIC_RELAXED),
         .size = region_size(region),
-        .size_max = region->most_size,
+        .size_max = region->max_size,
     };
     for (unsigned i = 0; i < region->slot_count; i++)
         ret_stats->participants +=

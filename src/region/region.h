@@ -1,6 +1,6 @@
 /*
- * region/region.h: what the objects of ipc/ need of a region: who I am, whether somebody else still
- * lives, and to wait.
+ * region/region.h: what the objects of sync/ need of a region: who I am, whether somebody else
+ * still lives, and to wait.
  */
 #ifndef HEALD_SRC_REGION_REGION_H
 #define HEALD_SRC_REGION_REGION_H
@@ -15,7 +15,7 @@
 
 struct heald_region {
     char *base;
-    uint64_t names_at, data_at, heap_at, first_size, most_size;
+    uint64_t names_at, data_at, heap_at, first_size, max_size;
     struct region_slot *slots;
     struct region_name *names;
     struct region_order *order; /* NULL: is not recorded */
@@ -150,7 +150,7 @@ static inline uint64_t region_size(const struct heald_region *region)
     /* Acquire: pairs with heald__region_grow(). */
     uint64_t size = __atomic_load_n(&region_head_of(region)->size, __ATOMIC_ACQUIRE);
 
-    return size < region->most_size ? size : region->most_size;
+    return size < region->max_size ? size : region->max_size;
 }
 
 /* Makes it reach further: 0, -ENOMEM, or -errno of the file system. Only under the lock of the
@@ -173,10 +173,10 @@ static inline bool region_has(const struct heald_region *region, const void *obj
 /*
  * A place in the line for an object, with me->site, from the moment that a participant must wait
  * for it: for the tools, and for locks that are fair. Where all places of the participant are taken
- * it waits without one, but is counted. For heald__region_step_out(); 0: it does not lie in the
+ * it waits without one, but is counted. For heald__region_dequeue(); 0: it does not lie in the
  * region.
  */
-unsigned heald__region_line_up(struct heald_participant *me, const void *object,
+unsigned heald__region_enqueue(struct heald_participant *me, const void *object,
                                enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
 
 /*
@@ -193,10 +193,10 @@ void heald__region_note_wait_for(const struct heald_participant *me, uint64_t ho
 /* The time, for people: exactly where the region is traced, else as cheaply as there is; 0. */
 int64_t heald__region_stamp(const struct heald_participant *me);
 
-void heald__region_step_out(struct heald_participant *me, unsigned place);
+void heald__region_dequeue(struct heald_participant *me, unsigned place);
 
 /* The slot's new participant waits for nothing: what the last one left is removed. */
-void heald__region_line_clear(struct heald_region *region, unsigned slot);
+void heald__region_queue_clear(struct heald_region *region, unsigned slot);
 
 /*
  * The note of an object in a slot: of those whose addresses share it the last that was taken. So of
@@ -226,8 +226,8 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
 /* The first of the others in the line for an object, if that is before the caller, or 0; the dead
  * are not. *ret_behind: nobody is before, and there are, or may be, others behind: who has no place
  * is behind all. */
-uint64_t heald__region_before_me(struct heald_participant *me, const void *object,
-                                 bool *ret_behind);
+uint64_t heald__region_first_waiter(struct heald_participant *me, const void *object,
+                                    bool *ret_behind);
 
 /* The PID name space of this process, which may be another than that of the process that opened the
  * region; 0: not known. */
@@ -276,7 +276,7 @@ unsigned heald__region_words(const struct region_wait *wait,
 
 /* Is there a reason to look again? Asks more than the words tell: nobody may have been left to tell
  * of a death. */
-bool heald__region_is_over(const struct region_wait *wait);
+bool heald__region_has_changed(const struct region_wait *wait);
 
 /* Waits. 0: look again, perhaps for nothing; -ETIMEDOUT. */
 int heald__region_wait(const struct region_wait *wait, int64_t deadline_ns);

@@ -83,7 +83,7 @@ uint64_t heald__region_id_of(const struct heald_region *region, const struct reg
 }
 
 /* The holder has died. True: the caller is the one who settled it. */
-static bool settle(struct heald_region *region, struct region_slot *slot, uint32_t generation)
+static bool expire(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     struct region_head *head = region_head_of(region);
     bool settled = move_on(region, slot, generation);
@@ -136,7 +136,7 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
         !heald__plat_thread_is_absent(pid, thread) || generation_of(slot) != generation ||
         heald__plat_life_state(&slot->life) != HEALD_LIFE_HELD)
         return false;
-    if (settle(region, slot, generation))
+    if (expire(region, slot, generation))
         heald__plat_life_init(&slot->life);
     return true;
 }
@@ -152,13 +152,13 @@ static int take_slot(struct heald_region *region, struct region_slot *slot, bool
         !(thoroughly && generation & 1 && was_left(region, slot, generation)))
         return -EBUSY;
     if (state == HEALD_LIFE_ENDED)
-        settle(region, slot, generation);
-    int err = heald__plat_life_take(&slot->life);
+        expire(region, slot, generation);
+    int err = heald__plat_life_acquire(&slot->life);
     if (err != -EOWNERDEAD)
         return err;
     /* Where the state is not known, or he died just now. */
-    settle(region, slot, generation_of(slot));
-    heald__plat_life_settled(&slot->life);
+    expire(region, slot, generation_of(slot));
+    heald__plat_life_recovered(&slot->life);
     return 0;
 }
 
@@ -185,7 +185,7 @@ int heald__region_is_gone(struct heald_region *region, uint64_t id)
         return -EOWNERDEAD;
     switch (heald__plat_life_state(&slot->life)) {
     case HEALD_LIFE_HELD: was_left(region, slot, generation); break;
-    case HEALD_LIFE_ENDED: settle(region, slot, generation); break;
+    case HEALD_LIFE_ENDED: expire(region, slot, generation); break;
     case HEALD_LIFE_UNKNOWN: err = try_to_learn(region, slot); break;
     /* Attached, and nobody holds it: unless that has just changed it cannot be. */
     case HEALD_LIFE_FREE: err = generation_of(slot) == generation ? -EBADMSG : 0; break;
@@ -221,7 +221,7 @@ static bool left_by_the_dead(const struct region_wait *wait)
            heald__region_is_gone(wait->me->region, region_id(word)) == -EOWNERDEAD;
 }
 
-bool heald__region_is_over(const struct region_wait *wait)
+bool heald__region_has_changed(const struct region_wait *wait)
 {
     /* Acquire: what made the word change is seen with it. */
     return __atomic_load_n(wait->word, __ATOMIC_ACQUIRE) != wait->seen ||
@@ -266,7 +266,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     __atomic_store_n(&slot->thread, heald__plat_thread_id(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->pid_space, heald__region_pid_space(region), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->time_space, time_space_of(region), __ATOMIC_RELAXED);
-    heald__region_line_clear(region, index);
+    heald__region_queue_clear(region, index);
     for (unsigned i = 0; i < REGION_NOTES; i++)
         __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
@@ -346,7 +346,7 @@ void heald__region_clear(struct heald_region *region)
     struct region_head *head = region_head_of(region);
 
     for (unsigned i = 0; i < region->slot_count; i++) {
-        settle(region, &region->slots[i], generation_of(&region->slots[i]));
+        expire(region, &region->slots[i], generation_of(&region->slots[i]));
         heald__plat_life_init(&region->slots[i].life);
     }
     head->boot = heald__plat_boot();

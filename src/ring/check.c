@@ -3,8 +3,8 @@
  *
  * A kernel is asked by IORING_REGISTER_PROBE which opcodes it knows. Registrations have no such
  * question: they are called with an argument that cannot be registered, and whoever knows them says
- * what is wrong with it. Not asked for are the futex opcodes, which await/ring.c tries itself, and
- * the registrations that make a ring faster or smaller but no different.
+ * what is wrong with it. Not asked for are the futex opcodes, which await/waiter_ring.c tries
+ * itself, and the registrations that make a ring faster or smaller but no different.
  *
  * A sandbox may forbid opcodes that the kernel knows: such an entry ends with -EACCES before its
  * arguments are looked at. That can be seen only in a ring that is enabled, so it is tried in one

@@ -230,7 +230,7 @@ static void other_completion(struct heald_client *c, uint64_t what, int result)
         c->retries = false;
         c->retry_due = true;
     } else if (what == SETTLE) {
-        c->settles = false;
+        c->tries_timed = false;
     } else if (what == CANCEL && (result == -ENOENT || result == -EALREADY)) {
         retry_later(c);
     } else if (what == CANCEL) {
@@ -355,7 +355,7 @@ static bool must_wait(const struct heald_op *op)
  * all of them before the first is told: whoever is told may submit more, and where there is no room
  * for it the kernel takes what is there, and answers.
  */
-static void settle_tries(struct heald_client *c)
+static void complete_tries(struct heald_client *c)
 {
     struct heald_link sent, *n;
 
@@ -415,7 +415,7 @@ void heald__client_harvest(struct heald_client *c)
             deliver(c, op, cqe.res, cqe.flags);
     }
     if (!list_empty(&c->tries))
-        settle_tries(c);
+        complete_tries(c);
 }
 
 /*
@@ -423,19 +423,19 @@ void heald__client_harvest(struct heald_client *c)
  * ring will end it; that one serves for all tries of a while, where one for each wait would be set
  * and taken back each time.
  */
-static int64_t until_settled(struct heald_client *c, int64_t deadline_ns)
+static int64_t until_tries_complete(struct heald_client *c, int64_t deadline_ns)
 {
     struct io_uring_sqe *sqe;
 
     if (c->prompt)
         return 0;
-    if (c->settles)
+    if (c->tries_timed)
         return deadline_ns;
     if (!(sqe = heald__ring_entry(&c->ring)))
         return 0;
-    c->settles = true;
-    c->settle_time.tv_nsec = TRIED_MS * HEALD_MS;
-    io_uring_prep_timeout(sqe, &c->settle_time, 0, 0);
+    c->tries_timed = true;
+    c->tries_time.tv_nsec = TRIED_MS * HEALD_MS;
+    io_uring_prep_timeout(sqe, &c->tries_time, 0, 0);
     io_uring_sqe_set_data64(sqe, SETTLE);
     return deadline_ns;
 }
@@ -447,7 +447,7 @@ int heald__client_enter(struct heald_client *c, int64_t deadline_ns)
     if (c->retry_due)
         cancel_again(c);
     if (deadline_ns && !list_empty(&c->tries))
-        deadline_ns = until_settled(c, deadline_ns);
+        deadline_ns = until_tries_complete(c, deadline_ns);
     return heald__ring_enter(&c->ring, list_empty(&c->backlog) ? deadline_ns : 0);
 }
 

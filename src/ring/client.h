@@ -22,8 +22,8 @@ struct heald_client {
     struct heald_link backlog;  /* by aux: ops that wait for an entry, or whose cancel does */
     struct heald_link recalled; /* by aux: ops whose cancel has an entry */
     struct heald_link tries;    /* by aux: sends with OP_TRIED, in the order of their entries */
-    bool settles;               /* a time-out is in the ring, after which tries have been settled */
-    struct __kernel_timespec settle_time;
+    bool tries_timed;           /* a time-out is in the ring, after which tries have been settled */
+    struct __kernel_timespec tries_time;
     bool prompt; /* somebody waits to know of them: no turn waits before they are settled */
     struct __kernel_timespec retry_time;
     unsigned missed;         /* cancels, one after another */

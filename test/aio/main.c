@@ -18,7 +18,7 @@ const char *__tsan_default_suppressions(void)
 }
 
 static struct {
-    const char *road, *feature, *why_not;
+    const char *method, *feature, *why_not;
     bool table;
     int count; /* of cases */
     TTest skips[ROWS_MAX];
@@ -32,17 +32,17 @@ bool on_libc(void)
 /* On io_uring, but woken as before Linux 6.7. */
 static bool on_eventfd(void)
 {
-    return strcmp(run.road, "eventfd") == 0;
+    return strcmp(run.method, "eventfd") == 0;
 }
 
 bool on_uring(void)
 {
-    return strcmp(run.road, "uring") == 0 || on_eventfd();
+    return strcmp(run.method, "uring") == 0 || on_eventfd();
 }
 
 bool on_threads(void)
 {
-    return strcmp(run.road, "threads") == 0;
+    return strcmp(run.method, "threads") == 0;
 }
 
 static void known_difference(int row)
@@ -65,7 +65,7 @@ void add(TCase *group, const TTest *test)
     run.count++;
     if (run.table)
         printf("%-9s %-44s %s\n", run.feature, test->name, row < 0 ? "same" : difference_text(row));
-    else if (row >= 0 && strcmp(run.road, "libc") == 0)
+    else if (row >= 0 && strcmp(run.method, "libc") == 0)
         harness_add_range(group, skipping(row, test), row, row + 1);
     else
         harness_add(group, test);
@@ -122,10 +122,10 @@ static bool has_uring(void)
     return syscall(SYS_io_uring_setup, 0, NULL) < 0 && errno != ENOSYS && errno != EPERM;
 }
 
-static void choose(const char *road)
+static void choose(const char *method)
 {
-    run.road = road;
-    run.table = strcmp(road, "--table") == 0;
+    run.method = method;
+    run.table = strcmp(method, "--table") == 0;
     if (on_threads())
         setenv("HEALD_NO_URING", "1", 1);
     else

@@ -1,11 +1,11 @@
 /*
  * test/aio/suite.h: what the cases of POSIX AIO share. They use <aio.h> and the system, nothing of
- * heald's, so that the same cases run on glibc and on both roads of libheald-aio.
+ * heald's, so that the same cases run on glibc and on both methods of libheald-aio.
  */
 #ifndef HEALD_TEST_AIO_SUITE_H
 #define HEALD_TEST_AIO_SUITE_H
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <aio.h>
 #include <errno.h>

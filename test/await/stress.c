@@ -3,8 +3,8 @@
  * hold for a while and give back, while these processes are killed and stopped at random. Nobody
  * ever has what another has, and nobody waits in vain. On each back end, with each waiter.
  */
-#include "check/harness.h"
-#include "check/seeds.h"
+#include "harness/harness.h"
+#include "harness/seeds.h"
 
 #include <heald/heald.h>
 

@@ -2,7 +2,7 @@
  * test/await/wakes.c: what a wake, a submit and a cancel cost while many ops wait: how many ops are
  * tried. On each back end, with each waiter.
  */
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include "await/queue.h"
 

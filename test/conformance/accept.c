@@ -196,7 +196,7 @@ HEALD_CASE(sockets_that_do_not_listen)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
-    int fds[2], udp = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+    int fds[2], udp = heald_bind("127.0.0.1:0", SOCK_DGRAM);
     socklen_t len = 0;
     struct sockaddr_storage room;
 

@@ -179,7 +179,7 @@ HEALD_CASE(datagrams_after_errors)
     struct probe errors[3] = {0};
     struct msghdr msg[3] = {0};
     char control[3][256], buf[SMALL];
-    int on = 1, fd = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+    int on = 1, fd = heald_bind("127.0.0.1:0", SOCK_DGRAM);
     int peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     ck_assert(fd >= 0 && peer >= 0 && heald_local_addr(fd, &addr) == 0);

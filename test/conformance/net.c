@@ -40,6 +40,11 @@ HEALD_CASE(everything_is_close_on_exec_and_non_blocking)
     close(listener);
 }
 
+static int open_at(const char *text, int type)
+{
+    return type == SOCK_DGRAM ? heald_bind(text, type) : heald_listen(text, type, 0);
+}
+
 HEALD_CASE(listening_by_text)
 {
     static const char *const texts[] = {"127.0.0.1:0", "*:0", "[::1]:0"};
@@ -48,7 +53,7 @@ HEALD_CASE(listening_by_text)
 
     for (int i = 0; i < 3; i++)
         for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
-            int fd = heald_listen(texts[i], type, 0);
+            int fd = open_at(texts[i], type);
             if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
                 continue;
             ck_assert_int_ge(fd, 0);
@@ -62,6 +67,36 @@ HEALD_CASE(listening_by_text)
     ck_assert_int_eq(heald_listen("localhost:80", SOCK_STREAM, 0), -EINVAL);
     ck_assert_int_eq(heald_listen("203.0.113.1:1", SOCK_STREAM, 0), -EADDRNOTAVAIL);
     ck_assert_int_eq(heald_local_addr(-1, &addr), -EBADF);
+}
+
+/* A bound socket does not listen, and connects from its address; one of datagrams cannot listen. */
+HEALD_CASE(bound_sockets)
+{
+    struct heald_addr from, to, peer;
+    char path[64], text[96];
+    int listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 0), folder = folder_make(path);
+
+    ck_assert_int_eq(heald_local_addr(listener, &to), 0);
+    int fd = heald_bind("127.0.0.1:0", SOCK_STREAM);
+    check_flags(fd);
+    ck_assert_int_eq(heald_local_addr(fd, &from), 0);
+    ck_assert(connect(fd, &to.u.sa, to.len) == 0 || errno == EINPROGRESS);
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+    int accepted = accept(listener, NULL, NULL);
+    ck_assert_int_eq(heald_peer_addr(accepted, &peer), 0);
+    ck_assert_int_eq(memcmp(&peer.u.sa, &from.u.sa, from.len), 0);
+    close(accepted);
+    close(fd);
+    close(listener);
+    snprintf(text, sizeof text, "unix:%s/socket", path);
+    ck_assert_int_eq(heald_listen(text, SOCK_DGRAM, 0), -EOPNOTSUPP);
+    ck_assert_int_eq(faccessat(folder, "socket", F_OK, 0), -1);
+    ck_assert_int_eq(heald_listen("127.0.0.1:0", SOCK_DGRAM, 0), -EOPNOTSUPP);
+    snprintf(text, sizeof text, "fifo:%s/fifo", path);
+    ck_assert_int_eq(heald_bind(text, SOCK_STREAM), -EINVAL);
+    ck_assert_int_eq(heald_bind("nonsense", SOCK_DGRAM), -EINVAL);
+    folder_remove(folder, path);
 }
 
 HEALD_CASE(a_port_that_is_taken)
@@ -87,12 +122,12 @@ HEALD_CASE(socket_files)
 
     snprintf(text, sizeof text, "unix:%s/socket", path);
     for (int t = 0; t < 3; t++) {
-        int fd = heald_listen(text, types[t], 0);
+        int fd = open_at(text, types[t]);
         check_flags(fd);
-        ck_assert_int_eq(heald_listen(text, types[t], 0), -EADDRINUSE);
+        ck_assert_int_eq(open_at(text, types[t]), -EADDRINUSE);
         close(fd);
         /* Left over by one who is gone: replaced. */
-        fd = heald_listen(text, types[t], 0);
+        fd = open_at(text, types[t]);
         check_flags(fd);
         close(fd);
         ck_assert_int_eq(unlinkat(folder, "socket", 0), 0);
@@ -183,6 +218,7 @@ void add_net(TCase *group)
 {
     add_once(group, everything_is_close_on_exec_and_non_blocking);
     add_once(group, listening_by_text);
+    add_once(group, bound_sockets);
     add_once(group, a_port_that_is_taken);
     add_once(group, socket_files);
     add_once(group, named_pipes);

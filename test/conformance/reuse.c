@@ -17,13 +17,13 @@ enum { OPS = 3, BIG = 32768, ROOM = 64 };
 enum kind {
     READ,
     READV,
-    POLL_IN,
+    POLL_READ,
     RECV,
     RECVMSG,
     MULTISHOT,
     WRITE,
     WRITEV,
-    POLL_OUT,
+    POLL_WRITE,
     SEND,
     SENDMSG
 };
@@ -33,8 +33,8 @@ static const char *const kind_names[] = {"read",     "readv",     "poll in", "re
                                          "poll out", "send",      "sendmsg"};
 
 /* Pipes know the first three of each direction. */
-static const enum kind inward[] = {READ, READV, POLL_IN, RECV, RECVMSG, MULTISHOT};
-static const enum kind outward[] = {WRITE, WRITEV, POLL_OUT, SEND, SENDMSG};
+static const enum kind inward[] = {READ, READV, POLL_READ, RECV, RECVMSG, MULTISHOT};
+static const enum kind outward[] = {WRITE, WRITEV, POLL_WRITE, SEND, SENDMSG};
 
 struct scene {
     struct heald_loop *loop;
@@ -95,13 +95,13 @@ static void prep(struct scene *s, int i)
     switch (s->kind[i]) {
     case READ: heald_prep_read(op, fd, s->in[i], ROOM, HEALD_NO_OFFSET); break;
     case READV: heald_prep_readv(op, fd, &s->iov[i], 1, HEALD_NO_OFFSET); break;
-    case POLL_IN: heald_prep_poll(op, fd, POLLIN); break;
+    case POLL_READ: heald_prep_poll(op, fd, POLLIN); break;
     case RECV: heald_prep_recv(op, fd, s->in[i], ROOM, 0); break;
     case RECVMSG: heald_prep_recvmsg(op, fd, &s->msg[i], 0); break;
     case MULTISHOT: heald_prep_recv_multishot(op, fd, s->group, 0); break;
     case WRITE: heald_prep_write(op, fd, big, BIG, HEALD_NO_OFFSET); break;
     case WRITEV: heald_prep_writev(op, fd, &s->iov[i], 1, HEALD_NO_OFFSET); break;
-    case POLL_OUT: heald_prep_poll(op, fd, POLLOUT); break;
+    case POLL_WRITE: heald_prep_poll(op, fd, POLLOUT); break;
     case SEND: heald_prep_send(op, fd, big, BIG, 0); break;
     case SENDMSG: heald_prep_sendmsg(op, fd, &s->msg[i], 0); break;
     }
@@ -200,7 +200,7 @@ static void check_old_peer(const struct scene *s)
         return;
     }
     for (int i = 0; i < OPS; i++)
-        if (s->kind[i] != POLL_OUT && s->op[i].result > 0)
+        if (s->kind[i] != POLL_WRITE && s->op[i].result > 0)
             wrote += s->op[i].result;
     n = reuse_drain_to_end(s->old.peer, 'N', &stray);
     holds(s, n >= 0, "the old peer sees no end");

@@ -14,7 +14,7 @@ static void open_udp(int fds[2])
     struct heald_addr addr[2];
 
     for (int i = 0; i < 2; i++) {
-        fds[i] = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+        fds[i] = heald_bind("127.0.0.1:0", SOCK_DGRAM);
         must(fds[i] >= 0);
         must(heald_local_addr(fds[i], &addr[i]) == 0);
     }

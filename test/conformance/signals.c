@@ -28,11 +28,12 @@ HEALD_CASE(each_one_with_what_came_with_it)
         ck_assert_int_eq(info.code, SI_QUEUE);
         ck_assert_int_eq(info.pid, getpid());
         ck_assert_int_eq(info.uid, getuid());
-        ck_assert_int_eq(info.value, (int64_t)(intptr_t)&info);
+        ck_assert_ptr_eq(info.value_ptr, &info);
     }
     ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
     turn_until(loop, &p.calls, 6);
     ck_assert_int_eq(info.code, SI_USER);
+    ck_assert_ptr_null(info.value_ptr);
     ck_assert_int_eq(p.finals, 0);
     probe_cancel(&p);
     loop_end(loop);
@@ -45,7 +46,7 @@ static void on_order(struct heald_op *op)
     struct heald_siginfo *info = op->data;
 
     if (op->flags & HEALD_MORE)
-        order[orders++] = (int)info->value;
+        order[orders++] = info->value_int;
 }
 
 HEALD_CASE(queued_ones_come_in_order)

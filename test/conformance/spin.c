@@ -26,7 +26,7 @@ static void open_udp(struct spin *s)
 {
     int on = 1;
 
-    s->fd = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+    s->fd = heald_bind("127.0.0.1:0", SOCK_DGRAM);
     s->peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     need(s->me, s->fd >= 0 && s->peer >= 0 && heald_local_addr(s->fd, &s->addr) == 0);
     need(s->me, setsockopt(s->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) == 0);

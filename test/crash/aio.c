@@ -11,7 +11,7 @@
  *
  * HEALD_CRASH_STRIDE=N as in crash.c.
  */
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <aio.h>
 #include <errno.h>

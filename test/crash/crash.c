@@ -10,7 +10,7 @@
  */
 #include "crash/crash.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>

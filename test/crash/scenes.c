@@ -232,7 +232,7 @@ static void come(struct stage *st)
 /* Both are there, or were. */
 static bool have_come(const struct heald_barrier *b)
 {
-    /* See ipc/barrier_state.h: how many have come, and which round it is. */
+    /* See sync/barrier_state.h: how many have come, and which round it is. */
     uint64_t state = __atomic_load_n(&b->state, __ATOMIC_ACQUIRE);
 
     return (state >> 32 & 0xfff) > 1 || (uint32_t)state;

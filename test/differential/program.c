@@ -134,7 +134,7 @@ static void connect_udp(int ret_fds[2])
     struct heald_addr addr[2];
 
     for (int i = 0; i < 2; i++) {
-        ret_fds[i] = heald_listen("127.0.0.1:0", SOCK_DGRAM, 0);
+        ret_fds[i] = heald_bind("127.0.0.1:0", SOCK_DGRAM);
         ck_assert_int_ge(ret_fds[i], 0);
         ck_assert_int_eq(heald_local_addr(ret_fds[i], &addr[i]), 0);
     }

@@ -11,8 +11,8 @@
 #ifndef HEALD_TEST_PROGRAM_H
 #define HEALD_TEST_PROGRAM_H
 
-#include "check/harness.h"
-#include "check/seeds.h"
+#include "harness/harness.h"
+#include "harness/seeds.h"
 
 #include <heald/heald.h>
 

@@ -95,7 +95,7 @@ static void on_signal(struct heald_op *op)
     ck_assert_int_eq(op->result, s->signo);
     ck_assert_int_eq(s->info.signo, s->signo);
     ck_assert_int_eq(s->info.pid, getpid());
-    ck_assert_int_eq((int)s->info.value, 100 + (int)s->seen);
+    ck_assert_int_eq(s->info.value_int, 100 + (int)s->seen);
     s->seen++;
     if (s->seen == s->count)
         ck_assert_int_eq(heald_cancel(op), 0);

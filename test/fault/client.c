@@ -3,8 +3,8 @@
  * completions than room, enters that are refused, and cancels wherever an op is. Each op is brought
  * back exactly once.
  */
-#include "check/harness.h"
 #include "fault/scene_client.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <stdlib.h>

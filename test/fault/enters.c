@@ -4,7 +4,7 @@
  * new one, nothing of the new one goes to the old, and each op ends once, whichever enters are
  * refused and why.
  */
-#include "check/harness.h"
+#include "harness/harness.h"
 #include "platform/sys.h"
 
 #include <heald/heald.h>

@@ -11,7 +11,7 @@
  */
 #include "fault/scene.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>

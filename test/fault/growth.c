@@ -2,9 +2,9 @@
  * test/fault/growth.c: a ring that opens small and grows (ring/resize.h), with ops in every state
  * while it does, and growth that is refused. Each op is brought back exactly once.
  */
-#include "check/harness.h"
-#include "check/seeds.h"
 #include "fault/scene_client.h"
+#include "harness/harness.h"
+#include "harness/seeds.h"
 #include "platform/sys.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* test/fault/scene_client.c: see scene_client.h. */
 #include "fault/scene_client.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <limits.h>

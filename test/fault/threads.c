@@ -4,7 +4,7 @@
  * its descriptor is closed, given away or used again; and a connection or byte that comes later
  * goes to who waits then.
  */
-#include "check/harness.h"
+#include "harness/harness.h"
 #include "platform/sys.h"
 
 #include <heald/heald.h>

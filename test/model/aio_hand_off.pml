@@ -1,13 +1,13 @@
 /*
- * test/model/aio_hand_off.pml: the steps of src/aio/service.c: records that are pushed, the wake of
- * the I/O thread, its sleep, its end, and its start, which may fail.
+ * test/model/aio_hand_off.pml: the steps of src/aio/io_thread.c: records that are pushed, the wake
+ * of the I/O thread, its sleep, its end, and its start, which may fail.
  *
  * Flags, with -D: PUSHERS; ROUNDS: how many records each pushes; PAUSES: how many times the I/O
  * thread finds that it had nothing to do for long enough to end; FAILS: how many starts fail at
  * most; HANDLER: pusher 0 is interrupted by a signal, once, whose handler asks and waits;
- * HANDLER_RELIES: or waits for what pusher 1 pushes; BELL: the ring waits for an eventfd, PLAIN: the
- * thread sleeps in futex(2), otherwise an entry of the ring waits for the word and stays there over
- * many turns; MUTANT_...: as if the code were otherwise.
+ * HANDLER_RELIES: or waits for what pusher 1 pushes; BELL: the ring waits for an eventfd, PLAIN:
+ * the thread sleeps in futex(2), otherwise an entry of the ring waits for the word and stays there
+ * over many turns; MUTANT_...: as if the code were otherwise.
  *
  * Left out: what is done with a record, and memory that is seen in another order.
  */
@@ -113,7 +113,7 @@ inline start() {
         run service(starts, ALL + starts);
         starts++
     }
-        atomic { running != 1 -> SAY(await_road) }
+        atomic { running != 1 -> SAY(await_waiter) }
     :: atomic { fails > 0 && !paused[me] -> SAY(thread_start_fails); fails-- }
 #ifdef MUTANT_FAIL_AFTERWARDS
         atomic { STEP(give_up); running = 0 }
@@ -131,7 +131,7 @@ inline start() {
     fi
 }
 
-/* aio_service_ensure(). */
+/* aio_io_thread_ensure(). */
 inline ensure() {
     atomic { STEP(ensure_look); go = running == 0 }
     if
@@ -205,7 +205,7 @@ inline wake() {
     fi
 }
 
-/* aio_service_push(). */
+/* aio_io_thread_push(). */
 inline push() {
 #ifdef MUTANT_LOOK_THEN_PUSH
     turn_sleeping();
@@ -221,7 +221,7 @@ inline push() {
     atomic { record[me] >= HANDLED && !paused[me] -> SAY(is_over); record[me] = NONE }
 }
 
-/* aio_service_sleeps(), and the sleep. */
+/* aio_io_thread_sleeps(), and the sleep. */
 inline sleep() {
 #ifdef MUTANT_LOOK_THEN_SLEEP
     atomic { SAY(sleeps_look); go = top == 0 }

@@ -69,7 +69,7 @@ inline tell(w) {
     od
 }
 
-/* aio_words_tell(), of blocks that were ended before. */
+/* aio_words_wake(), of blocks that were ended before. */
 inline words_tell() {
     tell(ANY);
     tell(THEIR)

@@ -1,8 +1,8 @@
 /*
- * test/model/barrier.pml: the steps of src/ipc/barrier.c, upon cells.pml. The fields of `state`
+ * test/model/barrier.pml: the steps of src/sync/barrier.c, upon cells.pml. The fields of `state`
  * change in one step. There are as many marks as participants, so each finds room (in the code one
- * that does not goes on without). A mark is an id; its round is beside it, and whether it is counted,
- * and of the same step.
+ * that does not goes on without). A mark is an id; its round is beside it, and whether it is
+ * counted, and of the same step.
  */
 #define FATES 5
 byte round, count, left, reset_count;
@@ -71,8 +71,8 @@ inline break_round() {
     fi
 }
 
-/* look_at_marks(): `res` is owner_dead, again, or busy, and `holder_id` another, or NOBODY. */
-inline look_at_marks(others) {
+/* check_marks(): `res` is owner_dead, again, or busy, and `holder_id` another, or NOBODY. */
+inline check_marks(others) {
     j = 0;
     one_is_gone = false;
     living = 0;
@@ -140,7 +140,7 @@ inline be_counted() {
             came[ME] = (res == busy -> s_round + 1 : 0)
         }
     :: else ->
-        look_at_marks(s_count);
+        check_marks(s_count);
         if
         :: res == owner_dead -> break_round()
         :: res == busy -> end_round(false); res = (go -> locked : again)
@@ -164,13 +164,13 @@ inline come() {
     fi
 }
 
-/* look_on(): `res` is also through. */
-inline look_on() {
+/* try_on(): `res` is also through. */
+inline try_on() {
     if
     :: s_round != my_round -> res = (was_reset[my_round] -> owner_dead : locked)
     :: s_round == my_round && s_broken -> res = owner_dead
     :: else ->
-        look_at_marks(s_count - 1);
+        check_marks(s_count - 1);
         if
         :: res == owner_dead -> break_round()
         :: else
@@ -184,7 +184,7 @@ inline barrier_look() {
     :: look_bell();
         atomic { LOAD(look_load); sequence[ME] = SAME }
         if
-        :: came[ME] -> look_on()
+        :: came[ME] -> try_on()
         :: else -> come(); res = (res == busy -> again : res)
         fi;
         if

@@ -1,6 +1,7 @@
 /*
- * test/model/cells.pml: the steps of src/region/eventcount.h and src/ipc/cells.c, upon register.pml.
- * Every look at a cell is a step, but for who looks for his own, which nobody else makes his.
+ * test/model/cells.pml: the steps of src/region/eventcount.h and src/sync/cells.c, upon
+ * register.pml. Every look at a cell is a step, but for who looks for his own, which nobody else
+ * makes his.
  */
 #define DONE_WAITING bell_outer[slot] = UNREAD /* in the step that takes what was waited for */
 

@@ -1,7 +1,7 @@
-/* test/model/cond.pml: the steps of src/ipc/cond.c, upon mutex.pml. */
+/* test/model/cond.pml: the steps of src/sync/cond.c, upon mutex.pml. */
 byte waiters;
 
-/* ipc_cond_begin(), with the mutex held. */
+/* heald__cond_prepare_to_wait(), with the mutex held. */
 inline cond_begin() {
 #ifndef MUTANT_COUNT_LATE
     atomic { STEP(cond_count_in); waiters++ }

@@ -1,6 +1,6 @@
 /*
- * test/model/mutex.pml: the steps of src/ipc/mutex.c. One mutex; not the recursive kind. With FAIR,
- * also those of src/region/line.c: each has one place, and TURN does not come round.
+ * test/model/mutex.pml: the steps of src/sync/mutex.c. One mutex; not the recursive kind. With
+ * FAIR, also those of src/region/wait_queue.c: each has one place, and TURN does not come round.
  */
 #define WAITERS 1
 #define INCONSISTENT 2
@@ -66,12 +66,12 @@ inline change(to, is_done) {
 #define NOBODY_BEFORE (h == SLOTS)
 #endif
 #define IS_HOLDER h = SLOT_OF(w);
-#define LINE_UP line_up();
-#define STEP_OUT step_out();
+#define LINE_UP enqueue();
+#define STEP_OUT dequeue();
 #define ABANDON abandon()
 /*
  * region_before_me(): `h` is the slot of who is first of the others, if that is before this one, or
- * SLOTS. first_in_line() asks slot after slot; then the first alone is asked whether he lives.
+ * SLOTS. first_in_queue() asks slot after slot; then the first alone is asked whether he lives.
  */
 inline before_me() {
     first = 1;
@@ -85,7 +85,7 @@ inline before_me() {
         do
         :: p < SLOTS ->
             atomic {
-                STEP(first_in_line);
+                STEP(first_in_queue);
                 if
                 :: p != slot && ticket[p] >= first && ticket[p] < t ->
                     t = ticket[p]; q = p; g = generation[p]
@@ -162,7 +162,7 @@ inline drop_waiters() {
 }
 
 /* region_line_up(), once for each wait: two steps, for who draws may die before he has a place. */
-inline line_up() {
+inline enqueue() {
     if
     :: !ticket[slot] ->
         atomic { STEP(draw_ticket); drawn++; t = drawn }
@@ -170,9 +170,9 @@ inline line_up() {
     :: else
     fi
 }
-inline step_out() {
+inline dequeue() {
     if
-    :: ticket[slot] -> atomic { STEP(step_out); ticket[slot] = 0 }
+    :: ticket[slot] -> atomic { STEP(dequeue); ticket[slot] = 0 }
     :: else
     fi
 }
@@ -243,8 +243,8 @@ inline lock_if_free() {
     fi
 }
 
-/* look_and_arm(): as attempt(); busy: the word has WAITERS, `h` is its holder's slot. */
-inline look_and_arm() {
+/* try_and_arm(): as attempt(); busy: the word has WAITERS, `h` is its holder's slot. */
+inline try_and_arm() {
     go = false;
     do
     :: !go ->
@@ -286,7 +286,7 @@ inline lock(is_forever) {
     if
     :: res == busy ->
         do
-        :: look_and_arm();
+        :: try_and_arm();
             IS_NEW(false)
             if
             :: res == busy ->

@@ -23,7 +23,7 @@ active proctype loop() {
     atomic { pending = 3; due = 3 }
     do
     :: pending == 0 -> break
-    /* locks_look(): of those that are due the first. */
+    /* locks_try(): of those that are due the first. */
     :: atomic {
         due != 0 ->
         op = (HAS(due, 0) -> 0 : 1);

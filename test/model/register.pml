@@ -49,8 +49,8 @@ inline move_on(s, g) {
 #endif
 }
 
-/* settle(): the holder has died. */
-#define settle(s, g) move_on(s, g)
+/* expire(): the holder has died. */
+#define expire(s, g) move_on(s, g)
 
 #define LIFE_STATE(s) (life[s] == ENDED -> has_ended : (life[s] == 0 -> nobodys : lives))
 
@@ -72,7 +72,7 @@ inline is_gone(s, g, is) {
         fi
     }
     if
-    :: is == has_ended -> settle(s, g)
+    :: is == has_ended -> expire(s, g)
     :: is == nobodys -> assert(generation[s] != g) /* -EBADMSG */
     :: else
     fi;
@@ -119,7 +119,7 @@ inline take_slot(s) {
     atomic { STEP(take_slot_generation); seen = generation[s] }
     atomic { STEP(take_slot_life_state); is = LIFE_STATE(s); res = busy }
     if
-    :: is == has_ended -> settle(s, seen)
+    :: is == has_ended -> expire(s, seen)
     :: else
     fi;
     if
@@ -129,7 +129,7 @@ inline take_slot(s) {
     if
     :: res == owner_dead ->
         atomic { STEP(take_slot_generation_again); seen = generation[s] }
-        settle(s, seen)
+        expire(s, seen)
     :: else
     fi
 }

@@ -1,6 +1,6 @@
 /*
- * test/model/rwlock.pml: the steps of src/ipc/rwlock.c, upon cells.pml, with READERS cells in place
- * of 64. PREFER_WRITER is the flag.
+ * test/model/rwlock.pml: the steps of src/sync/rwlock.c, upon cells.pml, with READERS cells in
+ * place of 64. PREFER_WRITER is the flag.
  */
 
 /* The writer's word: an id, and flags. */
@@ -116,8 +116,8 @@ inline owner_arm() {
     fi
 }
 
-/* look_to_read(). `on_writer`: what to wait for. */
-inline look_to_read() {
+/* try_to_read(). `on_writer`: what to wait for. */
+inline try_to_read() {
     is_prepared = false;
     do
     :: look_bell();
@@ -238,8 +238,8 @@ inline begin_pending() {
     od
 }
 
-/* look_to_write(); `is_pending` is what *memory remembers. */
-inline look_to_write() {
+/* try_to_write(); `is_pending` is what *memory remembers. */
+inline try_to_write() {
     is_prepared = false;
     do
     :: look_bell();
@@ -298,7 +298,7 @@ inline wait_for_it() {
 /* heald_rwlock_rdlock(), heald_rwlock_wrlock(): `res` is busy if the deadline has passed. */
 inline read_lock() {
     do
-    :: look_to_read();
+    :: try_to_read();
         if
         :: res == busy -> wait_for_it()
         :: else -> break
@@ -326,7 +326,7 @@ inline abandon_writing() {
 inline write_lock() {
     is_pending = false;
     do
-    :: look_to_write();
+    :: try_to_write();
         if
         :: res == busy -> wait_for_it()
         :: else -> break

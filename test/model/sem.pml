@@ -1,5 +1,5 @@
 /*
- * test/model/sem.pml: the steps of src/ipc/sem.c, upon cells.pml. PERMITS that know their
+ * test/model/sem.pml: the steps of src/sync/sem.c, upon cells.pml. PERMITS that know their
  * holders, or with COUNTING a value.
  */
 #ifdef COUNTING

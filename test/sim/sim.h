@@ -13,8 +13,8 @@
 #define HEALD_TEST_SIM_H
 
 #include "await/await.h"
-#include "check/harness.h"
-#include "check/seeds.h"
+#include "harness/harness.h"
+#include "harness/seeds.h"
 
 #include "loop/loop.h"
 

@@ -6,7 +6,7 @@
  */
 #include "soak/each.h"
 
-#include "ipc/ipc.h"
+#include "shm/shm.h"
 
 #include <time.h>
 
@@ -251,8 +251,8 @@ static void report(const struct row *r)
                   (unsigned long long)r->seed);
     /* On a busy machine one may wait long for what is not fair, although he is woken. */
     ck_assert_msg(r->unwoken * 4 <= r->quiet * 3 + 4,
-                  "%s, %s: in %ld of %ld whiles nobody was woken",
-                  r->object->name, r->way->name, r->unwoken, r->quiet);
+                  "%s, %s: in %ld of %ld whiles nobody was woken", r->object->name, r->way->name,
+                  r->unwoken, r->quiet);
     ck_assert_msg(r->kills < ENOUGH || s->recovered > 0, "%s, %s: nobody died with it",
                   r->object->name, r->way->name);
 }

@@ -7,7 +7,7 @@
 #ifndef HEALD_TEST_SOAK_EACH_H
 #define HEALD_TEST_SOAK_EACH_H
 
-#include "check/seeds.h"
+#include "harness/seeds.h"
 
 #include <heald/heald.h>
 

@@ -1,5 +1,5 @@
 /* test/unit/addr.c: addresses from text and back, and texts that are none. */
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <heald/net.h>
 

@@ -1,7 +1,7 @@
 /* test/unit/choose.c: the choice by option, environment and preference, and what it says. */
 #include "base/choose.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* test/unit/error.c: every code has a text, and no code is too wild. */
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <heald/base.h>
 

@@ -1,7 +1,7 @@
 /* test/unit/op.c: the states of an op, what its owner may ask, and what the preps refuse. */
 #include "op/op.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <heald/heald.h>
 

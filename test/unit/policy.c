@@ -1,7 +1,7 @@
 /* test/unit/policy.c: the queue of what is due: shares measured, EDF against a sorted list. */
 #include "loop/policy.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 #include "op/op.h"
 
 #include <stdlib.h>

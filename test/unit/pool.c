@@ -1,7 +1,7 @@
 /* test/unit/pool.c: who starts the threads of a pool, and what if none can be started. */
 #include "pool/pool.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <errno.h>
 #include <pthread.h>

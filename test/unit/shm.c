@@ -1,6 +1,6 @@
 /* test/unit/shm.c: room that is set aside for a region that grows. */
 #include "platform/shm.h"
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* test/unit/upper.c: a loop with nothing above it, and one that counts what it calls there. */
 #include "loop/loop.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <heald/process.h>
 #include <heald/timer.h>

@@ -4,7 +4,7 @@
  */
 #include "base/wheel.h"
 
-#include "check/harness.h"
+#include "harness/harness.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -38,7 +38,7 @@ static void note_buffer(struct heald_op *op, int64_t result, unsigned flags)
     if (!(flags & IORING_CQE_F_BUFFER))
         return;
     unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
-    heald__group_out(group, buffer);
+    heald__group_mark_out(group, buffer);
     /* Only what takes room takes a buffer out. */
     if (result > 0)
         op->buffer = (uint16_t)buffer;

@@ -31,7 +31,7 @@ static bool is_free(int signo, const sigset_t *blocked)
 {
     struct sigaction action;
 
-    return !sigismember(blocked, signo) && sigaction(signo, NULL, &action) == 0 &&
+    return sigismember(blocked, signo) != 1 && sigaction(signo, NULL, &action) == 0 &&
            !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
 }
 

@@ -43,7 +43,7 @@ static bool is_lifeline(const struct heald_lifeline *life)
     return true;
 }
 
-int heald__plat_life_take(struct heald_lifeline *life)
+int heald__plat_life_acquire(struct heald_lifeline *life)
 {
     if (!is_lifeline(life))
         return -EBADMSG;
@@ -51,7 +51,7 @@ int heald__plat_life_take(struct heald_lifeline *life)
     return err == 0 || err == EBUSY || err == EOWNERDEAD ? -err : -EBADMSG;
 }
 
-void heald__plat_life_settled(struct heald_lifeline *life)
+void heald__plat_life_recovered(struct heald_lifeline *life)
 {
     pthread_mutex_consistent(&life->mutex);
 }

@@ -95,8 +95,8 @@ int heald__plat_connect_end(int fd, const struct sockaddr *addr, socklen_t len)
     size = sizeof peer;
     if (!err && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         err = errno;
-    if (heald__connect_settles)
-        connect(fd, addr, len);
+    if (heald__connect_repeats)
+        (void)connect(fd, addr, len);
     return -err;
 }
 

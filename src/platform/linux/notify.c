@@ -63,7 +63,8 @@ int heald__plat_signals_read(struct heald_signal_source *src, struct heald_sigin
         .status = si.ssi_status,
         .pid = (pid_t)si.ssi_pid,
         .uid = si.ssi_uid,
-        .value = (int64_t)(intptr_t)si.ssi_ptr, /* of 32 bits: the kernel does not extend it */
+        .value_int = si.ssi_int,
+        .value_ptr = (void *)(uintptr_t)si.ssi_ptr,
     };
     return 0;
 }

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-const char *const heald__shm_folder = "/dev/shm";
+const char *const heald__shm_directory = "/dev/shm";
 
 int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
 {

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-const bool heald__connect_settles = true;
+const bool heald__connect_repeats = true;
 
 int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {

@@ -18,6 +18,12 @@ int heald__plat_bell_open(int ret_fds[2])
     return heald__plat_own_pipe(ret_fds);
 }
 
+/* In a siginfo_t the value shares its place with what SIGCHLD says. */
+static bool has_value(int code)
+{
+    return code == SI_QUEUE || code == SI_TIMER || code == SI_ASYNCIO || code == SI_MESGQ;
+}
+
 static int next_signal(const sigset_t *set, struct heald_siginfo *info)
 {
 #if defined(__APPLE__) || defined(__OpenBSD__)
@@ -29,12 +35,14 @@ static int next_signal(const sigset_t *set, struct heald_siginfo *info)
     siginfo_t si;
     if (sigwaitinfo(set, &si) < 0)
         return -1;
-    *info = (struct heald_siginfo){.signo = si.si_signo,
-                                   .code = si.si_code,
-                                   .status = si.si_status,
-                                   .pid = si.si_pid,
-                                   .uid = si.si_uid,
-                                   .value = (int64_t)(intptr_t)si.si_value.sival_ptr};
+    *info = (struct heald_siginfo){
+        .signo = si.si_signo, .code = si.si_code, .pid = si.si_pid, .uid = si.si_uid};
+    if (has_value(si.si_code)) {
+        info->value_int = si.si_value.sival_int;
+        info->value_ptr = si.si_value.sival_ptr;
+    } else if (si.si_signo == SIGCHLD && si.si_code != SI_USER) {
+        info->status = si.si_status;
+    }
 #endif
     return 0;
 }
@@ -64,10 +72,11 @@ static void *take_signals(void *arg)
     }
 }
 
+/* Of a number that is no signal sigismember() says -1 (glibc) or 0 (musl): only 1 is a yes. */
 static int first_of(const sigset_t *set)
 {
-    for (int s = 1; sigismember(set, s) >= 0; s++)
-        if (sigismember(set, s))
+    for (int s = 1; s < NSIG; s++)
+        if (sigismember(set, s) == 1)
             return s;
     return 0;
 }

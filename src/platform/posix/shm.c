@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const heald__shm_folder = "/tmp";
+const char *const heald__shm_directory = "/tmp";
 
 int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
 {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Close-on-exec and non-blocking, or closed: the descriptor, or -errno. */
-static int settle(int fd)
+static int set_flags(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -23,15 +23,15 @@ static int settle(int fd)
     return fd;
 }
 
-static int settle_both(int fds[2])
+static int set_flags_both(int fds[2])
 {
-    int err = settle(fds[0]);
+    int err = set_flags(fds[0]);
 
     if (err < 0) {
         close(fds[1]);
         return err;
     }
-    err = settle(fds[1]);
+    err = set_flags(fds[1]);
     if (err < 0) {
         close(fds[0]);
         return err;
@@ -42,15 +42,15 @@ static int settle_both(int fds[2])
 /* By Linux a failed one is forgotten when it was asked for once more; elsewhere it might begin
  * anew. */
 #ifdef __linux__
-const bool heald__connect_settles = true;
+const bool heald__connect_repeats = true;
 #else
-const bool heald__connect_settles = false;
+const bool heald__connect_repeats = false;
 #endif
 
 int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     int got = accept(fd, addr, len);
-    return got < 0 ? -errno : settle(got);
+    return got < 0 ? -errno : set_flags(got);
 }
 
 static void close_on_exec(struct msghdr *msg)
@@ -82,7 +82,7 @@ int64_t heald__plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
 int heald__plat_socket(int family, int type)
 {
     int fd = socket(family, type, 0);
-    return fd < 0 ? -errno : settle(fd);
+    return fd < 0 ? -errno : set_flags(fd);
 }
 
 int heald__plat_socketpair(int type, int ret_fds[2])
@@ -91,7 +91,7 @@ int heald__plat_socketpair(int type, int ret_fds[2])
 
     if (socketpair(AF_UNIX, type, 0, fds) < 0)
         return -errno;
-    int err = settle_both(fds);
+    int err = set_flags_both(fds);
     if (!err)
         memcpy(ret_fds, fds, sizeof fds);
     return err;
@@ -103,7 +103,7 @@ int heald__plat_pipe(int ret_fds[2])
 
     if (pipe(fds) < 0)
         return -errno;
-    int err = settle_both(fds);
+    int err = set_flags_both(fds);
     if (!err)
         memcpy(ret_fds, fds, sizeof fds);
     return err;
