@@ -1,8 +1,8 @@
 /* gc.c: `heald gc`: what nobody uses any more, and why; and its removal. */
 #define _GNU_SOURCE 1 /* F_SETLEASE, where there is one */
-#include "census.h"
 #include "commands.h"
 #include "json.h"
+#include "snapshot.h"
 #include "table.h"
 
 #include <heald/heald.h>
@@ -37,7 +37,7 @@ const struct command command_gc = {
     .run = run,
     .summary = "list or remove shared memory that no process uses",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name, file:/path, or the name of a POSIX shared memory object or semaphore. By "
@@ -89,7 +89,7 @@ static int ask_lease(const char *path, bool removes)
 #endif
 }
 
-static void look_at_region(const struct census_region *r, bool removes, struct finding *f)
+static void look_at_region(const struct snapshot_region *r, bool removes, struct finding *f)
 {
     char text[PERSON_SIZE];
 
@@ -104,10 +104,10 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
         snprintf(f->why, sizeof f->why, "%s", heald_strerror(f->error));
     else
         snprintf(f->why, sizeof f->why, "no process has it open; created by %s",
-                 census_creator(r, text));
+                 snapshot_creator(r, text));
 }
 
-static void look_at_leftover(const struct census_leftover *l, bool removes, struct finding *f)
+static void look_at_leftover(const struct snapshot_leftover *l, bool removes, struct finding *f)
 {
     char path[PATH_SIZE];
 
@@ -150,7 +150,7 @@ static int status_of(const struct finding *f)
 }
 
 /* The highest status of all. j: NULL: for people. */
-static int look_at_all(const struct census *c, bool removes, struct json *j)
+static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
 {
     static const struct table_column columns[] = {
         {"STATE", false}, {"TYPE", false}, {"NAME", false}, {"REASON", false}};
@@ -173,12 +173,12 @@ static int look_at_all(const struct census *c, bool removes, struct json *j)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct gc_options o = {0};
-    struct census c;
+    struct snapshot c;
     struct json j;
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -187,7 +187,7 @@ static int run(const struct command *command, const char *program, int argc, cha
     /* It tells the holder of a lease that somebody opens the file, and else ends him. */
     signal(SIGIO, SIG_IGN);
 #endif
-    bool all = census_take(&c, command, names, count, true);
+    bool all = snapshot_take(&c, command, names, count, true);
     if (o.is_json) {
         json_begin(&j, stdout);
         json_array(&j, "items");
@@ -197,6 +197,6 @@ static int run(const struct command *command, const char *program, int argc, cha
         json_close(&j);
         json_end(&j);
     }
-    census_free(&c);
+    snapshot_free(&c);
     return !all ? EXIT_ERROR : count ? status : 0;
 }

@@ -28,7 +28,7 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
     while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
         i++;
     if (i == g->count) {
-        g->people = census_grow(g->people, g->count, sizeof *g->people);
+        g->people = snapshot_grow(g->people, g->count, sizeof *g->people);
         g->people[g->count++].thread = *thread;
     }
     return i;
@@ -36,7 +36,7 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
 
 /* A ticket is given once. */
 static bool has_wait(const struct graph *g, const struct heald_thread_info *thread,
-                     const struct census_region *r, const struct heald_wait_info *wait)
+                     const struct snapshot_region *r, const struct heald_wait_info *wait)
 {
     unsigned i = 0;
 
@@ -51,14 +51,15 @@ static bool has_wait(const struct graph *g, const struct heald_thread_info *thre
     return false;
 }
 
-static void add_wait(struct graph *g, const struct census_region *r, const struct census_object *o,
-                     const struct census_wait *w, const struct graph *before)
+static void add_wait(struct graph *g, const struct snapshot_region *r,
+                     const struct snapshot_object *o, const struct snapshot_wait *w,
+                     const struct graph *before)
 {
     const struct heald_thread_info *thread = &r->people[w->person].thread;
     bool is_new = before && !has_wait(before, thread, r, w->wait);
     struct graph_person *p = &g->people[person_of(g, thread)];
 
-    p->waits = census_grow(p->waits, p->wait_count, sizeof *p->waits);
+    p->waits = snapshot_grow(p->waits, p->wait_count, sizeof *p->waits);
     p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, &w->site, is_new};
 }
 
@@ -66,7 +67,7 @@ static void add_wait(struct graph *g, const struct census_region *r, const struc
 static const struct graph_person *holder(const struct graph *g, const struct graph_wait *w,
                                          unsigned i)
 {
-    const struct heald_participant_info *p = census_holder(w->region, &w->object->state, i);
+    const struct heald_participant_info *p = snapshot_holder(w->region, &w->object->state, i);
 
     for (unsigned k = 0; p && k < g->count; k++)
         if (graph_is_same(&g->people[k].thread, &p->thread))
@@ -114,11 +115,11 @@ static void find_stuck(struct graph *g, enum graph_kind kind)
     }
 }
 
-void graph_make(struct graph *g, const struct census *c, const struct graph *before)
+void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before)
 {
     *g = (struct graph){0};
     for (unsigned i = 0; i < c->region_count; i++) {
-        const struct census_region *r = &c->regions[i];
+        const struct snapshot_region *r = &c->regions[i];
         for (unsigned k = 0; k < r->person_count; k++)
             person_of(g, &r->people[k].thread);
         for (unsigned k = 0; k < r->object_count; k++)

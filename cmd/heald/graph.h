@@ -4,14 +4,14 @@
 #ifndef HEALD_CMD_GRAPH_H
 #define HEALD_CMD_GRAPH_H
 
-#include "census.h"
+#include "snapshot.h"
 
 /* A wait for an object that others hold. */
 struct graph_wait {
-    const struct census_region *region;
-    const struct census_object *object;
+    const struct snapshot_region *region;
+    const struct snapshot_object *object;
     const struct heald_wait_info *wait;
-    const struct census_site *site;
+    const struct snapshot_site *site;
     bool is_new; /* since the graph before */
 };
 
@@ -33,12 +33,12 @@ enum graph_kind {
 };
 
 /*
- * before: NULL, or the graph of a census before. One census looks at one thing after the other, so
+ * before: NULL, or the graph of a snapshot before. One snapshot looks at one thing after the other, so
  * it may find a circle that never was; who waited in both for the same, and holds the same, has
  * waited and held it all the time between. So with it a wait that began since is no part of a
  * circle.
  */
-void graph_make(struct graph *g, const struct census *c, const struct graph *before);
+void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before);
 /* Are they one? */
 bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b);
 

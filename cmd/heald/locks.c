@@ -31,7 +31,7 @@ const struct command command_locks = {
     .run = run,
     .summary = "show locks, their holders and waiters, and deadlocks",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. By default all regions with names like /name are shown. A "
@@ -40,12 +40,12 @@ const struct command command_locks = {
         "Exit status: 0 no deadlock; 1 a deadlock; 2 an error.",
 };
 
-static bool is_lock(const struct census_object *o)
+static bool is_lock(const struct snapshot_object *o)
 {
     return o->info.type != HEALD_OBJECT_DATA;
 }
 
-char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE])
+char *locks_name(const struct snapshot_object *o, char text[LOCKS_NAME_SIZE])
 {
     const char *type = heald_object_type_name(o->info.type);
 
@@ -72,14 +72,14 @@ const char *locks_purpose(const struct heald_wait_info *wait)
     return "";
 }
 
-const char *locks_mode(const struct census_object *o)
+const char *locks_mode(const struct snapshot_object *o)
 {
     if (o->info.type != HEALD_OBJECT_RWLOCK)
         return "";
     return o->state.is_writing ? "to write" : "to read";
 }
 
-bool locks_is_shown(const struct locks *l, const struct census_object *o)
+bool locks_is_shown(const struct locks *l, const struct snapshot_object *o)
 {
     bool is_quiet = o->state.condition == HEALD_OBJECT_FREE ||
                     o->state.condition == HEALD_OBJECT_DONE || o->info.type == HEALD_OBJECT_COND ||
@@ -102,12 +102,12 @@ static bool is_deadlocked(const struct locks *l)
 }
 
 /* Is there a deadlock? */
-static bool print_all(const struct census *c, const struct graph *g,
+static bool print_all(const struct snapshot *c, const struct graph *g,
                       const struct locks_options *opt)
 {
-    struct locks l = {.census = c, .graph = g, .is_all = opt->is_all};
+    struct locks l = {.snapshot = c, .graph = g, .is_all = opt->is_all};
 
-    l.circle = census_grow(NULL, g->count, sizeof *l.circle);
+    l.circle = snapshot_grow(NULL, g->count, sizeof *l.circle);
     if (opt->is_dot)
         locks_print_dot(&l);
     else if (opt->is_json)
@@ -122,7 +122,7 @@ static bool print_all(const struct census *c, const struct graph *g,
 /* A circle is looked for once more before it is told: see graph_make(). */
 static bool take_again(const struct graph *g)
 {
-    unsigned *circle = census_grow(NULL, g->count, sizeof *circle);
+    unsigned *circle = snapshot_grow(NULL, g->count, sizeof *circle);
     bool again = has_circle(g, circle);
 
     free(circle);
@@ -133,24 +133,24 @@ static bool take_again(const struct graph *g)
 static int look(const struct command *command, const struct locks_options *opt,
                 const char *const names[], unsigned count)
 {
-    struct census first, second;
+    struct snapshot first, second;
     struct graph before, after;
-    bool found, all = census_take(&first, command, names, count, false);
+    bool found, all = snapshot_take(&first, command, names, count, false);
 
     graph_make(&before, &first, NULL);
     if (take_again(&before)) {
-        all = census_take(&second, command, names, count, false) && all;
+        all = snapshot_take(&second, command, names, count, false) && all;
         graph_make(&after, &second, &before);
         site_find_all(&second);
         found = print_all(&second, &after, opt);
         graph_free(&after);
-        census_free(&second);
+        snapshot_free(&second);
     } else {
         site_find_all(&first);
         found = print_all(&first, &before, opt);
     }
     graph_free(&before);
-    census_free(&first);
+    snapshot_free(&first);
     return !all ? EXIT_ERROR : found ? EXIT_NO : 0;
 }
 
@@ -186,10 +186,10 @@ static int watch(const struct command *command, const struct locks_options *opt,
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct locks_options o = {0};
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)

@@ -23,7 +23,8 @@ static void put_seconds(struct json *j, const char *name, int64_t since_ns)
         json_null(j, name);
 }
 
-static void put_object(struct json *j, const struct census_region *r, const struct census_object *o)
+static void put_object(struct json *j, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
 {
     json_text(j, "region", r->name);
     json_text(j, "name", o->info.name);
@@ -38,7 +39,7 @@ static void put_mode(struct json *j, const char *text)
     json_text(j, "mode", is_mode ? text + 3 : NULL);
 }
 
-static void put_site(struct json *j, const struct census_site *site)
+static void put_site(struct json *j, const struct snapshot_site *site)
 {
     json_text(j, "site", site->address);
     json_text(j, "source", site->source);
@@ -46,7 +47,7 @@ static void put_site(struct json *j, const struct census_site *site)
 
 /* Where and until when, and to do what. */
 static void put_wait(struct json *j, const struct heald_wait_info *wait,
-                     const struct census_site *site)
+                     const struct snapshot_site *site)
 {
     bool has_deadline = wait->flags & HEALD_WAIT_DEADLINE;
 
@@ -60,14 +61,14 @@ static void put_wait(struct json *j, const struct heald_wait_info *wait,
     put_site(j, site);
 }
 
-static void put_holders(struct json *j, const struct census_region *r,
-                        const struct census_object *o)
+static void put_holders(struct json *j, const struct snapshot_region *r,
+                        const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
     json_array(j, "holders");
     for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (!p)
             continue;
         json_object(j, NULL);
@@ -81,12 +82,12 @@ static void put_holders(struct json *j, const struct census_region *r,
     json_close(j);
 }
 
-static void put_last(struct json *j, const struct census_region *r,
+static void put_last(struct json *j, const struct snapshot_region *r,
                      const struct heald_object_state *s)
 {
     json_array(j, "last_holders");
     for (unsigned i = 0; i < s->last_count; i++) {
-        const struct heald_participant_info *p = census_find(r, &s->last[i]);
+        const struct heald_participant_info *p = snapshot_find(r, &s->last[i]);
         json_object(j, NULL);
         put_thread(j, p ? &p->thread : &s->last[i], p && p->thread.is_here);
         json_close(j);
@@ -94,12 +95,12 @@ static void put_last(struct json *j, const struct census_region *r,
     json_close(j);
 }
 
-static void put_waiters(struct json *j, const struct census_region *r,
-                        const struct census_object *o)
+static void put_waiters(struct json *j, const struct snapshot_region *r,
+                        const struct snapshot_object *o)
 {
     json_array(j, "waiters");
     for (unsigned i = 0; i < o->wait_count; i++) {
-        const struct census_wait *w = &o->waits[i];
+        const struct snapshot_wait *w = &o->waits[i];
         const struct heald_thread_info *thread = &r->people[w->person].thread;
         json_object(j, NULL);
         put_thread(j, thread, thread->is_here);
@@ -111,7 +112,8 @@ static void put_waiters(struct json *j, const struct census_region *r,
     json_close(j);
 }
 
-static void put_lock(struct json *j, const struct census_region *r, const struct census_object *o)
+static void put_lock(struct json *j, const struct snapshot_region *r,
+                     const struct snapshot_object *o)
 {
     json_object(j, NULL);
     put_object(j, r, o);
@@ -155,7 +157,7 @@ static void put_cycles(struct json *j, const struct locks *l, const char *name,
 
 void locks_print_json(const struct locks *l)
 {
-    const struct census *c = l->census;
+    const struct snapshot *c = l->snapshot;
     struct json j;
 
     json_begin(&j, stdout);

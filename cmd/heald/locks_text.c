@@ -44,7 +44,7 @@ static void print_command(const struct heald_thread_info *thread)
 }
 
 /* A lock whose holder died is what a person looks for. */
-static void print_state(const struct census_object *o)
+static void print_state(const struct snapshot_object *o)
 {
     bool is_bad =
         o->state.condition == HEALD_OBJECT_ORPHANED || o->state.condition == HEALD_OBJECT_LOST;
@@ -53,7 +53,7 @@ static void print_state(const struct census_object *o)
            heald_object_condition_name(o->state.condition), is_bad ? terminal_plain() : "");
 }
 
-static void print_holder(const struct census_object *o, const struct heald_participant_info *p,
+static void print_holder(const struct snapshot_object *o, const struct heald_participant_info *p,
                          unsigned number)
 {
     char text[PERSON_SIZE];
@@ -71,14 +71,14 @@ static void print_holder(const struct census_object *o, const struct heald_parti
     print_command(&p->thread);
 }
 
-static void print_holders(const struct census_region *r, const struct census_object *o)
+static void print_holders(const struct snapshot_region *r, const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
     char text[PERSON_SIZE];
     unsigned shown = 0;
 
     for (unsigned i = 0; o->info.type != HEALD_OBJECT_BARRIER && i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (p && ++shown)
             print_holder(o, p, i);
     }
@@ -91,12 +91,12 @@ static void print_holders(const struct census_region *r, const struct census_obj
         printf("\n");
     }
     for (unsigned i = 0; i < s->last_count; i++)
-        printf("%s%s%s", i ? ", " : "    last held by ", census_past(r, &s->last[i], text),
+        printf("%s%s%s", i ? ", " : "    last held by ", snapshot_past(r, &s->last[i], text),
                i + 1 == s->last_count ? "\n" : "");
 }
 
 static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait,
-                       const struct census_site *site)
+                       const struct snapshot_site *site)
 {
     char text[PERSON_SIZE], age[TABLE_NUMBER_SIZE];
 
@@ -110,7 +110,7 @@ static void print_wait(const struct heald_participant_info *p, const struct heal
     print_command(&p->thread);
 }
 
-static void print_waits(const struct census_region *r, const struct census_object *o)
+static void print_waits(const struct snapshot_region *r, const struct snapshot_object *o)
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
         printf("    waiter %u of %u: ", i + 1, o->wait_count);
@@ -122,12 +122,12 @@ static void print_locks(const struct locks *l)
 {
     char text[LOCKS_NAME_SIZE];
 
-    for (unsigned i = 0; i < l->census->region_count; i++) {
-        const struct census_region *r = &l->census->regions[i];
-        if (r->error && !l->census->is_of_names)
+    for (unsigned i = 0; i < l->snapshot->region_count; i++) {
+        const struct snapshot_region *r = &l->snapshot->regions[i];
+        if (r->error && !l->snapshot->is_of_names)
             printf("%s: %s\n", r->shown, r->why);
         for (unsigned k = 0; k < r->object_count; k++) {
-            const struct census_object *o = &r->objects[k];
+            const struct snapshot_object *o = &r->objects[k];
             if (!locks_is_shown(l, o))
                 continue;
             printf("%s  %s\n", r->shown, locks_name(o, text));

@@ -1,8 +1,8 @@
 /* ls.c: `heald ls`: the regions of this host and what lies in them. */
-#include "census.h"
 #include "commands.h"
 #include "json.h"
 #include "serve/text.h"
+#include "snapshot.h"
 #include "table.h"
 
 #include <heald/heald.h>
@@ -28,7 +28,7 @@ const struct command command_ls = {
     .run = run,
     .summary = "list shared memory regions and their objects",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. By default all regions with names like /name are listed, and "
@@ -36,7 +36,7 @@ const struct command command_ls = {
         "listed if it has a name or a waiter. The command locks and changes nothing.",
 };
 
-static unsigned living(const struct census_region *r)
+static unsigned living(const struct snapshot_region *r)
 {
     unsigned count = 0;
 
@@ -46,8 +46,8 @@ static unsigned living(const struct census_region *r)
 }
 
 /* What is true of an object beside its state. */
-static void describe_object(struct text *t, const struct census_region *r,
-                            const struct census_object *o)
+static void describe_object(struct text *t, const struct snapshot_region *r,
+                            const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
     unsigned shown = 0;
@@ -59,7 +59,7 @@ static void describe_object(struct text *t, const struct census_region *r,
     else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
         text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
     for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         char person[PERSON_SIZE];
         if (p)
             text_addf(t, "%s%s", shown++ ? " and " : ", held by ", person_text(&p->thread, person));
@@ -69,14 +69,14 @@ static void describe_object(struct text *t, const struct census_region *r,
 }
 
 /* NULL: its details say all. */
-static const char *state_of(const struct census_object *o)
+static const char *state_of(const struct snapshot_object *o)
 {
     bool has_none = o->info.type == HEALD_OBJECT_DATA || o->info.type == HEALD_OBJECT_COND;
     return has_none ? "" : heald_object_condition_name(o->state.condition);
 }
 
-static void add_object(struct table *t, const struct census_region *r,
-                       const struct census_object *o)
+static void add_object(struct table *t, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
 {
     char name[HEALD_NAME_MAX + 32], details[DETAILS_SIZE], size[TABLE_NUMBER_SIZE];
     struct text text;
@@ -94,7 +94,7 @@ static void add_object(struct table *t, const struct census_region *r,
     table_add(t, "%s", details + (*details ? 2 : 0));
 }
 
-static void add_region(struct table *t, const struct census_region *r)
+static void add_region(struct table *t, const struct snapshot_region *r)
 {
     char text[PERSON_SIZE], size[TABLE_NUMBER_SIZE];
 
@@ -106,12 +106,12 @@ static void add_region(struct table *t, const struct census_region *r)
         table_add(t, "%s", r->why);
     else
         table_add(t, "%u of %u participants, created by %s%s", living(r), r->stats.participants_max,
-                  census_creator(r, text), r->info.is_traced ? ", traced" : "");
+                  snapshot_creator(r, text), r->info.is_traced ? ", traced" : "");
     for (unsigned i = 0; i < r->object_count; i++)
         add_object(t, r, &r->objects[i]);
 }
 
-static void add_leftover(struct table *t, const struct census_leftover *l)
+static void add_leftover(struct table *t, const struct snapshot_leftover *l)
 {
     char size[TABLE_NUMBER_SIZE];
     const struct passwd *owner = getpwuid(l->owner);
@@ -123,7 +123,7 @@ static void add_leftover(struct table *t, const struct census_leftover *l)
     table_add(t, "owner %s (%lu)", owner ? owner->pw_name : "?", (unsigned long)l->owner);
 }
 
-static void print_text(const struct census *c)
+static void print_text(const struct snapshot *c)
 {
     static const struct table_column columns[] = {
         {"NAME", false}, {"TYPE", false}, {"SIZE", true}, {"STATE", false}, {"DETAILS", false}};
@@ -137,7 +137,8 @@ static void print_text(const struct census *c)
     table_print(&t);
 }
 
-static void put_object(struct json *j, const struct census_region *r, const struct census_object *o)
+static void put_object(struct json *j, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
@@ -153,7 +154,7 @@ static void put_object(struct json *j, const struct census_region *r, const stru
     }
     json_array(j, "holders");
     for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (!p)
             continue;
         json_object(j, NULL);
@@ -166,7 +167,7 @@ static void put_object(struct json *j, const struct census_region *r, const stru
     json_close(j);
 }
 
-static void put_region(struct json *j, const struct census_region *r)
+static void put_region(struct json *j, const struct snapshot_region *r)
 {
     json_object(j, NULL);
     json_text(j, "name", r->name);
@@ -190,7 +191,7 @@ static void put_region(struct json *j, const struct census_region *r)
     json_close(j);
 }
 
-static void print_json(const struct census *c)
+static void print_json(const struct snapshot *c)
 {
     struct json j;
 
@@ -201,7 +202,7 @@ static void print_json(const struct census *c)
     json_close(&j);
     json_array(&j, "posix");
     for (unsigned i = 0; i < c->leftover_count; i++) {
-        const struct census_leftover *l = &c->leftovers[i];
+        const struct snapshot_leftover *l = &c->leftovers[i];
         json_object(&j, NULL);
         json_text(&j, "name", l->name);
         json_text(&j, "kind", l->is_sem ? "sem" : "shm");
@@ -215,20 +216,20 @@ static void print_json(const struct census *c)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct ls_options o = {0};
-    struct census c;
+    struct snapshot c;
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    bool all = census_take(&c, command, names, count, false);
+    bool all = snapshot_take(&c, command, names, count, false);
     if (o.is_json)
         print_json(&c);
     else
         print_text(&c);
-    census_free(&c);
+    snapshot_free(&c);
     return all ? 0 : EXIT_ERROR;
 }

@@ -2,15 +2,15 @@
  * repair.c: `heald repair`: what the program that shares a region would do after a death, done by
  * hand: a mutex or read-write lock whose holder died is marked consistent, a broken barrier reset.
  *
- * The census says what is broken; each repair is by the calls that a program has, so one that
+ * The snapshot says what is broken; each repair is by the calls that a program has, so one that
  * somebody else did meanwhile is found done, and one that is killed half-way leaves what was
  * before.
  */
-#include "census.h"
 #include "commands.h"
 #include "json.h"
 #include "locks.h"
 #include "refusal.h"
+#include "snapshot.h"
 
 #include <heald/heald.h>
 
@@ -37,7 +37,7 @@ const struct command command_repair = {
     .run = run,
     .summary = "repair the locks and barriers that a dead process left",
     .arguments = "NAME [OBJECT...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. OBJECT is a name that heald ls prints, or +0xOFFSET. By "
@@ -48,7 +48,7 @@ const struct command command_repair = {
 
 /* A region to repair. */
 struct repair {
-    const struct census_region *census;
+    const struct snapshot_region *snapshot;
     struct heald_region *region;
     struct heald_participant *me;
     bool is_dry;
@@ -88,9 +88,9 @@ static int rwlock_unlock(void *object, struct heald_participant *me)
     return heald_rwlock_unlock(object, me);
 }
 
-/* The round of which it is found that it is broken; if somebody has reset it since the census, and
+/* The round of which it is found that it is broken; if somebody has reset it since the snapshot, and
  * others have come to the next one, nothing is done. */
-static int reset_barrier(const struct repair *r, const struct census_object *o, void *object)
+static int reset_barrier(const struct repair *r, const struct snapshot_object *o, void *object)
 {
     uint32_t round = heald_barrier_round(object);
     struct heald_object_state now;
@@ -100,7 +100,7 @@ static int reset_barrier(const struct repair *r, const struct census_object *o, 
                                                      : heald_barrier_reset(object, r->me, round);
 }
 
-static int repair_object(const struct repair *r, const struct census_object *o)
+static int repair_object(const struct repair *r, const struct snapshot_object *o)
 {
     void *object = heald_at(r->region, o->info.offset);
 
@@ -123,7 +123,7 @@ static int repair_object(const struct repair *r, const struct census_object *o)
 }
 
 /* Why it needs repair, or NULL. What a dead process held of a semaphore or of once is free. */
-static const char *problem_of(const struct census_object *o)
+static const char *problem_of(const struct snapshot_object *o)
 {
     enum heald_object_condition is = o->state.condition;
 
@@ -155,7 +155,7 @@ struct outcome {
     int error; /* of FAILED */
 };
 
-static struct outcome handle(const struct repair *r, const struct census_object *o)
+static struct outcome handle(const struct repair *r, const struct snapshot_object *o)
 {
     struct outcome out = {.problem = problem_of(o), .result = INTACT};
     bool is_barrier = o->info.type == HEALD_OBJECT_BARRIER;
@@ -187,7 +187,7 @@ static int status_of(const struct outcome *out)
 }
 
 /* What follows the problem in the text. */
-static const char *sequel_of(const struct census_object *o, const struct outcome *out)
+static const char *sequel_of(const struct snapshot_object *o, const struct outcome *out)
 {
     switch (out->result) {
     case INTACT: return "not broken";
@@ -200,13 +200,13 @@ static const char *sequel_of(const struct census_object *o, const struct outcome
     return heald_strerror(out->error);
 }
 
-static void print_outcome(const struct repair *r, const struct census_object *o,
+static void print_outcome(const struct repair *r, const struct snapshot_object *o,
                           const struct outcome *out)
 {
     char name[LOCKS_NAME_SIZE];
 
     if (!r->json) {
-        printf("%s  %s: %s%s%s\n", r->census->shown, locks_name(o, name),
+        printf("%s  %s: %s%s%s\n", r->snapshot->shown, locks_name(o, name),
                out->problem ? out->problem : "", out->problem ? ": " : "", sequel_of(o, out));
         return;
     }
@@ -221,7 +221,7 @@ static void print_outcome(const struct repair *r, const struct census_object *o,
 }
 
 /* An object by what a person calls it; NULL. */
-static const struct census_object *find(const struct census_region *r, const char *name)
+static const struct snapshot_object *find(const struct snapshot_region *r, const char *name)
 {
     char offset[32];
 
@@ -239,9 +239,9 @@ static int handle_all(const struct repair *r, const char *const names[])
     unsigned printed = 0;
     int status = 0;
 
-    for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->census->object_count; i++) {
-        const struct census_object *o =
-            names[0] ? find(r->census, names[i]) : &r->census->objects[i];
+    for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->snapshot->object_count; i++) {
+        const struct snapshot_object *o =
+            names[0] ? find(r->snapshot, names[i]) : &r->snapshot->objects[i];
         struct outcome out = handle(r, o);
         if (!out.problem && !names[0])
             continue;
@@ -250,7 +250,7 @@ static int handle_all(const struct repair *r, const char *const names[])
         status = status_of(&out) > status ? status_of(&out) : status;
     }
     if (!printed && !r->json)
-        printf("%s  no named object is broken\n", r->census->shown);
+        printf("%s  no named object is broken\n", r->snapshot->shown);
     return status;
 }
 
@@ -262,7 +262,7 @@ static int print_all(struct repair *r, const char *const names[], bool is_json)
         return handle_all(r, names);
     r->json = &j;
     json_begin(&j, stdout);
-    json_text(&j, "region", r->census->name);
+    json_text(&j, "region", r->snapshot->name);
     json_boolean(&j, "dry_run", r->is_dry);
     json_array(&j, "objects");
     int status = handle_all(r, names);
@@ -272,7 +272,7 @@ static int print_all(struct repair *r, const char *const names[], bool is_json)
 }
 
 /* Before anything is changed. */
-static bool are_there(const struct command *command, const struct census_region *r,
+static bool are_there(const struct command *command, const struct snapshot_region *r,
                       const char *const names[])
 {
     bool all = true;
@@ -289,21 +289,21 @@ static bool are_there(const struct command *command, const struct census_region 
     return all;
 }
 
-static int repair_region(const struct command *command, const struct census_region *census,
+static int repair_region(const struct command *command, const struct snapshot_region *snapshot,
                          const char *const names[], const struct repair_options *opt)
 {
-    struct repair r = {.census = census, .is_dry = opt->is_dry};
+    struct repair r = {.snapshot = snapshot, .is_dry = opt->is_dry};
     const char *why = NULL;
     char text[REFUSAL_SIZE];
     struct heald_region_options o = {.ret_why = &why};
-    int err = r.is_dry ? 0 : heald_region_open(&r.region, census->name, 0, &o);
+    int err = r.is_dry ? 0 : heald_region_open(&r.region, snapshot->name, 0, &o);
 
     if (err)
-        return options_refuse(command, "%s: %s", census->shown,
-                              refusal_text(census->name, err, why, text));
+        return options_refuse(command, "%s: %s", snapshot->shown,
+                              refusal_text(snapshot->name, err, why, text));
     if (r.region && (err = heald_attach(r.region, &r.me))) {
         heald_region_close(r.region);
-        return options_refuse(command, "%s: %s", census->shown, heald_strerror(err));
+        return options_refuse(command, "%s: %s", snapshot->shown, heald_strerror(err));
     }
     int status = print_all(&r, names, opt->is_json);
     if (r.region) {
@@ -315,9 +315,9 @@ static int repair_region(const struct command *command, const struct census_regi
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX + 1] = {NULL};
+    const char *names[SNAPSHOT_NAMES_MAX + 1] = {NULL};
     struct repair_options o = {0};
-    struct census c;
+    struct snapshot c;
     int status = options_parse(command, argc, argv, &o, names);
 
     (void)program;
@@ -326,8 +326,8 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (!names[0])
         return options_refuse(command, "a region is required: heald repair NAME [OBJECT...]");
     status = EXIT_ERROR;
-    if (census_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
+    if (snapshot_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
         status = repair_region(command, c.regions, names + 1, &o);
-    census_free(&c);
+    snapshot_free(&c);
     return status;
 }

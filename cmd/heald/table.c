@@ -1,7 +1,7 @@
 /* table.c: see table.h. */
 #include "table.h"
 
-#include "census.h"
+#include "snapshot.h"
 #include "terminal.h"
 
 #include <stdarg.h>
@@ -21,8 +21,8 @@ void table_add(struct table *t, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     size_t size = strlen(text) + 1;
-    t->cells = census_grow(t->cells, t->cell_count, sizeof *t->cells);
-    t->cells[t->cell_count++] = memcpy(census_grow(NULL, 0, size), text, size);
+    t->cells = snapshot_grow(t->cells, t->cell_count, sizeof *t->cells);
+    t->cells[t->cell_count++] = memcpy(snapshot_grow(NULL, 0, size), text, size);
 }
 
 static unsigned print_spaces(unsigned count)
