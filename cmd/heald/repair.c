@@ -88,8 +88,8 @@ static int rwlock_unlock(void *object, struct heald_participant *me)
     return heald_rwlock_unlock(object, me);
 }
 
-/* The round of which it is found that it is broken; if somebody has reset it since the snapshot, and
- * others have come to the next one, nothing is done. */
+/* Resets the round that was found to be broken. If another process has reset it since the snapshot,
+ * and others have arrived at the next round, nothing is done. */
 static int reset_barrier(const struct repair *r, const struct snapshot_object *o, void *object)
 {
     uint32_t round = heald_barrier_round(object);

@@ -1,6 +1,6 @@
 /*
- * snapshot.h: all regions of this host, what lies in them, who is attached and who waits, as they are
- * at one moment; nothing of it is locked or changed.
+ * snapshot.h: all regions of this host, the objects in them, who is attached and who waits, as they
+ * are at one moment. Nothing of it is locked or changed.
  */
 #ifndef HEALD_CMD_SNAPSHOT_H
 #define HEALD_CMD_SNAPSHOT_H
