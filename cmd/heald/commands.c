@@ -3,12 +3,24 @@
 
 #include "suggest.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
     &command_ls,  &command_locks, &command_gc,       &command_repair, &command_lock, &command_sem,
     &command_aio, &command_serve, &command_backends, &command_demo,   &command_help,
+};
+
+struct help_options {
+    bool is_plain;
+};
+
+static const struct option help_options[] = {
+    {'p', "--plain", OPTION_FLAG, offsetof(struct help_options, is_plain), 0, 0, NULL,
+     "print a line for each word, with its value and its description, separated by tabs"},
+    {0},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -44,22 +56,31 @@ void commands_print_help(void)
         "\nheald COMMAND --help prints the options of a command; heald-COMMAND(1) is its page.\n");
 }
 
+/* As options_print_plain(). */
+static void print_plain(void)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("%s\t\t%s\n", commands[i]->name, commands[i]->summary);
+    printf("-h\t\tprint this help\n--help\t\tprint this help\n"
+           "-V\t\tprint the version\n--version\t\tprint the version\n");
+}
+
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
+    struct help_options o = {0};
     const char *name = NULL;
-    int status = options_parse(command, argc, argv, NULL, &name);
+    int status = options_parse(command, argc, argv, &o, &name);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    if (!name) {
-        commands_print_help();
-        return 0;
-    }
-    const struct command *found = commands_find("heald help", name);
-    if (!found)
+    const struct command *found = name ? commands_find("heald help", name) : NULL;
+    if (name && !found)
         return EXIT_ERROR;
-    options_print_help(found);
+    if (found)
+        (o.is_plain ? options_print_plain : options_print_help)(found);
+    else
+        (o.is_plain ? print_plain : commands_print_help)();
     return 0;
 }
 
@@ -69,4 +90,6 @@ const struct command command_help = {
     .summary = "print the commands, or the options of a command",
     .arguments = "[COMMAND]",
     .arguments_max = 1,
+    .options = help_options,
+    .details = "The completions of the shells read the output of --plain.",
 };

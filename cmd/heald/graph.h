@@ -33,10 +33,10 @@ enum graph_kind {
 };
 
 /*
- * before: NULL, or the graph of an earlier snapshot. A snapshot reads one object after the other, so
- * it may contain a cycle that never existed. A participant that waits for the same and holds the
- * same in both has done so all the time between. So a wait that began after `before` is not part of
- * a cycle.
+ * before: NULL, or the graph of an earlier snapshot. A snapshot reads one object after the other,
+ * so it may contain a cycle that never existed. A participant that waits for the same and holds the
+ * same in both has done so all the time between. So a wait that began after `before` is not part
+ * of a cycle.
  */
 void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before);
 /* Are they one? */

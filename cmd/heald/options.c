@@ -81,6 +81,17 @@ void options_print_help(const struct command *command)
     }
 }
 
+void options_print_plain(const struct command *command)
+{
+    for (const struct option *o = command->options; o && o->name; o++) {
+        const char *value = o->metavar ? o->metavar : "";
+        if (o->letter)
+            printf("-%c\t%s\t%s\n", o->letter, value, o->help);
+        printf("%s\t%s\t%s\n", o->name, value, o->help);
+    }
+    printf("-h\t\tprint this help\n--help\t\tprint this help\n");
+}
+
 static const struct option *find_option(const struct command *command, const char *text, size_t len)
 {
     for (const struct option *o = command->options; o && o->name; o++)

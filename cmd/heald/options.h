@@ -59,6 +59,9 @@ int options_parse(const struct command *command, int argc, char **argv, void *co
 /* The text of --help. */
 void options_print_help(const struct command *command);
 
+/* The options for completion: a line for each word, with its value and its help, between tabs. */
+void options_print_plain(const struct command *command);
+
 /* One row of a list of options in a help text. left: "-p, --port N". */
 void options_print_row(const char *left, const char *help);
 
