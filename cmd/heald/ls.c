@@ -89,7 +89,7 @@ static void add_object(struct table *t, const struct snapshot_region *r,
     describe_object(&text, r, o);
     table_add(t, "  %s", person_mask(name));
     table_add(t, "%s", heald_object_type_name(o->info.type));
-    table_add(t, "%s", table_size(o->info.size, size));
+    table_add(t, "%s", o->info.size ? table_size(o->info.size, size) : "");
     table_add(t, "%s", state_of(o));
     table_add(t, "%s", details + (*details ? 2 : 0));
 }
