@@ -9,6 +9,8 @@
 #include "commands.h"
 #include "json.h"
 
+#include <heald/base.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -83,6 +85,16 @@ static const char *choose_library(const struct aio_options *o, char *built, size
     return access(HEALD_AIO_INSTALLED, F_OK) == 0 ? HEALD_AIO_INSTALLED : NULL;
 }
 
+/* What named the library, for a message. */
+static const char *chosen_by(const struct aio_options *o)
+{
+    const char *named = getenv("HEALD_AIO_LIBRARY");
+
+    if (o->library)
+        return "--library ";
+    return named && *named ? "HEALD_AIO_LIBRARY=" : "";
+}
+
 /* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_ERROR. */
 static int find_library(const struct command *command, const struct aio_options *o, char *ret_path)
 {
@@ -95,15 +107,15 @@ static int find_library(const struct command *command, const struct aio_options 
                               "name it with --library",
                               HEALD_AIO_INSTALLED);
     if (!realpath(chosen, ret_path))
-        return options_refuse(command, "%s: %s", chosen, strerror(errno));
+        return options_refuse(command, "%s%s: %s", chosen_by(o), chosen, heald_strerror(-errno));
     const char *why = aio_library_check(ret_path);
     if (why)
-        return options_refuse(command, "%s: %s", ret_path, why);
+        return options_refuse(command, "%s%s: %s", chosen_by(o), ret_path, why);
     if (strpbrk(ret_path, " :$"))
         return options_refuse(command,
-                              "%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
+                              "%s%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
                               "dollar sign",
-                              ret_path);
+                              chosen_by(o), ret_path);
     return OPTIONS_GO_ON;
 }
 
@@ -169,7 +181,7 @@ static int start(const struct command *command, const struct aio_options *o, con
     if (!set_preload(library, found.asan) || (o->has_threads && setenv("HEALD_NO_URING", "1", 1)))
         return options_refuse(command, "cannot allocate memory");
     execvp(found.path, (char *const *)(uintptr_t)words);
-    options_refuse(command, "%s: %s", found.path, strerror(errno));
+    options_refuse(command, "%s: %s", found.path, heald_strerror(-errno));
     return EXIT_NOT_RUN;
 }
 

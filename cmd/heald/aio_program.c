@@ -9,6 +9,8 @@
 #include "aio_needed.h"
 #include "options.h"
 
+#include <heald/base.h>
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +88,7 @@ static int find(struct aio_program *p, const char *name)
     if (!err)
         return 0;
     return refuse(p, err == ENOENT || err == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN,
-                  *name ? name : "''", strerror(err));
+                  *name ? name : "''", heald_strerror(-err));
 }
 
 /* Whether starting the file changes who we are: the dynamic linker then ignores LD_PRELOAD. */
@@ -100,9 +102,9 @@ static const char *gains(const char *path)
         prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
         return NULL;
     if (st.st_mode & S_ISUID && st.st_uid != getuid())
-        return "is set-user-ID, so the dynamic linker ignores LD_PRELOAD";
+        return "set-user-ID, so the dynamic linker ignores LD_PRELOAD";
     if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid())
-        return "is set-group-ID, so the dynamic linker ignores LD_PRELOAD";
+        return "set-group-ID, so the dynamic linker ignores LD_PRELOAD";
     if (getuid() != 0 && getxattr(path, "security.capability", caps, sizeof caps) > 0)
         return "has file capabilities, so the dynamic linker ignores LD_PRELOAD";
     return NULL;
@@ -141,14 +143,14 @@ static const char *check_elf(int fd, const Elf64_Ehdr *elf, const Elf64_Ehdr *li
     char interpreter[PATH_MAX];
 
     if (elf->e_ident[EI_CLASS] != lib->e_ident[EI_CLASS])
-        return "is a program for 32 bits, and the library for 64";
+        return "a program for 32 bits, and the library for 64";
     if (elf->e_ident[EI_DATA] != lib->e_ident[EI_DATA] || elf->e_machine != lib->e_machine)
-        return "is for another kind of processor than the library";
+        return "for another kind of processor than the library";
     read_interpreter(fd, elf, interpreter, sizeof interpreter);
     if (!*interpreter)
-        return "is statically linked: there is no dynamic linker that would load the library";
+        return "statically linked: no dynamic linker loads the library";
     if (strstr(interpreter, "/ld-musl"))
-        return "is linked with musl, and the library needs glibc";
+        return "linked with musl, and the library needs glibc";
     return NULL;
 }
 
@@ -210,7 +212,7 @@ static int look_through(struct aio_program *p, const Elf64_Ehdr *lib)
         int err = try_path(next);
         if (err) {
             snprintf(p->why, sizeof p->why, "%s: its interpreter %s: %s", path, next,
-                     strerror(err));
+                     heald_strerror(-err));
             return EXIT_NOT_RUN;
         }
         snprintf(path, sizeof path, "%s", next);
@@ -227,11 +229,11 @@ const char *aio_library_check(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
-        return strerror(errno);
+        return heald_strerror(-errno);
     if (!read_elf(fd, &elf) || elf.e_type != ET_DYN)
-        why = "is not a shared library";
+        why = "not a shared library";
     else if (elf.e_ident[EI_CLASS] != ELFCLASS64)
-        why = "is not for 64 bits";
+        why = "not for 64 bits";
     close(fd);
     return why;
 }

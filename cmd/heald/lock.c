@@ -109,7 +109,8 @@ static int refuse(const struct lock_run *r, int err, const char *why)
 {
     char text[REFUSAL_SIZE];
 
-    return options_refuse(r->command, "%s: %s", r->name, refusal_text(r->name, err, why, text));
+    return options_refuse(r->command, "%s: %s", *r->name ? r->name : "''",
+                          refusal_text(r->name, err, why, text));
 }
 
 /* With nothing left to wait for the loop ends. */
@@ -296,9 +297,11 @@ static int parse(struct lock_run *r, struct lock_options *o, int argc, char **ar
     while (r->words[count])
         count++;
     if (count <= own)
-        return options_refuse(r->command, count == 0    ? "a name is required"
-                                          : count < own ? "the number of permits is required"
-                                                        : "a command is required");
+        return options_refuse(r->command, "%s is required: heald %s %s",
+                              count == 0    ? "a name"
+                              : count < own ? "the number of permits"
+                                            : "a command",
+                              r->command->name, r->command->arguments);
     r->name = r->words[0];
     return OPTIONS_GO_ON;
 }

@@ -17,7 +17,7 @@ static int finish(int status)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
     fprintf(stderr, "heald: cannot write to standard output: %s\n",
-            errno ? strerror(errno) : "an earlier write failed");
+            errno ? heald_strerror(-errno) : "an earlier write failed");
     return EXIT_ERROR;
 }
 

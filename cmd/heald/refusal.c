@@ -39,8 +39,10 @@ char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL
 {
     struct stat st;
 
-    if (err == -EINVAL && !why && name[0] != '/' && strncmp(name, "file:", 5) != 0)
-        snprintf(text, REFUSAL_SIZE, "not a name of a region; use /NAME or file:/PATH");
+    if (err == -EINVAL && !why && strncmp(name, "file:", 5) != 0)
+        snprintf(text, REFUSAL_SIZE,
+                 "not a name of a region; use /NAME, without another slash or a leading dot, or "
+                 "file:/PATH");
     else if (err != -EACCES && err != -EPERM)
         snprintf(text, REFUSAL_SIZE, "%s%s%s", heald_strerror(err), why ? ": " : "",
                  why ? why : "");

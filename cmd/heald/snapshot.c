@@ -174,7 +174,7 @@ static void complain(const struct command *command, const char *name, const char
 {
     char *shown = person_mask(copy_of(name));
 
-    options_refuse(command, "%s: %s", shown, why);
+    options_refuse(command, "%s: %s", *shown ? shown : "''", why);
     free(shown);
 }
 

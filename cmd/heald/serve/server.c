@@ -277,6 +277,19 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
     return 0;
 }
 
+/* The text names a field of the options of the loop, or a variable of the environment. */
+static int refuse_loop(const char *text)
+{
+    bool is_option = strncmp(text, "backend=", 8) == 0 || strncmp(text, "engine=", 7) == 0;
+
+    if (is_option)
+        fprintf(stderr, "heald serve: --%.*s %s\n", (int)strcspn(text, "="), text,
+                text + strcspn(text, "=") + 1);
+    else
+        fprintf(stderr, "heald serve: %s\n", text);
+    return EXIT_ERROR;
+}
+
 static int open_loop(struct server *server)
 {
     const struct server_config *config = server->config;
@@ -284,10 +297,8 @@ static int open_loop(struct server *server)
     struct heald_loop_options options = {
         .backend = config->backend, .engine = config->engine, .ret_why = &why};
     int error = heald_loop_open(&server->loop, &options);
-    if (error) {
-        fprintf(stderr, "heald serve: %s; heald backends lists them\n", why.text);
-        return EXIT_ERROR;
-    }
+    if (error)
+        return refuse_loop(why.text);
     error = await_signal(server, &server->term, SIGTERM, on_signal);
     if (!error)
         error = await_signal(server, &server->intr, SIGINT, on_signal);
