@@ -44,16 +44,19 @@ const struct command *commands_find(const char *prefix, const char *name)
 
 void commands_print_help(void)
 {
-    printf("usage: heald COMMAND [OPTION...] [ARGUMENT...]\n\n"
-           "Inspects and repairs locks in shared memory, runs commands under such a lock, runs\n"
-           "programs with heald's POSIX AIO, and serves files.\n\ncommands:\n");
+    printf("usage: heald COMMAND [OPTION...] [ARGUMENT...]\n\n");
+    options_print_text(
+        "Inspects and repairs locks in shared memory, runs commands under such a lock, "
+        "runs programs with heald's POSIX AIO, and serves files.");
+    printf("\ncommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         options_print_row(commands[i]->name, commands[i]->summary);
     printf("\noptions:\n");
     options_print_row("-h, --help", "print this help");
     options_print_row("-V, --version", "print the version");
-    printf(
-        "\nheald COMMAND --help prints the options of a command; heald-COMMAND(1) is its page.\n");
+    putchar('\n');
+    options_print_text(
+        "heald COMMAND --help prints the options of a command; heald-COMMAND(1) is its page.");
 }
 
 /* As options_print_plain(). */

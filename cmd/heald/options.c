@@ -44,6 +44,12 @@ static unsigned help_columns(void)
     return columns && columns < HELP_COLUMNS ? columns : HELP_COLUMNS;
 }
 
+void options_print_text(const char *text)
+{
+    terminal_wrap(text, 0, help_columns());
+    putchar('\n');
+}
+
 void options_print_row(const char *left, const char *help)
 {
     unsigned columns = help_columns(), indent = columns < 2 * LEFT ? LEFT / 4 : LEFT;
@@ -69,15 +75,14 @@ void options_print_help(const struct command *command)
 {
     printf("usage: heald %s%s%s%s\n\n", command->name, command->options ? " [OPTION...]" : "",
            *command->arguments ? " " : "", command->arguments);
-    terminal_wrap(command->summary, 0, help_columns());
-    printf("\n\noptions:\n");
+    options_print_text(command->summary);
+    printf("\noptions:\n");
     for (const struct option *o = command->options; o && o->name; o++)
         print_option(o);
     options_print_row("-h, --help", "print this help");
     if (command->details) {
         putchar('\n');
-        terminal_wrap(command->details, 0, help_columns());
-        putchar('\n');
+        options_print_text(command->details);
     }
 }
 

@@ -62,6 +62,9 @@ void options_print_help(const struct command *command);
 /* The options for completion: a line for each word, with its value and its help, between tabs. */
 void options_print_plain(const struct command *command);
 
+/* A paragraph of a help text, wrapped. */
+void options_print_text(const char *text);
+
 /* One row of a list of options in a help text. left: "-p, --port N". */
 void options_print_row(const char *left, const char *help);
 

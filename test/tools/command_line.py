@@ -77,6 +77,7 @@ def options_have_short_forms():
 
 
 def help_is_one_text():
+    assert all(len(line) <= 80 for line in heald('--help').stdout.splitlines())
     for name in COMMANDS:
         text = heald('help', name)
         assert text.returncode == 0 and text.stdout == heald(name, '-h').stdout, text
@@ -107,12 +108,15 @@ def tables_are_aligned():
     assert in_terminal('backends', columns=60, COLUMNS='200') == text
 
 
-def a_closed_output_is_an_error():
-    for name in ('backends', 'help'):
-        result = subprocess.run(['sh', '-c', '"$0" "$1" >&-', HEALD, name], check=False,
-                                stderr=subprocess.PIPE, text=True)
-        assert result.returncode == 2 and 'standard output' in result.stderr, result
+def an_output_that_cannot_be_written_is_an_error():
+    places = ['&-'] + ['/dev/full'] * os.path.exists('/dev/full')
+    for name in ('backends', 'help', 'ls', 'gc'):
+        for place in places:
+            result = subprocess.run(['sh', '-c', f'"$0" "$1" >{place}', HEALD, name], check=False,
+                                    stderr=subprocess.PIPE, text=True)
+            assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
 
 
 CASES = (misspelt_words_have_a_suggestion, options_have_short_forms, help_is_one_text,
-         help_fits_the_terminal, tables_are_aligned, a_closed_output_is_an_error)
+         help_fits_the_terminal, tables_are_aligned,
+         an_output_that_cannot_be_written_is_an_error)
