@@ -55,7 +55,7 @@ const struct command command_aio = {
         "library; 127 PROGRAM is not found.",
 };
 
-/* In the build folder the command is cmd/heald/heald; elsewhere the place would be anybody's. */
+/* In the build directory the command is cmd/heald/heald; elsewhere the place would be anybody's. */
 static bool find_in_build(char *ret_path, size_t size)
 {
     static const char mine[] = "/cmd/heald/heald", its[] = HEALD_AIO_BUILT;

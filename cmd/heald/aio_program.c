@@ -1,9 +1,9 @@
 /*
  * aio_program.c: see aio_program.h.
  *
- * A preload that cannot work is silent: a static program has nobody who would read LD_PRELOAD, and
+ * A preload that cannot work is silent: a static program does not read LD_PRELOAD, and
  * for one that gains privileges the dynamic linker ignores it. So it is looked at beforehand.
- * Between the look and the start the file may change; then it is as if nobody had looked.
+ * Between the look and the start the file may change; then the check has no effect.
  */
 #include "aio_program.h"
 #include "aio_needed.h"
@@ -47,7 +47,8 @@ static int try_path(const char *path)
     return access(path, X_OK) ? errno : 0;
 }
 
-/* Each folder of PATH in turn; what is there but may not be run is remembered. 0, or an errno. */
+/* Each directory of PATH in turn. A file that exists and may not be run is remembered. 0, or an
+ * errno. */
 static int search(struct aio_program *p, const char *name)
 {
     char standard[256];

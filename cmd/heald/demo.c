@@ -56,7 +56,7 @@ const struct command command_demo = {
 /* What one run of the demo holds. */
 struct demo {
     const char *program;
-    const char *folder;
+    const char *directory;
     struct heald_loop *loop;
     struct heald_op term, intr;
     bool is_interrupted;
@@ -118,8 +118,8 @@ static int read_greeting(struct demo *demo, struct served *served)
 
 static int start_server(struct demo *demo, const char *backend, struct served *ret_served)
 {
-    const char *const argv[] = {demo->program, "serve", "--listen", "127.0.0.1:0", "--no-log",
-                                "--backend",   backend, "--",       demo->folder,  NULL};
+    const char *const argv[] = {demo->program, "serve", "--listen", "127.0.0.1:0",   "--no-log",
+                                "--backend",   backend, "--",       demo->directory, NULL};
     struct heald_spawn spawn = {
         .file = demo->program,
         .argv = (char *const *)argv, /* which exec() does not write to */
@@ -193,13 +193,13 @@ static void print_heading(const struct demo *demo)
     if (!demo->json) {
         printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
                "%-10s %-10s %10s %8s %12s\n",
-               demo->plan.file_count, demo->folder, demo->plan.connections, seconds, "back end",
+               demo->plan.file_count, demo->directory, demo->plan.connections, seconds, "back end",
                "engine", "requests", "bytes", "requests/s");
         fflush(stdout);
         return;
     }
     json_begin(demo->json, stdout);
-    json_text(demo->json, "directory", demo->folder);
+    json_text(demo->json, "directory", demo->directory);
     json_unsigned(demo->json, "files", demo->plan.file_count);
     json_unsigned(demo->json, "connections", demo->plan.connections);
     json_seconds(demo->json, "duration_s", seconds);
@@ -269,15 +269,15 @@ static int await_signals(struct demo *demo)
 static int run_table(struct demo *demo)
 {
     struct fetch_file *files = calloc(FILES_MAX, sizeof *files);
-    int count = files ? fetch_load(demo->folder, files, FILES_MAX) : -ENOMEM;
+    int count = files ? fetch_load(demo->directory, files, FILES_MAX) : -ENOMEM;
     int status = EXIT_ERROR;
     struct heald_why why = {""};
     struct heald_loop_options loop_options = {.ret_why = &why};
     int error = heald_loop_open(&demo->loop, &loop_options);
     if (count < 0) {
-        fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
+        fprintf(stderr, "heald demo: %s: %s\n", demo->directory, heald_strerror(count));
     } else if (count == 0) {
-        fprintf(stderr, "heald demo: %s: contains no file to fetch\n", demo->folder);
+        fprintf(stderr, "heald demo: %s: contains no file to fetch\n", demo->directory);
     } else if (error) {
         fprintf(stderr, "heald demo: %s\n", why.text);
     } else if ((error = await_signals(demo))) {
@@ -308,17 +308,17 @@ static void print_what_next(const char *url)
            url, url, url);
 }
 
-static int serve_person(const char *folder)
+static int serve_person(const char *directory)
 {
     struct server_config config;
     serve_defaults(&config);
-    config.folder = folder;
+    config.directory = directory;
     config.is_listing = true;
     int fd = heald_listen(config.listen, SOCK_STREAM, 0);
     if (fd >= 0)
         close(fd);
     else
-        config.port = 0; /* somebody else has the usual one */
+        config.port = 0; /* another process uses the default one */
     printf("\n");
     return serve(&config, print_what_next);
 }
@@ -326,8 +326,8 @@ static int serve_person(const char *folder)
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct demo_options o = {.duration_ns = HEALD_SEC, .connections = 32};
-    const char *folder = ".";
-    int status = options_parse(command, argc, argv, &o, &folder);
+    const char *directory = ".";
+    int status = options_parse(command, argc, argv, &o, &directory);
     if (status != OPTIONS_GO_ON)
         return status;
 
@@ -335,7 +335,7 @@ static int run(const struct command *command, const char *program, int argc, cha
     struct demo demo = {
         .program = program,
         .json = o.is_json ? &j : NULL,
-        .folder = folder,
+        .directory = directory,
         .plan = {.duration_ns = o.duration_ns, .connections = o.connections},
     };
     status = run_table(&demo);
@@ -343,5 +343,5 @@ static int run(const struct command *command, const char *program, int argc, cha
         return 130;
     if (status || o.is_json || !isatty(STDOUT_FILENO))
         return status;
-    return serve_person(folder);
+    return serve_person(directory);
 }

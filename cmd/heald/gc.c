@@ -1,4 +1,4 @@
-/* gc.c: `heald gc`: what nobody uses any more, and why; and its removal. */
+/* gc.c: `heald gc`: what no process uses, and why; and its removal. */
 #define _GNU_SOURCE 1 /* F_SETLEASE, where there is one */
 #include "commands.h"
 #include "json.h"
@@ -50,7 +50,7 @@ const struct command command_gc = {
 struct finding {
     const char *kind, *name, *shown; /* kind: "region", "shm", "sem" */
     char why[2 * TEXT_SIZE];
-    int error; /* 0: nobody uses it; -EBUSY: somebody does; else it cannot be told */
+    int error; /* 0: no process uses it; -EBUSY: a process does; else it is not known */
     bool is_removed;
 };
 
@@ -66,7 +66,7 @@ static bool is_named(int fd, const char *path)
 #endif
 
 /* A write lease is given only where no other descriptor or mapping of the file is there. While it
- * is held, nobody's open(2) of it goes through. */
+ * is held, every open(2) of it blocks. */
 static int ask_lease(const char *path, bool removes)
 {
 #ifdef F_SETLEASE
@@ -184,7 +184,7 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (status != OPTIONS_GO_ON)
         return status;
 #ifdef F_SETLEASE
-    /* It tells the holder of a lease that somebody opens the file, and else ends him. */
+    /* It notifies the holder of a lease of an open(2), and ends it by default. */
     signal(SIGIO, SIG_IGN);
 #endif
     bool all = snapshot_take(&c, command, names, count, true);

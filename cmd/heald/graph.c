@@ -1,13 +1,14 @@
 /*
  * graph.c: see graph.h.
  *
- * Who is stuck: at first all who wait for something that has holders. Then whoever may get on is
- * taken out, again and again: of a semaphore it is enough that one of its holders is not stuck, of
- * all else no holder may be; one who waits in a loop for several things at once is stuck only if
- * every one of them is. What is left can only wait for itself.
+ * Which threads are stuck: at first all that wait for an object with holders. Then each thread that
+ * may proceed is taken out, repeatedly. A waiter of a semaphore may proceed if one of the holders
+ * is not stuck, a waiter of another object if no holder is. A thread that waits in a loop for
+ * several objects is stuck only if all of these waits are. The threads that remain wait for each
+ * other.
  *
- * One who has a deadline gets on when that passes. So this is done twice: as above, and again for
- * the circles that such a deadline ends.
+ * A thread with a deadline proceeds when it expires. So this is done twice: as above, and again for
+ * the cycles that such a deadline ends.
  */
 #include "graph.h"
 
@@ -137,7 +138,7 @@ void graph_free(struct graph *g)
     free(g->people);
 }
 
-/* One who is stuck and holds what this one waits for. */
+/* A stuck thread that holds what this one waits for. */
 static const struct graph_person *next_of(const struct graph *g, const struct graph_person *p,
                                           enum graph_kind kind, const struct graph_wait **ret_wait)
 {
@@ -171,8 +172,8 @@ static unsigned follow(const struct graph *g, const struct graph_person *start,
     return p == start && is_first && is_ending == (kind == GRAPH_ENDING) ? n : 0;
 }
 
-/* Everybody goes to one other, so whoever starts comes into a circle; it is told by the first of it
- * alone. */
+/* Each stuck thread leads to one other, so every start reaches a cycle. It is reported only for the
+ * first thread in it. */
 unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
                       unsigned circle[])
 {
@@ -185,7 +186,7 @@ unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cur
     return 0;
 }
 
-/* In both kinds those who are stuck of the first are stuck of the second. */
+/* A thread that is stuck in the first kind is stuck in the second. */
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to)
 {
     for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {

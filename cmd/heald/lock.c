@@ -2,10 +2,10 @@
  * lock.c: `heald lock` and `heald sem`: run a command while holding a lock, or a permit, with a
  * name.
  *
- * All in one loop: the wait for the lock, its deadline, signals, and the child. The lock is this
- * process's: when it ends, in whatever way, the lock is given back. So every signal that would end
- * it is waited for and passed on, and SIGKILL, which cannot be, is the command's as well, sent by
- * the kernel (heald_spawn.death_signal).
+ * All in one loop: the wait for the lock, its deadline, signals, and the child. The lock belongs to
+ * this process: when it ends, in whatever way, the lock is released. So every signal that would end
+ * it is awaited and passed on, and when it is killed the kernel kills the command as well
+ * (heald_spawn.death_signal).
  */
 #include "commands.h"
 #include "json.h"
@@ -229,7 +229,7 @@ static bool would_end_it(int signo)
     return !is_ignored(signo);
 }
 
-/* Those of the C library and of heald are refused, and nobody else sends them. */
+/* Those of the C library and of heald are refused, and no other program sends them. */
 static int await_signals(struct lock_run *r)
 {
     for (int signo = 1; signo < SIGNALS_MAX; signo++) {

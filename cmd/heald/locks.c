@@ -1,4 +1,4 @@
-/* locks.c: `heald locks`: who holds what, who waits for it, and who waits for himself. */
+/* locks.c: `heald locks`: the holders and waiters of each lock, and deadlocks. */
 #include "locks.h"
 #include "commands.h"
 #include "site.h"
@@ -119,7 +119,7 @@ static bool print_all(const struct snapshot *c, const struct graph *g,
     return found;
 }
 
-/* A circle is looked for once more before it is told: see graph_make(). */
+/* A cycle is looked for once more before it is reported: see graph_make(). */
 static bool take_again(const struct graph *g)
 {
     unsigned *circle = snapshot_grow(NULL, g->count, sizeof *circle);
@@ -166,7 +166,7 @@ static void separate(const struct locks_options *opt, bool is_first)
         printf("\n");
 }
 
-/* Until it is killed, a name is gone, or nobody takes what it prints. The exit status. */
+/* Until it is killed, a name is unlinked, or its output is closed. The exit status. */
 static int watch(const struct command *command, const struct locks_options *opt,
                  const char *const names[], unsigned count)
 {

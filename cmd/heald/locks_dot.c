@@ -1,6 +1,6 @@
 /*
- * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from who waits to the
- * lock, and from the lock to who holds it; what is red is a deadlock.
+ * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from a waiter to the
+ * lock, and from the lock to its holder. A deadlock is red.
  */
 #include "locks.h"
 #include "site.h"

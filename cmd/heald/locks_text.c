@@ -85,7 +85,7 @@ static void print_holders(const struct snapshot_region *r, const struct snapshot
     if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
         printf("    %u of %u arrived\n", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_MUTEX && s->condition == HEALD_OBJECT_HELD && !shown)
-        printf("    handed over to the first waiter, which has not taken it yet\n");
+        printf("    passed to the first waiter, which has not acquired it yet\n");
     else if (o->info.type != HEALD_OBJECT_COND && !shown) {
         print_state(o);
         printf("\n");

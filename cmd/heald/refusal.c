@@ -23,8 +23,8 @@ static int stat_region(const char *name, struct stat *ret_stat)
     return n < PATH_SIZE ? lstat(path, ret_stat) : -1;
 }
 
-/* -EPERM is heald's own: it attaches to no other user's region, for who can write to that can run
- * code here; for root's, too. */
+/* -EPERM is heald's own: it attaches to no region of another user, also not as root, because a
+ * process that can write to it can run code here. */
 static void explain(const struct stat *st, int err, char text[REFUSAL_SIZE])
 {
     const struct passwd *owner = getpwuid(st->st_uid);

@@ -2,9 +2,8 @@
  * repair.c: `heald repair`: what the program that shares a region would do after a death, done by
  * hand: a mutex or read-write lock whose holder died is marked consistent, a broken barrier reset.
  *
- * The snapshot says what is broken; each repair is by the calls that a program has, so one that
- * somebody else did meanwhile is found done, and one that is killed half-way leaves what was
- * before.
+ * The snapshot says what is broken. Each repair uses the calls that a program has, so one that
+ * another process did meanwhile is found done, and one that is killed half-way changes nothing.
  */
 #include "commands.h"
 #include "json.h"

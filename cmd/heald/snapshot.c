@@ -137,7 +137,7 @@ static void add_leftover(struct snapshot *c, const char *name, const struct stat
                                    .owner = st->st_uid};
 }
 
-/* Is it a regular file of the folder of shared memory? */
+/* Is it a regular file of the directory of shared memory? */
 static bool find_file(const char *name, struct stat *ret_stat)
 {
     char path[PATH_SIZE];
@@ -146,12 +146,12 @@ static bool find_file(const char *name, struct stat *ret_stat)
     return n < PATH_SIZE && lstat(path, ret_stat) == 0 && S_ISREG(ret_stat->st_mode);
 }
 
-/* Everything in the folder of shared memory; where that is nobody's alone, the regions. */
+/* Everything in the directory of shared memory; only the regions where it has other users. */
 static void take_all(struct snapshot *c)
 {
-    const char *folder = heald_region_directory();
-    bool is_alone = strcmp(folder, "/dev/shm") == 0;
-    DIR *dir = opendir(folder);
+    const char *directory = heald_region_directory();
+    bool is_alone = strcmp(directory, "/dev/shm") == 0;
+    DIR *dir = opendir(directory);
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {

@@ -29,13 +29,13 @@ struct snapshot_wait {
     struct snapshot_site site;
 };
 
-/* Something that has a name, or that somebody waits for. */
+/* An object that has a name or a waiter. */
 struct snapshot_object {
     struct heald_object_info info; /* name "": it has none */
     struct heald_object_state state;
     struct snapshot_site *sites; /* where each of state.holders took it */
     unsigned wait_count;
-    struct snapshot_wait *waits; /* who came first is first */
+    struct snapshot_wait *waits; /* in the order of arrival */
 };
 
 struct snapshot_region {
@@ -51,7 +51,7 @@ struct snapshot_region {
     struct snapshot_object *objects;
 };
 
-/* What POSIX programs left in the same folder: "shm" or "sem". */
+/* What POSIX programs left in the same directory: "shm" or "sem". */
 struct snapshot_leftover {
     char *name, *shown;
     bool is_sem;
@@ -67,9 +67,9 @@ struct snapshot {
 };
 
 /*
- * The regions of these names, or with none all with names like "/name", and then what else lies in
- * their folder. with_leftovers: a name may be that of something else there. Says on stderr what is
- * wrong with a name; false: there was one.
+ * The regions of these names, or with none all with names like "/name", and the other files in
+ * their directory. with_leftovers: a name may be that of such a file. Prints on stderr what is
+ * wrong with a name. False: there was such a name.
  */
 bool snapshot_take(struct snapshot *c, const struct command *command, const char *const names[],
                    unsigned count, bool with_leftovers);

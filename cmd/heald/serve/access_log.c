@@ -150,7 +150,7 @@ static void format_line(struct text *line, const struct access_entry *e)
     text_addf(line, "\" %u %" PRIu64 "\n", e->status, e->bytes);
 }
 
-/* A FIFO that nobody reads is an error here; waiting for a reader would stop the server. */
+/* A FIFO without a reader is an error here; waiting for a reader would stop the server. */
 void access_log_reopen(struct access_log *log)
 {
     if (!log->path || log->is_stopped)
@@ -195,7 +195,7 @@ void access_log_stop(struct access_log *log)
         heald_cancel(&log->write);
 }
 
-/* Writes while there is somebody who reads. */
+/* Writes while there is a reader. */
 static void write_now(struct access_log *log, const char *at, size_t len)
 {
     while (len > 0 && log->fd >= 0) {

@@ -114,15 +114,15 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct serve_options o = {.is_logging = true};
-    const char *folder = NULL;
+    const char *directory = NULL;
     (void)program;
     serve_defaults(&o.config);
-    int status = options_parse(command, argc, argv, &o, &folder);
+    int status = options_parse(command, argc, argv, &o, &directory);
     if (status != OPTIONS_GO_ON)
         return status;
-    if (!folder)
+    if (!directory)
         return options_refuse(command, "a directory is required: heald serve DIR");
-    o.config.folder = folder;
+    o.config.directory = directory;
     if (!o.is_logging)
         o.config.log_path = NULL;
     return serve(&o.config, NULL);

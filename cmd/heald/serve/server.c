@@ -340,9 +340,9 @@ int server_open(struct server *server, const struct server_config *config, char 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a log at RLIMIT_FSIZE is an error of the log, not the end */
 
-    server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (server->folder_fd < 0)
-        return fail("", config->folder, -errno);
+    server->directory_fd = open(config->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (server->directory_fd < 0)
+        return fail("", config->directory, -errno);
     int status = open_loop(server);
     if (!status)
         status = open_listener(server, ret_url, size);
@@ -373,5 +373,5 @@ void server_close(struct server *server)
         close(server->listen_fd);
     if (server->loop)
         heald_loop_close(server->loop);
-    close(server->folder_fd);
+    close(server->directory_fd);
 }
