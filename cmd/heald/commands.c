@@ -1,6 +1,7 @@
 /* commands.c: the list of the subcommands, and `heald help`. */
 #include "commands.h"
 
+#include "json.h"
 #include "suggest.h"
 
 #include <stdbool.h>
@@ -14,12 +15,13 @@ static const struct command *const commands[] = {
 };
 
 struct help_options {
-    bool is_plain;
+    bool is_plain, is_json;
 };
 
 static const struct option help_options[] = {
     {'p', "--plain", OPTION_FLAG, offsetof(struct help_options, is_plain), 0, 0, NULL,
      "print a line for each word, with its value and its description, separated by tabs"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct help_options, is_json), 0, 0, NULL, "print JSON"},
     {0},
 };
 
@@ -68,6 +70,40 @@ static void print_plain(void)
            "-V\t\tprint the version\n--version\t\tprint the version\n");
 }
 
+static void put_command(struct json *j, const struct command *c)
+{
+    json_object(j, NULL);
+    json_text(j, "name", c->name);
+    json_text(j, "summary", c->summary);
+    json_text(j, "arguments", c->arguments);
+    json_array(j, "options");
+    for (const struct option *o = c->options; o && o->name; o++) {
+        char letter[] = {o->letter, 0};
+        json_object(j, NULL);
+        json_text(j, "letter", o->letter ? letter : NULL);
+        json_text(j, "name", o->name);
+        json_text(j, "value", o->metavar);
+        json_text(j, "help", o->help);
+        json_close(j);
+    }
+    json_close(j);
+    json_close(j);
+}
+
+/* The command that was found; NULL: all. */
+static void print_json(const struct command *found)
+{
+    struct json j;
+
+    json_begin(&j, stdout);
+    json_array(&j, "commands");
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!found || found == commands[i])
+            put_command(&j, commands[i]);
+    json_close(&j);
+    json_end(&j);
+}
+
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct help_options o = {0};
@@ -77,10 +113,14 @@ static int run(const struct command *command, const char *program, int argc, cha
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
+    if (o.is_json && o.is_plain)
+        return options_refuse(command, "--json and --plain: mutually exclusive");
     const struct command *found = name ? commands_find("heald help", name) : NULL;
     if (name && !found)
         return EXIT_ERROR;
-    if (found)
+    if (o.is_json)
+        print_json(found);
+    else if (found)
         (o.is_plain ? options_print_plain : options_print_help)(found);
     else
         (o.is_plain ? print_plain : commands_print_help)();

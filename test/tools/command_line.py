@@ -74,6 +74,7 @@ def options_have_short_forms():
     refused(('lock', '-w'), '-w: a value is required: SECONDS')
     refused(('serve', '-qp65536', '.'), '-p 65536: ')
     refused(('locks', '-jd'), 'mutually exclusive')
+    refused(('help', '-jp'), 'mutually exclusive')
 
 
 def help_is_one_text():

@@ -17,9 +17,11 @@ def checked(schema, *args, status=0):
 
 
 def json_is_what_the_pages_say():
-    pages = {name: Schema(f'heald-{name}.1') for name in ('ls', 'locks', 'gc', 'repair', 'lock')}
+    names = ('ls', 'locks', 'gc', 'repair', 'lock', 'help')
+    pages = {name: Schema(f'heald-{name}.1') for name in names}
     name = PREFIX + '-json'
     try:
+        checked(pages['help'], 'help', '--json')
         for command in ('lock', 'sem'):
             checked(pages['lock'], command, '--json', name + command, *['2'] * (command == 'sem'),
                     'true')
