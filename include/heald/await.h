@@ -1,18 +1,34 @@
 /*
- * heald/await.h: locks in shared memory, awaited in a loop like a socket.
+ * heald/await.h: locks in shared memory as operations of a loop.
  *
- * The op is submitted to the loop of the thread that is the participant; cancel and deadline are as
- * with any op. The kernel waits for the words in an io_uring where it can (Linux 6.7), which the
- * first op that has to wait finds out; else that op starts a thread of the loop's own, with all
- * signals blocked, that waits and wakes the loop, and ends with it. One thread waits for 127 words,
- * of which an op has one, a participant one, and a process that holds what is waited for one; with
- * 2,000 ops pending the loop has seventeen. HEALD_AWAIT ("ring", "thread") names one of the two.
- * Everything else happens on the loop's thread.
+ * An op is submitted to the loop of the thread that is the participant `me`. Cancel and deadline
+ * work as for any op. All but the wait happens on the loop's thread.
  *
- * A wake costs the loop what was woken, not what waits: the ops that wait for the word that changed
- * are tried again, in the order of their submission, and no other. The death, or the leaving, of a
- * participant of the region has all ops of the own participant tried. What nobody was left to tell
- * of is noticed within 50 ms, and within two seconds where more than 64 ops wait.
+ * How the loop waits: an io_uring waits for the words of the locks if the kernel supports it (Linux
+ * 6.7). The first op that must wait tests this. Otherwise that op starts a thread of the loop, with
+ * all signals blocked, that waits and wakes the loop; it ends with the loop. One thread waits for
+ * 127 words: one for each op, one for each participant, and one for each process that holds an
+ * object. With 2,000 pending ops the loop has 17 threads. HEALD_AWAIT ("ring", "thread") names one
+ * of the two.
+ *
+ * The cost of a wakeup depends on the number of ops that it concerns, not on the number of pending
+ * ops. The loop tries only the ops that wait for the word that changed, in the order of their
+ * submission. If a participant of the region dies or detaches, it tries all ops of `me`. A change
+ * that no living process reports is found within 50 ms, or within two seconds if more than 64 ops
+ * wait.
+ *
+ * The preps do not block and are called by the thread that uses the op. They return:
+ *
+ *   0         prepared
+ *   -EBUSY    the op is pending
+ *   -EINVAL   the object, the condition variable or me is NULL
+ *
+ * heald_submit() returns for the first such op of a loop:
+ *
+ *   -ENOMEM, -EMFILE   no memory or descriptor for the wait
+ *   -EAGAIN            no thread can be started
+ *   -ENOSYS            the system does not support what HEALD_AWAIT names
+ *   -EINVAL            HEALD_AWAIT names an unknown waiter
  */
 #ifndef HEALD_AWAIT_H
 #define HEALD_AWAIT_H
@@ -29,31 +45,29 @@ extern "C" {
 #endif
 
 /*
- * Locks the mutex; results as heald_mutex_lock(): with 0 and -EOWNERDEAD it is the participant's
- * when the callback begins. Two ops of one participant wait for each other, and for a lock that it
- * has taken otherwise, as for a stranger's: also on a recursive mutex. An op that was cancelled or
- * came too late does not have the lock.
- *
- * The prep returns 0, -EBUSY if the op is pending, -EINVAL for a NULL. At submit: -ENOMEM; -EMFILE;
- * -EAGAIN: no thread can be had; -ENOSYS, -EINVAL: nor what HEALD_AWAIT names.
+ * Locks a mutex. The results are those of heald_mutex_lock(). With 0 and -EOWNERDEAD the
+ * participant holds the mutex when the callback begins; with every other result, also -ECANCELED
+ * and -ETIMEDOUT, this op did not lock it. An op waits for a lock that its own participant holds,
+ * also of a recursive mutex, and does not fail with -EDEADLK: another op may unlock it.
  */
 HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
                                     struct heald_participant *me);
 
 /*
- * Unlocks the mutex, waits for a signal and locks it again; results as heald_cond_wait(), and
- * -ECANCELED. The deadline and a cancel end the wait for the signal and not the locking that
- * follows: the mutex is the participant's after 0, -ETIMEDOUT, -ECANCELED and -EOWNERDEAD.
+ * Unlocks the mutex, waits for a signal, and locks the mutex again. The results are those of
+ * heald_cond_wait(), and -ECANCELED. The participant holds the mutex after 0, -ETIMEDOUT,
+ * -ECANCELED and -EOWNERDEAD: a deadline and a cancel end the wait for the signal, but not the lock
+ * that follows.
  */
 HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
                                    struct heald_mutex *mutex, struct heald_participant *me);
 
 /*
- * A permit; reading or writing; all the others at a barrier; that it was done, or is the owner's to
- * do: results and errors as those of heald_sem_wait(), heald_rwlock_rdlock(),
- * heald_rwlock_wrlock(), heald_barrier_wait() and heald_once_begin(), but that -EDEADLK and -EAGAIN
- * are waited for: another op of the same participant may give it back. An op that was cancelled has
- * neither taken nor come. *ret_round, if not NULL, is written before the callback. Preps as above.
+ * heald_sem_wait(), heald_rwlock_rdlock(), heald_rwlock_wrlock(), heald_barrier_wait() and
+ * heald_once_begin() as ops. The results are those of the functions, except -EDEADLK and -EAGAIN:
+ * an op waits instead, because another op of the participant may release the object. A cancelled op
+ * has acquired nothing, and does not count as arrived. *ret_round, if not NULL, is written before
+ * the callback runs, and stays in place until then.
  */
 HEALD_API int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem,
                                   struct heald_participant *me);

@@ -1,6 +1,12 @@
 /*
- * heald/barrier.h: a barrier in a region: its participants wait until all of them have come. One
- * that dies while it waits there breaks it: all others hear of it. Not safe in a signal handler.
+ * heald/barrier.h: a barrier in a region, where participants wait until a given number has arrived.
+ *
+ * The participants pass in rounds. If one dies while it waits, the round is broken: all others get
+ * -EOWNERDEAD. `me` is as in heald/mutex.h. No function is async-signal-safe. Each function with
+ * `me` returns, besides the errors below:
+ *
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG   the barrier is corrupt
  */
 #ifndef HEALD_BARRIER_H
 #define HEALD_BARRIER_H
@@ -14,60 +20,73 @@ extern "C" {
 #endif
 
 enum {
-    HEALD_BARRIER_ROOM = 64, /* for so many participants; see heald_barrier_init_sized() */
-    HEALD_BARRIER_MAX = 4095
+    HEALD_BARRIER_ROOM = 64, /* maximum for heald_barrier_init() */
+    HEALD_BARRIER_MAX = 4095 /* maximum for heald_barrier_init_sized() */
 };
 
-/* All private. */
+/* All members are private. */
 struct heald_barrier {
-    uint64_t state; /* atomic: the round, how many have come to it, how the last rounds ended */
-    uint32_t needed, check;               /* how many must come; and the complement of that */
-    uint64_t arrived[HEALD_BARRIER_ROOM]; /* atomic: who has come; or `needed` of them */
+    uint64_t state;         /* atomic: the round, the arrivals, the results of the last rounds */
+    uint32_t needed, check; /* arrivals that end a round; the complement of that */
+    uint64_t arrived[HEALD_BARRIER_ROOM]; /* atomic: the arrivals; as many as `needed` */
 };
 
-/* How many bytes one for `n` participants has. */
+/* The size in bytes of a barrier for `n` participants. */
 #define HEALD_BARRIER_SIZE(n) (offsetof(struct heald_barrier, arrived) + (n) * sizeof(uint64_t))
 
-/* Memory for one, to embed: `HEALD_BARRIER(4) start;`, made by heald_barrier_init_sized(
- * heald_barrier_of(&start), sizeof start, 4); heald_barrier_init() is for the ordinary ones. */
+/*
+ * Memory for a barrier of `n` participants, to embed: `HEALD_BARRIER(4) start;`. Initialize it with
+ * heald_barrier_init_sized(heald_barrier_of(&start), sizeof start, 4), not with
+ * heald_barrier_init().
+ */
 #define HEALD_BARRIER(n)                                                \
     struct {                                                            \
         uint64_t heald_words[HEALD_BARRIER_SIZE(n) / sizeof(uint64_t)]; \
     }
 
+/* The barrier in such memory. */
 static inline struct heald_barrier *heald_barrier_of(void *memory)
 {
     return (struct heald_barrier *)memory;
 }
 
-/* For so many. Before anybody else can see it. 0, -EINVAL: none, or over HEALD_BARRIER_ROOM. */
+/*
+ * Initialize a barrier for `needed` participants: of the size of the struct, or in memory of `size`
+ * bytes. The caller ensures that no other participant uses it yet. Do not block.
+ *
+ *   0         done
+ *   -EINVAL   needed is 0, or above HEALD_BARRIER_ROOM
+ *   -EINVAL   (sized) needed is 0, above HEALD_BARRIER_MAX, or more than fit in size
+ */
 HEALD_API int heald_barrier_init(struct heald_barrier *barrier, unsigned needed);
-
-/* The same in memory of `size` bytes. -EINVAL: none, or more than have room there, or than
- * HEALD_BARRIER_MAX. */
 HEALD_API int heald_barrier_init_sized(struct heald_barrier *barrier, size_t size, unsigned needed);
 
 /*
- * Comes to the barrier and waits until the deadline for the others. 1: to the last that came; 0: to
- * the others. -EOWNERDEAD: a participant that had come, or was coming, has died, or the round was
- * reset; all who came to this round get that, and all who come until it is reset. -ETIMEDOUT: the
- * caller has not come. -ESTALE, -EBADMSG.
+ * Arrives at the barrier and waits for the others. Blocks until `deadline_ns` (absolute, monotonic;
+ * HEALD_FOREVER). *ret_round, if not NULL, is the round of the result, for heald_barrier_reset().
  *
- * *ret_round, if not NULL, is the round that the result is about, for heald_barrier_reset(). A
- * caller that sleeps while 12 more rounds end gets -EOWNERDEAD whatever became of its own.
+ *   1             passed; the caller was the last to arrive
+ *   0             passed; another was the last
+ *   -EOWNERDEAD   the round is broken: a participant that had arrived, or was arriving, died; or
+ *                 the round was reset. All in this round get it, and all that arrive until a reset
+ *   -ETIMEDOUT    the deadline has passed; the caller does not count as arrived
+ *
+ * If 12 more rounds end while the caller sleeps, it gets -EOWNERDEAD regardless of its own round.
  */
 HEALD_API int heald_barrier_wait(struct heald_barrier *barrier, struct heald_participant *me,
                                  int64_t deadline_ns, uint32_t *ret_round);
 
 /*
- * Ends a round: those who have come get -EOWNERDEAD, and the next round begins, to which nobody has
- * come. A round that has ended already is left alone: so everyone who gets -EOWNERDEAD resets the
- * round of that result and comes again, all at once or one after another. 0, -ESTALE, -EBADMSG.
+ * Ends a round: its participants get -EOWNERDEAD, and the next round begins without arrivals. Has
+ * no effect if the round has ended. So every participant that gets -EOWNERDEAD may reset the round
+ * of that result and arrive again, at the same time or one after another. Does not block. Returns
+ * 0.
  */
 HEALD_API int heald_barrier_reset(struct heald_barrier *barrier, struct heald_participant *me,
                                   uint32_t round);
 
-/* The present round, for who resets a barrier without having waited there. Any thread. */
+/* Returns the present round, for a caller of heald_barrier_reset() that has not waited. Does not
+ * block. Any thread. */
 HEALD_API uint32_t heald_barrier_round(const struct heald_barrier *barrier);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* heald/base.h: units, version, error text; included by every other header. */
+/* heald/base.h: units, version and error texts. Every other header includes it. */
 #ifndef HEALD_BASE_H
 #define HEALD_BASE_H
 
@@ -13,10 +13,10 @@ extern "C" {
 #define HEALD_VERSION_MINOR 1
 #define HEALD_VERSION_PATCH 0
 
-/* Every function that is exported carries this mark; heald.map lists the same names. */
+/* Marks every exported function. heald.map lists the same names. */
 #define HEALD_API __attribute__((visibility("default")))
 
-/* All times are int64_t nanoseconds. A deadline is a point on the monotonic clock. */
+/* Units. A time is an int64_t in nanoseconds. A deadline is a point on the monotonic clock. */
 #define HEALD_US      ((int64_t)1000)
 #define HEALD_MS      ((int64_t)1000000)
 #define HEALD_SEC     ((int64_t)1000000000)
@@ -27,21 +27,23 @@ extern "C" {
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /*
- * The text for an error code of this library (0 or -errno, as every call returns it), with heald's
- * own meaning where that is narrower than the system's. The string is static. Thread-safe and
- * signal-safe. A code that nobody knows gives "unknown error".
+ * Returns the text of an error: 0 or -errno, as the functions return it. Where heald uses an error
+ * in a narrower sense than the system, the text has that sense. "unknown error" is the text of an
+ * unknown value. The string is static. Does not block. Any thread; async-signal-safe.
  */
 HEALD_API const char *heald_strerror(int err);
 
 /*
- * Room for a sentence that says why a call failed: which option or variable, its value, what may be
- * given; or which step of the system. The caller's, filled on failure only.
+ * Space for a sentence that says why a call failed: the option or variable, its value and the valid
+ * values; or the step of the system that failed. It belongs to the caller, and is filled on failure
+ * only.
  */
 struct heald_why {
     char text[256];
 };
 
-/* The version of the library that is loaded, as "0.1.0". Static, thread-safe, signal-safe. */
+/* Returns the version of the loaded library, such as "0.1.0". The string is static. Does not block.
+ * Any thread; async-signal-safe. */
 HEALD_API const char *heald_version(void);
 
 #ifdef __cplusplus

@@ -1,17 +1,24 @@
 /*
- * heald/futex.h: what others wait with: robust mutexes and semaphores of the C library, and bare
- * futex words, awaited in a loop.
+ * heald/futex.h: locks of the C library and futex words as operations of a loop.
  *
- * They lie in memory shared between processes, which need not be a region, and those who use them
- * need know nothing of heald; objects private to a process are not supported. The memory stays
- * where it is until the op has completed. All is done on the loop's thread; how it waits, and that
- * it looks now and then whatever it was told, is said in heald/await.h. An op that ends without
- * having taken anything wakes one of those who wait besides, so that no wake is lost with it; they
- * must take a wake for nothing, as all who wait for a futex must.
+ * The objects are robust mutexes, semaphores and bare words in memory that processes share. The
+ * memory need not be a region, and the other processes need not use heald. Objects that are private
+ * to a process are not supported. The memory stays in place until the op has completed. The loop
+ * waits, and tries again from time to time, as heald/await.h says.
  *
- * The words of the objects are known for glibc and musl (a mutex) and for glibc where a pointer has
- * 64 bits (a semaphore). Elsewhere, and on the portable platform, an op tries every few
- * milliseconds.
+ * An op that completes without acquiring anything wakes another waiter, so that no wakeup is lost
+ * with it. As with any futex, a waiter must expect a wakeup without a cause.
+ *
+ * heald knows the words of a mutex of glibc and musl, and of a semaphore of glibc with 64-bit
+ * pointers. For others, and on the portable platform, an op tries every few milliseconds.
+ *
+ * The preps do not block and are called by the thread that uses the op. They return:
+ *
+ *   0         prepared
+ *   -EBUSY    the op is pending
+ *   -EINVAL   a pointer is NULL, or as below
+ *
+ * heald_submit() returns the errors of heald/await.h.
  */
 #ifndef HEALD_FUTEX_H
 #define HEALD_FUTEX_H
@@ -27,26 +34,31 @@ extern "C" {
 #endif
 
 /*
- * Locks a robust, process-shared mutex for the loop's thread, as pthread_mutex_lock() there would:
- * it is unlocked with pthread_mutex_unlock() on that thread.
+ * Locks a robust, process-shared mutex for the loop's thread, as pthread_mutex_lock(3). That thread
+ * unlocks it with pthread_mutex_unlock(3). The mutex is locked after 0 and -EOWNERDEAD. The
+ * results:
  *
- * 0: it is the thread's. -EOWNERDEAD: so it is, but its last owner died with it: see
- * pthread_mutex_consistent(3). All others: not locked. -ENOTRECOVERABLE; -EDEADLK: the thread had
- * it already at submit (later it is waited for: another op may give it back); -EINVAL: it is not
- * robust, or not shared; -EAGAIN: locked too many times over. The prep returns 0, -EBUSY if the op
- * is pending, -EINVAL for a NULL. At submit: as in heald/await.h.
+ *   0                  locked
+ *   -EOWNERDEAD        locked; the last owner died: see pthread_mutex_consistent(3)
+ *   -ENOTRECOVERABLE   the mutex was given up
+ *   -EDEADLK           the thread held it at the submission. If it locks it later the op waits,
+ *                      because another op may unlock it
+ *   -EINVAL            the mutex is not robust, or not process-shared
+ *   -EAGAIN            a recursive mutex is locked too many times
  */
 HEALD_API int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t *mutex);
 
 /*
- * Takes one from a semaphore, named (sem_open()) or in shared memory, as sem_wait() would; 0, or
- * -EINVAL: it is none. If a process dies while its op waits, sem_post() makes a system call too
- * many from then on, and what it was woken for is seen by other ops when they look. Prep and submit
- * as above.
+ * Decrements a semaphore, as sem_wait(3): a named one (sem_open(3)), or one in shared memory. If a
+ * process dies while its op waits, every later sem_post(3) makes a system call more, and other ops
+ * find what it was woken for when they try again. The results:
+ *
+ *   0         decremented
+ *   -EINVAL   it is not a semaphore
  */
 HEALD_API int heald_prep_sem_t_wait(struct heald_op *op, sem_t *sem);
 
-/* A word, four bytes aligned to four, and what it is while there is nothing to hear of. */
+/* A word, aligned to 4 bytes, and the value with which an op waits. */
 struct heald_futex {
     uint32_t *word;
     uint32_t expected;
@@ -55,14 +67,20 @@ struct heald_futex {
 enum { HEALD_FUTEX_MAX = 128 };
 
 /*
- * Waits until a word is not what was expected, or is woken (FUTEX_WAKE, not FUTEX_PRIVATE_FLAG); 0,
- * perhaps for nothing. As with futex(2) a wake is sure to be heard only if the word was changed
- * before. The prep returns -EINVAL for a word that is NULL or not aligned, too.
+ * Waits until a word differs from `expected` or is woken (FUTEX_WAKE without FUTEX_PRIVATE_FLAG).
+ * The result is 0, perhaps without a cause. As with futex(2), a wakeup is reported reliably only if
+ * the word was changed before.
+ *
+ *   -EINVAL   (prep) word is not aligned to 4 bytes
  */
 HEALD_API int heald_prep_futex_wait(struct heald_op *op, uint32_t *word, uint32_t expected);
 
-/* The same for any of up to HEALD_FUTEX_MAX words; the result is the index of one that was woken or
- * differs. The array stays until the op has completed. -EINVAL: no words or too many. */
+/*
+ * The same for any of `count` words. The result is the index of a word that was woken or differs.
+ * The array stays in place until the op has completed.
+ *
+ *   -EINVAL   (prep) count is 0 or above HEALD_FUTEX_MAX, or a word is not aligned to 4 bytes
+ */
 HEALD_API int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex words[],
                                         unsigned count);
 

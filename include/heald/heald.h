@@ -1,4 +1,4 @@
-/* heald/heald.h: all of heald's public headers. */
+/* heald/heald.h: includes all public headers. */
 #ifndef HEALD_HEALD_H
 #define HEALD_HEALD_H
 

@@ -1,17 +1,21 @@
 /*
- * heald/heap.h: memory in a region, allocated and freed.
+ * heald/heap.h: memory that is allocated in a region.
  *
- * An allocation is an offset, kept in a word of the region itself: a call changes the heap and
- * that word together or, whoever is killed and when, neither. So nothing is lost between
- * "allocated" and "stored somewhere". The heap grows, up to heald_region_options.heap_max, when it
- * is full.
+ * An allocation is an offset in a word of the region. A call changes the heap and that word in one
+ * step. If a process is killed in a call, either both have changed or neither has: no block is
+ * leaked between its allocation and the store of its offset. A full heap grows, up to
+ * heald_region_options.heap_max.
  *
- * Two-level segregated fit, after Masmano, Ripoll, Crespo and Real, "TLSF: a new dynamic memory
- * allocator for real-time systems" (2004): a bounded number of steps; neighbours that are free are
- * made one. 16 bytes come on top of each block, and blocks are multiples of 16.
+ * The algorithm is two-level segregated fit: Masmano, Ripoll, Crespo and Real, "TLSF: a new dynamic
+ * memory allocator for real-time systems" (2004). The number of steps is bounded, and adjacent free
+ * blocks are merged. A block is a multiple of 16 bytes, plus 16 bytes.
  *
- * Calls are for the thread of the participant, and may block while another is in the heap. None is
- * safe in a signal handler.
+ * A call is made on the thread of the participant. It may block while another participant uses the
+ * heap. None is async-signal-safe. Each of them returns, besides the errors below:
+ *
+ *   -ENOSYS    the region has no heap
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG   the heap is corrupt
  */
 #ifndef HEALD_HEAP_H
 #define HEALD_HEAP_H
@@ -23,26 +27,35 @@ extern "C" {
 #endif
 
 /*
- * Allocates `size` zeroed bytes, aligned to 16, and writes their offset to *where, which lies in
- * the region, aligned to 8. 0; -EINVAL: no size, or *where is elsewhere; -ENOMEM: the heap is full;
- * -ENOSPC: it may grow and the file system has no room; -ENOSYS: the region was made without a
- * heap; -ESTALE: see heald_mutex_lock(); -EBADMSG: the heap is corrupt.
+ * Allocates `size` zeroed bytes, aligned to 16, and writes their offset to *where. `where` lies in
+ * the region and is aligned to 8.
+ *
+ *   0         *where is the offset; heald_at() returns the address
+ *   -EINVAL   size is 0, or where is not such a word
+ *   -ENOMEM   the heap is full
+ *   -ENOSPC   the heap must grow, and the file system has no space
  */
 HEALD_API int heald_alloc(struct heald_participant *me, size_t size, uint64_t *where);
 
-/* Frees what *where refers to, and makes it 0. Nothing happens if it is 0. -EINVAL: that is no
- * block that was allocated; others as above. */
+/*
+ * Frees the block at the offset *where, and sets *where to 0. Has no effect if *where is 0.
+ *
+ *   0         freed
+ *   -EINVAL   *where is not the offset of an allocated block, or where is not such a word
+ */
 HEALD_API int heald_free(struct heald_participant *me, uint64_t *where);
 
+/* Counters of a heap. */
 struct heald_heap_stats {
-    uint64_t size;    /* bytes of the heap, as it is now */
-    uint64_t max;     /* bytes that it may grow to */
-    uint64_t used;    /* bytes allocated, with what comes on top */
-    uint64_t largest; /* that could be allocated without growing */
-    uint64_t blocks;  /* allocated */
+    uint64_t size;    /* bytes of the heap now */
+    uint64_t max;     /* the maximum of that */
+    uint64_t used;    /* allocated bytes, with 16 for each block */
+    uint64_t largest; /* largest block that can be allocated without growth */
+    uint64_t blocks;  /* allocated blocks */
 };
 
-/* Walks the whole heap, checks every block, and adds up. -EBADMSG: it is corrupt. */
+/* Checks every block of the heap, and fills *ret_stats. Takes time in proportion to the number of
+ * blocks. */
 HEALD_API int heald_heap_stats(struct heald_participant *me, struct heald_heap_stats *ret_stats);
 
 #ifdef __cplusplus

@@ -1,14 +1,15 @@
 /*
- * heald/inspect.h: which threads are attached to a region, hold objects in it, and wait for them,
- * where and since when. For tools: nothing is locked or changed, so it works while the program
- * hangs, on a region that is opened with HEALD_REGION_READ_ONLY, by any thread, participant or not.
- * A region of which it is not known that nobody truncates its file is looked at with
- * HEALD_REGION_SNAPSHOT.
+ * heald/inspect.h: which threads are attached to a region, and which of them hold objects and wait
+ * for them, where and since when. For tools.
  *
- * The results are a snapshot of some moment of the call; parts of it may be of different moments.
+ * The functions lock and change nothing and do not block, so they work while a program hangs, and
+ * on a region that is open with HEALD_REGION_READ_ONLY. Open a region whose file another process
+ * may truncate with HEALD_REGION_SNAPSHOT; then they read the file, and may block for it. Any
+ * thread may call them; it need not be a participant. None is async-signal-safe.
  *
- * Times are never later than the call. They are not known where they were taken from another clock:
- * of another time name space, or before the machine was started.
+ * A result is a snapshot of the time of the call; its parts may be of different moments. Times are
+ * never later than the call. A time is not known (0) if it was taken from another clock: in another
+ * time name space, or before the machine was started.
  */
 #ifndef HEALD_INSPECT_H
 #define HEALD_INSPECT_H
@@ -20,94 +21,109 @@
 extern "C" {
 #endif
 
-/* Threads that are known by these numbers: of the PID name space in which they attached. */
+/* A thread, with the numbers of the PID name space in which it attached. */
 struct heald_thread_info {
     pid_t pid;
-    uint64_t thread; /* as the system numbers threads */
-    int is_here;     /* the numbers mean something in the caller's PID name space */
+    uint64_t thread; /* the number that the system gives to the thread */
+    int is_here;     /* 1: this is the PID name space of the caller */
 };
 
 enum { HEALD_WAITS_SHOWN = 4 };
 
+/* A wait of a participant. */
 struct heald_wait_info {
-    uint64_t offset; /* of the object: heald_at() */
+    uint64_t offset; /* of the object; for heald_at() */
     enum heald_object_type type;
     unsigned flags;      /* enum heald_wait_flag */
-    int64_t since_ns;    /* of the caller's monotonic clock; 0: not known, see above */
-    uint64_t ticket;     /* the order of coming: smaller than those of all who came later */
-    int64_t deadline_ns; /* of the same clock; HEALD_FOREVER: none; 0: not known */
-    uint64_t site; /* where it waits, or the callback of the op: an address in its program; 0 */
+    int64_t since_ns;    /* on the caller's monotonic clock; 0: not known */
+    uint64_t ticket;     /* the order of arrival: an earlier waiter has a smaller ticket */
+    int64_t deadline_ns; /* on the same clock; HEALD_FOREVER: none; 0: not known */
+    uint64_t site;       /* an address in its program: where it waits, or the callback of the op;
+                            0: not known */
 };
 
+/* A participant. */
 struct heald_participant_info {
     struct heald_thread_info thread;
     unsigned slot;
-    int is_gone; /* it has ended, and no other has noticed yet */
+    int is_gone; /* 1: it has ended, and no participant has found that yet */
     unsigned wait_count;
     struct heald_wait_info waits[HEALD_WAITS_SHOWN];
 };
 
-/* Lists who is attached: *cursor is 0 at first. 1: *ret_info is one; 0: that was all. */
+/* Lists the participants. *cursor is 0 at first. Returns 1 and fills *ret_info, or 0 after the last
+ * one. */
 HEALD_API int heald_participant_next(const struct heald_region *region, unsigned *cursor,
                                      struct heald_participant_info *ret_info);
 
+/* The condition of an object. */
 enum heald_object_condition {
-    HEALD_OBJECT_FREE,     /* a newcomer need not wait */
-    HEALD_OBJECT_HELD,     /* a newcomer must wait, for the holders or for a signal */
-    HEALD_OBJECT_ORPHANED, /* its holder has died; the next one gets -EOWNERDEAD */
-    HEALD_OBJECT_LOST,     /* given up permanently, or a broken barrier */
-    HEALD_OBJECT_DONE,     /* of once */
-    HEALD_OBJECT_UNKNOWN   /* data, or corrupt */
+    HEALD_OBJECT_FREE,     /* a new caller does not wait */
+    HEALD_OBJECT_HELD,     /* a new caller waits, for the holders or for a signal */
+    HEALD_OBJECT_ORPHANED, /* its holder has died; the next participant gets -EOWNERDEAD */
+    HEALD_OBJECT_LOST,     /* it was given up, or it is a broken barrier */
+    HEALD_OBJECT_DONE,     /* a one-time initialization is done */
+    HEALD_OBJECT_UNKNOWN   /* it is data, or corrupt */
 };
 
-/* "free", "held", …; NULL: no such condition. */
+/* Returns the name of a condition, such as "free" or "held", or NULL if there is no such condition.
+ * The string is static. */
 HEALD_API const char *heald_object_condition_name(enum heald_object_condition condition);
 
 enum { HEALD_HOLDERS_SHOWN = 64, HEALD_LAST_SHOWN = 4 };
 
-/* Since when and where it has the object. */
+/* A holder of an object. */
 struct heald_holder_info {
-    unsigned slot;    /* see heald_participant_info */
-    int at_least;     /* it may have it for longer: somebody who had to wait noted the time */
-    int64_t since_ns; /* exactly in a region with `trace`, else to some milliseconds; 0: not known,
-                         as of one that found the object free and for whom nobody has waited */
-    uint64_t site;    /* an address in its program, or the callback of the op; 0: not known. Of
-                         mutexes always; of others only the last of some that it has */
+    unsigned slot;    /* heald_participant_info.slot */
+    int at_least;     /* 1: it may hold it for longer; a participant that had to wait recorded the
+                         time */
+    int64_t since_ns; /* exact in a region with `trace`, otherwise to some milliseconds; 0: not
+                         known, for example if no participant has waited for it */
+    uint64_t site;    /* an address in its program: where it acquired the object, or the callback of
+                         the op; 0: not known. Always known for mutexes. For the other types only
+                         the latest of several acquisitions has it */
 };
 
+/* The state of an object. */
 struct heald_object_state {
     enum heald_object_condition condition;
-    unsigned holder_count; /* living holders; of a barrier, those that have come or are about to.
-                              At most HEALD_HOLDERS_SHOWN are in holders */
+    unsigned holder_count; /* living holders, of which at most HEALD_HOLDERS_SHOWN are in holders.
+                              Of a barrier: participants that have arrived or are arriving */
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
-    int is_writing;      /* the holder of a read-write lock writes */
-    unsigned free, max; /* permits of a semaphore that are free, and in all; max 0: it only
-                           counts. Of a barrier: arrivals that are missing, and in all */
+    int is_writing;     /* 1: the holder of a read-write lock writes */
+    unsigned free, max; /* semaphore: free permits, and all; max 0: a counting semaphore. Barrier:
+                           missing arrivals, and all */
     /* Of a mutex: */
     unsigned last_count;
-    struct heald_thread_info last[HEALD_LAST_SHOWN]; /* who locked it, the latest first; their
-                                                        is_here is not known and 0 */
+    struct heald_thread_info last[HEALD_LAST_SHOWN]; /* the last holders, the latest first; their
+                                                        is_here is always 0 */
 };
 
-/* Reads the state of the object at an offset. 0; -EINVAL: it does not lie in the region, or there
- * is no such type. Of a snapshot also -EBADMSG: its file ends before; -ENOMEM; -errno of
- * pread(2). */
+/*
+ * Reads the state of the object at an offset.
+ *
+ *   0          *ret_state is the state
+ *   -EINVAL    the offset is not in the region or not aligned to 8, or there is no such type
+ *   -EBADMSG   (snapshot) the file was truncated
+ *   -ENOMEM    (snapshot) no memory
+ *   -errno     (snapshot) an error of pread(2)
+ */
 HEALD_API int heald_object_inspect(const struct heald_region *region, uint64_t offset,
                                    enum heald_object_type type,
                                    struct heald_object_state *ret_state);
 
-/* Who made it, and how. */
+/* The origin of a region. */
 struct heald_region_info {
-    struct heald_thread_info creator; /* the thread is 0 */
-    int creator_is_gone;              /* 0: there, or not known */
-    int is_traced;
+    struct heald_thread_info creator; /* its `thread` is 0 */
+    int creator_is_gone;              /* 1: it has ended; 0: it has not, or this is not known */
+    int is_traced;                    /* 1: created with `trace` */
 };
 
-/* Any thread. */
+/* Fills *ret_info. */
 HEALD_API void heald_region_inspect(const struct heald_region *region,
                                     struct heald_region_info *ret_info);
 
-/* The directory in which the regions with names like "/name" are files. */
+/* Returns the directory that contains the regions with names like "/name". The string is static. */
 HEALD_API const char *heald_region_directory(void);
 
 #ifdef __cplusplus

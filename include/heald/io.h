@@ -1,54 +1,63 @@
 /*
  * heald/io.h: operations on descriptors.
  *
- * Every heald_prep_* fills an idle op and makes no system call. It returns 0; -EBUSY if the op is
- * pending (nothing is changed); -EINVAL for an invalid argument (the op then cannot be submitted:
- * heald_submit() returns -EINVAL too, so that ignoring the result here loses nothing, as long as
- * the result of heald_submit() is looked at: heald_op_error() of such an op is 0). Buffers,
- * addresses and messages belong to the caller and stay in place until the final completion. The
- * results are those of the system call of the same name: a byte count, a descriptor, or -errno; a
- * count may be short, and 0 from a read or receive is the end of the stream.
+ * A heald_prep_* function fills an idle op. It makes no system call and does not block. Only the
+ * thread that uses the op calls it. None is async-signal-safe. It returns:
  *
- * Any of these operations may have the results -ECANCELED (it was cancelled, or its descriptor was
- * closed or forgotten), -ETIMEDOUT (its deadline has passed), -EBADF (not an open descriptor, not
- * open for this, or being closed), and -EMFILE, -ENFILE, -ENOMEM, -ENOSPC or -EAGAIN where the
- * system lacks a descriptor, memory, a place in epoll or a thread for it. -EINTR is not a result.
+ *   0         the op is prepared
+ *   -EBUSY    the op is pending; nothing is changed
+ *   -EINVAL   an argument is invalid; heald_submit() refuses this op too
  *
- * Operations in the same direction on one descriptor are done in the order of their submission,
- * reads and writes independently of each other. Receives with MSG_OOB or MSG_ERRQUEUE wait for no
- * other.
+ * A program may ignore this value if it checks that of heald_submit(). heald_op_error() of an op
+ * whose prep was refused is 0.
  *
- * A descriptor may be blocking or not, and others who share it may change that at any time. The
- * loop does not block on it, and changes no flag of it. By back end, who makes the call:
+ * Buffers, addresses and messages belong to the caller. They stay in place until the final
+ * completion. The result of an op is that of the system call of the same name: a byte count, a
+ * descriptor, or -errno. A count may be short. A count of 0 from a read or a receive is the end of
+ * the stream. -EINTR is never a result. Each of these operations may have the results:
  *
- *                            uring   another, with   another, without io_uring
- *                                    engine uring
- *   socket                   ring    loop            loop
- *   accept, connect          ring    ring            loop if O_NONBLOCK is set, else thread
- *   pipe since Linux 6.4     ring    loop            loop
- *   pipe before Linux 6.4    worker  worker          thread
- *   terminal                 worker  worker          loop, on the terminal opened once more
- *   other device             worker  loop or worker  loop or thread
- *   poll, shutdown           ring    loop            loop
- *   regular file             as the engine does: heald/file.h
+ *   -ECANCELED   the op was cancelled, or its descriptor was closed or forgotten
+ *   -ETIMEDOUT   its deadline has passed
+ *   -EBADF       the descriptor is not open, not open for this, or is being closed
+ *   -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -EAGAIN
+ *                the system has no descriptor, memory, place in epoll or thread for the op
+ *
+ * Operations in one direction on one descriptor are performed in the order of their submission.
+ * Reads and writes are independent. Receives with MSG_OOB or MSG_ERRQUEUE wait for no other
+ * operation.
+ *
+ * A descriptor may be blocking or non-blocking, and a process that shares it may change that at any
+ * time. The loop does not block on it and changes no flag of it. Who makes the system call:
+ *
+ *                            uring   another back end,    another back end,
+ *                                    engine uring         no io_uring
+ *   socket                   ring    loop                 loop
+ *   accept, connect          ring    ring                 loop if O_NONBLOCK is set, else thread
+ *   pipe since Linux 6.4     ring    loop                 loop
+ *   pipe before Linux 6.4    worker  worker               thread
+ *   terminal                 worker  worker               loop, on the terminal opened once more
+ *   other device             worker  loop or worker       loop or thread
+ *   poll, shutdown           ring    loop                 loop
+ *   regular file             the engine: heald/file.h
  *
  *   ring     an io_uring, which waits for the descriptor itself
- *   worker   a thread of the kernel's, for an io_uring
- *   loop     the loop's thread, in a form that does not block (MSG_DONTWAIT, RWF_NOWAIT); of other
- *            devices where the device has it
- *   thread   a thread of the loop's, on a duplicate, once the descriptor is ready; a connect at
- *            once
+ *   worker   a kernel thread of an io_uring
+ *   loop     the loop's thread, with a call that does not block (MSG_DONTWAIT, RWF_NOWAIT); for
+ *            other devices only where the device supports such a call
+ *   thread   a thread of the loop, on a duplicate of the descriptor; it starts when the descriptor
+ *            is ready, and at once for a connect
  *
- * Such a thread may find that another process was faster, and wait for more; a cancel, a deadline
- * or a close interrupts it (heald(7), Threads). Without an io_uring a listener or socket with
- * O_NONBLOCK is accepted from or connected on the loop's thread until it has been seen without: a
- * process that takes O_NONBLOCK away, and the connection, in the same microsecond blocks the loop.
- * So does, on the portable platform layer, one that does that to a pipe or terminal. There pipes,
- * terminals and other devices are treated as an accept is.
+ * If another process is faster, such a thread waits for more. A cancel, a deadline or a close
+ * interrupts it (heald(7), Threads).
  *
- * An operation belongs to the open file that its descriptor stands for when it is submitted. So a
- * descriptor that is in use in a loop is closed with heald_prep_close() or heald_close(), or is
- * taken out with heald_forget() before anybody else closes it.
+ * Without an io_uring the loop's thread accepts from a listener and connects a socket as long as it
+ * sees O_NONBLOCK set. A process that clears O_NONBLOCK and takes the connection in the same
+ * microsecond blocks the loop. On the portable platform layer the same is true of a pipe or a
+ * terminal; that layer treats pipes, terminals and other devices as it treats an accept.
+ *
+ * An op belongs to the open file that its descriptor refers to at the submission. Close a
+ * descriptor that is in use in a loop with heald_prep_close() or heald_close(), or remove it with
+ * heald_forget() before other code closes it.
  */
 #ifndef HEALD_IO_H
 #define HEALD_IO_H
@@ -59,21 +68,24 @@
 extern "C" {
 #endif
 
-/* "From where the descriptor stands": what read(2) does, and the only offset for what cannot seek.
- */
+/* The file position, as in read(2). The only valid offset for a descriptor that cannot seek. */
 #define HEALD_NO_OFFSET ((int64_t)-1)
 
-/* The maximum of bytes that one operation moves; a larger length is cut to it, as the system call
- * does. */
+/* The maximum number of bytes that one op transfers. A larger length is reduced to this, as the
+ * system call does. */
 #define HEALD_MAX_LEN 0x7ffff000u
 
 /*
- * Read and write. With an offset >= 0 it is pread(2), for what can seek (-ESPIPE: this cannot);
- * with HEALD_NO_OFFSET it is read(2) on anything: regular files go to the loop's file engine, the
- * rest is awaited. With len 0 a pipe or file gives 0 at once; on a socket a read is as a receive.
- * -EINVAL: offset < -1, NULL buf with a length, NULL iov, iovcnt outside 1..1024.
- * A write to a broken pipe gives -EPIPE, and the SIGPIPE that the system sends: ignore that signal.
- * A write to a broken socket gives -EPIPE and no signal.
+ * Read and write. With HEALD_NO_OFFSET these are read(2) and write(2), for any descriptor. With an
+ * offset >= 0 they are pread(2) and pwrite(2), for a descriptor that can seek. The file engine of
+ * the loop performs those on regular files. With a length of 0 an op on a pipe or a file completes
+ * at once with 0; a read on a socket then behaves like a receive.
+ *
+ *   -EINVAL   (prep) offset is below -1; buf is NULL and len is not 0; iov is NULL; iovcnt is
+ *             outside 1 to 1024
+ *   -ESPIPE   (result) an offset is given and the descriptor cannot seek
+ *   -EPIPE    (result) the other end is closed for reading; for a pipe the system also sends
+ *             SIGPIPE, which the program should ignore; for a socket there is no signal
  */
 HEALD_API int heald_prep_read(struct heald_op *op, int fd, void *buf, size_t len, int64_t offset);
 HEALD_API int heald_prep_write(struct heald_op *op, int fd, const void *buf, size_t len,
@@ -84,18 +96,21 @@ HEALD_API int heald_prep_writev(struct heald_op *op, int fd, const struct iovec 
                                 int64_t offset);
 
 /*
- * Receive from and send to a socket; flags as recv(2) and send(2), MSG_NOSIGNAL and
- * MSG_CMSG_CLOEXEC always added. -EINVAL for MSG_DONTWAIT and MSG_WAITALL: how to wait is the
- * loop's business. -EINVAL: NULL buf with a length, NULL msg. -ENOTSOCK: not a socket. A receive
- * with len 0 waits until there is something: of a stream it takes nothing, of other sockets the
- * next message.
+ * Receive from and send to a socket. `flags` are those of recv(2) and send(2). MSG_NOSIGNAL and
+ * MSG_CMSG_CLOEXEC are always added. A receive with a length of 0 waits for data: it takes nothing
+ * from a stream, and the next message from another socket.
  *
- * MSG_ERRQUEUE: the receive completes when the error queue of the socket has a message. Data, a
- * hang-up, and an error without a message (of a socket without IP_RECVERR, say) do not complete it.
- * Such an error stays for the next operation on the socket.
+ *   -EINVAL     (prep) buf is NULL and len is not 0, or msg is NULL
+ *   -EINVAL     (prep) flags has MSG_DONTWAIT or MSG_WAITALL: the loop decides how to wait
+ *   -ENOTSOCK   (result) the descriptor is not a socket
+ *   -EINVAL     (result) MSG_OOB, and no urgent byte is announced: wait for POLLPRI first
  *
- * MSG_OOB: -EINVAL while no urgent byte is announced; await POLLPRI first. On the back end uring a
- * receive that waits takes the mark of an urgent byte away: a MSG_OOB beside it gives -EINVAL.
+ * With MSG_ERRQUEUE a receive completes when the error queue of the socket has a message. Data, a
+ * hang-up, and an error without a message (for example of a socket without IP_RECVERR) do not
+ * complete it. Such an error remains for the next op on the socket.
+ *
+ * On the back end uring a pending receive clears the mark of an urgent byte. A MSG_OOB receive
+ * beside it fails with -EINVAL.
  */
 HEALD_API int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len, int flags);
 HEALD_API int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, int flags);
@@ -103,122 +118,161 @@ HEALD_API int heald_prep_recvmsg(struct heald_op *op, int fd, struct msghdr *msg
 HEALD_API int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, int flags);
 
 /*
- * A group of buffers of one size that receives draw from: `count` (a power of two, at most 32768)
- * buffers of `size` bytes in the caller's `memory`, which outlives the group. A multishot receive
- * waits without holding a buffer, so ten thousand idle connections need the buffers of the busy
- * ones only. Belongs to one loop, whose close closes it: do not close it afterwards. Blocks never.
- * heald_buf_group_open: -EINVAL: no memory, a size of 0 or above HEALD_MAX_LEN, or a count that is
- * not valid; -ENOMEM; what the system returns. heald_buf_group_close: -EBUSY while an op uses the
- * group.
+ * Open and close a group of `count` buffers of `size` bytes each, for multishot receives. `count`
+ * is a power of two, at most 32768. `memory` holds count * size bytes; the caller owns it, and it
+ * outlives the group. A pending multishot receive holds no buffer. A group belongs to one loop.
+ * heald_loop_close() closes the groups of the loop; do not close them afterwards. The calls are
+ * made on the loop's thread and do not block.
+ *
+ *   0         the group is open, or closed
+ *   -EINVAL   (open) memory is NULL, size is 0 or above HEALD_MAX_LEN, or count is invalid
+ *   -ENOMEM   (open) no memory, or all 65536 numbers of groups are in use
+ *   -errno    (open) an error of the system
+ *   -EBUSY    (close) an op uses the group
  */
 HEALD_API int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop,
                                    void *memory, unsigned count, size_t size);
 HEALD_API int heald_buf_group_close(struct heald_buf_group *group);
 
-/* op->buffer where there is none: of an empty datagram, of an error. */
+/* op->buffer if there is no buffer: after an empty datagram, an error or the end. */
 #define HEALD_NO_BUFFER 0xffffu
 
-/* The bytes of buffer `index` (op->buffer in the callback); they belong to the caller until
- * heald_buf_return(). NULL: no such buffer. */
+/*
+ * Returns the address of buffer `index`, which is op->buffer in the callback. Returns NULL if there
+ * is no such buffer. The buffer belongs to the caller until heald_buf_return().
+ */
 HEALD_API void *heald_buf_data(const struct heald_buf_group *group, unsigned index);
 
-/* Releases a buffer to its group, in the callback or later. -EINVAL: no such buffer, or it is in
- * the group already. HEALD_NO_BUFFER does nothing; op->buffer is that in the callback without
- * HEALD_MORE. */
+/*
+ * Releases a buffer to its group, in the callback or later, on the loop's thread. Does not block.
+ *
+ *   0         done; also for HEALD_NO_BUFFER, which has no effect
+ *   -EINVAL   there is no such buffer, or it is in the group already
+ */
 HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 
 /*
- * Receives again and again, each time into a buffer of the group: calls back with HEALD_MORE for
- * each portion of data (result bytes in op->buffer), and without it at the end: 0 (end of stream),
- * -ENOBUFS (no buffer is free: release some and submit again; nothing is lost), another -errno, or
- * -ECANCELED. In a ring one op may fill all free buffers before its first callback runs; what it
- * has filled is told after a cancel, too. An empty datagram is a portion of 0 bytes in no buffer.
- * -EINVAL: no group, or MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_OOB or MSG_ERRQUEUE.
+ * Receives repeatedly, each time into a free buffer of the group. For each portion of data the
+ * callback runs with HEALD_MORE: op->result bytes are in buffer op->buffer. An empty datagram is a
+ * portion of 0 bytes without a buffer. The final callback has no HEALD_MORE and no buffer. In a
+ * ring one op may fill all free buffers before its first callback; these callbacks also run after
+ * a cancel.
+ *
+ *   0         (final result) end of the stream
+ *   -ENOBUFS  (final result) no buffer is free; no data is lost; release buffers and submit again
+ *   -EINVAL   (prep) group is NULL
+ *   -EINVAL   (prep) flags has MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_OOB or MSG_ERRQUEUE
+ *   -EINVAL   (heald_submit()) the group belongs to another loop
  */
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                         int flags);
 
 /*
- * Accept one connection: the result is a descriptor, close-on-exec and non-blocking. `ret_addr` and
- * `ret_len` as in accept(2), or both NULL (-EINVAL: only one is). The multishot form accepts until
- * it is cancelled or fails. Results: -EINVAL (the socket does not listen), -EOPNOTSUPP, -ENOTSOCK,
- * and what accept(2) returns. A connection that was reset before it was accepted (-ECONNABORTED) is
- * passed over silently.
+ * Accept a connection. The result is a descriptor that is close-on-exec and non-blocking; the
+ * caller owns it. `ret_addr` and `ret_len` are as in accept(2), or both NULL. The multishot form
+ * calls back for each connection, until it is cancelled or fails. A connection that was reset
+ * before it was accepted (-ECONNABORTED) is skipped silently.
  *
- * The loop must have free descriptors: -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM end an accept, and the
- * next one that is submitted on that listener begins after a pause of 1 ms, which grows to 250 ms
- * until one succeeds. With an io_uring an accept has the RLIMIT_NOFILE of the time at which it was
- * handed to the kernel: a change concerns those that are submitted after it.
+ *   -EINVAL                 (prep) one of ret_addr and ret_len is NULL and the other is not
+ *   -EINVAL                 (result) the socket does not listen
+ *   -EOPNOTSUPP, -ENOTSOCK  (result) the descriptor is not a stream socket, or not a socket
+ *   -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM
+ *                           (result) no descriptor or no memory is free
+ *   -errno                  (result) an error of accept(2)
+ *
+ * After one of the four errors above, the next accept on that listener starts after a pause. The
+ * pause is 1 ms at first and grows to 250 ms, until an accept succeeds. An accept in an io_uring
+ * has the RLIMIT_NOFILE of the time at which the kernel received it.
  */
 HEALD_API int heald_prep_accept(struct heald_op *op, int fd, struct sockaddr *ret_addr,
                                 socklen_t *ret_len);
 HEALD_API int heald_prep_accept_multishot(struct heald_op *op, int fd);
 
 /*
- * As the multishot form, but -EMFILE, -ENFILE, -ENOBUFS and -ENOMEM do not end it: it accepts again
- * after the same pause, and no callback runs for them. Every other error ends it, also those of the
- * network that accept(2) passes on (-ENETDOWN, -EPROTO, -EPERM, …): submit it again then.
+ * As the multishot form, but -EMFILE, -ENFILE, -ENOBUFS and -ENOMEM do not end it. It accepts again
+ * after the pause, and no callback runs for them. Every other error ends it, also an error of the
+ * network that accept(2) passes on (-ENETDOWN, -EPROTO, -EPERM, ...).
  */
 HEALD_API int heald_prep_accept_persistent(struct heald_op *op, int fd);
 
 /*
- * Connects a socket: 0, or -ECONNREFUSED, -ENETUNREACH, … as connect(2). Where the queue of a Unix
- * listener is full a socket with O_NONBLOCK gets -EAGAIN, and one without waits. -EINVAL: NULL
- * addr. A connect that was cancelled or timed out leaves the socket half-way: close it.
+ * Connects a socket. A connect that was cancelled or timed out leaves the socket in an undefined
+ * state; the caller closes it.
+ *
+ *   0         (result) connected
+ *   -EINVAL   (prep) addr is NULL
+ *   -EAGAIN   (result) the queue of a Unix listener is full, and O_NONBLOCK is set; without
+ *             O_NONBLOCK the op waits
+ *   -errno    (result) an error of connect(2), such as -ECONNREFUSED or -ENETUNREACH
  */
 HEALD_API int heald_prep_connect(struct heald_op *op, int fd, const struct sockaddr *addr,
                                  socklen_t len);
 
-/* shutdown(2), after the writes that were submitted before it. -EINVAL: not a SHUT_ constant.
- * -ENOTSOCK, -ENOTCONN. */
+/*
+ * shutdown(2), after the writes that were submitted before it.
+ *
+ *   -EINVAL                (prep) how is not a SHUT_ constant
+ *   -ENOTSOCK, -ENOTCONN   (result)
+ */
 HEALD_API int heald_prep_shutdown(struct heald_op *op, int fd, int how);
 
 /*
- * Closes a descriptor. The operations that wait on it complete with -ECANCELED; operations on a
- * file (reads and writes of it, fsync, and what names it as a directory) are completed first. The
- * close completes after all of them. What is submitted on the descriptor meanwhile has the result
- * -EBADF. The descriptor is closed whatever the result is, also when the close is cancelled or
- * times out. Does not block, also with SO_LINGER: then a thread closes it. -EBADF: it is not open,
- * or is being closed already; another -errno as close(2).
+ * Closes a descriptor. The ops that wait on it complete with -ECANCELED. Operations on a file
+ * (reads, writes, fsync, and those that use the descriptor as a directory) complete first. The
+ * close completes after all of them. An op that is submitted on the descriptor meanwhile has the
+ * result -EBADF. The descriptor is closed whatever the result is, also if the close is cancelled or
+ * times out. Does not block the loop: a thread closes a socket with SO_LINGER. But while the file
+ * engine closes a file, a submit or a heald_close() with the same number BLOCKS until that has
+ * ended, because the number may already belong to another file.
+ *
+ *   -EBADF   (result) the descriptor is not open, or is being closed
+ *   -errno   (result) an error of close(2)
  */
 HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 
 /*
- * Waits until one of `events` (POLLIN, POLLPRI, POLLOUT, POLLRDHUP, as in poll(2)) holds; the
- * result is the mask of those that do, with POLLERR and POLLHUP where they do. With no events it
- * waits for POLLERR and POLLHUP alone (-ENOSYS: on select in the portable platform layer). Takes
- * nothing from the descriptor. Regular files are always ready. -EINVAL: another bit than these
- * six (POLLRDHUP: where the system has it). -EBADF: not a descriptor.
+ * Waits until one of `events` holds: POLLIN, POLLPRI, POLLOUT, POLLRDHUP, as in poll(2). The result
+ * is the mask of those that hold, with POLLERR and POLLHUP. Without events it waits for POLLERR and
+ * POLLHUP. It takes nothing from the descriptor. A regular file is always ready.
+ *
+ *   -EINVAL   (prep) events has another bit than these six (POLLRDHUP: where the system has it)
+ *   -EBADF    (result) the descriptor is not open
+ *   -ENOSYS   (result) no events, on select in the portable platform layer
  */
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
- * heald_close: cancels all operations on the descriptor in this loop, and closes it: 0 or -errno as
- * close(2); -EBADF also while it is being closed. A send whose completion has not been seen may be
- * among what is cancelled, in a ring also one that would not have to wait: to reply and close,
- * submit a shutdown behind the send, and close in its callback. The callbacks of the operations run
- * in later turns, when the number may be another file's already: identify them by the op.
+ * Cancels all ops on the descriptor in this loop, and closes it. The callbacks of these ops run in
+ * later turns, when the number may already belong to another file: identify them by the op. A send
+ * that has not completed may be cancelled too; in a ring also one that need not wait. To reply and
+ * then close, submit a shutdown after the send, and close in its callback. Does not block. On the
+ * loop's thread. A descriptor that several loops use is first forgotten in the other ones.
  *
- * The close is deferred while a file operation is running that cannot be cancelled, with SO_LINGER,
- * and without an io_uring while a thread makes an accept, connect, read or write and has to be
- * interrupted. heald_close() returns 0, and the descriptor is closed when that has ended. Until
- * then the number is not free, what is submitted on it has the result -EBADF, and the loop counts
- * one more pending op. An error of a deferred close is not reported: use heald_prep_close() where
- * it matters.
+ *   0        the descriptor is closed, or the close is deferred
+ *   -EBADF   it is not open, or is being closed
+ *   -errno   an error of close(2)
  *
- * With an io_uring the kernel lets go of the open file of a cancelled operation in the next turn
- * only: after the close of a listener with a pending accept, listening on its port again may give
- * -EADDRINUSE until then, and some milliseconds longer after a process that ended without closing
- * it (the engine `uring` has accepts in a ring, too).
+ * The close is deferred in these cases:
+ *   - an operation on a file is running that cannot be cancelled,
+ *   - the socket has SO_LINGER,
+ *   - without an io_uring: a thread makes an accept, connect, read or write, and must be
+ *     interrupted.
+ * Until it ends the number is not free, an op that is submitted on it has the result -EBADF, and
+ * the loop counts one more pending op. An error of a deferred close is lost; heald_prep_close()
+ * reports it.
  *
- * heald_forget: the same without closing, for a descriptor that leaves the loop (handed to another
- * thread, to a library, to dup2). BLOCKS until file operations that are running have ended, and
- * such threads have been interrupted.
- *
- * A loop knows its own operations only: a descriptor that is in use in several loops is forgotten
- * in the others first. Both are called on the loop's thread.
+ * In an io_uring the kernel releases the open file of a cancelled op in the next turn. After the
+ * close of a listener with a pending accept, a listen on its port may fail with -EADDRINUSE until
+ * then, and for some milliseconds after a process that ended without closing it. This includes the
+ * engine `uring`, which has its accepts in a ring.
  */
 HEALD_API int heald_close(struct heald_loop *loop, int fd);
+
+/*
+ * Cancels all ops on the descriptor in this loop, and leaves it open: for a descriptor that another
+ * thread, a library or dup2(2) gets. BLOCKS until running operations on a file have ended, and the
+ * threads on this descriptor have been interrupted. On the loop's thread.
+ */
 HEALD_API void heald_forget(struct heald_loop *loop, int fd);
 
 #ifdef __cplusplus

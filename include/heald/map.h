@@ -1,16 +1,17 @@
 /*
- * heald/map.h: a part of a file as memory. Plain calls: 0, a count, or -errno. They need no loop.
+ * heald/map.h: a part of a file as memory.
  *
- * Memory that a file backs has two ways to fail that other memory has not: the file is cut short,
- * by anybody, or its disk cannot be read. Then the next touch of that memory is SIGBUS, which ends
- * the process. heald_map_read() and heald_map_write() copy to and from the memory and return an
- * error instead; heald_map_prefault() finds out beforehand. None of them needs a signal handler.
+ * A later access to a map is SIGBUS, which ends the process, if the file was truncated or its disk
+ * cannot be read. heald_map_read() and heald_map_write() copy from and to the map and return an
+ * error instead. heald_map_prefault() detects it in advance. None of them needs a signal handler.
  *
- * A map is changed by open and close alone; the other calls may be made on it from any number of
- * threads between the two. A child of fork(2) has a map of its own at the same address.
+ * The functions need no loop. Only open and close change a map; between the two, any threads may
+ * call the others at the same time. None is async-signal-safe. A child of fork(2) has its own map
+ * at the same address.
  *
- * Everywhere `offset` counts from the first byte of the map. A range that is not all within the map
- * is -EINVAL, and so is any on a map that is not open.
+ * `offset` counts from the first byte of the map. Every function that takes a range returns:
+ *
+ *   -EINVAL   the range is not all within the map, or the map is not open
  */
 #ifndef HEALD_MAP_H
 #define HEALD_MAP_H
@@ -23,66 +24,79 @@ extern "C" {
 
 struct heald_sys;
 
-/* How the file is mapped: one of these. */
-#define HEALD_MAP_READ    0u /* shared, to read from */
-#define HEALD_MAP_WRITE   1u /* shared: what is written is in the file, for all to see */
-#define HEALD_MAP_PRIVATE 2u /* copy on write: what is written is seen here only */
+/* How a file is mapped: one of these. */
+#define HEALD_MAP_READ    0u /* shared, for reading */
+#define HEALD_MAP_WRITE   1u /* shared, for reading and writing: a write changes the file */
+#define HEALD_MAP_PRIVATE 2u /* copy on write: only this process sees what it writes */
 
-/* The caller's; all zeroes: not open. */
+/* A map. It belongs to the caller. All zeroes is a map that is not open. */
 struct heald_map {
     void *data;  /* the byte at `offset` of the file; NULL: not open */
-    size_t size; /* from there on */
+    size_t size; /* bytes from there on */
     /* private */
     const struct heald_sys *sys;
-    size_t before; /* mapped in front of data, as a mapping begins with a page */
+    size_t before; /* bytes mapped in front of data, because a mapping begins with a page */
     unsigned flags;
 };
 
 /*
- * Maps `size` bytes of a file from `offset` on, which need not be aligned; size 0: to the end of
- * the file. The descriptor must be open for reading, with HEALD_MAP_WRITE for both; it may be
- * closed afterwards. May block as stat(2) does. On failure the map is left as not open.
+ * Maps `size` bytes of a file from `offset` on. Neither needs to be aligned. A size of 0 maps up to
+ * the end of the file. The descriptor is open for reading, and with HEALD_MAP_WRITE also for
+ * writing; it may be closed afterwards. May block as stat(2) does. On failure the map is not open.
  *
- * -EINVAL: no such flags, or offset < 0. -ENXIO: the file ends before the range does, or is empty.
- * -EOVERFLOW: the range is more than a file, or than this process, can have. -EACCES: the
- * descriptor is not open for that; -EPERM: a seal forbids it. -ENODEV: neither a file nor a device,
- * or one that cannot be mapped; size 0: not a regular file. -EBADF, -ENOMEM, -EIO.
+ *   0            the map is open; the caller closes it
+ *   -EINVAL      flags is invalid, or offset is negative
+ *   -ENXIO       the file is empty, or ends before the range
+ *   -EOVERFLOW   the range exceeds the limit of a file or of the address space
+ *   -EACCES      the descriptor is not open for this
+ *   -EPERM       a seal forbids it
+ *   -ENODEV      it is neither a file nor a device, or cannot be mapped; or size is 0 and it is not
+ *                a regular file
+ *   -EBADF, -ENOMEM, -EIO
+ *                an error of the system
  */
 HEALD_API int heald_map_open(struct heald_map *map, int fd, int64_t offset, size_t size,
                              unsigned flags);
 
 /*
- * Unmaps; nothing may use the memory any more. What was written to a shared map stays in the file,
- * though not yet on the disk. Of a map that is not open: 0, and nothing is done.
+ * Unmaps a map. The memory must not be accessed afterwards. Data written to a shared map stays in
+ * the file, but need not be on the disk yet. Returns 0, also for a map that is not open, or the
+ * error of munmap(2).
  */
 HEALD_API int heald_map_close(struct heald_map *map);
 
 /*
- * Puts a range of a shared map onto the disk, as fdatasync(2) does; size 0: to the end of the map.
- * BLOCKS until it is there. -EINVAL: a private map; -EIO, -ENOSPC: the disk; the error is reported
- * once.
+ * Writes a range of a shared map to the disk, as fdatasync(2). A size of 0 means up to the end of
+ * the map. BLOCKS until it is done.
+ *
+ *   -EINVAL        the map is private
+ *   -EIO, -ENOSPC  an error of the disk; it is reported once
  */
 HEALD_API int heald_map_sync(struct heald_map *map, size_t offset, size_t size);
 
 /*
- * Has a range in memory, so that the next touch need not wait for the disk; size 0: to the end of
- * the map. How long it stays there is the system's affair: mlock(2). BLOCKS until it is read.
- * access HEALD_MAP_READ: nothing changes. HEALD_MAP_WRITE: ready to be written to, so a shared map
- * has its blocks on the disk set aside, and a private one its copies made.
+ * Brings a range into memory, so that the next access need not wait for the disk. A size of 0 means
+ * up to the end of the map. The system decides how long it stays there; see mlock(2). BLOCKS until
+ * it is read. `access` HEALD_MAP_READ changes nothing. HEALD_MAP_WRITE also prepares it for
+ * writing: the file system allocates the blocks of a shared map, the kernel copies the pages of a
+ * private map.
  *
- * -EINVAL: no such access. -EACCES: HEALD_MAP_WRITE on a map for reading. -EFAULT: the file no
- * longer reaches there, or cannot be read, or its disk is full. -ENOSYS: HEALD_MAP_WRITE, and the
- * system cannot (Linux can from 5.14 on). -ENOMEM. Part of the range may have been read all the
- * same.
+ *   -EINVAL   access is invalid
+ *   -EACCES   access is HEALD_MAP_WRITE, and the map is HEALD_MAP_READ
+ *   -EFAULT   the file no longer reaches there, cannot be read, or its disk is full
+ *   -ENOSYS   access is HEALD_MAP_WRITE, and the system does not support it (Linux before 5.14)
+ *   -ENOMEM   no memory
+ *
+ * After an error part of the range may be in memory.
  */
 HEALD_API int heald_map_prefault(struct heald_map *map, size_t offset, size_t size,
                                  unsigned access);
 
 /*
- * The same two as ops, done on a thread of the loop's pool (with the engine sync where they are
- * submitted), so that the loop does not wait for the disk. Results and errors as above; the map
- * must stay open until they have completed. A cancel ends one that has not begun. The preps return
- * 0, -EBUSY if the op is pending, -EINVAL for a NULL or no such access.
+ * heald_map_sync() and heald_map_prefault() as ops. A thread of the loop's pool performs them; the
+ * engine `sync` does so in heald_submit(). The map stays open until they have completed. Results
+ * are those above. A cancel ends an op that has not begun. The preps do not block, and return 0,
+ * -EBUSY if the op is pending, and -EINVAL if map is NULL or access is invalid.
  */
 HEALD_API int heald_prep_map_sync(struct heald_op *op, struct heald_map *map, size_t offset,
                                   size_t size);
@@ -90,21 +104,24 @@ HEALD_API int heald_prep_map_prefault(struct heald_op *op, struct heald_map *map
                                       size_t size, unsigned access);
 
 /*
- * How many bytes of a range are in memory just now; size 0: to the end of the map. A hint, which
- * may be wrong as soon as it is returned. Linux says "all" of a file that the caller neither owns
- * nor may write. -ENOSYS, -EAGAIN.
+ * Returns the number of bytes of a range that are in memory. A size of 0 means up to the end of the
+ * map. It is a hint that may be wrong at once. Linux reports all bytes of a file that the caller
+ * neither owns nor may write.
+ *
+ *   -ENOSYS   the system does not support it
+ *   -EAGAIN   the kernel is short of memory
  */
 HEALD_API int64_t heald_map_resident(struct heald_map *map, size_t offset, size_t size);
 
 /*
- * heald_map_read: copies `len` bytes of the map to `buf`. heald_map_write: the other way, on a
- * map that may be written to (-EACCES). How many were copied: fewer than `len` when the memory
- * ends there, -EFAULT when not one is left, or `buf` itself is bad. Page by page: behind the end of
- * a file, up to the end of its last page, there are zeroes, and what is written is lost. May block
- * for the disk. Copies as memcpy() does: not atomic against others who write.
+ * Copy `len` bytes from the map to `buf`, and from `buf` to the map. They return the number of
+ * bytes that were copied, which is less than `len` if the memory ends in the range. They check page
+ * by page: after the end of a file, up to the end of its last page, reads return zeroes and writes
+ * are lost. May block for the disk. The copy is not atomic, as with memcpy(3).
  *
- * Where the system has no call of its own for this, it takes a pipe for as long as it lasts:
- * -EMFILE, -ENFILE.
+ *   -EFAULT            no byte was copied: the file ends before offset, or buf is invalid
+ *   -EACCES            (write) the map is HEALD_MAP_READ
+ *   -EMFILE, -ENFILE   the system has no call for this copy, and no descriptor for a pipe is free
  */
 HEALD_API int64_t heald_map_read(struct heald_map *map, size_t offset, void *buf, size_t len);
 HEALD_API int64_t heald_map_write(struct heald_map *map, size_t offset, const void *buf,

@@ -1,13 +1,15 @@
 /*
- * heald/mutex.h: a mutex in a region, shared by the participants of all processes. See
- * heald/region.h for who they are.
+ * heald/mutex.h: a mutex in a region, shared by the participants of all processes.
  *
- * It knows its holder, and survives the death of its holder at any instruction: the next one gets
- * it, with -EOWNERDEAD. It may be embedded anywhere in the data of a region; zeroed memory is a
- * mutex that nobody holds. Every call takes the calling thread's own participant of *that* region;
- * another's is not noticed. None is safe in a signal handler.
+ * A mutex survives the death of its holder at any instruction: the next participant gets the mutex,
+ * with -EOWNERDEAD. It may be embedded anywhere in the data of a region. Zeroed memory is an
+ * unlocked mutex. Tools see its holder, where it was locked and who held it last (heald/inspect.h).
  *
- * It also keeps, for the tools (heald/inspect.h), where it was locked and who held it last.
+ * `me` is the participant of the calling thread in the region of the mutex (heald/region.h). The
+ * library does not detect a participant of another region. No function is async-signal-safe. Each
+ * function with `me` returns, besides the errors below:
+ *
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
  */
 #ifndef HEALD_MUTEX_H
 #define HEALD_MUTEX_H
@@ -18,60 +20,79 @@
 extern "C" {
 #endif
 
+/* Flags of heald_mutex_init(). */
 enum {
-    HEALD_MUTEX_RECURSIVE = 1, /* its holder may lock it again; as many unlocks free it */
-    HEALD_MUTEX_FAIR = 2 /* those who wait get it in the order in which they came, by tickets of the
-                            region, whatever clocks say. While the first of them wakes up,
-                            newcomers may have it; once it is awake, or the mutex was unlocked 512
-                            times, it is handed over. So a waiter that is stopped may stop those
-                            behind it. A participant that waits for more than four objects at once
-                            is queued for four of them; for the others it comes after all that are
-                            queued. What a dead holder left is of who comes first. All that one
-                            participant does with it is in one place of the line. */
+    HEALD_MUTEX_RECURSIVE = 1, /* the holder may lock it again; each lock needs one unlock */
+    HEALD_MUTEX_FAIR = 2 /* waiters get it in the order of their tickets, which the region numbers;
+                            no clock is involved. While the first waiter wakes up, other
+                            participants may lock it. When that waiter is awake, or after 512
+                            unlocks, the mutex is handed over to it. A stopped waiter can therefore
+                            stop those behind it. If the holder dies, the first to try gets it. The
+                            waits of one participant for one mutex have one place in the queue. A
+                            participant that waits for more than four objects at once is queued for
+                            four of them, and behind all queued waiters for the others. */
 };
 
 enum { HEALD_MUTEX_LAST = 4 };
 
-/* All private. */
+/* All members are private. */
 struct heald_mutex {
-    uint64_t word;  /* atomic: who holds it, and flags */
-    uint8_t flags;  /* of heald_mutex_init(); never changes */
-    uint8_t turn;   /* atomic: the latest in `last` */
-    uint16_t depth; /* the holder's: how many times more than once */
-    /* For people; atomic, each by itself: */
-    uint32_t order; /* what it is called in the recorded order of locks; 0: nothing yet */
-    uint64_t site;  /* where the holder locked it, or the callback of the op that did: an address in
-                      its program; 0: not known */
-    int64_t since;  /* since when: heald_holder_info */
-    uint64_t last[HEALD_MUTEX_LAST]; /* who has locked it: pid << 32 | thread */
+    uint64_t word;  /* atomic: the holder, and flags */
+    uint8_t flags;  /* of heald_mutex_init(); constant */
+    uint8_t turn;   /* atomic: the latest entry of `last` */
+    uint16_t depth; /* of the holder: additional locks of a recursive mutex */
+    /* For tools; each is atomic: */
+    uint32_t order; /* its number in the recorded order of locks; 0: none */
+    uint64_t site;  /* address in the program of the holder: where it locked, or the callback of the
+                       op; 0: not known */
+    int64_t since;  /* the time of the lock: heald_holder_info */
+    uint64_t last[HEALD_MUTEX_LAST]; /* the last holders: pid << 32 | thread */
 };
 
-/* Nobody holds it. Before anybody else can see it; needed only for flags. 0, -EINVAL. */
+/*
+ * Initializes a mutex. It is unlocked. Only flags need this call. The caller ensures that no other
+ * participant uses the mutex yet. Does not block.
+ *
+ *   0         done
+ *   -EINVAL   a flag is unknown
+ */
 HEALD_API int heald_mutex_init(struct heald_mutex *mutex, unsigned flags);
 
 /*
- * Locks it, waiting until the deadline (absolute, monotonic; HEALD_FOREVER). Signals do not end the
- * wait.
+ * Locks a mutex. Blocks until `deadline_ns` (absolute, monotonic; HEALD_FOREVER). Signals do not
+ * end the wait. The caller holds the mutex only after 0 and -EOWNERDEAD.
  *
- * 0: it is the caller's. -EOWNERDEAD: it is the caller's, but its last holder died with it, and
- * what it guards may be half done: repair that and call heald_mutex_consistent(), or give it up by
- * unlocking. All others: not locked. -ENOTRECOVERABLE: it was given up so, permanently. -ETIMEDOUT.
- * -EDEADLK: the caller has it (and it is not recursive). -EAGAIN: it is, and locked 65,536 times.
- * -ESTALE: `me` is of the process that forked this one, or is detached. -EBADMSG: the mutex is
- * corrupt.
+ *   0                  locked
+ *   -EOWNERDEAD        locked; the last holder died, and the guarded data may be inconsistent.
+ *                      Repair it and call heald_mutex_consistent(), or unlock to give it up
+ *   -ENOTRECOVERABLE   the mutex was given up; this is permanent
+ *   -ETIMEDOUT         the deadline has passed
+ *   -EDEADLK           the caller holds it, and it is not recursive
+ *   -EAGAIN            the caller holds it 65,536 times
+ *   -EBADMSG           the mutex is corrupt
  */
 HEALD_API int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me,
                                int64_t deadline_ns);
 
-/* The same without waiting. -EBUSY: another holds it. */
+/* As heald_mutex_lock(), but does not block. -EBUSY: another participant holds it. */
 HEALD_API int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me);
 
-/* Unlocks it. -EPERM: the caller does not hold it. After -EOWNERDEAD without
- * heald_mutex_consistent(): nobody will ever get it again. */
+/*
+ * Unlocks a mutex. Does not block. After -EOWNERDEAD without heald_mutex_consistent() it gives the
+ * mutex up: every later lock fails with -ENOTRECOVERABLE.
+ *
+ *   0        unlocked
+ *   -EPERM   the caller does not hold it
+ */
 HEALD_API int heald_mutex_unlock(struct heald_mutex *mutex, struct heald_participant *me);
 
-/* After -EOWNERDEAD: what the mutex guards is in order again. -EPERM: the caller does not hold it.
- * -EINVAL: it was in order. */
+/*
+ * Marks the guarded data consistent, after -EOWNERDEAD. Does not block.
+ *
+ *   0         done
+ *   -EPERM    the caller does not hold the mutex
+ *   -EINVAL   the data was consistent
+ */
 HEALD_API int heald_mutex_consistent(struct heald_mutex *mutex, struct heald_participant *me);
 
 #ifdef __cplusplus

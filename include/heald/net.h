@@ -1,7 +1,10 @@
 /*
- * heald/net.h: sockets, pipes and FIFOs by textual address. Plain calls that return at once: 0, a
- * descriptor, or -errno. They need no loop and are thread-safe. Every descriptor that they make is
- * close-on-exec and non-blocking.
+ * heald/net.h: sockets, pipes and FIFOs by textual address.
+ *
+ * The functions need no loop. They are thread-safe, and not async-signal-safe. They return 0, a
+ * descriptor or a count, or -errno; besides the errors below they return those of the system call.
+ * Every descriptor that they make is close-on-exec and non-blocking, and belongs to the caller.
+ * None waits for a peer.
  */
 #ifndef HEALD_NET_H
 #define HEALD_NET_H
@@ -16,9 +19,9 @@
 extern "C" {
 #endif
 
-/* An address that the functions below read from text. */
+/* An address in binary form. */
 struct heald_addr {
-    socklen_t len; /* 0: a FIFO, whose path stands in un.sun_path */
+    socklen_t len; /* 0: a FIFO, with its path in un.sun_path */
     union {
         struct sockaddr sa;
         struct sockaddr_storage storage;
@@ -27,67 +30,95 @@ struct heald_addr {
 };
 
 /*
- * Reads an address: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "*:80" (every IPv4 address),
- * "unix:/path", "unix:@abstract", "fifo:/path". Names are not looked up. Port 0: the system
- * chooses. -EINVAL: not one of these; -ENAMETOOLONG: the path does not fit. *ret_addr is untouched
- * on failure.
+ * Parses a textual address. Host names are not looked up. Does not block. *ret_addr is untouched on
+ * failure.
+ *
+ *   127.0.0.1:80          IPv4; the host * is every IPv4 address
+ *   [::1]:80              IPv6
+ *   [fe80::1%eth0]:80     IPv6 with an interface
+ *   unix:/path            a Unix socket
+ *   unix:@name            an abstract Unix socket (Linux)
+ *   fifo:/path            a FIFO
+ *
+ *   0               *ret_addr is the address; with port 0 the system chooses a port
+ *   -EINVAL         the text has none of these forms, or there is no such interface
+ *   -ENAMETOOLONG   the path does not fit in a sockaddr_un
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
 
-/* Writes an address the same way. The length of the whole text, as snprintf; -EAFNOSUPPORT for
- * others' families. */
+/*
+ * Writes an address in the same form to `buf` of `size` bytes. Returns the length of the whole
+ * text, as snprintf(3), or -EAFNOSUPPORT if the family is none of the above.
+ */
 HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t size);
 
-/* Room for the text of any address, with its end. */
+/* Bytes that are enough for any textual address and its terminating 0. */
 #define HEALD_ADDR_TEXT 128
 
 /*
- * A socket that listens at `text`. type: SOCK_STREAM, SOCK_SEQPACKET; -EOPNOTSUPP: SOCK_DGRAM, see
- * heald_bind(). backlog 0: the system's largest. TCP: SO_REUSEADDR. unix:/path: a socket file
- * whose socket is closed is replaced; -EADDRINUSE: a socket has it, of whatever type, listening or
- * not, or it is no socket, or it cannot be replaced since its directory cannot be read and locked
- * with flock(2). Of several callers at once, in whatever processes, one succeeds. fifo:/path: made
- * if it is not there (mode 0600), opened so that reading never ends while writers come and go.
+ * Makes a socket of type SOCK_STREAM or SOCK_SEQPACKET that listens at `text`. A backlog of 0 is
+ * the maximum of the system. A TCP socket gets SO_REUSEADDR.
+ *
+ * unix:/path: a socket file whose socket is closed is replaced, under flock(2) on its directory. Of
+ * several callers, in any processes, one succeeds. While another process holds the lock the call
+ * waits for up to a second or so. fifo:/path: the FIFO is made with mode 0600 if it does not exist,
+ * and opened for reading and writing, so that reads do not end when the last writer closes it.
+ *
+ *   >= 0           the descriptor
+ *   -EINVAL, -ENAMETOOLONG
+ *                  see heald_addr_parse()
+ *   -EOPNOTSUPP    the type is SOCK_DGRAM: use heald_bind()
+ *   -EADDRINUSE    a socket is bound there, of whatever type, listening or not
+ *   -EADDRINUSE    (unix:/path) the file is not a socket
+ *   -EADDRINUSE    (unix:/path) the directory cannot be opened or locked, or the lock stayed held
+ *   -EEXIST        (fifo:/path) the file is not a FIFO
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 
 /*
- * A socket that is bound to `text` and does not listen: of SOCK_DGRAM, to receive and send with; of
- * the other types, to connect from. A socket file is replaced as by heald_listen(). -EINVAL: also
- * for fifo:/path, which has no address.
+ * Makes a socket that is bound to `text` and does not listen. A SOCK_DGRAM socket sends and
+ * receives; a socket of another type connects from that address. Replaces a socket file, and fails,
+ * as heald_listen() does. Also -EINVAL for fifo:/path.
  */
 HEALD_API int heald_bind(const char *text, int type);
 
 /*
- * A socket to connect to `addr` with heald_prep_connect(); for a FIFO the opened writing end
- * (-ENXIO: nobody reads).
+ * Makes a socket for heald_prep_connect() to `addr`. For a FIFO it opens the writing end.
+ *
+ *   >= 0     the descriptor
+ *   -ENXIO   (FIFO) no process has it open for reading
  */
 HEALD_API int heald_socket(const struct heald_addr *addr, int type);
 
-/* The address that a socket is bound to, or that it is connected to. */
+/* Get the address that a socket is bound to, and that of its peer. *ret_addr is untouched on
+ * failure. Return 0, or the error of getsockname(2) or getpeername(2). */
 HEALD_API int heald_local_addr(int fd, struct heald_addr *ret_addr);
 HEALD_API int heald_peer_addr(int fd, struct heald_addr *ret_addr);
 
-/* Two connected Unix sockets of a type; a pipe (ret_fds[0] to read from); a FIFO (-EEXIST: there is
- * something else). */
+/*
+ * Make two connected Unix sockets, a pipe (ret_fds[0] is the reading end), and a FIFO (with `mode`,
+ * less the umask). heald_fifo() returns 0 if the FIFO exists already, and -EEXIST if the path is
+ * another kind of file.
+ */
 HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
 
-/* Who is at the other end of a connected Unix socket, as it was when it connected. -ENOSYS: the
- * system does not tell. */
+/* The credentials of a process. */
 struct heald_cred {
-    pid_t pid; /* 0 where the system does not tell */
+    pid_t pid; /* 0 if the system does not report it */
     uid_t uid;
     gid_t gid;
 };
+
+/* Gets the credentials that the peer of a connected Unix socket had when it connected. Returns 0;
+ * -ENOSYS if the system does not report them. */
 HEALD_API int heald_peer_cred(int fd, struct heald_cred *ret_cred);
 
-/* The maximum of descriptors in one message, and the room for them in heald_fd_msg. */
+/* The maximum number of descriptors in one message. */
 #define HEALD_MSG_FDS 16
 
-/* A message with descriptors (SCM_RIGHTS), ready for heald_prep_sendmsg() and heald_prep_recvmsg().
- */
+/* A message with descriptors (SCM_RIGHTS), for heald_prep_sendmsg() and heald_prep_recvmsg(). */
 struct heald_fd_msg {
     struct msghdr msg;
     struct iovec iov;
@@ -98,12 +129,17 @@ struct heald_fd_msg {
 };
 
 /*
- * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors (0 to HEALD_MSG_FDS,
- * -EINVAL); the kernel takes them when it is sent, and the caller still closes its own. len must
- * not be 0 on a stream. heald_fd_msg_recv: room to receive one. heald_fd_msg_fds: after the
- * receive, moves the descriptors that came to ret_fds (of `max`) and returns how many; they are the
- * caller's. What does not fit is closed, and so is everything if the kernel had to cut the message:
- * -EMSGSIZE.
+ * Fill `m`, which belongs to the caller. None of these blocks.
+ *
+ * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors. The kernel
+ * duplicates them when the message is sent; the caller closes its own after that. On a stream `len`
+ * is not 0. heald_fd_msg_recv: space to receive a message. heald_fd_msg_fds: after the receive,
+ * moves the descriptors to ret_fds, of `max` entries; they belong to the caller. Descriptors that
+ * do not fit are closed.
+ *
+ *   0, or the number of descriptors (fds)
+ *   -EINVAL     (send) count is above HEALD_MSG_FDS, or fds is NULL and count is not 0
+ *   -EMSGSIZE   (fds) the kernel truncated the message; all descriptors are closed
  */
 HEALD_API int heald_fd_msg_send(struct heald_fd_msg *m, const void *buf, size_t len, const int *fds,
                                 unsigned count);

@@ -1,14 +1,20 @@
 /*
- * heald/object.h: the directory of a region: objects that have a name.
+ * heald/object.h: named objects of a region.
  *
- * An object is found, or made, under its name; its memory comes from the region's heap
- * (heald/heap.h). One that lies in a struct of the program's own can be given a name as well, so
- * that others find it and the tools show it. Names are bytes, all but 0 and '/'; there is room for
- * as many as heald_region_options.names says.
+ * A region with a heap has a directory of names. heald_object_open() finds or creates an object in
+ * the heap (heald/heap.h). heald_object_name() names an object in the data of the program, so that
+ * other processes find it and tools show it. A name has 1 to HEALD_NAME_MAX bytes, none of them 0
+ * or '/'.
  *
- * Calls with a participant are for its thread, may block for as long as others work in the heap,
- * and are crash-safe: a name stands for a whole object or is not there. None is safe in a signal
- * handler.
+ * A call with a participant is made on its thread. It may block while other participants use the
+ * heap. It is crash-safe: a name refers to a complete object or does not exist. None is
+ * async-signal-safe. Each of them returns, besides the errors below:
+ *
+ *   -EINVAL         the name is empty or contains '/', or the type is invalid
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOSYS         the region has no heap
+ *   -ESTALE         `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG        the heap or the directory is corrupt
  */
 #ifndef HEALD_OBJECT_H
 #define HEALD_OBJECT_H
@@ -27,7 +33,7 @@ struct heald_participant;
 enum { HEALD_NAME_MAX = 47 }; /* bytes in a name */
 
 enum heald_object_type {
-    HEALD_OBJECT_DATA, /* the program's own; heald does not look into it */
+    HEALD_OBJECT_DATA, /* data of the program; heald does not interpret it */
     HEALD_OBJECT_MUTEX,
     HEALD_OBJECT_COND,
     HEALD_OBJECT_SEM,
@@ -36,63 +42,87 @@ enum heald_object_type {
     HEALD_OBJECT_ONCE
 };
 
-/* How one waits for an object (heald/inspect.h). */
+/* Bits of heald_wait_info.flags (heald/inspect.h). */
 enum heald_wait_flag {
-    HEALD_WAIT_DEADLINE = 1, /* until a deadline */
-    HEALD_WAIT_IN_LOOP = 2,  /* an op does, not a thread */
-    HEALD_WAIT_TO_READ = 4,  /* of a read-write lock: to read */
-    HEALD_WAIT_TO_WRITE = 8  /* … to write */
+    HEALD_WAIT_DEADLINE = 1, /* the wait has a deadline */
+    HEALD_WAIT_IN_LOOP = 2,  /* an op waits, not a thread */
+    HEALD_WAIT_TO_READ = 4,  /* it waits to read (read-write lock) */
+    HEALD_WAIT_TO_WRITE = 8  /* it waits to write (read-write lock) */
 };
 
-/* "data", "mutex", …; NULL: no such type. */
+/* Returns the name of a type, such as "data" or "mutex", or NULL if there is no such type. The
+ * string is static. Any thread. */
 HEALD_API const char *heald_object_type_name(enum heald_object_type type);
 
+/* What heald_object_open() finds or creates. */
 struct heald_object_options {
     enum heald_object_type type;
-    size_t size; /* 0: that of the type; needed for data and for semaphores (HEALD_SEM_SIZE()); of
-                    read-write locks and barriers also HEALD_RWLOCK_SIZE(), HEALD_BARRIER_SIZE() */
-    /* Makes it of zeroed memory, before anybody else can see it: 0 or -errno, which ends the
-     * making. May be NULL where zeroes will do: not for semaphores, barriers, and read-write locks
-     * of another size than that of the type. Must not call anything of heald but heald_…_init(),
-     * heald_…_init_sized(). */
+    size_t size; /* bytes; 0: the size of the type. Data needs a size, semaphores HEALD_SEM_SIZE();
+                    read-write locks and barriers may have HEALD_RWLOCK_SIZE(),
+                    HEALD_BARRIER_SIZE() */
+    /* Initializes zeroed memory before any other process sees it. Returns 0, or -errno, which ends
+     * the creation. NULL: the object is all zeroes, which is not valid for a semaphore, a barrier
+     * or a read-write lock of another size. Must call no function of heald except heald_*_init()
+     * and heald_*_init_sized(). */
     int (*init)(void *object, size_t size, void *ctx);
-    void *ctx;
+    void *ctx; /* passed to init */
 };
 
 /*
- * Finds the object of a name, or makes it. 0: *ret_object is it, in this process; *ret_made, if not
- * NULL, whether it was made. -EINVAL: an option is out of range, or the name empty or with a '/';
- * -ENAMETOOLONG; -EPROTOTYPE: it is there, of another type or smaller; -ENFILE: the directory is
- * full; -ENOMEM: the heap is full; -ENOSYS: the region was made without a heap; -ESTALE: see
- * heald_mutex_lock(); -EBADMSG: the region is corrupt; what init returned.
+ * Finds the object with a name, or creates it. *ret_made, if not NULL, is 1 if it was created.
+ *
+ *   0             *ret_object is its address in this process
+ *   -EINVAL       an option is out of range
+ *   -EPROTOTYPE   the object exists, with another type or a smaller size
+ *   -ENFILE       the directory is full
+ *   -ENOMEM       the heap is full
+ *   -ENOSPC       the heap must grow, and the file system has no space
+ *   -errno        the error that init returned
  */
 HEALD_API int heald_object_open(struct heald_participant *me, const char *name,
                                 const struct heald_object_options *options, void **ret_object,
                                 int *ret_made);
 
-/* Finds it, and never makes it: -ENOENT. `type` and `size` as above. */
+/*
+ * Finds the object with a name. A `size` of 0 is the size of the type.
+ *
+ *   0             *ret_object is its address in this process
+ *   -ENOENT       there is no such name
+ *   -EPROTOTYPE   it has another type or a smaller size
+ */
 HEALD_API int heald_object_find(struct heald_participant *me, const char *name,
                                 enum heald_object_type type, size_t size, void **ret_object);
 
-/* Gives a name to what lies in the region's data already. -EINVAL: it does not; -EEXIST: the name
- * is another's; otherwise as heald_object_open(). */
+/*
+ * Names an object that lies in the region already.
+ *
+ *   0         named
+ *   -EINVAL   the object does not lie in the region, is not aligned to 8, or has no size
+ *   -EEXIST   the name exists
+ *   -ENFILE   the directory is full
+ */
 HEALD_API int heald_object_name(struct heald_participant *me, const char *name,
                                 enum heald_object_type type, void *object, size_t size);
 
-/* Removes the name, and frees the object if heald_object_open() made it: nobody may use it any
- * more. -ENOENT. */
+/*
+ * Removes a name. If heald_object_open() created the object it is freed, and must not be used
+ * afterwards. -ENOENT: there is no such name.
+ */
 HEALD_API int heald_object_remove(struct heald_participant *me, const char *name);
 
-/* One name of a directory. */
+/* An entry of a directory. */
 struct heald_object_info {
     char name[HEALD_NAME_MAX + 1];
     enum heald_object_type type;
-    uint64_t offset; /* heald_at() finds it; 0: the name is gone */
+    uint64_t offset; /* for heald_at(); 0: the name was removed */
     size_t size;
 };
 
-/* Lists the directory: *cursor is 0 at first. 1: *ret_info is one; 0: that was all. Any thread,
- * participant or not; takes no lock. What is corrupt is left out. */
+/*
+ * Lists the directory. *cursor is 0 at first. Returns 1 and fills *ret_info, or 0 after the last
+ * entry. Skips corrupt entries. Takes no lock and does not block. Any thread; the caller need not
+ * be a participant.
+ */
 HEALD_API int heald_object_next(const struct heald_region *region, unsigned *cursor,
                                 struct heald_object_info *ret_info);
 

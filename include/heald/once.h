@@ -1,6 +1,8 @@
 /*
- * heald/once.h: something that is to be done once by one of many participants, and by another if
- * that one dies over it. Zeroed memory is one that nobody has done. Not safe in a signal handler.
+ * heald/once.h: one-time initialization by one of many participants, in a region.
+ *
+ * If the participant that initializes dies, another one does it. Zeroed memory is a valid object,
+ * not yet initialized. `me` is as in heald/mutex.h. No function is async-signal-safe.
  */
 #ifndef HEALD_ONCE_H
 #define HEALD_ONCE_H
@@ -11,7 +13,7 @@
 extern "C" {
 #endif
 
-/* All private. */
+/* All members are private. */
 struct heald_once {
     struct heald_mutex mutex;
     uint32_t done; /* atomic */
@@ -19,14 +21,28 @@ struct heald_once {
 };
 
 /*
- * Waits until it has been done or is the caller's to do. 0: it has been done. 1: the caller does it
- * and then calls heald_once_end(). -EOWNERDEAD: the same, but somebody died over it, and it may be
- * half done. -ETIMEDOUT, -EDEADLK, -ESTALE, -EBADMSG: as heald_mutex_lock().
+ * Waits until the initialization is done, or the caller is to do it. Blocks until `deadline_ns`
+ * (absolute, monotonic; HEALD_FOREVER).
+ *
+ *   0             it is done
+ *   1             the caller does it and then calls heald_once_end()
+ *   -EOWNERDEAD   as 1, but a participant died while doing it: it may be partly done
+ *   -ETIMEDOUT    the deadline has passed
+ *   -EDEADLK      the caller is doing it already
+ *   -ESTALE       `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG      the object is corrupt
  */
 HEALD_API int heald_once_begin(struct heald_once *once, struct heald_participant *me,
                                int64_t deadline_ns);
 
-/* It is done (1), or was not and another may try (0). 0; -EPERM: it was not the caller's to do. */
+/*
+ * Ends the initialization by the caller: it is done (done not 0), or was not done and the next
+ * participant tries (done 0). Does not block.
+ *
+ *   0         done
+ *   -EPERM    the caller was not to do it
+ *   -ESTALE   `me` is detached, or belongs to the parent of this process
+ */
 HEALD_API int heald_once_end(struct heald_once *once, struct heald_participant *me, int done);
 
 #ifdef __cplusplus

@@ -1,23 +1,29 @@
 /*
  * heald/op.h: the control block of one operation.
  *
- * An op is to every kind of wait what `struct aiocb` is to POSIX AIO. The caller owns its memory,
- * embeds it in its own structs, and keeps it in place while it is pending, which is from the submit
- * to its final completion. The library allocates nothing for it. Zero it once (`struct heald_op op
- * = {0}`, calloc), then, any number of times: prepare it, submit it, and be notified of its
- * completion once. A completed op may be submitted again without a prep: it has the same arguments
- * and keeps its deadline_ns.
+ * A struct heald_op is one operation, as struct aiocb is in POSIX AIO. The caller owns its memory
+ * and may embed it in its own structs. The library allocates nothing for it.
  *
- * Which calls may be made where:
+ * The life of an op:
  *
- *   on the loop's thread     all; in a callback of the loop heald_loop_run(), heald_loop_turn(),
- *                            heald_suspend(), heald_loop_prepare() and heald_loop_close() return
- *                            -EBUSY
- *   on any other thread      heald_loop_post() and the preps of an idle op that no other thread
- *                            uses meanwhile; heald_loop_stop(); heald_op_error(),
- *                            heald_op_result() and heald_op_state(), also of a pending op
- *   on a thread of the pool  the same: a callback that heald_op_notify_thread() asked for is on
- *                            another thread
+ *   1. Zero it once: `struct heald_op op = {0}`, or calloc().
+ *   2. Prepare it: a heald_prep_*() function fills it.
+ *   3. Submit it: heald_submit(). It is pending until its final completion. While it is pending, it
+ *      and the buffers that it names stay in place.
+ *   4. It completes once, and its callback runs.
+ *
+ * A completed op can be prepared again, or submitted again without a prep. In the second case it
+ * has the same arguments and keeps its deadline_ns.
+ *
+ * Which functions may be called where:
+ *
+ *   on the loop's thread     all; but in a callback of the loop heald_loop_run(),
+ *                            heald_loop_turn(), heald_suspend(), heald_loop_prepare() and
+ *                            heald_loop_close() return -EBUSY
+ *   on any other thread      heald_loop_post() and the preps, on an idle op that no other thread
+ *                            uses at the same time; heald_loop_stop(); heald_op_error(),
+ *                            heald_op_result() and heald_op_state(), also on a pending op
+ *   on a thread of the pool  the same as on any other thread (heald_op_notify_thread())
  *   in a signal handler      heald_loop_stop(), heald_op_error(), heald_op_result()
  */
 #ifndef HEALD_OP_H
@@ -42,16 +48,22 @@ struct heald_stat;
 struct heald_cond;
 struct heald_participant;
 
-/* The callback of an op. It runs on the loop's thread, from a turn, unless
- * heald_op_notify_thread() asked for another thread. */
+/*
+ * The callback of an op. It runs on the loop's thread, from a turn. After heald_op_notify_thread()
+ * it runs on a thread of the loop's pool.
+ */
 typedef void heald_fn(struct heald_op *op);
 
-/* Whose callback goes first: see enum heald_policy in heald/loop.h. Zero is the usual class. */
-enum heald_class { HEALD_NORMAL = 0, HEALD_URGENT = 1, HEALD_BULK = 2 };
+/* The class of an op. The policy of the loop orders callbacks by it: enum heald_policy. */
+enum heald_class {
+    HEALD_NORMAL = 0, /* the default */
+    HEALD_URGENT = 1, /* before the others */
+    HEALD_BULK = 2    /* after the others */
+};
 
-/* heald_op.flags, valid in the callback. */
+/* Bits of heald_op.flags. Valid in the callback. */
 enum {
-    HEALD_MORE = 1 /* not the final completion: the op stays pending and will call back again */
+    HEALD_MORE = 1 /* this is not the final completion: the op stays pending */
 };
 
 /* One link of a list. Private. */
@@ -60,26 +72,29 @@ struct heald_link {
 };
 
 /*
- * Ordered by what is used together: a timer, or what a deadline or a cancel ends, needs the first
- * 48 bytes alone, which lie on one line of the cache wherever malloc(3) puts the op.
+ * An operation. Fields used together are adjacent: a timer, a deadline and a cancel touch the first
+ * 48 bytes only. These lie in one cache line wherever malloc() places the op.
+ *
+ * The caller sets op_class, deadline_ns, data and name. A prep resets deadline_ns only. The caller
+ * reads loop, result, flags and buffer. All other fields are private.
  */
 struct heald_op {
-    struct heald_loop *loop; /* the loop that the op was submitted to last */
-    int64_t result;          /* >= 0, or -errno; valid from the completion on */
-    uint16_t buffer;         /* which buffer of the group holds the data (multishot receive); of
-                                other kinds private */
+    struct heald_loop *loop; /* the loop that the op was last submitted to */
+    int64_t result;          /* >= 0 or -errno; valid from the completion on */
+    uint16_t buffer;         /* multishot receive: the number of the buffer that holds the data;
+                                private in other kinds */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
     uint8_t stage;           /* private */
-    uint8_t op_class;        /* enum heald_class; the owner's, outlasts any number of preps */
-    uint8_t notify;          /* private, as all below but fn, deadline_ns, data and name */
+    uint8_t op_class;        /* enum heald_class; set by the caller, kept by preps */
+    uint8_t notify;          /* private, as every field below without another comment */
     uint8_t kind;
     uint8_t state;
-    struct heald_link timer; /* in the timers of the loop, while it has a deadline */
-    struct heald_link aux;   /* second queue: callbacks that are due, a pool, a ring's backlog */
-    int64_t deadline_ns;     /* absolute, monotonic; the owner's, but every prep resets it to
-                                HEALD_FOREVER */
-    heald_fn *fn;            /* set by heald_submit() */
-    struct heald_link link;  /* home: a list of its descriptor, or of the loop */
+    struct heald_link timer; /* private: the timers of the loop, while the op has a deadline */
+    struct heald_link aux;   /* private: callbacks that are due, a pool, or the backlog of a ring */
+    int64_t deadline_ns;     /* absolute, monotonic; set by the caller after the prep, which resets
+                                it to HEALD_FOREVER */
+    heald_fn *fn;            /* the callback; set by heald_submit() */
+    struct heald_link link;  /* private: a list of the descriptor, or of the loop */
     union {
         struct {
             int fd;
@@ -96,7 +111,7 @@ struct heald_op {
             int fd;
             int flags;
             struct heald_buf_group *group;
-            uint32_t first, last; /* results that wait for the callback; so of a multishot accept */
+            uint32_t first, last; /* results that the callback has not had; also of an accept */
         } group;
         struct {
             int fd;
@@ -142,77 +157,95 @@ struct heald_op {
             size_t offset, size;
         } map;
         struct {
-            void *object; /* of a condition: its mutex */
+            void *object; /* the mutex, in a wait for a condition */
             struct heald_participant *me;
             union {
-                struct heald_cond *cond; /* NULL: the wait for it is over, or it is no condition */
+                struct heald_cond *cond; /* NULL: not a condition, or its wait has ended */
                 uint32_t *ret_round;     /* of a barrier; may be NULL */
             } u;
         } lock;
         struct {
-            void *object;      /* or the word, or the words */
-            uint32_t *word;    /* of a mutex */
-            uint32_t expected; /* of a word; how many words */
+            void *object;      /* or the word, or the array of words */
+            uint32_t *word;    /* the word of a mutex */
+            uint32_t expected; /* the value of the word, or the number of words */
             int waited;
         } futex;
     } u;
-    void *data;       /* the owner's; the value of a queued signal */
-    const char *name; /* the owner's, shown by heald_loop_list(); may be NULL */
+    void *data;       /* set by the caller; also the value of a queued signal */
+    const char *name; /* set by the caller, for heald_loop_list(); may be NULL */
 };
 
 /*
- * The state of an op, as aio_error() returns it: -EINPROGRESS until it has completed, then 0 or the
- * -errno of its result. A zeroed op gives 0, and so does one whose prep was refused: its result is
- * 0 and its kind "none". An op with a callback has completed when its final callback begins: to
- * another thread that does not mean that the callback has ended. Any other value than -EINPROGRESS
- * (of <errno.h>) means that `result` and the caller's buffers may be read. Any thread; safe in a
- * signal handler.
+ * Returns the error of an op, as aio_error(). Does not block. Any thread; async-signal-safe.
+ *
+ *   -EINPROGRESS   the op is pending
+ *   0              it completed with success, was never submitted, or its prep was refused
+ *   other -errno   it completed with this error
+ *
+ * An op with a callback has completed when its final callback begins. Another thread cannot tell
+ * from this value that the callback has returned. After any value but -EINPROGRESS the result and
+ * the caller's buffers may be read.
  */
 HEALD_API int heald_op_error(const struct heald_op *op);
 
-/* The result of the op (as aio_return): >= 0 or -errno; 0 while it is pending. May be called again.
- * Any thread; safe in a signal handler. */
+/*
+ * Returns the result of an op, as aio_return(): >= 0 or -errno, and 0 while the op is pending. May
+ * be called more than once. Any thread; async-signal-safe.
+ */
 HEALD_API int64_t heald_op_result(const struct heald_op *op);
 
 /*
- * Set how an idle op notifies of its completions, until it is changed. Return 0, or -EBUSY if the
- * op is pending.
+ * Select how an idle op notifies of its completions. The choice remains until it is changed; preps
+ * keep it. None of these blocks. They are called by the thread that uses the op.
  *
- * heald_op_notify_callback: fn(op) in the loop: the default. With no fn there is no notification:
- * ask heald_op_error().
+ *   0         done
+ *   -EBUSY    the op is pending
+ *   -EINVAL   (signal) `signo` is not a signal
  *
- * heald_op_notify_deferred: fn(op) in the loop, unless the op was done at once: its first attempt
- * succeeded, and a read, write, recv or send transferred its whole length. Then fn does not run,
- * and heald_submit() returned 1. Which ops are done at once depends on the back end and the engine:
- * a program is ready for both. A ring makes the first attempt in the next turn, and the only op
- * that ends there without a callback is a heald_prep_send() on a TCP socket: in the callbacks of
- * that turn heald_op_error() says that it is over, or its callback is still to come. Another thread
- * finds out within ten milliseconds, also when the loop waits; heald_suspend() does not wait for
- * that. After a heald_cancel() that returned 0, or a close of its descriptor, fn runs in any case.
- * For what needs no answer, such as a reply: it costs no callback, and in a ring no completion and
- * no system call of its own. Without a callback there is no moment at which memory comes back, so
- * buffers of a group are better sent by an op with a callback. -EINVAL at submit: a multishot op,
- * or no fn.
+ * heald_op_notify_callback: fn(op) runs in the loop. This is the default. If fn is NULL there is no
+ * notification, and the program polls with heald_op_error().
  *
- * heald_op_notify_signal: queue `signo` to the process with si_value = op->data and si_code
- * SI_ASYNCIO (Linux; SI_QUEUE elsewhere); a full signal queue is retried, never dropped. -EINVAL:
- * signo is not a signal. At submit: -ENOSYS where the system cannot queue signals.
+ * heald_op_notify_deferred: as callback, but if the op is done at once, fn does not run and
+ * heald_submit() returns 1. "At once" means that the first attempt succeeded and, for a read,
+ * write, recv or send, transferred the whole length. Which ops are done at once depends on the back
+ * end and the engine; a program handles both cases.
+ *   - A ring makes the first attempt in the next turn, after heald_submit() has returned 0. There
+ *     only a heald_prep_send() on a TCP socket can end without a callback. In the callbacks of that
+ *     turn either heald_op_error() shows that it has completed, or its callback follows. Another
+ *     thread sees the completion within 10 ms, even while the loop waits; heald_suspend() does not
+ *     wait for it.
+ *   - After heald_cancel() has returned 0, or its descriptor was closed, fn always runs.
+ *   - Without a callback nothing tells when memory may be used again: send buffers of a group with
+ *     heald_op_notify_callback().
+ * heald_submit() returns -EINVAL for a multishot op, or if fn is NULL.
  *
- * heald_op_notify_thread: fn(op) on a thread of the loop's pool (started when first needed), for
- * which heald_loop_close() waits and heald_loop_run() does not. There the op is idle, but fn may
- * not submit to the loop; it may heald_loop_post(), this op after heald_op_notify_callback().
- * -EINVAL at submit: a multishot op, or no fn.
+ * heald_op_notify_signal: queues `signo` to this process, with si_value = op->data and si_code
+ * SI_ASYNCIO (SI_QUEUE on systems other than Linux). If the signal queue is full, heald retries
+ * until there is room. heald_submit() returns -ENOSYS if the system cannot queue signals, and
+ * -EINVAL for a multishot op.
+ *
+ * heald_op_notify_thread: fn(op) runs on a thread of the loop's pool, which is started when it is
+ * first needed. heald_loop_close() waits for fn; heald_loop_run() does not. In fn the op is idle.
+ * fn must not submit to the loop. It may call heald_loop_post(), and after
+ * heald_op_notify_callback() with this op too. heald_submit() returns -EINVAL for a multishot op,
+ * or if fn is NULL.
  */
 HEALD_API int heald_op_notify_callback(struct heald_op *op);
 HEALD_API int heald_op_notify_deferred(struct heald_op *op);
 HEALD_API int heald_op_notify_signal(struct heald_op *op, int signo);
 HEALD_API int heald_op_notify_thread(struct heald_op *op);
 
-/* The name of the kind of operation that the op was last prepared for: "recv", "timer"; "none" when
- * never, or when its last prep was refused. */
+/*
+ * Returns the name of the operation that the op was last prepared for, such as "recv" or "timer".
+ * Returns "none" if it was never prepared, or if the last prep was refused. The string is static.
+ * The thread that uses the op.
+ */
 HEALD_API const char *heald_op_kind(const struct heald_op *op);
 
-/* The name of its state: "idle", "queued", "armed", "cancelling", "done". Any thread. */
+/*
+ * Returns the name of the state of an op: "idle", "queued", "armed", "cancelling" or "done". The
+ * string is static. Any thread.
+ */
 HEALD_API const char *heald_op_state(const struct heald_op *op);
 
 #ifdef __cplusplus

@@ -1,4 +1,9 @@
-/* heald/process.h: signals and child processes as operations. */
+/*
+ * heald/process.h: signals and child processes as operations.
+ *
+ * A prep does not block and is called by the thread that uses the op. It returns 0, -EBUSY if the
+ * op is pending, and -EINVAL as below. No function is async-signal-safe.
+ */
 #ifndef HEALD_PROCESS_H
 #define HEALD_PROCESS_H
 
@@ -10,31 +15,35 @@
 extern "C" {
 #endif
 
-/* What came with a signal: the fields of siginfo_t that all platforms share. */
+/* A signal: the members of siginfo_t that all platforms have. */
 struct heald_siginfo {
     int signo;
-    int code;        /* SI_USER, SI_QUEUE, CLD_EXITED, … */
+    int code;        /* SI_USER, SI_QUEUE, CLD_EXITED, ... */
     int status;      /* SIGCHLD: exit status or signal */
-    pid_t pid;       /* sender, or the child */
-    uid_t uid;       /* sender's real user */
-    int value_int;   /* sival_int and sival_ptr of what sigqueue(3) or a timer passed; */
-    void *value_ptr; /* 0 and NULL without */
+    pid_t pid;       /* the sender, or the child */
+    uid_t uid;       /* the real user of the sender */
+    int value_int;   /* sival_int of the value that sigqueue(3) or a timer passed, or 0 */
+    void *value_ptr; /* sival_ptr of that value, or NULL */
 };
 
 /*
- * Waits for a signal, again and again (HEALD_MORE), until it is cancelled: the result is its
- * number, and *ret_info, if not NULL, is filled for each callback. No handler is installed: the
- * signal is blocked in the calling thread from submit on. When the last op for it in this thread
- * has completed, of whatever loop, the thread's mask is as it was before the first. In a program
- * with threads, block it in all of them before they start, or the kernel may pick one that does not
- * wait. Of several loops that wait for the same signal one receives it; of several ops in a loop,
- * all. -EINVAL: not a signal, or SIGKILL, SIGSTOP, or one that the program's own fault raises
- * (SIGSEGV, SIGBUS, SIGFPE, SIGILL). heald_submit() returns -EBUSY for the real-time signal by
- * which the library interrupts its own threads (heald(7), Threads).
+ * Waits for a signal repeatedly, until it is cancelled. For each signal the callback runs with
+ * HEALD_MORE: the result is the number of the signal, and *ret_info is filled if it is not NULL. If
+ * several loops wait for one signal, one of them gets it; if several ops of a loop do, all get it.
+ *
+ *   -EINVAL   (prep) signo is not a signal, or is SIGKILL or SIGSTOP
+ *   -EINVAL   (prep) signo is raised by a fault: SIGSEGV, SIGBUS, SIGFPE, SIGILL
+ *   -EBUSY    (heald_submit()) the library interrupts its own threads with this real-time signal
+ *             (heald(7), Threads)
+ *
+ * heald installs no handler. It blocks the signal in the submitting thread. When the last op for
+ * this signal in this thread has completed, in whatever loop, the mask is as before the first. A
+ * program with threads blocks the signal in all of them before they start; otherwise the kernel may
+ * deliver it to a thread that does not wait for it.
  */
 HEALD_API int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_info);
 
-/* How a child ended. */
+/* The end of a child. */
 struct heald_child_status {
     pid_t pid;
     int status; /* as waitpid(2): WIFEXITED, WEXITSTATUS, WTERMSIG */
@@ -42,49 +51,59 @@ struct heald_child_status {
 };
 
 /*
- * Waits for the child process `pid` to end and reaps it: 0 and *ret_status (if not NULL), or
- * -ECHILD if it is not a child of this process that can be waited for. Cancelled, the child is not
- * reaped. Where the system has no process descriptors, a thread waits for each child. -EINVAL: pid
- * is 0 or negative.
+ * Waits until the child process `pid` ends, and reaps it. *ret_status is filled if it is not NULL.
+ * A cancel does not reap the child. If the system has no process descriptors, one thread waits for
+ * each child.
+ *
+ *   0         (result) the child has ended and is reaped
+ *   -EINVAL   (prep) pid is 0 or negative
+ *   -ECHILD   (result) pid is not a child of this process, or cannot be waited for
  */
 HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid,
                                struct heald_child_status *ret_status);
 
-/*
- * What a standard stream of a new child shall be. Zero, and so a zeroed struct, is the caller's own
- * stream; HEALD_STDIO_FD(fd) is a descriptor of the caller.
- */
+/* What a standard stream of a new child is. */
 enum {
-    HEALD_STDIO_INHERIT = 0,
-    HEALD_STDIO_NULL = -1, /* /dev/null */
-    HEALD_STDIO_PIPE = -2  /* a pipe, whose other end is in heald_child.stdio */
+    HEALD_STDIO_INHERIT = 0, /* the stream of the caller */
+    HEALD_STDIO_NULL = -1,   /* /dev/null */
+    HEALD_STDIO_PIPE = -2    /* a pipe; its other end is in heald_child.stdio */
 };
-#define HEALD_STDIO_FD(fd) ((fd) + 1)
+#define HEALD_STDIO_FD(fd) ((fd) + 1) /* the descriptor `fd` of the caller */
 
+/* What heald_spawn() starts. A member that is 0 or NULL has its default, except `file`. */
 struct heald_spawn {
-    const char *file;  /* looked up in PATH unless it has a slash */
-    char *const *argv; /* argv[0] … NULL; NULL: { file, NULL } */
-    char *const *envp; /* NULL: the caller's environment */
-    const char *cwd;   /* NULL: the caller's; else -ENOSYS where the system cannot */
-    int stdio[3];
-    int keep_ignored; /* 1: signals that the caller ignores are ignored in the child, too */
+    const char *file;  /* looked up in PATH unless it contains a slash */
+    char *const *argv; /* argv[0] ... NULL; default: { file, NULL } */
+    char *const *envp; /* default: the environment of the caller */
+    const char *cwd;   /* default: the directory of the caller; -ENOSYS if the system cannot change
+                          it */
+    int stdio[3];      /* one of the above each */
+    int keep_ignored;  /* 1: signals that the caller ignores are ignored in the child */
     /* Not 0: the kernel sends this signal to the child when the thread that called heald_spawn()
-     * ends, in whatever way. The child's own children do not get it, nor does a program with the
-     * set-user-ID or set-group-ID bit or capabilities. -ENOSYS where the system cannot. */
+     * ends, in whatever way. The children of the child do not get it, nor does a program with the
+     * set-user-ID or set-group-ID bit or capabilities. -ENOSYS if the system does not support it.
+     */
     int death_signal;
 };
 
+/* A child that heald_spawn() has started. */
 struct heald_child {
     pid_t pid;
-    int stdio[3]; /* our ends of the pipes, close-on-exec and non-blocking; -1 where there is none
-                   */
+    int stdio[3]; /* the caller's ends of the pipes, close-on-exec and non-blocking; -1: no pipe */
 };
 
 /*
- * Starts a program: 0 and *ret_child, or -errno (-ENOENT: no such program; -EINVAL: no file, or no
- * such stream or signal) with nothing left behind. The child has default signal handling (but see
- * keep_ignored) and an empty signal mask. May block for as long as the system needs to start it.
- * Thread-safe. Await its end with heald_prep_child(); close the pipes with heald_close().
+ * Starts a program, by posix_spawn(3), or with a death_signal by fork(2). The child has default
+ * signal handling (see keep_ignored), an empty signal mask, and no descriptor that heald opened.
+ * Its ends of the pipes are blocking. The caller waits for its end with heald_prep_child() and
+ * closes the pipes with heald_close(). May block while the system starts the program. Thread-safe.
+ * On failure no resource remains, and *ret_child is untouched.
+ *
+ *   0         *ret_child is the child
+ *   -EINVAL   file is NULL, or a stream or death_signal is invalid
+ *   -ENOENT   there is no such program
+ *   -ENOSYS   cwd or death_signal is set, and the system does not support it
+ *   -errno    an error of the system
  */
 HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child);
 

@@ -1,8 +1,13 @@
 /*
- * heald/rwlock.h: a lock in a region that many readers or one writer hold. Readers that die are
- * forgotten; after the death of a writer the next writer gets -EOWNERDEAD. Zeroed memory
- * is one that nobody holds. See heald/region.h for participants. None of the calls is safe in a
- * signal handler.
+ * heald/rwlock.h: a read-write lock in a region, which many readers or one writer hold.
+ *
+ * A reader that dies no longer holds the lock. After the death of a writer the next writer gets the
+ * lock with -EOWNERDEAD. The lock may be embedded anywhere in the data of a region. Zeroed memory
+ * is an unlocked lock for HEALD_RWLOCK_READERS readers. `me` is as in heald/mutex.h. No function is
+ * async-signal-safe. Each function with `me` returns, besides the errors below:
+ *
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG   the lock is corrupt
  */
 #ifndef HEALD_RWLOCK_H
 #define HEALD_RWLOCK_H
@@ -16,71 +21,94 @@ extern "C" {
 #endif
 
 enum {
-    HEALD_RWLOCK_READERS = 64, /* at a time; more wait. See heald_rwlock_init_sized() */
-    HEALD_RWLOCK_READERS_MAX = 4096,
-    HEALD_RWLOCK_PREFER_WRITER = 1 /* no new reader while a writer waits; else readers go first */
+    HEALD_RWLOCK_READERS = 64,       /* readers at a time; further readers wait */
+    HEALD_RWLOCK_READERS_MAX = 4096, /* maximum for heald_rwlock_init_sized() */
+    HEALD_RWLOCK_PREFER_WRITER = 1   /* flag: a new reader waits while a writer waits; by default
+                                        readers go first */
 };
 
-/* All private. */
+/* All members are private. */
 struct heald_rwlock {
-    uint64_t writer; /* atomic: who writes, and flags; 0: nobody */
+    uint64_t writer; /* atomic: the writer, and flags; 0: none */
     uint16_t flags;
-    uint16_t size;  /* how many readers there is room for; 0: HEALD_RWLOCK_READERS */
-    uint32_t order; /* atomic: as that of struct heald_mutex */
-    uint32_t event; /* atomic: changes when a reader has gone */
-    uint32_t check; /* of `size`: its complement; of zeroed memory 0 */
-    uint64_t used;  /* atomic: which of the places of readers ever were one's, modulo 64 */
-    uint64_t readers[HEALD_RWLOCK_READERS]; /* atomic; or as many as `size` says */
+    uint16_t size;                          /* places for readers; 0: HEALD_RWLOCK_READERS */
+    uint32_t order;                         /* atomic: as that of struct heald_mutex */
+    uint32_t event;                         /* atomic: changes when a reader unlocks */
+    uint32_t check;                         /* complement of `size`; 0 in zeroed memory */
+    uint64_t used;                          /* atomic: places that were ever used, modulo 64 */
+    uint64_t readers[HEALD_RWLOCK_READERS]; /* atomic; as many as `size` */
 };
 
-/* How many bytes one for `n` readers at a time has. */
+/* The size in bytes of a lock for `n` readers at a time. */
 #define HEALD_RWLOCK_SIZE(n) (offsetof(struct heald_rwlock, readers) + (n) * sizeof(uint64_t))
 
-/* Memory for one, to embed: `HEALD_RWLOCK(4) map;`, made by heald_rwlock_init_sized(
- * heald_rwlock_of(&map), sizeof map, 0), and by nothing else: zeroed memory is one for
- * HEALD_RWLOCK_READERS, and so is what heald_rwlock_init() makes, both of which would have readers
- * write behind a smaller one. */
+/*
+ * Memory for a lock of `n` readers, to embed: `HEALD_RWLOCK(4) map;`. Initialize it with
+ * heald_rwlock_init_sized(heald_rwlock_of(&map), sizeof map, 0). Zeroed memory and
+ * heald_rwlock_init() are not valid here: readers would write behind a smaller lock.
+ */
 #define HEALD_RWLOCK(n)                                                \
     struct {                                                           \
         uint64_t heald_words[HEALD_RWLOCK_SIZE(n) / sizeof(uint64_t)]; \
     }
 
+/* The lock in such memory. */
 static inline struct heald_rwlock *heald_rwlock_of(void *memory)
 {
     return (struct heald_rwlock *)memory;
 }
 
-/* Nobody holds it. Before anybody else can see it; needed only for flags. 0, -EINVAL. */
+/*
+ * Initialize a lock: of the size of the struct, or in memory of `size` bytes for as many readers as
+ * fit, at most HEALD_RWLOCK_READERS_MAX. It is unlocked. The caller ensures that no other
+ * participant uses the lock yet. Do not block.
+ *
+ *   0         done
+ *   -EINVAL   a flag is unknown, or size has no place for a reader
+ */
 HEALD_API int heald_rwlock_init(struct heald_rwlock *lock, unsigned flags);
-
-/* The same in memory of `size` bytes: for as many readers at a time as have room there, up to
- * HEALD_RWLOCK_READERS_MAX. -EINVAL: not for one. */
 HEALD_API int heald_rwlock_init_sized(struct heald_rwlock *lock, size_t size, unsigned flags);
 
 /*
- * Locks it for reading or writing, waiting until the deadline.
+ * Lock for reading, and for writing. Block until `deadline_ns` (absolute, monotonic;
+ * HEALD_FOREVER). A reader may lock again for reading, and does not wait for a writer then; each
+ * lock needs one unlock. There is no upgrade from reading to writing.
  *
- * A reader may lock it again for reading, and unlocks it as often; it waits for no writer then. 0;
- * -ETIMEDOUT; -EDEADLK: the caller writes, or wants to and reads: there is no upgrade; -EAGAIN: the
- * caller reads so many times over that no other can give it a place; -EOWNERDEAD:
- * the last writer died writing: for a writer, it is the caller's, which repairs what it guards and
- * calls heald_rwlock_consistent(); for a reader, it is *not* the caller's: lock it for writing and
- * repair; -ENOTRECOVERABLE: it was given up; -ESTALE, -EBADMSG: as heald_mutex_lock().
+ *   0                  locked
+ *   -EOWNERDEAD        (wrlock) locked; the last writer died. Repair the guarded data and call
+ *                      heald_rwlock_consistent(), or unlock to give the lock up
+ *   -EOWNERDEAD        (rdlock) NOT locked; the last writer died. Lock for writing and repair
+ *   -ENOTRECOVERABLE   the lock was given up; this is permanent
+ *   -ETIMEDOUT         the deadline has passed
+ *   -EDEADLK           the caller holds the lock for writing, or wants to write and holds it for
+ *                      reading
+ *   -EAGAIN            (rdlock) the caller has all places of readers
  */
 HEALD_API int heald_rwlock_rdlock(struct heald_rwlock *lock, struct heald_participant *me,
                                   int64_t deadline_ns);
 HEALD_API int heald_rwlock_wrlock(struct heald_rwlock *lock, struct heald_participant *me,
                                   int64_t deadline_ns);
 
-/* The same without waiting: -EBUSY: others hold it, or are trying to at this moment. */
+/* The same, but do not block. -EBUSY: other participants hold the lock, or try to lock it now. */
 HEALD_API int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *me);
 HEALD_API int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *me);
 
-/* Unlocks it, whichever the caller has. -EPERM: neither. A writer that has not made it consistent
- * gives it up permanently. */
+/*
+ * Unlocks what the caller holds, for reading or writing. Does not block. A writer that has not
+ * marked the data consistent after -EOWNERDEAD gives the lock up.
+ *
+ *   0        unlocked
+ *   -EPERM   the caller does not hold the lock
+ */
 HEALD_API int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me);
 
-/* As heald_mutex_consistent(). -EPERM: the caller does not write; -EINVAL: it was in order. */
+/*
+ * Marks the guarded data consistent, after -EOWNERDEAD. Does not block.
+ *
+ *   0         done
+ *   -EPERM    the caller does not hold the lock for writing
+ *   -EINVAL   the data was consistent
+ */
 HEALD_API int heald_rwlock_consistent(struct heald_rwlock *lock, struct heald_participant *me);
 
 #ifdef __cplusplus

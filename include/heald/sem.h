@@ -1,8 +1,14 @@
 /*
- * heald/sem.h: a semaphore in a region. Two kinds: one whose permits know their holders, so that
- * those of dead threads are free again; and one that only counts, for signalling. See
- * heald/region.h for participants. Every call takes the calling thread's own. In a signal handler
- * heald_sem_post() is safe, and no other.
+ * heald/sem.h: a semaphore in a region.
+ *
+ * There are two kinds. A semaphore with permits knows their holders; the permits of a dead thread
+ * are free again. A counting semaphore has a value only, for signalling; what a dead thread took
+ * from it is lost. A semaphore may be embedded anywhere in the data of a region. `me` is as in
+ * heald/mutex.h. Of these functions only heald_sem_post() is async-signal-safe. Each function with
+ * `me` returns, besides the errors below:
+ *
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG   the semaphore is corrupt
  */
 #ifndef HEALD_SEM_H
 #define HEALD_SEM_H
@@ -15,15 +21,15 @@ extern "C" {
 
 enum { HEALD_SEM_PERMITS_MAX = 4096 };
 
-/* All private. Behind it lie as many words as it has permits: see HEALD_SEM(). */
+/* All members are private. One word for each permit follows: see HEALD_SEM(). */
 struct heald_sem {
-    uint32_t permits; /* 0: it only counts */
-    uint32_t value;   /* atomic: of one that counts */
-    uint32_t event;   /* atomic: changes when there is something to look at */
-    uint32_t check;   /* of `permits`: its complement; 0 of 0 */
+    uint32_t permits; /* 0: a counting semaphore */
+    uint32_t value;   /* atomic: of a counting semaphore */
+    uint32_t event;   /* atomic: changes with every release */
+    uint32_t check;   /* complement of `permits`; 0 if that is 0 */
 };
 
-/* A semaphore with room for `n` permits, to embed: `HEALD_SEM(4) tickets;` and then
+/* A semaphore with space for `n` permits, to embed: `HEALD_SEM(4) tickets;` is used as
  * `&tickets.sem`. */
 #define HEALD_SEM(n)               \
     struct {                       \
@@ -31,34 +37,49 @@ struct heald_sem {
         uint64_t heald_permits[n]; \
     }
 
-/* The same in bytes. */
+/* The size of that in bytes. */
 #define HEALD_SEM_SIZE(n) (sizeof(struct heald_sem) + (n) * sizeof(uint64_t))
 
-/* `permits` permits, all free, each of which its holder releases; there must be room for them.
- * Before anybody else can see it. 0, -EINVAL: none, or more than HEALD_SEM_PERMITS_MAX. */
+/*
+ * Initialize a semaphore: with `permits` free permits, for which the memory has space; or as a
+ * counting semaphore with `value`. The caller ensures that no other participant uses it yet. Do not
+ * block.
+ *
+ *   0         done
+ *   -EINVAL   (permits) permits is 0 or above HEALD_SEM_PERMITS_MAX
+ */
 HEALD_API int heald_sem_init(struct heald_sem *sem, unsigned permits);
-
-/* One that counts: anybody may add, and what a dead thread took is gone. 0. */
 HEALD_API int heald_sem_init_counting(struct heald_sem *sem, unsigned value);
 
 /*
- * Takes a permit, waiting until the deadline. A participant may have several. 0; -ETIMEDOUT;
- * -EDEADLK: with HEALD_FOREVER: the caller, who has all that there are, would wait for itself;
- * -ESTALE: see heald_mutex_lock(); -EBADMSG: corrupt.
+ * Acquires a permit, or decrements a counting semaphore. Blocks until `deadline_ns` (absolute,
+ * monotonic; HEALD_FOREVER). A participant may hold several permits.
+ *
+ *   0            acquired
+ *   -ETIMEDOUT   the deadline has passed
+ *   -EDEADLK     deadline_ns is HEALD_FOREVER, and the caller holds all permits
  */
 HEALD_API int heald_sem_wait(struct heald_sem *sem, struct heald_participant *me,
                              int64_t deadline_ns);
 
-/* The same without waiting: -EAGAIN: there is none. */
+/* As heald_sem_wait(), but does not block. -EAGAIN: no permit is free. */
 HEALD_API int heald_sem_trywait(struct heald_sem *sem, struct heald_participant *me);
 
-/* Releases a permit: -EPERM: the caller has none. To one that counts it adds one: -EOVERFLOW.
- * -ESTALE, -EBADMSG. */
+/*
+ * Releases a permit of the caller. Increments a counting semaphore, for which the caller need not
+ * have waited. Does not block. Async-signal-safe.
+ *
+ *   0            released
+ *   -EPERM       the caller holds no permit
+ *   -EOVERFLOW   the value of a counting semaphore is at its maximum
+ */
 HEALD_API int heald_sem_post(struct heald_sem *sem, struct heald_participant *me);
 
-enum { HEALD_SEM_COUNTING = 1 << 16 /* beside enum heald_region's flags: it only counts */ };
+/* A flag of heald_sem_open(): a counting semaphore. */
+enum { HEALD_SEM_COUNTING = 1 << 16 };
 
-/* A semaphore with a name, opened by one thread: its parts are for the calls above, and ops. */
+/* A named semaphore that one thread has open. `sem` and `me` are for the functions above, and for
+ * ops. */
 struct heald_named_sem {
     struct heald_sem *sem;
     struct heald_participant *me;
@@ -66,27 +87,37 @@ struct heald_named_sem {
 };
 
 /*
- * Opens the semaphore of a name, "/name" or "file:/path", or with HEALD_REGION_CREATE makes it with
- * so many permits, or if HEALD_SEM_COUNTING is set with that value; flags are those of
- * heald_region_open(). It is a region of its own with the object "sem" in it. Unlike sem_open(3)'s,
- * its permits are free again when their holder dies; with HEALD_REGION_TEMPORARY it is unlinked
- * when the last process closes it. For the calling thread. Blocks for as long as the file system
- * takes.
+ * Opens the semaphore with a name, "/name" or "file:/path", for the calling thread. With
+ * HEALD_REGION_CREATE it creates the semaphore if it does not exist, with `permits` permits, or
+ * with HEALD_SEM_COUNTING with the value `permits`. The other flags are those of
+ * heald_region_open(). The semaphore is a region of its own that contains the object "sem". Unlike
+ * those of sem_open(3), its permits are free again when their holder dies; HEALD_REGION_TEMPORARY
+ * unlinks it when the last process closes it. Blocks as long as the file system does.
  *
- * 0; -EPROTOTYPE: there is something else of that name, or one with another number of permits (0:
- * whatever it has); -EINVAL; errors of heald_region_open(), heald_attach() and heald_object_open().
+ *   0             *ret_sem is open; the caller closes it
+ *   -EINVAL       permits is above HEALD_SEM_PERMITS_MAX, or is 0 with HEALD_REGION_CREATE
+ *   -EPROTOTYPE   the name is that of something else
+ *   -EPROTOTYPE   it has another kind or number of permits; a `permits` of 0 accepts any
+ *   -errno        an error of heald_region_open(), heald_attach() or heald_object_open()
  */
 HEALD_API int heald_sem_open(struct heald_named_sem *ret_sem, const char *name, int flags,
                              unsigned permits);
 
-/* Releases the permits that the thread has, and closes it. -EBUSY: an op of it waits in a loop;
- * -EINVAL: it is closed. */
+/*
+ * Releases the permits of the thread, and closes the semaphore. The thread that opened it calls it.
+ *
+ *   0         closed
+ *   -EBUSY    an op on it is pending in a loop. The permits are released, and the op completes with
+ *             -ESTALE; close it again then
+ *   -EINVAL   it is not open
+ */
 HEALD_API int heald_sem_close(struct heald_named_sem *sem);
 
-/* Unlinks it, as heald_region_unlink(). */
+/* Unlinks a named semaphore, as heald_region_unlink(). */
 HEALD_API int heald_sem_unlink(const char *name);
 
-/* How many are free: those of dead threads count as free. -ESTALE, -EBADMSG. */
+/* Returns the number of free permits, with those of dead threads, or the value of a counting
+ * semaphore. Does not block. */
 HEALD_API int64_t heald_sem_value(struct heald_sem *sem, struct heald_participant *me);
 
 #ifdef __cplusplus

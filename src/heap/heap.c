@@ -403,8 +403,11 @@ int heald_heap_stats(struct heald_participant *me, struct heald_heap_stats *ret_
 
     if (err)
         return err;
-    *ret_stats = (struct heald_heap_stats){.size = region_size(v.region) - v.region->heap_at,
-                                           .max = v.region->max_size - v.region->heap_at};
+    struct heald_heap_stats stats = {.size = region_size(v.region) - v.region->heap_at,
+                                     .max = v.region->max_size - v.region->heap_at};
     err = check(&v);
-    return heald__journal_end(&v, err ? err : walk(&v, ret_stats));
+    err = heald__journal_end(&v, err ? err : walk(&v, &stats));
+    if (!err)
+        *ret_stats = stats;
+    return err;
 }

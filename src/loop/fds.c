@@ -192,6 +192,7 @@ void heald__fds_close(struct heald_loop *loop)
         if (e->again)
             loop->sys->close(e->again);
     }
+    heald__pauses_free(loop);
     alloc_free(&loop->alloc, loop->fds.v, loop->fds.size * sizeof *loop->fds.v);
     loop->fds.v = NULL;
     loop->fds.size = 0;

@@ -39,7 +39,8 @@ enum {
 
 /* A descriptor that is not asked for a while; see pause.c. */
 struct heald_pause {
-    struct heald_op op; /* OP_PAUSE, in the timers while it lasts */
+    struct heald_op op;       /* OP_PAUSE, in the timers while it lasts */
+    struct heald_pause *next; /* of the spare ones */
     unsigned next_ms;
     uint8_t dirs; /* bit d: direction d */
 };
@@ -62,9 +63,10 @@ struct heald_fd {
 struct heald_fds {
     struct heald_fd *v;
     unsigned size;
-    unsigned whole;           /* sockets with FDS_WHOLE */
-    bool all_whole;           /* a ring must have them all: readiness is not to be had */
-    struct heald_fd detached; /* `files`: the ops that belong to no descriptor */
+    unsigned whole;            /* sockets with FDS_WHOLE */
+    bool all_whole;            /* a ring must have them all: readiness is not to be had */
+    struct heald_fd detached;  /* `files`: the ops that belong to no descriptor */
+    struct heald_pause *spare; /* of descriptors that were closed, for others */
 };
 
 static inline struct heald_op *fds_op(struct heald_link *node)

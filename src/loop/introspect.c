@@ -15,7 +15,7 @@ const char *heald_loop_engine(const struct heald_loop *loop)
 void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *ret_stats)
 {
     *ret_stats = loop->stats;
-    ret_stats->live = heald__loop_pending(loop);
+    ret_stats->pending = heald__loop_pending(loop);
     ret_stats->wakes = __atomic_load_n(&loop->mailbox.rings, __ATOMIC_RELAXED);
     ret_stats->due = heald__due_count(&loop->due);
 }

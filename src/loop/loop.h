@@ -209,6 +209,7 @@ void heald__pause_stop(struct heald_loop *loop, struct heald_fd *e, int dir);
 void heald__pause_success(struct heald_fd *e);
 void heald__pause_expired(struct heald_loop *loop, struct heald_op *op);
 void heald__pause_end(struct heald_loop *loop, struct heald_fd *e);
+void heald__pauses_free(struct heald_loop *loop);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as

@@ -4,6 +4,9 @@
  * while descriptors or memory are lacking. The loop's thread.
  *
  * The pause is short at first, eight times as long each time, and short again after a success.
+ *
+ * It is allocated when a descriptor first needs one, and kept for another when that is closed: who
+ * reads one new pipe after the other, where pipes cannot be read without waiting, allocates once.
  */
 #include "loop/loop.h"
 
@@ -13,14 +16,16 @@ enum { PAUSE_FIRST_MS = 1, PAUSE_GROWTH = 8, PAUSE_MAX_MS = 250 };
 
 static struct heald_pause *make(struct heald_loop *loop, struct heald_fd *e)
 {
-    struct heald_pause *p = alloc_new(&loop->alloc, sizeof *p);
+    struct heald_pause *p = loop->fds.spare;
 
-    if (!p)
+    if (p)
+        loop->fds.spare = p->next;
+    else if (!(p = alloc_new(&loop->alloc, sizeof *p)))
         return NULL;
+    *p = (struct heald_pause){.next_ms = PAUSE_FIRST_MS};
     p->op.kind = OP_PAUSE;
     p->op.loop = loop;
     p->op.u.poll.fd = (int)(e - loop->fds.v);
-    p->next_ms = PAUSE_FIRST_MS;
     return e->pause = p;
 }
 
@@ -77,6 +82,17 @@ void heald__pause_end(struct heald_loop *loop, struct heald_fd *e)
 {
     if (list_linked(&e->pause->op.timer))
         heald__wheel_remove(&loop->timers, &e->pause->op);
-    alloc_free(&loop->alloc, e->pause, sizeof *e->pause);
+    e->pause->next = loop->fds.spare;
+    loop->fds.spare = e->pause;
     e->pause = NULL;
+}
+
+void heald__pauses_free(struct heald_loop *loop)
+{
+    struct heald_pause *p;
+
+    while ((p = loop->fds.spare)) {
+        loop->fds.spare = p->next;
+        alloc_free(&loop->alloc, p, sizeof *p);
+    }
 }

@@ -3,6 +3,7 @@
 #include <heald/net.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ void heald_fd_msg_recv(struct heald_fd_msg *m, void *buf, size_t len)
     m->msg.msg_controllen = sizeof m->control.room;
 }
 
+/* The descriptors of one control message: as many as there is room for; the others are closed. */
 static int take(struct cmsghdr *c, int *ret_fds, int have, unsigned max)
 {
     size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -59,15 +61,12 @@ static int take(struct cmsghdr *c, int *ret_fds, int have, unsigned max)
 int heald_fd_msg_fds(struct heald_fd_msg *m, int *ret_fds, unsigned max)
 {
     int have = 0;
+    bool cut = m->msg.msg_flags & MSG_CTRUNC;
 
     if (m->msg.msg_control)
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg); c; c = CMSG_NXTHDR(&m->msg, c))
             if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-                have = take(c, ret_fds, have, max);
-    m->msg.msg_controllen = 0; /* They are handed out once. */
-    if (!(m->msg.msg_flags & MSG_CTRUNC))
-        return have;
-    while (have > 0)
-        close(ret_fds[--have]);
-    return -EMSGSIZE;
+                have = take(c, ret_fds, have, cut ? 0 : max);
+    m->msg.msg_controllen = 0; /* The next call finds none. */
+    return cut ? -EMSGSIZE : have;
 }

@@ -28,13 +28,16 @@ struct heald_lifeline {
 int heald__plat_life_init(struct heald_lifeline *life);
 
 /*
- * The calling thread takes it, without waiting. 0: nobody had it. -EOWNERDEAD: its holder died; it
- * is the caller's now, who settles the estate and then calls heald__plat_life_recovered(). -EBUSY:
- * it is held. -EBADMSG: these bytes are no lifeline.
+ * The calling thread takes it, without waiting. 0: nobody had it. -EOWNERDEAD: its holder died; the
+ * caller holds it now, repairs what the dead process left, and calls heald__plat_life_recovered().
+ * -EBUSY: it is held. -EBADMSG: these bytes are no lifeline.
  */
 int heald__plat_life_acquire(struct heald_lifeline *life);
 void heald__plat_life_recovered(struct heald_lifeline *life);
 void heald__plat_life_release(struct heald_lifeline *life);
+
+/* Before the thread locks a robust mutex: it does not hold what its parent held at fork(2). */
+void heald__plat_robust_list_check(void);
 
 /* What its word says, without taking it. */
 enum heald_life {

@@ -16,6 +16,7 @@
  */
 #include "ring/fill.h"
 
+#include "platform/linux/libc.h"
 #include "ring/check.h"
 
 #include <fcntl.h>

@@ -53,7 +53,7 @@ HEALD_CASE(counters)
     struct probe p[4] = {0};
 
     heald_loop_stats(loop, &s);
-    ck_assert_uint_eq(s.submitted + s.completed + s.callbacks + s.posts + s.live + s.due, 0);
+    ck_assert_uint_eq(s.submitted + s.completed + s.callbacks + s.posts + s.pending + s.due, 0);
     for (int i = 0; i < 3; i++) {
         heald_prep_timer(&p[i].op, i ? HEALD_FOREVER : 0);
         probe_start(loop, &p[i]);
@@ -61,7 +61,7 @@ HEALD_CASE(counters)
     ck_assert_int_eq(heald_submit(loop, &p[0].op, probe_told), -EBUSY);
     heald_loop_stats(loop, &s);
     ck_assert_uint_eq(s.submitted, 3);
-    ck_assert_uint_eq(s.live, 3);
+    ck_assert_uint_eq(s.pending, 3);
     ck_assert_int_eq(probe_end(&p[0]), 0);
     ck_assert_int_eq(heald_loop_post(loop, &p[3].op, probe_told), 0);
     ck_assert_int_eq(heald_cancel(&p[1].op), 0);
@@ -76,7 +76,7 @@ HEALD_CASE(counters)
     ck_assert_uint_eq(s.completed, 4);
     ck_assert_uint_eq(s.callbacks, 4);
     ck_assert_uint_eq(s.posts, 1);
-    ck_assert_uint_eq(s.live, 0);
+    ck_assert_uint_eq(s.pending, 0);
     ck_assert_uint_eq(s.due, 0);
     loop_end(loop);
 }
@@ -151,7 +151,7 @@ HEALD_CASE(a_list_of_all_that_lives)
     size_t left = heald_loop_list(loop, note_name, &n);
     struct heald_loop_stats stats;
     heald_loop_stats(loop, &stats);
-    ck_assert_uint_eq(left, stats.live);
+    ck_assert_uint_eq(left, stats.pending);
     ck_assert_int_eq(heald_loop_run(loop), 0);
     pair_close(loop, fds);
     heald_close(loop, listener);

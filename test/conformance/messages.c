@@ -107,7 +107,9 @@ HEALD_CASE(what_does_not_fit_is_closed)
     in.msg.msg_controllen = CMSG_SPACE(2 * sizeof(int));
     heald_prep_recvmsg(&p.op, fds[0], &in.msg, 0);
     ck_assert_int_eq(probe_do(loop, &p), 1);
+    got[0] = -7;
     ck_assert_int_eq(heald_fd_msg_fds(&in, got, HEALD_MSG_FDS), -EMSGSIZE);
+    ck_assert_int_eq(got[0], -7);
     ck_assert_int_eq(heald_fd_msg_send(&out, "x", 1, many, HEALD_MSG_FDS + 1), -EINVAL);
     ck_assert_int_eq(heald_fd_msg_send(&out, "x", 1, NULL, 1), -EINVAL);
     pair_close(loop, fds);

@@ -35,7 +35,7 @@ void loop_end(struct heald_loop *loop)
     struct heald_loop_stats stats;
 
     heald_loop_stats(loop, &stats);
-    ck_assert_uint_eq(stats.live, 0);
+    ck_assert_uint_eq(stats.pending, 0);
     ck_assert_uint_eq(heald_loop_list(loop, NULL, NULL), 0);
     ck_assert_int_eq(heald_loop_close(loop), 0);
 }

@@ -180,7 +180,7 @@ static void finish(struct run *run)
 
     heald_loop_stats(run->loop, &stats);
     ck_assert_uint_eq(run->left, 0);
-    ck_assert_uint_eq(stats.live, 0);
+    ck_assert_uint_eq(stats.pending, 0);
     ck_assert_uint_eq(stats.due, 0);
     ck_assert_uint_eq(stats.submitted + stats.posts, stats.completed);
     ck_assert_uint_eq(heald_loop_list(run->loop, NULL, NULL), 0);

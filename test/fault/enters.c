@@ -113,7 +113,7 @@ static void end_all(struct scene *s)
 
     for (;;) {
         heald_loop_stats(s->loop, &stats);
-        if (!stats.live)
+        if (!stats.pending)
             break;
         ck_assert_msg(heald_clock_now(HEALD_CLOCK_MONOTONIC) < end, "%s: no end", s->text);
         turn(s, end);

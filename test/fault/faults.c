@@ -152,7 +152,7 @@ static unsigned live(const struct scene *s)
     struct heald_loop_stats stats;
 
     heald_loop_stats(s->loop, &stats);
-    return (unsigned)stats.live + s->far;
+    return (unsigned)stats.pending + s->far;
 }
 
 /* Turns the loop until nothing lives or the time is over; true if nothing lives. */

@@ -13,8 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const unsigned missing[] = {SYS_pidfd_open,  SYS_openat2,        SYS_epoll_pwait2,
-                                   SYS_futex_waitv, SYS_io_uring_setup, SYS_process_vm_readv};
+enum { FUTEX_WAITV = 449 }; /* which headers may lack */
+
+static const unsigned missing[] = {SYS_pidfd_open, SYS_openat2,        SYS_epoll_pwait2,
+                                   FUTEX_WAITV,    SYS_io_uring_setup, SYS_process_vm_readv};
 
 enum { MISSING = sizeof missing / sizeof *missing };
 

@@ -400,7 +400,9 @@ HEALD_CASE(a_block_that_is_too_small_for_its_list)
     *size = 16;
     ck_assert_int_eq(heald_alloc(f.me, 32 * 1024, &where[0]), -EBADMSG);
     ck_assert_uint_eq(where[0], 0);
+    stats.size = 7;
     ck_assert_int_eq(heald_heap_stats(f.me, &stats), -EBADMSG);
+    ck_assert_uint_eq(stats.size, 7);
     fixture_close(&f);
 }
 

@@ -47,6 +47,7 @@ int heald__plat_life_acquire(struct heald_lifeline *life)
 {
     if (!is_lifeline(life))
         return -EBADMSG;
+    heald__plat_robust_list_check();
     int err = pthread_mutex_trylock(&life->mutex);
     return err == 0 || err == EBUSY || err == EOWNERDEAD ? -err : -EBADMSG;
 }

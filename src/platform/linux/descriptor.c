@@ -10,15 +10,14 @@
  */
 #include "platform/descriptor.h"
 
+#include "platform/linux/libc.h"
 #include "platform/sys.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -374,35 +373,6 @@ int64_t heald__plat_read_cached(int fd, void *buf, size_t len, int64_t offset)
     long low = (long)offset, high = (long)(offset >> 32);
     long n = syscall(SYS_preadv2, fd, &iov, 1L, low, high, RWF_NOWAIT);
     return n < 0 ? -errno : n;
-}
-
-/* By the names that nobody interposes. */
-int __close(int fd);
-int __dup2(int from, int to);
-int _IO_fclose(FILE *file);
-
-int heald__plat_libc_close(int fd)
-{
-    return __close(fd);
-}
-
-int heald__plat_libc_fclose(FILE *file)
-{
-    return _IO_fclose(file);
-}
-
-/* It has no other name; found each time, for it opens a file. */
-FILE *heald__plat_libc_freopen(const char *path, const char *mode, FILE *file)
-{
-    FILE *(*next)(const char *, const char *, FILE *);
-
-    *(void **)&next = dlsym(RTLD_NEXT, "freopen");
-    return next(path, mode, file);
-}
-
-int heald__plat_libc_dup2(int from, int to)
-{
-    return __dup2(from, to);
 }
 
 int heald__plat_dup3(int from, int to, int flags)

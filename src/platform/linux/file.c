@@ -1,13 +1,11 @@
 /* platform/linux/file.c: what Linux has of its own for files. These block, so they belong to an
  * engine. */
+#include "platform/linux/libc.h"
 #include "platform/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 _Static_assert(sizeof(struct heald_stat) == sizeof(struct statx),
                "heald_stat has the layout of statx");

@@ -10,6 +10,7 @@
  */
 #include "platform/futex.h"
 
+#include "platform/linux/libc.h"
 #include "platform/sys.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
  * as a terminal, has no form that cannot block: between a poll and the call somebody else may take
  * what was there, and a terminal that is writable blocks for what finds no room.
  */
+#include "platform/linux/libc.h"
 #include "platform/sys.h"
 
 #include <errno.h>

@@ -25,14 +25,14 @@ static int probe(void)
     struct heald_lifeline own;
     int place = -1;
 
-    if (heald__plat_life_init(&own) || pthread_mutex_lock(&own.mutex))
+    if (heald__plat_life_init(&own) || heald__plat_life_acquire(&own))
         return -1;
     const uint32_t *words = (const uint32_t *)(const void *)&own.mutex;
     for (int i = 0; i < PLACES && place < 0; i++)
         if ((__atomic_load_n(&words[i], __ATOMIC_RELAXED) & FUTEX_TID_MASK) ==
             heald__plat_thread_id())
             place = i;
-    pthread_mutex_unlock(&own.mutex);
+    heald__plat_life_release(&own);
     pthread_mutex_destroy(&own.mutex);
     return place;
 }
