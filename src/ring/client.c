@@ -421,7 +421,7 @@ void heald__client_harvest(struct heald_client *c)
 /*
  * There are tries in the ring. Until when to wait: as long as was asked for, since a time-out in
  * the ring will end it; that one serves for all tries of a while, where one for each wait would be
- * set and taken back each time.
+ * set and removed each time.
  */
 static int64_t until_tries_complete(struct heald_client *c, int64_t deadline_ns)
 {
