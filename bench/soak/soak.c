@@ -1,6 +1,6 @@
 /*
  * soak KILLS: starts the workers, kills one after the other at random, and prints the result:
- * "kills N sections S mended M slowest_us L wrong W". Fewer kills than asked for: no worker made
+ * `kills N sections S mended M slowest_us L wrong W`. Fewer kills than asked for: no worker made
  * progress any more.
  */
 #include "soak.h"
