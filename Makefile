@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model \
-	real coverage tidy clang posix i686 install clean
+	real coverage tidy clang lto posix musl i686 aarch64 armhf s390x install clean
 MAKEFLAGS += --no-print-directory
 
 FUZZ_SECONDS ?= 30
@@ -148,9 +148,27 @@ posix: ## the tests on the portable platform layer
 	$(call build,build-posix,$(GCC),-Dwerror=true -Dplatform=posix)
 	@scripts/run-tests build-posix
 
-i686: ## a slice of the tests in 32 bits; by qemu where the kernel has none
-	$(call deps,i686)
-	@scripts/run-i686 build-i686
+lto: ## build with link-time optimization, no warnings allowed
+	$(call deps,test)
+	$(call build,build-lto,$(GCC),-Dwerror=true -Db_lto=true)
+
+# $(call cross,TARGET): what it needs, and scripts/run-cross.
+cross = $(call deps,$(1)); scripts/run-cross $(1) build-$(1)
+
+musl: ## the tests with the C library musl
+	$(call cross,musl)
+
+i686: ## the tests in 32 bits; by qemu, a slice, where the kernel has none
+	$(call cross,i686)
+
+aarch64: ## the tests on 64-bit ARM, by qemu
+	$(call cross,aarch64)
+
+armhf: ## a slice of the tests on 32-bit ARM, by qemu
+	$(call cross,armhf)
+
+s390x: ## a slice of the tests on s390x, which is big-endian, by qemu
+	$(call cross,s390x)
 
 install: ## build for release and install under PREFIX (/usr/local); DESTDIR works
 	$(call deps,build)

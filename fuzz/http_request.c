@@ -100,7 +100,7 @@ static void check_request(const struct http_request *r, struct verdicts *v)
     MUST(r->status == 0 && r->method && strlen(r->path) <= r->target_len);
     check_path(r->path);
     mix(v, r->path, strlen(r->path));
-    mix(v, &r->is_folder, 1);
+    mix(v, &r->is_directory, 1);
     mix(v, &r->is_head, 1);
     mix(v, &r->keep_alive, 1);
     check_answer(r, v);

@@ -7,6 +7,9 @@
 #include "aio_needed.h"
 #include "aio_program.h"
 #include "commands.h"
+#include "json.h"
+
+#include <heald/base.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -17,16 +20,21 @@
 #include <unistd.h>
 
 struct aio_options {
-    bool has_threads, is_printing;
+    bool has_threads, is_printing, is_dry, is_json;
     const char *library;
 };
 
 static const struct option options[] = {
-    {"--threads", OPTION_FLAG, offsetof(struct aio_options, has_threads), 0, 0, NULL,
-     "on threads, without io_uring"},
-    {"--library", OPTION_TEXT, offsetof(struct aio_options, library), 0, 0, "FILE", "this library"},
-    {"--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
-     "print the path of the library, and run nothing"},
+    {'t', "--threads", OPTION_FLAG, offsetof(struct aio_options, has_threads), 0, 0, NULL,
+     "use threads, not io_uring"},
+    {'l', "--library", OPTION_TEXT, offsetof(struct aio_options, library), 0, 0, "FILE",
+     "preload this library"},
+    {'p', "--print", OPTION_FLAG, offsetof(struct aio_options, is_printing), 0, 0, NULL,
+     "print the path of the library and run nothing"},
+    {'n', "--dry-run", OPTION_FLAG, offsetof(struct aio_options, is_dry), 0, 0, NULL,
+     "check the program and the library and run nothing"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct aio_options, is_json), 0, 0, NULL,
+     "print the result of --print or --dry-run as JSON"},
     {0},
 };
 
@@ -35,20 +43,19 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_aio = {
     .name = "aio",
     .run = run,
-    .summary = "Runs a program whose POSIX AIO is heald's, on io_uring.",
+    .summary = "run a program with heald's POSIX AIO",
     .arguments = "-- PROGRAM [ARG...]",
     .arguments_max = UINT_MAX,
     .options = options,
     .details =
-        "The library is FILE, or the one that the environment variable HEALD_AIO_LIBRARY names,\n"
-        "or the one that was built or installed with this command. The program takes the place of\n"
-        "this process; the programs that it starts get the library as well, unless LD_PRELOAD is\n"
-        "taken from them. The exit status is the program's; 2 if something is wrong; 126 if it\n"
-        "cannot be run, or not with the library: it is statically linked, for 32 bits, or gains\n"
-        "privileges; 127 if it is not found.\n",
+        "The library is FILE, or the one that HEALD_AIO_LIBRARY names, or the one that was "
+        "built or installed with this command. PROGRAM replaces this process. The programs that "
+        "it starts inherit the library.\n"
+        "Exit status: that of PROGRAM; 2 an error; 126 PROGRAM cannot be run, or not with the "
+        "library; 127 PROGRAM is not found.",
 };
 
-/* In the build folder the command is cmd/heald/heald; elsewhere the place would be anybody's. */
+/* In the build directory the command is cmd/heald/heald; elsewhere the place would be anybody's. */
 static bool find_in_build(char *ret_path, size_t size)
 {
     static const char mine[] = "/cmd/heald/heald", its[] = HEALD_AIO_BUILT;
@@ -78,6 +85,16 @@ static const char *choose_library(const struct aio_options *o, char *built, size
     return access(HEALD_AIO_INSTALLED, F_OK) == 0 ? HEALD_AIO_INSTALLED : NULL;
 }
 
+/* What named the library, for a message. */
+static const char *chosen_by(const struct aio_options *o)
+{
+    const char *named = getenv("HEALD_AIO_LIBRARY");
+
+    if (o->library)
+        return "--library ";
+    return named && *named ? "HEALD_AIO_LIBRARY=" : "";
+}
+
 /* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_ERROR. */
 static int find_library(const struct command *command, const struct aio_options *o, char *ret_path)
 {
@@ -87,18 +104,18 @@ static int find_library(const struct command *command, const struct aio_options 
     if (!chosen)
         return options_refuse(command,
                               "the library is neither beside this command nor installed as %s; "
-                              "--library FILE says where it is",
+                              "name it with --library",
                               HEALD_AIO_INSTALLED);
     if (!realpath(chosen, ret_path))
-        return options_refuse(command, "%s: %s", chosen, strerror(errno));
+        return options_refuse(command, "%s%s: %s", chosen_by(o), chosen, heald_strerror(-errno));
     const char *why = aio_library_check(ret_path);
     if (why)
-        return options_refuse(command, "%s: %s", ret_path, why);
+        return options_refuse(command, "%s%s: %s", chosen_by(o), ret_path, why);
     if (strpbrk(ret_path, " :$"))
         return options_refuse(command,
-                              "%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
+                              "%s%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
                               "dollar sign",
-                              ret_path);
+                              chosen_by(o), ret_path);
     return OPTIONS_GO_ON;
 }
 
@@ -125,6 +142,28 @@ static bool set_preload(const char *library, const char *asan)
     return is_set;
 }
 
+/* Of --print and --dry-run. program: NULL: none was asked for or found; why: NULL: all is well. */
+static int print_result(const struct aio_options *o, const char *library, const char *program,
+                        const char *why)
+{
+    struct json j;
+
+    if (!o->is_json) {
+        if (program)
+            printf("%s: can run with %s\n", program, library);
+        else if (!why)
+            printf("%s\n", library);
+        return 0;
+    }
+    json_begin(&j, stdout);
+    json_text(&j, "library", library);
+    json_text(&j, "program", program);
+    json_boolean(&j, "ok", !why);
+    json_text(&j, "why", why);
+    json_end(&j);
+    return 0;
+}
+
 static int start(const struct command *command, const struct aio_options *o, const char *library,
                  const char **words)
 {
@@ -133,12 +172,16 @@ static int start(const struct command *command, const struct aio_options *o, con
 
     if (status) {
         options_refuse(command, "%s", found.why);
+        if (o->is_dry)
+            print_result(o, library, NULL, found.why);
         return status;
     }
+    if (o->is_dry)
+        return print_result(o, library, found.path, NULL);
     if (!set_preload(library, found.asan) || (o->has_threads && setenv("HEALD_NO_URING", "1", 1)))
-        return options_refuse(command, "no memory");
+        return options_refuse(command, "cannot allocate memory");
     execvp(found.path, (char *const *)(uintptr_t)words);
-    options_refuse(command, "%s: %s", found.path, strerror(errno));
+    options_refuse(command, "%s: %s", found.path, heald_strerror(-errno));
     return EXIT_NOT_RUN;
 }
 
@@ -151,16 +194,16 @@ static int run(const struct command *command, const char *program, int argc, cha
 
     (void)program;
     if (!words)
-        return options_refuse(command, "no memory");
+        return options_refuse(command, "cannot allocate memory");
     status = options_parse(command, argc, argv, &o, words);
+    if (status == OPTIONS_GO_ON && o.is_json && !o.is_printing && !o.is_dry)
+        status = options_refuse(command, "--json: use it with --print or --dry-run");
     if (status == OPTIONS_GO_ON && !o.is_printing && !words[0])
-        status = options_refuse(command, "which program?");
+        status = options_refuse(command, "a program is required: heald aio -- PROGRAM [ARG...]");
     if (status == OPTIONS_GO_ON)
         status = find_library(command, &o, library);
-    if (status == OPTIONS_GO_ON && o.is_printing) {
-        printf("%s\n", library);
-        status = 0;
-    }
+    if (status == OPTIONS_GO_ON && o.is_printing)
+        status = print_result(&o, library, NULL, NULL);
     if (status == OPTIONS_GO_ON)
         status = start(command, &o, library, words);
     free(words);

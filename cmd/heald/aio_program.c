@@ -1,13 +1,15 @@
 /*
  * aio_program.c: see aio_program.h.
  *
- * A preload that cannot work is silent: a static program has nobody who would read LD_PRELOAD, and
+ * A preload that cannot work is silent: a static program does not read LD_PRELOAD, and
  * for one that gains privileges the dynamic linker ignores it. So it is looked at beforehand.
- * Between the look and the start the file may change; then it is as if nobody had looked.
+ * Between the look and the start the file may change; then the check has no effect.
  */
 #include "aio_program.h"
 #include "aio_needed.h"
 #include "options.h"
+
+#include <heald/base.h>
 
 #include <elf.h>
 #include <errno.h>
@@ -45,7 +47,8 @@ static int try_path(const char *path)
     return access(path, X_OK) ? errno : 0;
 }
 
-/* Each folder of PATH in turn; what is there but may not be run is remembered. 0, or an errno. */
+/* Each directory of PATH in turn. A file that exists and may not be run is remembered. 0, or an
+ * errno. */
 static int search(struct aio_program *p, const char *name)
 {
     char standard[256];
@@ -86,7 +89,7 @@ static int find(struct aio_program *p, const char *name)
     if (!err)
         return 0;
     return refuse(p, err == ENOENT || err == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN,
-                  *name ? name : "''", strerror(err));
+                  *name ? name : "''", heald_strerror(-err));
 }
 
 /* Whether starting the file changes who we are: the dynamic linker then ignores LD_PRELOAD. */
@@ -100,9 +103,9 @@ static const char *gains(const char *path)
         prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
         return NULL;
     if (st.st_mode & S_ISUID && st.st_uid != getuid())
-        return "is set-user-ID, so the dynamic linker ignores LD_PRELOAD";
+        return "set-user-ID, so the dynamic linker ignores LD_PRELOAD";
     if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid())
-        return "is set-group-ID, so the dynamic linker ignores LD_PRELOAD";
+        return "set-group-ID, so the dynamic linker ignores LD_PRELOAD";
     if (getuid() != 0 && getxattr(path, "security.capability", caps, sizeof caps) > 0)
         return "has file capabilities, so the dynamic linker ignores LD_PRELOAD";
     return NULL;
@@ -141,14 +144,14 @@ static const char *check_elf(int fd, const Elf64_Ehdr *elf, const Elf64_Ehdr *li
     char interpreter[PATH_MAX];
 
     if (elf->e_ident[EI_CLASS] != lib->e_ident[EI_CLASS])
-        return "is a program for 32 bits, and the library for 64";
+        return "a program for 32 bits, and the library for 64";
     if (elf->e_ident[EI_DATA] != lib->e_ident[EI_DATA] || elf->e_machine != lib->e_machine)
-        return "is for another kind of processor than the library";
+        return "for another kind of processor than the library";
     read_interpreter(fd, elf, interpreter, sizeof interpreter);
     if (!*interpreter)
-        return "is statically linked: there is no dynamic linker that would load the library";
+        return "statically linked: no dynamic linker loads the library";
     if (strstr(interpreter, "/ld-musl"))
-        return "is linked with musl, and the library needs glibc";
+        return "linked with musl, and the library needs glibc";
     return NULL;
 }
 
@@ -210,7 +213,7 @@ static int look_through(struct aio_program *p, const Elf64_Ehdr *lib)
         int err = try_path(next);
         if (err) {
             snprintf(p->why, sizeof p->why, "%s: its interpreter %s: %s", path, next,
-                     strerror(err));
+                     heald_strerror(-err));
             return EXIT_NOT_RUN;
         }
         snprintf(path, sizeof path, "%s", next);
@@ -227,11 +230,11 @@ const char *aio_library_check(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
-        return strerror(errno);
+        return heald_strerror(-errno);
     if (!read_elf(fd, &elf) || elf.e_type != ET_DYN)
-        why = "is not a shared library";
+        why = "not a shared library";
     else if (elf.e_ident[EI_CLASS] != ELFCLASS64)
-        why = "is not for 64 bits";
+        why = "not for 64 bits";
     close(fd);
     return why;
 }

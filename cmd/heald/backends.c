@@ -1,6 +1,7 @@
 /* backends.c: `heald backends`: what this system has, what is chosen, and why not. */
 #include "commands.h"
 #include "json.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
@@ -14,7 +15,8 @@ struct backends_options {
 };
 
 static const struct option options[] = {
-    {"--json", OPTION_FLAG, offsetof(struct backends_options, is_json), 0, 0, NULL, "for programs"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct backends_options, is_json), 0, 0, NULL,
+     "print JSON"},
     {0},
 };
 
@@ -23,38 +25,44 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_backends = {
     .name = "backends",
     .run = run,
-    .summary = "Lists the back ends and engines: there, chosen, why not.",
+    .summary = "list the back ends and file engines",
     .arguments = "",
     .options = options,
     .details =
-        "HEALD_BACKEND and HEALD_ENGINE choose one for each program that does not choose itself;\n"
-        "HEALD_NO_URING=1 does without io_uring. Where no loop can be opened that way, the reason\n"
-        "is on standard error, and the status is 2.\n",
+        "HEALD_BACKEND and HEALD_ENGINE select a back end and an engine for programs that do not "
+        "select one; HEALD_NO_URING=1 disables io_uring.\n"
+        "Exit status: 0 success; 2 no loop can be opened with these settings.",
 };
 
-static void print_table(const char *title, const struct heald_feature *features, unsigned count)
+static void add_features(struct table *t, const char *title, const struct heald_feature *features,
+                         unsigned count)
 {
-    printf("%-10s %-6s %s\n", title, "", "");
+    table_add(t, "%s", title);
+    table_add(t, "%s", "");
+    table_add(t, "%s", "");
     for (unsigned i = 0; i < count; i++) {
         const struct heald_feature *f = &features[i];
-        const char *mark = f->chosen ? "chosen" : f->error ? "no" : "yes";
-        printf("  %-8s %-6s %s\n", f->name, mark, f->why);
+        table_add(t, "  %s", f->name);
+        table_add(t, "%s", f->chosen ? "chosen" : f->error ? "no" : "yes");
+        table_add(t, "%s", f->why);
     }
 }
 
-static void print_json(const char *title, const struct heald_feature *features, unsigned count)
+static void put_features(struct json *j, const char *name, const struct heald_feature *features,
+                         unsigned count)
 {
-    printf("\"%s\": [", title);
+    json_array(j, name);
     for (unsigned i = 0; i < count; i++) {
         const struct heald_feature *f = &features[i];
-        printf("%s{\"name\": ", i ? ", " : "");
-        json_string(f->name);
-        printf(", \"available\": %s, \"chosen\": %s, \"error\": %d, \"why\": ",
-               f->error ? "false" : "true", f->chosen ? "true" : "false", f->error);
-        json_string(f->why);
-        putchar('}');
+        json_object(j, NULL);
+        json_text(j, "name", f->name);
+        json_boolean(j, "available", !f->error);
+        json_boolean(j, "chosen", f->chosen);
+        json_integer(j, "error", f->error);
+        json_text(j, "why", f->why);
+        json_close(j);
     }
-    putchar(']');
+    json_close(j);
 }
 
 /* Can a program that asks for nothing open a loop? The exit status; one line on stderr if not. */
@@ -71,6 +79,8 @@ static int try_default(const struct command *command)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"AVAILABLE", false}, {"DESCRIPTION", false}};
     struct backends_options o = {0};
     struct heald_feature backends[FEATURES_MAX], engines[FEATURES_MAX];
     (void)program;
@@ -85,14 +95,16 @@ static int run(const struct command *command, const char *program, int argc, cha
     if (engine_count > FEATURES_MAX)
         engine_count = FEATURES_MAX;
     if (o.is_json) {
-        printf("{");
-        print_json("backends", backends, backend_count);
-        printf(", ");
-        print_json("engines", engines, engine_count);
-        printf("}\n");
+        struct json j;
+        json_begin(&j, stdout);
+        put_features(&j, "backends", backends, backend_count);
+        put_features(&j, "engines", engines, engine_count);
+        json_end(&j);
     } else {
-        print_table("back ends", backends, backend_count);
-        print_table("engines", engines, engine_count);
+        struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
+        add_features(&t, "back ends", backends, backend_count);
+        add_features(&t, "file engines", engines, engine_count);
+        table_print(&t);
     }
     return try_default(command);
 }

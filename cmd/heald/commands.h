@@ -1,4 +1,4 @@
-/* commands.h: the subcommands, one file each. */
+/* commands.h: the subcommands, one file each, and the list of them. */
 #ifndef HEALD_CMD_COMMANDS_H
 #define HEALD_CMD_COMMANDS_H
 
@@ -14,5 +14,12 @@ extern const struct command command_repair;
 extern const struct command command_lock;
 extern const struct command command_sem;
 extern const struct command command_aio;
+extern const struct command command_help;
+
+/* The command of this name; NULL after one line on stderr, which begins with `prefix`. */
+const struct command *commands_find(const char *prefix, const char *name);
+
+/* The text of `heald --help`. */
+void commands_print_help(void);
 
 #endif

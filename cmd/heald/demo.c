@@ -4,8 +4,10 @@
  * standard output, fetch, SIGTERM, await its end.
  */
 #include "commands.h"
+#include "json.h"
 #include "serve/fetch.h"
 #include "serve/serve.h"
+#include "table.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,13 +25,16 @@ enum { FILES_MAX = 16, FEATURES_MAX = 16, GREETING = 512 };
 struct demo_options {
     int64_t duration_ns;
     unsigned connections;
+    bool is_json;
 };
 
 static const struct option options[] = {
-    {"--seconds", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600, "SECONDS",
-     "that each back end is loaded (1)"},
-    {"--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
-     "connections at a time (32)"},
+    {'d', "--duration", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600,
+     "SECONDS", "load each back end for this long (default: 1)"},
+    {'c', "--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
+     "number of connections (default: 32)"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct demo_options, is_json), 0, 0, NULL,
+     "print JSON, and do not serve DIR"},
     {0},
 };
 
@@ -38,22 +43,24 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_demo = {
     .name = "demo",
     .run = run,
-    .summary = "Loads a server over each back end, then serves DIR until Ctrl-C.",
+    .summary = "compare the back ends, then serve a directory",
     .arguments = "[DIR]",
     .arguments_max = 1,
     .options = options,
     .details =
-        "DIR is the current folder if it is not given. Each response is compared with its file.\n"
-        "When standard output is not a terminal it ends after the table.\n",
+        "DIR is the current directory by default. Each response is compared with its file. If "
+        "standard output is not a terminal, the command ends after the table.\n"
+        "Exit status: 0 success; 1 a response was wrong; 2 an error; 130 interrupted.",
 };
 
 /* What one run of the demo holds. */
 struct demo {
     const char *program;
-    const char *folder;
+    const char *directory;
     struct heald_loop *loop;
     struct heald_op term, intr;
     bool is_interrupted;
+    struct json *json; /* NULL: for people */
     struct fetch_plan plan;
 };
 
@@ -111,8 +118,8 @@ static int read_greeting(struct demo *demo, struct served *served)
 
 static int start_server(struct demo *demo, const char *backend, struct served *ret_served)
 {
-    const char *const argv[] = {demo->program, "serve", "--listen", "127.0.0.1:0", "--no-log",
-                                "--backend",   backend, "--",       demo->folder,  NULL};
+    const char *const argv[] = {demo->program, "serve", "--listen", "127.0.0.1:0",   "--no-log",
+                                "--backend",   backend, "--",       demo->directory, NULL};
     struct heald_spawn spawn = {
         .file = demo->program,
         .argv = (char *const *)argv, /* which exec() does not write to */
@@ -138,17 +145,65 @@ static int end_server(struct demo *demo, struct served *served)
         return (int)result;
     /* Ctrl-C goes to the child, too: with the SIGTERM that makes two signals. */
     if (WIFSIGNALED(status.status) && !demo->is_interrupted)
-        fprintf(stderr, "heald demo: the server was ended by signal %d\n", WTERMSIG(status.status));
+        fprintf(stderr, "heald demo: signal %d killed the server\n", WTERMSIG(status.status));
     return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
 }
 
-static void print_row(const char *backend, const struct served *served,
+static void print_row(const struct demo *demo, const char *backend, const struct served *served,
                       const struct fetch_result *result)
 {
     double seconds = (double)result->elapsed_ns / (double)HEALD_SEC;
-    printf("%-10s %-10s %10" PRIu64 " %12" PRIu64 " %12.0f\n", backend, served->engine,
-           result->requests, result->bytes, (double)result->requests / seconds);
-    fflush(stdout);
+    char size[TABLE_NUMBER_SIZE];
+
+    if (!demo->json) {
+        printf("%-10s %-10s %10" PRIu64 " %8s %12.0f\n", backend, served->engine, result->requests,
+               table_size(result->bytes, size), (double)result->requests / seconds);
+        fflush(stdout);
+        return;
+    }
+    json_object(demo->json, NULL);
+    json_text(demo->json, "backend", backend);
+    json_boolean(demo->json, "available", true);
+    json_text(demo->json, "engine", served->engine);
+    json_unsigned(demo->json, "requests", result->requests);
+    json_unsigned(demo->json, "bytes", result->bytes);
+    json_seconds(demo->json, "elapsed_s", seconds);
+    json_unsigned(demo->json, "errors", result->errors);
+    json_close(demo->json);
+}
+
+/* The row of a back end that this system lacks. */
+static void print_absent(const struct demo *demo, const struct heald_feature *feature)
+{
+    if (!demo->json) {
+        printf("%-10s %s\n", feature->name, feature->why);
+        return;
+    }
+    json_object(demo->json, NULL);
+    json_text(demo->json, "backend", feature->name);
+    json_boolean(demo->json, "available", false);
+    json_text(demo->json, "why", feature->why);
+    json_close(demo->json);
+}
+
+static void print_heading(const struct demo *demo)
+{
+    double seconds = (double)demo->plan.duration_ns / (double)HEALD_SEC;
+
+    if (!demo->json) {
+        printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
+               "%-10s %-10s %10s %8s %12s\n",
+               demo->plan.file_count, demo->directory, demo->plan.connections, seconds, "back end",
+               "engine", "requests", "bytes", "requests/s");
+        fflush(stdout);
+        return;
+    }
+    json_begin(demo->json, stdout);
+    json_text(demo->json, "directory", demo->directory);
+    json_unsigned(demo->json, "files", demo->plan.file_count);
+    json_unsigned(demo->json, "connections", demo->plan.connections);
+    json_seconds(demo->json, "duration_s", seconds);
+    json_array(demo->json, "rows");
 }
 
 /* One row of the table; 0 if all went well. */
@@ -171,10 +226,10 @@ static int measure(struct demo *demo, const char *backend)
         fprintf(stderr, "heald demo: %s: %s\n", backend, heald_strerror(error ? error : end));
         return error ? error : end;
     }
-    print_row(backend, &served, &result);
+    print_row(demo, backend, &served, &result);
     if (result.errors > 0) {
-        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; the first: %s\n", backend,
-                result.errors, result.problem);
+        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; first: %s\n", backend, result.errors,
+                result.problem);
         return -EIO;
     }
     return 0;
@@ -185,17 +240,16 @@ static int measure_all(struct demo *demo)
     struct heald_feature features[FEATURES_MAX];
     unsigned count = heald_backends(features, FEATURES_MAX);
     int status = 0;
-    printf("%u files of %s, %u connections, each back end for %.1f s\n\n"
-           "%-10s %-10s %10s %12s %12s\n",
-           demo->plan.file_count, demo->folder, demo->plan.connections,
-           (double)demo->plan.duration_ns / (double)HEALD_SEC, "back end", "engine", "requests",
-           "bytes", "requests/s");
-    fflush(stdout);
+    print_heading(demo);
     for (unsigned i = 0; i < count && i < FEATURES_MAX && !demo->is_interrupted; i++) {
         if (features[i].error)
-            printf("%-10s %s\n", features[i].name, features[i].why);
+            print_absent(demo, &features[i]);
         else if (measure(demo, features[i].name) < 0)
             status = EXIT_NO;
+    }
+    if (demo->json) {
+        json_close(demo->json);
+        json_end(demo->json);
     }
     return status;
 }
@@ -215,15 +269,15 @@ static int await_signals(struct demo *demo)
 static int run_table(struct demo *demo)
 {
     struct fetch_file *files = calloc(FILES_MAX, sizeof *files);
-    int count = files ? fetch_load(demo->folder, files, FILES_MAX) : -ENOMEM;
+    int count = files ? fetch_load(demo->directory, files, FILES_MAX) : -ENOMEM;
     int status = EXIT_ERROR;
     struct heald_why why = {""};
     struct heald_loop_options loop_options = {.ret_why = &why};
     int error = heald_loop_open(&demo->loop, &loop_options);
     if (count < 0) {
-        fprintf(stderr, "heald demo: %s: %s\n", demo->folder, heald_strerror(count));
+        fprintf(stderr, "heald demo: %s: %s\n", demo->directory, heald_strerror(count));
     } else if (count == 0) {
-        fprintf(stderr, "heald demo: %s: there is no file to fetch\n", demo->folder);
+        fprintf(stderr, "heald demo: %s: contains no file to fetch\n", demo->directory);
     } else if (error) {
         fprintf(stderr, "heald demo: %s\n", why.text);
     } else if ((error = await_signals(demo))) {
@@ -254,17 +308,17 @@ static void print_what_next(const char *url)
            url, url, url);
 }
 
-static int serve_person(const char *folder)
+static int serve_person(const char *directory)
 {
     struct server_config config;
     serve_defaults(&config);
-    config.folder = folder;
+    config.directory = directory;
     config.is_listing = true;
     int fd = heald_listen(config.listen, SOCK_STREAM, 0);
     if (fd >= 0)
         close(fd);
     else
-        config.port = 0; /* somebody else has the usual one */
+        config.port = 0; /* another process uses the default one */
     printf("\n");
     return serve(&config, print_what_next);
 }
@@ -272,20 +326,22 @@ static int serve_person(const char *folder)
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct demo_options o = {.duration_ns = HEALD_SEC, .connections = 32};
-    const char *folder = ".";
-    int status = options_parse(command, argc, argv, &o, &folder);
+    const char *directory = ".";
+    int status = options_parse(command, argc, argv, &o, &directory);
     if (status != OPTIONS_GO_ON)
         return status;
 
+    struct json j;
     struct demo demo = {
         .program = program,
-        .folder = folder,
+        .json = o.is_json ? &j : NULL,
+        .directory = directory,
         .plan = {.duration_ns = o.duration_ns, .connections = o.connections},
     };
     status = run_table(&demo);
     if (demo.is_interrupted)
         return 130;
-    if (status || !isatty(STDOUT_FILENO))
+    if (status || o.is_json || !isatty(STDOUT_FILENO))
         return status;
-    return serve_person(folder);
+    return serve_person(directory);
 }

@@ -1,8 +1,9 @@
-/* gc.c: `heald gc`: what nobody uses any more, and why; and its removal. */
+/* gc.c: `heald gc`: what no process uses, and why; and its removal. */
 #define _GNU_SOURCE 1 /* F_SETLEASE, where there is one */
-#include "census.h"
 #include "commands.h"
 #include "json.h"
+#include "snapshot.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
@@ -21,9 +22,11 @@ struct gc_options {
 };
 
 static const struct option options[] = {
-    {"--delete", OPTION_FLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
-     "remove what nobody uses"},
-    {"--json", OPTION_FLAG, offsetof(struct gc_options, is_json), 0, 0, NULL, "for programs"},
+    {'d', "--delete", OPTION_FLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
+     "remove what no process uses"},
+    {'n', "--dry-run", OPTION_UNFLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
+     "remove nothing (the default)"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct gc_options, is_json), 0, 0, NULL, "print JSON"},
     {0},
 };
 
@@ -32,25 +35,22 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_gc = {
     .name = "gc",
     .run = run,
-    .summary = "Lists shared memory that nobody uses, and removes it.",
+    .summary = "list or remove shared memory that no process uses",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path, or that of a file of POSIX; without one, all that there\n"
-        "are. With one the exit status is 1 if it is in use, and 2 if it is not there or cannot\n"
-        "be told.\n"
-        "A region is unused when no process has it open, which the kernel says: everybody who\n"
-        "has holds a lock on it (flock(2)). Of POSIX shared memory and semaphores the kernel says\n"
-        "it by a lease (fcntl(2)), to their owner and to root. What cannot be told is never\n"
-        "removed. A region that is only waiting to be opened again is unused, too.\n",
+        "NAME is /name, file:/path, or the name of a POSIX shared memory object or semaphore. By "
+        "default all of them are listed. An object is removed only if the kernel confirms that no "
+        "process has it open.\n"
+        "Exit status: 0 success; 1 a NAME is in use; 2 an error.",
 };
 
 /* One candidate: what was found out. */
 struct finding {
-    const char *kind, *name, *shown;
+    const char *kind, *name, *shown; /* kind: "region", "shm", "sem" */
     char why[2 * TEXT_SIZE];
-    int error; /* 0: nobody uses it; -EBUSY: somebody does; else it cannot be told */
+    int error; /* 0: no process uses it; -EBUSY: a process does; else it is not known */
     bool is_removed;
 };
 
@@ -66,7 +66,7 @@ static bool is_named(int fd, const char *path)
 #endif
 
 /* A write lease is given only where no other descriptor or mapping of the file is there. While it
- * is held, nobody's open(2) of it goes through. */
+ * is held, every open(2) of it blocks. */
 static int ask_lease(const char *path, bool removes)
 {
 #ifdef F_SETLEASE
@@ -89,7 +89,7 @@ static int ask_lease(const char *path, bool removes)
 #endif
 }
 
-static void look_at_region(const struct census_region *r, bool removes, struct finding *f)
+static void look_at_region(const struct snapshot_region *r, bool removes, struct finding *f)
 {
     char text[PERSON_SIZE];
 
@@ -103,40 +103,44 @@ static void look_at_region(const struct census_region *r, bool removes, struct f
     else if (f->error)
         snprintf(f->why, sizeof f->why, "%s", heald_strerror(f->error));
     else
-        snprintf(f->why, sizeof f->why, "no process has it open; made by %s",
-                 census_creator(r, text));
+        snprintf(f->why, sizeof f->why, "no process has it open; created by %s",
+                 snapshot_creator(r, text));
 }
 
-static void look_at_leftover(const struct census_leftover *l, bool removes, struct finding *f)
+static void look_at_leftover(const struct snapshot_leftover *l, bool removes, struct finding *f)
 {
     char path[PATH_SIZE];
 
-    *f = (struct finding){
-        .kind = l->is_sem ? "posix sem" : "posix shm", .name = l->name, .shown = l->shown};
+    *f = (struct finding){.kind = l->is_sem ? "sem" : "shm", .name = l->name, .shown = l->shown};
     snprintf(path, sizeof path, "%s/%s", heald_region_directory(), l->name);
     f->error = ask_lease(path, removes);
     f->is_removed = removes && !f->error;
     if (f->error == -EBUSY)
         snprintf(f->why, sizeof f->why, "in use");
     else if (f->error)
-        snprintf(f->why, sizeof f->why, "cannot be told: %s", heald_strerror(f->error));
+        snprintf(f->why, sizeof f->why, "unknown whether it is in use: %s",
+                 heald_strerror(f->error));
     else
         snprintf(f->why, sizeof f->why, "no process has it open or mapped");
 }
 
-static void print_finding(const struct finding *f, bool is_json, bool is_first)
+static void print_finding(const struct finding *f, struct table *t, struct json *j)
 {
     const char *state = f->is_removed ? "removed" : f->error == 0 ? "unused" : "kept";
 
-    if (!is_json) {
-        printf("%-8s %-10s %-24s %s\n", state, f->kind, f->shown, f->why);
+    if (!j) {
+        table_add(t, "%s", state);
+        table_add(t, "%s%s", *f->kind == 's' ? "posix " : "", f->kind);
+        table_add(t, "%s", f->shown);
+        table_add(t, "%s", f->why);
         return;
     }
-    printf("%s{\"kind\": \"%s\", \"name\": ", is_first ? "" : ", ", f->kind);
-    json_string(f->name);
-    printf(", \"state\": \"%s\", \"why\": ", state);
-    json_string(f->why);
-    printf("}");
+    json_object(j, NULL);
+    json_text(j, "kind", f->kind);
+    json_text(j, "name", f->name);
+    json_text(j, "state", state);
+    json_text(j, "why", f->why);
+    json_close(j);
 }
 
 /* 0, or the exit status of what was asked for by name: EXIT_NO: it is in use. */
@@ -145,45 +149,54 @@ static int status_of(const struct finding *f)
     return !f->error ? 0 : f->error == -EBUSY ? EXIT_NO : EXIT_ERROR;
 }
 
-/* The highest status of all. */
-static int look_at_all(const struct census *c, const struct gc_options *o)
+/* The highest status of all. j: NULL: for people. */
+static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
 {
+    static const struct table_column columns[] = {
+        {"STATE", false}, {"TYPE", false}, {"NAME", false}, {"REASON", false}};
+    struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
     struct finding f;
     int status = 0;
 
     for (unsigned i = 0; i < c->region_count + c->leftover_count; i++) {
         if (i < c->region_count)
-            look_at_region(&c->regions[i], o->is_deleting, &f);
+            look_at_region(&c->regions[i], removes, &f);
         else
-            look_at_leftover(&c->leftovers[i - c->region_count], o->is_deleting, &f);
-        print_finding(&f, o->is_json, !i);
+            look_at_leftover(&c->leftovers[i - c->region_count], removes, &f);
+        print_finding(&f, &t, j);
         if (status_of(&f) > status)
             status = status_of(&f);
     }
+    table_print(&t);
     return status;
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct gc_options o = {0};
-    struct census c;
+    struct snapshot c;
+    struct json j;
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
 #ifdef F_SETLEASE
-    /* It tells the holder of a lease that somebody opens the file, and else ends him. */
+    /* It notifies the holder of a lease of an open(2), and ends it by default. */
     signal(SIGIO, SIG_IGN);
 #endif
-    bool all = census_take(&c, command, names, count, true);
-    if (o.is_json)
-        printf("[");
-    status = look_at_all(&c, &o);
-    if (o.is_json)
-        printf("]\n");
-    census_free(&c);
+    bool all = snapshot_take(&c, command, names, count, true);
+    if (o.is_json) {
+        json_begin(&j, stdout);
+        json_array(&j, "items");
+    }
+    status = look_at_all(&c, o.is_deleting, o.is_json ? &j : NULL);
+    if (o.is_json) {
+        json_close(&j);
+        json_end(&j);
+    }
+    snapshot_free(&c);
     return !all ? EXIT_ERROR : count ? status : 0;
 }

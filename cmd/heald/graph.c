@@ -1,13 +1,14 @@
 /*
  * graph.c: see graph.h.
  *
- * Who is stuck: at first all who wait for something that has holders. Then whoever may get on is
- * taken out, again and again: of a semaphore it is enough that one of its holders is not stuck, of
- * all else no holder may be; one who waits in a loop for several things at once is stuck only if
- * every one of them is. What is left can only wait for itself.
+ * Which threads are stuck: at first all that wait for an object with holders. Then each thread that
+ * may proceed is taken out, repeatedly. A waiter of a semaphore may proceed if one of the holders
+ * is not stuck, a waiter of another object if no holder is. A thread that waits in a loop for
+ * several objects is stuck only if all of these waits are. The threads that remain wait for each
+ * other.
  *
- * One who has a deadline gets on when that passes. So this is done twice: as above, and again for
- * the circles that such a deadline ends.
+ * A thread with a deadline proceeds when it expires. So this is done twice: as above, and again for
+ * the cycles that such a deadline ends.
  */
 #include "graph.h"
 
@@ -28,7 +29,7 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
     while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
         i++;
     if (i == g->count) {
-        g->people = census_grow(g->people, g->count, sizeof *g->people);
+        g->people = snapshot_grow(g->people, g->count, sizeof *g->people);
         g->people[g->count++].thread = *thread;
     }
     return i;
@@ -36,7 +37,7 @@ static unsigned person_of(struct graph *g, const struct heald_thread_info *threa
 
 /* A ticket is given once. */
 static bool has_wait(const struct graph *g, const struct heald_thread_info *thread,
-                     const struct census_region *r, const struct heald_wait_info *wait)
+                     const struct snapshot_region *r, const struct heald_wait_info *wait)
 {
     unsigned i = 0;
 
@@ -51,14 +52,15 @@ static bool has_wait(const struct graph *g, const struct heald_thread_info *thre
     return false;
 }
 
-static void add_wait(struct graph *g, const struct census_region *r, const struct census_object *o,
-                     const struct census_wait *w, const struct graph *before)
+static void add_wait(struct graph *g, const struct snapshot_region *r,
+                     const struct snapshot_object *o, const struct snapshot_wait *w,
+                     const struct graph *before)
 {
     const struct heald_thread_info *thread = &r->people[w->person].thread;
     bool is_new = before && !has_wait(before, thread, r, w->wait);
     struct graph_person *p = &g->people[person_of(g, thread)];
 
-    p->waits = census_grow(p->waits, p->wait_count, sizeof *p->waits);
+    p->waits = snapshot_grow(p->waits, p->wait_count, sizeof *p->waits);
     p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, &w->site, is_new};
 }
 
@@ -66,7 +68,7 @@ static void add_wait(struct graph *g, const struct census_region *r, const struc
 static const struct graph_person *holder(const struct graph *g, const struct graph_wait *w,
                                          unsigned i)
 {
-    const struct heald_participant_info *p = census_holder(w->region, &w->object->state, i);
+    const struct heald_participant_info *p = snapshot_holder(w->region, &w->object->state, i);
 
     for (unsigned k = 0; p && k < g->count; k++)
         if (graph_is_same(&g->people[k].thread, &p->thread))
@@ -114,11 +116,11 @@ static void find_stuck(struct graph *g, enum graph_kind kind)
     }
 }
 
-void graph_make(struct graph *g, const struct census *c, const struct graph *before)
+void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before)
 {
     *g = (struct graph){0};
     for (unsigned i = 0; i < c->region_count; i++) {
-        const struct census_region *r = &c->regions[i];
+        const struct snapshot_region *r = &c->regions[i];
         for (unsigned k = 0; k < r->person_count; k++)
             person_of(g, &r->people[k].thread);
         for (unsigned k = 0; k < r->object_count; k++)
@@ -136,7 +138,7 @@ void graph_free(struct graph *g)
     free(g->people);
 }
 
-/* One who is stuck and holds what this one waits for. */
+/* A stuck thread that holds what this one waits for. */
 static const struct graph_person *next_of(const struct graph *g, const struct graph_person *p,
                                           enum graph_kind kind, const struct graph_wait **ret_wait)
 {
@@ -170,8 +172,8 @@ static unsigned follow(const struct graph *g, const struct graph_person *start,
     return p == start && is_first && is_ending == (kind == GRAPH_ENDING) ? n : 0;
 }
 
-/* Everybody goes to one other, so whoever starts comes into a circle; it is told by the first of it
- * alone. */
+/* Each stuck thread leads to one other, so every start reaches a cycle. It is reported only for the
+ * first thread in it. */
 unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
                       unsigned circle[])
 {
@@ -184,7 +186,7 @@ unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cur
     return 0;
 }
 
-/* In both kinds those who are stuck of the first are stuck of the second. */
+/* A thread that is stuck in the first kind is stuck in the second. */
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to)
 {
     for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {

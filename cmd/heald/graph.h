@@ -1,17 +1,18 @@
 /*
- * graph.h: who waits for whom, across all regions: a thread is one person wherever it is attached.
+ * graph.h: which thread waits for which, across all regions. A thread is one node, however many
+ * regions it is attached to.
  */
 #ifndef HEALD_CMD_GRAPH_H
 #define HEALD_CMD_GRAPH_H
 
-#include "census.h"
+#include "snapshot.h"
 
 /* A wait for an object that others hold. */
 struct graph_wait {
-    const struct census_region *region;
-    const struct census_object *object;
+    const struct snapshot_region *region;
+    const struct snapshot_object *object;
     const struct heald_wait_info *wait;
-    const struct census_site *site;
+    const struct snapshot_site *site;
     bool is_new; /* since the graph before */
 };
 
@@ -19,7 +20,7 @@ struct graph_person {
     struct heald_thread_info thread;
     unsigned wait_count;
     struct graph_wait *waits;
-    bool is_stuck[2]; /* waits for those alone who wait in the same way: see enum graph_kind */
+    bool is_stuck[2]; /* waits only for threads that are stuck as well; by enum graph_kind */
 };
 
 struct graph {
@@ -28,31 +29,31 @@ struct graph {
 };
 
 enum graph_kind {
-    GRAPH_DEADLOCK, /* nobody in it has a deadline: it never ends */
-    GRAPH_ENDING    /* somebody has, and gives up then */
+    GRAPH_DEADLOCK, /* no thread in it has a deadline: it never ends */
+    GRAPH_ENDING    /* a thread has one, and stops waiting then */
 };
 
 /*
- * before: NULL, or the graph of a census before. One census looks at one thing after the other, so
- * it may find a circle that never was; who waited in both for the same, and holds the same, has
- * waited and held it all the time between. So with it a wait that began since is no part of a
- * circle.
+ * before: NULL, or the graph of an earlier snapshot. A snapshot reads one object after the other,
+ * so it may contain a cycle that never existed. A participant that waits for the same and holds the
+ * same in both has done so all the time between. So a wait that began after `before` is not part
+ * of a cycle.
  */
-void graph_make(struct graph *g, const struct census *c, const struct graph *before);
-/* Are they one? */
+void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before);
+/* Are they the same thread? */
 bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b);
 
 void graph_free(struct graph *g);
 
 /*
- * A circle of this kind, of those who are stuck, each of whom waits for the next, in `circle`,
- * which has room for all; how many; 0: there is none further. *cursor is 0 at first. Each circle
- * comes once.
+ * The next cycle of this kind, of stuck threads each of which waits for the next one, in `circle`,
+ * which has room for all. Returns their number; 0: there is no further cycle. *cursor is 0 at
+ * first. Each cycle is returned once.
  */
 unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
                       unsigned circle[]);
 
-/* What the first waits for so that the second, who holds it, keeps it stuck. */
+/* The wait of the first for an object that the second holds. */
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to);
 
 #endif

@@ -3,23 +3,117 @@
 
 #include "utf8.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <inttypes.h>
 
-void json_string(const char *text)
+static void print_string(FILE *to, const char *text)
 {
-    putchar('"');
+    fputc('"', to);
     for (size_t n; *text; text += n) {
         unsigned char c = (unsigned char)*text;
         size_t length = utf8_length(text);
         n = length ? length : 1;
         if (!length)
-            printf("\\ufffd");
+            fputs("\\ufffd", to);
         else if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < 0x20)
-            printf("\\u%04x", c);
+            fprintf(to, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            fprintf(to, "\\u%04x", c);
         else
-            fwrite(text, 1, n, stdout);
+            fwrite(text, 1, n, to);
     }
-    putchar('"');
+    fputc('"', to);
+}
+
+/* The comma before a member, and its name. */
+static void print_name(struct json *j, const char *name)
+{
+    if (j->has_more[j->depth])
+        fputs(", ", j->to);
+    j->has_more[j->depth] = true;
+    if (!name)
+        return;
+    print_string(j->to, name);
+    fputs(": ", j->to);
+}
+
+static void open_with(struct json *j, char begin, char end)
+{
+    assert(j->depth + 1 < JSON_DEPTH_MAX);
+    fputc(begin, j->to);
+    j->depth++;
+    j->ends[j->depth] = end;
+    j->has_more[j->depth] = false;
+}
+
+void json_object(struct json *j, const char *name)
+{
+    print_name(j, name);
+    open_with(j, '{', '}');
+}
+
+void json_array(struct json *j, const char *name)
+{
+    print_name(j, name);
+    open_with(j, '[', ']');
+}
+
+void json_close(struct json *j)
+{
+    assert(j->depth > 0);
+    fputc(j->ends[j->depth--], j->to);
+}
+
+void json_begin(struct json *j, FILE *to)
+{
+    *j = (struct json){.to = to};
+    json_object(j, NULL);
+    json_integer(j, "version", JSON_VERSION);
+}
+
+void json_end(struct json *j)
+{
+    json_close(j);
+    assert(j->depth == 0);
+    fputc('\n', j->to);
+}
+
+void json_text(struct json *j, const char *name, const char *text)
+{
+    if (!text) {
+        json_null(j, name);
+        return;
+    }
+    print_name(j, name);
+    print_string(j->to, text);
+}
+
+void json_integer(struct json *j, const char *name, int64_t value)
+{
+    print_name(j, name);
+    fprintf(j->to, "%" PRId64, value);
+}
+
+void json_unsigned(struct json *j, const char *name, uint64_t value)
+{
+    print_name(j, name);
+    fprintf(j->to, "%" PRIu64, value);
+}
+
+void json_seconds(struct json *j, const char *name, double value)
+{
+    print_name(j, name);
+    fprintf(j->to, "%.6f", value);
+}
+
+void json_boolean(struct json *j, const char *name, bool value)
+{
+    print_name(j, name);
+    fputs(value ? "true" : "false", j->to);
+}
+
+void json_null(struct json *j, const char *name)
+{
+    print_name(j, name);
+    fputs("null", j->to);
 }

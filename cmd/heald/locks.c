@@ -1,4 +1,4 @@
-/* locks.c: `heald locks`: who holds what, who waits for it, and who waits for himself. */
+/* locks.c: `heald locks`: the holders and waiters of each lock, and deadlocks. */
 #include "locks.h"
 #include "commands.h"
 #include "site.h"
@@ -14,13 +14,13 @@ struct locks_options {
 };
 
 static const struct option options[] = {
-    {"--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
-     "also what nobody holds and nobody waits for"},
-    {"--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "for programs"},
-    {"--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
-     "a picture: heald locks --dot | dot -Tsvg"},
-    {"--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
-     "look again, so long after the last time, until it is interrupted"},
+    {'a', "--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
+     "also show locks that no process holds or waits for"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "print JSON"},
+    {'d', "--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
+     "print a graph in the language of dot(1)"},
+    {'w', "--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
+     "repeat at this interval until interrupted"},
     {0},
 };
 
@@ -29,25 +29,23 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_locks = {
     .name = "locks",
     .run = run,
-    .summary = "Shows who holds which lock, who waits for it, and deadlocks.",
+    .summary = "show locks, their holders and waiters, and deadlocks",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path; without one, all regions with names like /name. Locks are\n"
-        "shown that have a name or that somebody waits for. Where it was taken is a line of the\n"
-        "source, or without debug information an address for addr2line(1). For how long a lock\n"
-        "is held is known in a region made with trace, else sometimes, or it is at least as long\n"
-        "as the first waiter has waited. Nothing is locked or changed.\n"
-        "The exit status is 1 if there is a deadlock, and 2 if a NAME cannot be looked at.\n",
+        "NAME is /name or file:/path. By default all regions with names like /name are shown. A "
+        "lock is shown if it has a name or a waiter, and is held or waited for. The command "
+        "locks and changes nothing.\n"
+        "Exit status: 0 no deadlock; 1 a deadlock; 2 an error.",
 };
 
-static bool is_lock(const struct census_object *o)
+static bool is_lock(const struct snapshot_object *o)
 {
     return o->info.type != HEALD_OBJECT_DATA;
 }
 
-char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE])
+char *locks_name(const struct snapshot_object *o, char text[LOCKS_NAME_SIZE])
 {
     const char *type = heald_object_type_name(o->info.type);
 
@@ -66,22 +64,22 @@ const char *locks_purpose(const struct heald_wait_info *wait)
     case HEALD_OBJECT_MUTEX: return "to lock it";
     case HEALD_OBJECT_SEM: return "for a permit";
     case HEALD_OBJECT_COND: return "for a signal";
-    case HEALD_OBJECT_BARRIER: return "for the others to come";
-    case HEALD_OBJECT_ONCE: return "for its end";
+    case HEALD_OBJECT_BARRIER: return "for the others";
+    case HEALD_OBJECT_ONCE: return "for its completion";
     case HEALD_OBJECT_RWLOCK:
     case HEALD_OBJECT_DATA: break;
     }
     return "";
 }
 
-const char *locks_mode(const struct census_object *o)
+const char *locks_mode(const struct snapshot_object *o)
 {
     if (o->info.type != HEALD_OBJECT_RWLOCK)
         return "";
     return o->state.is_writing ? "to write" : "to read";
 }
 
-bool locks_is_shown(const struct locks *l, const struct census_object *o)
+bool locks_is_shown(const struct locks *l, const struct snapshot_object *o)
 {
     bool is_quiet = o->state.condition == HEALD_OBJECT_FREE ||
                     o->state.condition == HEALD_OBJECT_DONE || o->info.type == HEALD_OBJECT_COND ||
@@ -104,12 +102,12 @@ static bool is_deadlocked(const struct locks *l)
 }
 
 /* Is there a deadlock? */
-static bool print_all(const struct census *c, const struct graph *g,
+static bool print_all(const struct snapshot *c, const struct graph *g,
                       const struct locks_options *opt)
 {
-    struct locks l = {.census = c, .graph = g, .is_all = opt->is_all};
+    struct locks l = {.snapshot = c, .graph = g, .is_all = opt->is_all};
 
-    l.circle = census_grow(NULL, g->count, sizeof *l.circle);
+    l.circle = snapshot_grow(NULL, g->count, sizeof *l.circle);
     if (opt->is_dot)
         locks_print_dot(&l);
     else if (opt->is_json)
@@ -121,10 +119,10 @@ static bool print_all(const struct census *c, const struct graph *g,
     return found;
 }
 
-/* A circle is looked for once more before it is told: see graph_make(). */
+/* A cycle is looked for once more before it is reported: see graph_make(). */
 static bool take_again(const struct graph *g)
 {
-    unsigned *circle = census_grow(NULL, g->count, sizeof *circle);
+    unsigned *circle = snapshot_grow(NULL, g->count, sizeof *circle);
     bool again = has_circle(g, circle);
 
     free(circle);
@@ -135,24 +133,24 @@ static bool take_again(const struct graph *g)
 static int look(const struct command *command, const struct locks_options *opt,
                 const char *const names[], unsigned count)
 {
-    struct census first, second;
+    struct snapshot first, second;
     struct graph before, after;
-    bool found, all = census_take(&first, command, names, count, false);
+    bool found, all = snapshot_take(&first, command, names, count, false);
 
     graph_make(&before, &first, NULL);
     if (take_again(&before)) {
-        all = census_take(&second, command, names, count, false) && all;
+        all = snapshot_take(&second, command, names, count, false) && all;
         graph_make(&after, &second, &before);
         site_find_all(&second);
         found = print_all(&second, &after, opt);
         graph_free(&after);
-        census_free(&second);
+        snapshot_free(&second);
     } else {
         site_find_all(&first);
         found = print_all(&first, &before, opt);
     }
     graph_free(&before);
-    census_free(&first);
+    snapshot_free(&first);
     return !all ? EXIT_ERROR : found ? EXIT_NO : 0;
 }
 
@@ -168,7 +166,7 @@ static void separate(const struct locks_options *opt, bool is_first)
         printf("\n");
 }
 
-/* Until it is killed, a name is gone, or nobody takes what it prints. The exit status. */
+/* Until it is killed, a name is unlinked, or its output is closed. The exit status. */
 static int watch(const struct command *command, const struct locks_options *opt,
                  const char *const names[], unsigned count)
 {
@@ -188,15 +186,15 @@ static int watch(const struct command *command, const struct locks_options *opt,
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct locks_options o = {0};
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
     if (o.is_json && o.is_dot)
-        return options_refuse(command, "--json and --dot: which of the two?");
+        return options_refuse(command, "--json and --dot: mutually exclusive");
     return o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
 }

@@ -2,28 +2,28 @@
 #ifndef HEALD_CMD_LOCKS_H
 #define HEALD_CMD_LOCKS_H
 
-#include "census.h"
 #include "graph.h"
+#include "snapshot.h"
 
 #include <heald/heald.h>
 
 struct locks {
-    const struct census *census;
+    const struct snapshot *snapshot;
     const struct graph *graph;
     unsigned *circle; /* room for one */
     bool is_all;      /* also what is free */
 };
 
-bool locks_is_shown(const struct locks *l, const struct census_object *o);
+bool locks_is_shown(const struct locks *l, const struct snapshot_object *o);
 
 enum { LOCKS_NAME_SIZE = 128 };
 
 /* "mutex "name"" or "mutex +0x40"; in `text`, which it returns. */
-char *locks_name(const struct census_object *o, char text[LOCKS_NAME_SIZE]);
+char *locks_name(const struct snapshot_object *o, char text[LOCKS_NAME_SIZE]);
 
 /* What a wait is for: "to lock it", "to write", …; and how an object is held: "to read", ""; … */
 const char *locks_purpose(const struct heald_wait_info *wait);
-const char *locks_mode(const struct census_object *o);
+const char *locks_mode(const struct snapshot_object *o);
 
 void locks_print_text(const struct locks *l);
 void locks_print_dot(const struct locks *l);

@@ -1,9 +1,10 @@
 /*
- * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from who waits to the
- * lock, and from the lock to who holds it; what is red is a deadlock.
+ * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from a waiter to the
+ * lock, and from the lock to its holder. A deadlock is red.
  */
 #include "locks.h"
 #include "site.h"
+#include "table.h"
 
 #include <stdio.h>
 
@@ -21,11 +22,11 @@ static void print_text(const char *text, size_t max)
         printf("...");
 }
 
-static bool holds(const struct census_region *r, const struct census_object *o,
+static bool holds(const struct snapshot_region *r, const struct snapshot_object *o,
                   const struct heald_thread_info *thread)
 {
     for (unsigned i = 0; i < o->state.holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, &o->state, i);
+        const struct heald_participant_info *p = snapshot_holder(r, &o->state, i);
         if (p && graph_is_same(&p->thread, thread))
             return true;
     }
@@ -33,7 +34,7 @@ static bool holds(const struct census_region *r, const struct census_object *o,
 }
 
 /* Who neither waits nor holds anything is not in the picture. */
-static bool is_shown(const struct census *c, const struct graph_person *p)
+static bool is_shown(const struct snapshot *c, const struct graph_person *p)
 {
     if (p->wait_count)
         return true;
@@ -49,7 +50,7 @@ static void print_person(const struct locks *l, unsigned i)
     const struct graph_person *p = &l->graph->people[i];
     char text[PERSON_SIZE], command[PERSON_COMMAND_SIZE];
 
-    if (!is_shown(l->census, p))
+    if (!is_shown(l->snapshot, p))
         return;
     printf("  t%u [shape=box, label=\"", i);
     print_text(person_text(&p->thread, text), PERSON_SIZE);
@@ -69,28 +70,30 @@ static unsigned person_of(const struct locks *l, const struct heald_thread_info 
 
 static void print_seconds(int64_t since_ns, bool at_least)
 {
+    char age[TABLE_NUMBER_SIZE];
+
     if (since_ns)
-        printf(" for %s%.3f s", at_least ? "at least " : "", locks_seconds(since_ns));
+        printf(" for %s%s", at_least ? "at least " : "", table_age(locks_seconds(since_ns), age));
 }
 
-static void print_site(const struct census_site *site)
+static void print_site(const struct snapshot_site *site)
 {
     if (!*site_text(site))
         return;
     printf("\\nat ");
-    print_text(site_text(site), CENSUS_SITE_SIZE);
+    print_text(site_text(site), SNAPSHOT_SITE_SIZE);
 }
 
-static void print_holders(const struct locks *l, const struct census_region *r,
-                          const struct census_object *o, const char *id)
+static void print_holders(const struct locks *l, const struct snapshot_region *r,
+                          const struct snapshot_object *o, const char *id)
 {
     for (unsigned i = 0; i < o->state.holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, &o->state, i);
+        const struct heald_participant_info *p = snapshot_holder(r, &o->state, i);
         if (!p)
             continue;
         printf("  %s -> t%u [label=\"%s%s%s", id, person_of(l, &p->thread),
                o->info.type == HEALD_OBJECT_BARRIER
-                   ? "has come"
+                   ? "arrived"
                    : heald_object_condition_name(o->state.condition),
                *locks_mode(o) ? " " : "", locks_mode(o));
         print_seconds(o->state.holders[i].since_ns, o->state.holders[i].at_least);
@@ -99,11 +102,11 @@ static void print_holders(const struct locks *l, const struct census_region *r,
     }
 }
 
-static void print_waits(const struct locks *l, const struct census_region *r,
-                        const struct census_object *o, const char *id)
+static void print_waits(const struct locks *l, const struct snapshot_region *r,
+                        const struct snapshot_object *o, const char *id)
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
-        const struct census_wait *w = &o->waits[i];
+        const struct snapshot_wait *w = &o->waits[i];
         const struct heald_thread_info *thread = &r->people[w->person].thread;
         printf("  t%u -> %s [style=dashed, label=\"%u: waits %s", person_of(l, thread), id, i + 1,
                locks_purpose(w->wait));
@@ -114,8 +117,8 @@ static void print_waits(const struct locks *l, const struct census_region *r,
     }
 }
 
-static void print_object(const struct locks *l, const struct census_region *r,
-                         const struct census_object *o, const char *id)
+static void print_object(const struct locks *l, const struct snapshot_region *r,
+                         const struct snapshot_object *o, const char *id)
 {
     char text[LOCKS_NAME_SIZE];
 
@@ -130,7 +133,7 @@ static void print_object(const struct locks *l, const struct census_region *r,
 
 void locks_print_dot(const struct locks *l)
 {
-    const struct census *c = l->census;
+    const struct snapshot *c = l->snapshot;
 
     printf("digraph locks {\n");
     for (unsigned i = 0; i < l->graph->count; i++)

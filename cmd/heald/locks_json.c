@@ -1,184 +1,173 @@
-/* locks_json.c: `heald locks --json`. */
+/* locks_json.c: `heald locks --json`; heald-locks(1) describes the members. */
 #include "json.h"
 #include "locks.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* Its number, name space and command line, without the closing brace. */
-static void print_thread(const struct heald_thread_info *t, bool is_here)
+/* The members of a process or thread. */
+static void put_thread(struct json *j, const struct heald_thread_info *t, bool is_here)
 {
     char command[PERSON_COMMAND_SIZE];
 
-    printf("{\"pid\": %ld, \"thread\": %llu, \"here\": %s, \"command\": ", (long)t->pid,
-           (unsigned long long)t->thread, is_here ? "true" : "false");
-    json_string(person_command(t, command));
+    json_integer(j, "pid", t->pid);
+    json_unsigned(j, "thread", t->thread);
+    json_boolean(j, "same_pid_namespace", is_here);
+    json_text(j, "command", person_command(t, command));
 }
 
-static void print_seconds(int64_t since_ns)
+static void put_seconds(struct json *j, const char *name, int64_t since_ns)
 {
     if (since_ns)
-        printf("%.6f", locks_seconds(since_ns));
+        json_seconds(j, name, locks_seconds(since_ns));
     else
-        printf("null");
+        json_null(j, name);
 }
 
-static const char *boolean(bool is)
+static void put_object(struct json *j, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
 {
-    return is ? "true" : "false";
-}
-
-static void print_name(const struct census_region *r, const struct census_object *o)
-{
-    printf("\"region\": ");
-    json_string(r->name);
-    printf(", \"name\": ");
-    json_string(o->info.name);
-    printf(", \"type\": \"%s\", \"offset\": %llu", heald_object_type_name(o->info.type),
-           (unsigned long long)o->info.offset);
+    json_text(j, "region", r->name);
+    json_text(j, "name", o->info.name);
+    json_text(j, "type", heald_object_type_name(o->info.type));
+    json_unsigned(j, "offset", o->info.offset);
 }
 
 /* "read" or "write", of "to read" and "to write". */
-static void print_mode(const char *text)
+static void put_mode(struct json *j, const char *text)
 {
-    if (strncmp(text, "to read", 7) == 0 || strncmp(text, "to write", 8) == 0)
-        printf("\"%s\"", text + 3);
-    else
-        printf("null");
+    bool is_mode = strcmp(text, "to read") == 0 || strcmp(text, "to write") == 0;
+    json_text(j, "mode", is_mode ? text + 3 : NULL);
 }
 
-static void print_site(const struct census_site *site)
+static void put_site(struct json *j, const struct snapshot_site *site)
 {
-    printf(", \"site\": ");
-    json_string(site->address);
-    printf(", \"source\": ");
-    json_string(site->source);
+    json_text(j, "site", site->address);
+    json_text(j, "source", site->source);
 }
 
 /* Where and until when, and to do what. */
-static void print_wait(const struct heald_wait_info *wait, const struct census_site *site)
+static void put_wait(struct json *j, const struct heald_wait_info *wait,
+                     const struct snapshot_site *site)
 {
     bool has_deadline = wait->flags & HEALD_WAIT_DEADLINE;
 
-    printf("\"mode\": ");
-    print_mode(locks_purpose(wait));
-    printf(", \"in_loop\": %s, \"deadline\": %s, \"deadline_s\": ",
-           boolean(wait->flags & HEALD_WAIT_IN_LOOP), boolean(has_deadline));
+    put_mode(j, locks_purpose(wait));
+    json_boolean(j, "in_loop", wait->flags & HEALD_WAIT_IN_LOOP);
+    json_boolean(j, "deadline", has_deadline);
     if (has_deadline && wait->deadline_ns)
-        printf("%.6f", -locks_seconds(wait->deadline_ns));
+        json_seconds(j, "deadline_s", -locks_seconds(wait->deadline_ns));
     else
-        printf("null");
-    print_site(site);
+        json_null(j, "deadline_s");
+    put_site(j, site);
 }
 
-static void print_holders(const struct census_region *r, const struct census_object *o)
+static void put_holders(struct json *j, const struct snapshot_region *r,
+                        const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
-    printf(", \"holders\": [");
-    for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+    json_array(j, "holders");
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (!p)
             continue;
-        printf("%s", n++ ? ", " : "");
-        print_thread(&p->thread, p->thread.is_here);
-        print_site(&o->sites[i]);
-        printf(", \"mode\": ");
-        print_mode(locks_mode(o));
-        printf(", \"held_s\": ");
-        print_seconds(s->holders[i].since_ns);
-        printf(", \"at_least\": %s}", boolean(s->holders[i].at_least));
+        json_object(j, NULL);
+        put_thread(j, &p->thread, p->thread.is_here);
+        put_site(j, &o->sites[i]);
+        put_mode(j, locks_mode(o));
+        put_seconds(j, "held_s", s->holders[i].since_ns);
+        json_boolean(j, "held_at_least", s->holders[i].at_least);
+        json_close(j);
     }
-    printf("]");
+    json_close(j);
 }
 
-static void print_last(const struct census_region *r, const struct heald_object_state *s)
+static void put_last(struct json *j, const struct snapshot_region *r,
+                     const struct heald_object_state *s)
 {
-    printf(", \"last\": [");
+    json_array(j, "last_holders");
     for (unsigned i = 0; i < s->last_count; i++) {
-        const struct heald_participant_info *p = census_find(r, &s->last[i]);
-        printf("%s", i ? ", " : "");
-        print_thread(p ? &p->thread : &s->last[i], p && p->thread.is_here);
-        printf("}");
+        const struct heald_participant_info *p = snapshot_find(r, &s->last[i]);
+        json_object(j, NULL);
+        put_thread(j, p ? &p->thread : &s->last[i], p && p->thread.is_here);
+        json_close(j);
     }
-    printf("]");
+    json_close(j);
 }
 
-static void print_waiters(const struct census_region *r, const struct census_object *o)
+static void put_waiters(struct json *j, const struct snapshot_region *r,
+                        const struct snapshot_object *o)
 {
-    printf(", \"waiters\": [");
+    json_array(j, "waiters");
     for (unsigned i = 0; i < o->wait_count; i++) {
-        const struct census_wait *w = &o->waits[i];
+        const struct snapshot_wait *w = &o->waits[i];
         const struct heald_thread_info *thread = &r->people[w->person].thread;
-        printf("%s", i ? ", " : "");
-        print_thread(thread, thread->is_here);
-        printf(", \"place\": %u, \"waited_s\": ", i + 1);
-        print_seconds(w->wait->since_ns);
-        printf(", ");
-        print_wait(w->wait, &w->site);
-        printf("}");
+        json_object(j, NULL);
+        put_thread(j, thread, thread->is_here);
+        json_unsigned(j, "position", i + 1);
+        put_seconds(j, "waited_s", w->wait->since_ns);
+        put_wait(j, w->wait, &w->site);
+        json_close(j);
     }
-    printf("]");
+    json_close(j);
 }
 
-static void print_lock(const struct census_region *r, const struct census_object *o)
+static void put_lock(struct json *j, const struct snapshot_region *r,
+                     const struct snapshot_object *o)
 {
-    printf("{");
-    print_name(r, o);
-    printf(", \"state\": \"%s\"", heald_object_condition_name(o->state.condition));
-    print_holders(r, o);
-    print_last(r, &o->state);
-    print_waiters(r, o);
-    printf("}");
+    json_object(j, NULL);
+    put_object(j, r, o);
+    json_text(j, "state", heald_object_condition_name(o->state.condition));
+    put_holders(j, r, o);
+    put_last(j, r, &o->state);
+    put_waiters(j, r, o);
+    json_close(j);
 }
 
-/* Each of the circle, and what it waits for, which the next one holds. */
-static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
+/* Each member of the cycle, and what it waits for, which the next one holds. */
+static void put_cycle(struct json *j, const struct graph *g, const unsigned circle[], unsigned n)
 {
-    printf("[");
+    json_array(j, NULL);
     for (unsigned i = 0; i < n; i++) {
         const struct heald_thread_info *thread = &g->people[circle[i]].thread;
         const struct graph_wait *w = graph_between(g, circle[i], circle[(i + 1) % n]);
-        printf("%s", i ? ", " : "");
-        print_thread(thread, thread->is_here);
+        json_object(j, NULL);
+        put_thread(j, thread, thread->is_here);
         if (w) {
-            printf(", \"waits_for\": {");
-            print_name(w->region, w->object);
-            printf(", ");
-            print_wait(w->wait, w->site);
-            printf("}");
+            json_object(j, "waits_for");
+            put_object(j, w->region, w->object);
+            put_wait(j, w->wait, w->site);
+            json_close(j);
         }
-        printf("}");
+        json_close(j);
     }
-    printf("]");
+    json_close(j);
 }
 
-static void print_circles(const struct locks *l, enum graph_kind kind)
+static void put_cycles(struct json *j, const struct locks *l, const char *name,
+                       enum graph_kind kind)
 {
-    unsigned cursor = 0, length, count = 0;
+    unsigned cursor = 0, length;
 
-    while ((length = graph_circle(l->graph, kind, &cursor, l->circle))) {
-        printf("%s", count++ ? ", " : "");
-        print_circle(l->graph, l->circle, length);
-    }
+    json_array(j, name);
+    while ((length = graph_circle(l->graph, kind, &cursor, l->circle)))
+        put_cycle(j, l->graph, l->circle, length);
+    json_close(j);
 }
 
 void locks_print_json(const struct locks *l)
 {
-    const struct census *c = l->census;
-    unsigned shown = 0;
+    const struct snapshot *c = l->snapshot;
+    struct json j;
 
-    printf("{\"locks\": [");
+    json_begin(&j, stdout);
+    json_array(&j, "locks");
     for (unsigned i = 0; i < c->region_count; i++)
-        for (unsigned k = 0; k < c->regions[i].object_count; k++) {
-            if (!locks_is_shown(l, &c->regions[i].objects[k]))
-                continue;
-            printf("%s", shown++ ? ", " : "");
-            print_lock(&c->regions[i], &c->regions[i].objects[k]);
-        }
-    printf("], \"deadlocks\": [");
-    print_circles(l, GRAPH_DEADLOCK);
-    printf("], \"ending\": [");
-    print_circles(l, GRAPH_ENDING);
-    printf("]}\n");
+        for (unsigned k = 0; k < c->regions[i].object_count; k++)
+            if (locks_is_shown(l, &c->regions[i].objects[k]))
+                put_lock(&j, &c->regions[i], &c->regions[i].objects[k]);
+    json_close(&j);
+    put_cycles(&j, l, "deadlocks", GRAPH_DEADLOCK);
+    put_cycles(&j, l, "expiring", GRAPH_ENDING);
+    json_end(&j);
 }

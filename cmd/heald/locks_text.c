@@ -1,6 +1,8 @@
-/* locks_text.c: `heald locks` for a person. */
+/* locks_text.c: `heald locks` as text. */
 #include "locks.h"
 #include "site.h"
+#include "table.h"
+#include "terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,23 +11,26 @@ enum { COMMAND_SHOWN = 160 };
 
 static void print_how_long(const struct heald_holder_info *holder)
 {
+    char age[TABLE_NUMBER_SIZE];
+
     if (holder->since_ns)
-        printf(", for %s%.3f s", holder->at_least ? "at least " : "",
-               locks_seconds(holder->since_ns));
+        printf(", for %s%s", holder->at_least ? "at least " : "",
+               table_age(locks_seconds(holder->since_ns), age));
 }
 
-/* ", until 1.200 s from now"; "": it has no deadline. */
+/* ", deadline in 1.2s"; "": it has no deadline. */
 static const char *until(const struct heald_wait_info *wait, char text[PERSON_SIZE])
 {
     double left = -locks_seconds(wait->deadline_ns);
+    char age[TABLE_NUMBER_SIZE];
 
     text[0] = 0;
     if (!(wait->flags & HEALD_WAIT_DEADLINE))
         return text;
     if (wait->deadline_ns && left >= 0)
-        snprintf(text, PERSON_SIZE, ", until %.3f s from now", left);
+        snprintf(text, PERSON_SIZE, ", deadline in %s", table_age(left, age));
     else
-        snprintf(text, PERSON_SIZE, ", until a deadline");
+        snprintf(text, PERSON_SIZE, ", with a deadline");
     return text;
 }
 
@@ -38,14 +43,27 @@ static void print_command(const struct heald_thread_info *thread)
         printf("        %.*s%s\n", COMMAND_SHOWN, text, strlen(text) > COMMAND_SHOWN ? "..." : "");
 }
 
-static void print_holder(const struct census_object *o, const struct heald_participant_info *p,
+/* A lock whose holder died is what a person looks for. */
+static void print_state(const struct snapshot_object *o)
+{
+    bool is_bad =
+        o->state.condition == HEALD_OBJECT_ORPHANED || o->state.condition == HEALD_OBJECT_LOST;
+
+    printf("    %s%s%s", is_bad ? terminal_alert() : "",
+           heald_object_condition_name(o->state.condition), is_bad ? terminal_plain() : "");
+}
+
+static void print_holder(const struct snapshot_object *o, const struct heald_participant_info *p,
                          unsigned number)
 {
     char text[PERSON_SIZE];
     const char *mode = locks_mode(o);
 
-    printf("    %s by %s%s%s", heald_object_condition_name(o->state.condition),
-           person_text(&p->thread, text), *mode ? " " : "", mode);
+    if (o->info.type == HEALD_OBJECT_SEM)
+        printf("    permit held");
+    else
+        print_state(o);
+    printf(" by %s%s%s", person_text(&p->thread, text), *mode ? " " : "", mode);
     print_how_long(&o->state.holders[number]);
     if (*site_text(&o->sites[number]))
         printf(", taken at %s", site_text(&o->sites[number]));
@@ -53,36 +71,38 @@ static void print_holder(const struct census_object *o, const struct heald_parti
     print_command(&p->thread);
 }
 
-static void print_holders(const struct census_region *r, const struct census_object *o)
+static void print_holders(const struct snapshot_region *r, const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
     char text[PERSON_SIZE];
     unsigned shown = 0;
 
     for (unsigned i = 0; o->info.type != HEALD_OBJECT_BARRIER && i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (p && ++shown)
             print_holder(o, p, i);
     }
     if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("    %u of %u have come\n", s->max - s->free, s->max);
+        printf("    %u of %u arrived\n", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_MUTEX && s->condition == HEALD_OBJECT_HELD && !shown)
-        printf("    handed over to the first who waits, who has not taken it yet\n");
-    else if (o->info.type != HEALD_OBJECT_COND && !shown)
-        printf("    %s\n", heald_object_condition_name(s->condition));
+        printf("    passed to the first waiter, which has not acquired it yet\n");
+    else if (o->info.type != HEALD_OBJECT_COND && !shown) {
+        print_state(o);
+        printf("\n");
+    }
     for (unsigned i = 0; i < s->last_count; i++)
-        printf("%s%s%s", i ? ", " : "    last: ", census_past(r, &s->last[i], text),
+        printf("%s%s%s", i ? ", " : "    last held by ", snapshot_past(r, &s->last[i], text),
                i + 1 == s->last_count ? "\n" : "");
 }
 
 static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait,
-                       const struct census_site *site)
+                       const struct snapshot_site *site)
 {
-    char text[PERSON_SIZE];
+    char text[PERSON_SIZE], age[TABLE_NUMBER_SIZE];
 
     printf("%s %s", person_text(&p->thread, text), locks_purpose(wait));
     if (wait->since_ns)
-        printf(", for %.3f s", locks_seconds(wait->since_ns));
+        printf(", for %s", table_age(locks_seconds(wait->since_ns), age));
     printf("%s%s", wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(wait, text));
     if (*site_text(site))
         printf(", at %s", site_text(site));
@@ -90,10 +110,10 @@ static void print_wait(const struct heald_participant_info *p, const struct heal
     print_command(&p->thread);
 }
 
-static void print_waits(const struct census_region *r, const struct census_object *o)
+static void print_waits(const struct snapshot_region *r, const struct snapshot_object *o)
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
-        printf("    waits, %u of %u: ", i + 1, o->wait_count);
+        printf("    waiter %u of %u: ", i + 1, o->wait_count);
         print_wait(&r->people[o->waits[i].person], o->waits[i].wait, &o->waits[i].site);
     }
 }
@@ -102,12 +122,12 @@ static void print_locks(const struct locks *l)
 {
     char text[LOCKS_NAME_SIZE];
 
-    for (unsigned i = 0; i < l->census->region_count; i++) {
-        const struct census_region *r = &l->census->regions[i];
-        if (r->error && !l->census->is_of_names)
+    for (unsigned i = 0; i < l->snapshot->region_count; i++) {
+        const struct snapshot_region *r = &l->snapshot->regions[i];
+        if (r->error && !l->snapshot->is_of_names)
             printf("%s: %s\n", r->shown, r->why);
         for (unsigned k = 0; k < r->object_count; k++) {
-            const struct census_object *o = &r->objects[k];
+            const struct snapshot_object *o = &r->objects[k];
             if (!locks_is_shown(l, o))
                 continue;
             printf("%s  %s\n", r->shown, locks_name(o, text));
@@ -144,12 +164,16 @@ static void print_circle(const struct graph *g, const unsigned circle[], unsigne
     }
 }
 
-static void print_circles(const struct locks *l, enum graph_kind kind, const char *title)
+static void print_circles(const struct locks *l, enum graph_kind kind)
 {
     unsigned cursor = 0, length;
+    bool is_deadlock = kind == GRAPH_DEADLOCK;
 
     while ((length = graph_circle(l->graph, kind, &cursor, l->circle))) {
-        printf("%s\n", title);
+        if (is_deadlock)
+            printf("%sDEADLOCK%s\n", terminal_alert(), terminal_plain());
+        else
+            printf("cycle of waits that ends at a deadline\n");
         print_circle(l->graph, l->circle, length);
     }
 }
@@ -157,6 +181,6 @@ static void print_circles(const struct locks *l, enum graph_kind kind, const cha
 void locks_print_text(const struct locks *l)
 {
     print_locks(l);
-    print_circles(l, GRAPH_DEADLOCK, "DEADLOCK");
-    print_circles(l, GRAPH_ENDING, "a circle of waits that ends, by a deadline");
+    print_circles(l, GRAPH_DEADLOCK);
+    print_circles(l, GRAPH_ENDING);
 }

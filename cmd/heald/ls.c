@@ -1,18 +1,23 @@
 /* ls.c: `heald ls`: the regions of this host and what lies in them. */
-#include "census.h"
 #include "commands.h"
 #include "json.h"
+#include "serve/text.h"
+#include "snapshot.h"
+#include "table.h"
 
 #include <heald/heald.h>
 
+#include <pwd.h>
 #include <stdio.h>
+
+enum { DETAILS_SIZE = 1024 };
 
 struct ls_options {
     bool is_json;
 };
 
 static const struct option options[] = {
-    {"--json", OPTION_FLAG, offsetof(struct ls_options, is_json), 0, 0, NULL, "for programs"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct ls_options, is_json), 0, 0, NULL, "print JSON"},
     {0},
 };
 
@@ -21,52 +26,17 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_ls = {
     .name = "ls",
     .run = run,
-    .summary = "Lists regions of shared memory and the objects in them.",
+    .summary = "list shared memory regions and their objects",
     .arguments = "[NAME...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
     .details =
-        "NAME is /name or file:/path; without one, all regions with names like /name, and what\n"
-        "POSIX programs left in the same folder. An object is listed if it has a name, or if\n"
-        "somebody waits for it. Nothing is locked or changed.\n",
+        "NAME is /name or file:/path. By default all regions with names like /name are listed, and "
+        "the shared memory and semaphores of POSIX programs in the same directory. An object is "
+        "listed if it has a name or a waiter. The command locks and changes nothing.",
 };
 
-static void print_holders(const struct census_region *r, const struct heald_object_state *s)
-{
-    char text[PERSON_SIZE];
-
-    for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
-        if (p)
-            printf("%s%s", i ? ", " : "  by ", person_text(&p->thread, text));
-    }
-}
-
-static void print_object(const struct census_region *r, const struct census_object *o)
-{
-    const struct heald_object_state *s = &o->state;
-    char name[HEALD_NAME_MAX + 3], at[32];
-
-    snprintf(name, sizeof name, "\"%s\"", o->info.name);
-    person_mask(name);
-    snprintf(at, sizeof at, "+0x%llx", (unsigned long long)o->info.offset);
-    printf("  %-8s %-20s %8zu bytes  ", heald_object_type_name(o->info.type),
-           o->info.name[0] ? name : at, o->info.size);
-    if (o->info.type == HEALD_OBJECT_SEM && s->max)
-        printf("%u of %u free", s->free, s->max);
-    else if (o->info.type == HEALD_OBJECT_SEM)
-        printf("value %u", s->free);
-    else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
-        printf("%u of %u have come", s->holder_count, s->max);
-    else if (o->info.type != HEALD_OBJECT_DATA && o->info.type != HEALD_OBJECT_COND)
-        printf("%s", heald_object_condition_name(s->condition));
-    print_holders(r, s);
-    if (o->wait_count)
-        printf("  %u wait%s", o->wait_count, o->wait_count == 1 ? "s" : "");
-    printf("\n");
-}
-
-static unsigned living(const struct census_region *r)
+static unsigned living(const struct snapshot_region *r)
 {
     unsigned count = 0;
 
@@ -75,114 +45,191 @@ static unsigned living(const struct census_region *r)
     return count;
 }
 
-static void print_region(const struct census_region *r)
+/* What is true of an object beside its state. */
+static void describe_object(struct text *t, const struct snapshot_region *r,
+                            const struct snapshot_object *o)
 {
-    char text[PERSON_SIZE];
+    const struct heald_object_state *s = &o->state;
+    unsigned shown = 0;
 
-    if (r->error) {
-        printf("%s: %s\n", r->shown, r->why);
-        return;
+    if (o->info.type == HEALD_OBJECT_SEM && s->max)
+        text_addf(t, ", %u of %u permits free", s->free, s->max);
+    else if (o->info.type == HEALD_OBJECT_SEM)
+        text_addf(t, ", value %u", s->free);
+    else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
+        text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
+        char person[PERSON_SIZE];
+        if (p)
+            text_addf(t, "%s%s", shown++ ? " and " : ", held by ", person_text(&p->thread, person));
     }
-    printf("%s  %llu KiB, %u of %u participants, %s; made by %s%s\n", r->shown,
-           (unsigned long long)r->stats.size / 1024, living(r), r->stats.participants_max,
-           r->is_open ? "in use" : "nobody has it open", census_creator(r, text),
-           r->info.is_traced ? "; traced" : "");
-    for (unsigned i = 0; i < r->object_count; i++)
-        print_object(r, &r->objects[i]);
+    if (o->wait_count)
+        text_addf(t, ", %u waiter%s", o->wait_count, o->wait_count == 1 ? "" : "s");
 }
 
-static void print_text(const struct census *c)
+/* NULL: its details say all. */
+static const char *state_of(const struct snapshot_object *o)
 {
+    bool has_none = o->info.type == HEALD_OBJECT_DATA || o->info.type == HEALD_OBJECT_COND;
+    return has_none ? "" : heald_object_condition_name(o->state.condition);
+}
+
+static void add_object(struct table *t, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
+{
+    char name[HEALD_NAME_MAX + 32], details[DETAILS_SIZE], size[TABLE_NUMBER_SIZE];
+    struct text text;
+
+    if (o->info.name[0])
+        snprintf(name, sizeof name, "%s", o->info.name);
+    else
+        snprintf(name, sizeof name, "+0x%llx", (unsigned long long)o->info.offset);
+    text_init(&text, details, sizeof details);
+    describe_object(&text, r, o);
+    table_add(t, "  %s", person_mask(name));
+    table_add(t, "%s", heald_object_type_name(o->info.type));
+    table_add(t, "%s", o->info.size ? table_size(o->info.size, size) : "");
+    table_add(t, "%s", state_of(o));
+    table_add(t, "%s", details + (*details ? 2 : 0));
+}
+
+static void add_region(struct table *t, const struct snapshot_region *r)
+{
+    char text[PERSON_SIZE], size[TABLE_NUMBER_SIZE];
+
+    table_add(t, "%s", r->shown);
+    table_add(t, "region");
+    table_add(t, "%s", r->error ? "" : table_size(r->stats.size, size));
+    table_add(t, "%s", r->error ? "error" : r->is_open ? "in use" : "unused");
+    if (r->error)
+        table_add(t, "%s", r->why);
+    else
+        table_add(t, "%u of %u participants, created by %s%s", living(r), r->stats.participants_max,
+                  snapshot_creator(r, text), r->info.is_traced ? ", traced" : "");
+    for (unsigned i = 0; i < r->object_count; i++)
+        add_object(t, r, &r->objects[i]);
+}
+
+static void add_leftover(struct table *t, const struct snapshot_leftover *l)
+{
+    char size[TABLE_NUMBER_SIZE];
+    const struct passwd *owner = getpwuid(l->owner);
+
+    table_add(t, "%s", l->shown);
+    table_add(t, "posix %s", l->is_sem ? "sem" : "shm");
+    table_add(t, "%s", table_size((uint64_t)l->size, size));
+    table_add(t, "%s", "");
+    table_add(t, "owner %s (%lu)", owner ? owner->pw_name : "?", (unsigned long)l->owner);
+}
+
+static void print_text(const struct snapshot *c)
+{
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"TYPE", false}, {"SIZE", true}, {"STATE", false}, {"DETAILS", false}};
+    struct table t = {.columns = columns, .count = sizeof columns / sizeof columns[0]};
+
     for (unsigned i = 0; i < c->region_count; i++)
         if (!c->regions[i].error || !c->is_of_names)
-            print_region(&c->regions[i]);
-    if (c->leftover_count)
-        printf("POSIX, not heald's:\n");
+            add_region(&t, &c->regions[i]);
     for (unsigned i = 0; i < c->leftover_count; i++)
-        printf("  %-4s %-24s %8lld bytes  user %u\n", c->leftovers[i].is_sem ? "sem" : "shm",
-               c->leftovers[i].shown, (long long)c->leftovers[i].size,
-               (unsigned)c->leftovers[i].owner);
-    if (!c->region_count && !c->is_of_names)
-        printf("no regions\n");
+        add_leftover(&t, &c->leftovers[i]);
+    table_print(&t);
 }
 
-static void print_object_json(const struct census_region *r, const struct census_object *o)
+static void put_object(struct json *j, const struct snapshot_region *r,
+                       const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
-    printf("{\"name\": ");
-    json_string(o->info.name);
-    printf(", \"type\": \"%s\", \"offset\": %llu, \"size\": %zu, \"state\": \"%s\"",
-           heald_object_type_name(o->info.type), (unsigned long long)o->info.offset, o->info.size,
-           heald_object_condition_name(s->condition));
-    if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER)
-        printf(", \"free\": %u, \"most\": %u", s->free, s->max);
-    printf(", \"holders\": [");
-    for (unsigned i = 0, n = 0; i < s->holder_count; i++) {
-        const struct heald_participant_info *p = census_holder(r, s, i);
-        if (p)
-            printf("%s{\"pid\": %ld, \"thread\": %llu}", n++ ? ", " : "", (long)p->thread.pid,
-                   (unsigned long long)p->thread.thread);
+    json_object(j, NULL);
+    json_text(j, "name", o->info.name);
+    json_text(j, "type", heald_object_type_name(o->info.type));
+    json_unsigned(j, "offset", o->info.offset);
+    json_unsigned(j, "size", o->info.size);
+    json_text(j, "state", heald_object_condition_name(s->condition));
+    if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER) {
+        json_unsigned(j, "free", s->free);
+        json_unsigned(j, "max", s->max);
     }
-    printf("], \"waiters\": %u}", o->wait_count);
+    json_array(j, "holders");
+    for (unsigned i = 0; i < s->holder_count; i++) {
+        const struct heald_participant_info *p = snapshot_holder(r, s, i);
+        if (!p)
+            continue;
+        json_object(j, NULL);
+        json_integer(j, "pid", p->thread.pid);
+        json_unsigned(j, "thread", p->thread.thread);
+        json_close(j);
+    }
+    json_close(j);
+    json_unsigned(j, "waiters", o->wait_count);
+    json_close(j);
 }
 
-static void print_region_json(const struct census_region *r)
+static void put_region(struct json *j, const struct snapshot_region *r)
 {
-    printf("{\"name\": ");
-    json_string(r->name);
+    json_object(j, NULL);
+    json_text(j, "name", r->name);
     if (r->error) {
-        printf(", \"error\": %d, \"why\": ", r->error);
-        json_string(r->why);
-        printf("}");
+        json_integer(j, "error", r->error);
+        json_text(j, "why", r->why);
+        json_close(j);
         return;
     }
-    printf(", \"size\": %llu, \"participants\": %u, \"most\": %u, \"in_use\": %s, \"traced\": %s, "
-           "\"creator\": %ld, \"creator_gone\": %s, \"objects\": [",
-           (unsigned long long)r->stats.size, living(r), r->stats.participants_max,
-           r->is_open ? "true" : "false", r->info.is_traced ? "true" : "false",
-           (long)r->info.creator.pid, r->info.creator_is_gone ? "true" : "false");
-    for (unsigned i = 0; i < r->object_count; i++) {
-        printf("%s", i ? ", " : "");
-        print_object_json(r, &r->objects[i]);
-    }
-    printf("]}");
+    json_unsigned(j, "size", r->stats.size);
+    json_unsigned(j, "participants", living(r));
+    json_unsigned(j, "participants_max", r->stats.participants_max);
+    json_boolean(j, "in_use", r->is_open);
+    json_boolean(j, "traced", r->info.is_traced);
+    json_integer(j, "creator", r->info.creator.pid);
+    json_boolean(j, "creator_ended", r->info.creator_is_gone);
+    json_array(j, "objects");
+    for (unsigned i = 0; i < r->object_count; i++)
+        put_object(j, r, &r->objects[i]);
+    json_close(j);
+    json_close(j);
 }
 
-static void print_json(const struct census *c)
+static void print_json(const struct snapshot *c)
 {
-    printf("{\"regions\": [");
-    for (unsigned i = 0; i < c->region_count; i++) {
-        printf("%s", i ? ", " : "");
-        print_region_json(&c->regions[i]);
-    }
-    printf("], \"posix\": [");
+    struct json j;
+
+    json_begin(&j, stdout);
+    json_array(&j, "regions");
+    for (unsigned i = 0; i < c->region_count; i++)
+        put_region(&j, &c->regions[i]);
+    json_close(&j);
+    json_array(&j, "posix");
     for (unsigned i = 0; i < c->leftover_count; i++) {
-        const struct census_leftover *l = &c->leftovers[i];
-        printf("%s{\"name\": ", i ? ", " : "");
-        json_string(l->name);
-        printf(", \"kind\": \"%s\", \"size\": %lld, \"owner\": %u}", l->is_sem ? "sem" : "shm",
-               (long long)l->size, (unsigned)l->owner);
+        const struct snapshot_leftover *l = &c->leftovers[i];
+        json_object(&j, NULL);
+        json_text(&j, "name", l->name);
+        json_text(&j, "kind", l->is_sem ? "sem" : "shm");
+        json_integer(&j, "size", l->size);
+        json_unsigned(&j, "owner", l->owner);
+        json_close(&j);
     }
-    printf("]}\n");
+    json_close(&j);
+    json_end(&j);
 }
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX];
+    const char *names[SNAPSHOT_NAMES_MAX];
     struct ls_options o = {0};
-    struct census c;
+    struct snapshot c;
     unsigned count;
-    int status = census_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    bool all = census_take(&c, command, names, count, false);
+    bool all = snapshot_take(&c, command, names, count, false);
     if (o.is_json)
         print_json(&c);
     else
         print_text(&c);
-    census_free(&c);
+    snapshot_free(&c);
     return all ? 0 : EXIT_ERROR;
 }

@@ -1,6 +1,11 @@
-/* options.c: see options.h. "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", and "--" before
- * what begins with a dash. */
+/*
+ * options.c: see options.h. "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", flags together
+ * as "-ab", and "--" before what begins with a dash.
+ */
 #include "options.h"
+
+#include "suggest.h"
+#include "terminal.h"
 
 #include <heald/base.h>
 
@@ -9,6 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LEFT = 26, HELP_COLUMNS = 80 };
+
+/* A command line at work. */
+struct parser {
+    const struct command *command;
+    void *config;
+    char **argv;
+    int at;         /* the word of argv that is parsed */
+    char shown[64]; /* the option as it was typed: "-p" or "--port" */
+};
 
 int options_refuse(const struct command *command, const char *format, ...)
 {
@@ -22,35 +38,63 @@ int options_refuse(const struct command *command, const char *format, ...)
     return EXIT_ERROR;
 }
 
-/* The letter of an option; 0: it has none. */
-static char letter_of(const struct command *command, const struct option *o)
+static unsigned help_columns(void)
 {
-    const struct option_letter *l = command->letters;
-
-    while (l && l->letter && strcmp(l->name, o->name) != 0)
-        l++;
-    return l ? l->letter : 0;
+    unsigned columns = terminal_columns();
+    return columns && columns < HELP_COLUMNS ? columns : HELP_COLUMNS;
 }
 
-static void print_option(const struct command *command, const struct option *o)
+void options_print_text(const char *text)
 {
-    char left[64], letter = letter_of(command, o);
-    int n = letter ? snprintf(left, sizeof left, "-%c, ", letter) : 0;
-
-    snprintf(left + n, sizeof left - (size_t)n, "%s %s", o->name, o->metavar ? o->metavar : "");
-    printf("  %-22s %s%s\n", left, strlen(left) > 22 ? "\n                         " : "", o->help);
+    terminal_wrap(text, 0, help_columns());
+    putchar('\n');
 }
 
-static void print_help(const struct command *command)
+void options_print_row(const char *left, const char *help)
 {
-    printf("usage: heald %s%s%s%s\n%s\n", command->name, command->options ? " [OPTION...]" : "",
-           *command->arguments ? " " : "", command->arguments, command->summary);
+    unsigned columns = help_columns(), indent = columns < 2 * LEFT ? LEFT / 4 : LEFT;
+    bool is_wide = strlen(left) + 4 > indent;
+
+    printf("  %-*s", is_wide ? 0 : (int)indent - 2, left);
+    if (is_wide)
+        printf("\n%*s", (int)indent, "");
+    terminal_wrap(help, indent, columns);
+    putchar('\n');
+}
+
+static void print_option(const struct option *o)
+{
+    char left[64], letter[] = {'-', o->letter, ',', ' ', 0};
+
+    snprintf(left, sizeof left, "%s%s%s%s", o->letter ? letter : "    ", o->name,
+             o->metavar ? " " : "", o->metavar ? o->metavar : "");
+    options_print_row(left, o->help);
+}
+
+void options_print_help(const struct command *command)
+{
+    printf("usage: heald %s%s%s%s\n\n", command->name, command->options ? " [OPTION...]" : "",
+           *command->arguments ? " " : "", command->arguments);
+    options_print_text(command->summary);
     printf("\noptions:\n");
     for (const struct option *o = command->options; o && o->name; o++)
-        print_option(command, o);
-    printf("  %-22s %s\n", "--help", "this text");
-    if (command->details)
-        printf("\n%s", command->details);
+        print_option(o);
+    options_print_row("-h, --help", "print this help");
+    if (command->details) {
+        putchar('\n');
+        options_print_text(command->details);
+    }
+}
+
+void options_print_plain(const struct command *command)
+{
+    for (const struct option *o = command->options; o && o->name; o++) {
+        const char *value = o->metavar ? o->metavar : "";
+        if (o->letter)
+            printf("-%c\t%s\t%s\n", o->letter, value, o->help);
+        printf("%s\t%s\t%s\n", o->name, value, o->help);
+    }
+    printf("-h\t\tprint this help\n--help\t\tprint this help\n");
 }
 
 static const struct option *find_option(const struct command *command, const char *text, size_t len)
@@ -59,6 +103,28 @@ static const struct option *find_option(const struct command *command, const cha
         if (strlen(o->name) == len && memcmp(o->name, text, len) == 0)
             return o;
     return NULL;
+}
+
+static const struct option *find_letter(const struct command *command, char letter)
+{
+    for (const struct option *o = command->options; o && o->name; o++)
+        if (o->letter == letter)
+            return o;
+    return NULL;
+}
+
+static int refuse_unknown(const struct command *command, const char *shown, const char *word)
+{
+    struct suggestion s = {.word = word};
+
+    for (const struct option *o = command->options; o && o->name; o++)
+        suggest_compare(&s, o->name);
+    suggest_compare(&s, "--help");
+    if (suggest_nearest(&s))
+        return options_refuse(command, "unknown option '%s'; did you mean %s?", shown,
+                              suggest_nearest(&s));
+    return options_refuse(command, "unknown option '%s'; see heald %s --help", shown,
+                          command->name);
 }
 
 static bool parse_count(const struct option *o, const char *text, unsigned *ret_count)
@@ -85,100 +151,105 @@ static bool parse_seconds(const struct option *o, const char *text, int64_t *ret
 }
 
 /* Stores the value of an option; OPTIONS_GO_ON or EXIT_ERROR. */
-static int set_option(const struct command *command, const struct option *o, const char *text,
-                      void *config)
+static int set_option(const struct parser *p, const struct option *o, const char *text)
 {
-    void *field = (char *)config + o->offset;
+    void *field = (char *)p->config + o->offset;
     switch (o->kind) {
     case OPTION_FLAG:
     case OPTION_UNFLAG: *(bool *)field = o->kind == OPTION_FLAG; break;
     case OPTION_TEXT:
         if (!*text)
-            return options_refuse(command, "%s: empty", o->name);
+            return options_refuse(p->command, "%s: the value %s is empty", p->shown, o->metavar);
         *(const char **)field = text;
         break;
     case OPTION_COUNT:
         if (!parse_count(o, text, field))
-            return options_refuse(command, "%s: '%s' is not a number from %u to %u", o->name, text,
+            return options_refuse(p->command, "%s %s: not a number from %u to %u", p->shown, text,
                                   o->min, o->max);
         break;
     case OPTION_SECONDS:
         if (!parse_seconds(o, text, field))
-            return options_refuse(command, "%s: '%s' is not a number of seconds, %u at most",
-                                  o->name, text, o->max);
+            return options_refuse(p->command,
+                                  "%s %s: not a number of seconds greater than 0 and at most %u",
+                                  p->shown, text, o->max);
         break;
     }
     return OPTIONS_GO_ON;
 }
 
-/* The value of an option in the next word, to which *at moves. */
-static int take_next_word(const struct command *command, const struct option *o, char **argv,
-                          int *at, void *config)
+/* The value of an option in the next word, to which p->at moves. */
+static int take_next_word(struct parser *p, const struct option *o)
 {
-    if (!argv[*at + 1])
-        return options_refuse(command, "%s needs a value: %s", o->name, o->metavar);
-    ++*at;
-    return set_option(command, o, argv[*at], config);
+    if (!p->argv[p->at + 1])
+        return options_refuse(p->command, "%s: a value is required: %s", p->shown, o->metavar);
+    p->at++;
+    return set_option(p, o, p->argv[p->at]);
 }
 
-static int parse_letter(const struct command *command, char **argv, int *at, void *config)
+/* "-n", "-nq", "-w5", "-nw5", "-w 5". */
+static int parse_letters(struct parser *p)
 {
-    const char *word = argv[*at];
-    const struct option_letter *l = command->letters;
+    const char *word = p->argv[p->at];
 
-    while (l && l->letter && l->letter != word[1])
-        l++;
-    if (!l || !l->letter)
-        return options_refuse(command, "unknown option '%s'", word);
-    const struct option *o = find_option(command, l->name, strlen(l->name));
-    if (o->metavar && word[2])
-        return set_option(command, o, word + 2, config);
-    if (o->metavar)
-        return take_next_word(command, o, argv, at, config);
-    if (word[2])
-        return options_refuse(command, "-%c takes no value: '%s'", l->letter, word);
-    return set_option(command, o, "", config);
+    for (const char *c = word + 1; *c; c++) {
+        const struct option *o = find_letter(p->command, *c);
+        snprintf(p->shown, sizeof p->shown, "-%c", *c);
+        if (*c == 'h' && !o) {
+            options_print_help(p->command);
+            return 0;
+        }
+        if (!o)
+            return refuse_unknown(p->command, c == word + 1 && c[1] ? word : p->shown, word);
+        if (o->metavar)
+            return c[1] ? set_option(p, o, c + 1) : take_next_word(p, o);
+        int status = set_option(p, o, "");
+        if (status != OPTIONS_GO_ON)
+            return status;
+    }
+    return OPTIONS_GO_ON;
 }
 
-/* The option at argv[*at], with its value; *at moves to its last word. */
-static int parse_option(const struct command *command, char **argv, int *at, void *config)
+/* The option at argv[at], with its value; p->at moves to its last word. */
+static int parse_option(struct parser *p)
 {
-    const char *word = argv[*at];
+    const char *word = p->argv[p->at];
     size_t len = strcspn(word, "=");
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        print_help(command);
+    const struct option *o = find_option(p->command, word, len);
+
+    if (strcmp(word, "--help") == 0) {
+        options_print_help(p->command);
         return 0;
     }
     if (word[1] != '-')
-        return parse_letter(command, argv, at, config);
-    const struct option *o = find_option(command, word, len);
+        return parse_letters(p);
+    snprintf(p->shown, sizeof p->shown, "%.*s", (int)(len < 64 ? len : 63), word);
     if (!o)
-        return options_refuse(command, "unknown option '%.*s'", (int)len, word);
-    if (!o->metavar) {
-        if (word[len])
-            return options_refuse(command, "%s takes no value", o->name);
-        return set_option(command, o, "", config);
-    }
-    if (word[len])
-        return set_option(command, o, word + len + 1, config);
-    return take_next_word(command, o, argv, at, config);
+        return refuse_unknown(p->command, p->shown, p->shown);
+    if (!o->metavar && word[len])
+        return options_refuse(p->command, "%s %s: the option takes no value", p->shown,
+                              word + len + 1);
+    if (!o->metavar)
+        return set_option(p, o, "");
+    return word[len] ? set_option(p, o, word + len + 1) : take_next_word(p, o);
 }
 
 int options_parse(const struct command *command, int argc, char **argv, void *config,
                   const char **ret_arguments)
 {
+    struct parser p = {.command = command, .config = config, .argv = argv};
     unsigned count = 0;
     bool is_literal = false;
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
+    for (p.at = 1; p.at < argc; p.at++) {
+        const char *word = argv[p.at];
         if (!is_literal && strcmp(word, "--") == 0) {
             is_literal = true;
         } else if (!is_literal && word[0] == '-' && word[1]) {
-            int status = parse_option(command, argv, &i, config);
+            int status = parse_option(&p);
             if (status != OPTIONS_GO_ON)
                 return status;
         } else if (count == command->arguments_max) {
-            return options_refuse(command, "one argument too many: '%s'", word);
+            return options_refuse(command, "unexpected argument '%s'; see heald %s --help", word,
+                                  command->name);
         } else {
             ret_arguments[count++] = word;
             is_literal = is_literal || count == command->words_from;

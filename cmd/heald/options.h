@@ -15,18 +15,13 @@ enum option_kind {
 };
 
 struct option {
+    char letter;      /* 'p' of "-p"; 0: it has none */
     const char *name; /* "--port" */
     enum option_kind kind;
     size_t offset; /* of the field */
     unsigned min, max;
     const char *metavar; /* "N"; NULL for a flag */
     const char *help;
-};
-
-/* Another spelling of an option: "-E N" or "-EN". */
-struct option_letter {
-    char letter;
-    const char *name; /* of the option */
 };
 
 struct command {
@@ -37,21 +32,20 @@ struct command {
     const char *arguments; /* "DIR", "[DIR]", "" */
     unsigned arguments_max;
     unsigned words_from; /* the argument that is a command, from 1: no options follow; 0: none is */
-    const struct option *options;        /* ends with a name NULL */
-    const struct option_letter *letters; /* ends with a letter 0; NULL: none */
-    const char *details;                 /* printed after the options by --help */
+    const struct option *options; /* ends with a name NULL; NULL: none */
+    const char *details;          /* printed after the options by --help, wrapped */
 };
 
 /* The exit statuses of all commands: heald(1). */
 enum {
     EXIT_NO = 1,          /* the answer is no: not acquired, a deadlock, in use */
-    EXIT_ERROR = 2,       /* the command line is invalid, a name is not there, something failed */
-    EXIT_NOT_RUN = 126,   /* the program to run is there and cannot be run */
-    EXIT_NOT_FOUND = 127, /* it is not there */
+    EXIT_ERROR = 2,       /* the command line is invalid, a name does not exist, an error */
+    EXIT_NOT_RUN = 126,   /* the program to run exists and cannot be run */
+    EXIT_NOT_FOUND = 127, /* it does not exist */
     EXIT_SIGNAL = 128     /* and the number of the signal that ended it */
 };
 
-/* What options_parse() says when the command is to go on. */
+/* What options_parse() returns when the command is to go on. */
 enum { OPTIONS_GO_ON = -1 };
 
 /*
@@ -61,6 +55,18 @@ enum { OPTIONS_GO_ON = -1 };
  */
 int options_parse(const struct command *command, int argc, char **argv, void *config,
                   const char **ret_arguments);
+
+/* The text of --help. */
+void options_print_help(const struct command *command);
+
+/* The options for completion: a line for each word, with its value and its help, between tabs. */
+void options_print_plain(const struct command *command);
+
+/* A paragraph of a help text, wrapped. */
+void options_print_text(const char *text);
+
+/* One row of a list of options in a help text. left: "-p, --port N". */
+void options_print_row(const char *left, const char *help);
 
 /* One line on stderr: "heald NAME: …"; returns EXIT_ERROR. */
 int options_refuse(const struct command *command, const char *format, ...)

@@ -23,8 +23,8 @@ static int stat_region(const char *name, struct stat *ret_stat)
     return n < PATH_SIZE ? lstat(path, ret_stat) : -1;
 }
 
-/* -EPERM is heald's own: it attaches to no other user's region, for who can write to that can run
- * code here; for root's, too. */
+/* -EPERM is heald's own: it attaches to no region of another user, also not as root, because a
+ * process that can write to it can run code here. */
 static void explain(const struct stat *st, int err, char text[REFUSAL_SIZE])
 {
     const struct passwd *owner = getpwuid(st->st_uid);
@@ -39,13 +39,15 @@ char *refusal_text(const char *name, int err, const char *why, char text[REFUSAL
 {
     struct stat st;
 
-    if (err == -EINVAL && !why && name[0] != '/' && strncmp(name, "file:", 5) != 0)
-        snprintf(text, REFUSAL_SIZE, "not a name of a region: that is /NAME or file:/PATH");
+    if (err == -EINVAL && !why && strncmp(name, "file:", 5) != 0)
+        snprintf(text, REFUSAL_SIZE,
+                 "not a name of a region; use /NAME, without another slash or a leading dot, or "
+                 "file:/PATH");
     else if (err != -EACCES && err != -EPERM)
         snprintf(text, REFUSAL_SIZE, "%s%s%s", heald_strerror(err), why ? ": " : "",
                  why ? why : "");
     else if (stat_region(name, &st) < 0)
-        snprintf(text, REFUSAL_SIZE, "%s: in a directory above it; run this as a user who may",
+        snprintf(text, REFUSAL_SIZE, "%s: a directory above it is not accessible to this user",
                  heald_strerror(err));
     else
         explain(&st, err, text);

@@ -2,14 +2,14 @@
  * repair.c: `heald repair`: what the program that shares a region would do after a death, done by
  * hand: a mutex or read-write lock whose holder died is marked consistent, a broken barrier reset.
  *
- * The census says what is broken; each repair is by the calls that a program has, so one that
- * somebody else did meanwhile is found done, and one that is killed half-way leaves what was
- * before.
+ * The snapshot says what is broken. Each repair uses the calls that a program has, so one that
+ * another process did meanwhile is found done, and one that is killed half-way changes nothing.
  */
-#include "census.h"
 #include "commands.h"
+#include "json.h"
 #include "locks.h"
 #include "refusal.h"
+#include "snapshot.h"
 
 #include <heald/heald.h>
 
@@ -18,48 +18,41 @@
 #include <string.h>
 
 struct repair_options {
-    bool is_dry;
+    bool is_dry, is_json;
 };
 
 static const struct option options[] = {
-    {"--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
-     "say what is broken, and change nothing"},
+    {'n', "--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
+     "print what is broken and change nothing"},
+    {'j', "--json", OPTION_FLAG, offsetof(struct repair_options, is_json), 0, 0, NULL,
+     "print JSON"},
     {0},
 };
-
-static const struct option_letter letters[] = {{'n', "--dry-run"}, {0}};
 
 static int run(const struct command *command, const char *program, int argc, char **argv);
 
 const struct command command_repair = {
     .name = "repair",
     .run = run,
-    .summary = "Marks locks whose holder died consistent, and resets broken barriers.",
+    .summary = "repair the locks and barriers that a dead process left",
     .arguments = "NAME [OBJECT...]",
-    .arguments_max = CENSUS_NAMES_MAX,
+    .arguments_max = SNAPSHOT_NAMES_MAX,
     .options = options,
-    .letters = letters,
     .details =
-        "NAME is /name or file:/path; OBJECT is a name that heald ls shows, or +0xOFFSET; without\n"
-        "one, all that are broken. It says what it did. What a lock guards is not looked at: see\n"
-        "to that first, or stop the programs that use it.\n"
-        "The exit status is 1 if something is broken still, and 2 if something is wrong.\n",
+        "NAME is /name or file:/path. OBJECT is a name that heald ls prints, or +0xOFFSET. By "
+        "default all broken objects that have a name or a waiter are repaired. The command does "
+        "not check the data that a lock protects.\n"
+        "Exit status: 0 nothing is broken any more; 1 an object is still broken; 2 an error.",
 };
 
 /* A region to repair. */
 struct repair {
-    const struct census_region *census;
+    const struct snapshot_region *snapshot;
     struct heald_region *region;
     struct heald_participant *me;
     bool is_dry;
+    struct json *json; /* NULL: for people */
 };
-
-static void print_object(const struct repair *r, const struct census_object *o)
-{
-    char name[LOCKS_NAME_SIZE];
-
-    printf("%s  %s: ", r->census->shown, locks_name(o, name));
-}
 
 /* What became of an attempt to lock what a dead one held; 0: it is repaired. */
 static int after_lock(int err, int (*consistent)(void *, struct heald_participant *),
@@ -94,9 +87,9 @@ static int rwlock_unlock(void *object, struct heald_participant *me)
     return heald_rwlock_unlock(object, me);
 }
 
-/* The round of which it is found that it is broken; if somebody has reset it since the census, and
- * others have come to the next one, nothing is done. */
-static int reset_barrier(const struct repair *r, const struct census_object *o, void *object)
+/* Resets the round that was found to be broken. If another process has reset it since the snapshot,
+ * and others have arrived at the next round, nothing is done. */
+static int reset_barrier(const struct repair *r, const struct snapshot_object *o, void *object)
 {
     uint32_t round = heald_barrier_round(object);
     struct heald_object_state now;
@@ -106,7 +99,7 @@ static int reset_barrier(const struct repair *r, const struct census_object *o, 
                                                      : heald_barrier_reset(object, r->me, round);
 }
 
-static int repair_object(const struct repair *r, const struct census_object *o)
+static int repair_object(const struct repair *r, const struct snapshot_object *o)
 {
     void *object = heald_at(r->region, o->info.offset);
 
@@ -128,8 +121,8 @@ static int repair_object(const struct repair *r, const struct census_object *o)
     return -EINVAL;
 }
 
-/* Why it needs repair, or NULL. What the dead left of a semaphore or of once is free anyway. */
-static const char *trouble_of(const struct census_object *o)
+/* Why it needs repair, or NULL. What a dead process held of a semaphore or of once is free. */
+static const char *problem_of(const struct snapshot_object *o)
 {
     enum heald_object_condition is = o->state.condition;
 
@@ -137,10 +130,10 @@ static const char *trouble_of(const struct census_object *o)
     case HEALD_OBJECT_MUTEX:
     case HEALD_OBJECT_RWLOCK:
         return is == HEALD_OBJECT_ORPHANED ? "its holder died"
-               : is == HEALD_OBJECT_LOST   ? "it was given up after its holder died"
+               : is == HEALD_OBJECT_LOST   ? "not recoverable after its holder died"
                                            : NULL;
     case HEALD_OBJECT_BARRIER:
-        return is == HEALD_OBJECT_LOST ? "it is broken: one that had come died" : NULL;
+        return is == HEALD_OBJECT_LOST ? "a process that had arrived died" : NULL;
     case HEALD_OBJECT_DATA:
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
@@ -149,39 +142,85 @@ static const char *trouble_of(const struct census_object *o)
     return NULL;
 }
 
-/* The exit status. */
-static int handle(const struct repair *r, const struct census_object *o, bool was_named)
+enum result { INTACT, REPAIRED, BROKEN, BUSY, PERMANENT, FAILED };
+
+static const char *const result_names[] = {"intact", "repaired",  "broken",
+                                           "busy",   "permanent", "failed"};
+
+/* What was found of an object, and done. */
+struct outcome {
+    const char *problem; /* NULL: none */
+    enum result result;
+    int error; /* of FAILED */
+};
+
+static struct outcome handle(const struct repair *r, const struct snapshot_object *o)
 {
-    const char *trouble = trouble_of(o);
+    struct outcome out = {.problem = problem_of(o), .result = INTACT};
     bool is_barrier = o->info.type == HEALD_OBJECT_BARRIER;
 
-    if (!trouble && !was_named)
-        return 0;
-    print_object(r, o);
-    if (!trouble) {
-        printf("in order\n");
-        return 0;
-    }
+    if (!out.problem)
+        return out;
     if (!is_barrier && o->state.condition == HEALD_OBJECT_LOST) {
-        printf("%s: that is permanent, make the region anew\n", trouble);
-        return EXIT_NO;
+        out.result = PERMANENT;
+    } else if (r->is_dry) {
+        out.result = BROKEN;
+    } else {
+        out.error = repair_object(r, o);
+        out.result = !out.error ? REPAIRED : out.error == -EBUSY ? BUSY : FAILED;
     }
-    if (r->is_dry) {
-        printf("%s\n", trouble);
-        return EXIT_NO;
+    return out;
+}
+
+static int status_of(const struct outcome *out)
+{
+    switch (out->result) {
+    case INTACT:
+    case REPAIRED: return 0;
+    case BROKEN:
+    case BUSY:
+    case PERMANENT: return EXIT_NO;
+    case FAILED: break;
     }
-    int err = repair_object(r, o);
-    if (err == -EBUSY)
-        printf("%s: another has it now and can repair it\n", trouble);
-    else if (err)
-        printf("%s: cannot be repaired: %s\n", trouble, heald_strerror(err));
-    else
-        printf("%s: %s\n", trouble, is_barrier ? "reset" : "marked consistent");
-    return !err ? 0 : err == -EBUSY ? EXIT_NO : EXIT_ERROR;
+    return EXIT_ERROR;
+}
+
+/* What follows the problem in the text. */
+static const char *sequel_of(const struct snapshot_object *o, const struct outcome *out)
+{
+    switch (out->result) {
+    case INTACT: return "not broken";
+    case REPAIRED: return o->info.type == HEALD_OBJECT_BARRIER ? "reset" : "marked consistent";
+    case BROKEN: return "broken";
+    case BUSY: return "another process holds it and can repair it";
+    case PERMANENT: return "permanent, create the region anew";
+    case FAILED: break;
+    }
+    return heald_strerror(out->error);
+}
+
+static void print_outcome(const struct repair *r, const struct snapshot_object *o,
+                          const struct outcome *out)
+{
+    char name[LOCKS_NAME_SIZE];
+
+    if (!r->json) {
+        printf("%s  %s: %s%s%s\n", r->snapshot->shown, locks_name(o, name),
+               out->problem ? out->problem : "", out->problem ? ": " : "", sequel_of(o, out));
+        return;
+    }
+    json_object(r->json, NULL);
+    json_text(r->json, "name", o->info.name);
+    json_text(r->json, "type", heald_object_type_name(o->info.type));
+    json_unsigned(r->json, "offset", o->info.offset);
+    json_text(r->json, "problem", out->problem);
+    json_text(r->json, "result", result_names[out->result]);
+    json_integer(r->json, "error", out->error);
+    json_close(r->json);
 }
 
 /* An object by what a person calls it; NULL. */
-static const struct census_object *find(const struct census_region *r, const char *name)
+static const struct snapshot_object *find(const struct snapshot_region *r, const char *name)
 {
     char offset[32];
 
@@ -193,23 +232,46 @@ static const struct census_object *find(const struct census_region *r, const cha
     return NULL;
 }
 
+/* The highest status of all. */
 static int handle_all(const struct repair *r, const char *const names[])
 {
+    unsigned printed = 0;
     int status = 0;
 
-    for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->census->object_count; i++) {
-        const struct census_object *o =
-            names[0] ? find(r->census, names[i]) : &r->census->objects[i];
-        int one = handle(r, o, names[0]);
-        status = one > status ? one : status;
+    for (unsigned i = 0; names[0] ? names[i] != NULL : i < r->snapshot->object_count; i++) {
+        const struct snapshot_object *o =
+            names[0] ? find(r->snapshot, names[i]) : &r->snapshot->objects[i];
+        struct outcome out = handle(r, o);
+        if (!out.problem && !names[0])
+            continue;
+        print_outcome(r, o, &out);
+        printed++;
+        status = status_of(&out) > status ? status_of(&out) : status;
     }
-    if (!names[0] && !status)
-        printf("%s  nothing with a name is broken\n", r->census->shown);
+    if (!printed && !r->json)
+        printf("%s  no named object is broken\n", r->snapshot->shown);
+    return status;
+}
+
+static int print_all(struct repair *r, const char *const names[], bool is_json)
+{
+    struct json j;
+
+    if (!is_json)
+        return handle_all(r, names);
+    r->json = &j;
+    json_begin(&j, stdout);
+    json_text(&j, "region", r->snapshot->name);
+    json_boolean(&j, "dry_run", r->is_dry);
+    json_array(&j, "objects");
+    int status = handle_all(r, names);
+    json_close(&j);
+    json_end(&j);
     return status;
 }
 
 /* Before anything is changed. */
-static bool are_there(const struct command *command, const struct census_region *r,
+static bool are_there(const struct command *command, const struct snapshot_region *r,
                       const char *const names[])
 {
     bool all = true;
@@ -219,30 +281,30 @@ static bool are_there(const struct command *command, const struct census_region 
         if (find(r, names[i]))
             continue;
         snprintf(shown, sizeof shown, "%s", names[i]);
-        options_refuse(command, "%s: no object '%s'; heald ls lists them", r->shown,
-                       person_mask(shown));
+        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->shown,
+                       person_mask(shown), r->shown);
         all = false;
     }
     return all;
 }
 
-static int repair_region(const struct command *command, const struct census_region *census,
-                         const char *const names[], bool is_dry)
+static int repair_region(const struct command *command, const struct snapshot_region *snapshot,
+                         const char *const names[], const struct repair_options *opt)
 {
-    struct repair r = {.census = census, .is_dry = is_dry};
+    struct repair r = {.snapshot = snapshot, .is_dry = opt->is_dry};
     const char *why = NULL;
     char text[REFUSAL_SIZE];
     struct heald_region_options o = {.ret_why = &why};
-    int err = is_dry ? 0 : heald_region_open(&r.region, census->name, 0, &o);
+    int err = r.is_dry ? 0 : heald_region_open(&r.region, snapshot->name, 0, &o);
 
     if (err)
-        return options_refuse(command, "%s: %s", census->shown,
-                              refusal_text(census->name, err, why, text));
+        return options_refuse(command, "%s: %s", snapshot->shown,
+                              refusal_text(snapshot->name, err, why, text));
     if (r.region && (err = heald_attach(r.region, &r.me))) {
         heald_region_close(r.region);
-        return options_refuse(command, "%s: %s", census->shown, heald_strerror(err));
+        return options_refuse(command, "%s: %s", snapshot->shown, heald_strerror(err));
     }
-    int status = handle_all(&r, names);
+    int status = print_all(&r, names, opt->is_json);
     if (r.region) {
         heald_detach(r.me);
         heald_region_close(r.region);
@@ -252,19 +314,19 @@ static int repair_region(const struct command *command, const struct census_regi
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[CENSUS_NAMES_MAX + 1] = {NULL};
+    const char *names[SNAPSHOT_NAMES_MAX + 1] = {NULL};
     struct repair_options o = {0};
-    struct census c;
+    struct snapshot c;
     int status = options_parse(command, argc, argv, &o, names);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
     if (!names[0])
-        return options_refuse(command, "which region? usage: heald repair NAME [OBJECT...]");
+        return options_refuse(command, "a region is required: heald repair NAME [OBJECT...]");
     status = EXIT_ERROR;
-    if (census_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
-        status = repair_region(command, c.regions, names + 1, o.is_dry);
-    census_free(&c);
+    if (snapshot_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
+        status = repair_region(command, c.regions, names + 1, &o);
+    snapshot_free(&c);
     return status;
 }

@@ -21,7 +21,7 @@ struct finder {
     struct opened *opened;
 };
 
-const char *site_text(const struct census_site *site)
+const char *site_text(const struct snapshot_site *site)
 {
     return site->source[0] ? site->source : site->address;
 }
@@ -31,13 +31,13 @@ static const struct symbols *symbols_of(struct finder *f, pid_t pid)
     for (unsigned i = 0; i < f->count; i++)
         if (f->opened[i].pid == pid)
             return f->opened[i].symbols;
-    f->opened = census_grow(f->opened, f->count, sizeof *f->opened);
+    f->opened = snapshot_grow(f->opened, f->count, sizeof *f->opened);
     f->opened[f->count] = (struct opened){pid, symbols_open(pid)};
     return f->opened[f->count++].symbols;
 }
 
 /* "program+0x1234". */
-static void find_address(pid_t pid, uint64_t site, char text[CENSUS_SITE_SIZE])
+static void find_address(pid_t pid, uint64_t site, char text[SNAPSHOT_SITE_SIZE])
 {
     char path[64], line[LINE_SIZE];
 
@@ -51,7 +51,7 @@ static void find_address(pid_t pid, uint64_t site, char text[CENSUS_SITE_SIZE])
             continue;
         const char *file = strrchr(line + at, '/');
         line[strcspn(line, "\n")] = 0;
-        snprintf(text, CENSUS_SITE_SIZE, "%s+0x%llx", file ? file + 1 : "?",
+        snprintf(text, SNAPSHOT_SITE_SIZE, "%s+0x%llx", file ? file + 1 : "?",
                  (unsigned long long)site - from + offset);
         break;
     }
@@ -60,7 +60,7 @@ static void find_address(pid_t pid, uint64_t site, char text[CENSUS_SITE_SIZE])
 }
 
 static void find(struct finder *f, const struct heald_thread_info *thread, uint64_t site,
-                 struct census_site *ret_site)
+                 struct snapshot_site *ret_site)
 {
     if (!site || !person_is_known(thread))
         return;
@@ -70,13 +70,14 @@ static void find(struct finder *f, const struct heald_thread_info *thread, uint6
     person_mask(ret_site->source);
 }
 
-static void find_of_object(struct finder *f, const struct census_region *r, struct census_object *o)
+static void find_of_object(struct finder *f, const struct snapshot_region *r,
+                           struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
 
     for (unsigned i = 0; i < s->holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
-        o->sites = census_grow(o->sites, i, sizeof *o->sites);
-        const struct heald_participant_info *holder = census_holder(r, s, i);
+        o->sites = snapshot_grow(o->sites, i, sizeof *o->sites);
+        const struct heald_participant_info *holder = snapshot_holder(r, s, i);
         if (holder)
             find(f, &holder->thread, s->holders[i].site, &o->sites[i]);
     }
@@ -84,7 +85,7 @@ static void find_of_object(struct finder *f, const struct census_region *r, stru
         find(f, &r->people[o->waits[i].person].thread, o->waits[i].wait->site, &o->waits[i].site);
 }
 
-void site_find_all(struct census *c)
+void site_find_all(struct snapshot *c)
 {
     struct finder f = {0};
 

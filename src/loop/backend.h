@@ -40,6 +40,7 @@ struct heald_backend_ops {
     bool edge;       /* arm() knows HEALD_EDGE, at no cost */
     bool turns_edge; /* arm() knows HEALD_EDGE for what is armed for levels; may refuse it */
     bool one_way;    /* an event is of one direction, whatever holds in the other */
+    bool by_offset;  /* a regular file is ready before its end only, which poll(2) does not say */
     unsigned polls_max;
     bool words; /* submit() takes OP_WORDS and OP_TICK, if the kernel does */
 

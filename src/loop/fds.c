@@ -187,7 +187,8 @@ void heald__fds_free(struct heald_loop *loop, struct heald_fd *e)
 
 void heald__fds_close(struct heald_loop *loop)
 {
-    for (struct heald_fd *e = loop->fds.v; e < loop->fds.v + loop->fds.size; e++) {
+    for (unsigned fd = 0; fd < loop->fds.size; fd++) {
+        struct heald_fd *e = &loop->fds.v[fd];
         if (e->pause)
             heald__pause_end(loop, e);
         if (e->again)

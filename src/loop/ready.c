@@ -65,13 +65,15 @@ static int arm_entry(struct heald_loop *loop, struct heald_fd *e, int fd, unsign
 {
     struct heald_backend *b = &loop->backend;
     unsigned edge = e->flags & FDS_EDGE ? HEALD_EDGE : 0;
-    int err = b->ops->arm(b, fd, e->key, e->armed, events ? events | edge : 0);
+    int err = b->ops->by_offset && e->type == FD_FILE
+                  ? -EPERM
+                  : b->ops->arm(b, fd, e->key, e->armed, events ? events | edge : 0);
     /* A back end that opens a descriptor of its own makes the table grow. */
     e = &loop->fds.v[fd];
 
     if (!err && loop->mirror >= 0 && !b->ops->submit && (e->armed != events || edge))
         err = loop->sys->mirror_set(loop->mirror, fd, e->armed, events ? events | edge : 0);
-    /* What epoll refuses poll calls always ready. */
+    /* What epoll refuses poll(2) calls always ready. */
     if (err == -EPERM) {
         b->ops->arm(b, fd, e->key, events, 0);
         e->flags |= FDS_ALWAYS;

@@ -31,7 +31,6 @@ static void host(struct heald_loop *loop, const int *count, int want)
 HEALD_CASE(data_that_comes)
 {
     skip_on_portable("no guest mode");
-    skip_on_kqueue(_i, "the descriptor of libkqueue misses events");
     struct heald_loop *loop = loop_on(_i);
     char buf[8];
     int fds[2];
@@ -199,7 +198,6 @@ HEALD_CASE(posts_that_a_turn_leaves)
 {
     enum { POSTS = 1000 };
     skip_on_portable("no guest mode");
-    skip_on_kqueue(_i, "the descriptor of libkqueue misses events");
     struct heald_loop *loop = loop_on(_i);
     struct heald_op *ops = calloc(POSTS, sizeof *ops);
     int64_t deadline;

@@ -19,8 +19,9 @@
  * open. CK_FORK=no runs all in one process, for a debugger.
  *
  * Environment: HEALD_CASE=TEXT runs only the cases whose "group:case:index:" contains TEXT;
- * HEALD_TEST_SLOW=N multiplies the time limits by N (sanitizers, valgrind); CK_VERBOSITY=verbose
- * lists the cases that passed as well.
+ * HEALD_TEST_EXCEPT names a file of cases that cannot run here, "PATTERN REASON" a line, which are
+ * skipped for that reason; HEALD_TEST_SLOW=N multiplies the time limits by N (sanitizers,
+ * valgrind); CK_VERBOSITY=verbose lists the cases that passed as well.
  */
 #ifndef HEALD_TEST_HARNESS_H
 #define HEALD_TEST_HARNESS_H

@@ -62,7 +62,7 @@ static void take_next(struct access_log *log)
 
 static void fail(struct access_log *log, int error)
 {
-    fprintf(stderr, "heald serve: --log %s: cannot write, nothing is logged any more: %s\n",
+    fprintf(stderr, "heald serve: --log %s: cannot write: %s; the log is closed\n",
             log->path ? log->path : "-", heald_strerror(error));
     close_file(log);
     take_next(log);
@@ -150,14 +150,14 @@ static void format_line(struct text *line, const struct access_entry *e)
     text_addf(line, "\" %u %" PRIu64 "\n", e->status, e->bytes);
 }
 
-/* A FIFO that nobody reads is an error here; waiting for a reader would stop the server. */
+/* A FIFO without a reader is an error here; waiting for a reader would stop the server. */
 void access_log_reopen(struct access_log *log)
 {
     if (!log->path || log->is_stopped)
         return;
     int fd = open_file(log->path, O_NONBLOCK);
     if (fd < 0) {
-        fprintf(stderr, "heald serve: --log %s: cannot reopen it: %s; the old file stays in use\n",
+        fprintf(stderr, "heald serve: --log %s: cannot reopen: %s; the old file stays in use\n",
                 log->path, heald_strerror(fd));
         return;
     }
@@ -195,7 +195,7 @@ void access_log_stop(struct access_log *log)
         heald_cancel(&log->write);
 }
 
-/* Writes while there is somebody who reads. */
+/* Writes while there is a reader. */
 static void write_now(struct access_log *log, const char *at, size_t len)
 {
     while (len > 0 && log->fd >= 0) {
@@ -220,8 +220,9 @@ void access_log_close(struct access_log *log)
     write_now(log, log->half[half] + log->written, log->len[half] - log->written);
     write_now(log, log->half[log->filling], log->len[log->filling]);
     if (log->dropped)
-        fprintf(stderr, "heald serve: the access log lacks %" PRIu64 " lines: nobody took them\n",
-                log->dropped);
+        fprintf(stderr,
+                "heald serve: --log %s: %" PRIu64 " lines were dropped: the reader is too slow\n",
+                log->path ? log->path : "-", log->dropped);
     if (log->path && log->fd >= 0)
         close(log->fd);
     if (log->next_fd >= 0)

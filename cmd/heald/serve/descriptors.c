@@ -9,7 +9,7 @@
 
 enum {
     PER_CONNECTION = 2,
-    /* Accepted ones that are turned away, a folder being listed, a log being reopened, what an
+    /* Accepted ones that are turned away, a directory being listed, a log being reopened, what an
      * engine opens when it is first used. */
     SPARE = 16,
     COUNT_MAX = 65536 /* descriptors above are not looked for */

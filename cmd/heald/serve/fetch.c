@@ -37,7 +37,7 @@ struct run {
     llhttp_settings_t settings;
     int64_t end_ns;
     unsigned open;
-    bool is_ending; /* the run was broken off: nobody asks for more */
+    bool is_ending; /* the run was aborted: no more requests */
 };
 
 static struct client *client_of(struct heald_op *op)
@@ -180,7 +180,7 @@ static int start(struct run *run, struct client *c, unsigned index)
     return 0;
 }
 
-/* After a run that was broken off: what is still under way. An op may be over before its cancel. */
+/* After an aborted run: what is still in flight. An op may complete before its cancel. */
 static void end_clients(struct run *run, struct client *clients, unsigned count)
 {
     run->is_ending = true;

@@ -37,10 +37,10 @@ struct fetch_result {
 };
 
 /*
- * Reads the regular files in a folder, as far as they are small and `max` allows. Returns how many,
- * or -errno; the caller frees them with fetch_free().
+ * Reads the regular files in a directory, as far as they are small and `max` allows. Returns how
+ * many, or -errno; the caller frees them with fetch_free().
  */
-int fetch_load(const char *folder, struct fetch_file *files, unsigned max);
+int fetch_load(const char *directory, struct fetch_file *files, unsigned max);
 void fetch_free(struct fetch_file *files, unsigned count);
 
 /*

@@ -53,10 +53,10 @@ static bool load_file(int dir, const char *name, struct fetch_file *ret_file)
     return true;
 }
 
-int fetch_load(const char *folder, struct fetch_file *files, unsigned max)
+int fetch_load(const char *directory, struct fetch_file *files, unsigned max)
 {
     unsigned count = 0;
-    DIR *dir = opendir(folder);
+    DIR *dir = opendir(directory);
     if (!dir)
         return -errno;
     for (struct dirent *entry; count < max && (entry = readdir(dir));)

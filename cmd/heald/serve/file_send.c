@@ -2,14 +2,14 @@
  * file_send.c: see file_send.h.
  *
  * The head is written at the start of c->out and the first portion of the file read in behind it,
- * so that a small file goes out with its head in one send. Only what was opened beneath the folder
- * is ever read, only if it is a regular file, and only as many bytes as the head promised: a file
- * that grew is cut, one that shrank ends the connection.
+ * so that a small file goes out with its head in one send. Only what was opened beneath the
+ * directory is ever read, only if it is a regular file, and only as many bytes as the head
+ * promised: a file that grew is cut, one that shrank ends the connection.
  */
 #include "serve/file_send.h"
 
 #include "serve/content_type.h"
-#include "serve/folder_list.h"
+#include "serve/directory_list.h"
 #include "serve/http_conn.h"
 #include "serve/http_target.h"
 
@@ -24,7 +24,7 @@ enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 
 static void on_sent(struct heald_op *op);
 static void on_file_open(struct heald_op *op);
-static void on_folder_open(struct heald_op *op);
+static void on_directory_open(struct heald_op *op);
 static void on_index_open(struct heald_op *op);
 
 static void send_out(struct conn *c)
@@ -85,7 +85,7 @@ static void send_status(struct conn *c, unsigned status)
     send_reason(c, status);
 }
 
-/* To the same folder with its slash. */
+/* To the same directory with its slash. */
 static void send_redirect(struct conn *c)
 {
     struct text location;
@@ -197,7 +197,7 @@ static void send_file(struct conn *c, const struct stat *st)
 
 static void open_path(struct conn *c, int flags, heald_fn *fn)
 {
-    heald_prep_open_beneath(&c->op, c->server->folder_fd, c->path, flags, 0);
+    heald_prep_open_beneath(&c->op, c->server->directory_fd, c->path, flags, 0);
     conn_submit(c, fn, HEALD_FOREVER);
 }
 
@@ -254,7 +254,7 @@ static void on_file_open(struct heald_op *op)
         send_opened(c, true);
 }
 
-static void on_folder_open(struct heald_op *op)
+static void on_directory_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
     struct text page;
@@ -266,12 +266,12 @@ static void on_folder_open(struct heald_op *op)
     }
     text_init(&page, c->out + CONN_HEAD, CONN_BODY);
     int error =
-        folder_list(c->file_fd, c->parser.request.path, c->server->config->has_dot_files, &page);
+        directory_list(c->file_fd, c->parser.request.path, c->server->config->has_dot_files, &page);
     c->response.status = 200;
     if (may_retry(c->server, error)) {
         heald_close(c->server->loop, c->file_fd);
         c->file_fd = -1;
-        open_path(c, OPEN_FLAGS | O_DIRECTORY, on_folder_open);
+        open_path(c, OPEN_FLAGS | O_DIRECTORY, on_directory_open);
     } else if (error) {
         send_status(c, status_of(error));
     } else {
@@ -282,14 +282,14 @@ static void on_folder_open(struct heald_op *op)
 static void on_index_open(struct heald_op *op)
 {
     struct conn *c = conn_of(op);
-    const char *folder = c->parser.request.path;
+    const char *directory = c->parser.request.path;
     if (!take_file(c, OPEN_FLAGS))
         return;
     if (op->result >= 0) {
         send_opened(c, false);
     } else if (op->result == -ENOENT && c->server->config->is_listing) {
-        snprintf(c->path, sizeof c->path, "%s", *folder ? folder : ".");
-        open_path(c, OPEN_FLAGS | O_DIRECTORY, on_folder_open);
+        snprintf(c->path, sizeof c->path, "%s", *directory ? directory : ".");
+        open_path(c, OPEN_FLAGS | O_DIRECTORY, on_directory_open);
     } else {
         send_status(c, status_of((int)op->result));
     }
@@ -304,7 +304,7 @@ void file_send_begin(struct conn *c)
         send_status(c, r->status);
     } else if (!c->server->config->has_dot_files && http_target_is_hidden(r->path)) {
         send_status(c, 404);
-    } else if (r->is_folder) {
+    } else if (r->is_directory) {
         snprintf(c->path, sizeof c->path, "%s%sindex.html", r->path, *r->path ? "/" : "");
         open_path(c, OPEN_FLAGS, on_index_open);
     } else {

@@ -1,4 +1,4 @@
-/* file_send.h: answers a request: with a file of the folder, in portions, or with a text. */
+/* file_send.h: answers a request: with a file of the directory, in portions, or with a text. */
 #ifndef HEALD_CMD_FILE_SEND_H
 #define HEALD_CMD_FILE_SEND_H
 

@@ -316,7 +316,7 @@ void conn_refuse(struct server *server, int fd)
     static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nServer: heald\r\n"
                                "Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     ssize_t sent = send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent; /* a new socket has room; if it has not, there is nobody to tell */
+    (void)sent; /* a new socket has room; if it has not, the client sees the close */
     log_refused(server, fd);
     if (server->refused == REFUSED_MAX) {
         heald_close(server->loop, fd);

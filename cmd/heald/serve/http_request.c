@@ -154,7 +154,7 @@ static unsigned verdict(const llhttp_t *machine, struct http_request *r)
         return 411;
     if (announces_body(machine))
         return 413;
-    return http_target_path(r->target, r->target_len, r->path, &r->is_folder);
+    return http_target_path(r->target, r->target_len, r->path, &r->is_directory);
 }
 
 static int on_head_complete(llhttp_t *machine)
@@ -210,7 +210,7 @@ void http_parser_next(struct http_parser *parser)
     r->status = 0;
     r->method = NULL;
     r->major = r->minor = 0;
-    r->is_head = r->keep_alive = r->is_folder = false;
+    r->is_head = r->keep_alive = r->is_directory = false;
     r->target_len = 0;
     r->target[0] = r->path[0] = '\0';
     for (unsigned i = 0; i < HTTP_FIELDS; i++) {

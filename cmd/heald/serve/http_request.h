@@ -32,11 +32,11 @@ struct http_request {
     uint8_t major, minor;
     bool is_head;
     bool keep_alive;
-    bool is_folder; /* the target ended with a slash */
+    bool is_directory; /* the target ended with a slash */
     uint8_t count[HTTP_FIELDS];
     size_t target_len;
     char target[HTTP_TARGET_MAX + 1];
-    char path[HTTP_TARGET_MAX + 1];              /* decoded; relative to the folder */
+    char path[HTTP_TARGET_MAX + 1];              /* decoded; relative to the directory */
     char value[HTTP_FIELDS][HTTP_VALUE_MAX + 1]; /* "" when not sent */
 };
 

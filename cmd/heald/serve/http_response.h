@@ -31,8 +31,8 @@ void http_response_head(const struct http_response *response, const char *date, 
                         struct text *head);
 
 /*
- * Where a folder's target without its slash leads: "/sub/?x". Made from the decoded path, so that
- * "//host" stays what it is here: a name in this folder, and no other host.
+ * Where a directory's target without its slash leads: "/sub/?x". Made from the decoded path, so
+ * that "//host" stays what it is here: a name in this directory, and no other host.
  */
 void http_response_location(const struct http_request *request, struct text *location);
 

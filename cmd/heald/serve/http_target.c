@@ -1,8 +1,8 @@
 /*
  * http_target.c: see http_target.h. Pure.
  *
- * This is not what keeps a client inside the folder: heald_prep_open_beneath() does. It gives each
- * file one name, and refuses what only an attack would send.
+ * This is not what keeps a client inside the directory: heald_prep_open_beneath() does. It gives
+ * each file one name, and refuses what only an attack would send.
  */
 #include "serve/http_target.h"
 
@@ -77,7 +77,7 @@ static bool is_skipped(const char *component, size_t len)
     return len == 0 || (len == 1 && component[0] == '.');
 }
 
-unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_folder)
+unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *ret_is_directory)
 {
     const char *end = target + strcspn(target, "?#");
     if (end > target + len)
@@ -85,7 +85,7 @@ unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *
     const char *at = path_start(target, end);
     size_t used = 0;
     ret_path[0] = '\0';
-    *ret_is_folder = true;
+    *ret_is_directory = true;
     if (!at || (at == target && *at != '/'))
         return 400;
 
@@ -98,8 +98,8 @@ unsigned http_target_path(const char *target, size_t len, char *ret_path, bool *
             ret_path[used] = '\0';
             return status;
         }
-        *ret_is_folder = is_skipped(component, component_len);
-        if (*ret_is_folder)
+        *ret_is_directory = is_skipped(component, component_len);
+        if (*ret_is_directory)
             continue;
         if (used > 0)
             ret_path[used] = '/';

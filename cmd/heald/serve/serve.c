@@ -16,30 +16,34 @@ struct serve_options {
 #define CONFIG(name) offsetof(struct serve_options, config.name)
 
 static const struct option options[] = {
-    {"--listen", OPTION_TEXT, CONFIG(listen), 0, 0, "ADDR",
-     "listen there: 127.0.0.1:80, [::1]:80, *:80, unix:/path (127.0.0.1:8080)"},
-    {"--port", OPTION_COUNT, CONFIG(port), 0, 65535, "N",
-     "another port; 0: the system chooses one"},
-    {"--list", OPTION_FLAG, CONFIG(is_listing), 0, 0, NULL,
-     "show the names in a folder that has no index.html"},
-    {"--dot-files", OPTION_FLAG, CONFIG(has_dot_files), 0, 0, NULL,
-     "serve and show names that begin with a point, which are 404 otherwise"},
-    {"--backend", OPTION_TEXT, CONFIG(backend), 0, 0, "NAME", "how to wait: see heald backends"},
-    {"--engine", OPTION_TEXT, CONFIG(engine), 0, 0, "NAME",
-     "how to read files: see heald backends"},
-    {"--max-connections", OPTION_COUNT, CONFIG(max_connections), 1, 1000000, "N",
-     "connections at a time; for one more the longest idle is closed (1024)"},
-    {"--max-requests", OPTION_COUNT, CONFIG(max_requests), 1, 1000000000, "N",
-     "requests on one connection (100000)"},
-    {"--timeout", OPTION_SECONDS, CONFIG(timeout_ns), 0, 86400, "SECONDS",
-     "for a request to arrive, and for each 64 KiB of a response (30)"},
-    {"--idle", OPTION_SECONDS, CONFIG(idle_ns), 0, 86400, "SECONDS",
-     "that a connection may stay without a request (15)"},
-    {"--grace", OPTION_SECONDS, CONFIG(grace_ns), 0, 86400, "SECONDS",
-     "for what is in flight when a signal ends the server (10)"},
-    {"--log", OPTION_TEXT, CONFIG(log_path), 0, 0, "FILE",
-     "append the access log to a file; -: standard output (-)"},
-    {"--no-log", OPTION_UNFLAG, FIELD(is_logging), 0, 0, NULL, "no access log"},
+    {'l', "--listen", OPTION_TEXT, CONFIG(listen), 0, 0, "ADDR",
+     "listen at this address: 127.0.0.1:80, [::1]:80, *:80, unix:/path, unix:@name (default: "
+     "127.0.0.1:8080)"},
+    {'p', "--port", OPTION_COUNT, CONFIG(port), 0, 65535, "N",
+     "listen at this port; 0: the system chooses one"},
+    {'L', "--list", OPTION_FLAG, CONFIG(is_listing), 0, 0, NULL,
+     "list the names in a directory that has no index.html"},
+    {'a', "--dot-files", OPTION_FLAG, CONFIG(has_dot_files), 0, 0, NULL,
+     "serve and list files whose names begin with a dot (default: status 404)"},
+    {'b', "--backend", OPTION_TEXT, CONFIG(backend), 0, 0, "NAME",
+     "use this back end; heald backends lists them"},
+    {'e', "--engine", OPTION_TEXT, CONFIG(engine), 0, 0, "NAME",
+     "use this file engine; heald backends lists them"},
+    {'c', "--max-connections", OPTION_COUNT, CONFIG(max_connections), 1, 1000000, "N",
+     "maximum number of connections; a further one replaces the one that has been idle longest "
+     "(default: 1024)"},
+    {'r', "--max-requests", OPTION_COUNT, CONFIG(max_requests), 1, 1000000000, "N",
+     "maximum number of requests on one connection (default: 100000)"},
+    {'t', "--timeout", OPTION_SECONDS, CONFIG(timeout_ns), 0, 86400, "SECONDS",
+     "maximum time for a request to arrive, and for the client to take each 64 KiB of a response "
+     "(default: 30)"},
+    {'i', "--idle-timeout", OPTION_SECONDS, CONFIG(idle_ns), 0, 86400, "SECONDS",
+     "close a connection without a request after this time (default: 15)"},
+    {'g', "--grace-period", OPTION_SECONDS, CONFIG(grace_ns), 0, 86400, "SECONDS",
+     "after SIGTERM or SIGINT, maximum time for responses in flight (default: 10)"},
+    {'o', "--log", OPTION_TEXT, CONFIG(log_path), 0, 0, "FILE",
+     "append the access log to this file; -: standard output (default: -)"},
+    {'q', "--no-log", OPTION_UNFLAG, FIELD(is_logging), 0, 0, NULL, "write no access log"},
     {0},
 };
 
@@ -48,14 +52,14 @@ static int run(const struct command *command, const char *program, int argc, cha
 const struct command command_serve = {
     .name = "serve",
     .run = run,
-    .summary = "Serves the files of a folder by HTTP/1.1, until SIGTERM or Ctrl-C.",
+    .summary = "serve the files of a directory by HTTP",
     .arguments = "DIR",
     .arguments_max = 1,
     .options = options,
     .details =
-        "GET and HEAD, index.html, conditions and single ranges. Nothing outside DIR is served.\n"
-        "SIGTERM and SIGINT: requests that have arrived are answered, then the server ends; a\n"
-        "second signal ends it at once. SIGHUP reopens the --log file.\n",
+        "Serves GET and HEAD, index.html, conditional requests and single ranges. Nothing outside "
+        "DIR is served. SIGTERM and SIGINT end the server after the requests that have arrived are "
+        "answered; a second signal ends it at once. SIGHUP reopens the file of --log.",
 };
 
 void serve_defaults(struct server_config *ret_config)
@@ -84,7 +88,7 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
     char url[HEALD_ADDR_TEXT + 16];
     struct server *server = malloc(sizeof *server);
     if (!server) {
-        fprintf(stderr, "heald serve: out of memory\n");
+        fprintf(stderr, "heald serve: cannot allocate memory\n");
         return EXIT_ERROR;
     }
     int status = server_open(server, config, url, sizeof url);
@@ -110,15 +114,15 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct serve_options o = {.is_logging = true};
-    const char *folder = NULL;
+    const char *directory = NULL;
     (void)program;
     serve_defaults(&o.config);
-    int status = options_parse(command, argc, argv, &o, &folder);
+    int status = options_parse(command, argc, argv, &o, &directory);
     if (status != OPTIONS_GO_ON)
         return status;
-    if (!folder)
-        return options_refuse(command, "which folder? usage: heald serve DIR");
-    o.config.folder = folder;
+    if (!directory)
+        return options_refuse(command, "a directory is required: heald serve DIR");
+    o.config.directory = directory;
     if (!o.is_logging)
         o.config.log_path = NULL;
     return serve(&o.config, NULL);

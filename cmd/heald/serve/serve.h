@@ -4,7 +4,7 @@
 
 #include "serve/server.h"
 
-/* What the command does without options; the folder is left out. */
+/* What the command does without options; the directory is left out. */
 void serve_defaults(struct server_config *ret_config);
 
 /*

@@ -19,6 +19,7 @@
 #include "options.h"
 #include "serve/descriptors.h"
 #include "serve/http_conn.h"
+#include "serve/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -245,32 +246,12 @@ static int await_signal(struct server *server, struct heald_op *op, int signo, h
     return heald_submit(server->loop, op, fn);
 }
 
+/* what: the option; "": an argument. */
 static int fail(const char *what, const char *name, int error)
 {
-    fprintf(stderr, "heald serve: %s '%s': %s\n", what, name, heald_strerror(error));
+    fprintf(stderr, "heald serve: %s%s%s: %s\n", what, *what ? " " : "", name,
+            heald_strerror(error));
     return EXIT_ERROR;
-}
-
-/* The text of the address to listen at, with the port of --port in it. 0 or -errno. */
-static int listen_text(const struct server_config *config, char *text, size_t size)
-{
-    struct heald_addr addr;
-    int error = heald_addr_parse(config->listen, &addr);
-    if (error)
-        return error;
-    if (addr.len == 0)
-        return -EINVAL; /* a FIFO */
-    if (config->port == SERVER_NO_PORT) {
-        snprintf(text, size, "%s", config->listen);
-        return 0;
-    }
-    if (addr.u.sa.sa_family == AF_INET)
-        ((struct sockaddr_in *)(void *)&addr.u.storage)->sin_port = htons((uint16_t)config->port);
-    else if (addr.u.sa.sa_family == AF_INET6)
-        ((struct sockaddr_in6 *)(void *)&addr.u.storage)->sin6_port = htons((uint16_t)config->port);
-    else
-        return -EINVAL;
-    return heald_addr_format(&addr, text, size) < 0 ? -EINVAL : 0;
 }
 
 static int open_listener(struct server *server, char *ret_url, size_t size)
@@ -278,12 +259,14 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
     char text[HEALD_ADDR_TEXT];
     struct heald_addr addr;
     int one = 1;
-    int error = listen_text(server->config, text, sizeof text);
-    if (error)
-        return fail("--listen", server->config->listen, error);
+    const char *why = listen_address(server->config, text, sizeof text);
+    if (why) {
+        fprintf(stderr, "heald serve: --listen %s: %s\n", server->config->listen, why);
+        return EXIT_ERROR;
+    }
     server->listen_fd = heald_listen(text, SOCK_STREAM, 0);
     if (server->listen_fd < 0)
-        return fail("cannot listen at", text, server->listen_fd);
+        return fail("--listen", text, server->listen_fd);
 
     /* Its connections inherit it. The last portion of a file would wait for the one before it. */
     setsockopt(server->listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -294,6 +277,19 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
     return 0;
 }
 
+/* The text names a field of the options of the loop, or a variable of the environment. */
+static int refuse_loop(const char *text)
+{
+    bool is_option = strncmp(text, "backend=", 8) == 0 || strncmp(text, "engine=", 7) == 0;
+
+    if (is_option)
+        fprintf(stderr, "heald serve: --%.*s %s\n", (int)strcspn(text, "="), text,
+                text + strcspn(text, "=") + 1);
+    else
+        fprintf(stderr, "heald serve: %s\n", text);
+    return EXIT_ERROR;
+}
+
 static int open_loop(struct server *server)
 {
     const struct server_config *config = server->config;
@@ -301,10 +297,8 @@ static int open_loop(struct server *server)
     struct heald_loop_options options = {
         .backend = config->backend, .engine = config->engine, .ret_why = &why};
     int error = heald_loop_open(&server->loop, &options);
-    if (error) {
-        fprintf(stderr, "heald serve: %s (see heald backends)\n", why.text);
-        return EXIT_ERROR;
-    }
+    if (error)
+        return refuse_loop(why.text);
     error = await_signal(server, &server->term, SIGTERM, on_signal);
     if (!error)
         error = await_signal(server, &server->intr, SIGINT, on_signal);
@@ -313,7 +307,7 @@ static int open_loop(struct server *server)
     /* Without a file to reopen, SIGHUP keeps its meaning. */
     if (!error && server->log.path)
         error = await_signal(server, &server->hup, SIGHUP, on_hangup);
-    return error ? fail("cannot await", "SIGTERM, SIGINT, SIGHUP", error) : 0;
+    return error ? fail("", "SIGTERM, SIGINT, SIGHUP", error) : 0;
 }
 
 /* What the limit of descriptors leaves of --max-connections. */
@@ -326,10 +320,10 @@ static int set_cap(struct server *server)
         return 0;
     fprintf(stderr, "heald serve: --max-connections %u: ", wish);
     if (server->cap == 0) {
-        fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are not enough for one\n", limit);
+        fprintf(stderr, "the limit of %lu descriptors (RLIMIT_NOFILE) is too low for one\n", limit);
         return EXIT_ERROR;
     }
-    fprintf(stderr, "%lu descriptors (RLIMIT_NOFILE) are enough for %u\n", limit, server->cap);
+    fprintf(stderr, "the limit of %lu descriptors (RLIMIT_NOFILE) allows %u\n", limit, server->cap);
     return 0;
 }
 
@@ -346,9 +340,9 @@ int server_open(struct server *server, const struct server_config *config, char 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a log at RLIMIT_FSIZE is an error of the log, not the end */
 
-    server->folder_fd = open(config->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (server->folder_fd < 0)
-        return fail("cannot open the folder", config->folder, -errno);
+    server->directory_fd = open(config->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (server->directory_fd < 0)
+        return fail("", config->directory, -errno);
     int status = open_loop(server);
     if (!status)
         status = open_listener(server, ret_url, size);
@@ -379,5 +373,5 @@ void server_close(struct server *server)
         close(server->listen_fd);
     if (server->loop)
         heald_loop_close(server->loop);
-    close(server->folder_fd);
+    close(server->directory_fd);
 }

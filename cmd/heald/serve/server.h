@@ -7,7 +7,7 @@
 #include "serve/http_request.h"
 
 struct server_config {
-    const char *folder;
+    const char *directory;
     const char *listen;
     unsigned port; /* SERVER_NO_PORT: the one of `listen` */
     const char *backend, *engine;
@@ -40,7 +40,7 @@ struct conn_list {
 struct server {
     const struct server_config *config;
     struct heald_loop *loop;
-    int folder_fd;
+    int directory_fd;
     int listen_fd;
     enum server_phase phase;
     struct heald_op accept, pause, drain, term, intr, hup;
@@ -60,7 +60,7 @@ struct server {
 };
 
 /*
- * Opens the folder, the loop and the socket; on failure says why on stderr, in one line, and
+ * Opens the directory, the loop and the socket; on failure says why on stderr, in one line, and
  * returns the exit status, else 0. ret_text gets what a client connects to:
  * "http://127.0.0.1:8080/".
  */

@@ -6,6 +6,7 @@
  * but not in libkqueue, so they are always deleted first. Urgent data (POLLPRI) has no filter that
  * all these systems share.
  */
+#include "config.h"
 #include "loop/ready.h"
 
 #include <errno.h>
@@ -119,9 +120,10 @@ const struct heald_backend_ops heald__backend_kqueue = {
     .about = "kqueue(2): readiness, remembered; each wait costs what happened",
     .edge = true,
     .one_way = true,
+    .by_offset = true,
     .open = kqueue_open,
     .close = kqueue_close,
     .arm = kqueue_arm,
     .wait = kqueue_wait,
-    .fd = kqueue_fd,
+    .fd = HEALD_LIBKQUEUE ? NULL : kqueue_fd,
 };

@@ -19,12 +19,12 @@
 
 const unsigned heald__poll_rdhup = POLLRDHUP;
 
-/* A file that does not know RWF_NOWAIT says so. */
+/* A file, or a kernel, that does not know RWF_NOWAIT says so. */
 static int64_t result_of(ssize_t n)
 {
     if (n >= 0)
         return n;
-    return errno == EOPNOTSUPP ? SYS_ELSEWHERE : -errno;
+    return errno == EOPNOTSUPP || errno == ENOSYS ? SYS_ELSEWHERE : -errno;
 }
 
 int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count)

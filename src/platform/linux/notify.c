@@ -57,14 +57,16 @@ int heald__plat_signals_read(struct heald_signal_source *src, struct heald_sigin
         return -errno;
     if (n != sizeof si)
         return -EIO;
+    /* ssi_ptr is the whole union; qemu-user has nothing in ssi_int of a big-endian machine. */
+    union sigval value = {.sival_ptr = (void *)(uintptr_t)si.ssi_ptr};
     *ret_info = (struct heald_siginfo){
         .signo = (int)si.ssi_signo,
         .code = si.ssi_code,
         .status = si.ssi_status,
         .pid = (pid_t)si.ssi_pid,
         .uid = si.ssi_uid,
-        .value_int = si.ssi_int,
-        .value_ptr = (void *)(uintptr_t)si.ssi_ptr,
+        .value_int = value.sival_int,
+        .value_ptr = value.sival_ptr,
     };
     return 0;
 }

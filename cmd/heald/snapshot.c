@@ -1,5 +1,5 @@
-/* census.c: see census.h. */
-#include "census.h"
+/* snapshot.c: see snapshot.h. */
+#include "snapshot.h"
 
 #include "refusal.h"
 
@@ -14,12 +14,12 @@
 
 enum { PATH_SIZE = 4096 };
 
-void *census_grow(void *array, unsigned count, size_t size)
+void *snapshot_grow(void *array, unsigned count, size_t size)
 {
     void *bigger = realloc(array, ((size_t)count + 1) * size);
 
     if (!bigger) {
-        fprintf(stderr, "heald: out of memory\n");
+        fprintf(stderr, "heald: cannot allocate memory\n");
         exit(EXIT_ERROR);
     }
     memset((char *)bigger + count * size, 0, size);
@@ -29,22 +29,22 @@ void *census_grow(void *array, unsigned count, size_t size)
 static char *copy_of(const char *text)
 {
     size_t size = strlen(text) + 1;
-    return memcpy(census_grow(NULL, 0, size), text, size);
+    return memcpy(snapshot_grow(NULL, 0, size), text, size);
 }
 
-static void list_people(struct census_region *r)
+static void list_people(struct snapshot_region *r)
 {
     struct heald_participant_info info;
     unsigned cursor = 0;
 
     while (heald_participant_next(r->region, &cursor, &info)) {
-        r->people = census_grow(r->people, r->person_count, sizeof *r->people);
+        r->people = snapshot_grow(r->people, r->person_count, sizeof *r->people);
         r->people[r->person_count++] = info;
     }
 }
 
-static struct census_object *find_object(struct census_region *r, uint64_t offset,
-                                         enum heald_object_type type)
+static struct snapshot_object *find_object(struct snapshot_region *r, uint64_t offset,
+                                           enum heald_object_type type)
 {
     for (unsigned i = 0; i < r->object_count; i++)
         if (r->objects[i].info.offset == offset && r->objects[i].info.type == type)
@@ -52,11 +52,11 @@ static struct census_object *find_object(struct census_region *r, uint64_t offse
     return NULL;
 }
 
-static struct census_object *add_object(struct census_region *r,
-                                        const struct heald_object_info *info)
+static struct snapshot_object *add_object(struct snapshot_region *r,
+                                          const struct heald_object_info *info)
 {
-    r->objects = census_grow(r->objects, r->object_count, sizeof *r->objects);
-    struct census_object *o = &r->objects[r->object_count++];
+    r->objects = snapshot_grow(r->objects, r->object_count, sizeof *r->objects);
+    struct snapshot_object *o = &r->objects[r->object_count++];
     o->info = *info;
     o->state.condition = HEALD_OBJECT_UNKNOWN;
     heald_object_inspect(r->region, info->offset, info->type, &o->state);
@@ -64,18 +64,18 @@ static struct census_object *add_object(struct census_region *r,
 }
 
 /* Into the line, in the order of their coming. */
-static void add_wait(struct census_object *o, struct census_wait wait)
+static void add_wait(struct snapshot_object *o, struct snapshot_wait wait)
 {
     unsigned at = o->wait_count;
 
-    o->waits = census_grow(o->waits, at, sizeof *o->waits);
+    o->waits = snapshot_grow(o->waits, at, sizeof *o->waits);
     for (; at > 0 && o->waits[at - 1].wait->ticket > wait.wait->ticket; at--)
         o->waits[at] = o->waits[at - 1];
     o->waits[at] = wait;
     o->wait_count++;
 }
 
-static void list_objects(struct census_region *r)
+static void list_objects(struct snapshot_region *r)
 {
     struct heald_object_info info;
     unsigned cursor = 0;
@@ -85,17 +85,17 @@ static void list_objects(struct census_region *r)
     for (unsigned i = 0; i < r->person_count; i++) {
         for (unsigned k = 0; k < r->people[i].wait_count && !r->people[i].is_gone; k++) {
             const struct heald_wait_info *w = &r->people[i].waits[k];
-            struct census_object *o = find_object(r, w->offset, w->type);
+            struct snapshot_object *o = find_object(r, w->offset, w->type);
             info = (struct heald_object_info){.offset = w->offset, .type = w->type};
             if (!o)
                 o = add_object(r, &info);
-            add_wait(o, (struct census_wait){.person = i, .wait = w});
+            add_wait(o, (struct snapshot_wait){.person = i, .wait = w});
         }
     }
 }
 
 /* 0, or why it is no region that can be looked at; *ret_why, if it is not: a text to free. */
-static int add_region(struct census *c, const char *name, char **ret_why)
+static int add_region(struct snapshot *c, const char *name, char **ret_why)
 {
     const char *why = NULL;
     char text[REFUSAL_SIZE];
@@ -109,9 +109,9 @@ static int add_region(struct census *c, const char *name, char **ret_why)
         *ret_why = copy_of(refusal_text(name, err, why, text));
     if (err == -ENOEXEC || err == -ENOENT || err == -EINVAL || err == -ENAMETOOLONG)
         return err;
-    c->regions = census_grow(c->regions, c->region_count, sizeof *c->regions);
-    struct census_region *r = &c->regions[c->region_count++];
-    *r = (struct census_region){
+    c->regions = snapshot_grow(c->regions, c->region_count, sizeof *c->regions);
+    struct snapshot_region *r = &c->regions[c->region_count++];
+    *r = (struct snapshot_region){
         .name = copy_of(name), .shown = person_mask(copy_of(name)), .error = err};
     if (err) {
         r->why = copy_of(*ret_why);
@@ -126,18 +126,18 @@ static int add_region(struct census *c, const char *name, char **ret_why)
     return 0;
 }
 
-static void add_leftover(struct census *c, const char *name, const struct stat *st)
+static void add_leftover(struct snapshot *c, const char *name, const struct stat *st)
 {
-    c->leftovers = census_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
+    c->leftovers = snapshot_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
     c->leftovers[c->leftover_count++] =
-        (struct census_leftover){.name = copy_of(name),
-                                 .shown = person_mask(copy_of(name)),
-                                 .is_sem = strncmp(name, "sem.", 4) == 0,
-                                 .size = st->st_size,
-                                 .owner = st->st_uid};
+        (struct snapshot_leftover){.name = copy_of(name),
+                                   .shown = person_mask(copy_of(name)),
+                                   .is_sem = strncmp(name, "sem.", 4) == 0,
+                                   .size = st->st_size,
+                                   .owner = st->st_uid};
 }
 
-/* Is it a regular file of the folder of shared memory? */
+/* Is it a regular file of the directory of shared memory? */
 static bool find_file(const char *name, struct stat *ret_stat)
 {
     char path[PATH_SIZE];
@@ -146,12 +146,12 @@ static bool find_file(const char *name, struct stat *ret_stat)
     return n < PATH_SIZE && lstat(path, ret_stat) == 0 && S_ISREG(ret_stat->st_mode);
 }
 
-/* Everything in the folder of shared memory; where that is nobody's alone, the regions. */
-static void take_all(struct census *c)
+/* Everything in the directory of shared memory; only the regions where it has other users. */
+static void take_all(struct snapshot *c)
 {
-    const char *folder = heald_region_directory();
-    bool is_alone = strcmp(folder, "/dev/shm") == 0;
-    DIR *dir = opendir(folder);
+    const char *directory = heald_region_directory();
+    bool is_alone = strcmp(directory, "/dev/shm") == 0;
+    DIR *dir = opendir(directory);
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -174,12 +174,12 @@ static void complain(const struct command *command, const char *name, const char
 {
     char *shown = person_mask(copy_of(name));
 
-    options_refuse(command, "%s: %s", shown, why);
+    options_refuse(command, "%s: %s", *shown ? shown : "''", why);
     free(shown);
 }
 
 /* The one of a name that was given. */
-static bool take_one(struct census *c, const struct command *command, const char *name,
+static bool take_one(struct snapshot *c, const struct command *command, const char *name,
                      bool with_leftovers)
 {
     const char *file = name + (name[0] == '/');
@@ -198,12 +198,12 @@ static bool take_one(struct census *c, const struct command *command, const char
     return !err;
 }
 
-bool census_take(struct census *c, const struct command *command, const char *const names[],
-                 unsigned count, bool with_leftovers)
+bool snapshot_take(struct snapshot *c, const struct command *command, const char *const names[],
+                   unsigned count, bool with_leftovers)
 {
     bool all = true;
 
-    *c = (struct census){.is_of_names = count};
+    *c = (struct snapshot){.is_of_names = count};
     if (!count)
         take_all(c);
     for (unsigned i = 0; i < count; i++)
@@ -211,24 +211,24 @@ bool census_take(struct census *c, const struct command *command, const char *co
     return all;
 }
 
-int census_parse(const struct command *command, int argc, char **argv, void *options,
-                 const char *ret_names[CENSUS_NAMES_MAX], unsigned *ret_count)
+int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
+                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count)
 {
     unsigned count = 0;
     int status;
 
-    memset(ret_names, 0, CENSUS_NAMES_MAX * sizeof *ret_names);
+    memset(ret_names, 0, SNAPSHOT_NAMES_MAX * sizeof *ret_names);
     status = options_parse(command, argc, argv, options, ret_names);
-    while (count < CENSUS_NAMES_MAX && ret_names[count])
+    while (count < SNAPSHOT_NAMES_MAX && ret_names[count])
         count++;
     *ret_count = count;
     return status;
 }
 
-void census_free(struct census *c)
+void snapshot_free(struct snapshot *c)
 {
     for (unsigned i = 0; i < c->region_count; i++) {
-        struct census_region *r = &c->regions[i];
+        struct snapshot_region *r = &c->regions[i];
         for (unsigned k = 0; k < r->object_count; k++) {
             free(r->objects[k].waits);
             free(r->objects[k].sites);
@@ -249,8 +249,8 @@ void census_free(struct census *c)
     free(c->leftovers);
 }
 
-const struct heald_participant_info *census_find(const struct census_region *r,
-                                                 const struct heald_thread_info *thread)
+const struct heald_participant_info *snapshot_find(const struct snapshot_region *r,
+                                                   const struct heald_thread_info *thread)
 {
     for (unsigned i = 0; i < r->person_count; i++)
         if (!r->people[i].is_gone && r->people[i].thread.pid == thread->pid &&
@@ -259,23 +259,23 @@ const struct heald_participant_info *census_find(const struct census_region *r,
     return NULL;
 }
 
-char *census_past(const struct census_region *r, const struct heald_thread_info *thread,
-                  char text[PERSON_SIZE])
+char *snapshot_past(const struct snapshot_region *r, const struct heald_thread_info *thread,
+                    char text[PERSON_SIZE])
 {
-    const struct heald_participant_info *p = census_find(r, thread);
+    const struct heald_participant_info *p = snapshot_find(r, thread);
 
     return p ? person_text(&p->thread, text) : person_text_alone(thread, "not attached", text);
 }
 
-char *census_creator(const struct census_region *r, char text[PERSON_SIZE])
+char *snapshot_creator(const struct snapshot_region *r, char text[PERSON_SIZE])
 {
     return r->info.creator_is_gone ? person_text_alone(&r->info.creator, "ended", text)
                                    : person_text(&r->info.creator, text);
 }
 
-const struct heald_participant_info *census_holder(const struct census_region *r,
-                                                   const struct heald_object_state *state,
-                                                   unsigned number)
+const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
+                                                     const struct heald_object_state *state,
+                                                     unsigned number)
 {
     for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->person_count; i++)
         if (r->people[i].slot == state->holders[number].slot)

@@ -1,5 +1,5 @@
-/* folder_list.c: see folder_list.h. */
-#include "serve/folder_list.h"
+/* directory_list.c: see directory_list.h. */
+#include "serve/directory_list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -46,13 +46,13 @@ static size_t read_names(DIR *dir, bool has_dot_files, char **names, bool *ret_i
 static void add_name(struct text *page, int fd, const char *name)
 {
     struct stat st;
-    bool is_folder = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    bool is_directory = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
     struct text before = *page;
     text_add(page, "<li><a href=\"./");
     text_add_url(page, name);
-    text_add(page, is_folder ? "/\">" : "\">");
+    text_add(page, is_directory ? "/\">" : "\">");
     text_add_html(page, name);
-    text_add(page, is_folder ? "/</a>\n" : "</a>\n");
+    text_add(page, is_directory ? "/</a>\n" : "</a>\n");
     if (page->is_cut || page->size - page->len < PAGE_END) {
         *page = before;
         page->is_cut = true;
@@ -76,7 +76,7 @@ static void write_page(struct text *page, int fd, const char *path, char **names
     text_add(page, is_cut ? "</ul>\n<p>and more, which this page does not hold\n" : "</ul>\n");
 }
 
-int folder_list(int fd, const char *path, bool has_dot_files, struct text *page)
+int directory_list(int fd, const char *path, bool has_dot_files, struct text *page)
 {
     /* closedir() closes its descriptor, and the caller keeps this one. */
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -1,0 +1,102 @@
+/*
+ * snapshot.h: all regions of this host, the objects in them, who is attached and who waits, as they
+ * are at one moment. Nothing of it is locked or changed.
+ */
+#ifndef HEALD_CMD_SNAPSHOT_H
+#define HEALD_CMD_SNAPSHOT_H
+
+#include "options.h"
+#include "person.h"
+
+#include <heald/inspect.h>
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { SNAPSHOT_NAMES_MAX = 64 };
+
+enum { SNAPSHOT_SITE_SIZE = 300 };
+
+/* A place in the program of a process: site_find_all() fills it in. */
+struct snapshot_site {
+    char address[SNAPSHOT_SITE_SIZE]; /* "program+0x1234", for addr2line(1); "": not known */
+    char source[SNAPSHOT_SITE_SIZE]; /* "function (file.c:42)"; "": there is no debug information */
+};
+
+struct snapshot_wait {
+    unsigned person; /* of the region's */
+    const struct heald_wait_info *wait;
+    struct snapshot_site site;
+};
+
+/* An object that has a name or a waiter. */
+struct snapshot_object {
+    struct heald_object_info info; /* name "": it has none */
+    struct heald_object_state state;
+    struct snapshot_site *sites; /* where each of state.holders took it */
+    unsigned wait_count;
+    struct snapshot_wait *waits; /* in the order of arrival */
+};
+
+struct snapshot_region {
+    char *name, *shown;          /* the same, masked */
+    struct heald_region *region; /* NULL: it cannot be opened: error and why */
+    int error;
+    char *why; /* refusal_text() */
+    struct heald_region_info info;
+    struct heald_region_stats stats;
+    bool is_open; /* some process has it open */
+    unsigned person_count, object_count;
+    struct heald_participant_info *people;
+    struct snapshot_object *objects;
+};
+
+/* What POSIX programs left in the same directory: "shm" or "sem". */
+struct snapshot_leftover {
+    char *name, *shown;
+    bool is_sem;
+    off_t size;
+    uid_t owner;
+};
+
+struct snapshot {
+    bool is_of_names; /* that were given: what is wrong with one was said on stderr */
+    unsigned region_count, leftover_count;
+    struct snapshot_region *regions;
+    struct snapshot_leftover *leftovers;
+};
+
+/*
+ * The regions of these names, or with none all with names like "/name", and the other files in
+ * their directory. with_leftovers: a name may be that of such a file. Prints on stderr what is
+ * wrong with a name. False: there was such a name.
+ */
+bool snapshot_take(struct snapshot *c, const struct command *command, const char *const names[],
+                   unsigned count, bool with_leftovers);
+void snapshot_free(struct snapshot *c);
+
+/* The options of a command whose arguments are such names: what options_parse() says. */
+int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
+                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count);
+
+/* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
+void *snapshot_grow(void *array, unsigned count, size_t size);
+
+/* The participant that is attached by these numbers; NULL: none. */
+const struct heald_participant_info *snapshot_find(const struct snapshot_region *r,
+                                                   const struct heald_thread_info *thread);
+
+/* One whose name space is not known (heald_object_state.last), as person_text(): with a name only
+ * if it is attached still, since another process may have its number by now. */
+char *snapshot_past(const struct snapshot_region *r, const struct heald_thread_info *thread,
+                    char text[PERSON_SIZE]);
+
+/* Who made the region. */
+char *snapshot_creator(const struct snapshot_region *r, char text[PERSON_SIZE]);
+
+/* The holder of an object with this number; NULL: it has gone meanwhile, or is not shown. */
+const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
+                                                     const struct heald_object_state *state,
+                                                     unsigned number);
+
+#endif

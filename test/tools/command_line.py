@@ -1,0 +1,123 @@
+"""The command line of heald: options, help, suggestions, a closed standard output, the width of a
+terminal."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+from serving import HEALD, LIMIT, heald
+
+COMMANDS = ('ls', 'locks', 'gc', 'repair', 'lock', 'sem', 'aio', 'serve', 'backends', 'demo',
+            'help')
+
+
+def refused(args, words):
+    result = heald(*args)
+    assert result.returncode == 2 and result.stdout == '', (args, result)
+    assert result.stderr.startswith('heald') and result.stderr.count('\n') == 1, (args, result)
+    assert words in result.stderr, (args, result)
+
+
+def in_terminal(*args, columns=80, **env):
+    """What a command prints to a terminal, without its own line ends."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+    clean = {name: value for name, value in os.environ.items()
+             if name not in ('COLUMNS', 'NO_COLOR', 'TERM')}
+    text = b''
+    with subprocess.Popen([HEALD, *args], stdin=slave, stdout=slave, stderr=subprocess.DEVNULL,
+                          env={**clean, 'TERM': 'xterm', **env}) as process:
+        os.close(slave)
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # Linux: the other end has been closed
+                break
+            if not part:
+                break
+            text += part
+        process.wait(LIMIT)
+    os.close(master)
+    return text.decode().replace('\r\n', '\n')
+
+
+def misspelt_words_have_a_suggestion():
+    for args, words in ((['lcoks'], "unknown command 'lcoks'; did you mean locks?"),
+                        (['help', 'lss'], 'did you mean ls?'),
+                        (['--vers'], 'did you mean --version?'),
+                        (['ls', '--jsno'], "unknown option '--jsno'; did you mean --json?"),
+                        (['locks', '--dto'], 'did you mean --dot?'),
+                        (['locks', '-json'], 'did you mean --json?'),
+                        (['serve', '--max-conections=3', '.'], 'did you mean --max-connections?'),
+                        (['serve', '--idle', '3', '.'], 'did you mean --idle-timeout?'),
+                        (['ls', '--hepl'], 'did you mean --help?'),
+                        (['repair', '--dry', '/x'], 'did you mean --dry-run?'),
+                        (['ls', '--nonsense'], 'see heald ls --help'),
+                        (['ls', '-x'], 'see heald ls --help'),
+                        (['nonsense'], 'see heald --help'), (['--'], 'see heald --help'),
+                        (['x' * 5000], 'see heald --help'),
+                        (['ls', '--' + 'x' * 5000], 'see heald ls --help')):
+        refused(args, words)
+
+
+def options_have_short_forms():
+    assert heald('backends', '-j').stdout.startswith('{')
+    assert heald('-V').stdout == heald('--version').stdout
+    assert heald('-h').stdout == heald('--help').stdout == heald('help').stdout
+    for args in (('lock', '-nqE75', '/x'), ('lock', '-nq', '-E75', '/x')):
+        refused(args, 'a command is required')
+    refused(('lock', '-nw', '0', '/x', 'true'), '-w 0: ')
+    refused(('lock', '-w'), '-w: a value is required: SECONDS')
+    refused(('serve', '-qp65536', '.'), '-p 65536: ')
+    refused(('locks', '-jd'), 'mutually exclusive')
+    refused(('help', '-jp'), 'mutually exclusive')
+
+
+def help_is_one_text():
+    assert all(len(line) <= 80 for line in heald('--help').stdout.splitlines())
+    for name in COMMANDS:
+        text = heald('help', name)
+        assert text.returncode == 0 and text.stdout == heald(name, '-h').stdout, text
+        assert text.stdout == heald(name, '--help').stdout, text
+        assert text.stdout.startswith(f'usage: heald {name}'), text
+        assert all(len(line) <= 80 for line in text.stdout.splitlines()), text
+        assert f'  {name} ' in heald('--help').stdout
+        letters = re.findall(r'^  -(.),', text.stdout, re.M)
+        assert len(letters) == len(set(letters)), text
+
+
+def help_fits_the_terminal():
+    for columns in (40, 60):
+        for line in in_terminal('serve', '--help', columns=columns).splitlines():
+            assert len(line) <= columns or '--' in line, (columns, line)
+    assert in_terminal('ls', '--help', columns=200) == heald('ls', '--help').stdout
+
+
+def tables_are_aligned():
+    text = heald('backends').stdout
+    lines = text.splitlines()
+    at = lines[0].index('DESCRIPTION')
+    assert all(line[at - 1] == ' ' != line[at] for line in lines if len(line) > at), text
+    assert not any(line.endswith(' ') for line in lines), text
+    narrow = in_terminal('backends', columns=60).splitlines()
+    assert all(len(line) <= 60 for line in narrow), narrow
+    assert ' '.join(' '.join(narrow).split()) == ' '.join(text.split())
+    assert in_terminal('backends', columns=60, COLUMNS='200') == text
+
+
+def an_output_that_cannot_be_written_is_an_error():
+    places = ['&-'] + ['/dev/full'] * os.path.exists('/dev/full')
+    for name in ('backends', 'help', 'ls', 'gc'):
+        for place in places:
+            result = subprocess.run(['sh', '-c', f'"$0" "$1" >{place}', HEALD, name], check=False,
+                                    stderr=subprocess.PIPE, text=True)
+            assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
+
+
+CASES = (misspelt_words_have_a_suggestion, options_have_short_forms, help_is_one_text,
+         help_fits_the_terminal, tables_are_aligned,
+         an_output_that_cannot_be_written_is_an_error)

@@ -1,0 +1,50 @@
+"""The JSON of the tools for shared memory is what their pages say, and all of that."""
+
+import json
+import os
+
+from regions import PREFIX, Hang, Helper, path_of, remove
+from schema import Schema
+from serving import heald, is_portable
+
+
+def checked(schema, *args, status=0):
+    """Runs a command whose JSON must be what its page says."""
+    result = heald(*args)
+    text = result.stderr if args[0] in ('lock', 'sem') else result.stdout
+    assert result.returncode == status and text.count('\n') == 1, result
+    schema.check(json.loads(text))
+
+
+def json_is_what_the_pages_say():
+    names = ('ls', 'locks', 'gc', 'repair', 'lock', 'help')
+    pages = {name: Schema(f'heald-{name}.1') for name in names}
+    name = PREFIX + '-json'
+    try:
+        checked(pages['help'], 'help', '--json')
+        for command in ('lock', 'sem'):
+            checked(pages['lock'], command, '--json', name + command, *['2'] * (command == 'sem'),
+                    'true')
+        with open(path_of(name + 'lock'), 'r+b') as file:  # which is corrupt then
+            file.seek(24)
+            file.write(b'x')
+        with open('/dev/shm' + name + '-x' if os.path.isdir('/dev/shm') else os.devnull, 'wb'):
+            pass
+        with Hang('ab', 'ba', 'cd', 'dC', 'w', 'sR') as hang:
+            checked(pages['ls'], 'ls', '--json')
+            checked(pages['locks'], 'locks', '--json', '--all', hang.name, status=1)
+            checked(pages['gc'], 'gc', '--json')
+        with Helper('broken') as broken:
+            checked(pages['ls'], 'ls', '--json')
+            checked(pages['repair'], 'repair', '--json', '--dry-run', broken.name, status=1)
+            checked(pages['repair'], 'repair', '--json', broken.name, status=1)
+        missing = {name: schema.unseen() for name, schema in pages.items()}
+        if is_portable():
+            missing['ls'] = [path for path in missing['ls'] if not path.startswith('posix')]
+        assert not any(missing.values()), f'in a page, and never printed: {missing}'
+    finally:
+        for path in ('lock', 'sem', '-x'):
+            remove(name + path)
+
+
+CASES = (json_is_what_the_pages_say,)
