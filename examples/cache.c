@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A value is written beside the valid one, and made valid by one store: who is killed before that
- * has changed nothing. */
+/* A value is written beside the valid one, and made valid by one store: a process that is killed
+ * before that has changed nothing. */
 struct entry {
     char key[32];
     unsigned valid; /* 0 or 1: which of the two */

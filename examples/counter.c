@@ -13,8 +13,8 @@ struct shared {
     int value, last_pid; /* guarded by the mutex */
 };
 
-/* Whoever comes after one who died holding the lock looks after what he left: here any value will
- * do. */
+/* The next holder after one that died with the lock repairs what the lock guards: here any value is
+ * valid. */
 static int recover(struct shared *s, struct heald_participant *me, int err)
 {
     if (err != -EOWNERDEAD)

@@ -1,4 +1,4 @@
-/* guest: heald inside somebody else's loop: here a plain poll(2), with a pipe of its own. */
+/* guest: heald inside another loop: here a plain poll(2), with a pipe of its own. */
 #include <heald/heald.h>
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 enum { TICKS = 5 };
 
-/* heald's side: a periodic timer, which tells the host by a byte in its pipe. */
+/* heald's side: a periodic timer, which notifies the host by a byte in its pipe. */
 static void on_tick(struct heald_op *op)
 {
     if (op->flags & HEALD_MORE && write(*(int *)op->data, "!", 1) != 1)

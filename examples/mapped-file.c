@@ -1,5 +1,5 @@
-/* mapped-file FILE OLD NEW: puts one character for another throughout a file, in the file's own
- * memory. A file that somebody cuts short meanwhile is an error here, and not the end by SIGBUS. */
+/* mapped-file FILE OLD NEW: replaces one character by another throughout a file, in the file's own
+ * memory. A file that is truncated meanwhile is an error here, not a SIGBUS. */
 #include <heald/heald.h>
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* named-semaphore: at most N processes at a time, whoever started them. Kill one with -9: its
+/* named-semaphore: at most N processes at a time, whatever started them. Kill one with -9: its
  * permit comes back. `named-semaphore /NAME N [SECONDS]` in several shells. */
 #include <heald/heald.h>
 
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: named-semaphore /NAME N [SECONDS]\n");
         return 2;
     }
-    /* The last of them takes the name away. */
+    /* The last of them unlinks the name. */
     int flags = HEALD_REGION_CREATE | HEALD_REGION_TEMPORARY;
     int err = heald_sem_open(&s, argv[1], flags, (unsigned)atoi(argv[2]));
     if (!err) {

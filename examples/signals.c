@@ -1,4 +1,4 @@
-/* signals: SIGUSR1 and SIGTERM in the loop, with who sent them; no handler is installed. */
+/* signals: SIGUSR1 and SIGTERM in the loop, with their senders; no handler is installed. */
 #include <heald/heald.h>
 
 #include <signal.h>

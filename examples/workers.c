@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct job {
-    struct heald_mutex mutex; /* held by whoever is at it */
+    struct heald_mutex mutex; /* held by the worker of the job */
     long result;              /* 0: there is none yet */
 };
 
@@ -26,7 +26,7 @@ static int work(struct table *t, struct heald_participant *me)
 
         if (err == -EBUSY)
             continue;
-        if (err == -EOWNERDEAD) /* its worker died over it; nothing of his is needed */
+        if (err == -EOWNERDEAD) /* its worker died while doing it; nothing needs repair */
             err = heald_mutex_consistent(&job->mutex, me);
         if (err)
             return err;
@@ -67,7 +67,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "workers: %s\n", heald_strerror(err));
         return 1;
     }
-    heald_region_unlink(name); /* those who are forked off have it */
+    heald_region_unlink(name); /* the children have it, too */
     struct table *t = heald_region_data(region);
     t->count = argc > 2 && atoi(argv[2]) < 1000 ? atoi(argv[2]) : 100;
     for (; started < workers; started++)

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();      \
     } while (0)
 
-/* The decisions about the requests of one input, as a number that tells them apart. */
+/* The decisions about the requests of one input, as a number that distinguishes them. */
 struct verdicts {
     uint64_t hash;
     unsigned count;

@@ -1,6 +1,6 @@
 /*
- * fuzz/replay.c: gives every file of the folders that are its arguments to a fuzz target, one case
- * each: so a compiler without libFuzzer runs what the fuzzers found. A crash ends the program
+ * fuzz/replay.c: passes every file of the directories that are its arguments to a fuzz target, one
+ * case each: so a compiler without libFuzzer runs what the fuzzers found. A crash ends the program
  * before its summary, which the runner counts as a failure.
  */
 #include <dirent.h>

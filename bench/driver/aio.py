@@ -21,7 +21,7 @@ same library without io_uring. Not pinned.
 Where direct reads miss 0.95 of fio's io_uring, this is why. With 32 in flight the disk completes
 all of them and then reports all at once. Then it is idle until the first of the next arrives. With
 io_uring the program submits itself, so the disk waits as long as fio needs for one request. Here
-it waits until the I/O thread was woken and has woken fio, fio has handed over sixteen, and the I/O
+it waits until the I/O thread was woken and has woken fio, fio has submitted sixteen, and the I/O
 thread runs again on the same processor (an earlier timeline of perf shows 40 to 60 us of 430). Of
 direct writes this is at most a part: those that the caller submitted itself missed as well, see
 below, and what the rest is was not found. Against the C library the figure follows how fast the
@@ -36,24 +36,24 @@ turns. The first figure is for direct reads, the second for direct writes. The m
 work. The library as it is had 0.90 and 0.87 of fio's io_uring there.
 
 - The caller submits, and a thread only reaps. These were prototypes without cancel, close, sync
-  and notices; what those cost is not in the figures. Through an io_uring of the process the rate
-  was 1.08 and 0.89 of the library's (0.95 and 0.84 of fio's io_uring), and processor time 1.19 and
-  1.33 of fio's. It is not safe: a request ends with the thread that submitted it, and its
-  completion interrupts a system call of that thread. Through io_submit(2), whose requests belong
-  to the process, the rate was 1.17 (1.01 to 1.38) and 0.91 (0.76 to 1.09) of the library's (0.96
-  and 0.80 of fio's), and processor time 1.07 and 1.23 of fio's. A run of 15 rounds of 1 s, with
-  more other work, had 1.07 and 1.28 of the library's through io_uring, 1.10 and 1.06 through
+  and notifications; what those cost is not in the figures. Through an io_uring of the process the
+  rate was 1.08 and 0.89 of the library's (0.95 and 0.84 of fio's io_uring), and processor time
+  1.19 and 1.33 of fio's. It is not safe: a request ends with the thread that submitted it, and
+  its completion interrupts a system call of that thread. Through io_submit(2), whose requests
+  belong to the process, the rate was 1.17 (1.01 to 1.38) and 0.91 (0.76 to 1.09) of the library's
+  (0.96 and 0.80 of fio's), and processor time 1.07 and 1.23 of fio's. A run of 15 rounds of 1 s,
+  with more other work, had 1.07 and 1.28 of the library's through io_uring, 1.10 and 1.06 through
   io_submit(2). There a caller that reaps as well had 0.99 and 0.78 of fio's. So reads gain, and
-  writes gain nothing that can be relied on. It would be one more road, for reads alone.
+  writes gain nothing that can be relied on. It would be one more method, for reads alone.
 - Adaptive wake. The I/O thread yields up to four times before it sleeps: 1.00 and 0.91 of the
   library's. The rest was seen in shorter runs of direct reads alone, of 5 rounds of 2 s and 13 of
   1 s, where two equal libraries differed by up to 19 % in a round. Four yields: 1.11, then 0.98.
-  The I/O thread looks and yields for 50 us: 1.06, then 0.91. It waits with a time-out of 50 us,
+  The I/O thread polls and yields for 50 us: 1.06, then 0.91. It waits with a time-out of 50 us,
   and is not woken: 1.00. It is woken after sixteen requests: 0.95. The caller yields before it
   sleeps: 0.96.
 - Two batches in flight. Waiters are woken after each eight completions: 1.01 and 0.83 of the
   library's, with 1.5 and 1.4 times the context switches. In the shorter runs of direct reads:
-  eight completions 0.98 twice, sixteen 0.98. Requests are handed to the kernel one at a time:
+  eight completions 0.98 twice, sixteen 0.98. Requests are submitted to the kernel one at a time:
   0.97, then 1.04; eight at a time: 0.98, then 0.93. The I/O thread gets the processor after four
   requests in place of sixteen: 0.95; after eight: 1.00."""
 

@@ -10,7 +10,7 @@ from .table import Must, Table, pairs
 
 NOTE = """\
 stress-ng --aio: in each process 16 requests of 16 bytes to one file, reads, writes and now and
-then a sync, each told of by a signal; {seconds} s a run. Rates are signals a second of all
+then a sync, each notified by a signal; {seconds} s a run. Rates are signals a second of all
 processes. Not pinned."""
 
 WAYS = {"heald": (), "heald by threads": ("--threads",)}

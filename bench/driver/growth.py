@@ -9,7 +9,7 @@ CROWDS = (100, 1000, 10000)
 NOTE = """\
 *Cancelled*: so many polls are armed, on one descriptor and on 10,000, and each is cancelled;
 the time for all of them, back end uring against epoll. *At once*: so many clients connect, then all
-send 64 bytes, hear them, and close; the server's processor time, against its own on epoll."""
+send 64 bytes, receive them, and close; the server's processor time, against its own on epoll."""
 CANCELLED_US = 500000
 PROGRAM = "growth/heald_growth"
 
@@ -33,9 +33,9 @@ takes 20 to 50 ns, while of 20,000 each op, its place in the table of descriptor
 are fetched from memory again."""
 CANCEL_URING = """\
 Cancel on uring: few sockets whose receives are cancelled again and again wait by readiness, where a
-cancel makes no system call; so 10 cost next to nothing. Of many the ring has the waits of 16 for
-each entry, and of those the kernel walks along a list of up to 128 for each cancel
-(io_poll_find()). The rest wait by readiness from the beginning."""
+cancel makes no system call; so 10 cost next to nothing. Of many, the ring has the waits of 16 for
+each entry. For each cancel the kernel walks along a list of up to 128 of those (io_poll_find()).
+The rest wait by readiness from the beginning."""
 CLOSE_EPOLL = """\
 Close on epoll: the instructions are the same. The kernel takes longer to free many sockets at once
 than one that it has just made: sockets closed by hand show the same growth."""

@@ -3,27 +3,28 @@
 from .table import Must, Table, pairs, values
 
 NOTE = """\
-One lock and unlock of a mutex that nobody else wants; two processes that do nothing but take it in
-turns; a lock as an op of a loop, over a blocking one of the same run; the median time from the
-call that wakes to the callback in another process's loop (heald awaits a semaphore; the peer has by
-hand what is nearest to it: an eventfd in epoll, a word in a futex entry of a ring); and the time
-from the SIGKILL of a lock's holder until the next one has it, heald as an op, the peer
-blocking. A semaphore's permit and a read lock are robust in heald and not in the C library. Last,
-four workers that are killed at random, each 0.02 to 0.7 ms after the last, over a mutex and a
-condition: how many kills until nobody gets on any more."""
+*Uncontended*: one lock and unlock of a mutex that no other process wants. *Contended*: two
+processes do nothing but lock and unlock it. *Op*: a lock as an op of a loop, over a blocking one of
+the same run. *Wake*: the median time from the call that wakes to the callback in the loop of
+another process. heald awaits a semaphore; the peer has by hand what is nearest to it: an eventfd in
+epoll, a word in a futex entry of a ring. *Death*: the time from the SIGKILL of a lock's holder
+until the next one has it, heald as an op, the peer blocking. A semaphore's permit and a read lock
+are robust in heald and not in the C library. *Kills*: four workers are killed at random, each 0.02
+to 0.7 ms after the last, over a mutex and a condition: how many kills until no worker makes
+progress."""
 
 WAKE = """\
-Wake: an idle processor of a virtual machine comes back in one of two times, 3 or 10 us here, and
-which one it is decides the median; the lower quartile is nearly always of the first. 0.2 us pass
-from the kernel's return to the callback. On uring the entry waits for two words, not one, and the
-poster of a semaphore has its monitor to pass. On epoll it rings an eventfd, which epoll sees: one
-step more in the kernel than the peer has. Where there are no such entries (`by thread`), a thread
-waits and rings the loop: two wakes, one after the other."""
+Wake: an idle processor of a virtual machine comes back after one of two times, 3 or 10 us here, and
+which one decides the median. The lower quartile is nearly always of the first. The way from the
+kernel's return to the callback takes 0.2 us. On uring the entry waits for two words, not one, and
+the poster of a semaphore has its monitor to pass. On epoll it rings an eventfd, which epoll sees:
+one step more in the kernel than the peer has. Where there are no such entries (`by thread`), a
+thread waits and wakes the loop: two wakes, one after the other."""
 
 DEATH = """\
-Death: the kernel takes a killed process down before it tells, and that is nearly all of the time: a
-plain robust mutex, waited for by blocking, takes as long (the rows below). On a busy machine, whose
-processors do not sleep, half of that was seen."""
+Death: the kernel tears a killed process down before it notifies the waiter, and that is nearly all
+of the time: a plain robust mutex, waited for by blocking, takes as long (the rows below). On a busy
+machine, whose processors do not sleep, half of that was seen."""
 
 KILLS = 20000
 

@@ -11,7 +11,7 @@ on both sides. *Eight processes* do nothing but lock and unlock a mutex: the tim
 section, of all of them together; the C library has no fair mutex. *Token*: eight processes pass one
 round, by a futex each, the least that strict order takes. *Spread*: the sections of the process
 with the most divided by those of the one with the fewest. *Hand-over*: two ops of one loop take
-turns with a fair mutex, and nobody sleeps, in a region with room for so many participants, of whom
+turns with a fair mutex, without sleeping, in a region with room for so many participants, of whom
 so many are attached and idle; *contended*: eight processes, as above; the peer is the same with
 room for 64 and 8 attached. Not pinned."""
 

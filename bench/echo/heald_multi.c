@@ -2,12 +2,12 @@
  * The echo server on heald with multishot receives: an idle connection is one op, and holds no
  * buffer. HEALD_BACKEND chooses the back end.
  *
- * There is an op to send with for each buffer of the group. A reply that is sent at once gives its
- * buffer back at once (heald_op_notify_deferred()). One that is not is in flight, one for each
+ * There is an op to send with for each buffer of the group. A reply that is sent at once returns
+ * its buffer at once (heald_op_notify_deferred()). One that is not is in flight, one for each
  * connection; what else is received on it meanwhile queues behind. On a ring a reply in flight may
- * complete in silence, which is known a turn or a millisecond later. So the oldest are looked at
- * with each receive; and all of them, twice, by a timer when somebody waits for one: a connection
- * with a queue, one that has stopped or ended, one without a buffer.
+ * complete silently, which is known a turn or a millisecond later. So the oldest are checked with
+ * each receive; and all of them, twice, by a timer when a connection waits for one: one with a
+ * queue, one that has stopped or ended, one without a buffer.
  *
  * A client that does not read what it gets must not have all the buffers: a connection with a long
  * queue stops receiving until the queue is empty.
@@ -67,7 +67,7 @@ static void look_later(int64_t ns)
     heald_submit(server.loop, &server.look, on_look);
 }
 
-/* Somebody waits for a reply that is in flight. */
+/* A connection waits for a reply that is in flight. */
 static void look(void)
 {
     if (!server.looks)
@@ -89,7 +89,7 @@ static void flight_begin(struct sender *s)
     server.newest = s;
 }
 
-/* It is in flight: does somebody wait for it? */
+/* It is in flight: does its connection wait for it? */
 static void flight_watch(const struct sender *s)
 {
     if (s->next || s->conn->state != RECEIVES || server.starved)

@@ -54,9 +54,9 @@ struct server {
     struct conn *starved;
     struct chunk *tries[2][FILES]; /* of this turn and of the one submitted, see peer_uring.c */
     int now, count[2];             /* at most one try a connection, so FILES bounds them */
-    int held;     /* chunks that the kernel has filled and that are not given back */
-    int recycled; /* chunks given back in this turn */
-    int full;     /* accepting pauses: no descriptor is free */
+    int held;                      /* chunks that the kernel has filled and that are not returned */
+    int recycled;                  /* chunks returned in this turn */
+    int full;                      /* accepting pauses: no descriptor is free */
     int stopped;
     struct chunk chunks[CHUNKS];
     char memory[CHUNKS][CHUNK_STRIDE];

@@ -4,9 +4,9 @@
  * usage: heald_growth polls N DESCRIPTORS | crowd N | echo N | timers N | cancel N | close N |
  *                     accept N
  *
- * polls: N poll ops on DESCRIPTORS eventfds are armed, then each is cancelled: ns an op.
- * crowd: N clients connect at once, say 64 bytes, hear them, and close: the server's processor
- * time. The others: each.c. Prints "figure value" pairs.
+ * polls: N poll ops on DESCRIPTORS eventfds are armed, then each is cancelled: ns an op. crowd: N
+ * clients connect at once, send 64 bytes, receive them, and close: the server's processor time. The
+ * others: each.c. Prints "figure value" pairs.
  */
 #include "growth.h"
 
@@ -22,7 +22,7 @@ enum { BYTES = 64, RESERVE = 64 };
 static struct heald_loop *loop;
 static int left;
 
-/* Whoever may raise the highest limit as well does. */
+/* A process that may raise the hard limit does so. */
 int growth_descriptors(int wanted)
 {
     struct rlimit limit, higher = {(rlim_t)wanted + RESERVE, (rlim_t)wanted + RESERVE};
@@ -110,7 +110,7 @@ static void on_accept(struct heald_op *op)
     check(heald_submit(loop, &c->op, on_conn), "submit");
 }
 
-/* All connect, then all say something, then all hear it, then all close. */
+/* All connect, then all send, then all receive, then all close. */
 static void be_clients(const struct heald_addr *addr, int count)
 {
     int *fds = bench_alloc((size_t)count, sizeof *fds);

@@ -113,7 +113,7 @@ static bool is_any_waiting(void)
     return false;
 }
 
-/* A writer waits for the caller, who reads, and is killed. */
+/* A writer waits for the caller, which reads, and is killed. */
 static void kill_a_writer(struct heald_rwlock *lock)
 {
     check(heald_rwlock_rdlock(lock, me, HEALD_FOREVER), "heald_rwlock_rdlock");

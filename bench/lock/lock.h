@@ -10,7 +10,7 @@
  *              and lower quartile
  * death        from the SIGKILL of the holder until another has the lock, heald's in a loop
  * op           one lock as an operation of a loop, and unlock; 0 where there is none
- * permit       a permit of a semaphore taken and given back by one process; 0 where there is none
+ * permit       a permit of a semaphore acquired and posted by one process; 0 where there is none
  * read         the same of a read-write lock, for reading
  * and the sizes of the objects, in bytes
  */
@@ -28,11 +28,11 @@ struct lock_peer {
     void (*unlock)(void *shared);
     void (*ring)(void *shared); /* wakes the loop of the other process */
     void (*listen)(void *shared, void (*woken)(void *ctx), void *ctx, long count);
-    /* Waits for a lock whose holder is about to be killed, tells when it has it, gives it back in
-     * order. */
+    /* Waits for a lock whose holder is about to be killed, reports when it has it, and unlocks it
+     * consistent. */
     void (*inherit)(void *shared, void (*told)(void *ctx), void *ctx);
     double (*op_ns)(void *shared); /* or NULL */
-    /* Take a permit and give it back; lock for reading and unlock. Or NULL. */
+    /* Acquire a permit and post it; lock for reading and unlock. Or NULL. */
     void (*permits)(void *shared, long count);
     void (*reads)(void *shared, long count);
     void (*sizes)(void); /* or NULL: prints `mutex N cond N sem N rwlock N barrier N

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A median of batches: one in which the processor was taken away does not count. */
+/* A median of batches: one that was preempted does not count. */
 enum { BATCHES = 21, WRITES = 100000, BATCH = 500, READY_US = 20000 };
 
 /* How the waiter is signalled. */

@@ -27,7 +27,7 @@ static void *peer_open(void)
     return s;
 }
 
-/* Neither knows who has it. */
+/* Neither knows its holder. */
 static void peer_permits(void *shared, long count)
 {
     sem_t *sem = &((struct shared *)shared)->permits;

@@ -1,8 +1,8 @@
 /*
- * The method of libevent's bench.c: N socket pairs, of which A carry a token at a time.  Whoever
- * receives a token writes one to the next pair, W times in all.  A run re-adds the events of all
+ * The method of libevent's bench.c: N socket pairs, of which A carry a token at a time. A pair that
+ * receives a token writes one to the next pair, W times in all. A run re-adds the events of all
  * pairs, then starts the tokens, then turns the loop until every token that was written has been
- * received.  What is measured: the turns alone, and the turns with the set-up.
+ * received. What is measured: the turns alone, and the turns with the set-up.
  */
 #ifndef BENCH_PIPES_H
 #define BENCH_PIPES_H

@@ -1,6 +1,6 @@
 /*
- * soak KILLS: starts the workers, kills one after the other at random, and prints what came of it:
- * "kills N sections S mended M slowest_us L wrong W". Fewer kills than asked for: no worker made
+ * soak KILLS: starts the workers, kills one after the other at random, and prints the result:
+ * `kills N sections S mended M slowest_us L wrong W`. Fewer kills than asked for: no worker made
  * progress any more.
  */
 #include "soak.h"
@@ -113,7 +113,7 @@ static pid_t start(void *shared, int me)
     if (pid != 0)
         return pid;
     peer_attach(shared);
-    /* Two make and two take, whoever is killed: so nobody waits for ever. */
+    /* Two make and two take, whichever is killed: so none waits indefinitely. */
     for (;;)
         section(shared, s, me, me % 2 == 0);
 }
@@ -132,7 +132,7 @@ static void nap(long us)
     nanosleep(&t, NULL);
 }
 
-/* Waits until somebody has ended a section: how long, or -1. */
+/* Waits until a worker has ended a section: how long, or -1. */
 static long await_progress(const struct state *s)
 {
     long before = __atomic_load_n(&s->ended, __ATOMIC_ACQUIRE), begin = now_us();

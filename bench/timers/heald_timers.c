@@ -48,7 +48,7 @@ static void peer_fire(void *priv)
     heald_loop_run(((struct peer *)priv)->loop);
 }
 
-/* The end of a cancelled op is told as well: the callbacks are part of what is measured. */
+/* A cancelled op has its callback as well: the callbacks are part of what is measured. */
 static void peer_cancel(void *priv)
 {
     struct peer *peer = priv;

@@ -1,10 +1,10 @@
 /*
  * aio/ask.c: a call that waits for the I/O thread's answer. Any thread, signal handlers included.
  *
- * What is asked lies in a record, and no signal comes from before there is one until it was given
- * back: so a handler that jumps out of the call (siglongjmp(3)) finds it either not begun or over.
- * The I/O thread needs nobody's handler to answer, so the wait ends. Without a record the call
- * waits for one: requests that end give back theirs.
+ * The question lies in a record, and signals are blocked from before the record exists until it is
+ * released: so a handler that jumps out of the call (siglongjmp(3)) finds it either not begun or
+ * completed. The I/O thread needs no handler to answer, so the wait ends. Without a record the call
+ * waits for one: requests that end release theirs.
  */
 #include "aio/request.h"
 #include "platform/futex.h"
@@ -17,8 +17,8 @@ void aio_ask_answer(struct aio_ask *ask)
 {
     int answer = ask->running ? AIO_NOTCANCELED : ask->canceled ? AIO_CANCELED : AIO_ALLDONE;
 
-    /* Release: pairs with wait_for(). The record may be another's by the time of the wake, who
-     * looks once in vain. */
+    /* Release: pairs with wait_for(). The record may be another's by the time of the wake, which
+     * then checks once in vain. */
     __atomic_store_n(&ask->answer, 1 + (uint32_t)answer, __ATOMIC_RELEASE);
     heald__plat_word_wake(&ask->answer);
 }

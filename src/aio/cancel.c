@@ -2,10 +2,10 @@
  * aio/cancel.c: aio_cancel(3): asked by any thread, decided by the I/O thread, which alone knows
  * what has started.
  *
- * What waits for its turn ends at once. What the method has is asked to end, and the call waits
- * until both the answer and, where it is "yes", the end itself are there: so the answer is settled
- * when it is given. A write to a stream that has started may have moved bytes: it goes on. An
- * answer may come after the end it is about; the request's record is kept for it.
+ * A request that waits for its turn ends at once. One that the method has is asked to end, and the
+ * call waits until both the answer and, if that is "yes", the end itself have arrived: so the
+ * answer is final. A write to a stream that has started may have moved bytes: it goes on. An answer
+ * may come after the end it is about; the request's record is kept for it.
  */
 #include "aio/method.h"
 #include "platform/descriptor.h"

@@ -1,8 +1,9 @@
 /*
- * aio/close.c: close(2) and its kin, because a number that is closed may mean another file at once,
- * while a request still waits for its turn under it. They are put before the C library's: if
- * anything is unfinished on that number the I/O thread is asked to let go of it first (quiesce.c),
- * and then the C library's call is made. In a program without requests that is one load.
+ * aio/close.c: close(2) and related calls, because a number that is closed may name another file at
+ * once, while a request still waits for its turn under it. They are placed before the C library's:
+ * if a request is outstanding on that number the I/O thread is asked to release it first
+ * (quiesce.c), and then the C library's call is made. In a program without requests that is one
+ * load.
  *
  * What can be seen to fail is not asked for: a call that fails leaves everything as it was.
  *
@@ -33,7 +34,7 @@ EXPORT int dup3(int from, int to, int flags);
 EXPORT int close_range(unsigned first, unsigned last, int flags);
 EXPORT void closefrom(int first);
 
-/* Hints: a request of this thread's, or of one that this one has heard of, is counted. */
+/* Hints: a request of this thread, or one that this thread can know of, is counted. */
 static bool is_concerned(struct aio_state *p, int first, int last)
 {
     if (!p || first < 0)
@@ -132,8 +133,8 @@ static bool move_away(int to)
     return !ask.busy;
 }
 
-/* What dup2(2) and dup3(2) have in common; `flags` < 0: dup2. Whether the call will fail is asked
- * only where somebody would be told of it. */
+/* What dup2(2) and dup3(2) have in common; `flags` < 0: dup2. Whether the call will fail is checked
+ * only where a request would be affected. */
 static int duplicate(int from, int to, int flags)
 {
     bool ours = is_ours(to), asks = ours || is_concerned(aio_state_if_any(), to, to);

@@ -1,13 +1,13 @@
 /*
- * aio/complete.c: the end of a request: does it go on after all, what does the block say, who is
- * told. The I/O thread, but for aio_publish() and aio_group_part().
+ * aio/complete.c: the end of a request: does it go on after all, what does the block say, which
+ * notification. The I/O thread, but for aio_publish() and aio_group_part().
  *
- * Argument. The block's value is stored before its error, with release, and who reads an error
- * other than EINPROGRESS (acquire) sees the value. After that store the block is not touched: its
- * owner may free it. Only then the notification goes out, and the sleepers look again (wait.c);
+ * Argument. The block's value is stored before its error, with release, and a thread that reads an
+ * error other than EINPROGRESS (acquire) sees the value. After that store the block is not touched:
+ * its owner may free it. Only then the notification is sent, and the sleepers check again (wait.c);
  * what is needed for both was copied when the request was made. A list is one count: of its
- * requests and the call itself; who takes the last one off tells, so its event comes once, after
- * all.
+ * requests and the call itself; the one that removes the last notifies, so its event comes once,
+ * after all.
  */
 #include "aio/method.h"
 #include "op/op.h"
@@ -115,9 +115,9 @@ static bool goes_on(struct aio_request *r, int64_t result)
     return true;
 }
 
-/* May it be the ring's own error? A worker that could not be started is an ECANCELED that nobody
- * asked for. A read of a disk's file may be asked for twice; of a stream an error is told of once,
- * and so is that of a write to disk, to the first fsync(2). */
+/* May it be the ring's own error? A worker that could not be started is an ECANCELED without a
+ * cancel. A read of a file on a disk may be repeated; of a stream an error is reported once, and so
+ * is that of a write to disk, to the first fsync(2). */
 static bool is_the_rings(const struct aio_request *r, int64_t result)
 {
     if (r->method == &aio_method_threads || r->cancel || result >= 0)

@@ -35,8 +35,8 @@ static int known_as(const struct aio_file *f)
     return -1;
 }
 
-/* Of a disk's file that is not known by a number any more another open file is taken for the same:
- * what is ordered there is over soon. */
+/* A file on a disk whose number is not known any more: another open file is taken for the same:
+ * what is ordered there ends soon. */
 static bool is_file(struct aio_file *f, int number)
 {
     int known = known_as(f);
@@ -102,8 +102,8 @@ static struct aio_file *file_like(struct aio_io_thread *s, const struct heald_de
     return NULL;
 }
 
-/* A file that seeks is what it was as long as it has requests: if its number had been closed we
- * would have been told. 0 or -errno. */
+/* A file that can seek is the same as long as it has requests: a close of its number would have
+ * been intercepted. 0 or -errno. */
 static int find_file(struct aio_io_thread *s, int number, struct aio_file **ret_file)
 {
     struct aio_file *f = file_with(s, number);
@@ -158,7 +158,7 @@ void aio_op_set_fd(struct heald_op *op, int fd)
 
 bool aio_has_number(const struct aio_request *r)
 {
-    /* Whoever closes its number waits for it. */
+    /* A close of its number waits for it. */
     return r->number >= 0 || r->quiesce || aio_fd_of(r) == r->file->pin;
 }
 

@@ -1,27 +1,28 @@
 /*
  * aio/io_thread.c: the I/O thread: how records reach it, its turn, its beginning and its end.
  *
- * It belongs to the process and to nobody who calls: requests outlive the thread that made them, no
- * completion interrupts a system call of the program's, and a broken pipe signals nobody, since
+ * It belongs to the process and to no caller: requests outlive the thread that made them, no
+ * completion interrupts a system call of the program's, and a broken pipe sends no signal, since
  * every signal is blocked here. It starts with the first request and ends when it had nothing to do
  * for a second, for a process whose other threads have ended must end as well.
  *
- * Argument. `top` is a stack that anybody pushes to with one compare-and-swap and only the I/O
- * thread takes, whole, with one exchange; turned round, the records of one thread come in order. No
- * wake is lost: the I/O thread stores sleeping = 1 and then loads top, who pushes stores top and
- * then loads sleeping, all of it sequentially consistent, so one of them sees the other's store.
- * Who finds it other than 0 turns it to a mark of his own, wakes the I/O thread by that word, and
- * turns his mark, if it is still there, to 0; a sleep that has not begun by then finds no 1. So 0
- * says that the wake was made, not that somebody owes it: he may be interrupted before, by a signal
- * handler that waits for what another thread pushes meanwhile. And only his own mark, for what is
- * there may be another's, who has seen a later sleep and not woken yet.
+ * Argument. `top` is a stack to which any thread pushes with one compare-and-swap and which only
+ * the I/O thread fetches, whole, with one exchange; reversed, the records of one thread are in
+ * order. No wake is lost: the I/O thread stores sleeping = 1 and then loads top, a pusher stores
+ * top and then loads sleeping, all of it sequentially consistent, so one of them sees the other's
+ * store. A pusher that finds it other than 0 changes it to a mark of its own, wakes the I/O thread
+ * by that word, and changes its mark, if it is still there, to 0; a sleep that has not begun by
+ * then finds no 1. So 0 says that the wake was made, not that one is owed: the pusher may be
+ * interrupted before, by a signal handler that waits for what another thread pushes meanwhile. And
+ * it changes only its own mark, for the value may be another's, which has seen a later sleep and
+ * not woken yet.
  *
- * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; who
- * pushes stores top and then loads running. The one that turns it from 0 to 1 starts a thread, or
- * goes on being it. If none can be started what lies in the stack has failed: its requests end with
- * EAGAIN on the caller's thread, untold; he plays the thread for so long, `running` included, so
- * none that another starts has anything that he could take. He is not interrupted: a handler of his
- * may wait for the thread (close(2)).
+ * `running` keeps the same promise for the thread as a whole: it stores 0 and then loads top; a
+ * pusher stores top and then loads running. The one that changes it from 0 to 1 starts a thread, or
+ * continues as it. If none can be started the records in the stack have failed: their requests end
+ * with EAGAIN on the caller's thread, without notification; the caller plays the thread for that
+ * long, `running` included, so none that another starts has anything that it could take. It is not
+ * interrupted: a handler may wait for the thread (close(2)).
  */
 #include "aio/method.h"
 #include "op/op.h"
@@ -34,7 +35,7 @@
 #include <unistd.h>
 
 #define IDLE_NS    HEALD_SEC
-#define AGAIN_NS   HEALD_MS         /* between two tries to tell */
+#define AGAIN_NS   HEALD_MS         /* between two tries to notify */
 #define STARVED_NS (10 * HEALD_MS)  /* to find a thread */
 #define LEAVE_NS   (100 * HEALD_US) /* between two interrupts of a thread */
 
@@ -99,11 +100,11 @@ static void fail_all(struct aio_state *p)
         }
     }
     aio_words_wake(p, s.touched);
-    while ((next = list_pop(&s.late))) /* lists that could not be told at once */
+    while ((next = list_pop(&s.late))) /* lists whose notification failed at first */
         drop(p, (struct aio_notifier *)(void *)aio_head_of(next));
 }
 
-/* Nothing to do: is it still so after `running` was taken back? */
+/* Nothing to do: is it still so after `running` was cleared? */
 static bool may_end(struct aio_state *p)
 {
     /* Pairs with aio_io_thread_ensure(). */
@@ -135,7 +136,7 @@ static int start_thread(struct aio_state *p)
     if (p->pools)
         aio_pools_end(p->pools);
     do
-        fail_all(p); /* of those who have relied on this one, too */
+        fail_all(p); /* of those that have relied on this one, too */
     while (!may_end(p));
     return -EAGAIN;
 }
@@ -237,7 +238,7 @@ bool aio_io_thread_sleeps(struct aio_state *p)
 
 void aio_io_thread_awake(struct aio_state *p)
 {
-    /* Relaxed: who sees what was there wakes once too often, which is harmless. */
+    /* Relaxed: one that sees the old value wakes once too often, which is harmless. */
     __atomic_store_n(&p->sleeping, 0, __ATOMIC_RELAXED);
 }
 
@@ -262,7 +263,7 @@ static void handle(struct aio_io_thread *s, struct aio_head *h)
     }
 }
 
-/* Those for which no thread could be started, after a while: the starter tells at once. */
+/* Those for which no thread could be started, after a while: the starter reports at once. */
 static void call_late(struct aio_io_thread *s)
 {
     struct heald_link *node, calls;
@@ -276,7 +277,7 @@ static void call_late(struct aio_io_thread *s)
         aio_pools_call(s, (struct aio_call *)(void *)aio_head_of(node));
 }
 
-/* Tells what could not be told. */
+/* Retries failed notifications. */
 static void tell_late(struct aio_io_thread *s)
 {
     struct heald_link *node;
@@ -334,7 +335,7 @@ static int turn(struct aio_io_thread *s)
     return err;
 }
 
-/* Is nobody left who could take a signal, or make room in the queue of signals? */
+/* Is no thread left that could take a signal, or make room in the queue of signals? */
 static bool is_alone(struct aio_io_thread *s)
 {
     int alive = heald__plat_threads_alive();
@@ -342,8 +343,8 @@ static bool is_alone(struct aio_io_thread *s)
     return alive >= 0 && (unsigned)alive <= 1 + aio_pools_threads(s);
 }
 
-/* One turn: has there been nothing to do since the time in *idle_since (0: there was)? What cannot
- * be told does not keep alive a process whose own threads have ended. */
+/* One turn: has there been nothing to do since the time in *idle_since (0: there was)? A
+ * notification that cannot be sent does not keep a process alive whose own threads have ended. */
 static bool idle_turn(struct aio_io_thread *s, int64_t *idle_since)
 {
     s->busy = false;

@@ -1,9 +1,9 @@
 /*
  * aio/list.c: lio_listio(3): many requests in one call.
  *
- * A list that is waited for, or told of, is a group: a count that begins at one for the call
- * itself, so that it cannot end before the last request was made. A call that a signal ends leaves
- * the group to its requests.
+ * A list that is waited for, or has a notification, is a group: a count that begins at one for the
+ * call itself, so that it cannot end before the last request was made. A call that a signal ends
+ * leaves the group to its requests.
  */
 #include "aio/request.h"
 #include "platform/futex.h"

@@ -3,10 +3,10 @@
  * thread alone.
  *
  * There are always threads. Where there is a ring it is the method of what the kernel does there
- * without blocking whoever submits or reaps (struct heald_descriptor, `rings`), as long as read(2)
- * and write(2) would do the same: a socket with times of its own is read by a thread, and so is
- * whatever the ring could not do, for want of a worker, say. Then the thread's answer counts, which
- * is the system call's own.
+ * without blocking the submitter or reaper (struct heald_descriptor, `rings`), as long as read(2)
+ * and write(2) would do the same: a socket with time-outs is read by a thread, and so is a request
+ * that the ring could not perform, for lack of a worker, say. Then the thread's answer counts,
+ * which is the system call's own.
  */
 #include "aio/method.h"
 #include "aio/config.h"
@@ -27,7 +27,8 @@ static const struct aio_method *const methods[] = {AIO_METHODS(ROAD_ROW)};
 static const char *const names[] = {AIO_METHODS(NAME_ROW) NULL};
 static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
 
-/* What cannot be had is passed over, whatever the reason; of one that is named some are said. */
+/* A method that cannot be opened is skipped, whatever the reason; for one that is named some
+ * reasons are errors. */
 static int open_method(void *ctx, unsigned i)
 {
     struct aio_io_thread *s = ctx;
@@ -119,7 +120,8 @@ static void take_waiter(struct aio_io_thread *s, struct aio_request *r, void *ct
     }
 }
 
-/* Of requests that had ended when their cancel was under way; its answer does not come any more. */
+/* Of requests that had ended while their cancel was in flight; its answer does not come any more.
+ */
 static void answer_pending(struct aio_io_thread *s)
 {
     struct heald_link *node;
@@ -128,8 +130,9 @@ static void answer_pending(struct aio_io_thread *s)
         aio_ask_answer(heald_container_of(node, struct aio_ask, head.link));
 }
 
-/* The kernel has taken io_uring away (a sandbox that was closed late): threads do it all, once
- * more what had begun and nobody will hear of. The disk is given time to be done with that. */
+/* The kernel refuses io_uring from now on (a sandbox that was closed late): threads perform all
+ * requests, including those that had begun and whose completion will not come. The disk is given
+ * time to complete these. */
 void aio_method_ended(struct aio_io_thread *s)
 {
     bool waits = false;

@@ -1,7 +1,7 @@
 /*
  * aio/method.h: how the I/O thread gets requests done, and where it sleeps: the table of a method.
  *
- * All calls are made on the I/O thread. A method tells of an end by aio_done(), from wait() or by a
+ * All calls are made on the I/O thread. A method reports an end by aio_done(), from wait() or by a
  * record AIO_DONE.
  */
 #ifndef HEALD_SRC_AIO_METHOD_H
@@ -13,19 +13,19 @@ struct aio_method {
     int (*open)(struct aio_io_thread *s); /* NULL: it is always there */
     void (*close)(struct aio_io_thread *s);
     void (*start)(struct aio_io_thread *s, struct aio_request *r);
-    /* Takes one back that was started and has not begun: false: it has. */
+    /* Withdraws one that was started and has not begun: false: it has. */
     bool (*withdraw)(struct aio_io_thread *s, struct aio_request *r);
     /* Asks for the end of one that has begun. True: the method will say aio_cancel_answer(). */
     bool (*cancel)(struct aio_io_thread *s, struct aio_request *r);
-    /* Sleeps for so long (-1: for ever) unless there is something to do, and gives back what is
-     * done. -errno: the method is at its end. */
+    /* Sleeps for so long (-1: indefinitely) unless there is something to do, and completes what is
+     * done. -errno: the method has failed permanently. */
     int (*wait)(struct aio_io_thread *s, int64_t timeout_ns);
     /* Does the kernel know of all that was started? */
     bool (*flushed)(const struct aio_io_thread *s);
     /* Does the kernel have the file of this one, as soon as it knows of it? */
     bool (*holds)(const struct aio_request *r);
-    /* A place of the method's own for the file of a request, which may be had by its number. False:
-     * there is none. release: gives it back. NULL: the method has no such places. */
+    /* A place of the method's own for the file of a request, which is looked up by its number.
+     * False: there is none. release: frees it. NULL: the method has no such places. */
     bool (*keep)(struct aio_io_thread *s, struct aio_request *r);
     void (*release)(struct aio_io_thread *s, struct aio_file *f);
 };

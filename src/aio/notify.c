@@ -1,10 +1,10 @@
 /*
- * aio/notify.c: telling of an end: a queued signal, or a thread that calls a function. What to tell
- * is copied when the request is made; a signal is sent by the I/O thread, a function called by a
- * thread that the starter makes for it (threads.c).
+ * aio/notify.c: notification of an end: a queued signal, or a thread that calls a function. The
+ * notification is copied when the request is made; a signal is sent by the I/O thread, a function
+ * called by a thread that the starter makes for it (threads.c).
  *
  * As in glibc an unknown kind of notification and a signal 0, which is what a zeroed block asks
- * for, are silence, and a signal that does not exist is one that nobody hears.
+ * for, are no notification, and neither is a signal that does not exist.
  */
 #include "aio/request.h"
 #include "platform/attr.h"

@@ -3,10 +3,10 @@
  * requests for them waited (file.c).
  *
  * Unlike all else that is kept for a process a child of fork(2) finds this as it was, since it has
- * copies of the descriptors, and a pipe that somebody pins has no end for its peer: so a handler of
+ * copies of the descriptors, and a pipe that is pinned has no end for its peer: so a handler of
  * fork(2) closes the child's copies. A child that is made without handlers (_Fork(3), clone(2))
- * keeps them until it executes a program or ends. There nothing is asked of this memory until the
- * child's own I/O thread begins, and that forgets what it finds.
+ * keeps them until it executes a program or ends. There this memory is not read until the child's
+ * own I/O thread begins, and that forgets what it finds.
  */
 #include "aio/state.h"
 #include "platform/descriptor.h"
@@ -18,7 +18,7 @@
 
 enum { NUMBERS = 1 << 20 };
 
-/* Whose they are; and a bit for each number. Set once, and never given back. */
+/* The owning process, and a bit for each number. Set once, and never freed. */
 struct ours {
     pid_t pid; /* atomic */
     bool forks_are_told;

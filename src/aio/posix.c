@@ -7,7 +7,7 @@
  * whenever it was linked: until 2.34 they were librt's, in the version of the port's first release
  * (AIO_BASE, from the build). They are bound to functions with names of our own here, in the file
  * that defines them, as the assembler asks. AIO_BIND is an attribute where the compiler has one,
- * since link-time optimization does not see what the assembler is told.
+ * since link-time optimization does not see assembler directives.
  */
 #include "aio/config.h"
 #include "aio/request.h"
@@ -82,7 +82,7 @@ int heald_lio_listio(int mode, struct aiocb *const list[], int n, struct sigeven
     return answer(aio_list(mode, list, n, ev, false));
 }
 
-/* As before glibc 2.4: the list tells, its items do not. */
+/* As before glibc 2.4: the list notifies, its items do not. */
 int heald_lio_listio_old(int mode, struct aiocb *const list[], int n, struct sigevent *ev)
 {
     return answer(aio_list(mode, list, n, ev, true));

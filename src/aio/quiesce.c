@@ -1,11 +1,11 @@
 /*
- * aio/quiesce.c: a number is about to mean another file (close(2) and its kin ask, see close.c).
- * The I/O thread alone. Nothing that is for the old file may go by that number afterwards:
+ * aio/quiesce.c: a number is about to name another file (close(2) and related calls ask, see
+ * close.c). The I/O thread alone. No request for the old file may use that number afterwards:
  *
  * - what the kernel has, or has as soon as the ring is flushed, goes on as it is;
  * - what the ring is to do later gets a place among the files of the ring, which is no descriptor;
- * - what a thread has not begun, of a file that may last for ever, gets a number of our own (a
- *   pin); where none is free it ends with ECANCELED;
+ * - one that a thread has not begun, of a file whose operations may last indefinitely, gets a
+ *   number of the library (a pin); where none is free it ends with ECANCELED;
  * - what a thread has begun is interrupted, and goes on by a pin, or ends with ECANCELED: close(2)
  *   waits for a moment;
  * - what is left, on a regular file, ends first, and close(2) waits for that. For to close a pin of
@@ -50,8 +50,8 @@ static bool is_waited_for(const struct aio_file *f)
     return f->finite || f->regular;
 }
 
-/* Finds it something else to go by. By its place alone a pipe could not be told from its other
- * end. */
+/* Finds it another handle. By its place alone a pipe could not be distinguished from its other end.
+ */
 static bool keep(struct aio_io_thread *s, struct aio_request *r)
 {
     const struct aio_file *f = r->file;
@@ -68,7 +68,7 @@ static void wait_for_end(struct aio_request *r, struct aio_ask *ask)
     ask->open++;
 }
 
-/* A thread does it: it is told by which number from now on. */
+/* A thread does it: it uses another number from now on. */
 static void redirect(struct aio_io_thread *s, struct aio_request *r, int number,
                      struct aio_ask *ask)
 {
@@ -78,7 +78,7 @@ static void redirect(struct aio_io_thread *s, struct aio_request *r, int number,
     list_push(&s->leaving, &r->by_number);
 }
 
-/* It waits for its turn, or was taken back (`begins`). */
+/* It waits for its turn, or was withdrawn (`begins`). */
 static void leave_waiting(struct aio_io_thread *s, struct aio_request *r, struct aio_ask *ask,
                           bool begins)
 {

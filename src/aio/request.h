@@ -21,7 +21,7 @@ enum aio_request_state {
     AIO_WAITING = 0, /* for its turn on its file; may be cancelled at once */
     AIO_STARTED,     /* the method's */
     AIO_TAKEN,       /* the next method's: the last one came to its end before this did */
-    AIO_LOST,        /* or it cannot be done again: nobody will hear of it */
+    AIO_LOST,        /* or it cannot be done again: no completion will come */
     AIO_DECIDED      /* its result was known before it began, and is in op.result */
 };
 
@@ -35,7 +35,7 @@ struct aio_call {
     pthread_attr_t attr;
 };
 
-/* Whom to tell of an end: a copy of a sigevent. */
+/* The notification of an end: a copy of a sigevent. */
 struct aio_notification {
     int how; /* SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SIGEV_THREAD */
     int signo;
@@ -44,10 +44,10 @@ struct aio_notification {
     struct aio_call *call;
 };
 
-/* What requests and lists have in common: something to tell. */
+/* What requests and lists have in common: a notification. */
 struct aio_notifier {
     struct aio_head head;
-    uint8_t holds; /* who still needs the record */
+    uint8_t holds; /* users of the record */
     struct aio_notification notification;
 };
 
@@ -108,7 +108,7 @@ struct aio_ask {
     int first, last;
     const struct aiocb *cb;
     uint32_t index; /* of its request, if it has one */
-    uint32_t round; /* of settles; which one it is */
+    uint32_t round; /* of a quiesce: which round it is */
     unsigned open;  /* parts that have no answer yet */
     bool canceled, running;
     bool moves;      /* quiesce: `first` is a pin, and another number is to be found for it */
@@ -136,13 +136,13 @@ struct aio_io_thread {
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
     struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
     struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */
-    uint32_t rounds;           /* of settles */
+    uint32_t rounds;           /* of quiesces */
     unsigned live;             /* requests that are not finished */
     bool pipes;                /* the ring takes them */
     bool refused;              /* the ring could not start a worker */
     bool busy;                 /* something was handed over in this turn */
-    bool notifier;             /* somebody may have been woken since the last turn */
-    uint64_t touched;          /* words whose sleepers must look again */
+    bool notifier;             /* a thread may have been woken since the last turn */
+    uint64_t touched;          /* words whose sleepers must check again */
 };
 
 /* io_thread.c: hands a record over; -EAGAIN: there is no I/O thread, and none can be started. */
@@ -164,7 +164,7 @@ void aio_io_thread_awake(struct aio_state *p);
 void aio_ask(struct aio_state *p, struct aio_ask *ask, enum aio_type type);
 
 /* submit.c: from a block to a request, of a kind of op. 0; -errno: it was refused, and the block
- * says so. A quiet one does not tell. */
+ * says so. A quiet one has no notification. */
 int aio_submit(struct aiocb *cb, enum op_kind kind, struct aio_group *group, bool quiet);
 int aio_submit_sync(struct aiocb *cb, bool data_only);
 /* A number means another file now. */
@@ -206,7 +206,7 @@ void aio_quiesce(struct aio_io_thread *s, struct aio_ask *ask);
 void aio_quiesce_wait(struct aio_io_thread *s, struct aio_request *r);
 /* Answers those whose numbers are free. */
 void aio_quiesce_answer(struct aio_io_thread *s);
-/* A number for the file of a request that no close(2) of the program's takes away: is there one? */
+/* A number for the file of a request that no close(2) of the program closes: is there one? */
 bool aio_pin(struct aio_request *r);
 
 /* method.c: which method there is, which one a request goes, and what if one ends. */
@@ -219,7 +219,7 @@ void aio_method_ended(struct aio_io_thread *s);
 void aio_done(struct aio_io_thread *s, struct aio_request *r, int64_t result); /* by the method */
 void aio_complete(struct aio_io_thread *s, struct aio_request *r, int64_t result);
 void aio_release(struct aio_state *p, struct aio_notifier *t);
-/* Tells now, or later; the record goes when that is done. */
+/* Notifies now, or later; the record is freed when that is done. */
 void aio_notify(struct aio_io_thread *s, struct aio_notifier *t);
 void aio_publish(struct aiocb *cb, int64_t result);
 bool aio_group_part(struct aio_state *p, struct aio_group *g, bool failed);
@@ -228,7 +228,7 @@ bool aio_group_part(struct aio_state *p, struct aio_group *g, bool failed);
 int aio_notification_copy(struct aio_state *p, struct aio_notification *to,
                           const struct sigevent *from);
 void aio_notification_drop(struct aio_notification *n);
-/* Whom nobody hears. */
+/* Without notification. */
 bool aio_sigevent_silent(const struct sigevent *ev);
 static inline bool aio_notification_is_silent(const struct aio_notification *n)
 {

@@ -2,21 +2,21 @@
  * aio/ring.c: the method through io_uring.
  *
  * The ring is the I/O thread's: one issuer, deferred task work, so a completion runs nowhere else
- * and the kernel interrupts nobody's system call. Its descriptor is given back as soon as the
+ * and the kernel interrupts no system call of the program. Its descriptor is closed as soon as the
  * thread has it registered: a program that closes every descriptor that it does not know closes
  * nothing of ours. It sleeps in the ring alone: a futex entry waits for the word `sleeping`; before
- * Linux 6.7 an eventfd has to (HEALD_AWAIT=thread asks for that as well), which is made once and
- * kept for the life of the process, since somebody may be about to write to it.
+ * Linux 6.7 an eventfd has to (HEALD_AWAIT=thread requests that as well), which is made once and
+ * kept for the life of the process, since a thread may be about to write to it.
  *
  * What waits for an entry, is handed over, completes and is asked to end is ring/client.h's. What a
  * loop does not need is here: the kernel may take nothing for a while, or nothing more at all; a
  * chunk goes to the device before all have come; the file of a request has a place in the ring.
  *
- * The kernel's quirks: what is to be copied from or to the page cache is copied in the call that
- * submits it, so large ones are sent to a worker of the kernel's; a pipe takes 64 KiB of a write
- * and calls it done (complete.c goes on). The file of a request is looked up when it is submitted,
- * but not that of one which a worker begins: so that goes by a place among the ring's own files,
- * if there is one, and close(2) need not wait.
+ * The kernel's quirks: data of the page cache is copied in the call that submits it, so large
+ * requests are sent to a worker of the kernel; a pipe takes 64 KiB of a write and completes it
+ * (complete.c goes on). The file of a request is looked up when it is submitted, but not that of
+ * one which a worker begins: so that one uses a place among the ring's own files, if there is one,
+ * and close(2) need not wait.
  */
 #include "aio/method.h"
 #include "base/choose.h"
@@ -43,8 +43,7 @@ struct aio_ring {
     struct heald_client client;
     struct aio_io_thread *service;
     struct heald_ring_files files;
-    struct heald_op
-        bell; /* in the ring while the thread may sleep: whoever wakes it completes it */
+    struct heald_op bell; /* in the ring while the thread may sleep: a wake completes it */
     struct futex_waitv word;
     int eventfd; /* -1: the ring waits for the word itself */
     unsigned chunk;
@@ -265,8 +264,8 @@ static bool ring_cancel(struct aio_io_thread *s, struct aio_request *r)
     return heald__client_ask(&s->ring->client, &r->op);
 }
 
-/* Who was woken, or has handed over something, often hands over more at once; on the same processor
- * he gets his turn here, and need not wake a thread that has only just gone to sleep. */
+/* A thread that was woken, or has submitted something, often submits more at once; on the same
+ * processor it gets its turn here, and need not wake a thread that has only just gone to sleep. */
 static bool linger(struct aio_io_thread *s, struct aio_ring *w)
 {
     heald__ring_flush(&w->client.ring);
@@ -305,7 +304,7 @@ static int ring_wait(struct aio_io_thread *s, int64_t timeout_ns)
     aio_io_thread_awake(s->process);
     w->chunk = FIRST_CHUNK;
     heald__client_harvest(&w->client);
-    /* All that is done: who is woken for the first would find the rest undone. */
+    /* All that is done: a thread that is woken for the first would find the rest undone. */
     if (err == -EINTR)
         err = 0;
     if (!err && heald__ring_behind(&w->client.ring))

@@ -3,9 +3,9 @@
  *
  * Argument. The free records are a stack: the word holds the index of the first and a tag that
  * every change counts up, so a compare-and-swap that succeeds has seen the stack unchanged (the tag
- * comes round after 2^32 changes within one pop). A record that was popped by somebody else may be
- * read here in vain: slabs are never unmapped, and `next` is atomic. Slabs are made in order; who
- * makes one that is there already throws his away.
+ * wraps around after 2^32 changes within one pop). A record that was popped by another thread may
+ * be read here in vain: slabs are never unmapped, and `next` is atomic. Slabs are made in order; a
+ * thread that makes one that exists already frees its own.
  */
 #include "aio/request.h"
 

@@ -1,8 +1,8 @@
 /*
  * aio/state.c: the one place with state of the process, as POSIX AIO has it: blocks belong to no
  * loop and no handle. A pointer that is set once, to memory that the kernel wipes in a child
- * (MADV_WIPEONFORK, Linux 4.14): that holds for fork(), _Fork() and clone(2) alike, whoever holds
- * what, and without a handler of ours.
+ * (MADV_WIPEONFORK, Linux 4.14): that holds for fork(), _Fork() and clone(2) alike, whichever
+ * thread holds what, and without a handler of ours.
  */
 #include "aio/state.h"
 
@@ -25,7 +25,8 @@ static struct aio_state *make(void)
 
     if (p == MAP_FAILED)
         return NULL;
-    /* Release: who loads the pointer may use the memory. Another one may have been first. */
+    /* Release: a thread that loads the pointer may use the memory. Another one may have been first.
+     */
     if (madvise(p, sizeof *p, MADV_WIPEONFORK) == 0 &&
         __atomic_compare_exchange_n(&process, &seen, p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return p;

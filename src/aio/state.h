@@ -25,7 +25,7 @@ enum {
 enum aio_type {
     AIO_SUBMIT, /* a request that begins */
     AIO_DONE,   /* one that a thread of the pool has done */
-    AIO_NOTIFY, /* a list that has ended and must be told */
+    AIO_NOTIFY, /* a list that has ended and must be notified */
     AIO_CALL,   /* a function for which no thread could be started */
     AIO_CANCEL,
     AIO_QUIESCE
@@ -44,10 +44,10 @@ struct aio_state {
     /* The way to the I/O thread, see io_thread.c. */
     struct heald_link *top; /* atomic */
     uint32_t sleeping;      /* atomic, a futex: 1 while it may sleep, or a mark: being woken */
-    uint32_t running;       /* atomic, a futex: 1: somebody is starting it, 2: it is there */
+    uint32_t running;       /* atomic, a futex: 1: a thread is starting it, 2: it is there */
     uint64_t thread;        /* atomic: the I/O thread's id, or 0 */
     pid_t pid;              /* atomic; whose it is: a child of vfork(2) sees its parent's */
-    uint32_t lingering;     /* atomic: it waits for the processor that somebody hands over on */
+    uint32_t lingering;     /* atomic: 1 while it yields to the submitter on its processor */
     uint32_t pushed;        /* atomic: records since it took some; about */
     int bell;               /* atomic; its eventfd + 1 where the ring cannot wait for `sleeping` */
 
@@ -57,7 +57,7 @@ struct aio_state {
     uint64_t free; /* atomic: tag and index */
     void *slabs[AIO_SLABS];
 
-    /* Who waits for blocks, see wait.c. */
+    /* The sleepers, see wait.c. */
     uint32_t any, words[AIO_WORDS]; /* atomic, futexes */
 
     /* Descriptors of which small reads have come from the page cache lately, see submit.c. Atomic.
@@ -69,15 +69,15 @@ struct aio_state {
     uint32_t all_unfinished;
 };
 
-/* This process's, made by the first who asks: NULL when there is no memory. */
+/* This process's, made by the first caller: NULL when there is no memory. */
 struct aio_state *aio_state(void);
 
 /* The same, or NULL when nobody has asked before. */
 struct aio_state *aio_state_if_any(void);
 
 /*
- * ours.c: the library's own numbers, which the program's close(2) must not take away. Any thread;
- * add and remove: the I/O thread.
+ * ours.c: the library's own numbers, which the program's close(2) must not close. Any thread; add
+ * and remove: the I/O thread.
  *
  * aio_ours_next: the first from there on, or UINT_MAX. aio_ours_begin: before the first is added;
  * in a child of fork(2) its parent's are forgotten.

@@ -2,13 +2,14 @@
  * aio/submit.c: from a block to a request. Any thread, and many at a time; nothing here waits.
  *
  * What the program may still change after the call is copied here, the flags of the descriptor
- * among it. A bad descriptor is no reason to refuse (as in glibc): the request ends at once, and is
- * told of.
+ * among it. A bad descriptor is no reason to refuse (as in glibc): the request ends at once, with
+ * its notification.
  *
- * A small read of what is in the page cache is done at once by the caller, if nobody is to be told:
- * that is a copy of at most AIO_SMALL_READ bytes, and the kernel says no (RWF_NOWAIT) rather than
- * wait. Only with O_DIRECT it would wait, so the flags are asked first; but not again each time: a
- * descriptor that was read so is taken to be the same for RELY_MAX reads, or until it is closed.
+ * A small read of what is in the page cache is done at once by the caller, if there is no
+ * notification: that is a copy of at most AIO_SMALL_READ bytes, and the kernel refuses (RWF_NOWAIT)
+ * rather than wait. Only with O_DIRECT it would wait, so the flags are read first; but not again
+ * each time: a descriptor that was read so is taken to be the same for RELY_MAX reads, or until it
+ * is closed.
  */
 #include "aio/request.h"
 #include "platform/descriptor.h"
@@ -60,7 +61,7 @@ struct wish {
     enum op_kind kind;
     bool data_only; /* of a sync */
     struct aio_group *group;
-    const struct sigevent *ev; /* NULL: nobody is to be told */
+    const struct sigevent *ev; /* NULL: no notification */
 };
 
 /* What was cached: the descriptor, and how often that may be relied on. */

@@ -2,19 +2,19 @@
  * aio/threads.c: the method by threads: the I/O thread gives requests to pools, and where there
  * is no ring it sleeps on the word `sleeping`.
  *
- * Files of a disk have a pool of their own, for what is done to them ends by itself; a read of a
- * pipe may last for ever, and must not take the thread of a file's; nor that of a close(2) that
- * lingers, which has a third. What a thread of a pool does is the reference, read(2) and write(2)
- * themselves, flags, times and marks of the descriptor included: it cannot be interrupted, so only
- * what has not begun can be cancelled.
+ * Files on a disk have a pool of their own, because operations on them end by themselves; a read of
+ * a pipe may last indefinitely, and must not take the thread of a file; nor that of a close(2) that
+ * lingers, which has a third pool. What a thread of a pool does is the reference, read(2) and
+ * write(2) themselves, flags, times and marks of the descriptor included: it cannot be interrupted,
+ * so only a request that has not begun can be cancelled.
  *
  * A thread that waits in its call cannot be left there when its number is closed: once the process
- * is stopped and continued, or the computer slept, the kernel begins the call again, by the number.
- * So it is interrupted, and goes on by a pin (quiesce.c). Argument: the thread stores `by`, then
- * loads `aim`, and makes its call if they are the same; who closes stores `aim`, then loads `by`;
- * all of it sequentially consistent. So either the thread sees the new aim, or `by` is seen to be
- * the old one, and then the thread is interrupted until it is not: an interrupt may come before the
- * call. Where no signal is to be had for that, a stream is pinned before it is begun.
+ * is stopped and continued, or the computer slept, the kernel restarts the call, by the number. So
+ * it is interrupted, and continues with a pin (quiesce.c). Argument: the thread stores `by`, then
+ * loads `aim`, and makes its call if they are the same; a close stores `aim`, then loads `by`; all
+ * of it sequentially consistent. So either the thread sees the new aim, or `by` is seen to be the
+ * old one, and then the thread is interrupted until it is not: an interrupt may come before the
+ * call. Where no signal is available for that, a stream is pinned before it is begun.
  *
  * A thread of its own starts the others: it is there as long as the I/O thread is, which so waits
  * for no lock of the C library's that a thread may hold whose signal handler is in close(2), and
@@ -53,7 +53,7 @@ static int aim_of(const struct aio_request *r)
     return __atomic_load_n(&r->aim, __ATOMIC_SEQ_CST);
 }
 
-/* Has it written a part when it was told to go on by another number? */
+/* Has it written a part when it was to continue with another number? */
 static bool is_cut(const struct aio_request *r, const struct heald_op *op, int64_t n, int fd)
 {
     return op->kind == OP_WRITE && r->waits && n > 0 && n < op->u.rw.len && aim_of(r) != fd;

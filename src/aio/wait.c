@@ -1,15 +1,15 @@
 /*
- * aio/wait.c: aio_suspend(3), and how a sleeper hears of an end. Safe in a signal handler: no lock,
- * no memory, nothing that is left behind when a thread is cancelled or jumps away.
+ * aio/wait.c: aio_suspend(3), and how a sleeper is woken. Safe in a signal handler: no lock, no
+ * memory, nothing that is left behind when a thread is cancelled or jumps out.
  *
- * Argument. Who waits for one block sleeps on the word that its address chooses, who waits for many
- * on the word `any`. The lowest bit of a word says that somebody may sleep on it; the rest counts.
- * A sleeper sets the bit, then looks at the blocks, then sleeps if the word is as it was. The I/O
- * thread stores the block's error, and after a fence looks at the word: if the bit is set it adds
- * one, which clears it, and wakes all. Of the two stores and two loads, a fence between each pair,
- * at least one sees the other's: either the sleeper finds the block done, or the I/O thread finds
- * the bit, and then the word has changed or a wake comes. A bit that nobody sleeps on costs one
- * wake.
+ * Argument. A thread that waits for one block sleeps on the word that its address chooses, one that
+ * waits for many on the word `any`. The lowest bit of a word says that a thread may sleep on it;
+ * the rest counts. A sleeper sets the bit, then reads the blocks, then sleeps if the word is
+ * unchanged. The I/O thread stores the block's error, and after a fence reads the word: if the bit
+ * is set it adds one, which clears it, and wakes all. Of the two stores and two loads, a fence
+ * between each pair, at least one sees the other's: either the sleeper finds the block done, or the
+ * I/O thread finds the bit, and then the word has changed or a wake comes. A bit without a sleeper
+ * costs one wake.
  */
 #include "aio/request.h"
 #include "platform/futex.h"

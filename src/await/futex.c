@@ -2,17 +2,17 @@
  * await/futex.c: the locks of others, as ops: one try, and giving up: the column `attempt` of
  * op/kinds.h. The loop's thread; lock.c calls.
  *
- * An unlock of the C library's mutex and a sem_post() wake one of those who wait, and the word says
- * no more: so whoever was woken must take what there is, or wake the next. An op that gives up does
- * so always, when nothing waits for it any more (waiter.h, withdraw), for whether it was woken need
- * not be known. One that took what it waited for is not over before that, either: a wake that came
- * too late for it is passed on by the waiter. What is woken and finds nothing goes on waiting, as
- * everybody else does there.
+ * An unlock of the C library's mutex and a sem_post() wake one waiter, and the word says no more:
+ * so one that was woken must acquire the lock, or wake the next. An op that gives up always wakes
+ * the next, when nothing waits for it any more (waiter.h, withdraw), because it need not know
+ * whether it was woken. One that acquired what it waited for does not complete before that, either:
+ * a wake that came too late for it is passed on by the waiter. One that is woken and finds nothing
+ * goes on waiting, as all others do there.
  *
  * No wake is lost: of a mutex the word is compared with what it was when FUTEX_WAITERS was set in
- * it; of a semaphore the value is looked at once more after the op was counted as a waiter, and
- * then compared with 0. An unlock clears FUTEX_WAITERS and wakes one: so who takes the mutex after
- * it waited sets the flag again, others may be asleep still (glibc's BZ 20973).
+ * it; of a semaphore the value is tried once more after the op was counted as a waiter, and then
+ * compared with 0. An unlock clears FUTEX_WAITERS and wakes one: so one that locks the mutex after
+ * it waited sets the flag again, others may still be asleep (glibc's BZ 20973).
  */
 #include "await/futex.h"
 

@@ -1,14 +1,14 @@
 /*
  * await/lock.c: what lies in shared memory and is waited for, as ops. The loop's thread.
  *
- * An op that has to wait has an entry in the wait queues of the words in which the end of its wait
- * shows (queue.h). When one of these words was woken the op is due: the turn tries it again, and
- * puts its entry to the queues of what is still to be waited for. An op that is over leaves them
- * first, so nothing of its region is looked at from then on.
+ * An op that has to wait has an entry in the wait queues of the words that show the end of its wait
+ * (queue.h). When one of these words was woken the op is due: the turn tries it again, and puts its
+ * entry to the queues of what is still to be waited for. An op that completes leaves them first, so
+ * nothing of its region is read from then on.
  *
  * A condition's op has two halves: with u.lock.u.cond it waits for the signal, and `result` keeps
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
- * others `result` is what the object remembers between two looks.
+ * others `result` is what the object keeps between two tries.
  */
 #include "await/await.h"
 #include "await/futex.h"
@@ -74,7 +74,7 @@ static void want(const struct heald_op *op)
         heald__lockdep_acquire(op->u.lock.me, op->u.lock.object, site_of(op));
 }
 
-/* Into the line for what it waits for now, if it is not there yet. */
+/* Enqueues it for what it waits for now, if it is not there yet. */
 static void show_wait(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
@@ -129,7 +129,7 @@ static void finish(struct heald_loop *loop, struct heald_op *op, int result)
     heald__complete(loop, op, !result && ended ? -ECANCELED : result);
 }
 
-/* Others' locks wake one: so an op of theirs is over only when it cannot be woken any more. */
+/* Locks of others wake one: so an op on them completes only when it can no longer be woken. */
 static void end_futex(struct heald_loop *loop, struct heald_op *op)
 {
     if (!heald__entry_withdraw(loop->locks, entry_of(op)))
@@ -216,7 +216,7 @@ static void wait_in_loop(struct heald_loop *loop, struct heald_op *op,
     locks->waiter.ops->flush(&locks->waiter);
 }
 
-/* Takes back what the looks did. `result`, or what it came to after all. */
+/* Undoes what the tries did. `result`, or what it came to after all. */
 static int abandon(struct heald_op *op, int result)
 {
     return heald__sync_abandon(wait_ops_of(op), op->u.lock.object, op->u.lock.me, &op->result,

@@ -2,41 +2,42 @@
  * await/queue.c: wait queues: see queue.h. The loop's thread.
  *
  * A wake costs what is woken, not what waits. Each word has one queue in a loop, each queue is one
- * wait of the waiter, and the end of that makes the ops due that stand in the queue, and no other.
- * They are tried in the order of submission, whichever queues they come from. What a participant
- * waits for shows in up to three words: that of the object, the participant's bell, and the
- * lifeline of the holder. The last two are shared by all ops of the participant and all that wait
- * for the holder, so the kernel has one waiter on them in this loop, not one for each op: a wake
- * walks all waiters in a bucket of the kernel's table. A bell makes all ops of its participant due:
- * a death is not told more exactly.
+ * wait of the waiter, and the end of that wait makes the ops in the queue due, and no others. They
+ * are tried in the order of submission, whichever queues they come from. A participant's wait has
+ * up to three words: that of the object, the participant's bell, and the lifeline of the holder.
+ * The last two are shared by all ops of the participant and all that wait for the holder, so the
+ * kernel has one waiter on them in this loop, not one for each op: a wake walks all waiters in a
+ * bucket of the kernel's table. A bell makes all ops of its participant due: a death is not
+ * reported more exactly.
  *
- * No wake is lost. An op looks (form->try()), and then its entry is put to the queues of the words
- * with what it saw there. For each of the queues one of these is true until the entry leaves it or
- * is due:
+ * No wake is lost. An op is tried (try() of its wait ops), and then its entry is put to the queues
+ * of the words with what it saw there. For each of the queues one of these is true until the entry
+ * leaves it or is due:
  *
  *   1. The waiter waits for the word, and compares it, before it sleeps, with what this op saw.
  *   2. The waiter waited already when the op joined, with the same value. If it sleeps, a wake that
- *      comes after the op looked finds it. If it was woken before, its end is still to be told, and
- *      tells the op, too. If it has not compared yet, that is case 1.
- *   3. The value is another one. Then the wait ends (disarm), and its end makes all due that stand
- *      in the queue then, so all look again: nobody relies on a comparison with what another saw.
+ *      comes after the try finds it. If it was woken before, its end is still to be reported, and
+ *      makes the op due, too. If it has not compared yet, that is case 1.
+ *   3. The value is another one. Then the wait ends (disarm), and its end makes all ops due that
+ *      are in the queue then, so all try again: none relies on a comparison with what another saw.
  *   4. There was no room for the wait, or no queue. The tick makes the op due (has_reason()).
  *
- * So the queue of a word is never named anew while somebody stands in it: an op that waits for
- * another word goes to another queue. One that is empty is not found by its word any more, for the
- * memory there may be another by then, and is used again when the waiter has let go of it.
+ * So the queue of a word never gets another word while an entry is in it: an op that waits for
+ * another word goes to another queue. One that is empty is no longer found by its word, for the
+ * memory there may be another by then, and is used again when the waiter has released it.
  *
- * A wake of a lifeline, and of what others made, is meant for one of those who wait. If it ends a
- * wait that nobody stands for any more, or whose end was asked for, or if the op that it made due
- * is cancelled before it looks, it is passed on: another wake of the word. An op on what others
- * made has a queue of its own, and is over only when that is idle (heald__entry_withdraw()).
+ * A wake of a lifeline, and of what others made, is meant for one waiter. If it ends a wait that
+ * has no entry any more, or whose end was requested, or if the op that it made due is cancelled
+ * before its try, it is passed on: another wake of the word. An op on what others made has a queue
+ * of its own, and completes only when that is idle (heald__entry_withdraw()).
  *
- * What the words do not tell: whoever changed something may have died before it told, and whom the
- * kernel told of a death may have died, too (region/register.c). So the tick asks for a part of the
- * entries, in turn. Up to SHARE_MIN of them are all asked for every REGION_RECHECK_NS; where there
- * are more the ticks are as many times rarer, up to RARER_MAX, and SHARES of them make a round. So
- * a death of which nobody was told is noticed within 50 ms, or, by one of very many, within two
- * seconds; and many that are idle cost no more wakes of the processor than few.
+ * What the words do not report: a process that changed something may have died before it woke the
+ * waiters, and the one that the kernel notified of a death may have died, too (region/register.c).
+ * So the tick checks a part of the entries, in turn. Up to SHARE_MIN of them are all checked every
+ * REGION_RECHECK_NS; where there are more the ticks are as many times rarer, up to RARER_MAX, and
+ * SHARES of them make a round. So a death that was not reported is found within 50 ms, or, by one
+ * of very many, within two seconds; and many that are idle cost no more wakes of the processor than
+ * few.
  *
  * Model: test/model/queue.pml; its steps are named after the functions here.
  */
@@ -325,7 +326,7 @@ void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
         join(locks, entry, i, &words[i]);
     for (unsigned i = count; i < REGION_WORDS; i++)
         leave(locks, &entry->places[i]);
-    /* The words of one who holds what is waited for, and has died, do not tell. */
+    /* The words of a holder that has died do not show it. */
     if (wait->holder && count < REGION_WORDS && heald__region_has_changed(wait))
         heald__entry_due(locks, entry);
 }
@@ -400,8 +401,8 @@ void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, in
     }
 }
 
-/* As heald__region_has_changed(), but once a tick for all who wait for a holder whether it lives,
- * which takes a system call. */
+/* As heald__region_has_changed(), but the check whether a holder lives, which takes a system call,
+ * is made once a tick for all its waiters. */
 static bool wait_has_ended(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     struct region_wait wait = entry->wait.region;
@@ -418,7 +419,7 @@ static bool wait_has_ended(const struct heald_locks *locks, const struct heald_e
     return false;
 }
 
-/* Is there a reason to try it of which no wake need have told? */
+/* Is there a reason to try it that no wake need have reported? */
 static bool has_reason(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     const struct heald_wait *wait = &entry->wait;

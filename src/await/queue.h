@@ -23,13 +23,13 @@ struct heald_queue {
     struct heald_link free;   /* while nobody waits here and it is idle */
     struct heald_queue *next; /* in the table of words */
     struct heald_link places; /* of the entries that wait here */
-    uint64_t holder;          /* of a lifeline: who was found to live at the tick `asked` */
+    uint64_t holder;          /* of a lifeline: the holder found alive at the tick `asked` */
     unsigned asked;
     enum heald_queue_state state;
-    bool wakes_one;         /* whoever changes the word wakes one of those who wait for it */
-    bool is_listed;         /* in the table of words */
-    unsigned count;         /* of the words; does not change while the queue is not idle */
-    struct heald_word word; /* the word, or */
+    bool wakes_one;                 /* a change of the word wakes one of its waiters */
+    bool is_listed;                 /* in the table of words */
+    unsigned count;                 /* of the words; does not change while the queue is not idle */
+    struct heald_word word;         /* the word, or */
     const struct heald_futex *many; /* the words of others, or NULL */
 };
 

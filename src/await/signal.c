@@ -10,7 +10,7 @@
  * stay blocked, or it would do its default action, which often is to end the process. So `blocked`
  * counts, in each thread and for each signal, the loops that wait, and whether the first of them
  * found the signal unblocked, which the last restores. The count belongs to the mask, and the mask
- * to the thread: the loops of a thread do not know each other, no descriptor tells which thread it
+ * to the thread: the loops of a thread do not know each other, no descriptor shows which thread it
  * was made for, and a table of threads would be state of the process with a lock. So this is the
  * one _Thread_local variable of the library (test/style/limits names it). It owns nothing, so it
  * needs no end: a thread that ends takes its mask along. A loop that is cancelled in another thread

@@ -19,8 +19,9 @@
 struct heald_queue;
 struct heald_waiter_ops;
 
-/* What an op waits for: what a participant does, or (region.me is NULL) words that others made. Of
- * those each op hears for itself: the one that was woken, plus 1, is left in op->result. */
+/* What an op waits for: what a participant does, or (region.me is NULL) words that others made.
+ * Each op on those is notified by itself: the index of the one that was woken, plus 1, is left in
+ * op->result. */
 struct heald_wait {
     struct region_wait region;
     unsigned count; /* of the words; of one it is `few`, of more `words`, which stay there */
@@ -58,10 +59,10 @@ struct heald_waiter_ops {
     /* Waits for the words of the queue until one is woken or differs. False: there is no room. */
     bool (*arm)(struct heald_waiter *waiter, struct heald_queue *queue);
 
-    /* Asks for the end of that; heald__queue_ended() tells of it, perhaps before this returns. */
+    /* Asks for the end of that; heald__queue_ended() reports it, perhaps before this returns. */
     void (*disarm)(struct heald_waiter *waiter, struct heald_queue *queue);
 
-    /* Makes all that was asked for happen, and tells what has ended already, if it can. */
+    /* Makes all that was asked for happen, and reports what has ended already, if it can. */
     void (*flush)(struct heald_waiter *waiter);
 };
 

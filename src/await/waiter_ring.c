@@ -58,7 +58,7 @@ static struct ring_queue *own_part(struct heald_queue *queue)
     return heald_container_of(queue, struct ring_queue, queue);
 }
 
-/* The kernel has let go of it. */
+/* The kernel has released it. */
 static void on_end(struct heald_op *op)
 {
     struct ring_waiter *r = op->data;
@@ -157,9 +157,9 @@ static void ring_flush(struct heald_waiter *waiter)
         turn_own(r);
 }
 
-/* Where only changes are reported the bell need not be drained. To try a few ops costs less than
- * to ask which of them it is about; what has ended is then seen when the next words are handed
- * over. But those on what others made hear each for itself. */
+/* Where only changes are reported the bell need not be drained. To try a few ops costs less than to
+ * find which of them it is about; what has ended is then seen when the next words are submitted.
+ * But ops on what others made are each notified by itself. */
 static void on_bell(struct heald_op *watch)
 {
     struct ring_waiter *r = heald_container_of(watch, struct ring_waiter, watch);

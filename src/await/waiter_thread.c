@@ -4,23 +4,23 @@
  * loop's.
  *
  * futex_waitv takes 128 words: so each thread waits for a chunk of them, and for a word of its own,
- * `control`, by which the loop tells it that its chunk has changed. What comes anew goes to the
- * *young* chunk, which is small; when that is full its words go to an old one with room. So to wait
- * again for a word that comes and goes costs a few words, not a whole chunk, however many there
- * are. The thread of the young chunk is there from the beginning, and tells when it is time for a
- * tick; the others are started when they are needed, and end with the waiter.
+ * `control`, which the loop changes together with the chunk. New words go to the *young* chunk,
+ * which is small; when that is full its words go to an old one with room. So waiting again for a
+ * word that comes and goes costs a few words, not a whole chunk, however many there are. The thread
+ * of the young chunk exists from the beginning, and reports when it is time for a tick; the others
+ * are started when they are needed, and end with the waiter.
  *
  * The thread copies the words under the lock and waits for them without it. What it waits for may
- * then be unmapped: the kernel says -EFAULT or wakes nobody, and the thread itself looks at a word
- * only under the lock, in its chunk, out of which the loop has taken what is over. Where waiting is
- * looking (heald__words_sleep) it waits for `control` alone, and not for long.
+ * then be unmapped: the kernel returns -EFAULT or wakes none, and the thread itself reads a word
+ * only under the lock, in its chunk, out of which the loop has taken what has ended. Where waiting
+ * is polling (heald__words_sleep) it waits for `control` alone, and not for long.
  *
  * No wake is lost: the kernel compares each word with what was seen before it sleeps, and where it
- * does not say which one differs the thread looks. A word that is put into a chunk changes its
- * `control`, which is among the words. A word that is taken out, or moved, is still waited for by a
- * thread that sleeps. Its wake is told to the queue that it was copied from, if that waits still
- * since the same arming, wherever its words are by now. If it does not, and the wake was meant for
- * one, it is passed on.
+ * does not say which one differs the thread compares them. A word that is put into a chunk changes
+ * its `control`, which is among the words. A word that is taken out, or moved, is still waited for
+ * by a thread that sleeps. Its wake is reported to the queue that it was copied from, if that still
+ * waits since the same arming, wherever its words are by now. If it does not, and the wake was
+ * meant for one, it is passed on.
  */
 #include "await/queue.h"
 
@@ -45,7 +45,7 @@ struct thread_queue {
     struct heald_queue queue;
     /* Guarded by the lock: */
     uint64_t arming;             /* odd while its words are in chunks; never goes back */
-    struct heald_link ended;     /* in waiter.ended: the loop has not been told of its end */
+    struct heald_link ended;     /* in waiter.ended: its end was not reported to the loop */
     int woken;                   /* then: the index of the word, or -1 */
     struct place place, *places; /* of its words, or of its one */
 };
@@ -79,7 +79,7 @@ struct waiter {
     int64_t each_ns; /* from one to the next; 0: no op waits */
     bool tick;       /* it is time for one */
     bool ticks;      /* it was, and the loop has not done with that */
-    bool rung;       /* the loop has been told, and has not looked since */
+    bool rung;       /* the loop's bell was rung, and the loop has not run since */
     bool closing;
 };
 
@@ -148,7 +148,7 @@ static void woken(struct waiter *t, struct thread_queue *part, unsigned index)
     ring(t);
 }
 
-/* Who was woken is told, or, if its wait is over, somebody else. */
+/* Reports the queue that was woken, or, if its wait has ended, wakes another waiter. */
 static void heard(struct waiter *t, const struct copy *copy, uint32_t *word)
 {
     if (copy->part->arming == copy->arming)
@@ -184,7 +184,7 @@ static unsigned collect(struct chunk *chunk, struct heald_word words[HEALD_WORDS
 {
     unsigned n = 1;
 
-    /* Relaxed: what it tells of is changed under the lock. */
+    /* Relaxed: what it announces is changed under the lock. */
     words[0] =
         (struct heald_word){&chunk->control, __atomic_load_n(&chunk->control, __ATOMIC_RELAXED)};
     for (unsigned i = 0; heald__words_sleep && i < chunk->count; i++, n++) {

@@ -1,4 +1,4 @@
-/* base/attr.h: what a compiler is told of a function beside its type. */
+/* base/attr.h: attributes of functions, for the compiler. */
 #ifndef HEALD_SRC_BASE_ATTR_H
 #define HEALD_SRC_BASE_ATTR_H
 

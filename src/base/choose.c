@@ -29,7 +29,7 @@ const char *heald__choice_requested(const struct heald_choice *c, const char *op
     return value && *value ? value : NULL;
 }
 
-/* Who gave the name. */
+/* The source of the name. */
 static const char *source_of(const struct heald_choice *c, const char *option)
 {
     return option && *option ? c->option : c->variable;
@@ -112,8 +112,8 @@ int heald__choose(const struct heald_choice *c, const char *option,
         if (wish && strcmp(wish, c->names[i]) != 0)
             continue;
         err = open(ctx, i);
-        /* Only what the system lacks is passed over; no memory or no descriptors would be missing
-         * for the next, too. */
+        /* Only what the system lacks is skipped; no memory or no descriptors would be missing for
+         * the next, too. */
         if (!err)
             return 0;
         if (wish || err != -ENOSYS || !c->names[i + 1]) {

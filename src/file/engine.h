@@ -45,8 +45,8 @@ struct heald_engine_ops {
     /* An engine that waits: the callback of a multishot op has run; brings the next completion of
      * it, if there is one already. */
     bool (*next)(struct heald_engine *e, struct heald_op *op);
-    /* Before the loop waits, and when fd is readable: hands over what was gathered, gives back what
-     * is finished. 0; 1: not all could be handed over, call again soon; -errno. */
+    /* Before the loop waits, and when fd is readable: submits what was gathered, completes what is
+     * done. 0; 1: not all could be submitted, call again soon; -errno. */
     int (*flush)(struct heald_engine *e);
 };
 

@@ -12,13 +12,13 @@
  * from memory to memory, which therefore sees what the program sees, shared or private. What it is
  * not, and why:
  *
- *   - A handler for SIGBUS belongs to the whole process, and to somebody else already.
+ *   - A handler for SIGBUS belongs to the whole process, and perhaps to other code already.
  *   - pread() and pwrite() on a kept descriptor see the file, not the memory. Of a private map that
  *     has been written to they read the wrong bytes. A pwrite() behind the new end makes the file
- *     long again, where the loss should have been told; asking for the size before it is a race
- *     with the one who cuts; O_APPEND sends it to the end, O_DIRECT wants it aligned, and a seal
- *     against future writes forbids it though the map may be written. Closing the kept descriptor
- *     would drop all record locks (fcntl) that this process has on the file.
+ *     long again, where the loss should have been reported; asking for the size before it is a race
+ *     with the process that truncates; O_APPEND sends it to the end, O_DIRECT wants it aligned, and
+ *     a seal against future writes forbids it though the map may be written. Closing the kept
+ *     descriptor would drop all record locks (fcntl) that this process has on the file.
  *
  * That is why no descriptor is kept at all.
  *
@@ -51,11 +51,11 @@ static size_t page_floor(size_t at)
     return at & ~(heald__plat_page_size() - 1);
 }
 
-/* How far the range may go, given the kind of file: 0 with *size settled, or -errno. */
+/* How far the range may go, given the kind of file: 0 and *size, or -errno. */
 static int adjust_size(const struct heald_stat *st, int64_t offset, size_t *size)
 {
     if (!S_ISREG(st->mode)) {
-        /* Who knows how long a device is? The system refuses what it cannot map. */
+        /* The length of a device is not known. The system refuses what it cannot map. */
         return *size && (S_ISCHR(st->mode) || S_ISBLK(st->mode)) ? 0 : -ENODEV;
     }
     if ((uint64_t)offset >= st->size)

@@ -6,8 +6,8 @@
  * is free is in the list of its subclass, and a bit says which lists are not empty. At `end` lies a
  * block of size 0 that is used.
  *
- * Only what was handed out is taken back: its size carries a tag that depends on where it lies, and
- * the size of a block that is free, or has become a part of another, does not.
+ * Only what was allocated is freed: its size carries a tag that depends on where it lies, and the
+ * size of a block that is free, or has become a part of another, does not.
  *
  * All links are offsets, and each is checked before it is followed: block_at() answers what cannot
  * be with a block outside the region, which no word can be changed in, and the visit fails.
@@ -24,7 +24,7 @@ enum { USED = 1, TAG_SHIFT = 48, HEADER = 16, SMALL = HEAP_ALIGN * HEAP_SUBCLASS
 
 struct block {
     uint64_t before;     /* where the block before it lies; 0: there is none */
-    uint64_t size;       /* of what is handed out; USED and a tag while it is, see used() */
+    uint64_t size;       /* of what is allocated; USED and a tag while it is, see used() */
     uint64_t next, prev; /* when it is free: in the list of its subclass */
 };
 
@@ -67,7 +67,7 @@ static uint64_t size_of(const struct block *b)
     return b->size & ((UINT64_C(1) << TAG_SHIFT) - 1) & ~(uint64_t)USED;
 }
 
-/* The word `size` of a block that is handed out there. The factor is Knuth's for hashing: 2^64
+/* The word `size` of a block that is allocated there. The factor is Knuth's for hashing: 2^64
  * divided by the golden ratio. */
 static uint64_t used(uint64_t at, uint64_t size)
 {
@@ -256,7 +256,7 @@ static int grow(struct journal *v, uint64_t size)
 
     step = step > GROWTH_MIN ? round_up(step, REGION_ALIGN) : GROWTH_MIN;
     step = step > least ? step : least;
-    /* It was made longer by one who did not live to use it. */
+    /* It was made longer by a process that died before it used it. */
     if (now - v->heap->end <= HEADER + REGION_ALIGN) {
         if (step > region->max_size - now)
             step = region->max_size - now;

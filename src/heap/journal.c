@@ -1,10 +1,10 @@
 /*
  * heap/journal.c: entering the heap, and the journal. Any thread, as the participant it is.
  *
- * An undo journal: before a word is changed, where it is and what it was are written down, and then
- * counted. Who is killed inside leaves the mutex to the next with -EOWNERDEAD, who puts back, last
- * first, all that is counted, and begins anew; if he is killed too, the next does it once more, to
- * the same end. What was done is done when the count is 0 again: one store.
+ * An undo journal: before a word is changed, its place and its old value are recorded, and then
+ * counted. A process that is killed inside leaves the mutex to the next with -EOWNERDEAD, which
+ * restores, last first, all that is counted, and begins anew; if it is killed too, the next does it
+ * once more, with the same result. The change is committed when the count is 0 again: one store.
  *
  * Order: a process is killed between two instructions, and what it stored before is in memory, so
  * the compiler alone must be kept from moving stores: a signal fence. The mutex carries them from
@@ -23,7 +23,7 @@ static bool is_word(const struct heald_region *region, uint64_t at)
 
 static void put(struct heald_region *region, uint64_t at, uint64_t value)
 {
-    /* Release: pairs with those who look at names from outside. */
+    /* Release: pairs with readers of names from outside. */
     __atomic_store_n((uint64_t *)(void *)(region->base + at), value, __ATOMIC_RELEASE);
 }
 

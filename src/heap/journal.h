@@ -35,7 +35,7 @@ struct heap {
     uint64_t heads[HEAP_CLASSES][HEAP_SUBCLASSES];
 };
 
-/* What one who is inside keeps. */
+/* What a caller that is inside keeps. */
 struct journal {
     struct heald_participant *me;
     struct heald_region *region;
@@ -56,7 +56,7 @@ void heald__journal_commit(struct journal *v);
 int heald__journal_end(struct journal *v, int err);
 
 /*
- * Inside: takes zeroed memory of the heap, and notes where in the word, or gives it back: see
+ * Inside: allocates zeroed memory of the heap, and records its offset in the word, or frees it: see
  * heald_alloc(), heald_free().
  */
 int heald__heap_allocate(struct journal *v, uint64_t size, uint64_t *where);

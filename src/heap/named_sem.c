@@ -40,7 +40,7 @@ static size_t size_of(const struct wish *wish)
     return HEALD_SEM_SIZE(wish->only_counts ? 0 : wish->permits);
 }
 
-/* Enough for each permit's holder, and as many who wait. */
+/* Enough for each permit's holder, and as many waiters. */
 static unsigned participants_of(const struct wish *wish)
 {
     unsigned wanted = wish->only_counts ? 0 : 2 * wish->permits;
@@ -49,7 +49,7 @@ static unsigned participants_of(const struct wish *wish)
     return wanted > PARTICIPANTS_LEAST ? wanted : PARTICIPANTS_LEAST;
 }
 
-/* Before the region has a name: whoever opens it finds the semaphore. */
+/* Before the region has a name: a process that opens it finds the semaphore. */
 static int set_up(struct heald_region *region, void *ctx)
 {
     struct wish *wish = ctx;

@@ -1,9 +1,9 @@
 /*
- * heap/names.c: the directory of a region. Any thread; who changes it is inside the store.
+ * heap/names.c: the directory of a region. Any thread; a change is made inside the journal.
  *
- * A name is there when `at` is not 0, which the journal sets and clears together with the heap; all
- * else of it is written while it is not there. Who lists it without entering copies it and looks
- * whether `at` is still the same.
+ * A name exists when `at` is not 0, which the journal sets and clears together with the heap; all
+ * other members are written while it does not exist. A reader that lists it without entering copies
+ * it and checks whether `at` is still the same.
  */
 #include <heald/barrier.h>
 #include <heald/cond.h>
@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* By enum heald_object_type; size 0: it differs; smaller ones are told their size by their init. */
+/* By enum heald_object_type; size 0: it differs; init of smaller ones takes their size. */
 static const struct {
     const char *name;
     size_t size, least;
@@ -45,7 +45,7 @@ static int check_name(const char *name)
     return strlen(name) > HEALD_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* What is asked for: 0, and the size settled; -EINVAL. */
+/* The requested object: 0, and the size; -EINVAL. */
 static int check_type(enum heald_object_type type, size_t *size)
 {
     if ((unsigned)type >= TYPES)
@@ -56,7 +56,7 @@ static int check_type(enum heald_object_type type, size_t *size)
     return 0;
 }
 
-/* Inside, if what is asked for can be; the size is settled. */
+/* Enters, if the request is valid; sets the size. */
 static int enter(struct journal *v, struct heald_participant *me, const char *name,
                  enum heald_object_type type, size_t *size)
 {

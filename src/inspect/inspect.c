@@ -3,10 +3,11 @@
  * what others write meanwhile.
  *
  * Each kind of object is a function that reads its words into a state. A word names its holder by
- * slot and generation; one whose generation has gone by, or whose lifeline was let go, is nobody's.
+ * slot and generation; one whose generation has passed, or whose lifeline was released, has no
+ * holder.
  *
- * Of a snapshot the object is copied first, and then the slots that it names: whoever attached
- * since the region was opened is not taken for a dead one.
+ * Of a snapshot the object is copied first, and then the slots that it names: a participant that
+ * attached since the region was opened is not taken for dead.
  */
 #include <heald/barrier.h>
 #include <heald/cond.h>
@@ -141,7 +142,7 @@ static struct heald_holder_info *add_holder(const struct view *view, struct heal
     return holder;
 }
 
-/* Does anybody who is attached stand in the line for it? */
+/* Is an attached participant queued for it? */
 static bool is_awaited(const struct view *view)
 {
     for (unsigned i = 0; i < view->region->slot_count; i++) {
@@ -172,7 +173,7 @@ static struct heald_holder_info *try_word(const struct view *view, uint64_t word
         s->condition = HEALD_OBJECT_HELD;
         return add_holder(view, s, region_id(word));
     } else if (word & OWNER_WAITERS && is_awaited(view)) {
-        s->condition = HEALD_OBJECT_HELD; /* handed over to the first in the line */
+        s->condition = HEALD_OBJECT_HELD; /* handed over to the first in the queue */
     }
     return NULL;
 }

@@ -19,7 +19,7 @@ struct heald_backend {
     const struct heald_sys *sys;
     const struct heald_allocator *alloc;
     struct heald_loop *loop;
-    bool prompt;      /* somebody waits for an op that completes in silence: see wait */
+    bool prompt;      /* a caller waits for an op that completes silently: see wait */
     unsigned entries; /* events taken at once, or size of the ring */
     void *priv;
 };
@@ -27,8 +27,8 @@ struct heald_backend {
 /* Interest in a descriptor beyond the bits of poll(2): report changes only. epoll's own bit. */
 #define HEALD_EDGE 0x80000000u
 
-/* In an event, beside POLLIN: the other end is done. With changes only it is told once, maybe along
- * with data, and many systems have no POLLRDHUP to say it with. */
+/* In an event, beside POLLIN: the other end is done. With changes only it is reported once, maybe
+ * along with data, and many systems have no POLLRDHUP to say it with. */
 #define HEALD_END 0x40000000u
 
 /* What is asked of the buffers of a group. */
@@ -39,7 +39,7 @@ struct heald_backend_ops {
     const char *about;
     bool edge;       /* arm() knows HEALD_EDGE, at no cost */
     bool turns_edge; /* arm() knows HEALD_EDGE for what is armed for levels; may refuse it */
-    bool one_way;    /* an event tells of one direction, whatever holds in the other */
+    bool one_way;    /* an event is of one direction, whatever holds in the other */
     bool by_offset;  /* a regular file is ready before its end only, which poll(2) does not say */
     unsigned polls_max;
     bool words; /* submit() takes OP_WORDS and OP_TICK, if the kernel does */

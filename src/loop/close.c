@@ -7,12 +7,12 @@
  * the number up itself. Then the close waits: a close op lies at the end of the entry's `files`,
  * the caller's own or one of the loop's (heald_close()), and begins when it is the first.
  *
- * A close op of the caller's on a file is carried out by the engine, for it may take its time. When
- * it has begun nobody can say whether a number that is given to the loop is still the old one or
- * already another: so whoever comes then waits for its end.
+ * A close op of the caller's on a file is performed by the engine, because it may block. When it
+ * has begun it is not known whether a number that is given to the loop is still the old one or
+ * already another: so a later op waits for its end.
  *
- * A TCP socket with SO_LINGER blocks whoever drops the last reference to it. So its number is
- * closed while a duplicate is there, which a thread closes, and not before the kernel has let go of
+ * A TCP socket with SO_LINGER blocks the thread that drops the last reference to it. So its number
+ * is closed while a duplicate exists, which a thread closes, and not before the kernel has released
  * all its ops.
  */
 #include "loop/loop.h"
@@ -277,8 +277,8 @@ static bool asks_thread(struct heald_loop *loop, struct heald_op *first)
     return true;
 }
 
-/* Does somebody still work on the descriptor for this loop? A thread of the second pool has a
- * duplicate, and is waited for if it can be made to give up. */
+/* Does a thread still work on the descriptor for this loop? A thread of the second pool has a
+ * duplicate, and is awaited if it can be interrupted. */
 static bool is_worked_on(struct heald_loop *loop, const struct heald_fd *e, unsigned round)
 {
     if (e->files || has_late(e->queue[DIR_IN]) || has_late(e->queue[DIR_OUT]))

@@ -1,7 +1,7 @@
 /*
  * loop/complete.c: a result becomes a callback, exactly once. The loop's thread.
  *
- * Everything that finishes is first put into the policy's queue (OP_DUE) and told later, one after
+ * All that completes is first put into the policy's queue (OP_DUE). Callbacks run later, one after
  * another, from the turn alone: so a callback may submit, cancel or free anything, itself included,
  * and callbacks never nest.
  */
@@ -29,7 +29,7 @@ void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
     }
 }
 
-/* The op is over for the loop as well. */
+/* The op has completed for the loop as well. */
 static inline void count_out(struct heald_loop *loop)
 {
     loop->stats.completed++;
@@ -55,9 +55,9 @@ bool heald__flush_signals(struct heald_loop *loop)
 }
 
 /*
- * Who gets the signal finds the op over and may free it, so the op goes first and the signal is
- * sent without it. The queue of signals may be full: then the loop owes this one, and the other ops
- * stay due until it was sent.
+ * The handler of the signal finds the op idle and may free it, so the op goes first and the signal
+ * is sent without it. The queue of signals may be full: then the loop owes this one, and the other
+ * ops stay due until it was sent.
  */
 static void tell_signal(struct heald_loop *loop, struct heald_op *op)
 {

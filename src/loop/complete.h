@@ -46,17 +46,17 @@ static inline void heald__notify_more(struct heald_loop *loop, struct heald_op *
         heald__multishot_continue(loop, op);
 }
 
-/* Tells of the end of an op in another way than by a callback in the loop. */
+/* Notifies of the completion of an op in another way than by a callback in the loop. */
 void heald__notify(struct heald_loop *loop, struct heald_op *op);
 
-/* The end of an op that nobody is told of. */
+/* The completion of an op without notification. */
 static inline void heald__complete_silent(struct heald_loop *loop, struct heald_op *op)
 {
     loop->stats.completed++;
     op_move(op, OP_IDLE);
 }
 
-/* Is it over with nobody to be told of it? */
+/* Does it complete without notification? */
 static inline bool is_silent(const struct heald_loop *loop, const struct heald_op *op)
 {
     if (op->notify == OP_NOTIFY_DEFERRED)

@@ -3,7 +3,7 @@
  * ring; and the pools of threads. The loop's thread.
  *
  * An op that does not wait for a descriptor but works on a file has the flag OP_FILE and lies in
- * the list `files` of the entry that it names, whoever does it.
+ * the list `files` of the entry that it names, whatever performs it.
  *
  * What has no form that cannot block goes to a ring, or, where there is none, to a thread of the
  * second pool, once the descriptor is ready. The thread works on a duplicate, so the number can be

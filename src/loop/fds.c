@@ -108,7 +108,7 @@ void heald__fds_fresh(struct heald_loop *loop, int fd, int type)
 {
     struct heald_fd *e = fds_find(&loop->fds, fd);
 
-    /* Somebody has closed it and did not say so: what names it was for the old one. */
+    /* The program has closed it without heald_close(): ops that name it were for the old one. */
     if (e) {
         heald__fds_end(loop, e, true);
         heald__fds_free(loop, e);
@@ -163,7 +163,8 @@ void heald__fds_free(struct heald_loop *loop, struct heald_fd *e)
     any += detach(loop, &e->queue[DIR_OUT]);
     any += detach(loop, &e->polls);
     any += detach(loop, &e->files);
-    /* Who shares the open file is not to lose anything to ops that are cancelled. */
+    /* Another process that shares the open file must not lose anything to ops that are cancelled.
+     */
     if (any && loop->backend.ops->flush)
         loop->backend.ops->flush(&loop->backend);
     if (e->pause)

@@ -1,12 +1,12 @@
 /*
- * loop/guest.c: heald inside somebody else's loop. The loop's thread.
+ * loop/guest.c: heald inside another library's loop. The loop's thread.
  *
  * epoll and kqueue are descriptors that can be polled. For the others there is a mirror, a queue of
- * the system's that shows what the loop waits for, from the moment on that somebody asks for it.
+ * the system's that shows what the loop waits for, from the moment that it is asked for.
  *
  * For poll and select it holds what is armed. For a ring it holds the ring's bell, and besides
- * every descriptor of which the bell cannot be trusted to tell: a ring with deferred task work that
- * is woken by an eventfd rings its own eventfd the first time only (seen on 6.18), so eventfds and
+ * every descriptor for which the bell cannot be trusted: a ring with deferred task work that is
+ * woken by an eventfd rings its own eventfd the first time only (seen on 6.18), so eventfds and
  * their like are shown directly, as long as an op waits for them.
  */
 #include "loop/loop.h"

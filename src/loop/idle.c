@@ -1,8 +1,8 @@
 /*
  * loop/idle.c: how a socket waits in a loop on a ring. The loop's thread.
  *
- * A receive that waits in a ring is two entries and two completions for whoever cancels it and
- * submits it again, as a program does that waits for one thing after another. Where there is more
+ * A receive that waits in a ring is two entries and two completions for a program that cancels it
+ * and submits it again, as one does that waits for one thing after another. Where there is more
  * than one cancel or time-out for four receives that bring something, the socket is waited for by
  * readiness from then on, in the queue of the system's that the back end has nested: there a cancel
  * takes the op out of a list, and the next receive finds the socket armed. Everything goes as on

@@ -1,5 +1,5 @@
-/* loop/introspect.c: what a loop tells of itself: names, counters, the ops that live in it. The
- * loop's thread. */
+/* loop/introspect.c: what a loop reports of itself: names, counters, its pending ops. The loop's
+ * thread. */
 #include "loop/loop.h"
 
 const char *heald_loop_backend(const struct heald_loop *loop)
@@ -39,7 +39,7 @@ static void list_one(const struct heald_op *op, void *user)
 }
 
 /* Ops that wait on a descriptor; those with a callback due are in the policy's list as well, and
- * told there. */
+ * reported there. */
 static void list_queue(struct heald_op *first, struct listing *l)
 {
     struct heald_op *op = first;

@@ -139,7 +139,7 @@ static void dismantle(struct heald_loop *loop)
 
 static void engine_ready(struct heald_op *watch)
 {
-    /* What fails here fails again in the next turn, which tells. */
+    /* What fails here fails again in the next turn, which reports it. */
     watch->loop->attention.flush = true;
     heald__engine_flush(watch->loop);
 }
@@ -292,15 +292,15 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool calm)
     return err == -EINTR ? 0 : err;
 }
 
-/* What is to be seen to before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has ended
- * here of which nobody is told: who asks for it must not wait for more. */
+/* What is to be done before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has completed
+ * here without notification: a caller that asks for it must not wait for more. */
 static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
 
     if (loop->attention.signals)
         heald__flush_signals(loop);
-    /* Before the back end is asked: what changes after that is told again. */
+    /* Before the back end is asked: what changes after that is reported again. */
     if (loop->attention.mirrored)
         heald__guest_drain(loop);
     int err = heald__engine_flush(loop);
@@ -329,7 +329,7 @@ HEALD_INLINE int dispatch(struct heald_loop *loop, unsigned limit)
 
     while (n < limit && (op = heald__due_pop(&loop->due))) {
         n++;
-        /* What is over is its owner's, and its private flags mean nothing. */
+        /* An op that has completed is its owner's, and its private flags mean nothing. */
         if (op->flags & HEALD_MORE) {
             heald__notify_more(loop, op);
         } else if (op->notify == OP_NOTIFY_CALLBACK) {

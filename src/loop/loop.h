@@ -2,14 +2,14 @@
  * loop/loop.h: the inside of a loop. Its parts, a file each:
  *
  *   plain.c     recv and send in the usual case
- *   submit.c    from the caller to whoever does the work, and the way back by cancel
+ *   submit.c    from the caller to the part that does the work, and the way back by cancel
  *   fds.c       descriptors and the ops that name them    close.c    … until they are closed
  *   ready.c     readiness becomes completion              polls.c    … beside the queues
  *   result.c    what rings and threads attempt            perform.c  the system calls for it
  *   engine.c    files: the engine and the pools           outcome.h  what any attempt means
  *   pause.c     descriptors that are left alone for a while; idle.c  sockets of a ring that wait
  *               by readiness
- *   complete.c  results, callbacks and the other ways to tell
+ *   complete.c  results, callbacks and the other notifications
  *   timers.c    deadlines and clocks               post.c     from other threads
  *   buffers.c   groups of buffers                  features.c which back ends and engines there are
  *
@@ -136,7 +136,7 @@ static inline struct heald_loop *loop_of_sink(struct heald_sink *sink)
     return heald_container_of(sink, struct heald_loop, sink);
 }
 
-/* May an op that comes later have to be told of first? */
+/* May an op that comes later have to be called back first? */
 static inline bool heald__loop_sorts(const struct heald_loop *loop)
 {
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
@@ -184,7 +184,7 @@ int64_t heald__perform(struct heald_loop *loop, struct heald_fd *e, struct heald
 
 /* guest.c: an op on a descriptor of a ring has come or gone; only in guest mode. */
 void heald__guest_show(struct heald_loop *loop, int fd);
-void heald__guest_drain(struct heald_loop *loop); /* changes that the mirror has told of */
+void heald__guest_drain(struct heald_loop *loop); /* changes that the mirror has reported */
 
 /* result.c: hands an op to a ring; an attempt of a ring or a thread has ended, and with `more` the
  * ring has the op still. */

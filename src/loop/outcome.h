@@ -1,6 +1,6 @@
 /*
- * loop/outcome.h: the one decision: what the result of an attempt means, whoever made the attempt:
- * the loop itself, a ring, a thread. Pure.
+ * loop/outcome.h: the one decision: what the result of an attempt means, whether the loop itself, a
+ * ring or a thread made the attempt. Pure.
  */
 #ifndef HEALD_SRC_LOOP_OUTCOME_H
 #define HEALD_SRC_LOOP_OUTCOME_H
@@ -26,7 +26,7 @@ static inline bool outcome_is_lack(int64_t result)
 
 static inline enum outcome outcome_of_eagain(struct heald_op *op)
 {
-    /* The queue of a Unix listener is full: an answer, and nobody would tell when it changes. */
+    /* The queue of a Unix listener is full: an answer, and no event would say when it changes. */
     if (op->kind == OP_CONNECT)
         return op->flags & OP_STARTED ? OUTCOME_WAIT : OUTCOME_FINAL;
     /* A rename was in the way, or with O_NONBLOCK a lease, which would be so again and again. */

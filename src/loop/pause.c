@@ -5,8 +5,9 @@
  *
  * The pause is short at first, eight times as long each time, and short again after a success.
  *
- * It is allocated when a descriptor first needs one, and kept for another when that is closed: who
- * reads one new pipe after the other, where pipes cannot be read without waiting, allocates once.
+ * It is allocated when a descriptor first needs one, and kept for another when that is closed: a
+ * program that reads one new pipe after the other, where pipes cannot be read without waiting,
+ * allocates once.
  */
 #include "loop/loop.h"
 

@@ -37,7 +37,7 @@ static int64_t attempt_rw(struct heald_loop *loop, const struct heald_fd *e, str
 
     if (e->type == FD_PIPE || e->type == FD_OTHER)
         return on_device(sys, e->again ? e->again : fd, e->again != 0, in, iov, count);
-    /* On sockets as messages, which can be told not to wait and not to raise SIGPIPE. */
+    /* On sockets as messages, whose flags can prevent waiting and SIGPIPE. */
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     return in ? sys->recvmsg_now(fd, &msg, 0) : sys->sendmsg_now(fd, &msg, 0);
 }

@@ -92,7 +92,7 @@ HEALD_SEPARATE static int receive_now(struct heald_loop *loop, struct heald_fd *
     return 0;
 }
 
-/* One that is done at once may have nobody to be told of it. */
+/* One that is done at once may need no notification. */
 HEALD_SEPARATE static int send_now(struct heald_loop *loop, struct heald_op *op)
 {
     int64_t result =

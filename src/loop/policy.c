@@ -87,7 +87,7 @@ void heald__due_push_sorted(struct heald_due *d, struct heald_op *op)
     } else if (d->policy == HEALD_POLICY_FIFO) {
         heald__fifo_push(&d->fifo[HEALD_NORMAL], op);
     } else {
-        /* From the first op of another class on, classes are told apart. */
+        /* From the first op of another class on, classes are distinguished. */
         if (!d->sorts)
             d->used = d->fifo[HEALD_NORMAL].count ? 1u << HEALD_NORMAL : 0;
         d->sorts = 1;

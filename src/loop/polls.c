@@ -6,7 +6,8 @@
 #include "loop/outcome.h"
 #include "loop/ready.h"
 
-/* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always told.
+/* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always
+ * reported.
  */
 unsigned heald__polls_want(const struct heald_fd *e)
 {
@@ -70,8 +71,8 @@ void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned e
 }
 
 /*
- * A poll op: armed first, then looked at, so that no change falls between. On levels the back end
- * tells in time.
+ * A poll op: armed first, then checked, so that no change falls between. With levels the back end
+ * reports in time.
  */
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {

@@ -15,9 +15,9 @@
  * readable until the loop drains it, and the loop fetches after that, or does not sleep while
  * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top.
  *
- * A turn delivers no more than it can tell, so that a flood of posts keeps neither descriptors nor
- * the cache waiting; a share of the turn is theirs even when more is due. Where one op may overtake
- * another (`sorts`), the policy must see them all.
+ * A turn delivers no more than it can call back, so that a flood of posts keeps neither descriptors
+ * nor the cache waiting; a share of the turn is theirs even when more is due. Where one op may
+ * overtake another (`sorts`), the policy must see them all.
  */
 #include "loop/complete.h"
 

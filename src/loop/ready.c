@@ -5,13 +5,13 @@
  * once, what an event said is remembered in FDS_READABLE, and forgotten when a read came up short,
  * for then the descriptor is empty and any more data will be an event. After a hang-up or urgent
  * data a short read proves nothing (FDS_STICKY), and only -EAGAIN does. For levels (all else):
- * armed with what is waited for, and taken back only when an event comes that nobody waits for: a
+ * armed with what is waited for, and disarmed only when an event comes for which no op waits: a
  * program that reads again at once needs no call for it.
  *
- * Nothing is reported for ever. An error or a hang-up is reported whatever one asks for, and stays
- * (an error queue that nobody reads): a descriptor on which somebody waits for something else is
- * armed for changes from then on, or, where that cannot be, left alone for a while. So is one that
- * is reported writable and takes nothing (a full Unix datagram peer).
+ * No report repeats without end. An error or a hang-up is reported whatever was asked for, and
+ * stays (an error queue that no op reads): a descriptor on which an op waits for something else is
+ * armed for changes from then on, or, where that cannot be, paused. So is one that is reported
+ * writable and takes nothing (a full Unix datagram peer).
  *
  * No wake is lost: an op is queued before its descriptor is armed, and arming reports what is so
  * already.
@@ -25,7 +25,7 @@
 
 #include <errno.h>
 
-/* Urgent data alone is nothing to receive: to try would take its mark away. */
+/* Urgent data alone is nothing to receive: to try would clear its mark. */
 enum { EVENTS_IN = POLLIN | READY_ANYHOW, EVENTS_OUT = POLLOUT | READY_ANYHOW };
 
 /* Does the first op of a queue wait for readiness: not for its callback, a ring, a thread, a pause?
@@ -123,7 +123,7 @@ static void note_listens(struct heald_fd *e)
     e->flags = (uint16_t)((e->flags & ~FDS_PLAIN) | FDS_LISTENS);
 }
 
-/* Has somebody attempt the first op of a queue who may block. True: it is theirs, or can be tried
+/* Has the first op of a queue attempted where it may block. True: it was taken, or can be tried
  * now. */
 static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
@@ -144,8 +144,8 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
         }
         note_listens(e);
     }
-    /* A connect is never ready before it begins. Of the others a thread waits for no longer than it
-     * takes somebody else to be faster. */
+    /* A connect is never ready before it begins. For the others a thread waits only if another
+     * process was faster. */
     if (op->kind != OP_CONNECT && loop->sys->poll(&now, 1, 0) <= 0)
         return false;
     int err = heald__pause_reserve(loop, e);
@@ -285,7 +285,7 @@ static void fail_queue(struct heald_loop *loop, struct heald_fd *e, int dir, int
     }
 }
 
-/* Tries what can be tried, and sees to it that the rest will be heard of. */
+/* Tries what can be tried, and makes sure that the rest will be reported. */
 void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
 {
     int fd = (int)(e - loop->fds.v);
@@ -353,7 +353,7 @@ void heald__ready_submit(struct heald_loop *loop, struct heald_fd *e, struct hea
     fds_push(&e->queue[dir], op);
     if (!first)
         return;
-    /* Of what such a socket cannot do it would never be told. */
+    /* What such a socket cannot do would never be reported. */
     if (dir == DIR_IN && op_accepts(op) != !!(e->flags & FDS_LISTENS))
         e->flags |= FDS_READABLE;
     if (!(e->flags & FDS_WHOLE) && ready_will_be_notified(e, dir) && op->kind != OP_SHUTDOWN)
@@ -394,7 +394,7 @@ static void event_of_level(struct heald_loop *loop, struct heald_fd *e, unsigned
     try_first(loop, e, DIR_IN);
 }
 
-/* Is there a part of these events that nobody waits for, and that would be reported for ever? */
+/* Is there a part of these events for which no op waits, and that would be reported without end? */
 static bool is_idle(const struct heald_fd *e, unsigned events)
 {
     unsigned want = wanted(e);
@@ -403,7 +403,7 @@ static bool is_idle(const struct heald_fd *e, unsigned events)
            (!want && events & READY_ANYHOW);
 }
 
-/* Is there an error or hang-up that stays, with nothing beside it that somebody waits for? */
+/* Is there an error or hang-up that stays, with nothing beside it for which an op waits? */
 static bool is_sticky(struct heald_loop *loop, const struct heald_fd *e, int fd, unsigned events)
 {
     if (!(events & READY_ANYHOW) || events & POLLNVAL || e->flags & FDS_EDGE)

@@ -37,7 +37,7 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
 void heald__ready_attempted(struct heald_loop *loop, int fd, struct heald_op *op, int64_t result);
 void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsigned events);
 
-/* The time that is left until a deadline, for a wait: 0: none; -1: for ever. */
+/* The time that is left until a deadline, for a wait: 0: none; -1: indefinitely. */
 static inline int64_t heald__time_left(struct heald_loop *loop, int64_t deadline_ns)
 {
     if (deadline_ns == HEALD_FOREVER)

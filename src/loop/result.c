@@ -1,6 +1,5 @@
 /*
- * loop/result.c: ops that somebody else attempts: a ring or a thread; and what comes back from
- * there. The loop's thread.
+ * loop/result.c: ops that a ring or a thread attempts; and their results. The loop's thread.
  *
  * The kernel promises no order between two ops on one descriptor, so only the first of each
  * direction is handed over; its completion hands over the next.
@@ -63,9 +62,9 @@ static void wait_in_ring(struct heald_loop *loop, struct heald_op *op)
     heald__ring_submit(loop, op);
 }
 
-/* Hands an op to whoever attempted it before. Of a descriptor that a thread tried it is not taken
- * for granted that it is empty: the thread may have been interrupted before it looked, and may have
- * looked before an event that has come since. It is asked. */
+/* Returns an op to the part that attempted it before. A descriptor that a thread tried is not
+ * assumed to be empty: the thread may have been interrupted before it tried, and may have tried
+ * before an event that has come since. It is checked. */
 static void attempt_again(struct heald_loop *loop, struct heald_op *op, enum outcome next)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
@@ -98,7 +97,8 @@ static void stream_result(struct heald_loop *loop, struct heald_op *op, int64_t 
         heald__pause_success(e);
     e->cancels -= dir == DIR_IN && result > 0 && e->cancels;
     if (next == OUTCOME_MORE) {
-        /* Cancelled, and yet it brought something: that is told first, and the end after it. */
+        /* Cancelled, and yet it brought something: that result comes first, and the end after it.
+         */
         if (op->state == OP_CANCELLING)
             op->flags |= OP_ENDING;
         heald__complete_more(loop, op, result);
@@ -127,8 +127,8 @@ static void watch_result(struct heald_loop *loop, struct heald_op *op, int64_t r
 }
 
 /*
- * What a poll says: what was asked for and what is told anyhow. A ring trusts the mask of a
- * wake-up, and sockets wake for urgent data with any data, so that is looked at again. -EAGAIN:
+ * What a poll says: what was asked for and what is reported anyhow. A ring trusts the mask of a
+ * wake-up, and sockets wake for urgent data with any data, so that is checked again. -EAGAIN:
  * nothing.
  */
 static int64_t poll_mask(struct heald_loop *loop, const struct heald_op *op, int64_t result)
@@ -205,7 +205,7 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
 
 void heald__result_sent(struct heald_loop *loop, struct heald_op *op)
 {
-    /* Whoever has asked for its end is told of it, whatever it is. */
+    /* A cancelled op completes with it, whatever it is. */
     loop->submitting = op->state == OP_CANCELLING ? NULL : op;
     heald__result(loop, op, op->u.rw.len, false);
     loop->submitting = NULL;

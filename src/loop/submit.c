@@ -1,6 +1,6 @@
 /*
- * loop/submit.c: from the caller to whoever does the work, and the way of a cancel: the columns
- * `start` and `cancel` of op/kinds.h. The loop's thread.
+ * loop/submit.c: from the caller to the part that does the work, and the way of a cancel: the
+ * columns `start` and `cancel` of op/kinds.h. The loop's thread.
  *
  * A start returns 0, or -errno and nothing has happened.
  */
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* An op that is over within its submission: an error is a result like any other. */
+/* An op that completes within its submission: an error is a result like any other. */
 static int complete_at_once(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
     heald__complete(loop, op, result);
@@ -243,7 +243,7 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
         heald__guest_show(loop, fd);
 }
 
-/* Whoever has it lets go of it first. */
+/* The part that has it releases it first. */
 static void cancel_held(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->stage == STAGE_LOOP) {

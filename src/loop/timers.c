@@ -72,8 +72,8 @@ static void expired(void *ctx, struct heald_op *op)
 }
 
 /*
- * No more than can be told in this turn, so that what is told is still in the cache; but all of
- * them where one that comes later may have to be told first.
+ * No more than can be called back in this turn, so that they are still in the cache; but all of
+ * them where one that comes later may have to be called back first.
  */
 static unsigned expiry_limit(const struct heald_loop *loop)
 {

@@ -22,7 +22,7 @@ struct heald_upper {
     /* The descriptor on which an op waits is ready. */
     void (*ready)(struct heald_loop *loop, struct heald_op *op);
 
-    /* An op with OP_TIDIES completes: takes back what it held. */
+    /* An op with OP_TIDIES completes: releases what it held. */
     void (*tidy)(struct heald_loop *loop, struct heald_op *op);
 
     /* Called once in a turn while loop->attention.try is set, for which no turn waits. */

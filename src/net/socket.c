@@ -1,29 +1,31 @@
 /*
- * net/socket.c: sockets, pipes and FIFOs by text. Plain calls; thread-safe.
+ * net/socket.c: sockets, pipes and FIFOs by textual address. Plain calls; thread-safe.
  *
  * Two processes listen at one path of a Unix socket, and a file lies there already: exactly one
  * must succeed, and the file of a living socket must never be unlinked.
  *
- *   1. bind(2) makes the file and fails where there is one: of two who bind, one succeeds. Only to
+ *   1. bind(2) makes the file and fails where there is one: of two that bind, one succeeds. Only to
  *      replace a stale file needs more.
- *   2. A file is stale when its socket is closed. It never lives again, since bind(2) always makes
- *      a new file. A connect of the listener's own type does not tell: it is refused as well
- *      between bind(2) and listen(2), and it takes a place in the backlog. So a *datagram* socket
- *      connects. It is refused with ECONNREFUSED only when no socket has the file. A socket of
- *      another type, listening or not, whatever its backlog, is EPROTOTYPE; a datagram socket is 0,
- *      or EPERM.
- *   3. Between the check and unlink(2) another process may replace the file, and then a living one
- *      would be unlinked. So who unlinks holds flock(2) on the directory of the file, and checks
- *      again under it. Nobody else who holds to this unlinks in between, and a path that names a
- *      stale file keeps doing so: nothing but unlinking makes room for another. Whoever binds
- *      between our unlink(2) and our bind(2) has won; ours fails with EADDRINUSE.
+ *   2. A file is stale when its socket is closed. It never becomes valid again, since bind(2)
+ *      always makes a new file. A connect of the listener's own type does not show that: it is
+ *      refused as well between bind(2) and listen(2), and it takes a place in the backlog. So a
+ *      *datagram* socket connects. It is refused with ECONNREFUSED only when no socket has the
+ *      file. A socket of another type, listening or not, whatever its backlog, is EPROTOTYPE; a
+ *      datagram socket is 0, or EPERM.
+ *   3. Between the check and unlink(2) another process may replace the file, and then a valid one
+ *      would be unlinked. So a process that unlinks holds flock(2) on the directory of the file,
+ *      and checks again under it. No other process that follows this rule unlinks in between, and a
+ *      path that names a stale file keeps doing so: nothing but unlinking makes room for another. A
+ *      process that binds between our unlink(2) and our bind(2) has won; ours fails with
+ *      EADDRINUSE.
  *
  * A process that is killed in here leaves its lock to the kernel and no file but, after bind(2), a
- * stale one, which is what this is for. One that is stopped while it holds the lock delays those
- * who find a stale file by LOCK_TRIES pauses, after which they return -EADDRINUSE; where nothing
- * lies they need no lock. There is no recovery, and -EADDRINUSE, in a directory that cannot be read
- * or on a file system without flock(2). A program that unlinks a socket file without this lock, as
- * many do when they end, can hit the file of its successor: nothing here can keep it from that.
+ * stale one, which is what this is for. One that is stopped while it holds the lock delays
+ * processes that find a stale file by LOCK_TRIES pauses, after which they return -EADDRINUSE; where
+ * nothing lies they need no lock. There is no recovery, and -EADDRINUSE, in a directory that cannot
+ * be read or on a file system without flock(2). A program that unlinks a socket file without this
+ * lock, as many do when they end, can hit the file of its successor: nothing here can keep it from
+ * that.
  */
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -72,8 +74,8 @@ static int listen_fifo(const char *path)
 
 /*
  * Is the file of this address left over? 0: its socket is gone, and so it stays; -ENOENT: there is
- * no such file; -EADDRINUSE: somebody has it, or it is no socket, or nobody tells. A datagram
- * socket asks, whatever the type of the one who is asked; see above.
+ * no such file; -EADDRINUSE: a process has it, or it is no socket, or that is not known. A datagram
+ * socket asks, whatever the type of the other; see above.
  */
 static int check_stale(const struct heald_addr *addr)
 {

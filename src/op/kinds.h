@@ -22,7 +22,7 @@
  * there does not compile. `none` is written where a kind has no such function; the file says what a
  * call of it does.
  *
- * Whoever knows the kinds of one group only expands that group.
+ * A file that knows the kinds of one group only expands that group.
  *
  * An op waits on one descriptor, or names one: `int fd` is the first member of its struct in the
  * union of struct heald_op. With OP_COUNTS u.rw.len is how much is asked for.

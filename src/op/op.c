@@ -53,7 +53,7 @@ static unsigned events_asked(const struct heald_op *op)
     return op->u.poll.events;
 }
 
-/* The error queue is told of anyhow. */
+/* The error queue is reported anyhow. */
 static unsigned events_urgent_recv(const struct heald_op *op)
 {
     return op->u.rw.off & MSG_OOB ? POLLPRI : 0;
@@ -78,7 +78,8 @@ static const char *const state_names[OP_STATES] = {
 
 static const char *const kind_names[OP_KINDS] = {HEALD_KINDS(NAME_ROW)};
 
-/* Over is the owner's again: as soon as it is told so, the owner may free the op. */
+/* An op that has completed is the owner's again: once the owner can see that, it may free the op.
+ */
 static bool has_completed(const struct heald_op *op)
 {
     return op_load_state(op) == OP_IDLE;

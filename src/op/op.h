@@ -37,8 +37,8 @@ enum op_kind {
         OP_KINDS
 };
 
-/* heald_op.notify: a callback, a callback unless it was done at once, a thread, or else the signal
- * that tells. */
+/* heald_op.notify: a callback, a callback unless it was done at once, a thread, or else the number
+ * of the signal. */
 enum { OP_NOTIFY_CALLBACK = 0, OP_NOTIFY_DEFERRED = UINT8_MAX - 1, OP_NOTIFY_THREAD };
 
 /* The private bits of heald_op.flags. */
@@ -46,14 +46,15 @@ enum {
     OP_DUE = 0x02, /* its callback is due, and not the last: the result may not be overwritten */
     OP_TIMED_OUT = 0x04, /* its deadline asked for the end: -ECANCELED becomes -ETIMEDOUT */
     OP_ENDING = 0x08,    /* multishot: its end was asked for, and comes after what it has brought */
-    OP_STARTED = 0x10, /* a connect is under way; of the others: was polled for and tried in vain */
-    OP_FILE = 0x20,    /* an engine does it, and names its descriptor by number until its end */
-    OP_DETACHED = 0x40, /* names no descriptor, or one that is closed */
-    OP_POLLED = 0x80    /* its entry in the ring polls: it is tried again when that has ended */
+    OP_STARTED = 0x10,   /* a connect is in progress; of others: was polled for and tried in vain
+                        */
+    OP_FILE = 0x20,      /* an engine does it, and names its descriptor by number until its end */
+    OP_DETACHED = 0x40,  /* names no descriptor, or one that is closed */
+    OP_POLLED = 0x80     /* its entry in the ring polls: it is tried again when that has ended */
 };
 
 /*
- * Who has a pending op, below its state. A ring has at most one entry of an op at a time.
+ * Where a pending op is, below its state. A ring has at most one entry of an op at a time.
  *
  *   loop -> backlog -> ring -> loop          ring -> recall -> recalled -> loop
  */
@@ -61,7 +62,7 @@ enum op_stage {
     STAGE_LOOP = 0, /* the lists of the loop alone */
     STAGE_POOL,     /* the pool of threads for files */
     STAGE_THREAD, /* a thread that may wait as long as it likes, on a duplicate of the descriptor */
-    STAGE_BACKLOG,  /* waits for an entry of the ring; the kernel has not heard of it */
+    STAGE_BACKLOG,  /* waits for an entry of the ring; the kernel does not know it */
     STAGE_RING,     /* has an entry, which the kernel has taken or will take with the next enter */
     STAGE_RECALL,   /* as before, and its cancel waits for an entry */
     STAGE_RECALLED, /* as before, and its cancel has one */
@@ -78,7 +79,7 @@ static inline void op_stage_move(struct heald_op *op, enum op_stage to)
     op->stage = (uint8_t)to;
 }
 
-/* Does a signal tell of its end? */
+/* Is its completion notified by a signal? */
 static inline bool op_notifies_by_signal(const struct heald_op *op)
 {
     return op->notify != OP_NOTIFY_CALLBACK && op->notify < OP_NOTIFY_DEFERRED;
@@ -91,8 +92,8 @@ static inline bool op_in_ring(const struct heald_op *op)
 
 extern const uint8_t heald__op_moves[OP_STATES]; /* bit t of heald__op_moves[f]: f may become t */
 
-/* The only writer of op->state. Release: whoever sees the new state with op_load_state() sees the
- * result too. */
+/* The only writer of op->state. Release: a thread that sees the new state with op_load_state() sees
+ * the result too. */
 static inline void op_move(struct heald_op *op, enum op_state to)
 {
     assert(heald__op_moves[op->state] & 1u << to);
@@ -109,7 +110,7 @@ static inline enum op_state op_load_state(const struct heald_op *op)
  * descriptor. */
 enum {
     OP_LATE = 0x100,   /* a worker of the kernel's looks its number up */
-    OP_ASYNC = 0x200,  /* a worker does it: it is not tried by whoever submits */
+    OP_ASYNC = 0x200,  /* a worker does it: the submitting thread does not try it */
     OP_NOWAIT = 0x400, /* where it would wait, it fails with -EAGAIN */
     OP_PLACED = 0x800, /* op->data is the place of its file among the ring's own (ring/files.h) */
     OP_TRIED = 0x1000  /* a send that does not wait, and completes in silence if all was sent */
@@ -126,9 +127,9 @@ enum {
         0x04, /* one attempt, one result, and nothing to see to before or after: recv and send */
     OP_RW = 0x08,        /* may be for a file */
     OP_MULTI = 0x10,     /* may complete more than once */
-    OP_TIDIES = 0x20,    /* holds something that its end gives back */
+    OP_TIDIES = 0x20,    /* holds something that its end releases */
     OP_PUBLIC = 0x40,    /* may be submitted */
-    OP_NO_REGION = 0x80, /* waits for a lock of others, who wake one */
+    OP_NO_REGION = 0x80, /* waits for a lock of others, which wake one waiter */
     OP_SOCKET = 0x100,   /* for sockets alone */
     OP_BESIDE = 0x200,   /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,

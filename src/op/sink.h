@@ -11,8 +11,8 @@
 
 struct heald_sink {
     /*
-     * On the loop's thread: the end of an attempt; with `more` whoever made it has the op still.
-     * Not to be called for an op with OP_DUE set.
+     * On the loop's thread: the end of an attempt; with `more` the op stays with the part that made
+     * it. Not to be called for an op with OP_DUE set.
      */
     void (*done)(struct heald_sink *sink, struct heald_op *op, int64_t result, bool more);
 

@@ -18,7 +18,7 @@ int heald__plat_thread_detached(const pthread_attr_t *attr, void *(*main)(void *
 /* Lets every signal through, on the calling thread. */
 void heald__plat_thread_unblock(void);
 
-/* Whom SIGEV_THREAD_ID names; and a signal with a value to it, si_code SI_ASYNCIO. */
+/* The thread that SIGEV_THREAD_ID names; and a signal with a value to it, si_code SI_ASYNCIO. */
 pid_t heald__plat_sigevent_thread(const struct sigevent *ev);
 int heald__plat_signal_thread(pid_t thread, int signo, void *value);
 

@@ -18,8 +18,8 @@ struct heald_descriptor {
     bool appends, waits, direct; /* O_APPEND, not O_NONBLOCK, O_DIRECT */
     bool seeks;                  /* pread(2) means what it says */
     bool regular;
-    bool finite; /* what is asked of it ends by itself: a disk's, and nobody's who may sleep */
-    bool rings;  /* io_uring does it, or waits for it, and never blocks who submits or reaps */
+    bool finite; /* operations on it end by themselves: on a disk, without a peer that may sleep */
+    bool rings;  /* io_uring does it, or waits for it, and never blocks the submitter or reaper */
     bool socket, pipe;
     bool serial; /* it seeks, and the order of what is done to it counts, as of a tape */
 };
@@ -49,7 +49,7 @@ bool heald__plat_close_waits(int fd);
  * SO_RCVTIMEO, SO_RCVLOWAT, SO_SNDTIMEO? */
 bool heald__plat_socket_is_timed(int fd, bool writes);
 
-/* Are they the same open file? False as well when the kernel does not tell. */
+/* Are they the same open file? False as well when the kernel does not say. */
 bool heald__plat_same_file(int a, int b);
 
 /* Another number for the same open file, as high as there are some below the limit. */

@@ -19,7 +19,7 @@ struct heald_word {
 
 enum { HEALD_WORDS_MAX = 128 };
 
-/* False: whoever waits looks at the words again and again, so they must stay where they are. */
+/* False: a waiter polls the words, so they must stay where they are. */
 extern const bool heald__words_sleep;
 
 /*
@@ -30,7 +30,7 @@ extern const bool heald__words_sleep;
  */
 int heald__plat_words_wait(const struct heald_word words[], unsigned count, int64_t deadline_ns);
 
-/* Between two looks at a word that another processor is about to change. */
+/* Between two reads of a word that another processor is about to change. */
 static inline void heald__plat_pause(void)
 {
 #if defined __x86_64__ || defined __i386__
@@ -40,20 +40,20 @@ static inline void heald__plat_pause(void)
 #endif
 }
 
-/* Wakes all who wait for the word, which is as it was. */
+/* Wakes all waiters of the word, which is unchanged. */
 void heald__plat_word_wake(uint32_t *word);
 
 /*
- * Change the word and wake all who wait for it, in one step where the system can: then whoever is
- * killed has done both or neither. Release: what was written before is seen by those who see the
- * change.
+ * Change the word and wake all its waiters, in one step where the system can: then a process that
+ * is killed has done both or neither. Release: what was written before is seen by those that see
+ * the change.
  */
 void heald__plat_word_set(uint32_t *word, int value); /* -2048 to 2047 */
 void heald__plat_word_count(uint32_t *word);          /* one more */
-/* Sets a word that is not 0, and wakes those who wait for it or for the other, in one such step. */
+/* Sets a word that is not 0, and wakes the waiters of both words, in one such step. */
 void heald__plat_words_set(uint32_t *word, int value, uint32_t *other);
-/* Wakes one who waits, of a word that is others'. It is neither read nor written, and need not be
- * there. */
+/* Wakes one waiter of a word of others. The word is neither read nor written, and need not be
+ * mapped. */
 void heald__plat_word_wake_one(uint32_t *word);
 
 #endif

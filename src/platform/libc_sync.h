@@ -17,13 +17,13 @@ bool heald__plat_mutex_is_robust(const pthread_mutex_t *mutex);
  * between processes. */
 int heald__plat_mutex_word(const pthread_mutex_t *mutex, uint32_t **ret_word);
 
-/* Whether somebody holds it, who from now on wakes one who waits; *ret_seen is what the word is. */
+/* Whether it has a holder, which from now on wakes a waiter; *ret_seen is the value of the word. */
 bool heald__plat_mutex_arm(uint32_t *word, uint32_t *ret_seen);
 
 /* Does the calling thread hold it? */
 bool heald__plat_mutex_is_mine(const uint32_t *word);
 
-/* The caller, who holds it, wakes one when he unlocks it. */
+/* The caller, which holds it, wakes one waiter when it unlocks it. */
 void heald__plat_mutex_mark(uint32_t *word);
 
 /* The word of a semaphore, which is 0 while there is nothing to take; NULL: it is not known. */

@@ -1,18 +1,18 @@
 /*
  * platform/lifeline.h: something in shared memory that one thread holds for as long as it lives,
- * and that the kernel lets go of when the thread ends, however it ends: return, exec, SIGKILL.
+ * and that the kernel releases when the thread ends, however it ends: return, exec, SIGKILL.
  *
  * It is a robust process-shared mutex of the C library, held from the attaching to the detaching of
  * a participant. The library keeps it in the thread's robust list, which the kernel walks when the
- * thread ends: the mutex's word then carries FUTEX_OWNER_DIED, and one of those who wait for it is
- * woken. fork(2) gives the child none of them.
+ * thread ends: the mutex's word then has FUTEX_OWNER_DIED, and one of its waiters is woken. fork(2)
+ * gives the child none of them.
  *
- * The kernel tells the holder by its thread id. Two things follow. When a thread other than the
- * first of its process calls exec, it gets the first one's id before its list is walked, and is not
- * found in its own lifelines: whether a holder is there at all must be asked besides
- * (heald__plat_thread_is_absent()). And who dies while he tries to take a lifeline that another
- * holds with the same id, in another PID name space, would be mistaken for him: so one that is held
- * is not tried. A thread's list has room for 2048 locks of all kinds.
+ * The kernel identifies the holder by its thread id. Two things follow. When a thread other than
+ * the first of its process calls exec, it gets the first one's id before its list is walked, and is
+ * not found in its own lifelines: whether a holder exists at all must be checked besides
+ * (heald__plat_thread_is_absent()). And a process that dies while it tries to acquire a lifeline
+ * that another holds with the same id, in another PID name space, would be mistaken for the holder:
+ * so one that is held is not tried. A thread's list has room for 2048 locks of all kinds.
  */
 #ifndef HEALD_SRC_PLATFORM_LIFELINE_H
 #define HEALD_SRC_PLATFORM_LIFELINE_H
@@ -49,9 +49,9 @@ enum heald_life {
 enum heald_life heald__plat_life_state(struct heald_lifeline *life);
 
 /*
- * A word that changes when the holder dies, for whose waiters the kernel then wakes one, and what
- * it is now. NULL: nobody who lives holds it, or the system has no such word;
- * heald__plat_life_acquire() tells.
+ * A word that changes when the holder dies, of which the kernel then wakes one waiter, and its
+ * value now. NULL: it has no living holder, or the system has no such word;
+ * heald__plat_life_acquire() distinguishes them.
  */
 uint32_t *heald__plat_life_watch(struct heald_lifeline *life, uint32_t *ret_seen);
 

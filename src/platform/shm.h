@@ -17,11 +17,11 @@ struct heald_draft {
     char temp[PATH_MAX]; /* empty: it has no name at all */
 };
 
-/* Where the shared memory objects of the system are, as files: a folder without a slash at its
+/* Where the shared memory objects of the system are, as files: a directory without a slash at its
  * end. */
 extern const char *const heald__shm_directory;
 
-/* A new file in the folder of `path`, on the same file system; close-on-exec. */
+/* A new file in the directory of `path`, on the same file system; close-on-exec. */
 int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode);
 /* The same, with a name of its own for the time being. */
 int heald__plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode);
@@ -34,8 +34,8 @@ void heald__plat_draft_end(struct heald_draft *draft);
 int heald__plat_memfd(const char *name);
 int heald__plat_memfd_seal(int fd, bool may_grow);
 
-/* Who has a file open (flock(2)): alone, else -EWOULDBLOCK; or with others, for which it waits
- * while somebody has it alone. Only those who ask are seen. */
+/* The flock(2) of an open file: exclusive, else -EWOULDBLOCK; or shared, for which it waits while a
+ * process has it exclusively. Only processes that lock it are seen. */
 int heald__plat_file_claim(int fd);
 int heald__plat_file_share(int fd);
 

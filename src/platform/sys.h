@@ -2,7 +2,7 @@
  * platform/sys.h: all that heald asks of the system, in one table, so that a test can fail the Nth
  * call.
  *
- * A platform is the files of one folder (linux/, posix/) together with common/; sys.c makes the
+ * A platform is the files of one directory (linux/, posix/) together with common/; sys.c makes the
  * table of them. Every call returns >= 0 or -errno and leaves errno alone as far as the caller is
  * concerned. Unless a comment says so no call blocks, and any thread may call it. What a platform
  * lacks returns -ENOSYS. What _open makes is above 2; what a program gets (accept, open) is not.
@@ -127,7 +127,7 @@ struct heald_sys {
      * no signal, where there is not even the first. Blocks as a touch of the memory does. */
     int64_t (*copy)(void *to, const void *from, size_t len);
 
-    /* Waiting. They block for timeout_ns (-1: for ever) and may return early with -EINTR. */
+    /* Waiting. They block for timeout_ns (-1: indefinitely) and may return early with -EINTR. */
     int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
     int (*select)(int count, void *rd, void *wr, void *ex,
                   int64_t timeout_ns);  /* bitmaps of any length */
@@ -180,7 +180,7 @@ static inline void sys_bell_close(const struct heald_sys *sys, const int bell[2]
 }
 
 /* A time, or a time-out, for the C library, whose seconds may have 32 bits: then as many as they
- * hold, and who waits is woken early and waits again. */
+ * hold, and the waiter is woken early and waits again. */
 static inline struct timespec sys_timespec(int64_t ns)
 {
     int64_t sec = ns / HEALD_SEC, most = sizeof(time_t) < sizeof sec ? INT32_MAX : INT64_MAX;
@@ -204,8 +204,8 @@ static inline int sys_milliseconds(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* What has a twin in every platform's folder, and what common/ makes of POSIX alone; sys.c puts
- * them together. */
+/* Functions of every platform, and functions that common/ makes of POSIX alone; sys.c puts them
+ * together. */
 int64_t heald__plat_now(enum heald_clock clock);
 
 /* The monotonic clock as it was at the last tick of the system, some milliseconds ago, for some

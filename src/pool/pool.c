@@ -3,9 +3,9 @@
  * jobs find none idle.
  *
  * Invariant, under `lock`: job->prev is set exactly while the job is queued, and `queued` counts
- * those; idle <= started <= limit. A job handed to run() belongs to whoever run() gives it to, who
- * may use job->next but leaves job->prev NULL until the job is idle again: heald__pool_dequeue()
- * may still ask.
+ * those; idle <= started <= limit. A job passed to run() belongs to whatever run() passes it to,
+ * which may use job->next but leaves job->prev NULL until the job is idle again:
+ * heald__pool_dequeue() may still ask.
  *
  * A thread counts as idle if it takes the next job without waiting for one: also a thread that was
  * woken and does not have the lock yet, and one in linger(), which may stay there for as long as
@@ -13,10 +13,10 @@
  * idle ones: jobs may wait for each other (the two ends of a FIFO), and none may lie behind one
  * that waits for it while the limit allows a thread more.
  *
- * To start a thread takes locks of the C library's, and memory. Where who submits must not wait
- * for those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that
- * one. It looks again until there are as many threads as jobs, so a job that comes meanwhile need
- * not tell it.
+ * Starting a thread takes locks of the C library, and memory. Where the submitter must not wait for
+ * those, another pool of one thread, the starter, does it: the pool's `growth` is a job of that
+ * one. It checks again until there are as many threads as jobs, so a job that comes meanwhile need
+ * not wake it.
  */
 #include "pool/pool.h"
 
@@ -40,7 +40,7 @@ struct heald_pool {
     struct heald_allocator alloc;
     heald_pool_run *run, *refuse;
     void *ctx;
-    struct heald_pool *starter; /* NULL: who submits starts threads */
+    struct heald_pool *starter; /* NULL: the submitter starts threads */
     unsigned limit;
     size_t stack; /* of a thread; 0: the usual one */
     pthread_mutex_t lock;
@@ -99,8 +99,8 @@ static struct heald_link *next_job(struct heald_pool *p)
     return job;
 }
 
-/* Who hears of the end of a job often has the next one: where he gets the processor now, nobody has
- * to be woken for it. Under the lock, but not all of the time. */
+/* The thread that is notified of the end of a job often has the next one: if it gets the processor
+ * now, no thread has to be woken for that. Under the lock, but not all of the time. */
 static void linger(struct heald_pool *p)
 {
     if (!list_empty(&p->queue))
@@ -293,20 +293,20 @@ int heald__pool_submit(struct heald_pool *p, struct heald_link *job)
         err = add_thread(p);
         p->crowded = p->crowded || err;
     }
-    /* With a thread at work the job is only slower; without any it would wait for ever. */
+    /* With a thread at work the job is only slower; without any it would wait indefinitely. */
     if (p->started || !err) {
         list_push(&p->queue, job);
         set_queued(p, p->queued + 1);
         err = 0;
     }
     pthread_mutex_unlock(&p->lock);
-    pthread_cond_signal(&p->work); /* without the lock: who wakes would wait for it */
+    pthread_cond_signal(&p->work); /* without the lock: the thread that wakes would wait for it */
     return err;
 }
 
 bool heald__pool_retry(struct heald_pool *p)
 {
-    /* Relaxed: who asks is who submits, or asks again. */
+    /* Relaxed: the caller is the submitter, or asks again. */
     if (!__atomic_load_n(&p->queued, __ATOMIC_RELAXED))
         return false;
     pthread_mutex_lock(&p->lock);

@@ -23,9 +23,9 @@ int heald__pool_open(struct heald_pool **ret_pool, const struct heald_sys *sys,
 /*
  * heald__pool_interruptible: from now on the calls that jobs wait in can be interrupted; before the
  * first job. heald__pool_interrupt: the call that this job waits in returns with -EINTR. A job that
- * is between two calls does not notice: whoever wants its end asks again after a while. Another job
- * may see an -EINTR as well. heald__pool_can_interrupt: a signal was to be had for that, and the
- * program has not taken it since. Any thread.
+ * is between two calls is not interrupted: the caller asks again after a while. Another job may see
+ * an -EINTR as well. heald__pool_can_interrupt: a signal was available for that, and the program
+ * has not taken it since. Any thread.
  */
 void heald__pool_interruptible(struct heald_pool *pool);
 void heald__pool_interrupt(struct heald_pool *pool, const struct heald_link *job);
@@ -40,11 +40,11 @@ bool heald__pool_relieve(struct heald_pool *pool);
 void heald__pool_stack(struct heald_pool *pool, size_t bytes);
 
 /*
- * The threads of this pool are started by another's one thread: heald__pool_submit() waits for
- * nobody who starts a thread, and never fails. The starter has begun, and gives the jobs that it
- * gets to heald__pool_grow() of each such pool: false: it is none of that one's. What no thread can
- * be had for, none being there, is refused, on the starter's thread. Before the first job; the
- * starter is closed first.
+ * The threads of this pool are started by another's one thread: heald__pool_submit() does not wait
+ * for a thread to be started, and never fails. The starter has begun, and passes the jobs that it
+ * gets to heald__pool_grow() of each such pool: false: it is not a job of that one. A job for which
+ * no thread can be started, if there is none, is refused, on the starter's thread. Before the first
+ * job; the starter is closed first.
  */
 void heald__pool_started_by(struct heald_pool *pool, struct heald_pool *starter,
                             heald_pool_run *refuse);

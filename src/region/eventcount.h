@@ -1,17 +1,17 @@
 /*
- * region/eventcount.h: an event count: a word on which those sleep who wait for a change of what
- * has no word of its own for it. Odd: somebody may be asleep.
+ * region/eventcount.h: an event count: a word on which threads sleep that wait for a change of
+ * something that has no word of its own for it. Odd: a thread may be asleep.
  *
- * No wake is lost: who waits makes the count odd, or finds it so, and then looks at the object; who
- * changes the object then looks at the count. All four are sequentially consistent, so one of the
- * two sees the other: the waiter sees the change, or the other finds the count odd, as the waiter
- * read it or later, and adds one, which ends the sleep of all who sleep on what it was and keeps
- * from sleeping those who have read it and do not sleep yet. It is even then until the next waits.
- * Two who add at once may leave it odd with nobody asleep: that costs a system call. The count
- * comes round after 2^31 wakes.
+ * No wake is lost: a waiter makes the count odd, or finds it so, and then reads the object; a
+ * thread that changes the object then reads the count. All four are sequentially consistent, so one
+ * of the two sees the other: the waiter sees the change, or the other finds the count odd, as the
+ * waiter read it or later, and adds one, which ends the sleep of all that sleep on the old value
+ * and keeps those from sleeping that have read it and do not sleep yet. It is even then until the
+ * next one waits. Two that add at once may leave it odd with no thread asleep: that costs a system
+ * call. The count wraps around after 2^31 wakes.
  *
- * Adding and waking are one system call, which a kill finds begun or not begun. Who is killed, or
- * stopped, between the change and the look at the count has told nobody: so nobody who sleeps here
+ * Adding and waking are one system call, which a kill finds begun or not begun. A process that is
+ * killed, or stopped, between the change and the read of the count has woken none: so no sleeper
  * relies on it for longer than REGION_RECHECK_NS.
  *
  * Source: D. P. Reed, R. K. Kanodia, Synchronization with Eventcounts and Sequencers, 1979.

@@ -1,15 +1,15 @@
 /*
- * region/handle.c: the handles of participants. Whoever has the lifeline of a slot makes the next
- * one of its seat; anybody may use one that is stale, at any time.
+ * region/handle.c: the handles of participants. The holder of a slot's lifeline makes the next one
+ * of its seat; any thread may use one that is stale, at any time.
  *
- * A handle is never made where another one was: what a program keeps after heald_detach() stays
- * nobody's, however many attach to the slot since. What that costs is addresses, not memory: a seat
- * makes its handles one behind the other, and a page that is full of stale ones is given back to
- * the system, and then read as zeroes. `id` 0 is nobody, so that changes nothing for who looks at
- * one just then; all calls look at `id` before anything else of a handle.
+ * A handle is never made where another one was: one that a program keeps after heald_detach() stays
+ * invalid, however many attach to the slot since. That costs addresses, not memory: a seat makes
+ * its handles one behind the other, and a page that is full of stale ones is returned to the
+ * system, and then read as zeroes. `id` 0 is no participant, so that changes nothing for a thread
+ * that reads one just then; all calls read `id` before anything else of a handle.
  *
- * A page is not given back while an op of its seat waits in a loop, which has the handle until the
- * loop has looked; then it stays until the region is closed. A child of fork(2) finds all of this
+ * A page is not returned while an op of its seat waits in a loop, which has the handle until the
+ * loop has tried it; then it stays until the region is closed. A child of fork(2) finds all of this
  * zeroed and makes its own; the list of what is mapped is in ordinary memory, for both to free.
  */
 #include "platform/shm.h"
@@ -40,7 +40,7 @@ static int add_memory(struct heald_region *region, struct region_seat *seat)
     }
     seat->handles = more->memory;
     seat->used = 0;
-    /* Relaxed: who closes the region is the last. The seats have one list. */
+    /* Relaxed: the thread that closes the region is the last. The seats have one list. */
     more->next = __atomic_load_n(&region->handles, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&region->handles, &more->next, more, false,
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -64,7 +64,7 @@ int heald__region_handle_new(struct heald_region *region, struct region_seat *se
 {
     struct heald_participant *last = seat->me;
 
-    /* Its thread may have ended without a word. Release: as heald_detach(). */
+    /* Its thread may have ended without a detach. Release: as heald_detach(). */
     if (last)
         __atomic_store_n(&last->id, 0, __ATOMIC_RELEASE);
     if (seat->used)

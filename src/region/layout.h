@@ -29,10 +29,10 @@ enum {
 
 #define REGION_MAGIC UINT64_C(0x6e6f676572646c68) /* "hldregon" on little-endian machines */
 
-/* A place in the line for an object. Written by its participant alone, read by anybody. */
+/* A place in the queue for an object. Written by its participant alone, read by any. */
 struct region_place {
     uint64_t object; /* atomic: where it is; 0: this is no place */
-    uint64_t ticket; /* atomic: who is before whom */
+    uint64_t ticket; /* atomic: the order in the queue */
     uint32_t kind;   /* atomic: enum heald_object_type */
     uint32_t flags;  /* atomic: enum heald_wait_flag */
     /* For people; atomic, each by itself: */
@@ -51,8 +51,8 @@ struct region_note {
 /* One participant, or the place for one. */
 struct region_slot {
     struct heald_lifeline life; /* held by the participant; guards what follows up to `bell` */
-    uint32_t generation;        /* atomic: odd while somebody is attached; never goes back */
-    uint32_t bell;              /* an event count: somebody has died, look again */
+    uint32_t generation;        /* atomic: odd while a participant is attached; never decreases */
+    uint32_t bell;              /* an event count: a participant has died, check again */
     int64_t pid;
     uint64_t thread, pid_space, time_space;
     uint64_t unlisted; /* atomic: for how many objects it waits without a place; its own */
@@ -63,7 +63,7 @@ struct region_slot {
 /* A lock was taken while another was held, first by `who` at `site`. */
 struct region_edge {
     uint64_t locks; /* atomic: which two: held << 32 | wanted; 0: none */
-    uint64_t told;  /* atomic: the two of which it was told that this is an inversion */
+    uint64_t told;  /* atomic: the two whose inversion was reported */
     uint64_t site;  /* atomic */
     uint64_t who;   /* atomic: pid << 32 | thread */
 };
@@ -108,7 +108,7 @@ struct region_head {
     uint64_t checksum; /* of all above */
     uint64_t size;     /* atomic: now; a file that is longer was being made so */
     uint64_t deaths;   /* atomic */
-    uint64_t boot;     /* heald__plat_boot() of those who are attached */
+    uint64_t boot;     /* heald__plat_boot() of the participants */
     uint64_t tickets;  /* atomic: how many were drawn */
     uint32_t vacant;   /* atomic: where attaching begins to look for a slot */
     uint32_t unused;

@@ -2,19 +2,19 @@
  * region/open.c: making, opening and naming regions. Any thread.
  *
  * A region is made as a file without a name, filled, and then given its name by link(2), which
- * refuses when there is one: so it is there whole or not at all, two who make the same one agree on
- * one of them, and who is killed halfway leaves nothing.
+ * refuses when there is one: so it exists completely or not at all, two that make the same one
+ * agree on one of them, and a process that is killed half-way leaves nothing.
  *
- * Whoever has a region open holds a shared flock(2) on it, which the kernel lets go when the last
- * process that has it mapped is gone. Who can have it alone is the only user: he clears away those
- * who are attached by what it says (the machine stopped, or it is a copy of one in use: whatever
- * boot and name spaces it names), or takes the name of one that is no longer wanted. So who has
- * opened a file looks, once it holds its lock, whether that still has a name, and begins again if
- * not.
+ * A process that has a region open holds a shared flock(2) on it, which the kernel releases when
+ * the last process that has it mapped is gone. A process that gets it exclusively is the only user:
+ * it removes the participants that the file lists (the machine stopped, or it is a copy of one in
+ * use: whatever boot and name spaces it names), or unlinks the name of one that is no longer
+ * wanted. So a process that has opened a file checks, once it holds its lock, whether that still
+ * has a name, and begins again if not.
  *
- * The last of all to close a temporary one takes the name. Two may close it at once, and each find
- * that the other has it open still: so each closes it, and then opens the name once more and asks
- * for that file alone. Of those who do so at once, one gets it.
+ * The last one to close a temporary region unlinks the name. Two may close it at once, and each
+ * find that the other still has it open: so each closes it, and then opens the name once more and
+ * requests that file exclusively. Of those that do so at once, one gets it.
  */
 #include "region/region.h"
 
@@ -218,7 +218,7 @@ static int open_fd(struct heald_region **ret_region, int fd, int flags, const ch
     return 0;
 }
 
-/* Has the file a name still? Else it was taken away between open(2) and flock(2). */
+/* Has the file a name still? Else it was unlinked between open(2) and flock(2). */
 static int check_named(int fd)
 {
     struct stat st;
@@ -244,7 +244,7 @@ static int open_locked(struct heald_region **ret_region, int fd, int flags, cons
 
     if (!is_alone)
         heald__plat_file_share(fd);
-    /* One who only asked whether it is used may have had it. */
+    /* A process that only checked whether it is used may have had it. */
     if (!is_alone && is_of_another_boot(fd) && !(is_alone = heald__plat_file_claim(fd) == 0))
         heald__plat_file_share(fd);
     int err = check_named(fd);
@@ -254,7 +254,7 @@ static int open_locked(struct heald_region **ret_region, int fd, int flags, cons
         return err;
     heald__region_clear(*ret_region);
     heald__plat_file_share(fd);
-    /* Between the two locks somebody may have had it alone. */
+    /* Between the two locks another may have had it exclusively. */
     if ((err = check_named(fd))) {
         (*ret_region)->fd = -1;
         heald_region_close(*ret_region);
@@ -331,7 +331,7 @@ int heald_region_create_memfd(struct heald_region **ret_region,
     uint64_t memory = heald__plat_memory();
     int err = set_defaults(&o);
 
-    /* No file system bounds it, and the system would rather kill somebody than refuse it. */
+    /* No file system bounds it, and the system would rather kill a process than refuse it. */
     if (!err && memory && (o.size > memory || o.heap > memory))
         err = -ENOSPC;
     int fd = err ? err : heald__plat_memfd("heald");
@@ -386,8 +386,8 @@ static int open_region(const char *path)
     return -ENOEXEC;
 }
 
-/* 0: nobody has it open, nor will before the descriptor is closed: who opens it now waits for the
- * lock, and then finds that it has no name. -EBUSY: or the name is another's by now. */
+/* 0: no process has it open, nor will before the descriptor is closed: one that opens it now waits
+ * for the lock, and then finds that it has no name. -EBUSY: or the name is another's by now. */
 static int claim_unused(int fd, const char *path)
 {
     return heald__plat_file_claim(fd) < 0 || !heald__region_has_name(fd, path) ? -EBUSY : 0;

@@ -4,11 +4,11 @@
  *
  * All of the region that there may ever be is mapped from the start. What the file does not have
  * yet must not be touched (SIGBUS); it is there once the file was made longer, without mapping
- * anything anew, so growing moves nothing and nobody has to be told. `size` in the head says how
- * far it reaches; it only becomes larger, after the file did.
+ * anything anew, so growing moves nothing and no process has to be notified. `size` in the head
+ * says how far it reaches; it only becomes larger, after the file did.
  *
- * A snapshot maps nothing: somebody else may truncate the file at any time. What lies in front of
- * the data, whose size has a maximum, is copied when it is opened, an object when it is looked at.
+ * A snapshot maps nothing: another process may truncate the file at any time. What lies in front of
+ * the data, whose size has a maximum, is copied when it is opened, an object when it is inspected.
  */
 #include "region/region.h"
 

@@ -1,6 +1,6 @@
 /*
- * region/region.h: what the objects of sync/ need of a region: who I am, whether somebody else
- * still lives, and to wait.
+ * region/region.h: what the objects of sync/ need of a region: the caller's id, whether another
+ * participant still lives, and to wait.
  */
 #ifndef HEALD_SRC_REGION_REGION_H
 #define HEALD_SRC_REGION_REGION_H
@@ -57,7 +57,7 @@ struct region_held {
     uint32_t times; /* how often it was taken */
 };
 
-/* What this process keeps of a slot. Written by whoever has the slot's lifeline; `pending` by
+/* What this process keeps of a slot. Written by the holder of the slot's lifeline; `pending` by
  * loops. */
 struct region_seat {
     struct heald_participant *me; /* atomic: the last that had the slot in this process, or NULL */
@@ -126,17 +126,18 @@ int heald__region_copy(int fd, const struct region_head *head, char **ret_base);
 /* Copies bytes of the file of a region: 0, -EBADMSG: it ends before, -errno of the read. */
 int heald__region_read(const struct heald_region *region, uint64_t at, void *buf, size_t size);
 
-/* Is this path the name of that file? While it is claimed nobody but heald_region_unlink() takes
- * the name away. */
+/* Is this path the name of that file? While it is claimed only heald_region_unlink() removes the
+ * name. */
 bool heald__region_has_name(int fd, const char *path);
 
-/* The only user has opened it: all who are attached by what it says are gone. */
+/* The only user has opened it: all participants that it lists are gone. */
 void heald__region_clear(struct heald_region *region);
 
 struct stat;
 bool heald__region_is_same_file(const struct stat *a, const struct stat *b);
 
-/* Who has closed that file, which had this name, removes the name if nobody has it open. */
+/* The caller has closed that file, which had this name; removes the name if no process has it open.
+ */
 void heald__region_unlink_last(const char *path, const struct stat *file);
 
 static inline struct region_head *region_head_of(const struct heald_region *region)
@@ -171,9 +172,9 @@ static inline bool region_has(const struct heald_region *region, const void *obj
 }
 
 /*
- * A place in the line for an object, with me->site, from the moment that a participant must wait
- * for it: for the tools, and for locks that are fair. Where all places of the participant are taken
- * it waits without one, but is counted. For heald__region_dequeue(); 0: it does not lie in the
+ * A place in the queue for an object, with me->site, from the moment that a participant must wait
+ * for it: for the tools, and for locks that are fair. Where all places of the participant are in
+ * use it waits without one, but is counted. For heald__region_dequeue(); 0: it does not lie in the
  * region.
  */
 unsigned heald__region_enqueue(struct heald_participant *me, const void *object,
@@ -181,8 +182,8 @@ unsigned heald__region_enqueue(struct heald_participant *me, const void *object,
 
 /*
  * The caller is about to wait for what `holder` has; since when is not known (0), as the clock was
- * not asked: so at least since now. Where the holder changes at this moment it is that of the next
- * one, who has come no later than the caller goes to sleep.
+ * not read: so at least since now. If the holder changes at this moment it is that of the next one,
+ * which has come no later than the caller goes to sleep.
  */
 void heald__region_note_wait(const struct heald_participant *me, uint64_t holder, int64_t *since);
 
@@ -209,7 +210,7 @@ static inline struct region_note *region_note_of(struct region_slot *slot, uint6
 }
 
 /* The participant has taken the object, which lies in its region, at `site`; since 0: the clock was
- * not asked. Who reads a note asks for the object before and after. */
+ * not read. A reader of a note reads the object before and after. */
 static inline void region_note_taken(struct heald_participant *me, const void *object,
                                      uint64_t site, int64_t since)
 {
@@ -223,9 +224,9 @@ static inline void region_note_taken(struct heald_participant *me, const void *o
     __atomic_store_n(&note->object, at, __ATOMIC_RELEASE);
 }
 
-/* The first of the others in the line for an object, if that is before the caller, or 0; the dead
- * are not. *ret_behind: nobody is before, and there are, or may be, others behind: who has no place
- * is behind all. */
+/* The first of the others in the queue for an object, if that is before the caller, or 0; dead
+ * participants are skipped. *ret_behind: none is before, and there are, or may be, others behind:
+ * one that has no place is behind all. */
 uint64_t heald__region_first_waiter(struct heald_participant *me, const void *object,
                                     bool *ret_behind);
 
@@ -243,13 +244,14 @@ bool heald__region_in_use(struct heald_region *region);
 uint64_t heald__region_id_of(const struct heald_region *region, const struct region_slot *slot);
 
 /*
- * Whether the participant of an id is there still. -EOWNERDEAD: it is gone, and everybody who waits
- * has been told to look again. 0: it lives. -EBADMSG: there cannot be such a participant.
+ * Whether the participant of an id is still there. -EOWNERDEAD: it is gone, and all waiters have
+ * been woken to try again. 0: it lives. -EBADMSG: there cannot be such a participant.
  */
 int heald__region_is_gone(struct heald_region *region, uint64_t id);
 
-/* Taken before the caller looks at what it may have to wait for, and kept in what it waits for.
- * From then on who finds somebody dead rings; those who do not wait cost him no call. */
+/* Read before the caller tries what it may have to wait for, and kept in its wait. From then on a
+ * participant that finds a death rings the bell; bells of those that do not wait cost it no call.
+ */
 static inline uint32_t region_bell(const struct heald_participant *me)
 {
     return eventcount_prepare(&me->slot->bell);
@@ -262,10 +264,10 @@ struct region_wait {
     uint32_t *word;
     uint32_t seen, bell;
     uint64_t holder;
-    uint64_t *guard; /* NULL, or the word of the mutex under which the one who changes what is
-                        waited for may have died before he told */
-    bool several;    /* another than `holder` may have what is waited for, or have died before he
-                        told of it: look again now and then */
+    uint64_t *guard; /* NULL, or the word of the mutex under which the participant that changes what
+                      * is waited for may have died before it woke the waiters */
+    bool several;    /* another than `holder` may have what is waited for, or have died before it
+                      * woke the waiters: recheck periodically */
 };
 
 enum { REGION_WORDS = 3 };
@@ -274,11 +276,11 @@ enum { REGION_WORDS = 3 };
 unsigned heald__region_words(const struct region_wait *wait,
                              struct heald_word ret_words[REGION_WORDS]);
 
-/* Is there a reason to look again? Asks more than the words tell: nobody may have been left to tell
- * of a death. */
+/* Is there a reason to try again? Checks more than the words: no process may have been left to
+ * report a death. */
 bool heald__region_has_changed(const struct region_wait *wait);
 
-/* Waits. 0: look again, perhaps for nothing; -ETIMEDOUT. */
+/* Waits. 0: try again, perhaps in vain; -ETIMEDOUT. */
 int heald__region_wait(const struct region_wait *wait, int64_t deadline_ns);
 
 /* For how long words alone may be relied on; see register.c. */

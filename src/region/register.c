@@ -1,27 +1,27 @@
 /*
- * region/register.c: who is attached, who has died, and waiting for either.
+ * region/register.c: the participants, their deaths, and waiting for either.
  *
- * Invariant: a slot's lifeline is held by the thread that is attached there, or for a moment by
- * whoever is about to attach, or by nobody. Its generation is odd while somebody is attached; it is
- * moved on by its holder, or by anybody who found that the holder has died, with a
- * compare-and-swap, so once. Words in objects name their holder by slot *and* generation: so a
- * death is settled by moving the generation on and telling everybody to look again. Nothing of the
- * dead is hunted for: whoever comes across a word of theirs finds the generation gone by and takes
- * it over. The generation is moved on before the lifeline is taken: who is stopped, or killed, with
- * a dead one's lifeline in his hand holds up nobody. (Where the platform cannot tell that a
- * lifeline was let go, only taking it tells: who is stopped just after that holds up those who want
- * what the dead one had, until he goes on or is killed.)
+ * Invariant: a slot's lifeline is held by the thread that is attached there, or for a moment by one
+ * that is about to attach, or is free. Its generation is odd while a participant is attached; it is
+ * incremented by its holder, or by any participant that found that the holder has died, with a
+ * compare-and-swap, so once. Words in objects name their holder by slot *and* generation: so
+ * recording a death is incrementing the generation and ringing all bells. What the dead participant
+ * held is not searched for: one that comes across a word of it finds that the generation has passed
+ * and takes the word over. The generation is incremented before the lifeline is acquired: one that
+ * is stopped, or killed, with the lifeline of a dead participant holds up no other. (Where the
+ * platform cannot say that a lifeline was released, only acquiring it says so: one that is stopped
+ * just after that holds up those that want what the dead one had, until it continues or is killed.)
  *
- * A holder that is found dead with generation g is the one who had g: the lifeline is taken before
- * the generation becomes odd and given back after it became even, and g is read first.
+ * A holder that is found dead with generation g is the one that had g: the lifeline is acquired
+ * before the generation becomes odd and released after it became even, and g is read first.
  *
- * Who learns of a death: the kernel wakes one of those who wait for the holder's lifeline, and he
- * tells the rest by their bells. A bell is an event count (eventcount.h): so ringing makes a
- * system call only for a participant that has looked at its bell since the last ring, in order to
- * wait. The kernel may wake one who is being killed himself, and nobody watches who would have
- * posted to a semaphore that counts; then nobody is told. No chain of watchers mends that, for a
- * chain has a last link; so nobody sleeps longer than REGION_RECHECK_NS without looking again (for
- * many ops in a loop: await/queue.c). Deaths are never concluded from time.
+ * How a death becomes known: the kernel wakes one of those that wait for the holder's lifeline, and
+ * that one rings the bells of the rest. A bell is an event count (eventcount.h): so ringing makes a
+ * system call only for a participant that has read its bell since the last ring, in order to wait.
+ * The kernel may wake one that is being killed itself, and a participant that would have posted to
+ * a counting semaphore is not watched; then none is notified. No chain of watchers repairs that,
+ * for a chain has a last link; so no waiter sleeps longer than REGION_RECHECK_NS without a recheck
+ * (for many ops in a loop: await/queue.c). A death is never concluded from time.
  *
  * Model: test/model/register.pml; its steps are named after the functions here.
  */
@@ -32,19 +32,20 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Tells all participants to look again. */
+/* Wakes all participants to try again. */
 static void ring_all(struct heald_region *region)
 {
     for (unsigned i = 0; i < region->slot_count; i++) {
         struct region_slot *slot = &region->slots[i];
-        /* Seq_cst: pairs with occupy(). One who is not seen attached, or about to wait, will see
+        /* Seq_cst: pairs with occupy(). One that is not seen attached, or about to wait, will see
          * that the other is gone: move_on() came before this. */
         if (__atomic_load_n(&slot->generation, __ATOMIC_SEQ_CST) & 1)
             eventcount_notify(&slot->bell);
     }
 }
 
-/* Whoever was attached with this generation is not any more. False: somebody has done so already.
+/* The participant of this generation is no longer attached. False: another has recorded that
+ * already.
  */
 static bool move_on(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
@@ -82,7 +83,7 @@ uint64_t heald__region_id_of(const struct heald_region *region, const struct reg
     return generation & 1 ? make_id(generation, (size_t)(slot - region->slots)) : 0;
 }
 
-/* The holder has died. True: the caller is the one who settled it. */
+/* The holder has died. True: the caller is the one that recorded it. */
 static bool expire(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     struct region_head *head = region_head_of(region);
@@ -123,8 +124,8 @@ bool heald__region_is_clock_of(const struct heald_region *region, const struct r
            region_head_of(region)->boot == ask_once(&region->local->boot, heald__plat_boot);
 }
 
-/* Held, by a thread that is not there: it called exec, which the kernel does not tell. Nobody will
- * give this lifeline back, so it is made anew, by the one who settles the death. */
+/* Held, by a thread that is not there: it called exec, which the kernel does not report. This
+ * lifeline will not be released, so it is made anew, by the participant that records the death. */
 static bool was_left(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     /* Relaxed: they are this generation's if that is still the same afterwards. */
@@ -141,8 +142,8 @@ static bool was_left(struct heald_region *region, struct region_slot *slot, uint
     return true;
 }
 
-/* 0: the slot's lifeline is the caller's. -EBUSY: it is somebody's; thoroughly: who is there still.
- * -EBADMSG. */
+/* 0: the slot's lifeline is the caller's. -EBUSY: it has a holder; thoroughly: one that is still
+ * there. -EBADMSG. */
 static int take_slot(struct heald_region *region, struct region_slot *slot, bool thoroughly)
 {
     uint32_t generation = generation_of(slot);
@@ -156,13 +157,13 @@ static int take_slot(struct heald_region *region, struct region_slot *slot, bool
     int err = heald__plat_life_acquire(&slot->life);
     if (err != -EOWNERDEAD)
         return err;
-    /* Where the state is not known, or he died just now. */
+    /* Where the state is not known, or the holder died just now. */
     expire(region, slot, generation_of(slot));
     heald__plat_life_recovered(&slot->life);
     return 0;
 }
 
-/* The same where only taking a lifeline tells. */
+/* The same where only acquiring a lifeline says so. */
 static int try_to_learn(struct heald_region *region, struct region_slot *slot)
 {
     int err = take_slot(region, slot, true);
@@ -269,7 +270,8 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     heald__region_queue_clear(region, index);
     for (unsigned i = 0; i < REGION_NOTES; i++)
         __atomic_store_n(&slot->notes[i].object, 0, __ATOMIC_RELAXED);
-    /* Release: whoever sees the generation sees who it is. Seq_cst: pairs with ring_all(). */
+    /* Release: one that sees the generation sees the members above. Seq_cst: pairs with ring_all().
+     */
     __atomic_store_n(&slot->generation, generation, __ATOMIC_SEQ_CST);
     me->region = region;
     me->slot = slot;
@@ -300,8 +302,7 @@ int heald_attach(struct heald_region *region, struct heald_participant **ret_me)
 
     if (region->is_read_only)
         return -EACCES;
-    /* Where one was left, or the last one was found, and from there once round; then again, to see
-     * more closely who is there still. */
+    /* From where one was left, or the last one was found, once round; then again, thoroughly. */
     unsigned count = region->slot_count, first = first_slot(region) % count;
     for (unsigned tried = 0; tried < 2 * count; tried++) {
         unsigned i = (first + tried) % count;
@@ -333,7 +334,7 @@ void heald_detach(struct heald_participant *me)
     /* Until the last line the region is in use. Release, there: pairs with
      * heald__region_in_use(). */
     __atomic_fetch_add(&region->local->leaving, 1, __ATOMIC_RELAXED);
-    /* Before the lifeline is let go: who gets that may clear the memory of this handle. */
+    /* Before the lifeline is released: the next holder may clear the memory of this handle. */
     __atomic_store_n(&me->id, 0, __ATOMIC_RELEASE);
     move_on(region, slot, generation_of(slot));
     heald__plat_life_release(&slot->life);
@@ -357,7 +358,7 @@ bool heald__region_in_use(struct heald_region *region)
     for (unsigned i = 0; i < region->slot_count; i++) {
         struct region_seat *seat = &region->local->seats[i];
         const struct heald_participant *me = __atomic_load_n(&seat->me, __ATOMIC_ACQUIRE);
-        /* Acquire: whoever is seen to have left has said before that he is leaving. */
+        /* Acquire: one that is seen to have left has said before that it is leaving. */
         uint64_t id = me ? __atomic_load_n(&me->id, __ATOMIC_ACQUIRE) : 0;
         if ((id && !heald__region_is_gone(region, id)) ||
             __atomic_load_n(&seat->pending, __ATOMIC_ACQUIRE))

@@ -1,28 +1,28 @@
 /*
- * region/wait_queue.c: who waits for what, since when. A place is written by the thread that is the
- * participant alone, and read by anybody.
+ * region/wait_queue.c: which participant waits for what, since when. A place is written by the
+ * thread that is the participant alone, and read by any.
  *
  * The order is that of tickets, which are drawn from a counter of the region: no two are the same,
- * and whoever comes after another has his place has a greater one. No clock decides: those of two
- * name spaces differ. Nobody is waited for who has drawn one and has no place: who dies between the
- * two, or is stopped, holds up nobody; nor is the number missed. 2^64 are never drawn: at one a
- * nanosecond they last for 580 years.
+ * and one that comes after another has its place has a greater one. No clock decides: those of two
+ * name spaces differ. One that has drawn a ticket and has no place is not waited for: if it dies
+ * between the two, or is stopped, it holds up no other; nor is the number missed. 2^64 are never
+ * drawn: at one a nanosecond they last for 580 years.
  *
- * Who looks for those in a line asks only the slots whose bit is set in `waiting` of the head: so a
- * look costs what there are of waiters, and a word for each 64 slots. A participant sets its bit
- * before its first place, and clears it after its last: so nobody whose place is seen is passed
- * over. One who dies leaves the bit, and the next one in that slot clears it.
+ * A search of a queue reads only the slots whose bit is set in `waiting` of the header: so it costs
+ * the number of waiters, and a word for each 64 slots. A participant sets its bit before its first
+ * place, and clears it after its last: so one whose place is seen is not skipped. One that dies
+ * leaves the bit, and the next one in that slot clears it.
  *
- * A reader may find a place half written, or given up a moment ago. Tools then show what is not so
- * any more. A lock that is fair asks again whenever something has changed: who steps out wakes
- * those behind, and who dies is noticed.
+ * A reader may find a place half written, or given up a moment ago. Tools then show an old state. A
+ * fair lock checks again whenever something has changed: one that leaves wakes those behind, and a
+ * death is detected.
  */
 #include "platform/sys.h"
 #include "region/region.h"
 
 #define NONE UINT64_MAX
 
-/* Relaxed: two who draw need no more than two numbers. */
+/* Relaxed: two that draw need no more than two numbers. */
 static uint64_t draw_ticket(struct heald_region *region)
 {
     return __atomic_fetch_add(&region_head_of(region)->tickets, 1, __ATOMIC_RELAXED);
@@ -43,8 +43,8 @@ static unsigned slot_index(const struct heald_participant *me)
     return (unsigned)(me->slot - me->region->slots);
 }
 
-/* Before the participant has a place. Seq_cst: pairs with next_waiting(): who does not see it looks
- * before this one compares the word that it is about to sleep on. */
+/* Before the participant has a place. Seq_cst: pairs with next_waiting(): a search that does not
+ * see it comes before this one compares the word that it is about to sleep on. */
 static void set_waiting(const struct heald_participant *me)
 {
     unsigned slot = slot_index(me);
@@ -189,7 +189,7 @@ static uint64_t ticket_of(const struct region_slot *slot, uint64_t object)
     return ticket;
 }
 
-/* The first of the others in the line whose ticket is not below `from`: its id, and the ticket;
+/* The first of the others in the queue whose ticket is not below `from`: its id, and the ticket;
  * NONE: there is none. */
 static uint64_t first_in_queue(const struct heald_participant *me, uint64_t object, uint64_t from,
                                uint64_t *ret_id)
@@ -227,7 +227,7 @@ uint64_t heald__region_first_waiter(struct heald_participant *me, const void *ob
     uint64_t mine = ticket_of(me->slot, offset);
 
     *ret_behind = false;
-    /* Only the first who lives is asked about. No more are dead than there are slots. */
+    /* Only the first living one is checked. No more are dead than there are slots. */
     for (unsigned i = 0; i < me->region->slot_count; i++) {
         first = first_in_queue(me, offset, first, &id);
         if (first == NONE)

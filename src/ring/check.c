@@ -2,13 +2,13 @@
  * ring/check.c: see check.h. Any thread that may enter the ring.
  *
  * A kernel is asked by IORING_REGISTER_PROBE which opcodes it knows. Registrations have no such
- * question: they are called with an argument that cannot be registered, and whoever knows them says
- * what is wrong with it. Not asked for are the futex opcodes, which await/waiter_ring.c tries
+ * question: they are called with an argument that cannot be registered, and a kernel that knows
+ * them says what is wrong with it. Not tried are the futex opcodes, which await/waiter_ring.c tries
  * itself, and the registrations that make a ring faster or smaller but no different.
  *
  * A sandbox may forbid opcodes that the kernel knows: such an entry ends with -EACCES before its
- * arguments are looked at. That can be seen only in a ring that is enabled, so it is tried in one
- * of its own, and only where somebody has restricted the task.
+ * arguments are examined. That can be seen only in a ring that is enabled, so it is tried in one of
+ * its own, and only where the task is restricted.
  */
 #include "ring/check.h"
 
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OPCODES = 256 /* that a probe can tell of */ };
+enum { OPCODES = 256 /* that a probe can report */ };
 
 #define TRY_NS (100 * HEALD_MS) /* all end at once */
 

@@ -13,7 +13,7 @@ enum { HEALD_RING_TRIED = 32 /* the least size of a ring for heald__ring_try() *
  * Changes nothing; any thread, also before the ring is enabled. 0, or -ENOSYS: not all. */
 int heald__ring_check(struct io_uring *ring);
 
-/* Are there limits to what this thread may do in a ring, of which heald__ring_check() hears nothing
+/* Are there limits to what this thread may do in a ring, that heald__ring_check() does not find
  * (Linux 7.0)? */
 bool heald__ring_is_restricted(void);
 

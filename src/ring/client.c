@@ -3,21 +3,21 @@
  *
  * user_data is the op. That is enough to tell completions apart: an op has one entry at a time, its
  * memory is not used again before its last completion was taken, and a cancel lies in the ring
- * before a new use of the same op, so the kernel sees it first and it can hit nobody else.
+ * before a new use of the same op, so the kernel sees it first and it can hit no other.
  *
  * A cancel may miss: a request that is between its poll and its next attempt, or with a worker that
  * is about to wait, is not found, and waits on (-ENOENT, -EALREADY; seen on 6.18). Then all that
- * are to be cancelled still are cancelled again after a while, told by a time-out in the ring.
+ * are still to be cancelled are cancelled again after a while, by a time-out in the ring.
  *
- * An op whose entry the kernel has not taken is taken back: its entry becomes one that does
- * nothing. So nothing that names a descriptor is left in the ring when the descriptor is closed.
+ * An op whose entry the kernel has not taken is withdrawn: its entry becomes one that does nothing.
+ * So nothing that names a descriptor is left in the ring when the descriptor is closed.
  *
  * A send that needs no callback if it is done at once is tried (OP_TRIED): its entry does not wait,
  * and makes no completion if all was sent. The kernel tries it when it takes it. So when it has
- * been taken, and all completions have been looked at, it has sent all; the completion that says
- * otherwise would be there. So the enter that hands it over may wait as well: nobody has to come
- * back for this one. But who asks for the state of the op finds out no sooner than that wait ends,
- * so it is a short one.
+ * been taken, and all completions have been harvested, it has sent all; the completion that says
+ * otherwise would be there. So the enter that submits it may wait as well: no second enter is
+ * needed for this one. But a caller that asks for the state of the op learns it no sooner than that
+ * wait ends, so it is a short one.
  *
  * A multishot op has room for one result. What comes while its callback is due is kept in
  * `results`, in a list of its own, so it holds up no other op.
@@ -267,8 +267,8 @@ static void polled(struct heald_client *c, struct heald_op *op, int result)
         heald__client_submit(c, op);
 }
 
-/* A worker of the kernel's that is interrupted gives the numbers by which a system call would be
- * begun again, 512 (ERESTARTSYS) to 516, to whoever waits for it (seen on 6.18). */
+/* A worker of the kernel that is interrupted completes with the numbers by which a system call
+ * would be restarted, 512 (ERESTARTSYS) to 516 (seen on 6.18). */
 static int result_of(int result)
 {
     return result <= -512 && result >= -516 ? -EINTR : result;
@@ -351,8 +351,8 @@ static bool must_wait(const struct heald_op *op)
 }
 
 /*
- * All completions have been looked at. What was tried and has none has sent all. That is said of
- * all of them before the first is told: whoever is told may submit more, and where there is no room
+ * All completions have been harvested. What was tried and has none has sent all. That is recorded
+ * for all of them before the first callback: a callback may submit more, and where there is no room
  * for it the kernel takes what is there, and answers.
  */
 static void complete_tries(struct heald_client *c)
@@ -419,9 +419,9 @@ void heald__client_harvest(struct heald_client *c)
 }
 
 /*
- * There are tries to settle. Until when to wait: as long as was asked for, since a time-out in the
- * ring will end it; that one serves for all tries of a while, where one for each wait would be set
- * and taken back each time.
+ * There are tries in the ring. Until when to wait: as long as was asked for, since a time-out in
+ * the ring will end it; that one serves for all tries of a while, where one for each wait would be
+ * set and removed each time.
  */
 static int64_t until_tries_complete(struct heald_client *c, int64_t deadline_ns)
 {

@@ -1,7 +1,7 @@
 /*
- * ring/client.h: ops in an io_uring: what waits for an entry, what is handed over, cancelled and
- * brought back. Its clients are the back end and the engine `uring`, whoever waits for shared
- * memory in a ring, and AIO. The thread that owns the ring.
+ * ring/client.h: ops in an io_uring: what waits for an entry, what is submitted, cancelled and
+ * completed. Its clients are the back end and the engine `uring`, the waiter of shared memory, and
+ * AIO. The thread that owns the ring.
  */
 #ifndef HEALD_SRC_RING_CLIENT_H
 #define HEALD_SRC_RING_CLIENT_H
@@ -22,9 +22,10 @@ struct heald_client {
     struct heald_link backlog;  /* by aux: ops that wait for an entry, or whose cancel does */
     struct heald_link recalled; /* by aux: ops whose cancel has an entry */
     struct heald_link tries;    /* by aux: sends with OP_TRIED, in the order of their entries */
-    bool tries_timed;           /* a time-out is in the ring, after which tries have been settled */
+    bool tries_timed;           /* a time-out is in the ring, after which the tries have completed
+                                 */
     struct __kernel_timespec tries_time;
-    bool prompt; /* somebody waits to know of them: no turn waits before they are settled */
+    bool prompt; /* a caller waits for them: no turn waits before they have completed */
     struct __kernel_timespec retry_time;
     unsigned missed;         /* cancels, one after another */
     bool retries, retry_due; /* a time-out is in the ring; it has passed: cancel them once more */
@@ -52,21 +53,21 @@ void heald__client_close(struct heald_client *c);
 void heald__client_submit(struct heald_client *c, struct heald_op *op);
 
 /*
- * Ends an op that it has, which is OP_CANCELLING: at once where the kernel has not heard of it,
- * else with a completion that is still to come. Where there is no room the cancel waits, but not
- * that of an op whose callback is due: it is to be cancelled again then.
+ * Ends an op that it has, which is OP_CANCELLING: at once where the kernel does not know it, else
+ * with a completion that is still to come. Where there is no room the cancel waits, but not that of
+ * an op whose callback is due: it is to be cancelled again then.
  */
 void heald__client_cancel(struct heald_client *c, struct heald_op *op);
 
 /*
- * Asks once for the end of an op of which the kernel has heard. c->answered says what came of it,
- * perhaps after the op has completed and was submitted again: its memory must last until then.
- * False: there is no room, and no answer comes.
+ * Asks once for the end of an op that the kernel knows. c->answered says what came of it, perhaps
+ * after the op has completed and was submitted again: its memory must last until then. False: there
+ * is no room, and no answer comes.
  */
 bool heald__client_ask(struct heald_client *c, struct heald_op *op);
 
-/* Takes an op back (STAGE_LOOP) of which the kernel has not heard: nothing completes it. False: it
- * has, or a cancel is on its way. */
+/* Withdraws an op (STAGE_LOOP) that the kernel does not know: nothing completes it. False: the
+ * kernel knows it, or a cancel is on its way. */
 bool heald__client_withdraw(struct heald_client *c, struct heald_op *op);
 
 /* The callback of a multishot op has run: brings its next completion, if there is one. */
@@ -87,7 +88,7 @@ void heald__client_harvest(struct heald_client *c);
  */
 int heald__client_catch_up(struct heald_client *c);
 
-/* Is there something of which the kernel has not heard? */
+/* Is there something that the kernel does not know? */
 bool heald__client_pending(const struct heald_client *c);
 
 /* Is there something that another turn could hand over or bring, without waiting? */

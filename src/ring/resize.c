@@ -23,8 +23,8 @@
  *
  * The kernel's quirks:
  * - Before 6.18.19, 6.19.9 and 7.0 it may use the old rings after it has freed them, if something
- *   completes meanwhile (CVE-2026-23275). Nothing but the version tells; a distribution that has
- *   repaired an older one is taken for broken.
+ *   completes meanwhile (CVE-2026-23275). Nothing but the version shows that; a distribution that
+ *   has repaired an older one is taken for broken.
  * - Since then each resize waits for an RCU grace period: 0.2 to 13 ms were seen. So a ring grows
  *   in few steps.
  * - It forgets to say where the array of the submission ring is, so there must be none
@@ -79,15 +79,15 @@ static int call(const struct io_uring *ring, void *arg)
     return n < 0 ? -errno : 0;
 }
 
-/* Whoever knows the call looks for its argument, which is nowhere. */
+/* A kernel that knows the call reads its argument, which does not exist. */
 bool heald__ring_resizes(const struct io_uring *ring)
 {
     return !ring->sq.array && call(ring, (void *)UINTPTR_MAX) == -EFAULT;
 }
 
-/* The kernel has left the old rings. heald__ring_entry() finds no room, all that was handed out was
- * taken, and the next enter comes to heald__ring_map_again(). One that is under way hands over
- * nothing, and completions are in the new rings. */
+/* The kernel has left the old rings. heald__ring_entry() finds no room, all entries were taken, and
+ * the next enter comes to heald__ring_map_again(). One in progress submits nothing, and completions
+ * are in the new rings. */
 static void strand(struct heald_ring *r)
 {
     *r->ring.sq.khead = r->ring.sq.sqe_tail + 2;

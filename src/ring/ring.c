@@ -238,8 +238,8 @@ bool heald__ring_behind(const struct heald_ring *r)
 
 /*
  * The kernel says that there is work after it has put it in its list: so it may say so when an
- * enter has done that already, and nobody takes it back (seen on 6.18). Taken back before each
- * enter, which looks at the list itself; what comes later says so again.
+ * enter has done that already, and it does not clear that (seen on 6.18). Cleared before each
+ * enter, which reads the list itself; what comes later says so again.
  */
 static bool take_back_taskrun(struct heald_ring *r)
 {
@@ -399,7 +399,7 @@ bool heald__ring_waits(struct heald_ring *r)
     if (!sqe)
         return false;
     heald__ring_fill(r, sqe, &op);
-    /* It waits, and is told which one was woken. */
+    /* It waits, and learns which one was woken. */
     if (next_result(r, 0) != -ETIME)
         return false;
     heald__plat_word_count(&words[1]);

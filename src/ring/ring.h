@@ -47,7 +47,7 @@ void heald__ring_close(struct heald_ring *r, const struct heald_allocator *alloc
 
 /*
  * Opens the bell: a descriptor for other loops to wait for: it, or -errno. With `drain` every
- * heald__ring_enter() empties it; without, whoever waits is told of changes.
+ * heald__ring_enter() empties it; without, the waiter gets changes.
  */
 int heald__ring_bell(struct heald_ring *r, bool drain);
 
@@ -78,14 +78,14 @@ static inline struct io_uring_sqe *heald__ring_room(struct heald_ring *r)
     return &sq->sqes[tail & (r->entries - 1)];
 }
 
-/* Has one been handed out that the kernel does not know of? */
+/* Has an entry been allocated that the kernel does not know? */
 static inline bool heald__ring_pending(const struct heald_ring *r)
 {
     return io_uring_sq_ready(&r->ring) != 0;
 }
 
-/* Hands over what there is and waits for a completion until the deadline (monotonic): 0: does not
- * wait; HEALD_FOREVER. 0, -EINTR, -errno. */
+/* Submits all entries and waits for a completion until the deadline (monotonic): 0: does not wait;
+ * HEALD_FOREVER. 0, -EINTR, -errno. */
 int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns);
 
 /* Has the kernel completions that had no room? */
@@ -115,8 +115,7 @@ static inline void heald__ring_seen(struct heald_ring *r)
     io_uring_cq_advance(&r->ring, 1);
 }
 
-/* How many entries have been handed out, of which the last is one less; has the kernel taken
- * one? */
+/* How many entries have been allocated, of which the last is one less; has the kernel taken one? */
 static inline unsigned heald__ring_last(const struct heald_ring *r)
 {
     return r->ring.sq.sqe_tail - 1;
@@ -128,7 +127,7 @@ static inline bool heald__ring_taken(const struct heald_ring *r, unsigned entry)
     return (int)(__atomic_load_n(r->ring.sq.khead, __ATOMIC_ACQUIRE) - entry) > 0;
 }
 
-/* Does a pipe read and write in the ring without blocking whoever submits (Linux 6.4)? */
+/* Does a pipe read and write in the ring without blocking the submitter (Linux 6.4)? */
 bool heald__ring_pipes_nowait(struct heald_ring *r);
 
 /* Room beside an entry for what it points to. */
@@ -142,8 +141,8 @@ static inline union heald_ring_scratch *heald__ring_scratch(struct heald_ring *r
  * are 0. */
 enum { HEALD_RING_NOBODY = 2, HEALD_RING_NO_OP = 3 /* these bits */ };
 
-/* Takes back entry `entry` of `op`, if it is that and the kernel has not taken it: it is nobody's
- * then. False: it cannot be taken back. */
+/* Withdraws entry `entry` of `op`, if it is that and the kernel has not taken it: it belongs to no
+ * op then. False: it cannot be withdrawn. */
 bool heald__ring_withdraw(struct heald_ring *r, unsigned entry, const struct heald_op *op);
 
 /* Does the kernel wait for words in a ring? Asked of a ring in which there is nothing else; without

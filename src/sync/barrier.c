@@ -1,32 +1,35 @@
 /*
  * sync/barrier.c: a barrier. Any thread, as the participant it is.
  *
- * `state` is one word: which round it is, how many have come to it, and how the last rounds ended.
- * To come, to leave when the wait is given up, to end a round, to break it and to reset it are one
- * compare-and-swap of that word each. So exactly as many as are needed pass, whoever ends a round
- * is the one that was the last to come, and one who leaves has either not come or is told how the
- * round ended. There is no lock inside: nobody waits for one who is stopped but for his coming.
+ * `state` is one word: the number of the round, how many participants have arrived, and how the
+ * last rounds ended. To arrive, to leave when the wait is given up, to end a round, to break it and
+ * to reset it are one compare-and-swap of that word each. So exactly as many as are needed pass,
+ * the one that ends a round is the last that arrived, and one that leaves has either not arrived or
+ * learns how the round ended. There is no lock inside: a participant that is stopped holds up the
+ * others only if it has not arrived.
  *
- * Who has come also stands in `arrived`, with the round, so that his death is found: before he is
- * counted, and until he is not any more. Once he is counted he says so in his mark, and takes that
- * back before he leaves: so all whose marks say it are counted. A mark of a dead one breaks the
- * round if such marks of the living are fewer than have come; else he had not been counted yet, or
- * not any more. One who lives and is counted and has not said so may have the round broken at a
- * mark of a dead one who was not; but none passes with a dead one in place of a living: the change
- * that ends a round fails if one has left since the try began, though another came, since `state`
- * counts those who leave; so all marks that were seen are of those who are counted now. Marks of
- * former rounds mean nothing: their owners take them away, or whoever comes across them; a mark is
- * read before the state that says that it is old, since marks of the next round are made after the
- * state is that round's. One who finds no room for a mark waits without: then others' marks are
- * those of participants who are being counted, which takes them a moment.
+ * `arrived` also lists the participants that have arrived, with the round, so that a death is
+ * found: from before a participant is counted until it no longer is. Once it is counted its mark
+ * says so, and it clears that before it leaves: so all participants whose marks say so are counted.
+ * A mark of a dead participant breaks the round if fewer marks of the living say so than have
+ * arrived; otherwise the dead participant had not been counted yet, or no longer was. A participant
+ * that lives, is counted, and has not said so may have the round broken by the mark of a dead
+ * participant that was not counted; but no round passes with a dead participant in the place of a
+ * living one: the change that ends a round fails if one has left since the try began, even if
+ * another arrived, since `state` counts those that leave; so all marks that were seen belong to
+ * participants that are counted now. Marks of former rounds mean nothing: their owners clear them,
+ * or whichever participant comes across them; a mark is read before the state that says that it is
+ * old, since marks of the next round are made after the state is that round's. A participant that
+ * finds no room for a mark waits without one: then the other marks belong to participants that are
+ * being counted, which takes a moment.
  *
- * No wake is lost: those who wait sleep on the half of `state` that changes when a round ends or
- * breaks. Who is killed, or stopped, between the change and the wake has told nobody: nobody sleeps
- * for longer than REGION_RECHECK_NS.
+ * No wake is lost: waiters sleep on the half of `state` that changes when a round ends or breaks. A
+ * participant that is killed, or stopped, between the change and the wake has woken none: no waiter
+ * sleeps for longer than REGION_RECHECK_NS.
  *
- * Recovery by all at once converges: a reset names the round that its caller was told of, and the
- * first one ends that. The later ones find that it has ended, and do nothing to those who have come
- * to the next one meanwhile.
+ * Recovery by all participants at once converges: a reset names the round that its caller was
+ * given, and the first one ends that round. The later ones find that it has ended, and do nothing
+ * to those that have arrived at the next one meanwhile.
  *
  * Model: test/model/barrier.pml; its steps are named after the functions here.
  */
@@ -55,7 +58,7 @@ static uint64_t next_round(uint64_t state, bool was_reset)
     return fates << BARRIER_FATES_SHIFT | (uint32_t)(((uint32_t)state | BARRIER_BROKEN) + 1);
 }
 
-/* What follows when one leaves, of whom some have come. */
+/* What follows when one leaves, if some have arrived. */
 static uint64_t without_one(uint64_t state)
 {
     uint64_t left = (state + LEFT_ONE) & (FATES_ONE - LEFT_ONE);
@@ -91,14 +94,14 @@ static uint64_t load(const struct heald_barrier *b)
     return __atomic_load_n(&b->state, __ATOMIC_SEQ_CST);
 }
 
-/* Seq_cst: what was done before coming is seen by all who pass; see also the marks, above. */
+/* Seq_cst: what was done before arriving is seen by all that pass; see also the marks, above. */
 static bool change(struct heald_barrier *b, uint64_t from, uint64_t to)
 {
     return __atomic_compare_exchange_n(&b->state, &from, to, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_RELAXED);
 }
 
-/* Ends or breaks the round, and wakes those who have come. */
+/* Ends or breaks the round, and wakes those that have arrived. */
 static bool change_and_wake(struct heald_barrier *b, uint64_t from, uint64_t to)
 {
     if (!change(b, from, to))
@@ -124,10 +127,10 @@ static uint64_t mark_for(const struct heald_participant *me, uint64_t state)
 }
 
 /*
- * Looks at the marks, and takes away those of former rounds. -EOWNERDEAD: of the `others` who have
- * come to this round, one is gone: one mark is of a dead one, and of the living too few are counted
- * by their marks.
- * -EAGAIN: it is not this round any more; else 0, and *ret_other is another who is there, or 0.
+ * Examines the marks, and clears those of former rounds. -EOWNERDEAD: of the `others` that have
+ * arrived at this round, one is gone: one mark is of a dead participant, and too few of the living
+ * are counted by their marks. -EAGAIN: it is no longer this round; else 0, and *ret_other is
+ * another participant that is there, or 0.
  */
 static int check_marks(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                        uint64_t state, unsigned others, uint64_t *ret_other)
@@ -163,7 +166,7 @@ static bool set_mark(struct heald_barrier *b, unsigned needed, uint64_t mark)
     return false;
 }
 
-/* Changes the caller's mark, or with 0 takes it away, if it is there still. */
+/* Changes the caller's mark, or with 0 clears it, if it is there still. */
 static void change_mark(struct heald_barrier *b, unsigned needed, uint64_t mark, uint64_t to)
 {
     for (unsigned i = 0; i < needed; i++) {
@@ -189,7 +192,7 @@ static int break_round(struct heald_barrier *b, uint64_t state)
     return change_and_wake(b, state, state | BARRIER_BROKEN) ? -EOWNERDEAD : -EAGAIN;
 }
 
-/* With the caller's mark in its place. Of those who came before one may have died. */
+/* With the caller's mark in its place. One of those that arrived before may have died. */
 static int be_counted(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                       uint64_t state)
 {
@@ -223,7 +226,7 @@ static int come(struct heald_barrier *b, unsigned needed, const struct heald_par
     return err;
 }
 
-/* One who has come looks how it stands. -EBUSY: wait on. */
+/* One that has arrived checks the round. -EBUSY: wait on. */
 static int try_on(struct heald_barrier *b, unsigned needed, const struct heald_participant *me,
                   uint64_t state, uint32_t round, uint64_t *ret_other)
 {
@@ -231,7 +234,8 @@ static int try_on(struct heald_barrier *b, unsigned needed, const struct heald_p
         return fate_of(state, round);
     if (state & BARRIER_BROKEN)
         return -EOWNERDEAD;
-    /* There was no room for it when he came, and may be now: those who left have taken theirs. */
+    /* There was no room for it at the arrival, and may be now: those that left have cleared theirs.
+     */
     uint64_t mark = mark_for(me, state);
     if (!has_mark(b, needed, mark))
         set_mark(b, needed, mark | BARRIER_COUNTED);
@@ -258,7 +262,7 @@ static int try(void *object, struct heald_participant *me, int64_t *memory,
         bool has_come = *memory;
         err = has_come ? try_on(b, needed, me, state, (uint32_t)*memory, &other)
                        : come(b, needed, me, state, memory);
-        /* Those who came before may have died. */
+        /* Those that arrived before may have died. */
         if (!has_come && err == -EBUSY)
             err = -EAGAIN;
     } while (err == -EAGAIN);

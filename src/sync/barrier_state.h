@@ -1,12 +1,12 @@
 /*
  * sync/barrier_state.h: what is in the word `state` of a barrier, and in its marks; for barrier.c
- * and for those who look from outside (inspect/).
+ * and for inspect/.
  *
- * state: in the low half, on which those who wait sleep, twice the number of the round, and one
- * more if it is broken; above that how many have come, and how often one has left (modulo 256);
- * above that, of the rounds before, the last one in the lowest bit, whether they were reset. A
- * mark: the id of who has come, or is about to, and in the bits that it leaves free the number of
- * the round and whether it is counted already.
+ * state: in the low half, on which waiters sleep, twice the number of the round, and one more if it
+ * is broken; above that how many have arrived, and how often one has left (modulo 256); above that,
+ * of the rounds before, the last one in the lowest bit, whether they were reset. A mark: the id of
+ * a participant that has arrived, or is about to, and in the bits that the id leaves free the
+ * number of the round and whether it is counted already.
  */
 #ifndef HEALD_SRC_SYNC_BARRIER_STATE_H
 #define HEALD_SRC_SYNC_BARRIER_STATE_H
@@ -43,9 +43,9 @@ static inline bool barrier_is_of_round(uint64_t mark, uint64_t state)
     return (mark & BARRIER_MARK_ROUND) == (barrier_round(state) & BARRIER_MARK_ROUND);
 }
 
-/* Of so many who have come, is one gone? Among the marks of the round one is of a dead one, who may
- * not have been counted yet, or not any more; so it counts only where those of the living that are
- * counted are too few. Marks of the living that are not counted may be of others. */
+/* Of so many that have arrived, is one gone? Among the marks of the round one is of a dead
+ * participant, which may not have been counted yet, or no longer; so it matters only if too few of
+ * the living are counted. Marks of the living that are not counted may be of others. */
 static inline bool barrier_lacks_one(bool one_is_gone, unsigned counted, unsigned have_come)
 {
     return one_is_gone && counted < have_come;

@@ -42,7 +42,8 @@ int heald__cells_add(uint64_t *mine)
     return 0;
 }
 
-/* Where one begins to look: so that each finds his own cell at once, and no two the same. */
+/* Where the search begins: so that each participant finds its own cell at once, and no two the
+ * same. */
 static unsigned first_of(const struct heald_participant *me, unsigned count)
 {
     uint32_t slot = region_id_slot(me->id);
@@ -53,11 +54,11 @@ static unsigned first_of(const struct heald_participant *me, unsigned count)
 
 bool heald__cells_swap(uint64_t *cell, uint64_t from, uint64_t to)
 {
-    /* Seq_cst: pairs with those who store something and then look at the cells. */
+    /* Seq_cst: pairs with code that stores something and then reads the cells. */
     return __atomic_compare_exchange_n(cell, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-/* Seq_cst: comes before the claim for those who look at the bits and then at the cells. */
+/* Seq_cst: comes before the claim for code that reads the bits and then the cells. */
 static void note_used(uint64_t *used, unsigned at)
 {
     uint64_t bit = UINT64_C(1) << (at & 63);
@@ -86,8 +87,8 @@ uint64_t *heald__cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
     unsigned at = first_of(me, count);
 
     for (unsigned i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0) {
-        /* Seq_cst: pairs with heald__cells_release(): a waiter that has prepared sees what
-         * was given back. */
+        /* Seq_cst: pairs with heald__cells_release(): a waiter that has prepared sees what was
+         * released. */
         if (__atomic_load_n(&cells[at], __ATOMIC_SEQ_CST))
             continue;
         note_used(used, at);
@@ -99,7 +100,7 @@ uint64_t *heald__cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
 
 void heald__cells_return(uint64_t *cell)
 {
-    /* Seq_cst: comes before the look at who waits. */
+    /* Seq_cst: comes before the check for waiters. */
     __atomic_store_n(cell, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -112,7 +113,7 @@ bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_p
         uint64_t word = __atomic_load_n(&cells[at], __ATOMIC_RELAXED);
         if (region_id(word) != me->id)
             continue;
-        /* Seq_cst: comes before the look at who waits. */
+        /* Seq_cst: comes before the check for waiters. */
         __atomic_store_n(&cells[at], word & REGION_ID_FLAGS ? word - 1 : 0, __ATOMIC_SEQ_CST);
         return true;
     }

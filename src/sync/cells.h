@@ -1,7 +1,7 @@
 /*
- * sync/cells.h: cells: words that name their holders, of which each is taken and given back by one
- * change: the permits of a semaphore, the readers of a lock. In the bits that an id leaves free it
- * says how many times more than once it is to be given back. Any thread, as the participant it is.
+ * sync/cells.h: cells: words that name their holders, each of which is acquired and released by one
+ * change: the permits of a semaphore, the readers of a lock. The bits that an id leaves free count
+ * how many more times than once it is to be released. Any thread, as the participant it is.
  */
 #ifndef HEALD_SRC_SYNC_CELLS_H
 #define HEALD_SRC_SYNC_CELLS_H
@@ -33,18 +33,18 @@ uint64_t *heald__cells_find(uint64_t cells[], unsigned count, uint64_t id);
 /* Are all of this id, which is the caller's own? Then nobody else can give one back. */
 bool heald__cells_are_all(const uint64_t cells[], unsigned count, uint64_t id);
 
-/* Has a cell of the caller's given back once more. 0; -EAGAIN: not so often. */
+/* A cell of the caller's is to be released once more. 0; -EAGAIN: not so often. */
 int heald__cells_add(uint64_t *mine);
 
-/* Takes one that is nobody's, or if `thoroughly` of one who is gone. Before that, if `used` is not
- * NULL, sets the bit of its number (modulo 64) there. NULL: there is none. */
+/* Acquires a free one, or if `thoroughly` one of a participant that is gone. Before that, if `used`
+ * is not NULL, sets the bit of its number (modulo 64) there. NULL: there is none. */
 uint64_t *heald__cells_claim(uint64_t cells[], unsigned count, uint64_t *used,
                              const struct heald_participant *me, bool thoroughly);
 
-/* Gives back one that was just taken. */
+/* Releases one that was just acquired. */
 void heald__cells_return(uint64_t *cell);
 
-/* Gives back one that is the caller's, once. False: none is. */
+/* Releases one that is the caller's, once. False: none is. */
 bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
 
 #endif

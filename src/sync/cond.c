@@ -7,17 +7,17 @@
  * `waiters`: if that is too high because one died, signals cost a system call too many.
  *
  * A signal with the mutex held wakes a waiter that has to sleep again at once, for the mutex. So
- * there is a call that does both: it changes `sequence`, and then one system call sets the mutex
- * free and wakes those who wait for either. Who is killed between the two dies holding the mutex,
+ * there is a call that does both: it changes `sequence`, and then one system call unlocks the mutex
+ * and wakes the waiters of either. A process that is killed between the two dies holding the mutex,
  * which the waiters watch. To move them from one word to the other (FUTEX_CMP_REQUEUE) a signal
- * would have to find the mutex from the condition, in memory that others may have spoiled, and
- * without a participant it cannot ask whether that lies in the region.
+ * would have to find the mutex from the condition, in memory that others may have corrupted, and
+ * without a participant it cannot check whether that lies in the region.
  *
- * No wake is lost: a waiter counts itself in before it gives the mutex back; whoever changes the
- * condition takes the mutex after that, and so sees the count (the mutex's release and acquire),
- * when it signals. A signal by one who changed nothing under the mutex may be missed, as POSIX has
- * it. `sequence` may come round in 2^32 signals while a waiter is between reading it and sleeping,
- * who then sleeps until the next: nobody has seen that.
+ * No wake is lost: a waiter counts itself before it unlocks the mutex; a participant that changes
+ * the condition locks the mutex after that, and so sees the count (the mutex's release and
+ * acquire), when it signals. A signal by one that changed nothing under the mutex may be missed, as
+ * POSIX has it. `sequence` may wrap around in 2^32 signals while a waiter is between reading it and
+ * sleeping. That waiter then sleeps until the next signal; this has not been observed.
  *
  * Model: test/model/cond.pml; its steps are named after the functions here.
  */
@@ -61,7 +61,7 @@ int heald_cond_wait(struct heald_cond *cond, struct heald_mutex *mutex,
         return err;
     me->site = SYNC_SITE;
     unsigned place = heald__region_enqueue(me, cond, HEALD_OBJECT_COND, flags, deadline_ns);
-    /* A death ends the wait as well: who would have signalled may be gone. */
+    /* A death ends the wait as well: the one that would have signalled may be gone. */
     while (!err && !heald__region_has_changed(&wait))
         err = heald__region_wait(&wait, deadline_ns);
     heald__region_dequeue(me, place);

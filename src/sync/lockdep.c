@@ -1,19 +1,19 @@
 /*
  * sync/lockdep.c: the order of locks. Any thread, as the participant it is.
  *
- * A graph in the region: an edge leads from each lock that somebody held to each that he asked for
- * meanwhile, and says who did so first, and where. A new edge that closes a circle is an inversion;
- * it is told once, since the word that says so is exchanged by one. What is here is for people: an
- * edge that is lost because its writer died is found the next time. As in lockdep of the Linux
- * kernel, two orders need only be seen, at any time and by anybody, for their conflict to be told;
- * nobody need hang.
+ * A graph in the region: an edge leads from each lock that a participant held to each that it
+ * requested meanwhile, and says which did so first, and where. A new edge that closes a circle is
+ * an inversion; it is reported once, since only one exchanges the word that says so. This is for
+ * people: an edge that is lost because its writer died is found the next time. As in lockdep of the
+ * Linux kernel, two orders need only be seen, at any time and by any participant, for their
+ * conflict to be reported; none need hang.
  *
  * A lock is not its address: memory is used again. It has a number, drawn when it is first recorded
- * and kept in the lock itself, where whatever makes it anew clears it. The table has a row for each
- * number, which another lock gets when no lock of that number is there any more. An edge names the
- * two numbers it is of, so whatever was said of the rows before counts for nothing, in one step and
- * whoever dies. The 32 bits come round after 2^32 locks that were made anew; the 64 that were last
- * seen would have to be among them to be mistaken.
+ * and kept in the lock itself, where the initialization of a new lock clears it. The table has a
+ * row for each number, which another lock gets when no lock of that number exists any more. An edge
+ * names the two numbers it is of, so what was recorded in the rows before has no effect, in one
+ * step and whichever process dies. The 32 bits wrap around after 2^32 locks that were made anew;
+ * the 64 that were last seen would have to be among them to be mistaken.
  */
 #include "sync/lockdep.h"
 
@@ -63,8 +63,8 @@ static uint64_t word_of(const struct region_order *order, unsigned row)
     return __atomic_load_n(&order->locks[row], __ATOMIC_RELAXED);
 }
 
-/* A row says in one word which lock it has and where that is: whoever looks whether it is there
- * still never takes the one for that of another. */
+/* A row says in one word which lock it has and where that is: so a check whether it still exists
+ * never takes one lock for another. */
 static uint64_t make_word(uint64_t at, uint32_t lock)
 {
     return at / UNIT << 32 | lock;
@@ -201,8 +201,9 @@ static void check_edge(struct heald_participant *me, const struct node *held,
     unsigned step = is_known ? NONE : way(order, wanted->row, held->row);
     bool is_noted = note_edge(edge, locks, me->who, site);
 
-    /* Two who close a circle at once: one of them sees the edge of the other. Looking only now
-     * would lose the inversion to a death before it is told. Seq_cst: pairs with the other's. */
+    /* Two participants close a circle at once: one of them sees the edge of the other. To check
+     * only now would lose the inversion to a death before it is reported. Seq_cst: pairs with the
+     * other's. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (step == NONE && is_noted)
         step = way(order, wanted->row, held->row);

@@ -1,53 +1,54 @@
 /*
  * sync/mutex.c: a mutex that knows its holder. Any thread, as the participant it is.
  *
- * `word` is 0 in its low half when nobody holds it; else the holder's id (slot and generation, see
- * region/region.h) and flags. It is taken by one compare-and-swap and given back by one change: a
- * holder that is killed before has it, after has not, and there is nothing between.
+ * `word` is 0 in its low half when the mutex has no holder; else the holder's id (slot and
+ * generation, see region/region.h) and flags. It is acquired by one compare-and-swap and released
+ * by one change: a holder that is killed before has it, after has not, and there is nothing
+ * between.
  *
- * Argument, exclusion: a word that names a holder changes in four ways: the holder gives it back; a
- * waiter sets WAITERS; the holder clears INCONSISTENT; or somebody takes it from a holder whose
- * generation has gone by, which it does only once the lifeline was let go (region/register.c), so
- * when the holder runs no more. A generation is never used twice (2^31 of them), so nobody is
- * mistaken for a holder who died.
+ * Argument, exclusion: a word that names a holder changes in four ways: the holder releases it; a
+ * waiter sets WAITERS; the holder clears INCONSISTENT; or a participant takes it over from a holder
+ * whose generation has passed, which it does only once the lifeline was released
+ * (region/register.c), so when the holder no longer runs. A generation is never used twice (2^31 of
+ * them), so no participant is mistaken for a holder that died.
  *
- * No wake is lost: who waits sets WAITERS with a compare-and-swap on the word he looked at, and
- * sleeps only while the low half is still that; who gives back a word with WAITERS wakes all who
+ * No wake is lost: a waiter sets WAITERS with a compare-and-swap on the word it read, and sleeps
+ * only while the low half is still that; a holder that releases a word with WAITERS wakes all that
  * sleep on it, in the same system call that clears it (platform/futex.h), so a kill cannot come
- * between. All are woken: one who is being killed would keep a single wake to himself. The word
- * that is taken over from the dead loses WAITERS; those who sleep on it were told by their bells
- * when the death was settled, and a bell is read before the word.
+ * between. All are woken: one that is being killed would consume a single wake. The word that is
+ * taken over from a dead holder loses WAITERS; those that sleep on it were woken by their bells
+ * when the death was recorded, and a bell is read before the word.
  *
  * Clearing changes the low half alone; the generation that stays above it means nothing.
  *
- * A fair mutex is handed over by being given back as free but with WAITERS, so that nobody takes it
- * by the one compare-and-swap; all who wait load_word whether somebody who lives stands before them
- * in the line (region/wait_queue.c), and only who finds nobody takes it. The others go on sleeping
- * on the free word, and watch the life of who is before them: he takes it, or dies, or steps out
- * and wakes all.
+ * A fair mutex is handed over by being released as free but with WAITERS, so that no participant
+ * acquires it by the one compare-and-swap; every waiter checks whether a living one is before it in
+ * the queue (region/wait_queue.c), and only one that finds none acquires it. The others go on
+ * sleeping on the free word, and watch the life of the one before them: it acquires the mutex, or
+ * dies, or leaves the queue and wakes all.
  *
- * To hand over to one who sleeps costs the time in which he wakes, in which nobody has it: so it is
- * given back as any other, and newcomers may have it meanwhile, until one who waits is awake. One
- * who waits and finds it free, but is not next, sets WAITERS on the free word: from then on it is
- * handed over. One who was woken and finds it held again sets HANDOFF: its holder hands it over.
- * And since one who waits may not get a processor, whoever gives it back for the 512th time hands
- * it over if somebody stands in the line (TURN has come round). HANDOFF may be lost to a release at
- * the same moment; the other two cannot. The word is then another for each who is first: else it
- * would be the same as the last time, and who tries at it now and then, where there are no futexes,
- * would not see that it had been somebody's. Nobody is first twice while another waits.
+ * To hand over to a sleeper costs the time in which it wakes up, during which the mutex has no
+ * holder: so it is released as any other, and newcomers may have it meanwhile, until a waiter is
+ * awake. A waiter that finds it free, but is not next, sets WAITERS on the free word: from then on
+ * it is handed over. One that was woken and finds it held again sets HANDOFF: its holder hands it
+ * over. And since a waiter may not get a processor, each 512th release hands it over if the queue
+ * is not empty (TURN has wrapped around). HANDOFF may be lost to a release at the same moment; the
+ * other two cannot. The word is then another for each that is first: else it would be the same as
+ * the last time, and a waiter that tries periodically, where there are no futexes, would not see
+ * that it had a holder. None is first twice while another waits.
  *
  * So others sleep on a word that is free, and no wake of theirs is lost either: a fair word counts
- * in TURN how often it was given back, and stepped away from, so that nobody falls asleep on one
- * that has been somebody's since he looked at it; and who takes one with WAITERS leaves them there.
- * He clears them if he finds nobody in the line, tries at the line once more, and sets them again
- * if somebody is there by then. Whoever goes to sleep stands in the line before he compares the
- * word: so he is seen by that load_word, or compares a word without WAITERS and does not sleep.
- * Nobody sleeps on a free word without WAITERS.
+ * in TURN how often it was released, and how often a first one left, so that none falls asleep on a
+ * word that had a holder since it read it; and one that acquires a word with WAITERS leaves them
+ * set. It clears them if it finds the queue empty, checks the queue once more, and sets them again
+ * if there is a waiter by then. A waiter is in the queue before it compares the word: so it is seen
+ * by that check, or compares a word without WAITERS and does not sleep. None sleeps on a free word
+ * without WAITERS.
  *
- * Who is before whom is said by tickets that are drawn in the region, so no clock is asked, and
- * the order is the same for all. One who draws a ticket and dies, or is late with his place, is
- * not waited for: a place counts from when it is seen, the dead are passed over, and who gives up
- * leaves his place before he wakes all.
+ * Tickets that are drawn in the region decide the order, so no clock is read, and the order is the
+ * same for all. One that draws a ticket and dies, or is late with its place, is not waited for: a
+ * place counts from when it is seen, dead participants are skipped, and one that gives up leaves
+ * its place before it wakes all.
  *
  * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
@@ -73,7 +74,7 @@ static bool is_free(uint64_t word)
     return !((uint32_t)word & ~(uint32_t)(WAITERS | TURN));
 }
 
-/* What a fair mutex is when it was given back, but for WAITERS. */
+/* The word of a fair mutex after its release, but for WAITERS. */
 static uint32_t next_turn(uint64_t word)
 {
     return ((uint32_t)word + TURN_ONE) & TURN;
@@ -126,8 +127,8 @@ static void acquired(void *object, struct heald_participant *me, uint64_t site)
         heald__lockdep_acquired(me, mutex);
 }
 
-/* Nobody holds it. May the caller have it? *ret_before: who must have it first. A newcomer need not
- * ask where it was not handed over. */
+/* It has no holder. May the caller have it? *ret_before: the one that must have it first. A
+ * newcomer need not ask where it was not handed over. */
 static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word,
                     bool is_new, uint64_t *ret_before)
 {
@@ -139,21 +140,21 @@ static bool is_next(struct heald_mutex *mutex, struct heald_participant *me, uin
     return !*ret_before;
 }
 
-/* Does anybody else wait? One may also be before the caller who has the mutex: who came into the
- * line after he looked at it. */
+/* Is there another waiter? One may also be before the caller that has the mutex: one that was
+ * enqueued after the caller read the queue. */
 static bool is_queue_empty(struct heald_mutex *mutex, struct heald_participant *me)
 {
     bool are_behind;
 
-    /* Seq_cst: what the word is comes before the load_word at the line; pairs with lining up before
-     * the word is compared. */
+    /* Seq_cst: the word is read before the queue; pairs with enqueuing before the word is compared.
+     */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return !heald__region_first_waiter(me, mutex, &are_behind) && !are_behind;
 }
 
-/* The caller has taken it and left WAITERS there. If nobody is in the line, giving it back need not
- * wake anybody. Who came into it since the first load_word, and sleeps as WAITERS was there still,
- * is found by the second. */
+/* The caller has acquired it and left WAITERS set. If the queue is empty, its release need not wake
+ * any. One that was enqueued since the first check, and sleeps as WAITERS was still set, is found
+ * by the second. */
 static void drop_waiters(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
 {
     uint64_t without = word & ~(uint64_t)WAITERS;
@@ -189,9 +190,8 @@ static int lock_again(struct heald_mutex *mutex)
 }
 
 /*
- * One load_word at the mutex. 0 and -EOWNERDEAD: it is the caller's. -EBUSY: *word is held by
- * somebody who lives, *ret_other (0: by the caller), or free and that one's to take. All else is
- * final.
+ * One try at the mutex. 0 and -EOWNERDEAD: it is the caller's. -EBUSY: *word is held by a living
+ * participant, *ret_other (0: by the caller), or free and that one's to acquire. All else is final.
  */
 static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
                    int (*again)(struct heald_mutex *), bool is_new, uint64_t *ret_other)
@@ -227,8 +227,8 @@ static void spin(const struct heald_mutex *mutex)
         heald__plat_pause();
 }
 
-/* Has its holder wake the caller, who looked at it when it was *word, and if `hand_over` also hand
- * it over. False: load_word again. */
+/* Has its holder wake the caller, which read it when it was *word, and if `hand_over` also hand it
+ * over. False: read it again. */
 static bool arm(struct heald_mutex *mutex, uint64_t *word, bool hand_over)
 {
     if (!hand_over || is_free(*word) || *word & HANDOFF)
@@ -291,7 +291,8 @@ static int try_alone(void *object, struct heald_participant *me, int64_t *memory
     return try_and_arm(object, me, lock_again, memory, wait);
 }
 
-/* Out of the line before he had it: those behind sleep on a word that is free, or are about to. */
+/* Out of the queue before it had the mutex: those behind sleep on a word that is free, or are about
+ * to. */
 static int abandon(void *object, struct heald_participant *me, int64_t *memory)
 {
     struct heald_mutex *mutex = object;
@@ -375,14 +376,14 @@ int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
 static int check_mine(const struct heald_mutex *mutex, const struct heald_participant *me,
                       uint64_t *ret_word)
 {
-    /* Relaxed: only the caller can have made it his own. */
+    /* Relaxed: only the caller can have made itself the holder. */
     *ret_word = __atomic_load_n(&mutex->word, __ATOMIC_RELAXED);
     if (!me->id)
         return -ESTALE;
     return region_id(*ret_word) == me->id ? 0 : -EPERM;
 }
 
-/* What a fair mutex becomes that is given back: with WAITERS it is handed over. */
+/* The word of a fair mutex that is released: with WAITERS it is handed over. */
 static uint32_t next_word(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word)
 {
     uint32_t turn = next_turn(word);
@@ -393,11 +394,12 @@ static uint32_t next_word(struct heald_mutex *mutex, struct heald_participant *m
     uint64_t first = turn ? 0 : heald__region_first_waiter(me, mutex, &are_behind);
     if (!first)
         return turn;
-    /* Another word for each who may be first: see above. */
+    /* Another word for each that may be first: see above. */
     return (region_id_slot(first) % FIRST_TURNS + 1) * TURN_ONE | WAITERS;
 }
 
-/* Gives it back, or up. With `also`, those who wait for that word are woken in the same step. */
+/* Releases it, or marks it as lost. With `also`, the waiters of that word are woken in the same
+ * step. */
 static void let_go(struct heald_mutex *mutex, struct heald_participant *me, uint64_t word,
                    uint32_t *also)
 {

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* How one waits who waits until then: enum heald_wait_flag. */
+/* The enum heald_wait_flag of a wait with this deadline. */
 static inline unsigned sync_wait_flags(int64_t deadline_ns)
 {
     return deadline_ns == HEALD_FOREVER ? 0 : HEALD_WAIT_DEADLINE;
@@ -33,12 +33,12 @@ static inline int sync_refusal(const struct heald_participant *me)
 int heald__mutex_try(struct heald_mutex *mutex, struct heald_participant *me, int64_t *tries,
                      struct region_wait *ret_wait);
 
-/* As heald_mutex_lock(), for one who called there. */
+/* As heald_mutex_lock(), for a call at that site. */
 int heald__mutex_lock_from(struct heald_mutex *mutex, struct heald_participant *me,
                            int64_t deadline_ns, uint64_t site);
 
-/* As heald_mutex_unlock(), and if that is 0 the other word has been counted up, and those who wait
- * for it were woken, in the same step where the mutex was given free. */
+/* As heald_mutex_unlock(), and if that is 0 the other word has been incremented, and its waiters
+ * were woken, in the same step in which the mutex was unlocked. */
 int heald__mutex_unlock_and_count(struct heald_mutex *mutex, struct heald_participant *me,
                                   uint32_t *also);
 

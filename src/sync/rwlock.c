@@ -2,24 +2,25 @@
  * sync/rwlock.c: a lock for many readers or one writer. Any thread, as the participant it is.
  *
  * A reader is a cell (sync/cells.h); the writer is the word `writer` (sync/owner.h), with PENDING
- * while it looks for readers and does not have the lock yet. There is no lock inside: nobody waits
- * for one who is stopped and has neither the lock nor a claim to it that others must respect. A
- * reader that is gone is none, nor is a writer that was PENDING. One that had the lock stays in the
- * word until another writer takes its place, who is told.
+ * while it waits for readers and does not have the lock yet. There is no lock inside: a participant
+ * that is stopped, and has neither the lock nor a claim to it that others must respect, holds up no
+ * other. A reader that is gone counts as none, and so does a writer that was PENDING. One that had
+ * the lock stays in the word until another writer takes its place, which gets -EOWNERDEAD.
  *
- * Never a reader beside a writer: a reader takes a cell and then looks at `writer`; a writer takes
- * `writer`, with PENDING, and then looks at the cells. All four are sequentially consistent, so one
- * of the two sees the other: the reader gives its cell back and waits for the writer, or the writer
- * sees the reader and waits for it: as PENDING, which keeps new readers away, if writers are
- * preferred, else with `writer` given back. One that reads already may read once more beside a
- * PENDING writer, which sees its cell all the while. So that the writer need not look at cells that
- * never were anybody's, a reader sets a bit in `used` before it takes one, which stays; the writer
- * reads `used` before the cells: a bit that comes later is of a reader that will see the writer.
+ * Never a reader beside a writer: a reader acquires a cell and then reads `writer`; a writer
+ * acquires `writer`, with PENDING, and then reads the cells. All four are sequentially consistent,
+ * so one of the two sees the other: the reader releases its cell and waits for the writer, or the
+ * writer sees the reader and waits for it: as PENDING, which keeps new readers away, if writers are
+ * preferred, else with `writer` released. One that reads already may read once more beside a
+ * PENDING writer, which sees its cell all the while. So that the writer need not read cells that
+ * were never used, a reader sets a bit in `used` before it acquires one, which stays set; the
+ * writer reads `used` before the cells: a bit that comes later is of a reader that will see the
+ * writer.
  *
- * No wake is lost: who waits for a writer sleeps on its word, as with a mutex. Who waits for
- * readers, or for a free cell, prepares (region/eventcount.h) and then looks at the cells; who
- * gives a cell back notifies. Cells of the dead are forgotten without a word: their death rings all
- * bells. A PENDING writer that gets the lock takes no wake along: OWNER_WAITERS stays.
+ * No wake is lost: one that waits for a writer sleeps on its word, as with a mutex. One that waits
+ * for readers, or for a free cell, prepares (region/eventcount.h) and then reads the cells; one
+ * that releases a cell notifies. Cells of a dead participant need no release: its death rings all
+ * bells. A PENDING writer that gets the lock consumes no wake: OWNER_WAITERS stays.
  *
  * A reader and a writer that try at the same moment may see each other, and both be turned away:
  * each looks a few times, since the other goes at once.
@@ -88,9 +89,9 @@ static bool i_write(const struct heald_rwlock *lock, const struct heald_particip
     return me->id && region_id(word) == me->id && !(word & PENDING);
 }
 
-/* A cell, if nobody writes or is about to. What was taken in vain is given back itself, and not
- * another of the caller's: that one is seen by a writer, and this may not have been. 1: there is no
- * cell. */
+/* A cell, if there is no writer and none is about to be. A cell that was acquired in vain is
+ * released itself, and not another of the caller's: that one is seen by a writer, and this may not
+ * have been. 1: there is no cell. */
 static int claim(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me,
                  bool thoroughly)
 {
@@ -114,15 +115,16 @@ static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
     return 0;
 }
 
-/* Without a look at who it is that writes. */
+/* Without a check of the writer. */
 static bool read_at_once(struct heald_rwlock *lock, unsigned cells,
                          const struct heald_participant *me)
 {
     return is_free(owner_load(&lock->writer)) && claim(lock, cells, me, false) == 0;
 }
 
-/* What a word that is not free means to who wants the lock. 0: its writer lives; -EAGAIN: look
- * again, it was left there by one who died before it had the lock; -EOWNERDEAD: while it had it. */
+/* What a word that is not free means to a caller that wants the lock. 0: its writer lives; -EAGAIN:
+ * read it again, it was left there by one that died before it had the lock; -EOWNERDEAD: while it
+ * had it. */
 static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participant *me,
                          uint64_t word)
 {
@@ -136,9 +138,9 @@ static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participa
 }
 
 /*
- * Beside a PENDING writer, for whom the caller would wait while he waits for the caller: in the
- * cell that the caller has. In another, which the writer may have looked at already, he would not
- * be seen after he had given this one back. -EBUSY: he has none.
+ * Beside a PENDING writer, for which the caller would wait while it waits for the caller: in the
+ * cell that the caller has. In another, which the writer may have read already, the caller would
+ * not be seen after it had released this one. -EBUSY: it has none.
  */
 static int read_again(struct heald_rwlock *lock, unsigned cells, const struct heald_participant *me)
 {
@@ -226,7 +228,7 @@ static uint64_t some_reader(struct heald_rwlock *lock, unsigned cells,
     return 0;
 }
 
-/* The PENDING writer is the caller. 0: there are no readers, and the lock is his. */
+/* The PENDING writer is the caller. 0: there are no readers, and the lock is the caller's. */
 static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
                                const struct heald_participant *me)
 {
@@ -238,14 +240,14 @@ static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
     return reader;
 }
 
-/* The PENDING writer, who is the caller, lets the others go first. */
+/* The PENDING writer, which is the caller, lets the others go first. */
 static void retreat(struct heald_rwlock *lock)
 {
     owner_release(&lock->writer, __atomic_load_n(&lock->writer, __ATOMIC_RELAXED), 0, 0);
 }
 
 /* Makes the caller the PENDING writer: 0; -EBUSY: *ret_writer has it, or is about to; and what is
- * final: -EOWNERDEAD: the lock is his. */
+ * final: -EOWNERDEAD: the lock is the caller's. */
 static int begin_pending(struct heald_rwlock *lock, const struct heald_participant *me,
                          uint64_t *ret_writer)
 {
@@ -257,7 +259,7 @@ static int begin_pending(struct heald_rwlock *lock, const struct heald_participa
         } else if ((err = ask_of_writer(lock, me, *ret_writer)) == 0) {
             return -EBUSY;
         } else if (err == -EOWNERDEAD) {
-            /* He had shut out the readers. */
+            /* It had shut out the readers. */
             if (owner_change(&lock->writer, ret_writer, me->id | INCONSISTENT))
                 return err;
         } else if (err != -EAGAIN) {
@@ -334,8 +336,8 @@ const struct sync_wait_ops heald__wrlock_wait_ops = {.try = try_to_write,
                                                      .acquired = acquired,
                                                      .inherits = true};
 
-/* What a thread that blocks would wait for itself for, for ever; an op of a loop only for another
- * op. 0: nothing. */
+/* What a thread that blocks would wait for itself for, indefinitely; an op of a loop only for
+ * another op. 0: nothing. */
 static int refuse_to_read(struct heald_rwlock *lock, unsigned cells,
                           const struct heald_participant *me)
 {

@@ -1,17 +1,18 @@
 /*
  * sync/sem.c: a semaphore. Any thread, as the participant it is.
  *
- * A permit is a cell (sync/cells.h): it is taken by one compare-and-swap, from 0 or from one who is
- * gone, and given back by one store. The value of one that counts is a word as well. There is no
- * lock inside, so nobody waits for one who is stopped, and a post is safe in a signal handler.
+ * A permit is a cell (sync/cells.h): it is acquired by one compare-and-swap, from 0 or from a
+ * participant that is gone, and released by one store. The value of a counting semaphore is a word
+ * as well. There is no lock inside, so a participant that is stopped holds up no other, and a post
+ * is safe in a signal handler.
  *
- * No wake is lost: who waits prepares (region/eventcount.h) and then looks for a permit; who gives
- * one back stores that and then notifies. A giver who is killed between the two is the holder whose
- * death the waiter watches, or one of several, or of nobody's if it only counts: then the next try
- * finds the permit (REGION_RECHECK_NS); so it does when he is stopped there.
+ * No wake is lost: a waiter prepares (region/eventcount.h) and then searches for a permit; a post
+ * stores the permit and then notifies. A poster that is killed between the two is the holder whose
+ * death the waiter watches, or one of several, or is not watched if the semaphore only counts: then
+ * the next try finds the permit (REGION_RECHECK_NS); the same if it is stopped there.
  *
- * All are woken, not one: whoever has a wake for himself may be killed, or may be an op that is
- * cancelled, and what he was woken for would lie there until the next try.
+ * All waiters are woken, not one: one that has a wake for itself may be killed, or may be an op
+ * that is cancelled, and its permit would lie there until the next try.
  *
  * Model: test/model/sem.pml; its steps are named after the functions here.
  */
@@ -58,7 +59,7 @@ int heald_sem_init_counting(struct heald_sem *sem, unsigned value)
     return 0;
 }
 
-/* Somebody else who has one, or 0. */
+/* Another participant that has one, or 0. */
 static uint64_t another_holder(struct heald_sem *sem, unsigned permits,
                                const struct heald_participant *me)
 {
@@ -82,7 +83,7 @@ static int take_counted(struct heald_sem *sem)
     return -EBUSY;
 }
 
-/* 0: taken; -EBUSY: there is none. thoroughly: those of the dead, too. */
+/* 0: acquired; -EBUSY: there is none. thoroughly: also permits of dead participants. */
 static int take(struct heald_sem *sem, unsigned permits, const struct heald_participant *me,
                 bool thoroughly)
 {
@@ -129,7 +130,7 @@ static void acquired(void *object, struct heald_participant *me, uint64_t site)
 const struct sync_wait_ops heald__sem_wait_ops = {
     .try = try, .kind = HEALD_OBJECT_SEM, .acquired = acquired};
 
-/* A thread that blocks would wait for itself for ever; an op of a loop only for another op. */
+/* A thread that blocks would wait for itself indefinitely; an op of a loop only for another op. */
 static int try_indefinitely(void *object, struct heald_participant *me, int64_t *memory,
                             struct region_wait *wait)
 {

@@ -1,6 +1,6 @@
 /*
- * sync/wait_ops.h: what it is to wait for an object: a look, which takes it or says what to wait
- * for, and what undoes the looks when the wait is given up. Neither waits for anybody.
+ * sync/wait_ops.h: a wait for an object: a try, which acquires it or says what to wait for, and an
+ * undo of the tries for a wait that is given up. Neither blocks.
  */
 #ifndef HEALD_SRC_SYNC_WAIT_OPS_H
 #define HEALD_SRC_SYNC_WAIT_OPS_H
@@ -8,9 +8,9 @@
 #include "sync/prepare_to_wait.h"
 
 /*
- * Blocks in a wait of this ops until the deadline. `memory` is 0 at the first look of a wait and
- * then what the last look left there. abandon (or NULL) takes back what the looks did when the wait
- * is given up; what it returns, if not -EBUSY, is the result after all.
+ * try: one try. `memory` is 0 at the first try of a wait, and then what the last try
+ * left there. abandon (or NULL) undoes what the tries did when the wait is given up; what it
+ * returns, if not -EBUSY, is the result after all.
  */
 typedef int sync_try(void *object, struct heald_participant *me, int64_t *memory,
                      struct region_wait *ret_wait);
@@ -41,6 +41,7 @@ static inline int sync_acquired(const struct sync_wait_ops *ops, void *object,
 int heald__sync_abandon(const struct sync_wait_ops *ops, void *object, struct heald_participant *me,
                         int64_t *memory, int result);
 
+/* Blocks until the object is acquired, or until the deadline. */
 int heald__sync_block(const struct sync_wait_ops *ops, void *object, struct heald_participant *me,
                       int64_t deadline_ns);
 

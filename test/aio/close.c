@@ -1,4 +1,4 @@
-/* test/aio/close.c: descriptors that are closed while requests on them are under way, and whose
+/* test/aio/close.c: descriptors that are closed while requests on them are in flight, and whose
  * numbers are given to other files. A request is its file's, not its number's. */
 #include "aio/suite.h"
 

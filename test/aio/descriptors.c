@@ -7,7 +7,7 @@
 
 enum { STEPS = 8, STEP = 1000, LARGE = 1 << 18, LIMIT = 10 };
 
-/* A close that waits for ever ends the case. */
+/* A close that never returns ends the case. */
 static void begin(const struct type *type, int fds[2])
 {
     signal(SIGPIPE, SIG_IGN);

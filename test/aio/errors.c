@@ -11,7 +11,7 @@ static void count_thread(union sigval value)
     atomic_fetch_add(&seen, 1);
 }
 
-/* The call succeeds, the request fails, and whoever waits for it hears of it. */
+/* The call succeeds, the request fails, and a waiter is woken. */
 static void fails_later(int fd, bool is_write, off_t offset, int want)
 {
     char buf[4] = "abc";

@@ -218,7 +218,8 @@ static void finds_it_locked(void *arg)
     must_be(lock.l_pid, getppid());
 }
 
-/* They go when the process closes any descriptor of the file: whoever copies one loses them. */
+/* They go when the process closes any descriptor of the file: a process that copies one loses them.
+ */
 HEALD_CASE(record_locks_stay)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 5};

@@ -167,7 +167,7 @@ static void appends_are_in_order(struct scene *s)
     must_be(at, end);
 }
 
-/* What is known by a place in the ring alone ends with the ring. glibc goes by the number. */
+/* What is known by a place in the ring alone ends with the ring. glibc uses the number. */
 static void writes_to_a_closed_number_end(struct scene *s)
 {
     for (int i = 0; i < EARLY; i++) {

@@ -10,7 +10,7 @@
 enum { FRAMES = 1 << 16, ROUNDS = 3000, WARM_UP = 1000, WAITS = 400, GROWTH_KB = 1 << 10 };
 enum { LAST = 1023, SPARE = 2 };
 
-/* What the child has under way while the signal comes. */
+/* What the child has in flight while the signal comes. */
 static sigjmp_buf place;
 static volatile sig_atomic_t armed, jumped;
 static struct aiocb pending, queued, other, done;

@@ -81,7 +81,7 @@ static void spin_and_drop(struct aiocb *cb, ssize_t want)
     page_drop(cb);
 }
 
-/* A touch of a block that was given back kills the case. */
+/* An access to a block that was unmapped kills the case. */
 static void drop_rounds(int notify, int rounds)
 {
     int fd = file_with("0123456789");

@@ -1,6 +1,6 @@
 /*
  * test/aio/limits.c: AIO where the process may have little: processes, memory, signals, a root
- * folder; and what must not grow. Each in a child of a process that has not used AIO.
+ * directory; and what must not grow. Each in a child of a process that has not used AIO.
  */
 #include "aio/types.h"
 
@@ -152,7 +152,7 @@ static bool cgroup_make(char path[static 64])
     return false;
 }
 
-/* Its processes are gone a moment after their end is told. */
+/* Its processes are gone a moment after their end is reported. */
 static void cgroup_remove(const char *path)
 {
     int64_t end = now() + patience();
@@ -372,7 +372,7 @@ static void *becomes_nobody_alone(void *arg)
     return NULL;
 }
 
-/* The others stay who they are, whoever asks first. */
+/* The others keep their identity, whichever asks first. */
 static void is_two_users(void *arg)
 {
     int fd = file_with("0123456789"), fds[2];

@@ -176,7 +176,7 @@ HEALD_CASE(negative_number)
     must_refuse(lio_listio(LIO_NOWAIT, list, INT32_MIN, NULL), EINVAL);
 }
 
-/* Starts a list of a read that waits and of one that does not, and tells when all is done. */
+/* Starts a list of a read that waits and of one that does not, and reports when all is done. */
 static void told_once(struct sigevent event, int count)
 {
     int fd = file_with("0123456789"), fds[2];
@@ -281,7 +281,7 @@ static void refuse_priority(struct aiocb *cb)
     cb->aio_reqprio = 21;
 }
 
-/* POSIX: EIO, the items say what; all others go on, and the list is told of. */
+/* POSIX: EIO, the items say what; all others go on, and the list is notified. */
 static void told_although(struct sigevent event, void (*refuse)(struct aiocb *), int refused)
 {
     int fd = file_with("0123456789"), err;
@@ -428,7 +428,7 @@ HEALD_CASE(many_lists_at_once)
     close(fd);
 }
 
-/* The blocks are their owner's when the list is told of. */
+/* The blocks are their owner's when the list is notified. */
 static void drop_all(union sigval value)
 {
     for (int i = 0; i < ITEMS; i++)

@@ -224,7 +224,7 @@ HEALD_CASE(lock_beside_a_closed_duplicate)
     end(path);
 }
 
-/* Small requests that end while the program takes and gives back its lock. */
+/* Small requests that end while the program locks and unlocks. */
 HEALD_CASE(locks_while_requests_end)
 {
     struct aiocb blocks[SYNCS];

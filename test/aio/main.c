@@ -10,7 +10,7 @@
 
 enum { ROWS_MAX = 200 };
 
-/* Whoever exits while the I/O thread ends leaves threads of its pools that it has not joined. */
+/* An exit while the I/O thread ends leaves threads of its pools that it has not joined. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {

@@ -109,7 +109,7 @@ static void change_flag(void *arg)
     set_nonblocking(flag->fd, flag->on);
 }
 
-/* The flag is one of the open file: another process changes it, who shares it. */
+/* The flag is one of the open file: another process changes it, which shares it. */
 static void change_elsewhere(int fd, bool on)
 {
     struct flag flag = {fd, on};

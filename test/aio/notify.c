@@ -1,4 +1,4 @@
-/* test/aio/notify.c: signals and threads that tell of the end of a request. */
+/* test/aio/notify.c: signals and threads as notifications of a request. */
 #include "aio/suite.h"
 
 enum { FLOOD = 100, CALLS = 50, STACK = 256 << 10, NOBODY = 65534 };
@@ -15,7 +15,7 @@ static void on_signal(int signo, siginfo_t *info, void *context)
     atomic_fetch_add(&seen, 1);
 }
 
-/* A read of a file; what tells of it is set already. */
+/* A read of a file; its notification is set already. */
 static void read_and_tell(struct aiocb *cb, int fd, char *byte)
 {
     cb->aio_fildes = fd;

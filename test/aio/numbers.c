@@ -23,7 +23,7 @@ static void close_unknown(enum way way)
     }
 }
 
-/* A number that is not to be had is somebody else's. */
+/* A number that is in use belongs to another. */
 static void take_all(int file, bool mine[LAST + 1])
 {
     for (int fd = FROM; fd <= LAST; fd++)
@@ -354,7 +354,7 @@ static pid_t bystander_start(pid_t (*how)(void), int fds[2])
     return pid;
 }
 
-/* The peer sees the end of file once the parent has closed its end, whoever was forked before. */
+/* The peer sees the end of file once the parent has closed its end, whatever was forked before. */
 static void closes_beside_a_child(pid_t (*how)(void))
 {
     struct timeval time = {2 * harness_slow(), 0};

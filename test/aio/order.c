@@ -1,5 +1,5 @@
-/* test/aio/order.c: pipes, sockets and terminals: first come, first served; and who waits for
- * whom. */
+/* test/aio/order.c: pipes, sockets and terminals: first come, first served; and which request waits
+ * for which. */
 #include "aio/types.h"
 
 #include <sys/eventfd.h>
@@ -213,7 +213,7 @@ HEALD_CASE(the_ends_of_a_fifo_go_on_alone)
     pair_close(fds);
 }
 
-/* All eventfds are one file to whoever looks at the number of the inode. */
+/* All eventfds are one file by the number of the inode. */
 static void events_apart(int count)
 {
     static struct aiocb blocks[EVENTS];

@@ -281,7 +281,7 @@ HEALD_CASE(no_descriptors_to_be_had)
     in_child(has_no_descriptors, NULL);
 }
 
-/* The end of a process, whatever is under way. */
+/* The end of a process, whatever is in flight. */
 
 static void pending_reads(void)
 {

@@ -40,7 +40,8 @@ static void *cancelled_reader(void *arg)
     return NULL;
 }
 
-/* Whatever there is room for: who is cancelled while he starts it leaves nothing half done. */
+/* Whatever there is room for: a thread that is cancelled while it starts it leaves nothing half
+ * done. */
 static void start_by_a_cancelled_thread(void *arg)
 {
     static char buf[SIZE];

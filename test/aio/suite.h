@@ -112,7 +112,7 @@ size_t fill(int fd);             /* until it would block: how many bytes */
 void drain(int fd, size_t size); /* reads that many */
 void set_nonblocking(int fd, bool on);
 
-/* Pages of their own: rights are taken away or the memory given back. */
+/* Pages of their own: rights are removed or the memory unmapped. */
 void *page_make(void);
 void page_drop(void *page);
 size_t page_size(void);

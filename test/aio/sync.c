@@ -249,7 +249,7 @@ HEALD_CASE(syncs_of_many_files)
     free(data);
 }
 
-/* The number of the writes is closed, and the sync goes by another of the same file. */
+/* The number of the writes is closed, and the sync uses another of the same file. */
 HEALD_CASE(by_a_duplicate_after_a_close)
 {
     enum { LARGE = 16 << 20, SOME = 4 };

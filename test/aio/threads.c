@@ -195,7 +195,8 @@ HEALD_CASE(a_storm_of_sixteen_threads)
     close(fd);
 }
 
-/* The other calls of a thread that has asked: they end when their time is over, and not before. */
+/* The other calls of a thread that has asked: they end when their time has passed, and not before.
+ */
 static void *feed_often(void *arg)
 {
     int writer = *(int *)arg;
@@ -395,7 +396,7 @@ HEALD_CASE(lio_listio_without_waiting_is_no_place_to_be_cancelled)
     no_place_to_be_cancelled(ask_for_a_list);
 }
 
-/* There is no thread for a list, nor for who relies on another to have started one. */
+/* There is no thread for a list, nor for a call that relies on another to have started one. */
 static void *ask_in_vain(void *arg)
 {
     struct aiocb cb, *list[] = {&cb};

@@ -48,7 +48,7 @@ void terminal_make(int fds[2]); /* the slave, in raw mode, and the master */
 void fifo_make(int fds[2]);     /* as a pipe */
 void tcp_make(int fds[2]);      /* with small buffers */
 
-/* What is written, and who reads it. */
+/* What is written, and its reader. */
 int written_end(const struct type *type, const int fds[2]);
 int reading_peer(const struct type *type, const int fds[2]);
 

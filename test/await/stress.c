@@ -1,7 +1,7 @@
 /*
  * test/await/stress.c: a thousand locks that processes await in loops, cancel, have deadlines on,
- * hold for a while and give back, while these processes are killed and stopped at random. Nobody
- * ever has what another has, and nobody waits in vain. On each back end, with each waiter.
+ * hold for a while and release, while these processes are killed and stopped at random. No two ever
+ * have the same, and none waits in vain. On each back end, with each waiter.
  */
 #include "harness/harness.h"
 #include "harness/seeds.h"
@@ -30,9 +30,9 @@ static const struct {
 enum { WAYS = sizeof ways / sizeof ways[0] };
 
 struct shared {
-    int wrong;        /* atomic: how often two had the same, or somebody waited for too long */
+    int wrong;        /* atomic: how often two had the same, or one waited for too long */
     long got, died;   /* atomic */
-    int users[LOCKS]; /* atomic: who is inside, plus 1 */
+    int users[LOCKS]; /* atomic: the one inside, plus 1 */
     struct heald_mutex locks[LOCKS];
 };
 

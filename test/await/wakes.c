@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* FEW: a loop that waits for so few may try them all; each op is tried once more for what was
- * under way. */
+/* FEW: a loop that waits for so few may try them all; each op is tried once more for what was in
+ * flight. */
 enum { MANY = 1000, FEW = 4, TURNS_MAX = 100000 };
 
 static const struct {
@@ -31,7 +31,7 @@ static struct heald_mutex *mutexes;
 static struct heald_op ops[MANY];
 static int told, order[MANY];
 
-/* More may be told than there are ops, where some are submitted again. */
+/* There may be more callbacks than ops, where some are submitted again. */
 static void on_told(struct heald_op *op)
 {
     order[told++ % MANY] = (int)(op - ops);
@@ -49,7 +49,7 @@ static void turn_until(int count)
     ck_assert_int_eq(told, count);
 }
 
-/* Until nothing is under way. */
+/* Until nothing is in flight. */
 static void settle(void)
 {
     int64_t end = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 20 * HEALD_MS * harness_slow();
@@ -172,7 +172,7 @@ HEALD_CASE(nothing_is_tried_while_nothing_happens)
     close_all();
 }
 
-/* A change of which nobody told: found by looking, within the time that is promised. */
+/* A change without a wake: found by a recheck, within the time that is promised. */
 HEALD_CASE(what_nobody_tells_is_found)
 {
     open_all(_i);
@@ -185,7 +185,7 @@ HEALD_CASE(what_nobody_tells_is_found)
     close_all();
 }
 
-/* All hear of the end of the one who holds what they wait for, in order. */
+/* All are notified of the end of the holder of what they wait for, in order. */
 HEALD_CASE(a_holder_that_leaves)
 {
     open_all(_i);

@@ -1,4 +1,4 @@
-/* test/conformance/accept.c: connections that come: one, many, for ever; their flags. */
+/* test/conformance/accept.c: connections that come: one, many, without end; their flags. */
 #include "conformance/conformance.h"
 
 #include <stdio.h>
@@ -113,8 +113,8 @@ HEALD_CASE(for_ever_until_cancelled_in_its_callback)
     loop_end(loop);
 }
 
-/* More connections wait than the callback wants: what it does not take stays in the queue, or is
- * told before the end. Nothing is lost. */
+/* More connections wait than the callback wants: what it does not take stays in the queue, or has
+ * its callback before the end. Nothing is lost. */
 HEALD_CASE(a_cancel_loses_no_connection)
 {
     struct heald_loop *loop = loop_on(_i);

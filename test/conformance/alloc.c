@@ -162,7 +162,7 @@ HEALD_CASE(none_for_a_wait)
         wait_for_words(loop, words, COUNT);
         calls = i < ROUNDS / 2 ? purse.calls : calls;
     }
-    /* Now and then the kernel, or a thread, has not let go of one more than ever before. */
+    /* Now and then the kernel, or a thread, has not released one more than ever before. */
     ck_assert_int_le(purse.calls, calls + COUNT / 2);
     loop_end(loop);
     ck_assert_int_eq(purse.held, 0);

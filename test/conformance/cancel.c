@@ -162,7 +162,7 @@ static void on_partner(struct heald_op *op)
         partner_cancel = heald_cancel(&other->op);
 }
 
-/* Both are due: the first callback cancels the second, which is over already. */
+/* Both are due: the first callback cancels the second, which has completed already. */
 HEALD_CASE(from_a_callback_when_both_are_due)
 {
     struct heald_loop *loop = loop_on(_i);

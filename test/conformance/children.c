@@ -6,7 +6,7 @@
 
 enum { BROOD = 30 };
 
-/* A child that ends when it is told to. */
+/* A child that ends on request. */
 static pid_t child_start(int code, int after_us)
 {
     pid_t pid = fork();
@@ -128,7 +128,7 @@ HEALD_CASE(many_at_once)
     loop_end(loop);
 }
 
-/* Two ops for one child: one reaps it, the other hears that there is none. */
+/* Two ops for one child: one reaps it, the other gets the error that there is none. */
 HEALD_CASE(awaited_twice)
 {
     struct heald_loop *loop = loop_on(_i);

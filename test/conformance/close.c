@@ -93,7 +93,7 @@ HEALD_CASE(a_number_is_used_again)
     loop_end(loop);
 }
 
-/* The old use of a number is over the moment it is closed: nothing of it reaches the new one. */
+/* The old use of a number ends the moment it is closed: nothing of it reaches the new one. */
 HEALD_CASE(a_new_use_hears_nothing_of_the_old)
 {
     struct heald_loop *loop = loop_on(_i);

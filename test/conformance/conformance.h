@@ -47,8 +47,8 @@ void add_everywhere(TCase *group, const TTest *test);
 void add_on_backends(TCase *group, const TTest *test);
 void add_once(TCase *group, const TTest *test);
 
-/* Everywhere, and then on every back end with a thread that waits for what lies in shared memory:
- * combinations whose number is above the others'. */
+/* Everywhere, and then on every back end with the waiter `thread`: combinations whose number is
+ * above the others'. */
 void add_on_roads(TCase *group, const TTest *test);
 bool waits_by_thread(int combination);
 
@@ -76,7 +76,7 @@ struct heald_loop *loop_with(int combination, struct heald_loop_options options)
 /* Closes a loop in which nothing may live any more. */
 void loop_end(struct heald_loop *loop);
 
-/* An op that writes down what it was told. */
+/* An op that records its results. */
 struct probe {
     struct heald_op op;
     int calls;      /* callbacks */
@@ -88,8 +88,8 @@ struct probe {
 /* The callback of a probe. */
 void probe_told(struct heald_op *op);
 
-/* probe_start: submits the probe as it was prepared. probe_end: turns the loop until it is over,
- * five seconds at most, and returns the result. probe_do: both. */
+/* probe_start: submits the probe as it was prepared. probe_end: turns the loop until it has
+ * completed, five seconds at most, and returns the result. probe_do: both. */
 void probe_start(struct heald_loop *loop, struct probe *p);
 int64_t probe_end(struct probe *p);
 int64_t probe_do(struct heald_loop *loop, struct probe *p);
@@ -143,7 +143,7 @@ size_t fill_up(int fd);
 void pattern_fill(void *buf, size_t len, size_t offset);
 void pattern_check(const void *buf, size_t len, size_t offset);
 
-/* A folder of its own for the case, removed with everything in it by folder_remove(). */
+/* A directory of its own for the case, removed with everything in it by folder_remove(). */
 int folder_make(char path[static 64]);
 void folder_remove(int fd, const char *path);
 

@@ -34,7 +34,7 @@ HEALD_CASE(to_one_who_listens)
         int other = accept(listener, NULL, NULL);
         ck_assert_int_eq(op_send(loop, fd, "hi", 2), 2);
         ck_assert_int_eq(op_recv(loop, other, buf, 8), 2);
-        /* Linux tells a socket that was still connecting the last time so once more. */
+        /* Linux answers a socket that was still connecting the last time the same once more. */
         int64_t again = try_connect(loop, fd, &addr);
         ck_assert(again == -EISCONN || again == 0);
         ck_assert_int_eq(try_connect(loop, fd, &addr), -EISCONN);

@@ -74,7 +74,7 @@ HEALD_CASE(the_past_is_at_once)
     loop_end(loop);
 }
 
-/* With data there already it may be told or be left, but not be lost. */
+/* With data there already the data may be received or be left, but not be lost. */
 HEALD_CASE(the_past_loses_no_data)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -163,7 +163,7 @@ HEALD_CASE(what_was_in_time_is_not_disturbed)
     probe_start(loop, &p);
     ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
     ck_assert_int_eq(probe_end(&p), 1);
-    /* A prep takes the deadline away, and the old one says nothing to the new use. */
+    /* A prep resets the deadline, and the old one does not affect the new use. */
     heald_prep_recv(&p.op, fds[0], buf, sizeof buf, 0);
     ck_assert_int_eq(p.op.deadline_ns, HEALD_FOREVER);
     p.op.deadline_ns = in_ms(2);

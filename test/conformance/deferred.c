@@ -26,7 +26,7 @@ static int submit_send(struct heald_loop *loop, struct probe *p, int fd, const v
     return n;
 }
 
-/* It is over within that time although nothing else happens, and has had no callback. */
+/* It completes within that time although nothing else happens, and has had no callback. */
 static void ends_silently(struct heald_loop *loop, struct probe *p, int64_t within)
 {
     int64_t deadline = now() + within;
@@ -81,7 +81,7 @@ HEALD_CASE(what_is_done_at_once_is_silent)
     loop_end(loop);
 }
 
-/* The loop has nothing else to do, and somebody waits for the op. */
+/* The loop has nothing else to do, and a caller waits for the op. */
 HEALD_CASE(suspend_does_not_wait_for_more)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -117,7 +117,7 @@ static void *ask(void *arg)
     return over ? op : NULL;
 }
 
-/* The loop waits, for ever, and another thread asks. */
+/* The loop waits, indefinitely, and another thread asks. */
 HEALD_CASE(another_thread_finds_out)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -141,7 +141,8 @@ HEALD_CASE(another_thread_finds_out)
     loop_end(loop);
 }
 
-/* More than there is room for: a part, or all after a wait, is told; never lost and never twice. */
+/* More than there is room for: a part, or all after a wait, completes; never lost and never twice.
+ */
 HEALD_CASE(what_does_not_fit_is_told)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -184,7 +185,7 @@ static void fill(int fd)
     }
 }
 
-/* No room at all: it waits, and is told of its end, or of its cancel. */
+/* No room at all: it waits, and completes, or is cancelled. */
 HEALD_CASE(what_waits_is_told)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -232,8 +233,8 @@ HEALD_CASE(what_fails_is_told)
     loop_end(loop);
 }
 
-/* At once cancelled, or its socket closed: whoever asks for the end of one that is pending is told
- * of it, and it is what has happened. */
+/* At once cancelled, or its socket closed: a pending one whose end is requested has its callback,
+ * with what has happened. */
 HEALD_CASE(cancel_and_close)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -246,7 +247,7 @@ HEALD_CASE(cancel_and_close)
             pair_open(PAIR_TCP, fds);
             bool pending = submit_send(loop, &p, fds[1], "x", 1) == 0;
             if (i % 2)
-                turn_for(loop, 0); /* in a ring it is settled */
+                turn_for(loop, 0); /* in a ring it has completed */
             bool asked = pending && !is_over(&p.op);
             if (close_it)
                 heald_close(loop, fds[1]);
@@ -325,7 +326,7 @@ HEALD_CASE(many_behind_each_other)
     for (int i = 0; i < SOCKETS; i++) {
         ck_assert(is_over(&p[i][0].op));
         ck_assert_int_eq(heald_op_result(&p[i][0].op), SMALL);
-        /* Nobody reads: it waits, or was told of a part. */
+        /* There is no reader: it waits, or completed with a part. */
         ck_assert_int_eq(is_over(&p[i][1].op), p[i][1].calls);
         ck_assert_int_lt(heald_op_result(&p[i][1].op), BIG);
         pair_close(loop, fds[i]);
@@ -355,7 +356,7 @@ HEALD_CASE(receives_and_files)
     p.calls = p.finals = 0;
     heald_prep_recv(&p.op, fds[0], buf, 3, 0);
     ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), 0);
-    ck_assert_int_eq(probe_end(&p), 2); /* fewer than it asked for: told */
+    ck_assert_int_eq(probe_end(&p), 2); /* fewer than it asked for: a callback */
     p.calls = p.finals = 0;
     heald_prep_stat(&p.op, AT_FDCWD, "/", 0, &(struct heald_stat){0});
     int n = heald_submit(loop, &p.op, probe_told);

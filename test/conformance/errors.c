@@ -1,4 +1,5 @@
-/* test/conformance/errors.c: misuse: bad descriptors, ops that are live, not prepared, refused. */
+/* test/conformance/errors.c: misuse: bad descriptors, ops that are pending, not prepared, refused.
+ */
 #include "conformance/conformance.h"
 
 #include <sys/socket.h>

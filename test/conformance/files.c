@@ -256,7 +256,7 @@ HEALD_CASE(nothing_leads_out_of_a_folder)
                                       "up",        "../../secret", "./.././secret"};
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) {
         int64_t got = op_beneath(loop, in, out[i], O_RDONLY);
-        /* Without openat2() a link to a folder is no folder. */
+        /* Without openat2() a link to a directory is no directory. */
         ck_assert_msg(got == -EXDEV || got == -ELOOP || (got == -ENOTDIR && !has_openat2()),
                       "%s: %d", out[i], (int)got);
     }

@@ -1,7 +1,7 @@
 /*
  * test/conformance/flags.c: flags change under us: other processes share a descriptor with a loop,
  * toggle its O_NONBLOCK and O_DIRECT, read the same data, accept from the same listener. The loop
- * goes on, all data comes to somebody once, and heald changes no flag itself.
+ * goes on, all data is received once, and heald changes no flag itself.
  */
 #include "conformance/workers.h"
 
@@ -272,7 +272,7 @@ static void share_listener(int combination, bool blocking, bool toggled)
         answered++;
         usleep(1000);
     }
-    /* Who has answered counts after that. */
+    /* A process that has answered counts after that. */
     workers_end(all, HEALD_SEC);
     int sum = count_all(all);
     loops_end(all);

@@ -50,7 +50,7 @@ static void wake(uint32_t *word)
 #endif
 }
 
-/* A process that takes the mutex, as everybody does, and holds it until it is told. */
+/* A process that takes the mutex, as any other, and holds it until it is asked to unlock. */
 static pid_t holder_start(struct shared *s)
 {
     pid_t pid = fork();
@@ -188,7 +188,7 @@ static pid_t rival_start(struct shared *s, int rounds)
     _exit(0);
 }
 
-/* Nobody's wake is lost, neither ours nor theirs, who do not look again by themselves. */
+/* No wake is lost, neither ours nor that of others, which do not recheck by themselves. */
 HEALD_CASE(a_mutex_that_others_want)
 {
     enum { RIVALS = 3, ROUNDS = 60 };

@@ -1,4 +1,4 @@
-/* test/conformance/guest.c: heald inside a plain poll loop of somebody else's. */
+/* test/conformance/guest.c: heald inside another, plain poll loop. */
 #include "conformance/conformance.h"
 
 #include <limits.h>
@@ -89,7 +89,7 @@ HEALD_CASE(it_is_silent_when_nothing_happens)
     pair_open(PAIR_TCP, fds);
     heald_prep_recv(&p.op, fds[0], buf, 8, 0);
     probe_start(loop, &p);
-    /* A turn or two may go by until what was submitted has settled. */
+    /* It may take a turn or two until all that was submitted is in place. */
     for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(heald_loop_prepare(loop, &deadline), 0);
         ck_assert_int_ge(heald_loop_turn(loop, 0), 0);
@@ -238,7 +238,7 @@ HEALD_CASE(files)
     loop_end(loop);
 }
 
-/* Descriptors come and go while somebody watches. */
+/* Descriptors come and go while the host watches. */
 HEALD_CASE(descriptors_come_and_go)
 {
     skip_on_portable("no guest mode");

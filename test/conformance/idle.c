@@ -299,7 +299,7 @@ HEALD_CASE(closed_and_used_again)
     loop_end(loop);
 }
 
-/* Nothing is reported for ever to nobody. */
+/* Nothing is reported without end and without a waiter. */
 HEALD_CASE(does_not_spin)
 {
     struct heald_loop *loop = loop_on(_i);

@@ -64,7 +64,7 @@ static void race_once(struct place *p, int index, int racers)
     _exit(0);
 }
 
-/* Returns how many of the racers listen; the others must have been told the right thing. */
+/* Returns how many of the racers listen; the others must have got the right error. */
 static int race(struct place *p, int racers)
 {
     pid_t children[RACERS_MAX];
@@ -177,7 +177,7 @@ HEALD_CASE(a_kill_at_any_point_leaves_nothing)
     for (int i = 0; i < 3; i++)
         end(children[i]);
     ck_assert_int_eq(p.race->done, 0);
-    /* Whoever comes now listens, and there is one file. */
+    /* One that comes now listens, and there is one file. */
     int fd = heald_listen(p.text, SOCK_STREAM, 8);
     ck_assert_int_ge(fd, 0);
     ck_assert(reaches(&p, fd));

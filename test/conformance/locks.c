@@ -46,7 +46,7 @@ static int load(const int *flag)
     return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
 }
 
-/* A process that holds the mutex until it is told to let go, or killed. */
+/* A process that holds the mutex until it is asked to unlock it, or killed. */
 static pid_t holder_start(void)
 {
     struct shared *s = here.shared;
@@ -381,7 +381,7 @@ HEALD_CASE(a_barrier)
     close_region(loop);
 }
 
-/* An op tells of which round its end is, also one that is broken when it is submitted. */
+/* An op reports of which round its end is, also one that is broken when it is submitted. */
 HEALD_CASE(a_barrier_that_is_reset)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -425,7 +425,7 @@ HEALD_CASE(once)
     close_region(loop);
 }
 
-/* Detaches while an op waits for the mutex of another, who is returned. */
+/* Detaches while an op waits for the mutex of another participant, which is returned. */
 static struct heald_participant *leave_before_the_op(struct heald_loop *loop, struct probe *p)
 {
     struct heald_participant *other;

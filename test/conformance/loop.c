@@ -1,4 +1,4 @@
-/* test/conformance/loop.c: options, counters, the list of live ops, holding, closing. */
+/* test/conformance/loop.c: options, counters, the list of pending ops, holding, closing. */
 #include "conformance/conformance.h"
 
 #include <signal.h>

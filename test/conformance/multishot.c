@@ -10,7 +10,7 @@ struct listener {
     struct heald_op op;
     struct heald_buf_group *group;
     size_t done;             /* bytes that were checked against the pattern */
-    int calls, finals, kept; /* kept: buffers that were not given back */
+    int calls, finals, kept; /* kept: buffers that were not returned */
     int keep, cancel_at;
     int64_t end;
     uint16_t held[BUFFERS];
@@ -115,7 +115,7 @@ HEALD_CASE(a_long_stream)
             send_pattern(fds[1], sent, 5000);
             while (l.done < sent + 5000) {
                 must(heald_loop_turn(loop, now() + HEALD_SEC) >= 0);
-                /* The kernel may run out of buffers before the callbacks give them back. */
+                /* The kernel may run out of buffers before the callbacks return them. */
                 if (l.finals) {
                     ck_assert_int_eq(l.end, -ENOBUFS);
                     listen_to(loop, &l, fds[0]);
@@ -179,7 +179,7 @@ HEALD_CASE(cancelled_in_its_own_callback)
         turn_until(loop, &l.finals, 1);
         ck_assert_int_eq(l.end, -ECANCELED);
         ck_assert_int_ge(l.calls, 1);
-        /* What was not told is still there. */
+        /* What had no callback is still there. */
         if (l.done < 100) {
             ck_assert_int_eq(op_recv(loop, fds[0], rest, sizeof rest), (int64_t)(100 - l.done));
             pattern_check(rest, 100 - l.done, l.done);

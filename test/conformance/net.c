@@ -1,4 +1,4 @@
-/* test/conformance/net.c: sockets, pipes and FIFOs by text; no loop is needed. */
+/* test/conformance/net.c: sockets, pipes and FIFOs by textual address; no loop is needed. */
 #include "conformance/conformance.h"
 
 #include <stdio.h>
@@ -126,7 +126,7 @@ HEALD_CASE(socket_files)
         check_flags(fd);
         ck_assert_int_eq(open_at(text, types[t]), -EADDRINUSE);
         close(fd);
-        /* Left over by one who is gone: replaced. */
+        /* Left over by a process that is gone: replaced. */
         fd = open_at(text, types[t]);
         check_flags(fd);
         close(fd);

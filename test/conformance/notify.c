@@ -1,5 +1,5 @@
-/* test/conformance/notify.c: the ways in which an op tells of its end; heald_suspend() is the fifth
- * and has a file of its own. */
+/* test/conformance/notify.c: the notifications of an op; heald_suspend() is the fifth and has a
+ * file of its own. */
 #include "conformance/conformance.h"
 
 #include <pthread.h>
@@ -130,7 +130,7 @@ HEALD_CASE(by_signals_that_queue)
     loop_end(loop);
 }
 
-/* Once an op is over its memory is the owner's, also when it was not turned since. */
+/* Once an op has completed its memory is the owner's, also when it was not turned since. */
 HEALD_CASE(by_signal_and_freed)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -193,7 +193,7 @@ HEALD_CASE(by_signals_that_find_no_room)
     }
     ck_assert_int_eq(sent, SIGNALS_SENT);
     ck_assert_int_eq(heald_loop_run(loop), 0);
-    /* The framework makes a timer to tell the time, which takes room as well. */
+    /* The framework makes a timer to measure the time, which takes room as well. */
     ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &before_all), 0);
     loop_end(loop);
 }

@@ -74,7 +74,7 @@ HEALD_CASE(edf_is_the_order_of_deadlines)
         p[i].op.deadline_ns = now() + 100 * HEALD_SEC + (i * 17 % 40) * HEALD_SEC;
         probe_start(loop, &p[i]);
     }
-    /* Whatever a ring reports one by one, one turn has told of all when it is asked late. */
+    /* Whatever a ring reports one by one, one turn has called back all when it comes late. */
     usleep(1000);
     ck_assert_int_eq(heald_loop_run(loop), 0);
     for (int i = 0; i < 40; i++)

@@ -100,7 +100,7 @@ HEALD_CASE(several_on_one_descriptor)
     loop_end(loop);
 }
 
-/* A poll and a read wait together; the read may take what the poll was to tell of. */
+/* A poll and a read wait together; the read may take what the poll was to report. */
 HEALD_CASE(beside_a_read)
 {
     struct heald_loop *loop = loop_on(_i);

@@ -185,7 +185,7 @@ enum { FLOOD = 5000 };
 static struct {
     struct heald_op ops[FLOOD];
     int count;
-    int before_data, before_urgent; /* how many were told when the other was */
+    int before_data, before_urgent; /* how many callbacks ran before the other's */
 } flood;
 
 static void on_flood(struct heald_op *op)
@@ -212,7 +212,8 @@ static void flood_loop(struct heald_loop *loop)
         ck_assert_int_eq(heald_loop_post(loop, &flood.ops[i], on_flood), 0);
 }
 
-/* Data that came after a flood of posts is told of in its first turns, not after all of them. */
+/* Data that came after a flood of posts has its callback in the first turns, not after all of them.
+ */
 HEALD_CASE(a_flood_leaves_room_for_others)
 {
     struct heald_loop *loop = loop_on(_i);

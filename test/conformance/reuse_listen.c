@@ -1,6 +1,6 @@
 /*
  * test/conformance/reuse_listen.c: the number of a listener, or of a socket that connects, is used
- * again at once: whom a connection belongs to.
+ * again at once: which socket a connection belongs to.
  */
 #include "conformance/reuse.h"
 

@@ -119,7 +119,7 @@ HEALD_CASE(the_mask_and_the_action_are_left_as_they_were)
     loop_end(loop);
 }
 
-/* Blocked before anybody waited: it is still there when somebody does. */
+/* Blocked before an op waited: it is still there when one does. */
 HEALD_CASE(one_that_is_pending_already)
 {
     struct heald_loop *loop = loop_on(_i);

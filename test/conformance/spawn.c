@@ -1,4 +1,4 @@
-/* test/conformance/spawn.c: starting programs: their streams, folder, signals; nothing leaks. */
+/* test/conformance/spawn.c: starting programs: their streams, directory, signals; nothing leaks. */
 #include "conformance/conformance.h"
 
 #include <signal.h>
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* valgrind forks where posix_spawn(3) shares memory with the child, which so cannot tell. */
+/* valgrind forks where posix_spawn(3) shares memory with the child, which so cannot report. */
 static void skip_where_spawn_tells_no_error(void)
 {
     char *argv[] = {(char *)"sh", NULL};

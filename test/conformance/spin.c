@@ -62,7 +62,7 @@ static void prep_errors(struct spin *s, int i)
     heald_prep_recvmsg(&p->op, s->fd, &p->msg, MSG_ERRQUEUE);
 }
 
-/* The error is told to a receive once, too; that tries again. */
+/* The error is reported to a receive once, too; that tries again. */
 static void on_recv(struct heald_op *op)
 {
     struct spin_op *p = heald_container_of(op, struct spin_op, op);

@@ -1,8 +1,8 @@
 /*
- * test/conformance/spin.h: a table of conditions that last and that nobody waits for. Each row runs
+ * test/conformance/spin.h: a table of conditions that last and for which no op waits. Each row runs
  * in a process of its own, all of them at the same time: it makes the condition, lets things calm
- * down, counts the turns in 300 ms of nothing to do, and then sees that what it waits for is still
- * told.
+ * down, counts the turns in 300 ms of nothing to do, and then checks that what it waits for is
+ * still reported.
  */
 #ifndef HEALD_TEST_SPIN_H
 #define HEALD_TEST_SPIN_H

@@ -240,7 +240,7 @@ static void start_recv_urgent(struct spin *s)
 }
 
 /* The urgent byte is read beside the receive that waits, but in a ring, where the kernel tries that
- * receive for it and so takes its mark away. */
+ * receive for it and so clears its mark. */
 static void after_recv_urgent(struct spin *s)
 {
     bool ring = strcmp(heald_loop_backend(s->loop), "uring") == 0;

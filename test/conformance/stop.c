@@ -75,7 +75,7 @@ HEALD_CASE(from_another_thread)
 
 /*
  * valgrind (3.19) frees its copy of pselect6's last argument when a signal comes just before the
- * call, and then makes the call with it: -EFAULT, to whoever calls.
+ * call, and then makes the call with it: -EFAULT, to the caller.
  */
 static void skip_where_select_breaks(int combination)
 {
@@ -134,7 +134,7 @@ HEALD_CASE(an_interrupted_wait_goes_on)
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     ck_assert_int_eq(heald_loop_run(loop), 0);
     setitimer(ITIMER_REAL, &never, NULL);
-    signal(SIGALRM, SIG_IGN); /* drops one under way: the old handler is libcheck's, and kills */
+    signal(SIGALRM, SIG_IGN); /* drops one in flight: the old handler is libcheck's, and kills */
     sigaction(SIGALRM, &old, NULL);
     ck_assert_int_ge(now(), when);
     ck_assert_int_eq(p.finals, 1);

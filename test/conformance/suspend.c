@@ -53,7 +53,7 @@ HEALD_CASE(until_a_deadline)
 
 static bool enough;
 
-/* Is over as soon as it is submitted, so a callback is due at all times. */
+/* Completes as soon as it is submitted, so a callback is due at all times. */
 static void on_over_at_once(struct heald_op *op)
 {
     if (enough)

@@ -141,7 +141,7 @@ static void on_period(struct heald_op *op)
     p->told++;
     p->periods += op->result;
     ck_assert_int_ge(op->result, 1);
-    /* Without drift: the nth period is over at first + (n - 1) * period, and never before. */
+    /* Without drift: the nth period ends at first + (n - 1) * period, and never before. */
     ck_assert_int_ge(heald_clock_now(p->clock), p->first_ns + (p->periods - 1) * p->period_ns);
     if (p->told == p->want)
         ck_assert_int_eq(heald_cancel(op), 0);

@@ -1,4 +1,4 @@
-/* test/conformance/waiters.c: how a loop hears of what lies in shared memory: by each waiter, in a
+/* test/conformance/waiters.c: how a loop waits for words of shared memory: by each waiter, in a
  * host loop, and where what it waits for changes all the time. */
 #include "conformance/conformance.h"
 
@@ -55,7 +55,7 @@ HEALD_CASE(ops_that_come_and_go)
     close_region();
 }
 
-/* How long it took until a guest loop heard of a permit. */
+/* How long it took until a guest loop got a permit. */
 static int64_t heard_after(struct heald_loop *loop, int fd, struct probe *p)
 {
     struct heald_sem *sem = heald_region_data(region);
@@ -82,7 +82,7 @@ static int64_t heard_after(struct heald_loop *loop, int fd, struct probe *p)
     return now() - start;
 }
 
-/* The host hears of a wake, and not only of the look that there is now and then. */
+/* The host gets a wake, and not only the periodic recheck. */
 HEALD_CASE(a_guest_hears_of_it)
 {
     struct heald_loop *loop = loop_on(_i);

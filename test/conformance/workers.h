@@ -37,7 +37,7 @@ struct worker *worker_start(struct workers *all, const char *name, worker_fn *fn
 /* Ends one worker now, at whatever it does. */
 void worker_kill(struct worker *w);
 
-/* Has everybody leave within `ns`, and kills who has not. Fails the case if a worker failed. */
+/* Has all leave within `ns`, and kills those that have not. Fails the case if a worker failed. */
 void workers_end(struct workers *all, int64_t ns);
 
 /* Frees what they shared. */

@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Without a wish: so many kills in a case, or fewer if that would be more steps. */
+/* By default: so many kills in a case, or fewer if that would be more steps. */
 enum { KILLS = 40, STEPS = 30 * 1000 };
 
 enum { BLOCK = 4096, BLOCKS = 8, POLL_US = 100, SECONDS = 600 };

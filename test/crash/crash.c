@@ -3,7 +3,7 @@
  * stepped some instructions further (ptrace(2)) before it is killed.
  *
  * HEALD_CRASH_STRIDE=N steps N instructions further each time; 1 misses none. Without it each scene
- * is played through once, which tells how long it is, and then killed at places spread over that.
+ * is played through once, which shows how long it is, and then killed at places spread over that.
  *
  * The director and the victim share a processor, where one step costs two switches and no wake of
  * another processor.
@@ -28,7 +28,7 @@
 
 enum { LIMIT_MS = 100, SCENE_SECONDS = 600, POLL_US = 20, TICK_US = 500 };
 
-/* Without a wish: so many kills in a scene, or fewer if that would be more steps. */
+/* By default: so many kills in a scene, or fewer if that would be more steps. */
 enum { KILLS = 24, STEPS = 18 * 1000, RESTLESS = 25 * 1000 };
 
 #define SCENE_NS (3 * HEALD_SEC / 2)
@@ -218,7 +218,7 @@ static unsigned long play(const struct scene *scene, struct stage *st, unsigned 
     tick(true);
     for (; made < steps && how == STEP_DONE; made += how == STEP_DONE) {
         how = step(scene, st, &cued);
-        /* Where a step takes very long, a wait is over before the next has begun. */
+        /* Where a step takes very long, a wait ends before the next has begun. */
         if (made < RESTLESS || cued || how != STEP_DONE)
             continue;
         if (!scene->cue)
@@ -308,7 +308,7 @@ static void stay_on_one_processor(void)
     sched_setaffinity(0, sizeof one, &one);
 }
 
-/* The number of a case: that of a scene, and of a road. */
+/* The number of a case: that of a scene, and of a way to wait. */
 static const struct scene *scene_of(int number)
 {
     unsigned i = (unsigned)number / ROADS;

@@ -1,8 +1,9 @@
 /*
  * test/crash/crash.h: the kill matrix. A victim is stepped N instructions into an operation and
- * killed there, for every N until the operation is through; those who survive must get on.
+ * killed there, for every N until the operation is through; the survivors must make progress.
  *
- * The scenes in which somebody waits are played on three roads: by blocking, and by ops in loops.
+ * The scenes with a wait are played in three ways: by blocking, and by ops in loops with each
+ * waiter.
  */
 #ifndef HEALD_TEST_CRASH_H
 #define HEALD_TEST_CRASH_H
@@ -23,18 +24,18 @@ struct scene_data {
     struct heald_sem never; /* zeroed: it counts, and is never posted */
     long a, b;              /* equal but while the mutex is held */
     int turn;               /* the condition: guarded by the mutex */
-    int waiting;            /* who is about to wait for the turn; guarded by the mutex */
-    int ready;              /* atomic: the survivor is about to do what he came for */
-    int through;            /* atomic: he has done it */
-    long mended;            /* how often what a dead one left was mended */
-    uint64_t where[3];      /* what was handed out */
+    int waiting;            /* the one about to wait for the turn; guarded by the mutex */
+    int ready;              /* atomic: the survivor is about to do its operation */
+    int through;            /* atomic: it has done it */
+    long mended;            /* how often what a dead process left was repaired */
+    uint64_t where[3];      /* what was allocated */
 };
 
 /* How the victim and the survivor wait. */
 struct road {
     const char *name;
     const char *backend; /* of their loops; NULL: they block */
-    const char *await;   /* the loop's road: HEALD_AWAIT */
+    const char *await;   /* the loop's waiter: HEALD_AWAIT */
 };
 
 enum { ROADS = 3 };
@@ -50,8 +51,8 @@ struct stage {
     pid_t victim, survivor, holder;
 };
 
-/* SURVIVOR: a process that runs survive() is blocked from the start. LOOP: somebody may have to
- * wait, so it is played on all roads. */
+/* SURVIVOR: a process that runs survive() is blocked from the start. LOOP: there may be a wait, so
+ * it is played in all ways. */
 enum scene_flag { SCENE_SURVIVOR = 1, SCENE_LOOP = 2 };
 
 struct scene {
@@ -79,8 +80,8 @@ bool crash_through(struct stage *stage);
 /* Kills a process, if there is one, and sees it end. */
 void crash_bury(pid_t *pid);
 
-/* The loop of this process, for the stage's road: all that an op needs to wait is there. 0, -errno:
- * there is no such loop here. */
+/* The loop of this process, for the stage's waiter: all that an op needs to wait is there. 0,
+ * -errno: there is no such loop here. */
 int crash_open_loop(struct stage *stage);
 void crash_close_loop(struct stage *stage);
 

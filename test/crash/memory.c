@@ -25,7 +25,7 @@ static void use_heap(struct stage *st)
     must(heald_alloc(st->me, 300, &st->data->where[1]) == 0);
 }
 
-/* Nothing is lost: what is handed out is what the words refer to. */
+/* Nothing is lost: what is allocated is what the words refer to. */
 static bool heap_works(struct stage *st)
 {
     struct heald_heap_stats before, after;
@@ -138,7 +138,7 @@ static bool attach_works(struct stage *st)
     return scene_section_works(st);
 }
 
-/* Two slots that were the dead's: the victim stands in the first. */
+/* Two slots of dead processes: the victim has the first. */
 static void let_two_die(struct stage *st)
 {
     pid_t dead[2];

@@ -1,5 +1,5 @@
-/* test/crash/scenes.c: who is killed, in which operation on an object, and what must then hold. A
- * wait is one of take.c's, so that it is played on each road. */
+/* test/crash/scenes.c: which process is killed, in which operation on an object, and what must then
+ * hold. A wait is one of take.c's, so that it is played in each way. */
 #include "crash/take.h"
 
 #include <errno.h>
@@ -69,8 +69,8 @@ static void change_and_signal_unlock(struct stage *st)
     must(heald_cond_signal_unlock(&st->data->cond, &st->data->mutex, st->me) == 0);
 }
 
-/* A signal that was begun wakes the survivor without anybody's help; one that was not is given by
- * whoever comes after the dead, as any half-done change is mended. */
+/* A signal that was begun wakes the survivor without help; one that was not is given by the process
+ * that comes after the dead one, as any half-done change is repaired. */
 static bool signalled_or_again(struct stage *st)
 {
     uint32_t begun = __atomic_load_n(&st->data->cond.sequence, __ATOMIC_ACQUIRE);
@@ -107,7 +107,7 @@ static void kill_the_holder(struct stage *st)
     crash_bury(&st->holder);
 }
 
-/* The victim, who is attached already: so nobody has settled that death when he begins. */
+/* The victim, which is attached already: so that death is not recorded when it begins. */
 static bool is_one_gone(struct stage *st)
 {
     struct heald_participant_info info = {0};
@@ -118,7 +118,7 @@ static bool is_one_gone(struct stage *st)
     return true;
 }
 
-/* The portable platform cannot tell: there he is given the time. */
+/* The portable platform cannot find it: there the process is given the time. */
 static void see_the_holder_die(struct stage *st)
 {
     must(kill(st->holder, SIGKILL) == 0);
@@ -198,7 +198,7 @@ static void read_section(struct stage *st)
 {
     int err;
 
-    /* A writer died: somebody must write, and mend. */
+    /* A writer died: another must write, and repair. */
     while ((err = take_reading(st)) == -EOWNERDEAD)
         write_section(st);
     must(err == 0 && st->data->a == st->data->b);

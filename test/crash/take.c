@@ -1,10 +1,10 @@
 /*
- * test/crash/take.c: the roads on which somebody waits, and each object waited for on them.
+ * test/crash/take.c: the ways to wait, and each object waited for in them.
  *
- * On the road `thread` a process has a second thread, which sleeps on the words and rings the loop.
- * It is not stepped: it changes nothing in the region and holds nothing there, so wherever it is
- * when SIGKILL ends both, what others see of it is that it slept or did not. ptrace(2) concerns the
- * thread that asked for it alone, and the whole process is waited for by its first thread.
+ * With the waiter `thread` a process has a second thread, which sleeps on the words and rings the
+ * loop. It is not stepped: it changes nothing in the region and holds nothing there, so wherever it
+ * is when SIGKILL ends both, what others see of it is that it slept or did not. ptrace(2) concerns
+ * the thread that requested it alone, and the whole process is waited for by its first thread.
  */
 #include "crash/take.h"
 
@@ -25,7 +25,7 @@ static void on_end(struct heald_op *op)
     *(bool *)op->data = true;
 }
 
-/* Until the op, which was prepared with this result, is over. */
+/* Until the op, which was prepared with this result, has completed. */
 static int run(struct stage *st, struct heald_op *op, int prepared)
 {
     bool over = false;
@@ -40,7 +40,7 @@ static int run(struct stage *st, struct heald_op *op, int prepared)
     return err ? err : (int)op->result;
 }
 
-/* The road is opened by the first op that has to wait. */
+/* The waiter is opened by the first op that has to wait. */
 static int open_road(struct stage *st)
 {
     struct heald_op op = {0};

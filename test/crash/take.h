@@ -1,7 +1,7 @@
 /*
- * test/crash/take.h: waiting, on the road that is played: by blocking, or by an op in the loop of
- * the stage, which is turned until the op is over. Each waits for long enough, and has the results
- * of the call that blocks.
+ * test/crash/take.h: waiting, in the way that is played: by blocking, or by an op in the loop of
+ * the stage, which is turned until the op has completed. Each waits for long enough, and has the
+ * results of the call that blocks.
  */
 #ifndef HEALD_TEST_CRASH_TAKE_H
 #define HEALD_TEST_CRASH_TAKE_H
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In the victim and the survivor, where Check cannot be told. */
+/* In the victim and the survivor, where Check cannot report. */
 static inline void must_at(bool condition, const char *file, int line)
 {
     if (condition)
@@ -30,7 +30,7 @@ int take_writing(struct stage *st);
 int take_barrier(struct stage *st);
 int take_once(struct stage *st);
 
-/* With the mutex held: what it guards is in order, or is mended if the holder died. */
+/* With the mutex held: what it guards is in order, or is repaired if the holder died. */
 bool scene_mend(struct stage *st, int err);
 
 /* The mutex is had, and what it guards in order. */

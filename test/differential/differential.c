@@ -22,7 +22,7 @@ static const char *const engines[] = {"sync", "threads", "uring"};
 
 enum { BACKENDS = sizeof backends / sizeof *backends, ENGINES = sizeof engines / sizeof *engines };
 
-/* An empty folder, open and already without a name, is no use; so it is kept by name. */
+/* An empty directory, open and already without a name, is no use; so it is kept by name. */
 static char *make_folder(char path[64])
 {
     const char *tmp = getenv("TMPDIR");

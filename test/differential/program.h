@@ -2,8 +2,8 @@
  * test/differential/program.h: a random program of ops, the same for every back end and engine.
  *
  * A program is a set of units that run at the same time in one loop. A unit is a small story (a
- * stream from end to end, a row of timers, …) that is told so that its outcome does not depend on
- * what the kernel does first: it writes down what must be the same everywhere, as numbers, and
+ * stream from end to end, a row of timers, …) that is written so that its outcome does not depend
+ * on what the kernel does first: it writes down what must be the same everywhere, as numbers, and
  * asserts what it knows beforehand. Two generators: `plan` decides what the outcome depends on and
  * is drawn from in a fixed order; `noise` decides what must not matter (which call, which class,
  * how large a portion) and is drawn from whenever.
@@ -41,7 +41,7 @@ struct run {
     struct heald_loop *loop;
     uint64_t seed;
     const char *backend, *engine;
-    int dir; /* an empty folder for files */
+    int dir; /* an empty directory for files */
     unsigned count, left;
     struct unit unit[UNITS_MAX];
     struct heald_op watchdog;

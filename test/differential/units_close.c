@@ -1,6 +1,6 @@
 /*
  * test/differential/units_close.c: descriptors that are closed in all ways, while ops wait on them
- * or are under way to a file, and whose numbers are used again at once by descriptors of other
+ * or are in flight to a file, and whose numbers are used again at once by descriptors of other
  * types. A round: a descriptor is opened, some ops name it, it is closed, and the next is opened
  * before anything else can happen. What the next one holds is its own.
  */
@@ -100,7 +100,7 @@ static void turn_over(struct unit *u)
     unit_over(u);
 }
 
-/* An op that was under way when its descriptor was closed. */
+/* An op that was in flight when its descriptor was closed. */
 static void on_old(struct heald_op *op)
 {
     struct unit *u = unit_of(op);

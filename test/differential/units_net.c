@@ -154,7 +154,7 @@ static void datagram_start(struct unit *u)
 
 const struct unit_kind unit_datagram = {"datagram", sizeof(struct datagram), datagram_start, 4};
 
-/* Clients connect, say who they are, and go; the server counts them. */
+/* Clients connect, send their number, and close; the server counts them. */
 struct client {
     struct heald_op op;
     int fd;
@@ -328,7 +328,7 @@ static void on_refused(struct heald_op *op)
     unit_over(u);
 }
 
-/* The address is kept by one who does not listen, lest another unit listens there. */
+/* The address is kept by a socket that does not listen, so that no other unit listens there. */
 static void refused_start(struct unit *u)
 {
     struct accepting *a = u->state;

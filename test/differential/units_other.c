@@ -1,6 +1,6 @@
 /*
  * test/differential/units_other.c: what comes from outside the loop: posts of another thread,
- * signals, the end of a child, descriptors in messages; and the other ways to hear of an end.
+ * signals, the end of a child, descriptors in messages; and the other notifications.
  */
 #include "differential/program.h"
 
@@ -184,7 +184,7 @@ static void child_start(struct unit *u)
 
 const struct unit_kind unit_child = {"child", sizeof(struct child), child_start, 1};
 
-/* Ends that are told on a thread, or not at all. */
+/* Ends that are notified on a thread, or not at all. */
 struct tell {
     struct heald_op thread[TOLD], silent[TOLD], back[TOLD], last;
     unsigned count, left;

@@ -27,7 +27,7 @@ static void pair_closed(struct heald_op *op)
     unit_over(u);
 }
 
-/* All is over: what the reads got, one after the other, is what was written. */
+/* All has completed: what the reads got, one after the other, is what was written. */
 static void pair_check(struct unit *u)
 {
     struct pair *p = u->state;

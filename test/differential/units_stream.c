@@ -1,6 +1,6 @@
 /*
  * test/differential/units_stream.c: a stream from its first byte to its end, in random portions by
- * random calls, with one or two reads under way at a time, or a multishot receive.
+ * random calls, with one or two reads in flight at a time, or a multishot receive.
  */
 #include "differential/program.h"
 

@@ -268,7 +268,7 @@ HEALD_CASE(asked_to_end_and_answered)
     ck_assert(answer.found);
     scene_turn_until(&s, 1);
     scene_check(&items[0], 1, -ECANCELED);
-    /* It has ended before the kernel hears of the question. */
+    /* It has ended before the kernel gets the question. */
     ck_assert(heald__client_ask(&s.client, &items[1].op));
     scene_ring(&s);
     turn_until_answered(&s, &items[1]);

@@ -65,7 +65,7 @@ static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
         __atomic_fetch_sub(&fault.bytes, old_size, __ATOMIC_RELAXED);
         return NULL;
     }
-    /* A new place each time, so that whoever keeps the old one is found out. */
+    /* A new place each time, so that a use of the old one is found. */
     void *p = malloc(size);
     if (!p)
         return NULL;

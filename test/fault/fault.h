@@ -78,7 +78,7 @@ void fault_set(enum fault_call call, unsigned nth, int err);
 /* Did it come to that? */
 bool fault_struck(void);
 
-/* What fault_allocator has handed out and not got back. */
+/* What fault_allocator has allocated and what was not freed. */
 size_t fault_bytes(void);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * test/fault/faults.c: each scene on each back end with each engine, with every call failing once,
- * in every way that it can: the first call of a kind, the second, … until the scene is over before
- * it comes to that. Allocations likewise.
+ * in every way that it can: the first call of a kind, the second, … until the scene ends before it
+ * comes to that. Allocations likewise.
  *
  * Afterwards: nobody crashed or hangs, every op that was taken ended exactly once, no descriptor
  * and no byte is left, and the loop closes. An interruption changes nothing at all.
@@ -50,7 +50,7 @@ static const struct {
 } errors[] = {{"EINTR", EINTR}, {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY},     {"ENOMEM", ENOMEM},
               {"EIO", EIO},     {"EMFILE", EMFILE}, {"ENOBUFS", ENOBUFS}, {NULL, 0}};
 
-/* What is run now, for whoever hears of its failure. */
+/* What runs now, for the report of its failure. */
 static struct {
     const char *scene, *backend, *engine, *error;
     enum fault_call call;
@@ -155,7 +155,7 @@ static unsigned live(const struct scene *s)
     return (unsigned)stats.pending + s->far;
 }
 
-/* Turns the loop until nothing lives or the time is over; true if nothing lives. */
+/* Turns the loop until nothing is pending or the time has passed; true if nothing is pending. */
 static bool settle(struct scene *s, int ms)
 {
     int64_t end = heald_clock_now(HEALD_CLOCK_MONOTONIC) + ms * harness_slow() * HEALD_MS;

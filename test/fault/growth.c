@@ -296,7 +296,7 @@ HEALD_CASE(cancels_and_withdrawals)
     free(items);
 }
 
-/* It is still found by it, and can be taken back. */
+/* It is still found by it, and can be withdrawn. */
 HEALD_CASE(an_entry_keeps_its_number)
 {
     struct item *items = calloc(FLOOD, sizeof *items);

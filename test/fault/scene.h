@@ -19,7 +19,7 @@ struct entry {
     struct scene *scene;
     void (*then)(struct entry *e); /* after each completion; may be NULL */
     bool accepted, cancelled, posted;
-    int ends; /* atomic: final completions; a pool thread may tell one */
+    int ends; /* atomic: final completions; a pool thread may notify one */
 };
 
 struct scene {

@@ -58,7 +58,7 @@ static void signals(struct scene *s)
     scene_go(e);
     if (e->accepted)
         kill(getpid(), SIGUSR1);
-    /* Told by a signal that the case has blocked, and takes at the end. */
+    /* Notified by a signal that the case has blocked, and takes at the end. */
     e = scene_op(s, NULL);
     heald_op_notify_signal(&e->op, SIGUSR2);
     heald_prep_timer(&e->op, now(HEALD_CLOCK_MONOTONIC));
@@ -155,7 +155,7 @@ static void posts_stop(struct scene *s)
 
 const struct scene_kind scene_posts = {"posts", posts, posts_stop};
 
-/* Somebody else's loop waits for ours, once. */
+/* Another loop waits for ours, once. */
 static void guest(struct scene *s)
 {
     int fds[2];

@@ -2,7 +2,7 @@
  * test/fault/threads.c: a thread waits in a system call for what another process has taken first.
  * What it waits for ends all the same when it is cancelled, when its deadline has come, and when
  * its descriptor is closed, given away or used again; and a connection or byte that comes later
- * goes to who waits then.
+ * goes to the next waiter.
  */
 #include "harness/harness.h"
 #include "platform/sys.h"
@@ -26,7 +26,7 @@ enum { ROUNDS = 4, CLIENTS = 4, LIMIT_MS = 3000, STUCK_MS = 20 };
 static const char *const backends[] = {"epoll", "poll", "select"};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
-/* The other process: it takes what there is just after a poll said that it is there. */
+/* The other process: it takes the data just after a poll reported it. */
 static struct {
     int fd; /* -1: nobody takes anything */
     bool is_listener;
@@ -134,7 +134,7 @@ static void scene_open(struct scene *s, const char *backend, enum what what)
         open_listener(s);
 }
 
-/* Somebody connects, or types: the descriptor of whoever did. */
+/* A peer connects, or types: its descriptor. */
 static int offer(struct scene *s)
 {
     if (s->what == READ) {
@@ -451,7 +451,7 @@ HEALD_CASE(in_a_thread_that_blocks_all_signals)
 }
 
 /* A thread is interrupted by a signal that the program does not use: neither one that it handles
- * nor one that it blocks; and a program that awaits it afterwards is told. */
+ * nor one that it blocks; and a program that awaits it afterwards gets an error. */
 HEALD_CASE(signals_of_the_program_are_its_own)
 {
     sigset_t blocked;

@@ -1,10 +1,10 @@
 /*
  * test/harness/harness.c: see harness.h.
  *
- * libcheck forks a process for each case; what a case must tell the parent beyond its verdict (that
- * it was skipped, and why) goes through a shared mapping made before the first fork. Everything
- * else here is private to the process of the case. libcheck passes no user pointer to a case, which
- * is why this file, unlike src/, has file-scope state.
+ * libcheck forks a process for each case; what a case must report to the parent beyond its verdict
+ * (that it was skipped, and why) goes through a shared mapping made before the first fork.
+ * Everything else here is private to the process of the case. libcheck passes no user pointer to a
+ * case, which is why this file, unlike src/, has file-scope state.
  */
 #include "harness/harness.h"
 

@@ -2,7 +2,7 @@
  * test/harness/seeds.c: see seeds.h.
  *
  * A case runs a row of seeds. What it runs just now it writes into a mapping that it shares with
- * the parent; what still stands there when all cases are over has failed, however it ended.
+ * the parent; what is still there when all cases have ended has failed, however it ended.
  */
 #include "harness/seeds.h"
 
@@ -17,7 +17,7 @@
 enum { TEXT = 96, CASE_LIMIT_SECONDS = 60 };
 
 struct progress {
-    uint64_t seed; /* 0: none under way */
+    uint64_t seed; /* 0: none running */
     char note[TEXT];
 };
 

@@ -3,7 +3,7 @@
  * waits until each is handled or has failed. A handler does so, or waits for another pusher, while
  * its own stands still.
  *
- * Holds: everybody comes to his end, though the I/O thread may sleep for ever; no record is handled
+ * Holds: every process ends, though the I/O thread may sleep indefinitely; no record is handled
  * twice; none fails that a thread could have handled.
  */
 #include "aio_hand_off.pml"

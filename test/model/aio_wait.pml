@@ -1,10 +1,11 @@
 /*
  * test/model/aio_wait.pml: the steps of src/aio/wait.c: a sleeper sets the lowest bit of a word,
- * looks at its blocks, sleeps; who has ended blocks counts a word up whose bit is set, and wakes.
+ * looks at its blocks, sleeps; the thread that ended blocks counts a word up whose bit is set, and
+ * wakes.
  *
- * Flags, with -D: SLEEPERS; BLOCKS; BATCH: all blocks are ended by one, who then tells once, not
- * each by its own; EARLY: how many sleeps end for no reason; CANCEL: a sleeper may be gone for good
- * from his sleep; MUTANT_...: as if the code were otherwise.
+ * Flags, with -D: SLEEPERS; BLOCKS; BATCH: all blocks are ended by one, which then wakes once, not
+ * each by its own; EARLY: how many sleeps end for no reason; CANCEL: a sleeper may never return
+ * from its sleep; MUTANT_...: as if the code were otherwise.
  *
  * Left out: memory that is seen in another order: the fences, that is.
  */
@@ -17,7 +18,7 @@
 #ifndef EARLY
 #define EARLY 0
 #endif
-#define ANY 0   /* the word of those who wait for many */
+#define ANY 0   /* the word of threads that wait for many */
 #define THEIR 1 /* that of all blocks: they share it */
 #define NOWHERE 2
 

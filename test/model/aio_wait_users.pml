@@ -2,7 +2,7 @@
  * test/model/aio_wait_users.pml: each sleeper waits for one block, or for all of them on the other
  * word, until one is done; each block is ended once.
  *
- * Holds: everybody comes to his end.
+ * Holds: every process ends.
  */
 #include "aio_wait.pml"
 

@@ -1,9 +1,9 @@
 /*
  * test/model/barrier_users.pml: each comes to a barrier for NEEDED, again after a reset, until it
- * has been through ROUNDS times. With DEADLINE the first gives up at any time, and goes home.
+ * has been through ROUNDS times. With DEADLINE the first gives up at any time, and ends.
  *
- * Holds: no more pass a round than are needed; no more rounds are reset than participants die; none
- * of those who live waits for ever, but for those who do not come.
+ * Holds: no more pass a round than are needed; no more rounds are reset than participants die; no
+ * living process waits indefinitely, but for those that do not arrive.
  */
 #ifndef NEEDED
 #define NEEDED PROCS

@@ -1,7 +1,7 @@
 /*
  * test/model/cells.pml: the steps of src/region/eventcount.h and src/sync/cells.c, upon
- * register.pml. Every look at a cell is a step, but for who looks for his own, which nobody else
- * makes his.
+ * register.pml. Every read of a cell is a step, but for a search for the process's own, which no
+ * other acquires.
  */
 #define DONE_WAITING bell_outer[slot] = UNREAD /* in the step that takes what was waited for */
 
@@ -43,7 +43,7 @@ inline eventcount_add() {
     atomic { STEP(eventcount_add); change_sequence(); odd = !odd; WAKE_SEQUENCE }
 }
 
-/* eventcount_notify(), after what is given back with `store`. */
+/* eventcount_notify(), after what is released with `store`. */
 #define STORE_AND_NOTIFY(store) \
     STORE_FIRST(store); \
     atomic { STEP(eventcount_notify); tells = odd } \

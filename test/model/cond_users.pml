@@ -2,8 +2,8 @@
  * test/model/cond_users.pml: the last process makes something ready and signals; the others wait
  * for it.
  *
- * Holds: none of those who live waits for ever for what is ready, or was to be made so by one who
- * died with the mutex. One who dies without the mutex before he signals may leave them waiting
+ * Holds: no living process waits indefinitely for what is ready, or was to be made so by one that
+ * died with the mutex. One that dies without the mutex before it signals may leave them waiting
  * (SIGNAL_OUTSIDE).
  */
 #define FORGET(p)

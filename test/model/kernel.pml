@@ -2,16 +2,16 @@
  * test/model/kernel.pml: what the kernel does for heald: futexes, lifelines, death. Models
  * src/platform/linux/futex.c and lifeline.c, and the kernel behind them.
  *
- * Every step is what the machine or the kernel does at one go: a load, a store, a compare-and-swap,
- * the entering of one queue of futex_waitv, a FUTEX_WAKE_OP. A process can be killed before each.
+ * Every step is what the machine or the kernel does in one step: a load, a store, a
+ * compare-and-swap, the entering of one queue of futex_waitv, a FUTEX_WAKE_OP. A process can be
+ * killed before each.
  *
- * Flags, with -D: PROCS (2, 3); CRASHES: how many are killed at most; EARLY: how many times a
- * sleep ends for no reason; NO_RECHECK: nobody looks again unless he is woken; VICTIM: the one who
- * may be killed; DEADLINE: a caller may give up; ATTACH: those beyond SLOTS attach first, and all
- * may detach; COARSE and TAKEN_AT_FIRST: below; MUTANT_...: as if the code were otherwise.
+ * Flags, with -D: PROCS (2, 3); CRASHES: how many are killed at most; EARLY: how many times a sleep
+ * ends for no reason; NO_RECHECK: none tries again unless it is woken; VICTIM: the one that may be
+ * killed; DEADLINE: a caller may give up; ATTACH: those beyond SLOTS attach first, and all may
+ * detach; COARSE and TAKEN_AT_FIRST: below; MUTANT_...: as if the code were otherwise.
  *
- * Each process runs once through what its model has it do, so one who does not come to his end is a
- * defect.
+ * Each process runs once through what its model has it do, so one that does not end is a defect.
  *
  * Left out: memory that is seen in another order by another processor (a step is seen by all at
  * once), and the systems without futex_waitv or FUTEX_WAKE_OP.
@@ -40,7 +40,7 @@
 
 /*
  * Between two steps that COARSE makes one. It does so where a load is followed by a
- * compare-and-swap that looks again, or by another load that decides: what the two do apart, they
+ * compare-and-swap that reads again, or by another load that decides: what the two do apart, they
  * do together at the time of the second.
  */
 #ifdef COARSE
@@ -79,8 +79,8 @@ byte queued_word[PROCS], queued_bell[PROCS], queued_life[PROCS];
 bool woken[PROCS];
 
 /*
- * Numbers that only count up are kept as whether they changed since somebody read them: so here
- * they never come round. Once he needs it no more, it is UNREAD again, to have fewer states.
+ * Numbers that only count up are kept as whether they changed since a process read them: so here
+ * they never wrap around. Once it is no longer needed, it is UNREAD again, to have fewer states.
  */
 #define UNREAD 0
 #define SAME 1
@@ -183,10 +183,10 @@ inline count_sequence() {
 #endif
 
 /*
- * The end of a sleep. The 50 ms of REGION_RECHECK_NS are longer than all that anybody has to do: so
- * they pass when nobody can do anything else, and for each sleeper no more often than somebody was
- * killed. Who must look again more often than that, or is not helped by it, sleeps for ever: the
- * verifier calls it an invalid end state. (EARLY lets them pass at any time.)
+ * The end of a sleep. The 50 ms of REGION_RECHECK_NS are longer than all that any process has to
+ * do: so they pass when none can do anything else, and for each sleeper no more often than one was
+ * killed. One that must try again more often than that, or is not helped by it, sleeps
+ * indefinitely: the verifier calls it an invalid end state. (EARLY lets them pass at any time.)
  */
 #ifdef NO_RECHECK
 #define OR_RECHECK
@@ -199,13 +199,13 @@ inline count_sequence() {
 #else
 #define OR_EARLY
 #endif
-/* The caller's deadline, where he has one: may pass at any time. */
+/* The caller's deadline, if it has one: may pass at any time. */
 #ifdef DEADLINE
 #define OR_LATE(is_late) :: !woken[ME] && !forever -> SAY(late); is_late = true
 #else
 #define OR_LATE(is_late)
 #endif
-/* Where a model says that somebody is right to wait for ever, he is sent home instead. */
+/* Where a model says that a process may wait indefinitely, it ends instead. */
 #ifdef IN_VAIN
 #define OR_IN_VAIN(is_late) :: QUIET && IN_VAIN && queued_word[ME] == SEQUENCE -> \
     SAY(in_vain); is_late = true
@@ -214,10 +214,10 @@ inline count_sequence() {
 #endif
 
 /*
- * heald_plat_words_wait(): each word is compared and its queue entered in one step, one after the
- * other. The sleeper leaves the queues when he runs again; until then he may be given a wake that
- * he has no more use for. `same`: the object's word is what was seen; `bell`: which reading counts;
- * `watched`: 1 + the slot whose lifeline `holder` held when it was looked at, or 0.
+ * heald__plat_words_wait(): each word is compared and its queue entered in one step, one after the
+ * other. The sleeper leaves the queues when it runs again; until then it may get a wake that it no
+ * longer needs. `same`: the object's word is what was seen; `bell`: which reading counts;
+ * `watched`: 1 + the slot whose lifeline `holder` held when it was read, or 0.
  */
 inline words_wait(word, same, bell, watched, holder, is_late) {
     atomic {
@@ -293,7 +293,7 @@ inline life_watch(s, watched, holder) {
             fi;
             if
             :: life[s] == holder -> life_waiters[s] = true; watched = s + 1
-            :: else /* looks again */
+            :: else /* tries again */
             fi
         }
     :: else -> break
@@ -370,7 +370,7 @@ inline die() {
 
 /*
  * Declared after the users, so that their numbers begin with 0. When all is quiet it may also kill
- * nobody any more: else one who sleeps for ever could still be killed, and would not be found.
+ * none any more: else one that sleeps indefinitely could still be killed, and would not be found.
  */
 #define OR_RETIRE :: atomic { QUIET && crashes < CRASHES -> crashes = CRASHES }
 #ifdef VICTIM /* nobody else is killed */

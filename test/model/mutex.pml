@@ -70,8 +70,8 @@ inline change(to, is_done) {
 #define STEP_OUT dequeue();
 #define ABANDON abandon()
 /*
- * region_before_me(): `h` is the slot of who is first of the others, if that is before this one, or
- * SLOTS. first_in_queue() asks slot after slot; then the first alone is asked whether he lives.
+ * heald__region_first_waiter(): `h` is the slot of the first of the others, if that is before this one, or
+ * SLOTS. first_in_queue() reads slot after slot; then only the first is checked for life.
  */
 inline before_me() {
     first = 1;
@@ -161,7 +161,8 @@ inline drop_waiters() {
     fi
 }
 
-/* region_line_up(), once for each wait: two steps, for who draws may die before he has a place. */
+/* heald__region_enqueue(), once for each wait: two steps, for one that draws may die before it has a
+ * place. */
 inline enqueue() {
     if
     :: !ticket[slot] ->
@@ -321,8 +322,8 @@ inline word_set(low) {
 
 /*
  * let_go(). Of a fair mutex any release may be the one for which TURN is 0, and any with WAITERS
- * one for which somebody has set HANDOFF: so there is no such flag here. Who sets it otherwise only
- * makes others look again. NO_LIMIT: no release is the 512th.
+ * one for which a waiter has set HANDOFF: so there is no such flag here. One that sets it otherwise
+ * only makes others try again. NO_LIMIT: no release is the 512th.
  */
 #ifdef FAIR
 inline decide() {

@@ -1,9 +1,10 @@
 /*
  * test/model/mutex_users.pml: each process locks the mutex ROUNDS times and leaves what it guards
- * in disorder while it is inside. Who is told of a dead holder mends it, or gives the mutex up.
+ * in disorder while it is inside. One that gets a dead holder's mutex repairs it, or gives the
+ * mutex up.
  *
- * Holds: one is inside at a time; nobody finds disorder who was not told; nobody who lives waits
- * for ever.
+ * Holds: one is inside at a time; none finds disorder without -EOWNERDEAD; no living process waits
+ * indefinitely.
  */
 #define AFTER_WAIT
 #define FORGET(p) inside[p] = false

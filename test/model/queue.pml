@@ -1,7 +1,7 @@
 /*
- * test/model/queue.pml: the steps of src/await/queue.c, over a road whose entries the kernel
- * compares some time after they were armed, and wakes. What the loop does between two looks at a
- * word is one step, since nobody else sees it.
+ * test/model/queue.pml: the steps of src/await/queue.c, over a waiter whose entries the kernel
+ * compares some time after they were armed, and wakes. What the loop does between two reads of a
+ * word is one step, since no other sees it.
  */
 #define QUEUES 4
 #define NOWHERE QUEUES
@@ -160,7 +160,7 @@ inline queue_ended(q) {
     queue[q].recalled = false
 }
 
-/* What the road does on its own. An end is told when nothing is being tried. */
+/* What the waiter does on its own. An end is reported when nothing is being tried. */
 #define ROAD(q)                                                                          \
     :: atomic { queue[q].entry == HANDED -> compare(q) }                                 \
     :: atomic { queue[q].recalled && queue[q].entry != HANDED -> recall(q) }             \

@@ -12,7 +12,7 @@
 
 #include "queue.pml"
 
-bool told, bell; /* all were told; the loop has heard of it */
+bool told, bell; /* all were notified; the loop knows it */
 
 #define WAITS_FOR(op) (op == 1 && word[1] == 0 -> 1 : 0)
 #define IS_OVER(op) (op == 0 -> word[0] == LAST : word[1] == 1 && word[0] != 1)

@@ -85,7 +85,7 @@ inline is_gone(s, g, is) {
 
 /*
  * region_wait(). `h`: the slot of the holder whose death matters, or SLOTS. In the other order one
- * who dies between has_ended() and life_watch() is not watched, and only the recheck tells of him.
+ * that dies between has_ended() and life_watch() is not watched, and only the recheck finds it.
  */
 inline region_wait(word, same, bell, h, is_late) {
     go = true;
@@ -169,7 +169,7 @@ inline detach() {
 #define ATTACH_LOCALS
 #endif
 
-/* What every user has of his own. */
+/* What every user has of its own. */
 #define LOCALS \
     byte slot = (ME < SLOTS -> ME : 0), mine = 1, i, h, watched, holder; \
     bool go, is_late, forever; \

@@ -43,7 +43,7 @@ inline give_back_reading() {
     STORE_AND_NOTIFY(cells_release())
 }
 
-/* ask_of_writer(), who is `w`: `is` lives or is gone_by; what a dead one left pending is cleared.
+/* ask_of_writer(), which is `w`: `is` lives or is gone_by; what a dead one left pending is cleared.
  */
 inline ask_of_writer() {
     cells_is_gone(W_ID(w), is);
@@ -205,7 +205,7 @@ inline owner_release() {
 }
 
 /* begin_pending(): `res` is locked: the caller is pending; busy: because of `w`; owner_dead: the
- * lock is his; lost. */
+ * lock is the caller's; lost. */
 inline begin_pending() {
     res = again;
 #ifdef MUTANT_WRITER_LOOKS_FIRST

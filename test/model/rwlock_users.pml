@@ -1,13 +1,13 @@
 /*
  * test/model/rwlock_users.pml: the first process writes, the last reads, one between them does
  * either (with TAKEN_AT_FIRST it reads, with WRITERS it writes); with ALL_READ all read. A reader
- * who is told of a dead writer writes, to mend what he left. With DEADLINE the first gives up at
+ * that gets -EOWNERDEAD writes, to repair what the writer left. With DEADLINE the first gives up at
  * any time; with READ_AGAIN the last reads twice, with READ_TWICE twice at once. With ANOTHER_DIED
- * (0, or 2: pending) the first plays another writer before, who dies with the lock, or looking for
- * readers.
+ * (0, or 2: pending) the first plays another writer before, which dies with the lock, or looking
+ * for readers.
  *
- * Holds: a writer is alone; what a dead writer left is seen by nobody who was not told; none of
- * those who live waits for ever.
+ * Holds: a writer is alone; none sees what a dead writer left without -EOWNERDEAD; no living
+ * process waits indefinitely.
  */
 #define FORGET(p) reads[p] = false; writes[p] = false
 #ifndef READERS

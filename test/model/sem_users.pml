@@ -1,8 +1,8 @@
 /*
- * test/model/sem_users.pml: each takes a permit and gives it back; with COUNTING the last process
+ * test/model/sem_users.pml: each acquires a permit and posts it; with COUNTING the last process
  * posts once for each of the others.
  *
- * Holds: no more have a permit than there are permits; none of those who live waits for ever.
+ * Holds: no more have a permit than there are permits; no living process waits indefinitely.
  */
 #ifdef COUNTING
 #define MAKER (PROCS - 1)

@@ -107,7 +107,7 @@ static void lock_mutex(struct heald_loop *loop, struct heald_region *region)
     heald_detach(me);
 }
 
-/* Without a name, or where there is no memfd_create(2) with one that is taken away at once. */
+/* Without a name, or where there is no memfd_create(2) with one that is unlinked at once. */
 static int open_region(struct heald_region **ret_region)
 {
     char name[64];

@@ -140,7 +140,7 @@ HEALD_CASE(who_came_first_is_first_whatever_his_clock)
     pid_t ahead = child_ahead(&f, stand_first);
     until_set_there(ahead, &s->came[0]);
     until_waiting(&f, 1);
-    /* It has waited for no negative time, and for none that is told of another clock. */
+    /* It has waited for no negative time, and for none of another clock. */
     ck_assert_int_eq(count_waits(&f, &since, tickets), 1);
     ck_assert_int_eq(since, 0);
     pid_t here = child_start(&f, stand_second);
@@ -220,7 +220,7 @@ static bool hold_for_ever(struct fixture *f)
     return true;
 }
 
-/* Nobody holds what a dead one left; and the clock of its time may have been another. */
+/* What a dead process left has no holder; and the clock of its time may have been another. */
 HEALD_CASE(what_is_orphaned_has_no_age)
 {
     skip_on_portable("cannot see a death before it takes the lifeline");

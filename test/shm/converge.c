@@ -1,6 +1,6 @@
 /*
- * test/shm/converge.c: one is killed after any instruction of what it does, and all others do the
- * obvious thing, at once: what the header of the object says that one does who is told of a death.
+ * test/shm/converge.c: a process is killed after any instruction of an operation, and all others do
+ * the obvious thing, at once: what the header of the object says for one that gets -EOWNERDEAD.
  * Each of them gets through, in a bounded number of calls and a bounded time.
  *
  * HEALD_CRASH_STRIDE=N kills N instructions further each time, or as many as make 500 places;
@@ -59,7 +59,7 @@ static int64_t limit(void)
     return in_ms(GET_THROUGH_MS * harness_slow());
 }
 
-/* A call, counted, and what it returned. Relaxed: read when the round is over. */
+/* A call, counted, and what it returned. Relaxed: read when the round has ended. */
 static int count(struct actor *a, int err)
 {
     __atomic_fetch_add(&a->counts->calls, 1, __ATOMIC_RELAXED);
@@ -212,7 +212,7 @@ static void through_thing(struct actor *a)
     must(count(a, heald_mutex_unlock(object, a->f->me)) == 0);
 }
 
-/* What the one who is killed does. */
+/* What the victim does. */
 
 static int64_t in_a_moment(void)
 {
@@ -301,8 +301,8 @@ static void kill_thing(struct fixture *f)
     heald_object_remove(f->me, thing_name(0));
 }
 
-/* For each of the others, in all rounds: how many calls, and of how many deaths it is told. What
- * is told of a mutex is told once: to one of them. */
+/* For each of the others, in all rounds: how many calls, and how many deaths are reported to it.
+ * The death of a mutex's holder is reported once: to one of them. */
 static const struct scene {
     const char *name;
     void (*killed)(struct fixture *f);
@@ -374,7 +374,7 @@ static bool all_are_through(const struct shared *s)
     return true;
 }
 
-/* After so many instructions of who was killed. */
+/* After so many instructions of the victim. */
 static void await_all(struct shared *s, int instructions)
 {
     int64_t end = in_ms(GET_THROUGH_MS * harness_slow());

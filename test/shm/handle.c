@@ -16,7 +16,7 @@ struct shared {
     uint64_t place;
 };
 
-/* One slot, so that whoever attaches next has that of the one who has gone. */
+/* One slot, so that the next that attaches has that of the one that is gone. */
 static struct fixture open_narrow(int trace)
 {
     struct fixture f = fixture_open_with(&(struct heald_region_options){
@@ -158,7 +158,7 @@ HEALD_CASE(ops_prepared_before_and_submitted_after)
     fixture_close(&f);
 }
 
-/* The op of one who has gone ends, and does not keep its slot from others meanwhile. */
+/* The op of one that is gone ends, and does not keep its slot from others meanwhile. */
 HEALD_CASE(an_op_that_waits_is_told)
 {
     struct fixture f = open_narrow(0);

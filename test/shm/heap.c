@@ -1,4 +1,4 @@
-/* test/shm/heap.c: memory and names in a region, and what becomes of them when somebody dies. */
+/* test/shm/heap.c: memory and names in a region, and what becomes of them when a process dies. */
 #include "shm/shm.h"
 
 #include "harness/seeds.h"
@@ -7,7 +7,7 @@
 
 enum { SLOTS = 64, ROUNDS = 4000 };
 
-/* The words that hold what was handed out; each block is filled with its own number. */
+/* The words that hold what was allocated; each block is filled with its own number. */
 struct root {
     uint64_t where[SLOTS];
     uint64_t size[SLOTS];
@@ -78,8 +78,8 @@ HEALD_CASE(what_is_refused)
     fixture_close(&f);
 }
 
-/* Copies of a word that was freed, and places that were never handed out: also later, when the
- * memory is a part of a larger free block, or of another that is handed out. */
+/* Copies of a word that was freed, and places that were never allocated: also later, when the
+ * memory is a part of a larger free block, or of another that is allocated. */
 HEALD_CASE(only_what_was_handed_out_is_taken_back)
 {
     enum { COUNT = 6, SIZE = 100 };
@@ -183,7 +183,7 @@ HEALD_CASE(grows_where_it_is)
     ck_assert_ptr_eq(first, heald_at(f.region, where[0]));
     ck_assert_uint_gt(stats_of(&f).size, made);
     memset(heald_at(f.region, where[1]), 'y', 1 << 20);
-    /* Nobody need be told. */
+    /* No process need be notified. */
     ck_assert_int_eq(((char *)heald_at(other, where[1]))[(1 << 20) - 1], 'y');
     ck_assert_int_eq(heald_alloc(f.me, 4 << 20, &where[2]), -ENOMEM);
     ck_assert_int_eq(heald_alloc(f.me, 2 << 20, &where[2]), 0);
@@ -219,7 +219,7 @@ HEALD_CASE(killed_again_and_again)
     }
     for (unsigned i = 0; i < SLOTS; i++)
         count += root->where[i] != 0;
-    /* Nothing was lost between "handed out" and "stored". */
+    /* Nothing was lost between "allocated" and "stored". */
     ck_assert_uint_eq(stats_of(&f).blocks, count);
     for (unsigned i = 0; i < SLOTS; i++)
         ck_assert_int_eq(heald_free(f.me, &root->where[i]), 0);

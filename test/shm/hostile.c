@@ -18,8 +18,8 @@ enum {
     WORDS_BESIDE = 1024
 };
 
-/* Beside each object, from its first byte and its last on, lie words that nobody may change: the
- * id of one who is gone, which is taken for a place that is free, wherever one is looked for. */
+/* Beside each object, from its first byte and its last on, lie words that must not change: the id
+ * of one that is gone, which is taken for a place that is free, wherever one is searched. */
 static uint64_t guard;
 
 union object {
@@ -216,8 +216,8 @@ static const struct kind {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-/* The case is alone in it: what somebody who lives has is waited for, for as long as he lives, and
- * that is no wrong byte. */
+/* The case is alone in it: what a living participant has is waited for, for as long as it lives,
+ * and that is no wrong byte. */
 static struct fixture open_region(void)
 {
     struct fixture f =
@@ -260,7 +260,7 @@ static bool is_untouched(const struct kind *kind, struct shared *s)
     return true;
 }
 
-/* What was done to it is said by `what`, for whoever reads of the failure. */
+/* What was done to it is said by `what`, for the report of the failure. */
 static void use(const struct kind *kind, struct fixture *f, const char *what, unsigned long number)
 {
     struct shared *s = f->data;

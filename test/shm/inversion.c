@@ -1,5 +1,5 @@
 /* test/shm/inversion.c: whose order is recorded: memory that is used again, ops, tries, locks that
- * are held more than once. And one that nobody else could give back. */
+ * are held more than once. And one that no other could unlock. */
 #include "shm/shm.h"
 
 enum { MANY = 300, READS = HEALD_RWLOCK_READERS };
@@ -48,7 +48,7 @@ HEALD_CASE(one_that_is_made_anew_has_no_past)
     ck_assert_int_eq(told, 0);
     lock_two(&f, &s->a, &s->b);
     ck_assert_int_eq(told, 1);
-    /* Nor has its conflict been told before. */
+    /* Nor has its conflict been reported before. */
     memset(&s->a, 0, sizeof s->a);
     lock_two(&f, &s->a, &s->b);
     ck_assert_int_eq(told, 1);
@@ -175,7 +175,7 @@ HEALD_CASE(what_a_try_got_is_held)
     fixture_close(&f);
 }
 
-/* It is given back when it was unlocked as often. */
+/* It is released when it was unlocked as often. */
 HEALD_CASE(what_is_held_twice_is_held_until_the_last_unlock)
 {
     struct fixture f = open_traced();

@@ -276,7 +276,7 @@ HEALD_CASE(what_was_prefaulted_is_resident)
     close_whole(&map, fd);
 }
 
-/* Whether the cache lets go of a file is up to the system, but never is more in than there is. */
+/* Whether the cache drops a file is up to the system, but never is more in than there is. */
 HEALD_CASE(a_cold_file)
 {
     struct heald_map map;

@@ -171,7 +171,7 @@ HEALD_CASE(processes_exclude_each_other)
     fixture_close(&f);
 }
 
-/* A lock that mends what a dead one left: nothing here. */
+/* A lock that repairs what a dead holder left: nothing here. */
 static void lock(struct shared *s, struct heald_participant *me)
 {
     int err = heald_mutex_lock(&s->mutex, me, HEALD_FOREVER);

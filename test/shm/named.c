@@ -211,7 +211,8 @@ static bool wait_for_all(struct fixture *f)
     return true;
 }
 
-/* Of each kind of holder: who finds it free does not ask the clock, who has to wait does. */
+/* Of each kind of holder: one that finds it free does not read the clock, one that has to wait
+ * does. */
 HEALD_CASE(where_and_since_when)
 {
     struct fixture f = fixture_open();
@@ -233,7 +234,7 @@ HEALD_CASE(where_and_since_when)
     child_kill(pid);
     let_go(s, f.me, _i);
     while (hold(s, f.me, _i, true))
-        usleep(200); /* what the killed one had begun is taken back */
+        usleep(200); /* what the killed one had begun is undone */
     ck_assert_uint_ne(holder_of(&f, _i).site, 0);
     if (_i == 0)
         ck_assert_int_eq(holder_of(&f, _i).at_least, 0);

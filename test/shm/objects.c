@@ -239,7 +239,7 @@ HEALD_CASE(a_waiting_writer_keeps_new_readers_out)
         ck_assert_int_eq(heald_rwlock_unlock(&s->lock, other), 0);
         usleep(1000);
     }
-    /* Who reads already may do so again. */
+    /* A participant that reads already may do so again. */
     ck_assert_int_eq(heald_rwlock_tryrdlock(&s->lock, f.me), 0);
     ck_assert_int_eq(heald_rwlock_unlock(&s->lock, f.me), 0);
     ck_assert_int_eq(s->done, 0);
@@ -367,7 +367,7 @@ HEALD_CASE(one_that_dies_there_breaks_it)
     fixture_close(&f);
 }
 
-/* The obvious thing, and counts what it is told. */
+/* The obvious thing, and counts the results. */
 static bool come_again_and_again(struct fixture *f)
 {
     struct shared *s = shared_of(f);
@@ -386,8 +386,8 @@ static bool come_again_and_again(struct fixture *f)
     return false;
 }
 
-/* Are all let through again, after so few resets? Those who are told of a death are told once of
- * the round in which they came, and once if they come to it before the first reset. */
+/* Are all let through again, after so few resets? Those that get -EOWNERDEAD get it once for the
+ * round in which they arrived, and once if they arrive before the first reset. */
 static void progress(const struct shared *s, int count)
 {
     int let = __atomic_load_n(&s->times, __ATOMIC_SEQ_CST),

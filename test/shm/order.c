@@ -20,7 +20,7 @@ static struct fixture open_region(int trace)
 
 static int number;
 
-/* Comes to the line, and writes down when it was its turn. */
+/* Enters the queue, and records when it was its turn. */
 static bool stand_in_line(struct fixture *f)
 {
     struct shared *s = f->data;
@@ -73,7 +73,7 @@ HEALD_CASE(who_came_first_is_first)
 
     fill_line(&f, pids, 6);
     ck_assert_int_eq(heald_mutex_unlock(&s->mutex[0], f.me), 0);
-    /* Who comes now may have it until one of those is awake, but not again and again. */
+    /* A newcomer may have it until one of those is awake, but not again and again. */
     int overtakes = 0;
     for (; s->next < 6; overtakes++) {
         ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, in_ms(10000 * harness_slow())), 0);
@@ -90,7 +90,7 @@ HEALD_CASE(who_came_first_is_first)
     fixture_close(&f);
 }
 
-/* The same where those who wait have slots far apart: between two of them 64 others are idle. */
+/* The same where the waiters have slots far apart: between two of them 64 others are idle. */
 HEALD_CASE(order_holds_over_all_slots)
 {
     enum { IDLE = 65, WAITERS = 3 };
@@ -121,7 +121,7 @@ HEALD_CASE(order_holds_over_all_slots)
     fixture_close(&f);
 }
 
-/* The only one who waits cannot run: as one who gets no processor. */
+/* The only waiter cannot run: as one that gets no processor. */
 HEALD_CASE(nobody_is_overtaken_without_end)
 {
     struct fixture f = open_region(0);
@@ -162,7 +162,7 @@ static bool stand_unlisted(struct fixture *f)
     return true;
 }
 
-/* Who has no place in the line is woken as all others: how long it took. */
+/* One that has no place in the queue is woken as all others: how long it took. */
 static int64_t wake_the_unlisted(void)
 {
     struct fixture f = open_region(0);
@@ -227,7 +227,7 @@ static bool give_up(struct fixture *f)
     return false;
 }
 
-/* The first in line has only just so much time, most of which he is stopped. */
+/* The first in the queue has only just so much time, most of which it is stopped. */
 HEALD_CASE(who_is_stopped_stops_those_behind)
 {
     struct fixture f = open_region(0);
@@ -255,7 +255,7 @@ HEALD_CASE(who_is_stopped_stops_those_behind)
 
 enum { CROWD = 3 };
 
-/* How often the crowd waited for a lock that nobody had, until each looked again by himself. */
+/* How often the crowd waited for a lock without a holder, until each rechecked by itself. */
 struct idle {
     struct heald_region *region;
     int64_t until, given_back;
@@ -296,7 +296,8 @@ HEALD_CASE(nobody_sleeps_while_it_is_free)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, come_again, &idle), 0);
     for (int i = 0; i < CROWD; i++)
         pthread_join(threads[i], NULL);
-    /* A busy machine may stop who gives it back, or who is woken, for as long, now and then. */
+    /* A busy machine may stop the one that unlocks, or the one that is woken, for as long, now and
+     * then. */
     ck_assert_int_le(idle.times, 8 * harness_slow());
     fixture_close(&f);
 }

@@ -475,7 +475,7 @@ HEALD_CASE(truncated_while_it_is_looked_at)
     ck_assert_int_eq(state.condition, HEALD_OBJECT_HELD);
     heald_mutex_unlock(mutex, me);
     heald_detach(me);
-    /* Whoever touches it now, mapped, gets SIGBUS. */
+    /* An access to it now, mapped, gets SIGBUS. */
     heald_region_unlink(name);
     ck_assert_int_eq(ftruncate(heald_region_fd(r), 0), 0);
     ck_assert_int_eq(heald_object_inspect(b, offset, HEALD_OBJECT_MUTEX, &state), -EBADMSG);

@@ -1,4 +1,4 @@
-/* test/shm/region_file.c: the name and the file of a region: who is last, and what a crash of the
+/* test/shm/region_file.c: the name and the file of a region: which is last, and what a crash of the
  * machine leaves. */
 #include "shm/shm.h"
 
@@ -134,7 +134,7 @@ HEALD_CASE(found_again_after_the_machine_stopped)
     fixture_close(&f);
 }
 
-/* A copy of a file in use, by those who live: in the copy they are not. */
+/* A copy of a file in use by living participants: in the copy there are none. */
 HEALD_CASE(a_copy_is_nobodys)
 {
     char file[] = "/tmp/heald-copy-XXXXXX", text[64];

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In a thread or a child, where Check cannot be told. */
+/* In a thread or a child, where Check cannot report. */
 #define must(condition) ((condition) ? (void)0 : abort())
 
 /* A name that no other process takes, and nothing under it. */
@@ -80,7 +80,8 @@ static inline pid_t child_start(struct fixture *f, bool (*fn)(struct fixture *))
             pause();
         _exit(0);
     }
-    /* The child tells Check nothing: killed over that, it would leave half a message. */
+    /* The child reports nothing to Check: killed while doing that, it would leave half a message.
+     */
     ck_assert_int_ge(pid, 0);
     return pid;
 }
@@ -113,7 +114,7 @@ static inline void skip_on_portable(const char *why)
         harness_skip("the portable platform %s", why);
 }
 
-/* Waits until a flag in shared memory is set by somebody else. */
+/* Waits until a flag in shared memory is set by another process. */
 static inline void until_set(const int *flag)
 {
     for (int64_t end = in_ms(10000 * harness_slow()); !__atomic_load_n(flag, __ATOMIC_ACQUIRE);) {

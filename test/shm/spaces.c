@@ -1,6 +1,6 @@
 /*
  * test/shm/spaces.c: one region, and participants in two PID name spaces: the numbers of the one
- * mean nothing in the other, or somebody else.
+ * mean nothing in the other, or another process.
  *
  * The process in the other name space is the first there (1), or a later one (2, 3, …), and
  * attaches to a region that it opened itself, or that its parent had open before the name space was
@@ -85,7 +85,7 @@ static pid_t space_start(struct fixture *f, int variant, void (*live)(struct fix
         }
         if (first == 0)
             live_there(f, variant, live);
-        /* Told to: ends it, without ending itself first. */
+        /* On request: ends it, without ending itself first. */
         while (first > 0 && !__atomic_load_n(&s->over, __ATOMIC_ACQUIRE)) {
             if (waitpid(first, NULL, WNOHANG) == first)
                 _exit(1);
@@ -121,7 +121,7 @@ static void hold(struct fixture *f)
     set_flag(&s->ready);
 }
 
-/* Looks for what would take it for gone: who waits for it, who attaches, and who looks. */
+/* Tries all that would take it for gone: a wait for it, an attach, and a look. */
 static void is_seen_alive(struct fixture *f)
 {
     struct shared *s = f->data;
@@ -158,7 +158,7 @@ HEALD_CASE(a_holder_in_another_name_space_is_seen_alive_and_dead)
     fixture_close(&f);
 }
 
-/* From within: the holder is outside, and lives; then he has died. */
+/* From within: the holder is outside, and lives; then it has died. */
 static void want(struct fixture *f)
 {
     struct shared *s = f->data;

@@ -82,7 +82,7 @@ static int awaited(struct stage *st, struct heald_op *op, int prepared)
     return (int)op->result;
 }
 
-/* What the others do, who have nothing of the object before and after. */
+/* What the others do, which have nothing of the object before and after. */
 
 static void give_permit(struct stage *st, int err)
 {
@@ -198,7 +198,7 @@ static void use_once(struct stage *st)
     end_once(st, awaited(st, &op, heald_prep_once_begin(&op, &st->s->once, st->f->me)));
 }
 
-/* What the one who is stopped does. */
+/* What the stopped one does. */
 
 static struct shared *shared_of(struct fixture *f)
 {
@@ -342,7 +342,7 @@ static const struct {
 enum {
     SCENES = sizeof scenes / sizeof scenes[0],
     WAITERS = sizeof waiters / sizeof waiters[0],
-    VARIANTS = 2 /* of a read-write lock: who goes first */
+    VARIANTS = 2 /* of a read-write lock: which goes first */
 };
 
 static void set_up(struct stage *st, unsigned flags)

@@ -1,5 +1,5 @@
-/* test/shm/stopped.c: participants that are stopped: they hold up nobody but those who want what
- * they have, and nobody takes that from them. */
+/* test/shm/stopped.c: participants that are stopped: they hold up only those that want what they
+ * have, and none takes that from them. */
 #include "harness/seeds.h"
 #include "shm/step.h"
 
@@ -13,8 +13,8 @@ struct shared {
     int ready, over;
 };
 
-/* There a death is found by taking the lifeline, and settled after that: in between one may be
- * stopped (region/register.c). */
+/* There a death is found by acquiring the lifeline, and recorded after that: in between a process
+ * may be stopped (region/register.c). */
 static const char portable[] = "cannot see a death before it takes the lifeline";
 
 static struct fixture open_region(void)
@@ -23,7 +23,7 @@ static struct fixture open_region(void)
         &(struct heald_region_options){.participants = 4, .size = sizeof(struct shared)});
 }
 
-/* Locks what a dead one may have left. */
+/* Locks what a dead process may have left. */
 static void lock_and_mend(struct fixture *f, struct heald_mutex *mutex)
 {
     int err = heald_mutex_lock(mutex, f->me, HEALD_FOREVER);
@@ -52,7 +52,7 @@ static pid_t holder_start(struct fixture *f)
     return pid;
 }
 
-/* The holder has died; whoever else is stopped now does not matter. */
+/* The holder has died; which other one is stopped now does not matter. */
 static void not_held_up(struct fixture *f)
 {
     struct shared *s = f->data;
@@ -84,7 +84,7 @@ static void attach_again(struct fixture *f)
     heald_detach(second);
 }
 
-/* What comes across a death, and settles it. */
+/* Finds a death, and records it. */
 static void (*const ways[])(struct fixture *) = {lock_theirs, attach_again};
 
 /* Has one stopped after so many instructions. How many they were. */

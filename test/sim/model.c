@@ -1,6 +1,6 @@
 /*
- * test/sim/model.c: the oracle. It hears of every submission, of everything that the world gives,
- * and of every callback, and says what may not be. See sim.h.
+ * test/sim/model.c: the oracle. It gets every submission, every event of the world and every
+ * callback, and reports what must not happen. See sim.h.
  */
 #include "sim/sim.h"
 
@@ -19,7 +19,7 @@ static bool waits_on_fd(const struct slot *s)
     return op_is_queued_on_fd(&s->op) && s->fd >= 0;
 }
 
-/* It is over, or its end was asked for, or will have been by now. */
+/* It has completed, or its end was asked for, or will have been by now. */
 static bool may_be_passed(const struct slot *s)
 {
     return s->op.state == OP_DONE || s->op.state == OP_IDLE || s->cancelled || s->closed ||
@@ -319,7 +319,7 @@ void model_verify(void)
         VERIFY(seen[i] || !model.slot[i].live, "slot %u, %s %s, is live and not listed", i,
                heald_op_kind(&model.slot[i].op), heald_op_state(&model.slot[i].op));
     heald_loop_stats(model.loop, &stats);
-    /* Close ops of the loop's own are live, and are not listed. */
+    /* Close ops of the loop's own are pending, and are not listed. */
     VERIFY(n == model.live && stats.pending >= model.live, "%zu listed, %u live, counted %llu", n,
            model.live, (unsigned long long)stats.pending);
     VERIFY(stats.completed >= model.ends, "%llu completed, %llu ended",

@@ -146,7 +146,7 @@ static void submit(void)
     s->deadline = s->op.deadline_ns;
     s->generation = s->fd >= 0 ? world.fd[s->fd].generation : 0;
     bool silent = !op_is_multishot(&s->op) && below(5) == 0;
-    /* What is done within the submission is done to a live op. */
+    /* What is done within the submission is done to a pending op. */
     model_submitted(s, silent);
     int err = heald_submit(model.loop, &s->op, silent ? NULL : model_callback);
     VERIFY(err == 0 || (err == -EMFILE && s->op.kind == OP_CHILD), "submit of %s: %d",

@@ -4,7 +4,7 @@
  *
  *   world.c     descriptors, the clock, and the table of system calls on them
  *   backends.c  one back end that reports readiness, one that takes whole ops
- *   model.c     the oracle: what was handed over, what the world gave to whom, what must be told
+ *   model.c     the oracle: what was submitted, what the world gave to which op, what must complete
  *   sim.c       the random program
  *
  * One simulation at a time, in this process: the table's functions get no pointer of ours.
@@ -39,7 +39,7 @@ enum {
 /* A descriptor of the world. */
 struct wfd {
     bool open, listener, child;
-    bool closing; /* a close of it is under way: nobody uses it any more */
+    bool closing; /* a close of it is pending: it is not used any more */
     uint8_t type;
     unsigned generation;        /* counts up with each close */
     unsigned in, room, backlog; /* bytes or messages to read; bytes to write; connections */
@@ -81,7 +81,7 @@ struct slot {
     socklen_t len;
     struct iovec iov;
     bool live, silent, cancelled, closed;
-    bool given; /* the world has given `result`, which has not been told yet */
+    bool given; /* the world has given `result`, whose callback has not run yet */
     int64_t result;
     int64_t deadline;      /* HEALD_FOREVER: none */
     int64_t first, passed; /* of a timer with a period */
@@ -96,7 +96,7 @@ struct model {
     const struct heald_op *taker; /* whose attempt the kernel makes, or NULL */
     struct slot slot[SLOTS];
     uint64_t order, turn, ends, posts;
-    uint64_t last_post[POLICY_CLASSES]; /* the order of the last that was told, of each class */
+    uint64_t last_post[POLICY_CLASSES]; /* the order of the last callback, of each class */
     int64_t turn_deadline;              /* of the present turn */
     unsigned live;
     unsigned char memory[BUFFERS * BUFFER_SIZE];

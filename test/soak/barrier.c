@@ -1,10 +1,10 @@
 /*
  * test/soak/barrier.c: as many as there are workers must come; so
- *   - no round passes without a worker that lives all the while: who passes a round looks whether
- *     one passed since the last that it passed itself, or since it began;
- *   - of one round all are told the same, and one that it was the last to come.
+ *   - no round passes without a worker that lives all the while: a worker that passes a round
+ *     checks whether one passed since the last that it passed itself, or since it began;
+ *   - of one round all get the same, and one that it was the last to arrive.
  *
- * `fates` keeps what was told of the last rounds, so much of it as is in the middle of no change.
+ * `fates` keeps what was reported of the last rounds, without those that change just now.
  */
 #include "soak/each.h"
 
@@ -42,7 +42,7 @@ static int block(struct task *t, int64_t deadline_ns)
     return heald_barrier_wait(barrier_of(t), t->worker->me, deadline_ns, &t->round);
 }
 
-/* What was told of a round: 0: nothing, or it is forgotten. */
+/* What was reported of a round: 0: nothing, or it is forgotten. */
 static unsigned fate_of(const struct task *t, uint32_t round)
 {
     uint64_t fate = __atomic_load_n(&soak_place(t)->fates[round % FATES], __ATOMIC_SEQ_CST);
@@ -50,7 +50,7 @@ static unsigned fate_of(const struct task *t, uint32_t round)
     return fate >> 3 == round ? fate & FATE : 0;
 }
 
-/* Adds to it. What was told before. */
+/* Adds to it. What was reported before. */
 static unsigned add_fate(const struct task *t, uint32_t round, unsigned more)
 {
     uint64_t *fate = &soak_place(t)->fates[round % FATES];
@@ -65,7 +65,7 @@ static unsigned add_fate(const struct task *t, uint32_t round, unsigned more)
     return was >> 3 == round ? was & FATE : 0;
 }
 
-/* Of a round long ago, or one that it slept through, a worker is told -EOWNERDEAD anyway. */
+/* Of a round long ago, or one that it slept through, a worker gets -EOWNERDEAD anyway. */
 static bool is_recent(const struct task *t)
 {
     return heald_barrier_round(barrier_of(t)) - t->round <= REMEMBERED;

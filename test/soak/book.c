@@ -1,9 +1,10 @@
 /*
- * test/soak/book.c: what a lock guards. Its pages are equal, but while somebody writes; who is
- * killed while writing leaves them different, and the next holder, who is told so, repairs them.
+ * test/soak/book.c: what a lock guards. Its pages are equal, but while a worker writes; one that is
+ * killed while writing leaves them different, and the next holder, which gets -EOWNERDEAD, repairs
+ * them.
  *
- * A life is entered when the lock is there and struck out before it is given back, so a life that
- * is entered has the lock, unless it was killed: which who kills notes before it does.
+ * A life is entered when the lock is acquired and struck out before the unlock, so a life that is
+ * entered has the lock, unless it was killed: which the killer notes before it does.
  */
 #include "soak/each.h"
 

@@ -1,6 +1,6 @@
 /*
  * test/soak/cond.c: workers that make tokens and workers that take them wait for each other. Two
- * make and two take, whoever is killed, so nobody waits for a token indefinitely.
+ * make and two take, whichever is killed, so none waits for a token indefinitely.
  */
 #include "soak/each.h"
 

@@ -1,8 +1,8 @@
 /*
- * test/soak/each.c: who kills. A case is an object and a way to wait for it; HEALD_SOAK_KILLS kills
- * (40) an object, shared out among the ways that there are here, from the seed HEALD_SEED. After
- * each kill the others must get on; and now and then, while nobody dies, nobody may wait long.
- * Each case prints a line: what ran, and what came of it.
+ * test/soak/each.c: the killer. A case is an object and a way to wait for it; HEALD_SOAK_KILLS
+ * kills (40) an object, shared out among the ways that there are here, from the seed HEALD_SEED.
+ * After each kill the others must make progress; and now and then, while none dies, none may wait
+ * long. Each case prints a line: what ran, and the result.
  */
 #include "soak/each.h"
 
@@ -36,7 +36,7 @@ struct row {
     pid_t pids[WORKERS];
     uint32_t lives[WORKERS]; /* how many each had */
     int64_t slowest;
-    long kills, quiet, unwoken; /* the last: when it was quiet, and somebody waited long */
+    long kills, quiet, unwoken; /* the last: when it was quiet, and a worker waited long */
 };
 
 static uint64_t number(const char *name, uint64_t otherwise)
@@ -122,7 +122,7 @@ static void start(struct row *r, unsigned which)
     ck_assert_int_ge(r->pids[which], 0);
 }
 
-/* Seq_cst: what others find of this life from now on is that of a dead one. */
+/* Seq_cst: what others find of this life from now on is that of a dead process. */
 static void end_life(struct row *r, unsigned which)
 {
     int status;
@@ -182,8 +182,8 @@ static int64_t await_progress(struct row *r)
     return now_ns() - begin;
 }
 
-/* A while without a death, which would have all look again: does anybody wait although he could
- * go on? What took long while the machine let nobody run, as is seen here, too, does not count. */
+/* A while without a death, which would have all try again: does a worker wait although it could go
+ * on? What took long while the machine let none run, as is seen here, too, does not count. */
 static void be_quiet(struct row *r)
 {
     int64_t begin = now_ns(), last = begin, pause = 0;
@@ -202,8 +202,8 @@ static void be_quiet(struct row *r)
     r->unwoken += load(&r->s->late) > before || is_awaited(r, SOAK_LATE_MS * HEALD_MS);
 }
 
-/* Kills one, who may be stopped at that moment, and has the others get on, by themselves or with
- * who comes in his place; another may be stopped meanwhile, for a while. */
+/* Kills one, which may be stopped at that moment, and has the others make progress, by themselves
+ * or with its successor; another may be stopped meanwhile, for a while. */
 static void kill_one(struct row *r)
 {
     unsigned victim = rng_below(&r->rng, WORKERS), other = (victim + 1) % WORKERS;
@@ -249,7 +249,7 @@ static void report(const struct row *r)
            s->cancelled, (double)r->slowest / (double)HEALD_MS, r->unwoken, r->quiet);
     ck_assert_msg(!s->wrong, "%s, %s: %s (HEALD_SEED=%llu)", r->object->name, r->way->name, s->why,
                   (unsigned long long)r->seed);
-    /* On a busy machine one may wait long for what is not fair, although he is woken. */
+    /* On a busy machine one may wait long for what is not fair, although it is woken. */
     ck_assert_msg(r->unwoken * 4 <= r->quiet * 3 + 4,
                   "%s, %s: in %ld of %ld whiles nobody was woken", r->object->name, r->way->name,
                   r->unwoken, r->quiet);

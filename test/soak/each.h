@@ -1,7 +1,7 @@
 /*
  * test/soak/each.h: the soak of each object: workers that use it, blocking or by ops of a loop,
  * with random deadlines and cancels, are stopped and killed at random and started anew. each.c is
- * who kills, worker.c who is killed, and a file for each object says how it is used and what must
+ * the killer, worker.c the victims, and a file for each object says how it is used and what must
  * hold.
  */
 #ifndef HEALD_TEST_SOAK_EACH_H
@@ -16,7 +16,8 @@
 /* A worker in a loop has an op for each place, one that blocks is at the first place only. */
 enum { WORKERS = 4, PLACES = 3, PAGES = 8, PERMITS = 2, ONCES = 256, FATES = 1024 };
 
-/* Nobody who is woken waits for so long, but who is not looks again by himself a little later. */
+/* One that is woken does not wait for so long; one that is not rechecks by itself a little later.
+ */
 enum { SOAK_LATE_MS = 40 };
 
 /* A life of a worker: the worker and how often it was started. Never 0. */
@@ -102,7 +103,7 @@ struct soak_object {
     /* What came of the wait. True: it holds the object, until leave(). */
     bool (*took)(struct task *t, int result);
     void (*leave)(struct task *t); /* NULL: took() never says so */
-    /* By who kills, now and then: may make new what all workers are through with. NULL: nothing. */
+    /* By the killer, now and then: may make new what all workers have done. NULL: nothing. */
     void (*tend)(struct shared *s, struct place *p);
     /* All workers are dead: NULL, or what is wrong. */
     const char *(*end)(struct place *p, struct heald_participant *me, int64_t deadline_ns);
@@ -118,7 +119,7 @@ _Noreturn void soak_work(struct worker *w, struct heald_region *region, const ch
 void soak_wrong(struct shared *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void soak_fail(const struct task *t, const char *what, long result);
 
-/* Of a call that has to succeed; of one that gives back what the task does not have: -EPERM. */
+/* Of a call that has to succeed; of one that releases what the task does not have: -EPERM. */
 void soak_must(const struct task *t, const char *what, int err);
 void soak_must_not_have(const struct task *t, const char *what, int err);
 
@@ -139,10 +140,10 @@ static inline uint64_t soak_life(const struct worker *w)
     return (uint64_t)w->life.number << 8 | (w->life.worker + 1);
 }
 
-/* Is that nobody, or one who is dead or about to be? */
+/* Is that none, or one that is dead or about to be? */
 bool soak_is_nobody(const struct shared *s, uint64_t life);
 
-/* The book, by who has the lock. `died`: its last holder died with it, so it is repaired. */
+/* The book, by the holder of the lock. `died`: its last holder died with it, so it is repaired. */
 void book_open(const struct task *t, bool died);
 void book_write(const struct task *t);
 void book_close(const struct task *t);

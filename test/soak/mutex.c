@@ -1,4 +1,4 @@
-/* test/soak/mutex.c: never two have it, and who follows one that died with it is told. */
+/* test/soak/mutex.c: never two have it, and the one after a holder that died gets -EOWNERDEAD. */
 #include "soak/each.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * test/soak/once.c: one-time initialization, many times over: each is done to the end once, by one
- * at a time, and who finds it done finds all of it. When all workers have been through all of them
- * who kills makes them new: `epoch`; a worker waits for that.
+ * at a time, and one that finds it done finds all of it. When all workers have been through all of
+ * them the killer makes them new: `epoch`; a worker waits for that.
  */
 #include "soak/each.h"
 

@@ -1,6 +1,6 @@
 /*
  * test/soak/rwlock.c: one writes alone; readers that die are forgotten; after a writer that died
- * nobody reads until another writer, who is told, has repaired the book.
+ * none reads until another writer, which gets -EOWNERDEAD, has repaired the book.
  */
 #include "soak/each.h"
 

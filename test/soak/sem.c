@@ -1,4 +1,4 @@
-/* test/soak/sem.c: never more have a permit than there are, and none is lost with who had it. */
+/* test/soak/sem.c: never more have a permit than there are, and none is lost with its holder. */
 #include "soak/each.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ static int block(struct task *t, int64_t deadline_ns)
     return heald_sem_wait(&soak_place(t)->u.sem.sem, t->worker->me, deadline_ns);
 }
 
-/* All who have a permit are in one word, for all are counted at one moment. What stood there. */
+/* All holders of a permit are in one word, for all are counted at one moment. What stood there. */
 static uint64_t note_out(const struct task *t, uint64_t life)
 {
     uint64_t *out = &soak_place(t)->out, was = __atomic_load_n(out, __ATOMIC_SEQ_CST);

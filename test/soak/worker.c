@@ -1,6 +1,6 @@
 /*
- * test/soak/worker.c: who is killed. It has one wait after another at each of its places: blocking
- * at one, or by ops of a loop at all; some with a deadline, and of the ops some are cancelled.
+ * test/soak/worker.c: the victim. It has one wait after another at each of its places: blocking at
+ * one, or by ops of a loop at all; some with a deadline, and of the ops some are cancelled.
  */
 #include "soak/each.h"
 
@@ -83,7 +83,7 @@ static void note(long *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* Since when the task waits. Release: pairs with the load of who kills. */
+/* Since when the task waits. Release: pairs with the killer's load. */
 static void set_since(struct task *t, int64_t since)
 {
     t->begun = since ? since : t->begun;

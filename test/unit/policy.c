@@ -72,7 +72,7 @@ HEALD_CASE(shares_are_kept)
     free(ops);
 }
 
-/* Whoever waits is told within the rounds that the shares allow. */
+/* Each waiting op is called back within the rounds that the shares allow. */
 HEALD_CASE(nobody_starves)
 {
     struct heald_op *ops = ops_make();
@@ -147,7 +147,7 @@ HEALD_CASE(the_first_in_an_empty_queue_has_saved_nothing)
     free(ops);
 }
 
-/* Who waits, and how many callbacks of each other class have passed it by meanwhile. */
+/* A waiting op, and how many callbacks of each other class ran meanwhile. */
 struct waits {
     unsigned held[POLICY_CLASSES], passed[POLICY_CLASSES][POLICY_CLASSES];
 };

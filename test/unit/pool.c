@@ -1,4 +1,4 @@
-/* test/unit/pool.c: who starts the threads of a pool, and what if none can be started. */
+/* test/unit/pool.c: how the threads of a pool are started, and what if none can be. */
 #include "pool/pool.h"
 
 #include "harness/harness.h"

@@ -18,7 +18,7 @@ struct timer {
     uint64_t arrival; /* 0: not in the wheel */
 };
 
-/* The model: entries whose arrival is not that of their timer any more are passed over. */
+/* The model: entries whose arrival is not that of their timer any more are skipped. */
 struct entry {
     int64_t key;
     uint64_t arrival;
@@ -157,7 +157,7 @@ static void check_next(struct model *m)
     must(first ? next <= first->key : next == HEALD_FOREVER);
 }
 
-/* Near, far, equal to others, past, and for ever. */
+/* Near, far, equal to others, past, and HEALD_FOREVER. */
 static int64_t draw_deadline(struct model *m)
 {
     uint64_t r = draw(m);
@@ -211,7 +211,8 @@ HEALD_CASE(a_million_random_steps)
     model_close(&m);
 }
 
-/* Whoever sleeps until next() and expires then, again and again, misses nothing and gets on. */
+/* A loop that sleeps until next() and expires then, again and again, misses nothing and makes
+ * progress. */
 HEALD_CASE(sleeping_until_the_next)
 {
     struct model m;

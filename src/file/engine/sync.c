@@ -25,7 +25,7 @@ static void sync_submit(struct heald_engine *e, struct heald_op *op)
 
 static void sync_cancel(struct heald_engine *e, struct heald_op *op)
 {
-    (void)e; /* Nothing is ever under way. */
+    (void)e; /* Nothing is ever in flight. */
     (void)op;
 }
 

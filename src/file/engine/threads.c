@@ -1,9 +1,9 @@
 /*
  * file/engine/threads.c: operations on the loop's pool of threads.
  *
- * An op is the pool's from submit() to done_remote(), which hands it back to the loop. One that has
- * not begun can be taken back; one that runs in the kernel cannot be interrupted and ends with its
- * own result.
+ * An op is the pool's from submit() to done_remote(), which returns it to the loop. One that has
+ * not begun can be withdrawn; one that runs in the kernel cannot be interrupted and completes with
+ * its own result.
  */
 #include "file/engine.h"
 #include "op/op.h"
@@ -38,7 +38,7 @@ static void threads_submit(struct heald_engine *e, struct heald_op *op)
 
 static void threads_cancel(struct heald_engine *e, struct heald_op *op)
 {
-    (void)e; /* An op of a pool is the loop's to take back. */
+    (void)e; /* The loop withdraws an op of a pool. */
     (void)op;
 }
 

@@ -1,7 +1,6 @@
 /*
- * loop/backend/epoll.c: epoll(7). A descriptor is registered once and changed only when it must be
- * told of more; the key is in the event's data, so what an event of a closed descriptor says is
- * nobody's.
+ * loop/backend/epoll.c: epoll(7). A descriptor is registered once and changed only when more events
+ * are needed; the key is in the event's data, so an event of a closed descriptor is discarded.
  *
  * The kernel's quirks: regular files are refused (-EPERM); a registration belongs to the open file,
  * so it goes with the last descriptor of it and comes back as -ENOENT or -EEXIST when a number was

@@ -162,8 +162,9 @@ static void report(struct heald_backend *b, struct select_sets *s, unsigned word
 }
 
 /*
- * One closed descriptor makes select() refuse the whole set without saying which. Its ops must hear
- * of it: every armed descriptor is asked by itself, and the bad ones are reported as poll(2) would.
+ * One closed descriptor makes select() refuse the whole set without saying which. Its ops must
+ * complete: every armed descriptor is checked by itself, and the bad ones are reported as poll(2)
+ * would.
  */
 static void report_bad(struct heald_backend *b, struct select_sets *s)
 {

@@ -61,7 +61,7 @@ int heald__plat_interrupt_signal(void)
     pthread_sigmask(SIG_BLOCK, NULL, &blocked);
     if ((signo = choose(&blocked)))
         return signo;
-    /* A thread that blocks all of them does not say by that which ones somebody waits for. */
+    /* A thread that blocks all of them does not show by that which ones are waited for. */
     sigemptyset(&blocked);
     return choose(&blocked);
 }

@@ -25,7 +25,7 @@ int heald__plat_life_init(struct heald_lifeline *life)
 
 /*
  * What a new lifeline has that is not zero is its type, and the type decides what the C library
- * does with the rest: so it must be right, whatever somebody wrote over the region.
+ * does with the rest: so it must be right, whatever was written over the region.
  */
 static bool is_lifeline(const struct heald_lifeline *life)
 {

@@ -13,7 +13,7 @@
 
 enum { TRIES = 100 };
 
-/* Named after the process and a number: ".heald-PID-N" in the same folder. */
+/* Named after the process and a number: ".heald-PID-N" in the same directory. */
 int heald__plat_draft_temp(struct heald_draft *draft, const char *path, mode_t mode)
 {
     const char *slash = strrchr(path, '/');

@@ -53,8 +53,8 @@ static bool listens(int fd)
 }
 
 /*
- * Neither accept(2) nor connect(2) knows a flag like MSG_DONTWAIT. So O_NONBLOCK is looked at each
- * time; only who takes it away and takes the connection, too, between that and the call, makes it
+ * Neither accept(2) nor connect(2) knows a flag like MSG_DONTWAIT. So O_NONBLOCK is read each time;
+ * only a process that clears it and takes the connection, too, between that and the call, makes it
  * wait. Where there is a ring they are left to it, which has such a form.
  */
 int heald__plat_accept_now(int fd, struct sockaddr *addr, socklen_t *len)
@@ -75,9 +75,9 @@ int heald__plat_connect_now(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 /*
- * Once a connect is under way the socket becomes writable when it has ended, and SO_ERROR says how.
- * A socket that has not begun to connect reports POLLHUP as well, so this is only asked after
- * connect_now() said -EINPROGRESS. libkqueue takes SO_ERROR for itself: then only the missing peer
+ * Once a connect is in progress the socket becomes writable when it has ended, and SO_ERROR says
+ * how. A socket that has not begun to connect reports POLLHUP as well, so this is only called after
+ * connect_now() said -EINPROGRESS. libkqueue consumes SO_ERROR itself: then only the missing peer
  * shows that there is no connection. The last connect(2) starts nothing: it shows the socket that
  * the first has ended, so that another is answered as what it is.
  */

@@ -1,7 +1,7 @@
 /*
  * platform/linux/descriptor.c: see descriptor.h.
  *
- * F_DUPFD_QUERY is of Linux 6.10; kcmp(2) tells the same where it is compiled in and not forbidden.
+ * F_DUPFD_QUERY is of Linux 6.10; kcmp(2) says the same where it is compiled in and not forbidden.
  *
  * What io_uring cannot try without blocking (no FMODE_NOWAIT) and can poll, it polls, and then
  * does by a blocking call on the thread that submits or reaps: a terminal, a FIFO that was opened

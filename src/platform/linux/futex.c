@@ -1,12 +1,12 @@
 /*
  * platform/linux/futex.c: futex(2) and futex_waitv(2).
  *
- * FUTEX_WAKE_OP changes a word and wakes those who wait for it in one system call, which a signal,
- * SIGKILL included, finds begun or not begun. The kernel's change is an atomic
- * read-modify-write; the one made here just before it, of the same word, gives it release order (it
- * continues the release sequence) and shows it to ThreadSanitizer. futex_waitv is there from 5.16
- * on; without it only the first word is waited for, a little while at a time. Times are the
- * kernel's struct, not the C library's, which may have 32-bit seconds.
+ * FUTEX_WAKE_OP changes a word and wakes its waiters in one system call, which a signal, SIGKILL
+ * included, finds begun or not begun. The kernel's change is an atomic read-modify-write; the one
+ * made here just before it, of the same word, gives it release order (it continues the release
+ * sequence) and shows it to ThreadSanitizer. futex_waitv exists from 5.16 on; without it only the
+ * first word is waited for, a little while at a time. Times are the kernel's struct, not the C
+ * library's, which may have 32-bit seconds.
  */
 #include "platform/futex.h"
 
@@ -117,8 +117,8 @@ void heald__plat_word_wake_one(uint32_t *word)
  * system does not know it; nothing happened. */
 static bool change_and_wake(uint32_t *word, int op, int arg, uint32_t *other)
 {
-    /* It wakes all who wait for the first word it is given; those of the one it changes, if that
-     * was not 0 before. Asked for twice, they are woken once. */
+    /* It wakes all waiters of its first word; those of the word that it changes, if that was not 0
+     * before. If both are the same, they are woken once. */
     long most = other == word ? 0 : INT_MAX;
 
     /* Release: see above. */

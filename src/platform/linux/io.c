@@ -2,9 +2,9 @@
  * platform/linux/io.c: reading and writing descriptors without ever waiting, whatever their flags
  * say, and without changing them: O_NONBLOCK belongs to the open file, which others may share.
  *
- * RWF_NOWAIT does it where the file knows it (pipes since Linux 6.4). What does not know it, such
- * as a terminal, has no form that cannot block: between a poll and the call somebody else may take
- * what was there, and a terminal that is writable blocks for what finds no room.
+ * RWF_NOWAIT does it where the file supports it (pipes since Linux 6.4). What does not support it,
+ * such as a terminal, has no form that cannot block: between a poll and the call another process
+ * may take what was there, and a terminal that is writable blocks for what finds no room.
  */
 #include "platform/linux/libc.h"
 #include "platform/sys.h"

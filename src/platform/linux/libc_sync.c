@@ -48,7 +48,7 @@ int heald__plat_mutex_word(const pthread_mutex_t *mutex, uint32_t **ret_word)
 
 bool heald__plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
 {
-    /* Relaxed: who finds it free tries to lock it, which acquires. */
+    /* Relaxed: a caller that finds it free tries to lock it, which acquires. */
     uint32_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);
 
     do {
@@ -63,7 +63,7 @@ bool heald__plat_mutex_arm(uint32_t *word, uint32_t *ret_seen)
 
 bool heald__plat_mutex_is_mine(const uint32_t *word)
 {
-    /* Relaxed: only the caller can have made it his own. */
+    /* Relaxed: only the caller can have made itself the holder. */
     return (__atomic_load_n(word, __ATOMIC_RELAXED) & FUTEX_TID_MASK) == heald__plat_thread_id();
 }
 

@@ -1,6 +1,6 @@
 /*
  * platform/linux/lifeline.c: where the futex of a robust mutex lies: glibc has it in the first word
- * of pthread_mutex_t and musl in the second, for ever, since the layout is shared between
+ * of pthread_mutex_t and musl in the second, permanently, since the layout is shared between
  * processes. The kernel defines what is in it: the holder's thread id, FUTEX_WAITERS,
  * FUTEX_OWNER_DIED.
  */

@@ -9,7 +9,7 @@
  * its file systems. valgrind and the sanitizers know, too, what a readv has filled.
  *
  * Quirks: a process may always reach itself, but some containers forbid the call to all (-EPERM,
- * -ENOSYS); then it goes by a pipe. One call stops at 2 GiB less a page. Memory of a device that
+ * -ENOSYS); then the copy uses a pipe. One call stops at 2 GiB less a page. Memory of a device that
  * has no pages to pin is -EFAULT.
  */
 #include "platform/sys.h"

@@ -24,7 +24,7 @@ static struct robust_list_head *robust_list(void)
     return syscall(SYS_get_robust_list, 0, &list, &size) < 0 ? NULL : list;
 }
 
-/* musl tells the kernel of the list at the first trylock of a robust mutex. This one inherits
+/* musl registers the list with the kernel at the first trylock of a robust mutex. This one inherits
  * priority and has waiters, so that the trylock fails before it links anything. */
 static void make_list(void)
 {

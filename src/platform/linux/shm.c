@@ -1,5 +1,5 @@
 /*
- * platform/linux/shm.c: O_TMPFILE, memfd_create(2), and who is who.
+ * platform/linux/shm.c: O_TMPFILE, memfd_create(2), and the identity of processes.
  *
  * A nameless file is named through /proc; where that is not mounted, and on file systems without
  * O_TMPFILE, a file with a name of its own is linked instead.

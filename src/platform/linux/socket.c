@@ -1,5 +1,4 @@
-/* platform/linux/socket.c: sockets and pipes with their flags set from the start, and who is at the
- * other end. */
+/* platform/linux/socket.c: sockets and pipes with their flags set from the start, and the peer. */
 #include "platform/sys.h"
 
 #include <errno.h>

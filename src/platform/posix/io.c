@@ -1,9 +1,9 @@
 /*
  * platform/posix/io.c: reading and writing descriptors without waiting, by POSIX alone.
  *
- * There is no form of read(2) that cannot block but on a descriptor with O_NONBLOCK, which is
- * looked at each time. Others who share the open file may change it between that and the call:
- * nothing here can help against it.
+ * There is no form of read(2) that cannot block but on a descriptor with O_NONBLOCK, which is read
+ * each time. Another process that shares the open file may change it between that and the call:
+ * nothing here can prevent that.
  */
 #include "platform/sys.h"
 
@@ -34,7 +34,7 @@ bool heald__plat_pipes_nowait(void)
     return false;
 }
 
-/* POSIX does not tell the master of a pair from its terminal. */
+/* POSIX does not distinguish the master of a pair from its terminal. */
 int heald__plat_open_again(int fd)
 {
     (void)fd;
