@@ -111,10 +111,11 @@ def tables_are_aligned():
 
 def an_output_that_cannot_be_written_is_an_error():
     places = ['&-'] + ['/dev/full'] * os.path.exists('/dev/full')
-    for name in ('backends', 'help', 'ls', 'gc'):
+    # Without a region ls and gc print nothing but JSON.
+    for words in (('backends',), ('help',), ('ls', '--json'), ('gc', '--json')):
         for place in places:
-            result = subprocess.run(['sh', '-c', f'"$0" "$1" >{place}', HEALD, name], check=False,
-                                    stderr=subprocess.PIPE, text=True)
+            result = subprocess.run(['sh', '-c', f'"$0" "$@" >{place}', HEALD, *words],
+                                    check=False, stderr=subprocess.PIPE, text=True)
             assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
 
 
