@@ -35,7 +35,7 @@ static int host_loop(struct heald_loop *loop, int pipe_fd)
 
     if ((fds[1].fd = heald_loop_fd(loop)) < 0)
         return fds[1].fd;
-    for (int told = 0; told < TICKS;) {
+    for (int notified = 0; notified < TICKS;) {
         int err = heald_loop_prepare(loop, &deadline);
         if (err < 0)
             return err;
@@ -44,7 +44,7 @@ static int host_loop(struct heald_loop *loop, int pipe_fd)
         if ((err = heald_loop_turn(loop, 0)) < 0)
             return err;
         if (fds[0].revents & POLLIN && read(pipe_fd, &byte, 1) == 1)
-            printf("the host was told: %d\n", ++told);
+            printf("the host was told: %d\n", ++notified);
     }
     return 0;
 }

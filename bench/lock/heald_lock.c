@@ -174,7 +174,7 @@ static void on_locked(struct heald_op *op)
 struct heir {
     struct heald_op op;
     struct heald_mutex *mutex;
-    void (*told)(void *ctx);
+    void (*notified)(void *ctx);
     void *ctx;
 };
 
@@ -184,14 +184,15 @@ static void on_inherited(struct heald_op *op)
 
     if (op->result != -EOWNERDEAD)
         bench_die("heald_prep_mutex_lock", (int)-op->result);
-    heir->told(heir->ctx);
+    heir->notified(heir->ctx);
     heald_mutex_consistent(heir->mutex, me);
     heald_mutex_unlock(heir->mutex, me);
 }
 
-static void peer_inherit(void *shared, void (*told)(void *ctx), void *ctx)
+static void peer_inherit(void *shared, void (*notified)(void *ctx), void *ctx)
 {
-    struct heir heir = {.mutex = &((struct shared *)shared)->mutex, .told = told, .ctx = ctx};
+    struct heir heir = {
+        .mutex = &((struct shared *)shared)->mutex, .notified = notified, .ctx = ctx};
     struct heald_loop *loop = loop_open();
 
     heald_prep_mutex_lock(&heir.op, heir.mutex, me);

@@ -30,7 +30,7 @@ struct lock_peer {
     void (*listen)(void *shared, void (*woken)(void *ctx), void *ctx, long count);
     /* Waits for a lock whose holder is about to be killed, reports when it has it, and unlocks it
      * consistent. */
-    void (*inherit)(void *shared, void (*told)(void *ctx), void *ctx);
+    void (*inherit)(void *shared, void (*notified)(void *ctx), void *ctx);
     double (*op_ns)(void *shared); /* or NULL */
     /* Acquire a permit and post it; lock for reading and unlock. Or NULL. */
     void (*permits)(void *shared, long count);

@@ -42,11 +42,11 @@ void robust_rounds(void *shared, long count)
     }
 }
 
-void robust_inherit(void *shared, void (*told)(void *ctx), void *ctx)
+void robust_inherit(void *shared, void (*notified)(void *ctx), void *ctx)
 {
     if (pthread_mutex_lock(shared) != EOWNERDEAD)
         bench_die("pthread_mutex_lock", 0);
-    told(ctx);
+    notified(ctx);
     pthread_mutex_consistent(shared);
     pthread_mutex_unlock(shared);
 }

@@ -11,6 +11,6 @@ void robust_attach(void *shared);
 void robust_rounds(void *shared, long count);
 void robust_lock(void *shared);
 void robust_unlock(void *shared);
-void robust_inherit(void *shared, void (*told)(void *ctx), void *ctx);
+void robust_inherit(void *shared, void (*notified)(void *ctx), void *ctx);
 
 #endif

@@ -39,20 +39,20 @@ void peer_attach(void *shared)
         _exit(1);
 }
 
-static int told(int err)
+static int checked(int err)
 {
     return err == 0 ? 0 : err == -EOWNERDEAD ? 1 : -1;
 }
 
 int peer_lock(void *shared)
 {
-    return told(heald_mutex_lock(&((struct objects *)shared)->mutex, me, HEALD_FOREVER));
+    return checked(heald_mutex_lock(&((struct objects *)shared)->mutex, me, HEALD_FOREVER));
 }
 
 int peer_wait(void *shared)
 {
     struct objects *o = shared;
-    return told(heald_cond_wait(&o->cond, &o->mutex, me, HEALD_FOREVER));
+    return checked(heald_cond_wait(&o->cond, &o->mutex, me, HEALD_FOREVER));
 }
 
 void peer_consistent(void *shared)

@@ -39,20 +39,20 @@ void peer_attach(void *shared)
     (void)shared;
 }
 
-static int told(int err)
+static int checked(int err)
 {
     return err == 0 ? 0 : err == EOWNERDEAD ? 1 : -1;
 }
 
 int peer_lock(void *shared)
 {
-    return told(pthread_mutex_lock(&((struct objects *)shared)->mutex));
+    return checked(pthread_mutex_lock(&((struct objects *)shared)->mutex));
 }
 
 int peer_wait(void *shared)
 {
     struct objects *o = shared;
-    return told(pthread_cond_wait(&o->cond, &o->mutex));
+    return checked(pthread_cond_wait(&o->cond, &o->mutex));
 }
 
 void peer_consistent(void *shared)

@@ -91,7 +91,7 @@ static int ask_lease(const char *path, bool removes)
 
 static void look_at_region(const struct snapshot_region *r, bool removes, struct finding *f)
 {
-    char text[PERSON_SIZE];
+    char text[THREAD_TEXT_SIZE];
 
     *f = (struct finding){.kind = "region", .name = r->name, .shown = r->shown};
     f->error = r->error ? r->error : heald_region_unlink_unused(r->name, !removes);

@@ -22,15 +22,15 @@ bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_
     return a->pid == b->pid && a->thread == b->thread && a->is_here == b->is_here;
 }
 
-static unsigned person_of(struct graph *g, const struct heald_thread_info *thread)
+static unsigned participant_of(struct graph *g, const struct heald_thread_info *thread)
 {
     unsigned i = 0;
 
-    while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
+    while (i < g->count && !graph_is_same(&g->participants[i].thread, thread))
         i++;
     if (i == g->count) {
-        g->people = snapshot_grow(g->people, g->count, sizeof *g->people);
-        g->people[g->count++].thread = *thread;
+        g->participants = snapshot_grow(g->participants, g->count, sizeof *g->participants);
+        g->participants[g->count++].thread = *thread;
     }
     return i;
 }
@@ -41,10 +41,10 @@ static bool has_wait(const struct graph *g, const struct heald_thread_info *thre
 {
     unsigned i = 0;
 
-    while (i < g->count && !graph_is_same(&g->people[i].thread, thread))
+    while (i < g->count && !graph_is_same(&g->participants[i].thread, thread))
         i++;
-    for (unsigned k = 0; i < g->count && k < g->people[i].wait_count; k++) {
-        const struct graph_wait *w = &g->people[i].waits[k];
+    for (unsigned k = 0; i < g->count && k < g->participants[i].wait_count; k++) {
+        const struct graph_wait *w = &g->participants[i].waits[k];
         if (w->wait->ticket == wait->ticket && w->wait->offset == wait->offset &&
             strcmp(w->region->name, r->name) == 0)
             return true;
@@ -56,23 +56,23 @@ static void add_wait(struct graph *g, const struct snapshot_region *r,
                      const struct snapshot_object *o, const struct snapshot_wait *w,
                      const struct graph *before)
 {
-    const struct heald_thread_info *thread = &r->people[w->person].thread;
+    const struct heald_thread_info *thread = &r->participants[w->participant].thread;
     bool is_new = before && !has_wait(before, thread, r, w->wait);
-    struct graph_person *p = &g->people[person_of(g, thread)];
+    struct graph_participant *p = &g->participants[participant_of(g, thread)];
 
     p->waits = snapshot_grow(p->waits, p->wait_count, sizeof *p->waits);
     p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, &w->site, is_new};
 }
 
 /* The holder with this number of what is waited for; NULL. */
-static const struct graph_person *holder(const struct graph *g, const struct graph_wait *w,
-                                         unsigned i)
+static const struct graph_participant *holder(const struct graph *g, const struct graph_wait *w,
+                                              unsigned i)
 {
     const struct heald_participant_info *p = snapshot_holder(w->region, &w->object->state, i);
 
     for (unsigned k = 0; p && k < g->count; k++)
-        if (graph_is_same(&g->people[k].thread, &p->thread))
-            return &g->people[k];
+        if (graph_is_same(&g->participants[k].thread, &p->thread))
+            return &g->participants[k];
     return NULL;
 }
 
@@ -86,13 +86,13 @@ static bool is_hopeless(const struct graph *g, const struct graph_wait *w, enum 
         (kind == GRAPH_DEADLOCK && w->wait->flags & HEALD_WAIT_DEADLINE))
         return false;
     for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct graph_person *p = holder(g, w, i);
+        const struct graph_participant *p = holder(g, w, i);
         stuck += p && p->is_stuck[kind];
     }
     return w->object->info.type == HEALD_OBJECT_SEM ? stuck && stuck == s->holder_count : stuck;
 }
 
-static bool is_stuck(const struct graph *g, const struct graph_person *p, enum graph_kind kind)
+static bool is_stuck(const struct graph *g, const struct graph_participant *p, enum graph_kind kind)
 {
     for (unsigned i = 0; i < p->wait_count; i++)
         if (!is_hopeless(g, &p->waits[i], kind))
@@ -105,12 +105,12 @@ static void find_stuck(struct graph *g, enum graph_kind kind)
     bool changed = true;
 
     for (unsigned i = 0; i < g->count; i++)
-        g->people[i].is_stuck[kind] = g->people[i].wait_count;
+        g->participants[i].is_stuck[kind] = g->participants[i].wait_count;
     while (changed) {
         changed = false;
         for (unsigned i = 0; i < g->count; i++)
-            if (g->people[i].is_stuck[kind] && !is_stuck(g, &g->people[i], kind)) {
-                g->people[i].is_stuck[kind] = false;
+            if (g->participants[i].is_stuck[kind] && !is_stuck(g, &g->participants[i], kind)) {
+                g->participants[i].is_stuck[kind] = false;
                 changed = true;
             }
     }
@@ -121,8 +121,8 @@ void graph_make(struct graph *g, const struct snapshot *c, const struct graph *b
     *g = (struct graph){0};
     for (unsigned i = 0; i < c->region_count; i++) {
         const struct snapshot_region *r = &c->regions[i];
-        for (unsigned k = 0; k < r->person_count; k++)
-            person_of(g, &r->people[k].thread);
+        for (unsigned k = 0; k < r->participant_count; k++)
+            participant_of(g, &r->participants[k].thread);
         for (unsigned k = 0; k < r->object_count; k++)
             for (unsigned w = 0; w < r->objects[k].wait_count; w++)
                 add_wait(g, r, &r->objects[k], &r->objects[k].waits[w], before);
@@ -134,17 +134,19 @@ void graph_make(struct graph *g, const struct snapshot *c, const struct graph *b
 void graph_free(struct graph *g)
 {
     for (unsigned i = 0; i < g->count; i++)
-        free(g->people[i].waits);
-    free(g->people);
+        free(g->participants[i].waits);
+    free(g->participants);
 }
 
 /* A stuck thread that holds what this one waits for. */
-static const struct graph_person *next_of(const struct graph *g, const struct graph_person *p,
-                                          enum graph_kind kind, const struct graph_wait **ret_wait)
+static const struct graph_participant *next_of(const struct graph *g,
+                                               const struct graph_participant *p,
+                                               enum graph_kind kind,
+                                               const struct graph_wait **ret_wait)
 {
     for (unsigned i = 0; i < p->wait_count; i++)
         for (unsigned k = 0; k < p->waits[i].object->state.holder_count; k++) {
-            const struct graph_person *next = holder(g, &p->waits[i], k);
+            const struct graph_participant *next = holder(g, &p->waits[i], k);
             if (next && next->is_stuck[kind]) {
                 *ret_wait = &p->waits[i];
                 return next;
@@ -155,17 +157,17 @@ static const struct graph_person *next_of(const struct graph *g, const struct gr
 
 /* From here round to here again; 0: it leads elsewhere, or this is not the first of the circle, or
  * the circle is of the other kind. */
-static unsigned follow(const struct graph *g, const struct graph_person *start,
+static unsigned follow(const struct graph *g, const struct graph_participant *start,
                        enum graph_kind kind, unsigned circle[])
 {
-    const struct graph_person *p = start;
+    const struct graph_participant *p = start;
     const struct graph_wait *wait = NULL;
     bool is_first = true, is_ending = false;
     unsigned n = 0;
 
     do {
         is_first = is_first && p >= start;
-        circle[n++] = (unsigned)(p - g->people);
+        circle[n++] = (unsigned)(p - g->participants);
         p = next_of(g, p, kind, &wait);
         is_ending = is_ending || (p && wait->wait->flags & HEALD_WAIT_DEADLINE);
     } while (p && p != start && n < g->count);
@@ -178,7 +180,7 @@ unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cur
                       unsigned circle[])
 {
     while (*cursor < g->count) {
-        const struct graph_person *start = &g->people[(*cursor)++];
+        const struct graph_participant *start = &g->participants[(*cursor)++];
         unsigned n = start->is_stuck[kind] ? follow(g, start, kind, circle) : 0;
         if (n)
             return n;
@@ -191,7 +193,7 @@ const struct graph_wait *graph_between(const struct graph *g, unsigned from, uns
 {
     for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {
         const struct graph_wait *wait = NULL;
-        if (next_of(g, &g->people[from], kind, &wait) == &g->people[to])
+        if (next_of(g, &g->participants[from], kind, &wait) == &g->participants[to])
             return wait;
     }
     return NULL;

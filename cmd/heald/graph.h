@@ -16,7 +16,7 @@ struct graph_wait {
     bool is_new; /* since the graph before */
 };
 
-struct graph_person {
+struct graph_participant {
     struct heald_thread_info thread;
     unsigned wait_count;
     struct graph_wait *waits;
@@ -25,7 +25,7 @@ struct graph_person {
 
 struct graph {
     unsigned count;
-    struct graph_person *people;
+    struct graph_participant *participants;
 };
 
 enum graph_kind {

@@ -53,7 +53,7 @@ char *locks_name(const struct snapshot_object *o, char text[LOCKS_NAME_SIZE])
         snprintf(text, LOCKS_NAME_SIZE, "%s \"%s\"", type, o->info.name);
     else
         snprintf(text, LOCKS_NAME_SIZE, "%s +0x%llx", type, (unsigned long long)o->info.offset);
-    return person_mask(text);
+    return mask_controls(text);
 }
 
 const char *locks_purpose(const struct heald_wait_info *wait)
@@ -154,7 +154,7 @@ static int look(const struct command *command, const struct locks_options *opt,
     return !all ? EXIT_ERROR : found ? EXIT_NO : 0;
 }
 
-/* In a terminal each look replaces the last one; otherwise a person finds an empty line between
+/* In a terminal each look replaces the last one; otherwise the reader finds an empty line between
  * them, and a program a line for each. */
 static void separate(const struct locks_options *opt, bool is_first)
 {

@@ -34,7 +34,7 @@ static bool holds(const struct snapshot_region *r, const struct snapshot_object 
 }
 
 /* Who neither waits nor holds anything is not in the picture. */
-static bool is_shown(const struct snapshot *c, const struct graph_person *p)
+static bool is_shown(const struct snapshot *c, const struct graph_participant *p)
 {
     if (p->wait_count)
         return true;
@@ -45,25 +45,25 @@ static bool is_shown(const struct snapshot *c, const struct graph_person *p)
     return false;
 }
 
-static void print_person(const struct locks *l, unsigned i)
+static void print_participant(const struct locks *l, unsigned i)
 {
-    const struct graph_person *p = &l->graph->people[i];
-    char text[PERSON_SIZE], command[PERSON_COMMAND_SIZE];
+    const struct graph_participant *p = &l->graph->participants[i];
+    char text[THREAD_TEXT_SIZE], command[THREAD_COMMAND_SIZE];
 
     if (!is_shown(l->snapshot, p))
         return;
     printf("  t%u [shape=box, label=\"", i);
-    print_text(person_text(&p->thread, text), PERSON_SIZE);
+    print_text(thread_text(&p->thread, text), THREAD_TEXT_SIZE);
     printf("\\n");
-    print_text(person_command(&p->thread, command), COMMAND_SHOWN);
+    print_text(thread_command(&p->thread, command), COMMAND_SHOWN);
     printf("\"%s];\n", p->is_stuck[GRAPH_DEADLOCK] ? ", color=red" : "");
 }
 
-static unsigned person_of(const struct locks *l, const struct heald_thread_info *thread)
+static unsigned participant_of(const struct locks *l, const struct heald_thread_info *thread)
 {
     unsigned i = 0;
 
-    while (i < l->graph->count && !graph_is_same(&l->graph->people[i].thread, thread))
+    while (i < l->graph->count && !graph_is_same(&l->graph->participants[i].thread, thread))
         i++;
     return i;
 }
@@ -91,7 +91,7 @@ static void print_holders(const struct locks *l, const struct snapshot_region *r
         const struct heald_participant_info *p = snapshot_holder(r, &o->state, i);
         if (!p)
             continue;
-        printf("  %s -> t%u [label=\"%s%s%s", id, person_of(l, &p->thread),
+        printf("  %s -> t%u [label=\"%s%s%s", id, participant_of(l, &p->thread),
                o->info.type == HEALD_OBJECT_BARRIER
                    ? "arrived"
                    : heald_object_condition_name(o->state.condition),
@@ -107,9 +107,9 @@ static void print_waits(const struct locks *l, const struct snapshot_region *r,
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
         const struct snapshot_wait *w = &o->waits[i];
-        const struct heald_thread_info *thread = &r->people[w->person].thread;
-        printf("  t%u -> %s [style=dashed, label=\"%u: waits %s", person_of(l, thread), id, i + 1,
-               locks_purpose(w->wait));
+        const struct heald_thread_info *thread = &r->participants[w->participant].thread;
+        printf("  t%u -> %s [style=dashed, label=\"%u: waits %s", participant_of(l, thread), id,
+               i + 1, locks_purpose(w->wait));
         print_seconds(w->wait->since_ns, false);
         printf("%s", w->wait->flags & HEALD_WAIT_DEADLINE ? "\\nuntil a deadline" : "");
         print_site(&w->site);
@@ -125,7 +125,7 @@ static void print_object(const struct locks *l, const struct snapshot_region *r,
     printf("  %s [label=\"", id);
     print_text(locks_name(o, text), LOCKS_NAME_SIZE);
     printf("\\n");
-    print_text(r->shown, PERSON_SIZE);
+    print_text(r->shown, THREAD_TEXT_SIZE);
     printf("\"];\n");
     print_holders(l, r, o, id);
     print_waits(l, r, o, id);
@@ -137,7 +137,7 @@ void locks_print_dot(const struct locks *l)
 
     printf("digraph locks {\n");
     for (unsigned i = 0; i < l->graph->count; i++)
-        print_person(l, i);
+        print_participant(l, i);
     for (unsigned i = 0; i < c->region_count; i++)
         for (unsigned k = 0; k < c->regions[i].object_count; k++) {
             char id[32];

@@ -7,12 +7,12 @@
 /* The members of a process or thread. */
 static void put_thread(struct json *j, const struct heald_thread_info *t, bool is_here)
 {
-    char command[PERSON_COMMAND_SIZE];
+    char command[THREAD_COMMAND_SIZE];
 
     json_integer(j, "pid", t->pid);
     json_unsigned(j, "thread", t->thread);
     json_boolean(j, "same_pid_namespace", is_here);
-    json_text(j, "command", person_command(t, command));
+    json_text(j, "command", thread_command(t, command));
 }
 
 static void put_seconds(struct json *j, const char *name, int64_t since_ns)
@@ -101,7 +101,7 @@ static void put_waiters(struct json *j, const struct snapshot_region *r,
     json_array(j, "waiters");
     for (unsigned i = 0; i < o->wait_count; i++) {
         const struct snapshot_wait *w = &o->waits[i];
-        const struct heald_thread_info *thread = &r->people[w->person].thread;
+        const struct heald_thread_info *thread = &r->participants[w->participant].thread;
         json_object(j, NULL);
         put_thread(j, thread, thread->is_here);
         json_unsigned(j, "position", i + 1);
@@ -129,7 +129,7 @@ static void put_cycle(struct json *j, const struct graph *g, const unsigned circ
 {
     json_array(j, NULL);
     for (unsigned i = 0; i < n; i++) {
-        const struct heald_thread_info *thread = &g->people[circle[i]].thread;
+        const struct heald_thread_info *thread = &g->participants[circle[i]].thread;
         const struct graph_wait *w = graph_between(g, circle[i], circle[(i + 1) % n]);
         json_object(j, NULL);
         put_thread(j, thread, thread->is_here);

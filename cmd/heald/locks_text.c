@@ -19,7 +19,7 @@ static void print_how_long(const struct heald_holder_info *holder)
 }
 
 /* ", deadline in 1.2s"; "": it has no deadline. */
-static const char *until(const struct heald_wait_info *wait, char text[PERSON_SIZE])
+static const char *until(const struct heald_wait_info *wait, char text[THREAD_TEXT_SIZE])
 {
     double left = -locks_seconds(wait->deadline_ns);
     char age[TABLE_NUMBER_SIZE];
@@ -28,22 +28,22 @@ static const char *until(const struct heald_wait_info *wait, char text[PERSON_SI
     if (!(wait->flags & HEALD_WAIT_DEADLINE))
         return text;
     if (wait->deadline_ns && left >= 0)
-        snprintf(text, PERSON_SIZE, ", deadline in %s", table_age(left, age));
+        snprintf(text, THREAD_TEXT_SIZE, ", deadline in %s", table_age(left, age));
     else
-        snprintf(text, PERSON_SIZE, ", with a deadline");
+        snprintf(text, THREAD_TEXT_SIZE, ", with a deadline");
     return text;
 }
 
 /* What it runs, as far as there is room in a line. */
 static void print_command(const struct heald_thread_info *thread)
 {
-    char text[PERSON_COMMAND_SIZE];
+    char text[THREAD_COMMAND_SIZE];
 
-    if (*person_command(thread, text))
+    if (*thread_command(thread, text))
         printf("        %.*s%s\n", COMMAND_SHOWN, text, strlen(text) > COMMAND_SHOWN ? "..." : "");
 }
 
-/* A lock whose holder died is what a person looks for. */
+/* A lock whose holder died is what the reader looks for. */
 static void print_state(const struct snapshot_object *o)
 {
     bool is_bad =
@@ -56,14 +56,14 @@ static void print_state(const struct snapshot_object *o)
 static void print_holder(const struct snapshot_object *o, const struct heald_participant_info *p,
                          unsigned number)
 {
-    char text[PERSON_SIZE];
+    char text[THREAD_TEXT_SIZE];
     const char *mode = locks_mode(o);
 
     if (o->info.type == HEALD_OBJECT_SEM)
         printf("    permit held");
     else
         print_state(o);
-    printf(" by %s%s%s", person_text(&p->thread, text), *mode ? " " : "", mode);
+    printf(" by %s%s%s", thread_text(&p->thread, text), *mode ? " " : "", mode);
     print_how_long(&o->state.holders[number]);
     if (*site_text(&o->sites[number]))
         printf(", taken at %s", site_text(&o->sites[number]));
@@ -74,7 +74,7 @@ static void print_holder(const struct snapshot_object *o, const struct heald_par
 static void print_holders(const struct snapshot_region *r, const struct snapshot_object *o)
 {
     const struct heald_object_state *s = &o->state;
-    char text[PERSON_SIZE];
+    char text[THREAD_TEXT_SIZE];
     unsigned shown = 0;
 
     for (unsigned i = 0; o->info.type != HEALD_OBJECT_BARRIER && i < s->holder_count; i++) {
@@ -98,9 +98,9 @@ static void print_holders(const struct snapshot_region *r, const struct snapshot
 static void print_wait(const struct heald_participant_info *p, const struct heald_wait_info *wait,
                        const struct snapshot_site *site)
 {
-    char text[PERSON_SIZE], age[TABLE_NUMBER_SIZE];
+    char text[THREAD_TEXT_SIZE], age[TABLE_NUMBER_SIZE];
 
-    printf("%s %s", person_text(&p->thread, text), locks_purpose(wait));
+    printf("%s %s", thread_text(&p->thread, text), locks_purpose(wait));
     if (wait->since_ns)
         printf(", for %s", table_age(locks_seconds(wait->since_ns), age));
     printf("%s%s", wait->flags & HEALD_WAIT_IN_LOOP ? ", in a loop" : "", until(wait, text));
@@ -114,7 +114,7 @@ static void print_waits(const struct snapshot_region *r, const struct snapshot_o
 {
     for (unsigned i = 0; i < o->wait_count; i++) {
         printf("    waiter %u of %u: ", i + 1, o->wait_count);
-        print_wait(&r->people[o->waits[i].person], o->waits[i].wait, &o->waits[i].site);
+        print_wait(&r->participants[o->waits[i].participant], o->waits[i].wait, &o->waits[i].site);
     }
 }
 
@@ -140,7 +140,7 @@ static void print_locks(const struct locks *l)
 /* One edge: why it is there. */
 static void print_edge(const struct graph_wait *w)
 {
-    char object[LOCKS_NAME_SIZE], text[PERSON_SIZE];
+    char object[LOCKS_NAME_SIZE], text[THREAD_TEXT_SIZE];
 
     printf("%s %s %s%s", w->region->shown, locks_name(w->object, object), locks_purpose(w->wait),
            until(w->wait, text));
@@ -150,17 +150,17 @@ static void print_edge(const struct graph_wait *w)
 
 static void print_circle(const struct graph *g, const unsigned circle[], unsigned n)
 {
-    char text[PERSON_SIZE];
+    char text[THREAD_TEXT_SIZE];
 
     for (unsigned i = 0; i < n; i++) {
         unsigned next = circle[(i + 1) % n];
         const struct graph_wait *w = graph_between(g, circle[i], next);
         const char *mode = w ? locks_mode(w->object) : "";
-        printf("    %s waits for ", person_text(&g->people[circle[i]].thread, text));
+        printf("    %s waits for ", thread_text(&g->participants[circle[i]].thread, text));
         if (w)
             print_edge(w);
-        printf(", held by %s%s%s\n", person_text(&g->people[next].thread, text), *mode ? " " : "",
-               mode);
+        printf(", held by %s%s%s\n", thread_text(&g->participants[next].thread, text),
+               *mode ? " " : "", mode);
     }
 }
 

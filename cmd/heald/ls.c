@@ -40,8 +40,8 @@ static unsigned living(const struct snapshot_region *r)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < r->person_count; i++)
-        count += !r->people[i].is_gone;
+    for (unsigned i = 0; i < r->participant_count; i++)
+        count += !r->participants[i].is_gone;
     return count;
 }
 
@@ -60,9 +60,10 @@ static void describe_object(struct text *t, const struct snapshot_region *r,
         text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
-        char person[PERSON_SIZE];
+        char participant[THREAD_TEXT_SIZE];
         if (p)
-            text_addf(t, "%s%s", shown++ ? " and " : ", held by ", person_text(&p->thread, person));
+            text_addf(t, "%s%s", shown++ ? " and " : ", held by ",
+                      thread_text(&p->thread, participant));
     }
     if (o->wait_count)
         text_addf(t, ", %u waiter%s", o->wait_count, o->wait_count == 1 ? "" : "s");
@@ -87,7 +88,7 @@ static void add_object(struct table *t, const struct snapshot_region *r,
         snprintf(name, sizeof name, "+0x%llx", (unsigned long long)o->info.offset);
     text_init(&text, details, sizeof details);
     describe_object(&text, r, o);
-    table_add(t, "  %s", person_mask(name));
+    table_add(t, "  %s", mask_controls(name));
     table_add(t, "%s", heald_object_type_name(o->info.type));
     table_add(t, "%s", o->info.size ? table_size(o->info.size, size) : "");
     table_add(t, "%s", state_of(o));
@@ -96,7 +97,7 @@ static void add_object(struct table *t, const struct snapshot_region *r,
 
 static void add_region(struct table *t, const struct snapshot_region *r)
 {
-    char text[PERSON_SIZE], size[TABLE_NUMBER_SIZE];
+    char text[THREAD_TEXT_SIZE], size[TABLE_NUMBER_SIZE];
 
     table_add(t, "%s", r->shown);
     table_add(t, "region");

@@ -1,4 +1,4 @@
-/* refusal.h: why a region cannot be opened, for a person. */
+/* refusal.h: why a region cannot be opened, for people. */
 #ifndef HEALD_CMD_REFUSAL_H
 #define HEALD_CMD_REFUSAL_H
 

@@ -219,7 +219,7 @@ static void print_outcome(const struct repair *r, const struct snapshot_object *
     json_close(r->json);
 }
 
-/* An object by what a person calls it; NULL. */
+/* An object by its textual name; NULL. */
 static const struct snapshot_object *find(const struct snapshot_region *r, const char *name)
 {
     char offset[32];
@@ -282,7 +282,7 @@ static bool are_there(const struct command *command, const struct snapshot_regio
             continue;
         snprintf(shown, sizeof shown, "%s", names[i]);
         options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->shown,
-                       person_mask(shown), r->shown);
+                       mask_controls(shown), r->shown);
         all = false;
     }
     return all;

@@ -1,8 +1,8 @@
 /* site.c: see site.h. What /proc and debug information say is anybody's text. */
 #include "site.h"
 
-#include "person.h"
 #include "symbols.h"
+#include "thread_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,12 +62,12 @@ static void find_address(pid_t pid, uint64_t site, char text[SNAPSHOT_SITE_SIZE]
 static void find(struct finder *f, const struct heald_thread_info *thread, uint64_t site,
                  struct snapshot_site *ret_site)
 {
-    if (!site || !person_is_known(thread))
+    if (!site || !thread_is_known(thread))
         return;
     find_address(thread->pid, site, ret_site->address);
     symbols_find(symbols_of(f, thread->pid), site, ret_site->source, sizeof ret_site->source);
-    person_mask(ret_site->address);
-    person_mask(ret_site->source);
+    mask_controls(ret_site->address);
+    mask_controls(ret_site->source);
 }
 
 static void find_of_object(struct finder *f, const struct snapshot_region *r,
@@ -82,7 +82,8 @@ static void find_of_object(struct finder *f, const struct snapshot_region *r,
             find(f, &holder->thread, s->holders[i].site, &o->sites[i]);
     }
     for (unsigned i = 0; i < o->wait_count; i++)
-        find(f, &r->people[o->waits[i].person].thread, o->waits[i].wait->site, &o->waits[i].site);
+        find(f, &r->participants[o->waits[i].participant].thread, o->waits[i].wait->site,
+             &o->waits[i].site);
 }
 
 void site_find_all(struct snapshot *c)

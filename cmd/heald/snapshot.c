@@ -38,8 +38,9 @@ static void list_people(struct snapshot_region *r)
     unsigned cursor = 0;
 
     while (heald_participant_next(r->region, &cursor, &info)) {
-        r->people = snapshot_grow(r->people, r->person_count, sizeof *r->people);
-        r->people[r->person_count++] = info;
+        r->participants =
+            snapshot_grow(r->participants, r->participant_count, sizeof *r->participants);
+        r->participants[r->participant_count++] = info;
     }
 }
 
@@ -82,14 +83,15 @@ static void list_objects(struct snapshot_region *r)
 
     while (heald_object_next(r->region, &cursor, &info))
         add_object(r, &info);
-    for (unsigned i = 0; i < r->person_count; i++) {
-        for (unsigned k = 0; k < r->people[i].wait_count && !r->people[i].is_gone; k++) {
-            const struct heald_wait_info *w = &r->people[i].waits[k];
+    for (unsigned i = 0; i < r->participant_count; i++) {
+        for (unsigned k = 0; k < r->participants[i].wait_count && !r->participants[i].is_gone;
+             k++) {
+            const struct heald_wait_info *w = &r->participants[i].waits[k];
             struct snapshot_object *o = find_object(r, w->offset, w->type);
             info = (struct heald_object_info){.offset = w->offset, .type = w->type};
             if (!o)
                 o = add_object(r, &info);
-            add_wait(o, (struct snapshot_wait){.person = i, .wait = w});
+            add_wait(o, (struct snapshot_wait){.participant = i, .wait = w});
         }
     }
 }
@@ -112,7 +114,7 @@ static int add_region(struct snapshot *c, const char *name, char **ret_why)
     c->regions = snapshot_grow(c->regions, c->region_count, sizeof *c->regions);
     struct snapshot_region *r = &c->regions[c->region_count++];
     *r = (struct snapshot_region){
-        .name = copy_of(name), .shown = person_mask(copy_of(name)), .error = err};
+        .name = copy_of(name), .shown = mask_controls(copy_of(name)), .error = err};
     if (err) {
         r->why = copy_of(*ret_why);
         return err;
@@ -131,7 +133,7 @@ static void add_leftover(struct snapshot *c, const char *name, const struct stat
     c->leftovers = snapshot_grow(c->leftovers, c->leftover_count, sizeof *c->leftovers);
     c->leftovers[c->leftover_count++] =
         (struct snapshot_leftover){.name = copy_of(name),
-                                   .shown = person_mask(copy_of(name)),
+                                   .shown = mask_controls(copy_of(name)),
                                    .is_sem = strncmp(name, "sem.", 4) == 0,
                                    .size = st->st_size,
                                    .owner = st->st_uid};
@@ -172,7 +174,7 @@ static void take_all(struct snapshot *c)
 
 static void complain(const struct command *command, const char *name, const char *why)
 {
-    char *shown = person_mask(copy_of(name));
+    char *shown = mask_controls(copy_of(name));
 
     options_refuse(command, "%s: %s", *shown ? shown : "''", why);
     free(shown);
@@ -234,7 +236,7 @@ void snapshot_free(struct snapshot *c)
             free(r->objects[k].sites);
         }
         free(r->objects);
-        free(r->people);
+        free(r->participants);
         free(r->name);
         free(r->shown);
         free(r->why);
@@ -252,33 +254,33 @@ void snapshot_free(struct snapshot *c)
 const struct heald_participant_info *snapshot_find(const struct snapshot_region *r,
                                                    const struct heald_thread_info *thread)
 {
-    for (unsigned i = 0; i < r->person_count; i++)
-        if (!r->people[i].is_gone && r->people[i].thread.pid == thread->pid &&
-            r->people[i].thread.thread == thread->thread)
-            return &r->people[i];
+    for (unsigned i = 0; i < r->participant_count; i++)
+        if (!r->participants[i].is_gone && r->participants[i].thread.pid == thread->pid &&
+            r->participants[i].thread.thread == thread->thread)
+            return &r->participants[i];
     return NULL;
 }
 
 char *snapshot_past(const struct snapshot_region *r, const struct heald_thread_info *thread,
-                    char text[PERSON_SIZE])
+                    char text[THREAD_TEXT_SIZE])
 {
     const struct heald_participant_info *p = snapshot_find(r, thread);
 
-    return p ? person_text(&p->thread, text) : person_text_alone(thread, "not attached", text);
+    return p ? thread_text(&p->thread, text) : thread_text_alone(thread, "not attached", text);
 }
 
-char *snapshot_creator(const struct snapshot_region *r, char text[PERSON_SIZE])
+char *snapshot_creator(const struct snapshot_region *r, char text[THREAD_TEXT_SIZE])
 {
-    return r->info.creator_is_gone ? person_text_alone(&r->info.creator, "ended", text)
-                                   : person_text(&r->info.creator, text);
+    return r->info.creator_is_gone ? thread_text_alone(&r->info.creator, "ended", text)
+                                   : thread_text(&r->info.creator, text);
 }
 
 const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
                                                      const struct heald_object_state *state,
                                                      unsigned number)
 {
-    for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->person_count; i++)
-        if (r->people[i].slot == state->holders[number].slot)
-            return &r->people[i];
+    for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->participant_count; i++)
+        if (r->participants[i].slot == state->holders[number].slot)
+            return &r->participants[i];
     return NULL;
 }

@@ -6,7 +6,7 @@
 #define HEALD_CMD_SNAPSHOT_H
 
 #include "options.h"
-#include "person.h"
+#include "thread_text.h"
 
 #include <heald/inspect.h>
 
@@ -24,7 +24,7 @@ struct snapshot_site {
 };
 
 struct snapshot_wait {
-    unsigned person; /* of the region's */
+    unsigned participant; /* of the region's */
     const struct heald_wait_info *wait;
     struct snapshot_site site;
 };
@@ -46,8 +46,8 @@ struct snapshot_region {
     struct heald_region_info info;
     struct heald_region_stats stats;
     bool is_open; /* some process has it open */
-    unsigned person_count, object_count;
-    struct heald_participant_info *people;
+    unsigned participant_count, object_count;
+    struct heald_participant_info *participants;
     struct snapshot_object *objects;
 };
 
@@ -86,13 +86,13 @@ void *snapshot_grow(void *array, unsigned count, size_t size);
 const struct heald_participant_info *snapshot_find(const struct snapshot_region *r,
                                                    const struct heald_thread_info *thread);
 
-/* One whose name space is not known (heald_object_state.last), as person_text(): with a name only
+/* One whose name space is not known (heald_object_state.last), as thread_text(): with a name only
  * if it is attached still, since another process may have its number by now. */
 char *snapshot_past(const struct snapshot_region *r, const struct heald_thread_info *thread,
-                    char text[PERSON_SIZE]);
+                    char text[THREAD_TEXT_SIZE]);
 
 /* Who made the region. */
-char *snapshot_creator(const struct snapshot_region *r, char text[PERSON_SIZE]);
+char *snapshot_creator(const struct snapshot_region *r, char text[THREAD_TEXT_SIZE]);
 
 /* The holder of an object with this number; NULL: it has gone meanwhile, or is not shown. */
 const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,

@@ -20,10 +20,10 @@
 
 #define GRACE_NS HEALD_SEC
 
-#define ROAD_ROW(name) &aio_method_##name,
-#define NAME_ROW(name) #name,
+#define WAITER_ROW(name) &aio_method_##name,
+#define NAME_ROW(name)   #name,
 
-static const struct aio_method *const methods[] = {AIO_METHODS(ROAD_ROW)};
+static const struct aio_method *const methods[] = {AIO_METHODS(WAITER_ROW)};
 static const char *const names[] = {AIO_METHODS(NAME_ROW) NULL};
 static const struct heald_choice choice = {.variable = "HEALD_AIO", .names = names};
 

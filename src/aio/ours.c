@@ -21,7 +21,7 @@ enum { NUMBERS = 1 << 20 };
 /* The owning process, and a bit for each number. Set once, and never freed. */
 struct ours {
     pid_t pid; /* atomic */
-    bool forks_are_told;
+    bool forks_are_reported;
     unsigned count;              /* atomic */
     uint64_t bits[NUMBERS / 64]; /* atomic */
 };
@@ -78,8 +78,8 @@ void aio_ours_begin(void)
     if (o->pid != getpid())
         forget(o);
     __atomic_store_n(&o->pid, getpid(), __ATOMIC_RELAXED);
-    if (!o->forks_are_told)
-        o->forks_are_told = pthread_atfork(NULL, NULL, close_copies) == 0;
+    if (!o->forks_are_reported)
+        o->forks_are_reported = pthread_atfork(NULL, NULL, close_copies) == 0;
 }
 
 void aio_ours_add(int fd)

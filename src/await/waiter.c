@@ -5,9 +5,9 @@
 
 #include "config.h"
 
-#define ROAD_ROW(name) &heald__waiter_##name,
+#define WAITER_ROW(name) &heald__waiter_##name,
 
-static const struct heald_waiter_ops *const waiters[] = {HEALD_WAITERS(ROAD_ROW) NULL};
+static const struct heald_waiter_ops *const waiters[] = {HEALD_WAITERS(WAITER_ROW) NULL};
 
 #define NAME_ROW(name) #name,
 

@@ -112,14 +112,14 @@ static void tell_note(const struct view *view, struct heald_holder_info *holder)
 {
     const struct region_note *note =
         region_note_of(&view->region->slots[holder->slot], view->offset);
-    struct heald_holder_info told = *holder;
+    struct heald_holder_info shown = *holder;
 
     if (load64(&note->object) != view->offset)
         return;
-    told.site = load64(&note->site);
-    tell_since(view, &told, &note->since);
+    shown.site = load64(&note->site);
+    tell_since(view, &shown, &note->since);
     if (load64(&note->object) == view->offset)
-        *holder = told;
+        *holder = shown;
 }
 
 /* NULL: it is none that lives, or one too many. */

@@ -62,10 +62,10 @@ struct region_slot {
 
 /* A lock was taken while another was held, first by `who` at `site`. */
 struct region_edge {
-    uint64_t locks; /* atomic: which two: held << 32 | wanted; 0: none */
-    uint64_t told;  /* atomic: the two whose inversion was reported */
-    uint64_t site;  /* atomic */
-    uint64_t who;   /* atomic: pid << 32 | thread */
+    uint64_t locks;    /* atomic: which two: held << 32 | wanted; 0: none */
+    uint64_t reported; /* atomic: the two whose inversion was reported */
+    uint64_t site;     /* atomic */
+    uint64_t who;      /* atomic: pid << 32 | thread */
 };
 
 /* In which order locks are taken (sync/lockdep.c). */

@@ -207,7 +207,7 @@ static void check_edge(struct heald_participant *me, const struct node *held,
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (step == NONE && is_noted)
         step = way(order, wanted->row, held->row);
-    if (step != NONE && __atomic_exchange_n(&edge->told, locks, __ATOMIC_RELAXED) != locks)
+    if (step != NONE && __atomic_exchange_n(&edge->reported, locks, __ATOMIC_RELAXED) != locks)
         tell(me, held, wanted, step, site);
 }
 

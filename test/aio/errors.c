@@ -57,14 +57,14 @@ HEALD_CASE(wrong_mode)
     close(writer);
 }
 
-HEALD_CASE(path_descriptor_and_folder)
+HEALD_CASE(path_descriptor_and_dir)
 {
-    int path = open("/tmp", O_PATH), folder = open("/tmp", O_RDONLY | O_DIRECTORY);
+    int path = open("/tmp", O_PATH), dir = open("/tmp", O_RDONLY | O_DIRECTORY);
 
     fails_later(path, false, 0, EBADF);
-    fails_later(folder, false, 0, EISDIR);
+    fails_later(dir, false, 0, EISDIR);
     close(path);
-    close(folder);
+    close(dir);
 }
 
 HEALD_CASE(negative_offset)
@@ -260,7 +260,7 @@ void add_errors(TCase *group)
     add(group, no_such_descriptor);
     add(group, closed_descriptor);
     add(group, wrong_mode);
-    add(group, path_descriptor_and_folder);
+    add(group, path_descriptor_and_dir);
     add(group, negative_offset);
     add(group, priority_out_of_range);
     add(group, size_above_ssize_max);

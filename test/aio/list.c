@@ -71,7 +71,7 @@ static void must_refuse(int result, int err)
     must_be(have, err);
 }
 
-static void list_told_once(void)
+static void list_notified_once(void)
 {
     until(&list_seen, 1);
     nap(20);
@@ -177,7 +177,7 @@ HEALD_CASE(negative_number)
 }
 
 /* Starts a list of a read that waits and of one that does not, and reports when all is done. */
-static void told_once(struct sigevent event, int count)
+static void notified_once(struct sigevent event, int count)
 {
     int fd = file_with("0123456789"), fds[2];
 
@@ -195,31 +195,31 @@ static void told_once(struct sigevent event, int count)
     must_be(atomic_load(&list_seen), 0);
     must_be(write(fds[1], "x", 1), 1);
     must_be(result_of(&items[count - 1]), 1);
-    list_told_once();
+    list_notified_once();
     pair_close(fds);
     close(fd);
 }
 
 HEALD_CASE(signals_once_for_the_list)
 {
-    told_once(event_signal(ITEMS), ITEMS);
+    notified_once(event_signal(ITEMS), ITEMS);
 }
 
 HEALD_CASE(calls_once_for_the_list)
 {
-    told_once(event_thread(ITEMS), ITEMS);
+    notified_once(event_thread(ITEMS), ITEMS);
 }
 
 HEALD_CASE(signals_once_for_a_long_list)
 {
-    told_once(event_signal(LONG), LONG);
+    notified_once(event_signal(LONG), LONG);
 }
 
-static void told_of_nothing(struct sigevent event)
+static void notified_of_nothing(struct sigevent event)
 {
     list_make(ITEMS, -1, LIO_NOP);
     must_be(lio_listio(LIO_NOWAIT, list, ITEMS, &event), 0);
-    list_told_once();
+    list_notified_once();
     memset(list, 0, sizeof list);
     must_be(lio_listio(LIO_NOWAIT, list, ITEMS, &event), 0);
     until(&list_seen, 2);
@@ -231,15 +231,15 @@ static void told_of_nothing(struct sigevent event)
 
 HEALD_CASE(signals_for_an_empty_list)
 {
-    told_of_nothing(event_signal(0));
+    notified_of_nothing(event_signal(0));
 }
 
 HEALD_CASE(calls_for_an_empty_list)
 {
-    told_of_nothing(event_thread(0));
+    notified_of_nothing(event_thread(0));
 }
 
-static void each_is_told(struct sigevent event, bool by_thread)
+static void each_is_reported(struct sigevent event, bool by_thread)
 {
     int fd = file_with("0123456789");
 
@@ -251,7 +251,7 @@ static void each_is_told(struct sigevent event, bool by_thread)
         else
             notify_by_signal(&items[i], SIGRTMIN, 0);
     must_be(lio_listio(LIO_NOWAIT, list, ITEMS, &event), 0);
-    list_told_once();
+    list_notified_once();
     until(&item_seen, ITEMS);
     must_be(lio_listio(LIO_WAIT, list, ITEMS, NULL), 0);
     until(&item_seen, 2 * ITEMS);
@@ -263,12 +263,12 @@ static void each_is_told(struct sigevent event, bool by_thread)
 
 HEALD_CASE(each_signals_as_well)
 {
-    each_is_told(event_signal(ITEMS), false);
+    each_is_reported(event_signal(ITEMS), false);
 }
 
 HEALD_CASE(each_calls_as_well)
 {
-    each_is_told(event_thread(ITEMS), true);
+    each_is_reported(event_thread(ITEMS), true);
 }
 
 static void refuse_opcode(struct aiocb *cb)
@@ -282,7 +282,7 @@ static void refuse_priority(struct aiocb *cb)
 }
 
 /* POSIX: EIO, the items say what; all others go on, and the list is notified. */
-static void told_although(struct sigevent event, void (*refuse)(struct aiocb *), int refused)
+static void notified_although(struct sigevent event, void (*refuse)(struct aiocb *), int refused)
 {
     int fd = file_with("0123456789"), err;
 
@@ -294,28 +294,28 @@ static void told_although(struct sigevent event, void (*refuse)(struct aiocb *),
     must(err == EIO || (on_libc() && err == EINVAL));
     for (int i = 0; i < ITEMS; i++)
         must_be(result_of(&items[i]), i < refused ? -EINVAL : 1);
-    list_told_once();
+    list_notified_once();
     close(fd);
 }
 
 HEALD_CASE(signals_although_some_are_unknown)
 {
-    told_although(event_signal(ITEMS), refuse_opcode, 2);
+    notified_although(event_signal(ITEMS), refuse_opcode, 2);
 }
 
 HEALD_CASE(signals_although_some_are_refused)
 {
-    told_although(event_signal(ITEMS), refuse_priority, 2);
+    notified_although(event_signal(ITEMS), refuse_priority, 2);
 }
 
 HEALD_CASE(calls_although_some_are_refused)
 {
-    told_although(event_thread(ITEMS), refuse_priority, 2);
+    notified_although(event_thread(ITEMS), refuse_priority, 2);
 }
 
 HEALD_CASE(signals_although_all_are_refused)
 {
-    told_although(event_signal(ITEMS), refuse_priority, ITEMS);
+    notified_although(event_signal(ITEMS), refuse_priority, ITEMS);
 }
 
 HEALD_CASE(failures_that_come_later_are_no_refusal)
@@ -324,12 +324,12 @@ HEALD_CASE(failures_that_come_later_are_no_refusal)
 
     list_make(ITEMS, -1, LIO_WRITE);
     must_be(lio_listio(LIO_NOWAIT, list, ITEMS, &event), 0);
-    list_told_once();
+    list_notified_once();
     for (int i = 0; i < ITEMS; i++)
         must_be(result_of(&items[i]), -EBADF);
 }
 
-HEALD_CASE(nobody_is_told)
+HEALD_CASE(nobody_is_reported)
 {
     int fd = file_with("0123456789");
     struct sigevent none = {.sigev_notify = SIGEV_NONE}, zero;
@@ -472,7 +472,7 @@ HEALD_CASE(cancelled_items_count_as_done)
         must_be(atomic_load(&list_seen), 0);
         must_be(write(fds[1], "x", 1), 1);
     }
-    list_told_once();
+    list_notified_once();
     pair_close(fds);
 }
 
@@ -497,7 +497,7 @@ void add_list(TCase *group)
     add(group, calls_although_some_are_refused);
     add(group, signals_although_all_are_refused);
     add(group, failures_that_come_later_are_no_refusal);
-    add(group, nobody_is_told);
+    add(group, nobody_is_reported);
     add(group, interrupted_wait_cancels_nothing);
     add(group, many_lists_at_once);
     add(group, blocks_dropped_when_the_list_is_done);

@@ -4,14 +4,14 @@
 enum { FLOOD = 100, CALLS = 50, STACK = 256 << 10, NOBODY = 65534 };
 
 static atomic_int seen;
-static atomic_long told_by, told_to;
-static siginfo_t told;
+static atomic_long reported_by, notified_to;
+static siginfo_t notified;
 
 static void on_signal(int signo, siginfo_t *info, void *context)
 {
     (void)signo, (void)context;
-    told = *info;
-    atomic_store(&told_to, syscall(SYS_gettid));
+    notified = *info;
+    atomic_store(&notified_to, syscall(SYS_gettid));
     atomic_fetch_add(&seen, 1);
 }
 
@@ -35,11 +35,11 @@ HEALD_CASE(the_signal_says_who_and_what)
     cb.aio_sigevent.sigev_value.sival_ptr = &cb;
     read_and_tell(&cb, fd, &byte);
     until(&seen, 1);
-    must_be(told.si_signo, SIGRTMIN + 2);
-    must_be(told.si_code, SI_ASYNCIO);
-    must(told.si_value.sival_ptr == &cb);
-    must_be(told.si_pid, getpid());
-    must_be(told.si_uid, getuid());
+    must_be(notified.si_signo, SIGRTMIN + 2);
+    must_be(notified.si_code, SI_ASYNCIO);
+    must(notified.si_value.sival_ptr == &cb);
+    must_be(notified.si_pid, getpid());
+    must_be(notified.si_uid, getuid());
     must_be(result_of(&cb), 1);
     close(fd);
 }
@@ -55,9 +55,9 @@ HEALD_CASE(ordinary_signals_as_well)
         notify_by_signal(&cb, signals[i], 40 + i);
         read_and_tell(&cb, fd, &byte);
         until(&seen, i + 1);
-        must_be(told.si_signo, signals[i]);
-        must_be(told.si_code, SI_ASYNCIO);
-        must_be(told.si_value.sival_int, 40 + i);
+        must_be(notified.si_signo, signals[i]);
+        must_be(notified.si_code, SI_ASYNCIO);
+        must_be(notified.si_value.sival_int, 40 + i);
     }
     close(fd);
 }
@@ -94,7 +94,7 @@ HEALD_CASE(another_thread_takes_the_signal)
     notify_by_signal(&cb, SIGRTMIN, 0);
     read_and_tell(&cb, fd, &byte);
     until(&seen, 1);
-    must_be(atomic_load(&told_to), atomic_load(&other));
+    must_be(atomic_load(&notified_to), atomic_load(&other));
     thread_end(thread);
     close(fd);
 }
@@ -114,9 +114,9 @@ HEALD_CASE(the_named_thread_takes_the_signal)
     cb.aio_sigevent._sigev_un._tid = (pid_t)atomic_load(&other);
     read_and_tell(&cb, fd, &byte);
     until(&seen, 1);
-    must_be(atomic_load(&told_to), atomic_load(&other));
-    must_be(told.si_code, SI_ASYNCIO);
-    must_be(told.si_value.sival_int, 7);
+    must_be(atomic_load(&notified_to), atomic_load(&other));
+    must_be(notified.si_code, SI_ASYNCIO);
+    must_be(notified.si_value.sival_int, 7);
     thread_end(thread);
     close(fd);
 }
@@ -155,7 +155,7 @@ static void ask_for_many(struct aiocb *blocks, int fd, char *byte)
     }
 }
 
-static int signals_told(void)
+static int signals_notified(void)
 {
     bool have[FLOOD] = {false};
     int count = 0;
@@ -195,7 +195,7 @@ static void flooded(void *arg)
     ask_for_many(blocks, fd, &byte);
     for (int i = 0; i < FLOOD; i++)
         must_be(result_of(&blocks[i]), 1);
-    must_be(signals_told(), FLOOD);
+    must_be(signals_notified(), FLOOD);
 }
 
 static void flood(rlim_t room)
@@ -252,7 +252,7 @@ static void look_around(union sigval value)
     must_be(pthread_attr_getdetachstate(&mine, &state), 0);
     must_be(state, PTHREAD_CREATE_DETACHED);
     pthread_attr_destroy(&mine);
-    atomic_store(&told_by, (long)stack);
+    atomic_store(&reported_by, (long)stack);
     atomic_fetch_add(&seen, 1);
 }
 
@@ -280,7 +280,7 @@ HEALD_CASE(called_with_a_mask_that_is_empty)
     must_be(pthread_sigmask(SIG_SETMASK, &all, NULL), 0);
     for (int i = 0; i < 200; i++)
         call_with(NULL);
-    must(atomic_load(&told_by) >= 1 << 20);
+    must(atomic_load(&reported_by) >= 1 << 20);
 }
 
 HEALD_CASE(attributes_are_honoured)
@@ -289,8 +289,8 @@ HEALD_CASE(attributes_are_honoured)
     must_be(pthread_attr_setstacksize(&attributes, STACK), 0);
     must_be(pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED), 0);
     call_with(&attributes);
-    must(atomic_load(&told_by) >= STACK - 16384);
-    must(atomic_load(&told_by) <= STACK + 16384);
+    must(atomic_load(&reported_by) >= STACK - 16384);
+    must(atomic_load(&reported_by) <= STACK + 16384);
     pthread_attr_destroy(&attributes);
 }
 
@@ -323,7 +323,7 @@ HEALD_CASE(attributes_are_copied)
     page_drop(attr);
     must_be(write(fds[1], "x", 1), 1);
     until(&seen, 1);
-    must(atomic_load(&told_by) <= STACK + 16384);
+    must(atomic_load(&reported_by) <= STACK + 16384);
     pair_close(fds);
 }
 
@@ -397,7 +397,7 @@ static void stay(union sigval value)
     atomic_fetch_add(&seen, 1);
     while (read(value.sival_int, &byte, 1) < 0)
         ;
-    atomic_fetch_add(&told_by, 1);
+    atomic_fetch_add(&reported_by, 1);
 }
 
 HEALD_CASE(callbacks_do_not_wait_for_each_other)
@@ -415,7 +415,7 @@ HEALD_CASE(callbacks_do_not_wait_for_each_other)
     }
     until(&seen, CALLS);
     close(fds[1]);
-    for (int64_t end = now() + patience(); atomic_load(&told_by) < CALLS; nap(1))
+    for (int64_t end = now() + patience(); atomic_load(&reported_by) < CALLS; nap(1))
         must(now() < end);
     close(fds[0]);
     close(fd);

@@ -68,7 +68,7 @@ struct worker {
     long requests;
     uint32_t random;
     unsigned char model[OWN], buf[ITEMS][UNIT];
-    atomic_int told;
+    atomic_int notified;
 };
 
 static uint32_t draw(struct worker *w, uint32_t below)
@@ -79,9 +79,9 @@ static uint32_t draw(struct worker *w, uint32_t below)
     return w->random % below;
 }
 
-static void told(union sigval value)
+static void notified(union sigval value)
 {
-    atomic_fetch_add(&((struct worker *)value.sival_ptr)->told, 1);
+    atomic_fetch_add(&((struct worker *)value.sival_ptr)->notified, 1);
 }
 
 static void finish(struct worker *w, struct aiocb *cb, size_t at, bool is_write)
@@ -130,9 +130,9 @@ static void several(struct worker *w)
     size_t at[ITEMS];
     bool waits = draw(w, 8);
     struct sigevent event = {.sigev_notify = SIGEV_THREAD};
-    int before = atomic_load(&w->told);
+    int before = atomic_load(&w->notified);
 
-    event.sigev_notify_function = told;
+    event.sigev_notify_function = notified;
     event.sigev_value.sival_ptr = w;
     for (int i = 0; i < ITEMS; i++) {
         at[i] = prepare(w, &cbs[i], i, i % 2);
@@ -140,7 +140,7 @@ static void several(struct worker *w)
     }
     must_be(lio_listio(waits ? LIO_WAIT : LIO_NOWAIT, list, ITEMS, &event), 0);
     if (!waits)
-        until(&w->told, before + 1);
+        until(&w->notified, before + 1);
     for (int i = 0; i < ITEMS; i++) {
         must_be(aio_error(&cbs[i]), 0);
         finish(w, &cbs[i], at[i], i % 2);

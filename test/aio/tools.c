@@ -138,7 +138,7 @@ bool pattern_is(const void *buf, size_t size, size_t at, unsigned salt)
     return true;
 }
 
-static const char *folder(void)
+static const char *dir(void)
 {
     const char *path = getenv("TMPDIR");
 
@@ -147,7 +147,7 @@ static const char *folder(void)
 
 char *name_make(char path[static 64])
 {
-    snprintf(path, 64, "%s/heald-aio-XXXXXX", folder());
+    snprintf(path, 64, "%s/heald-aio-XXXXXX", dir());
     int fd = mkstemp(path);
     must(fd >= 0);
     close(fd);
@@ -159,7 +159,7 @@ int file_make(void)
 {
     char path[64];
 
-    snprintf(path, sizeof path, "%s/heald-aio-XXXXXX", folder());
+    snprintf(path, sizeof path, "%s/heald-aio-XXXXXX", dir());
     int fd = mkostemp(path, O_CLOEXEC);
     must(fd >= 0);
     unlink(path);

@@ -29,12 +29,12 @@ static struct heald_participant *me, *other;
 static struct heald_loop *loop;
 static struct heald_mutex *mutexes;
 static struct heald_op ops[MANY];
-static int told, order[MANY];
+static int notified, order[MANY];
 
 /* There may be more callbacks than ops, where some are submitted again. */
-static void on_told(struct heald_op *op)
+static void on_notified(struct heald_op *op)
 {
-    order[told++ % MANY] = (int)(op - ops);
+    order[notified++ % MANY] = (int)(op - ops);
 }
 
 static uint64_t tries(void)
@@ -44,9 +44,9 @@ static uint64_t tries(void)
 
 static void turn_until(int count)
 {
-    for (int i = 0; told < count && i < TURNS_MAX; i++)
+    for (int i = 0; notified < count && i < TURNS_MAX; i++)
         ck_assert_int_ge(heald_loop_turn(loop, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told, count);
+    ck_assert_int_eq(notified, count);
 }
 
 /* Until nothing is in flight. */
@@ -61,7 +61,7 @@ static void settle(void)
 static void submit(int i, struct heald_mutex *mutex)
 {
     ck_assert_int_eq(heald_prep_mutex_lock(&ops[i], mutex, me), 0);
-    ck_assert_int_eq(heald_submit(loop, &ops[i], on_told), 0);
+    ck_assert_int_eq(heald_submit(loop, &ops[i], on_notified), 0);
 }
 
 /* A loop in which MANY ops wait, each for a mutex that another has. */
@@ -80,13 +80,13 @@ static void open_all(int way)
     mutexes = heald_region_data(region);
     ck_assert_int_eq(heald_attach(region, &me), 0);
     ck_assert_int_eq(heald_attach(region, &other), 0);
-    told = 0;
+    notified = 0;
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(heald_mutex_init(&mutexes[i], 0), 0);
         ck_assert_int_eq(heald_mutex_lock(&mutexes[i], other, 0), 0);
     }
     ck_assert_int_eq(heald_prep_mutex_lock(&ops[0], &mutexes[0], me), 0);
-    int err = heald_submit(loop, &ops[0], on_told);
+    int err = heald_submit(loop, &ops[0], on_notified);
     if (err == -ENOSYS || err == -EINVAL)
         harness_skip("no loop on %s waits by %s here", ways[way].backend, ways[way].await);
     ck_assert_int_eq(err, 0);
@@ -150,7 +150,7 @@ HEALD_CASE(a_deadline_tries_nothing_else)
     uint64_t before = tries();
     ck_assert_int_eq(heald_prep_mutex_lock(&ops[3], &mutexes[3], me), 0);
     ops[3].deadline_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 5 * HEALD_MS;
-    ck_assert_int_eq(heald_submit(loop, &ops[3], on_told), 0);
+    ck_assert_int_eq(heald_submit(loop, &ops[3], on_notified), 0);
     turn_until(2);
     ck_assert_int_eq(ops[3].result, -ETIMEDOUT);
     ck_assert_uint_le(tries() - before, FEW);
@@ -207,7 +207,7 @@ HEALD_CASE(one_word_for_all)
     for (int i = 0; i < MANY; i++)
         ck_assert_int_eq(heald_cancel(&ops[i]), 0);
     turn_until(MANY);
-    told = 0;
+    notified = 0;
     for (int i = 0; i < ALL; i++)
         submit(i, &mutexes[0]);
     settle();

@@ -211,7 +211,7 @@ HEALD_CASE(sockets_that_do_not_listen)
     heald_prep_accept(&p.op, fds[1], NULL, NULL);
     ck_assert_int_eq(probe_do(loop, &p), -EINVAL);
     ck_assert_int_eq(heald_prep_accept(&p.op, udp, NULL, &len), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     ck_assert_int_eq(heald_prep_accept(&p.op, udp, (struct sockaddr *)&room, NULL), -EINVAL);
     heald_close(loop, udp);
     pair_close(loop, fds);

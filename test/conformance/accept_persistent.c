@@ -29,7 +29,7 @@ static void on_accept(struct heald_op *op)
         heald_close(op->loop, (int)op->result);
         s->accepted++;
     }
-    probe_told(op);
+    probe_completed(op);
 }
 
 /* No descriptor is left. */
@@ -244,7 +244,7 @@ HEALD_CASE(it_needs_a_callback)
     ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
     ck_assert_int_eq(heald_op_notify_thread(&op), 0);
     ck_assert_int_eq(heald_prep_accept_persistent(&op, fd), 0);
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     close(fd);
     loop_end(loop);
 }

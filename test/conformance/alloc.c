@@ -78,8 +78,8 @@ HEALD_CASE(none_for_an_operation)
     struct heald_loop *loop = loop_counted(_i, &purse);
     struct heald_addr addr;
     char path[64];
-    int folder = folder_make(path), listener = tcp_listen(0, &addr);
-    int file = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path), listener = tcp_listen(0, &addr);
+    int file = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     for (int i = 0; i < 3; i++)
         work(loop, file, &addr, listener);
@@ -89,7 +89,7 @@ HEALD_CASE(none_for_an_operation)
     ck_assert_int_eq(purse.calls, calls);
     heald_close(loop, file);
     heald_close(loop, listener);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
     ck_assert_int_eq(purse.held, 0);
 }
@@ -213,7 +213,7 @@ void add_alloc(TCase *group)
 {
     add_everywhere(group, none_for_an_operation);
     add_everywhere(group, a_crowd_of_ops_needs_none);
-    add_on_roads(group, none_for_a_wait);
+    add_on_waiters(group, none_for_a_wait);
     add_everywhere(group, all_comes_back);
     add_everywhere(group, without_memory_there_is_no_loop);
 }

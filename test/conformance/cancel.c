@@ -99,7 +99,7 @@ HEALD_CASE(data_that_comes_later_is_not_lost)
 }
 
 /* Cancelled while data is there already: it says what it had done, or leaves it to the next. */
-HEALD_CASE(data_that_came_before_is_told_or_left)
+HEALD_CASE(data_that_came_before_is_reported_or_left)
 {
     struct heald_loop *loop = loop_on(_i);
     char buf[8] = "";
@@ -157,7 +157,7 @@ static void on_partner(struct heald_op *op)
     struct probe *p = heald_container_of(op, struct probe, op);
     struct probe *other = &partner[p == &partner[0]];
 
-    probe_told(op);
+    probe_completed(op);
     if (!other->finals)
         partner_cancel = heald_cancel(&other->op);
 }
@@ -336,8 +336,8 @@ HEALD_CASE(operations_on_files)
     struct heald_loop *loop = loop_on(_i);
     struct probe p[40] = {0};
     char path[64], buf[4096], read[4096]; /* others are being written meanwhile */
-    int folder = folder_make(path);
-    int fd = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path);
+    int fd = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     pattern_fill(buf, sizeof buf, 0);
     for (int i = 0; i < 40; i++) {
@@ -357,7 +357,7 @@ HEALD_CASE(operations_on_files)
         pattern_check(read, sizeof read, 0);
     }
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -367,7 +367,7 @@ void add_cancel(TCase *group)
     add_everywhere(group, once_and_not_inside_the_call);
     add_everywhere(group, every_kind_that_waits);
     add_everywhere(group, data_that_comes_later_is_not_lost);
-    add_everywhere(group, data_that_came_before_is_told_or_left);
+    add_everywhere(group, data_that_came_before_is_reported_or_left);
     add_everywhere(group, the_ones_behind_go_on);
     add_everywhere(group, from_a_callback_when_both_are_due);
     add_everywhere(group, from_a_callback_on_the_other_direction);

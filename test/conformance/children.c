@@ -77,7 +77,7 @@ HEALD_CASE(who_is_no_child_of_ours)
     }
     ck_assert_int_eq(heald_prep_child(&p.op, 0, NULL), -EINVAL);
     ck_assert_int_eq(heald_prep_child(&p.op, -1, NULL), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     loop_end(loop);
 }
 

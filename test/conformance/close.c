@@ -260,7 +260,7 @@ static int late_fd;
 
 static void on_close_other(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     ck_assert_int_eq(heald_close(op->loop, late_fd), 0);
 }
 

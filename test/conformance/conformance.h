@@ -21,22 +21,22 @@
 #include <unistd.h>
 
 /* The features, a file each. */
-#define FEATURES(X)                                                                               \
-    X(combinations)                                                                               \
-    X(accept)                                                                                     \
-    X(accept_persistent)                                                                          \
-    X(alloc)                                                                                      \
-    X(buffers)                                                                                    \
-    X(cancel)                                                                                     \
-    X(children)                                                                                   \
-    X(close)                                                                                      \
-    X(connect)                                                                                    \
-    X(datagrams) X(deadlines) X(deferred) X(edges) X(environment) X(errors) X(files) X(flags)     \
-        X(flags_kept) X(futex) X(guest) X(idle) X(limits) X(listeners) X(locks) X(loop)           \
-            X(messages) X(multishot) X(net) X(notify) X(order) X(pipes) X(policy) X(poll) X(post) \
-                X(readiness) X(reuse) X(reuse_files) X(reuse_listen) X(waiters) X(signals)        \
-                    X(spawn) X(spin) X(spin_poll) X(standard) X(stop) X(streams) X(suspend)       \
-                        X(timers)
+#define FEATURES(X)                                                                                \
+    X(combinations)                                                                                \
+    X(accept)                                                                                      \
+    X(accept_persistent)                                                                           \
+    X(alloc)                                                                                       \
+    X(buffers)                                                                                     \
+    X(cancel)                                                                                      \
+    X(children)                                                                                    \
+    X(close)                                                                                       \
+    X(connect)                                                                                     \
+    X(datagrams)                                                                                   \
+    X(deadlines) X(deferred) X(edges) X(environment) X(errors) X(files) X(flags) X(flags_kept)     \
+        X(futex) X(guest) X(idle) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) \
+            X(net) X(notify) X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse)     \
+                X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(spawn) X(spin) X(spin_poll) \
+                    X(standard) X(stop) X(streams) X(suspend) X(timers)
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
 FEATURES(FEATURE_DECLARE)
@@ -49,7 +49,7 @@ void add_once(TCase *group, const TTest *test);
 
 /* Everywhere, and then on every back end with the waiter `thread`: combinations whose number is
  * above the others'. */
-void add_on_roads(TCase *group, const TTest *test);
+void add_on_waiters(TCase *group, const TTest *test);
 bool waits_by_thread(int combination);
 
 int combinations(void);
@@ -86,7 +86,7 @@ struct probe {
 };
 
 /* The callback of a probe. */
-void probe_told(struct heald_op *op);
+void probe_completed(struct heald_op *op);
 
 /* probe_start: submits the probe as it was prepared. probe_end: turns the loop until it has
  * completed, five seconds at most, and returns the result. probe_do: both. */
@@ -144,7 +144,7 @@ void pattern_fill(void *buf, size_t len, size_t offset);
 void pattern_check(const void *buf, size_t len, size_t offset);
 
 /* A directory of its own for the case, removed with everything in it by folder_remove(). */
-int folder_make(char path[static 64]);
-void folder_remove(int fd, const char *path);
+int dir_make(char path[static 64]);
+void dir_remove(int fd, const char *path);
 
 #endif

@@ -178,7 +178,7 @@ HEALD_CASE(datagram_sockets_connect_at_once)
     loop_end(loop);
 }
 
-HEALD_CASE(what_cannot_be_meant)
+HEALD_CASE(invalid_arguments)
 {
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr addr;
@@ -187,7 +187,7 @@ HEALD_CASE(what_cannot_be_meant)
 
     ck_assert_int_eq(heald_addr_parse("127.0.0.1:1", &addr), 0);
     ck_assert_int_eq(heald_prep_connect(&p.op, 0, NULL, 0), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     pair_open(PAIR_PIPE, fds);
     ck_assert_int_eq(try_connect(loop, fds[0], &addr), -ENOTSOCK);
     pair_close(loop, fds);
@@ -206,5 +206,5 @@ void add_connect(TCase *group)
     add_everywhere(group, one_that_hangs_is_timed_out_or_cancelled);
     add_everywhere(group, a_full_unix_queue_says_again);
     add_everywhere(group, datagram_sockets_connect_at_once);
-    add_everywhere(group, what_cannot_be_meant);
+    add_everywhere(group, invalid_arguments);
 }

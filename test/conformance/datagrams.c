@@ -100,7 +100,7 @@ HEALD_CASE(what_does_not_fit_is_cut_and_said)
     loop_end(loop);
 }
 
-HEALD_CASE(nobody_there_is_told)
+HEALD_CASE(nobody_there_is_reported)
 {
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr to;
@@ -207,7 +207,7 @@ void add_datagrams(TCase *group)
     add_everywhere(group, addresses_come_and_go);
     add_everywhere(group, an_empty_one_is_a_message);
     add_everywhere(group, what_does_not_fit_is_cut_and_said);
-    add_everywhere(group, nobody_there_is_told);
+    add_everywhere(group, nobody_there_is_reported);
     add_everywhere(group, a_full_queue_makes_senders_wait);
     add_everywhere(group, packets_in_sequence_end);
     add_everywhere(group, read_and_write_work_too);

@@ -205,8 +205,8 @@ HEALD_CASE(on_files_it_does_no_harm)
 {
     struct heald_loop *loop = loop_on(_i);
     char path[64], buf[4096];
-    int folder = folder_make(path);
-    int fd = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path);
+    int fd = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     pattern_fill(buf, sizeof buf, 0);
     for (int i = 0; i < 20; i++) {
@@ -217,7 +217,7 @@ HEALD_CASE(on_files_it_does_no_harm)
         ck_assert(result == sizeof buf || (result == -ETIMEDOUT && !(i & 1)));
     }
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 

@@ -18,7 +18,7 @@ static int submit_send(struct heald_loop *loop, struct probe *p, int fd, const v
 {
     ck_assert_int_eq(heald_op_notify_deferred(&p->op), 0);
     ck_assert_int_eq(heald_prep_send(&p->op, fd, data, len, 0), 0);
-    int n = heald_submit(loop, &p->op, probe_told);
+    int n = heald_submit(loop, &p->op, probe_completed);
     ck_assert_int_ge(n, 0);
     ck_assert_int_le(n, 1);
     if (n == 1)
@@ -143,7 +143,7 @@ HEALD_CASE(another_thread_finds_out)
 
 /* More than there is room for: a part, or all after a wait, completes; never lost and never twice.
  */
-HEALD_CASE(what_does_not_fit_is_told)
+HEALD_CASE(what_does_not_fit_is_reported)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
@@ -186,7 +186,7 @@ static void fill(int fd)
 }
 
 /* No room at all: it waits, and completes, or is cancelled. */
-HEALD_CASE(what_waits_is_told)
+HEALD_CASE(what_waits_is_reported)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
@@ -215,7 +215,7 @@ HEALD_CASE(what_waits_is_told)
     loop_end(loop);
 }
 
-HEALD_CASE(what_fails_is_told)
+HEALD_CASE(what_fails_is_reported)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
@@ -349,17 +349,17 @@ HEALD_CASE(receives_and_files)
     pair_open(PAIR_TCP, fds);
     heald_op_notify_deferred(&p.op);
     heald_prep_recv(&p.op, fds[0], buf, 3, 0);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), 0);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), 0);
     ck_assert_int_eq(send(fds[1], "abc", 3, 0), 3);
     ck_assert_int_eq(probe_end(&p), 3);
     ck_assert_int_eq(send(fds[1], "ab", 2, 0), 2);
     p.calls = p.finals = 0;
     heald_prep_recv(&p.op, fds[0], buf, 3, 0);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), 0);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), 0);
     ck_assert_int_eq(probe_end(&p), 2); /* fewer than it asked for: a callback */
     p.calls = p.finals = 0;
     heald_prep_stat(&p.op, AT_FDCWD, "/", 0, &(struct heald_stat){0});
-    int n = heald_submit(loop, &p.op, probe_told);
+    int n = heald_submit(loop, &p.op, probe_completed);
     ck_assert_int_ge(n, 0);
     if (n == 0)
         ck_assert_int_eq(probe_end(&p), 0);
@@ -379,8 +379,8 @@ HEALD_CASE(what_cannot_be)
     heald_prep_send(&op, fds[1], "x", 1, 0);
     ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
     heald_prep_accept_multishot(&op, fds[1]);
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
-    ck_assert_int_eq(heald_loop_post(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
+    ck_assert_int_eq(heald_loop_post(loop, &op, probe_completed), -EINVAL);
     pair_close(loop, fds);
     loop_end(loop);
 }
@@ -390,9 +390,9 @@ void add_deferred(TCase *group)
     add_everywhere(group, what_is_done_at_once_is_silent);
     add_everywhere(group, suspend_does_not_wait_for_more);
     add_everywhere(group, another_thread_finds_out);
-    add_everywhere(group, what_does_not_fit_is_told);
-    add_everywhere(group, what_waits_is_told);
-    add_everywhere(group, what_fails_is_told);
+    add_everywhere(group, what_does_not_fit_is_reported);
+    add_everywhere(group, what_waits_is_reported);
+    add_everywhere(group, what_fails_is_reported);
     add_everywhere(group, cancel_and_close);
     add_everywhere(group, in_order);
     add_everywhere(group, many_behind_each_other);

@@ -67,8 +67,8 @@ HEALD_CASE(an_op_that_is_live)
     heald_prep_recv(&p.op, fds[0], buf, 8, 0);
     probe_start(loop, &p);
     for (int turns = 0; turns < 2; turns++) {
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EBUSY);
-        ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EBUSY);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EBUSY);
+        ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), -EBUSY);
         ck_assert_int_eq(heald_prep_recv(&p.op, fds[0], buf, 8, 0), -EBUSY);
         ck_assert_int_eq(heald_prep_timer(&p.op, 0), -EBUSY);
         ck_assert_int_eq(heald_prep_timer(&p.op, -1), -EBUSY);
@@ -94,14 +94,14 @@ HEALD_CASE(an_op_that_was_not_prepared)
     struct heald_op op = {0};
     char buf[8];
 
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
     ck_assert_int_eq(heald_op_error(&op), 0);
     ck_assert_int_eq(heald_op_result(&op), 0);
     ck_assert_str_eq(heald_op_kind(&op), "none");
     ck_assert_int_eq(heald_prep_read(&op, 0, buf, 8, 0), 0);
     ck_assert_int_eq(heald_prep_read(&op, 0, buf, 8, -2), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     loop_end(loop);
 }
 
@@ -114,10 +114,10 @@ HEALD_CASE(an_array_stops_at_the_first_that_is_refused)
     heald_prep_timer(&p[0].op, 0);
     heald_prep_timer(&p[1].op, 0);
     heald_prep_timer(&p[3].op, 0);
-    ck_assert_int_eq(heald_submit_all(loop, ops, 5, probe_told), 3);
-    ck_assert_int_eq(heald_submit_all(loop, ops + 3, 2, probe_told), -EINVAL);
-    ck_assert_int_eq(heald_submit_all(loop, ops, 0, probe_told), 0);
-    ck_assert_int_eq(heald_submit_all(loop, ops + 4, 1, probe_told), 1);
+    ck_assert_int_eq(heald_submit_all(loop, ops, 5, probe_completed), 3);
+    ck_assert_int_eq(heald_submit_all(loop, ops + 3, 2, probe_completed), -EINVAL);
+    ck_assert_int_eq(heald_submit_all(loop, ops, 0, probe_completed), 0);
+    ck_assert_int_eq(heald_submit_all(loop, ops + 4, 1, probe_completed), 1);
     ck_assert_int_eq(heald_loop_run(loop), 0);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(p[i].finals, i != 2);

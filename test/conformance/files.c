@@ -37,13 +37,13 @@ HEALD_CASE(a_file_from_birth_to_end)
     struct heald_stat st;
     struct probe p = {0};
     char path[64], buf[16];
-    int folder = folder_make(path);
+    int dir = dir_make(path);
 
-    ck_assert_int_eq(op_open(loop, folder, "file", O_RDWR), -ENOENT);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT | O_EXCL);
+    ck_assert_int_eq(op_open(loop, dir, "file", O_RDWR), -ENOENT);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT | O_EXCL);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
-    ck_assert_int_eq(op_open(loop, folder, "file", O_RDWR | O_CREAT | O_EXCL), -EEXIST);
+    ck_assert_int_eq(op_open(loop, dir, "file", O_RDWR | O_CREAT | O_EXCL), -EEXIST);
     ck_assert_int_eq(op_write(loop, fd, "0123456789", 10, 0), 10);
     heald_prep_fsync(&p.op, fd, 0);
     ck_assert_int_eq(probe_do(loop, &p), 0);
@@ -54,13 +54,13 @@ HEALD_CASE(a_file_from_birth_to_end)
     ck_assert_int_eq(op_read(loop, fd, buf, 16, 8), 2);
     ck_assert_int_eq(op_read(loop, fd, buf, 16, 10), 0);
     ck_assert_int_eq(op_read(loop, fd, buf, 16, 1000), 0);
-    ck_assert_int_eq(op_stat(loop, folder, "file", 0, &st), 0);
+    ck_assert_int_eq(op_stat(loop, dir, "file", 0, &st), 0);
     ck_assert_uint_eq(st.size, 10);
     ck_assert_int_eq(S_ISREG(st.mode), 1);
     heald_prep_close(&p.op, fd);
     ck_assert_int_eq(probe_do(loop, &p), 0);
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -68,8 +68,8 @@ HEALD_CASE(without_an_offset_the_place_moves)
 {
     struct heald_loop *loop = loop_on(_i);
     char path[64], buf[16];
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     ck_assert_int_eq(op_write(loop, fd, "abc", 3, HEALD_NO_OFFSET), 3);
     ck_assert_int_eq(op_write(loop, fd, "def", 3, HEALD_NO_OFFSET), 3);
@@ -81,7 +81,7 @@ HEALD_CASE(without_an_offset_the_place_moves)
     ck_assert_int_eq(op_read(loop, fd, buf + 6, 4, HEALD_NO_OFFSET), 0);
     ck_assert_mem_eq(buf, "aXcdef", 6);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -91,8 +91,8 @@ HEALD_CASE(without_an_offset_the_order_holds)
     struct heald_loop *loop = loop_on(_i);
     struct probe p[50] = {0};
     char path[64], text[50][4], all[201] = "", buf[201] = "";
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     for (int i = 0; i < 50; i++) {
         snprintf(text[i], sizeof text[i], "%03d", i);
@@ -114,7 +114,7 @@ HEALD_CASE(without_an_offset_the_order_holds)
     for (int i = 0; i < 50; i++)
         ck_assert_mem_eq(text[49 - i], all + 3 * (size_t)i, 3);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -122,8 +122,8 @@ HEALD_CASE(appending)
 {
     struct heald_loop *loop = loop_on(_i);
     char path[64], buf[16];
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT | O_APPEND);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT | O_APPEND);
 
     ck_assert_int_eq(op_write(loop, fd, "abc", 3, HEALD_NO_OFFSET), 3);
     lseek(fd, 0, SEEK_SET);
@@ -131,7 +131,7 @@ HEALD_CASE(appending)
     ck_assert_int_eq(op_read(loop, fd, buf, 16, 0), 6);
     ck_assert_mem_eq(buf, "abcdef", 6);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -143,8 +143,8 @@ HEALD_CASE(vectors)
     struct iovec out[] = {{.iov_base = (void *)"abc", .iov_len = 3},
                           {.iov_base = (void *)"defg", .iov_len = 4}};
     struct iovec in[] = {{.iov_base = a, .iov_len = 3}, {.iov_base = b, .iov_len = 8}};
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     heald_prep_writev(&p.op, fd, out, 2, 0);
     ck_assert_int_eq(probe_do(loop, &p), 7);
@@ -158,7 +158,7 @@ HEALD_CASE(vectors)
     heald_prep_readv(&p.op, fd, in, 2, HEALD_NO_OFFSET);
     ck_assert_int_eq(probe_do(loop, &p), 7);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -167,8 +167,8 @@ HEALD_CASE(hundreds_at_once)
     struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.entries = 16});
     struct probe *p = calloc(BLOCKS, sizeof *p);
     char *data = malloc((size_t)BLOCKS * BLOCK), path[64];
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     pattern_fill(data, (size_t)BLOCKS * BLOCK, 0);
     for (int i = 0; i < BLOCKS; i++) {
@@ -188,7 +188,7 @@ HEALD_CASE(hundreds_at_once)
     free(data);
     free(p);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -196,8 +196,8 @@ HEALD_CASE(megabytes_at_once)
 {
     struct heald_loop *loop = loop_on(_i);
     char *data = malloc(BIG), path[64];
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     pattern_fill(data, BIG, 0);
     ck_assert_int_eq(op_write(loop, fd, data, BIG, 0), BIG);
@@ -206,7 +206,7 @@ HEALD_CASE(megabytes_at_once)
     pattern_check(data, BIG, 0);
     free(data);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -214,7 +214,7 @@ HEALD_CASE(megabytes_at_once)
 HEALD_CASE(two_that_need_each_other)
 {
     char path[64], fifo[96];
-    int folder = folder_make(path);
+    int dir = dir_make(path);
 
     snprintf(fifo, sizeof fifo, "%s/fifo", path);
     ck_assert_int_eq(heald_fifo(fifo, 0600), 0);
@@ -223,7 +223,7 @@ HEALD_CASE(two_that_need_each_other)
         struct heald_stat st;
         struct probe p[2] = {0};
         /* The first thread of the pool, which is then idle. */
-        ck_assert_int_eq(op_stat(loop, folder, "", 0, &st), 0);
+        ck_assert_int_eq(op_stat(loop, dir, "", 0, &st), 0);
         turn_for(loop, 5 * HEALD_MS);
         heald_prep_open(&p[0].op, AT_FDCWD, fifo, O_RDONLY, 0);
         heald_prep_open(&p[1].op, AT_FDCWD, fifo, O_WRONLY, 0);
@@ -236,22 +236,22 @@ HEALD_CASE(two_that_need_each_other)
         }
         loop_end(loop);
     }
-    folder_remove(folder, path);
+    dir_remove(dir, path);
 }
 
-HEALD_CASE(nothing_leads_out_of_a_folder)
+HEALD_CASE(nothing_leads_out_of_a_dir)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char path[64], above[96];
-    int folder = folder_make(path), fd;
+    int dir = dir_make(path), fd;
 
-    ck_assert_int_eq(mkdirat(folder, "in", 0700), 0);
-    ck_assert_int_eq(symlinkat("/etc", folder, "in/etc"), 0);
-    ck_assert_int_eq(symlinkat("../secret", folder, "in/up"), 0);
-    close(openat(folder, "secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    close(openat(folder, "in/plain", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    int in = openat(folder, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(mkdirat(dir, "in", 0700), 0);
+    ck_assert_int_eq(symlinkat("/etc", dir, "in/etc"), 0);
+    ck_assert_int_eq(symlinkat("../secret", dir, "in/up"), 0);
+    close(openat(dir, "secret", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(openat(dir, "in/plain", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    int in = openat(dir, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     static const char *const out[] = {"../secret", "/etc/passwd",  "etc/passwd",
                                       "up",        "../../secret", "./.././secret"};
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) {
@@ -271,9 +271,9 @@ HEALD_CASE(nothing_leads_out_of_a_folder)
     heald_close(loop, fd);
     ck_assert_int_eq(op_beneath(loop, in, "none", O_RDONLY), -ENOENT);
     ck_assert_int_eq(heald_prep_open_beneath(&p.op, AT_FDCWD, "x", O_RDONLY, 0), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     close(in);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -283,14 +283,14 @@ HEALD_CASE(facts_about_links_folders_and_descriptors)
     struct heald_stat st;
     struct stat plain;
     char path[64];
-    int folder = folder_make(path);
+    int dir = dir_make(path);
 
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
     ck_assert_int_eq(op_write(loop, fd, "12345", 5, 0), 5);
-    ck_assert_int_eq(symlinkat("file", folder, "link"), 0);
-    ck_assert_int_eq(op_stat(loop, folder, "link", 0, &st), 0);
+    ck_assert_int_eq(symlinkat("file", dir, "link"), 0);
+    ck_assert_int_eq(op_stat(loop, dir, "link", 0, &st), 0);
     ck_assert_uint_eq(st.size, 5);
-    ck_assert_int_eq(op_stat(loop, folder, "link", AT_SYMLINK_NOFOLLOW, &st), 0);
+    ck_assert_int_eq(op_stat(loop, dir, "link", AT_SYMLINK_NOFOLLOW, &st), 0);
     ck_assert_int_eq(S_ISLNK(st.mode), 1);
     ck_assert_int_eq(op_stat(loop, AT_FDCWD, path, 0, &st), 0);
     ck_assert_int_eq(S_ISDIR(st.mode), 1);
@@ -301,10 +301,10 @@ HEALD_CASE(facts_about_links_folders_and_descriptors)
     ck_assert_uint_eq(st.uid, plain.st_uid);
     ck_assert_int_eq(st.mtime.sec, plain.st_mtim.tv_sec);
     ck_assert_uint_eq(st.mtime.nsec, plain.st_mtim.tv_nsec);
-    ck_assert_int_eq(op_stat(loop, folder, "none", 0, &st), -ENOENT);
-    ck_assert_int_eq(op_stat(loop, folder, "file/below", 0, &st), -ENOTDIR);
+    ck_assert_int_eq(op_stat(loop, dir, "none", 0, &st), -ENOENT);
+    ck_assert_int_eq(op_stat(loop, dir, "file/below", 0, &st), -ENOTDIR);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -318,7 +318,7 @@ HEALD_CASE(flags_of_stat)
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(heald_prep_stat(&p.op, AT_FDCWD, "/", bad[i], &st), -EINVAL);
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     }
     ck_assert_int_eq(heald_prep_stat(&p.op, AT_FDCWD, "/", AT_SYMLINK_NOFOLLOW, &st), 0);
     ck_assert_int_eq(probe_do(loop, &p), 0);
@@ -330,13 +330,13 @@ HEALD_CASE(errors_are_those_of_the_system)
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char path[64], buf[16] = {0};
-    int folder = folder_make(path), fds[2];
+    int dir = dir_make(path), fds[2];
 
-    int fd = (int)op_open(loop, folder, "file", O_RDONLY | O_CREAT);
+    int fd = (int)op_open(loop, dir, "file", O_RDONLY | O_CREAT);
     ck_assert_int_eq(op_write(loop, fd, "x", 1, 0), -EBADF);
     ck_assert_int_eq(op_write(loop, fd, "x", 1, HEALD_NO_OFFSET), -EBADF);
-    ck_assert_int_eq(op_read(loop, folder, buf, 16, 0), -EISDIR);
-    ck_assert_int_eq(op_read(loop, folder, buf, 16, HEALD_NO_OFFSET), -EISDIR);
+    ck_assert_int_eq(op_read(loop, dir, buf, 16, 0), -EISDIR);
+    ck_assert_int_eq(op_read(loop, dir, buf, 16, HEALD_NO_OFFSET), -EISDIR);
     ck_assert_int_eq(op_recv(loop, fd, buf, 16), -ENOTSOCK);
     ck_assert_int_eq(op_send(loop, fd, buf, 16), -ENOTSOCK);
     pair_open(PAIR_PIPE, fds);
@@ -347,10 +347,10 @@ HEALD_CASE(errors_are_those_of_the_system)
     heald_prep_fsync(&p.op, fds[0], 0);
     ck_assert_int_eq(probe_do(loop, &p), -EINVAL);
     pair_close(loop, fds);
-    ck_assert_int_eq(op_open(loop, folder, "file/below", O_RDONLY), -ENOTDIR);
-    ck_assert_int_eq(op_open(loop, folder, "", O_RDONLY), -ENOENT);
+    ck_assert_int_eq(op_open(loop, dir, "file/below", O_RDONLY), -ENOTDIR);
+    ck_assert_int_eq(op_open(loop, dir, "", O_RDONLY), -ENOENT);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -360,8 +360,8 @@ HEALD_CASE(maps_without_waiting_for_the_disk)
     struct heald_map map, reads;
     struct probe p = {0};
     char path[64];
-    int folder = folder_make(path);
-    int fd = (int)op_open(loop, folder, "file", O_RDWR | O_CREAT);
+    int dir = dir_make(path);
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
 
     ck_assert_int_eq(ftruncate(fd, 100000), 0);
     ck_assert_int_eq(heald_map_open(&map, fd, 0, 0, HEALD_MAP_WRITE), 0);
@@ -394,7 +394,7 @@ HEALD_CASE(maps_without_waiting_for_the_disk)
     heald_map_close(&map);
     heald_map_close(&reads);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 
@@ -409,7 +409,7 @@ void add_files(TCase *group)
     add_everywhere(group, hundreds_at_once);
     add_everywhere(group, megabytes_at_once);
     add_everywhere(group, two_that_need_each_other);
-    add_everywhere(group, nothing_leads_out_of_a_folder);
+    add_everywhere(group, nothing_leads_out_of_a_dir);
     add_everywhere(group, facts_about_links_folders_and_descriptors);
     add_everywhere(group, flags_of_stat);
     add_everywhere(group, errors_are_those_of_the_system);

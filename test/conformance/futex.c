@@ -380,13 +380,13 @@ HEALD_CASE(any_of_several_words)
 
 void add_futex(TCase *group)
 {
-    add_on_roads(group, a_mutex);
-    add_on_roads(group, a_mutex_whose_owner_is_killed);
-    add_on_roads(group, a_mutex_whose_owner_is_stopped);
-    add_on_roads(group, mutexes_that_cannot_be);
-    add_on_roads(group, a_mutex_that_others_want);
-    add_on_roads(group, a_named_semaphore);
-    add_on_roads(group, a_cancel_eats_no_wake);
-    add_on_roads(group, a_word);
-    add_on_roads(group, any_of_several_words);
+    add_on_waiters(group, a_mutex);
+    add_on_waiters(group, a_mutex_whose_owner_is_killed);
+    add_on_waiters(group, a_mutex_whose_owner_is_stopped);
+    add_on_waiters(group, mutexes_that_cannot_be);
+    add_on_waiters(group, a_mutex_that_others_want);
+    add_on_waiters(group, a_named_semaphore);
+    add_on_waiters(group, a_cancel_eats_no_wake);
+    add_on_waiters(group, a_word);
+    add_on_waiters(group, any_of_several_words);
 }

@@ -185,12 +185,12 @@ HEALD_CASE(posts_from_a_thread)
     loop_end(loop);
 }
 
-static int posts_told;
+static int posts_notified;
 
 static void on_counted(struct heald_op *op)
 {
     (void)op;
-    posts_told++;
+    posts_notified++;
 }
 
 /* More of them than a turn delivers: what was fetched and not delivered means at once, too. */
@@ -203,10 +203,10 @@ HEALD_CASE(posts_that_a_turn_leaves)
     int64_t deadline;
 
     ck_assert_int_ge(heald_loop_fd(loop), 0);
-    posts_told = 0;
+    posts_notified = 0;
     for (int i = 0; i < POSTS; i++)
         ck_assert_int_eq(heald_loop_post(loop, &ops[i], on_counted), 0);
-    while (posts_told < POSTS) {
+    while (posts_notified < POSTS) {
         ck_assert_int_eq(heald_loop_prepare(loop, &deadline), 0);
         ck_assert_int_eq(deadline, 0);
         ck_assert_int_gt(heald_loop_turn(loop, 0), 0);
@@ -221,8 +221,8 @@ HEALD_CASE(files)
     struct heald_loop *loop = loop_on(_i);
     struct probe p[20] = {0};
     char path[64], buf[20][16];
-    int folder = folder_make(path);
-    int fd = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path);
+    int fd = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     for (int i = 0; i < 20; i++) {
         memset(buf[i], i, 16);
@@ -234,7 +234,7 @@ HEALD_CASE(files)
     for (int i = 0; i < 20; i++)
         ck_assert_int_eq(p[i].result, 16);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 

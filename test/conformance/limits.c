@@ -93,12 +93,12 @@ HEALD_CASE(hundreds_of_sockets)
     loop_end(loop);
 }
 
-static int told;
+static int notified;
 
-static void on_told(struct heald_op *op)
+static void on_notified(struct heald_op *op)
 {
     must(op->result == 1 || op->result == -ECANCELED);
-    told++;
+    notified++;
 }
 
 /* A hundred thousand receives wait on one socket, in order; some of them get something. */
@@ -113,17 +113,17 @@ HEALD_CASE(a_hundred_thousand_in_flight)
     pair_open(PAIR_UNIX, fds);
     for (int i = 0; i < CROWD; i++) {
         must(heald_prep_recv(&ops[i], fds[0], &buf, 1, 0) == 0);
-        must(heald_submit(loop, &ops[i], on_told) == 0);
+        must(heald_submit(loop, &ops[i], on_notified) == 0);
     }
     heald_loop_stats(loop, &stats);
     ck_assert_uint_eq(stats.pending, CROWD);
     ck_assert_int_eq(send(fds[1], data, sizeof data, 0), sizeof data);
-    turn_until(loop, &told, sizeof data);
+    turn_until(loop, &notified, sizeof data);
     for (size_t i = 0; i < sizeof data; i++)
         must(ops[i].result == 1);
     for (int i = CROWD - 1; i >= (int)sizeof data; i--)
         must(heald_cancel(&ops[i]) == 0);
-    turn_until(loop, &told, CROWD);
+    turn_until(loop, &notified, CROWD);
     free(ops);
     pair_close(loop, fds);
     loop_end(loop);
@@ -138,12 +138,12 @@ HEALD_CASE(a_hundred_thousand_polls)
     pair_open(PAIR_UNIX, fds);
     for (int i = 0; i < CROWD; i++) {
         must(heald_prep_poll(&ops[i], fds[0], POLLIN) == 0);
-        must(heald_submit(loop, &ops[i], on_told) == 0);
+        must(heald_submit(loop, &ops[i], on_notified) == 0);
         if (i % 1000 == 0)
             must(heald_loop_turn(loop, 0) >= 0);
     }
     ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
-    turn_until(loop, &told, CROWD);
+    turn_until(loop, &notified, CROWD);
     free(ops);
     pair_close(loop, fds);
     loop_end(loop);
@@ -228,13 +228,13 @@ HEALD_CASE(others_without_a_descriptor)
     heald_prep_open(&p.op, AT_FDCWD, "/", O_RDONLY, 0);
     ck_assert_int_eq(probe_do(loop, &p), -EMFILE);
     heald_prep_signal(&p.op, SIGUSR1, NULL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EMFILE);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EMFILE);
     if (has_pidfd_open()) { /* otherwise it is found to be no child first */
         heald_prep_child(&p.op, getpid(), NULL);
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EMFILE);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EMFILE);
     }
     heald_prep_timer_clock(&p.op, HEALD_CLOCK_BOOT, 0, 0);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EMFILE);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EMFILE);
     ck_assert_str_eq(heald_op_state(&p.op), "idle");
     ck_assert_int_eq(heald_loop_open(&second, &options), -EMFILE);
     ck_assert_ptr_null(second);

@@ -23,7 +23,7 @@ struct race {
 };
 
 struct place {
-    int folder;
+    int dir;
     char path[64], text[96];
     struct heald_addr addr;
     struct race *race;
@@ -33,7 +33,7 @@ static struct place place_make(void)
 {
     struct place p = {0};
 
-    p.folder = folder_make(p.path);
+    p.dir = dir_make(p.path);
     snprintf(p.text, sizeof p.text, "unix:%s/socket", p.path);
     ck_assert_int_eq(heald_addr_parse(p.text, &p.addr), 0);
     p.race = mmap(NULL, sizeof *p.race, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -44,7 +44,7 @@ static struct place place_make(void)
 static void place_remove(struct place *p)
 {
     munmap(p->race, sizeof *p->race);
-    folder_remove(p->folder, p->path);
+    dir_remove(p->dir, p->path);
 }
 
 static void wait_for(int *count, int want)
@@ -101,7 +101,7 @@ HEALD_CASE(one_of_those_who_start_at_once)
         if (_i / 2)
             close(heald_listen(p.text, SOCK_STREAM, 1)); /* in the first round only a new one */
         else
-            unlinkat(p.folder, "socket", 0);
+            unlinkat(p.dir, "socket", 0);
         must(race(&p, racers) == 1);
     }
     place_remove(&p);
@@ -182,10 +182,10 @@ HEALD_CASE(a_kill_at_any_point_leaves_nothing)
     ck_assert_int_ge(fd, 0);
     ck_assert(reaches(&p, fd));
     close(fd);
-    ck_assert_int_eq(unlinkat(p.folder, "socket", 0), 0);
+    ck_assert_int_eq(unlinkat(p.dir, "socket", 0), 0);
     munmap(p.race, sizeof *p.race);
     ck_assert_int_eq(rmdir(p.path), 0);
-    close(p.folder);
+    close(p.dir);
 }
 
 static int open_at(const char *text, int type)
@@ -197,10 +197,10 @@ static void check_in_use(const struct place *p)
 {
     struct stat before, after;
 
-    ck_assert_int_eq(fstatat(p->folder, "socket", &before, 0), 0);
+    ck_assert_int_eq(fstatat(p->dir, "socket", &before, 0), 0);
     for (int t = 0; t < 3; t++)
         ck_assert_int_eq(open_at(p->text, types[t]), -EADDRINUSE);
-    ck_assert_int_eq(fstatat(p->folder, "socket", &after, 0), 0);
+    ck_assert_int_eq(fstatat(p->dir, "socket", &after, 0), 0);
     ck_assert_uint_eq(before.st_ino, after.st_ino);
 }
 
@@ -221,7 +221,7 @@ HEALD_CASE(what_is_in_use)
         fd = open_at(p.text, types[(t + 1) % 3]);
         ck_assert_int_ge(fd, 0);
         close(fd);
-        unlinkat(p.folder, "socket", 0);
+        unlinkat(p.dir, "socket", 0);
     }
     place_remove(&p);
 }
@@ -270,7 +270,7 @@ HEALD_CASE(in_the_working_directory)
     struct place p = place_make();
     int home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    ck_assert_int_eq(fchdir(p.folder), 0);
+    ck_assert_int_eq(fchdir(p.dir), 0);
     for (int i = 0; i < 2; i++) {
         int fd = heald_listen("unix:socket", SOCK_STREAM, 8);
         ck_assert_int_ge(fd, 0);

@@ -10,7 +10,7 @@ enum { CROWD = 200 };
 struct shared {
     struct heald_mutex mutex;
     struct heald_cond cond;
-    int held, release, turn, told;
+    int held, release, turn, notified;
     HEALD_SEM(2) tickets;
     struct heald_rwlock lock;
     struct heald_barrier barrier;
@@ -92,7 +92,7 @@ HEALD_CASE(one_that_is_free)
     open_region();
     ck_assert_int_eq(heald_prep_mutex_lock(&p.op, NULL, here.me), -EINVAL);
     ck_assert_int_eq(heald_prep_mutex_lock(&p.op, &here.shared->mutex, NULL), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     prep(&p);
     ck_assert_int_eq(probe_do(loop, &p), 0);
     ck_assert_str_eq(heald_op_kind(&p.op), "mutex-lock");
@@ -192,13 +192,13 @@ HEALD_CASE(deadline_and_cancel)
     close_region(loop);
 }
 
-static int crowd_inside, crowd_told;
+static int crowd_inside, crowd_notified;
 
 static void on_turn(struct heald_op *op)
 {
     must(op->result == 0);
     must(crowd_inside++ == 0);
-    crowd_told++;
+    crowd_notified++;
     crowd_inside--;
     must(heald_mutex_unlock(&here.shared->mutex, here.me) == 0);
 }
@@ -216,9 +216,9 @@ HEALD_CASE(many_ops_take_turns)
         ck_assert_int_eq(heald_submit(loop, &ops[i], on_turn), 0);
     }
     turn_for(loop, 10 * HEALD_MS);
-    ck_assert_int_eq(crowd_told, 0);
+    ck_assert_int_eq(crowd_notified, 0);
     holder_end(pid, false);
-    turn_until(loop, &crowd_told, CROWD);
+    turn_until(loop, &crowd_notified, CROWD);
     close_region(loop);
 }
 
@@ -386,13 +386,13 @@ HEALD_CASE(a_barrier_that_is_reset)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
-    uint32_t told = 77;
+    uint32_t notified = 77;
 
     open_region();
     struct heald_barrier *barrier = &here.shared->barrier;
     ck_assert_int_eq(heald_barrier_init(barrier, 2), 0);
     for (uint32_t round = 0; round < 3; round++) {
-        ck_assert_int_eq(heald_prep_barrier_wait(&p.op, barrier, here.me, &told), 0);
+        ck_assert_int_eq(heald_prep_barrier_wait(&p.op, barrier, here.me, &notified), 0);
         p.finals = 0;
         probe_start(loop, &p);
         turn_for(loop, HEALD_MS);
@@ -401,7 +401,7 @@ HEALD_CASE(a_barrier_that_is_reset)
         ck_assert_int_eq(p.finals, 0);
         ck_assert_int_eq(heald_barrier_reset(barrier, here.me, round), 0);
         ck_assert_int_eq(probe_end(&p), -EOWNERDEAD);
-        ck_assert_uint_eq(told, round);
+        ck_assert_uint_eq(notified, round);
         ck_assert_uint_eq(heald_barrier_round(barrier), round + 1);
     }
     close_region(loop);
@@ -485,20 +485,20 @@ HEALD_CASE(a_participant_that_is_none)
 
 void add_locks(TCase *group)
 {
-    add_on_roads(group, one_that_is_free);
-    add_on_roads(group, one_that_another_process_holds);
-    add_on_roads(group, one_whose_holder_is_killed);
-    add_on_roads(group, one_whose_holder_is_stopped);
-    add_on_roads(group, deadline_and_cancel);
-    add_on_roads(group, many_ops_take_turns);
-    add_on_roads(group, a_condition);
-    add_on_roads(group, a_condition_that_does_not_come);
-    add_on_roads(group, permits);
-    add_on_roads(group, readers_and_a_writer);
-    add_on_roads(group, a_barrier);
-    add_on_roads(group, a_barrier_that_is_reset);
-    add_on_roads(group, once);
-    add_on_roads(group, a_participant_that_leaves_before_its_op);
-    add_on_roads(group, the_op_of_one_who_left_is_not_his_successors);
-    add_on_roads(group, a_participant_that_is_none);
+    add_on_waiters(group, one_that_is_free);
+    add_on_waiters(group, one_that_another_process_holds);
+    add_on_waiters(group, one_whose_holder_is_killed);
+    add_on_waiters(group, one_whose_holder_is_stopped);
+    add_on_waiters(group, deadline_and_cancel);
+    add_on_waiters(group, many_ops_take_turns);
+    add_on_waiters(group, a_condition);
+    add_on_waiters(group, a_condition_that_does_not_come);
+    add_on_waiters(group, permits);
+    add_on_waiters(group, readers_and_a_writer);
+    add_on_waiters(group, a_barrier);
+    add_on_waiters(group, a_barrier_that_is_reset);
+    add_on_waiters(group, once);
+    add_on_waiters(group, a_participant_that_leaves_before_its_op);
+    add_on_waiters(group, the_op_of_one_who_left_is_not_his_successors);
+    add_on_waiters(group, a_participant_that_is_none);
 }

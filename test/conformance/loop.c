@@ -58,12 +58,12 @@ HEALD_CASE(counters)
         heald_prep_timer(&p[i].op, i ? HEALD_FOREVER : 0);
         probe_start(loop, &p[i]);
     }
-    ck_assert_int_eq(heald_submit(loop, &p[0].op, probe_told), -EBUSY);
+    ck_assert_int_eq(heald_submit(loop, &p[0].op, probe_completed), -EBUSY);
     heald_loop_stats(loop, &s);
     ck_assert_uint_eq(s.submitted, 3);
     ck_assert_uint_eq(s.pending, 3);
     ck_assert_int_eq(probe_end(&p[0]), 0);
-    ck_assert_int_eq(heald_loop_post(loop, &p[3].op, probe_told), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p[3].op, probe_completed), 0);
     ck_assert_int_eq(heald_cancel(&p[1].op), 0);
     heald_loop_stats(loop, &s);
     ck_assert_uint_ge(s.turns, 1);
@@ -195,7 +195,7 @@ HEALD_CASE(a_turn_waits_until_its_deadline)
 
 static void on_release(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     heald_loop_release(op->loop);
 }
 

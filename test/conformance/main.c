@@ -126,7 +126,7 @@ void add_on_backends(TCase *group, const TTest *test)
         }
 }
 
-void add_on_roads(TCase *group, const TTest *test)
+void add_on_waiters(TCase *group, const TTest *test)
 {
     add_everywhere(group, test);
     for (int i = 0; i < combinations(); i++)

@@ -174,11 +174,11 @@ HEALD_CASE(flags_that_are_refused)
 
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(heald_prep_recv(&p.op, 0, buf, 8, bad[i]), -EINVAL);
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
         ck_assert_int_eq(heald_prep_send(&p.op, 0, buf, 8, bad[i]), -EINVAL);
         ck_assert_int_eq(heald_prep_recvmsg(&p.op, 0, &msg, bad[i]), -EINVAL);
         ck_assert_int_eq(heald_prep_sendmsg(&p.op, 0, &msg, bad[i]), -EINVAL);
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     }
     ck_assert_int_eq(heald_prep_recvmsg(&p.op, 0, NULL, 0), -EINVAL);
     ck_assert_int_eq(heald_prep_sendmsg(&p.op, 0, NULL, 0), -EINVAL);

@@ -304,7 +304,7 @@ HEALD_CASE(many_share_a_group)
     loop_end(loop);
 }
 
-HEALD_CASE(what_cannot_be_meant_is_refused)
+HEALD_CASE(invalid_arguments_are_refused)
 {
     struct heald_loop *loop = loop_on(_i), *other = loop_on(_i);
     struct heald_buf_group *group = group_open(loop);
@@ -362,6 +362,6 @@ void add_multishot(TCase *group)
     add_everywhere(group, an_empty_datagram_is_a_portion);
     add_everywhere(group, empty_datagrams_leave_the_buffers);
     add_everywhere(group, many_share_a_group);
-    add_everywhere(group, what_cannot_be_meant_is_refused);
+    add_everywhere(group, invalid_arguments_are_refused);
     add_everywhere(group, on_what_is_no_socket);
 }

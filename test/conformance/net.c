@@ -74,7 +74,7 @@ HEALD_CASE(bound_sockets)
 {
     struct heald_addr from, to, peer;
     char path[64], text[96];
-    int listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 0), folder = folder_make(path);
+    int listener = heald_listen("127.0.0.1:0", SOCK_STREAM, 0), dir = dir_make(path);
 
     ck_assert_int_eq(heald_local_addr(listener, &to), 0);
     int fd = heald_bind("127.0.0.1:0", SOCK_STREAM);
@@ -91,12 +91,12 @@ HEALD_CASE(bound_sockets)
     close(listener);
     snprintf(text, sizeof text, "unix:%s/socket", path);
     ck_assert_int_eq(heald_listen(text, SOCK_DGRAM, 0), -EOPNOTSUPP);
-    ck_assert_int_eq(faccessat(folder, "socket", F_OK, 0), -1);
+    ck_assert_int_eq(faccessat(dir, "socket", F_OK, 0), -1);
     ck_assert_int_eq(heald_listen("127.0.0.1:0", SOCK_DGRAM, 0), -EOPNOTSUPP);
     snprintf(text, sizeof text, "fifo:%s/fifo", path);
     ck_assert_int_eq(heald_bind(text, SOCK_STREAM), -EINVAL);
     ck_assert_int_eq(heald_bind("nonsense", SOCK_DGRAM), -EINVAL);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
 }
 
 HEALD_CASE(a_port_that_is_taken)
@@ -118,7 +118,7 @@ HEALD_CASE(socket_files)
 {
     static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
     char path[64], text[96];
-    int folder = folder_make(path);
+    int dir = dir_make(path);
 
     snprintf(text, sizeof text, "unix:%s/socket", path);
     for (int t = 0; t < 3; t++) {
@@ -130,16 +130,16 @@ HEALD_CASE(socket_files)
         fd = open_at(text, types[t]);
         check_flags(fd);
         close(fd);
-        ck_assert_int_eq(unlinkat(folder, "socket", 0), 0);
+        ck_assert_int_eq(unlinkat(dir, "socket", 0), 0);
     }
     /* What is no socket is left alone. */
-    close(openat(folder, "socket", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(openat(dir, "socket", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     ck_assert_int_eq(heald_listen(text, SOCK_STREAM, 0), -EADDRINUSE);
     struct stat st;
-    ck_assert_int_eq(fstatat(folder, "socket", &st, 0), 0);
+    ck_assert_int_eq(fstatat(dir, "socket", &st, 0), 0);
     ck_assert(S_ISREG(st.st_mode));
     ck_assert_int_eq(heald_listen("unix:/nowhere/at/all", SOCK_STREAM, 0), -ENOENT);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
 }
 
 HEALD_CASE(named_pipes)
@@ -147,7 +147,7 @@ HEALD_CASE(named_pipes)
     char path[64], text[96], buf[8];
     struct heald_addr addr;
     struct stat st;
-    int folder = folder_make(path);
+    int dir = dir_make(path);
 
     snprintf(text, sizeof text, "fifo:%s/pipe", path);
     ck_assert_int_eq(heald_addr_parse(text, &addr), 0);
@@ -168,10 +168,10 @@ HEALD_CASE(named_pipes)
     ck_assert_int_eq(errno, EAGAIN);
     close(reader);
     snprintf(text, sizeof text, "%s/file", path);
-    close(openat(folder, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(openat(dir, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     ck_assert_int_eq(heald_fifo(text, 0600), -EEXIST);
     ck_assert_int_eq(heald_fifo("/nowhere/at/all", 0600), -ENOENT);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
 }
 
 HEALD_CASE(who_is_at_the_other_end)

@@ -315,11 +315,11 @@ HEALD_CASE(multishots_tell_by_callback_only)
         else
             heald_op_notify_thread(&op);
         heald_prep_timer_clock(&op, HEALD_CLOCK_MONOTONIC, 0, 1000);
-        ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
         heald_prep_accept_multishot(&op, 0);
-        ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
         heald_prep_signal(&op, SIGUSR2, NULL);
-        ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     }
     heald_op_notify_callback(&op);
     heald_prep_signal(&op, SIGUSR2, NULL);

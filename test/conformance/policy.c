@@ -118,14 +118,14 @@ HEALD_CASE(shares_divide_the_callbacks)
 
 /* Ops that are submitted again and again: a flood of one class beside a trickle of another. */
 static struct {
-    int told[3], limit;
+    int notified[3], limit;
     int64_t worst_gap, last_urgent;
 } flood;
 
 static void on_flood(struct heald_op *op)
 {
-    int total = ++flood.told[op->op_class] + flood.told[(op->op_class + 1) % 3] +
-                flood.told[(op->op_class + 2) % 3];
+    int total = ++flood.notified[op->op_class] + flood.notified[(op->op_class + 1) % 3] +
+                flood.notified[(op->op_class + 2) % 3];
 
     if (op->op_class == HEALD_URGENT) {
         int64_t gap = total - flood.last_urgent;
@@ -158,7 +158,7 @@ HEALD_CASE(bulk_cannot_starve_urgent)
 
     run_flood(loop, 1, FLOOD);
     /* The urgent op is due once a turn, and waits for a few callbacks of bulk at most. */
-    ck_assert_int_ge(flood.told[HEALD_URGENT], ROUNDS / 128 - 4);
+    ck_assert_int_ge(flood.notified[HEALD_URGENT], ROUNDS / 128 - 4);
     ck_assert_int_le(flood.worst_gap, 2 * 128);
     loop_end(loop);
 }
@@ -168,8 +168,8 @@ HEALD_CASE(bulk_still_moves)
     struct heald_loop *loop = loop_on(_i);
 
     run_flood(loop, FLOOD, 1);
-    ck_assert_int_ge(flood.told[HEALD_BULK], ROUNDS / FLOOD - 1);
-    ck_assert_int_ge(flood.told[HEALD_URGENT], ROUNDS / 2);
+    ck_assert_int_ge(flood.notified[HEALD_BULK], ROUNDS / FLOOD - 1);
+    ck_assert_int_ge(flood.notified[HEALD_URGENT], ROUNDS / 2);
     loop_end(loop);
 }
 
@@ -179,7 +179,7 @@ HEALD_CASE(strict_may_starve_by_choice)
         _i, (struct heald_loop_options){.policy = HEALD_POLICY_STRICT, .turn_callbacks = 16});
 
     run_flood(loop, FLOOD, 4);
-    ck_assert_int_le(flood.told[HEALD_BULK], 8);
+    ck_assert_int_le(flood.notified[HEALD_BULK], 8);
     loop_end(loop);
 }
 

@@ -155,8 +155,8 @@ HEALD_CASE(files_and_what_is_none)
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
     char path[64];
-    int folder = folder_make(path);
-    int fd = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path);
+    int fd = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     ck_assert_int_eq(ask(loop, fd, POLLIN), POLLIN);
     ck_assert_int_eq(ask(loop, fd, POLLIN | POLLOUT), POLLIN | POLLOUT);
@@ -165,9 +165,9 @@ HEALD_CASE(files_and_what_is_none)
     for (unsigned bit = 1; bit; bit <<= 1)
         if (!(bit & (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDHUP)))
             ck_assert_int_eq(heald_prep_poll(&p.op, fd, POLLIN | bit), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 

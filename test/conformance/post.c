@@ -122,9 +122,9 @@ HEALD_CASE(live_until_its_callback)
     struct probe p = {0};
 
     ck_assert_int_eq(heald_loop_post(loop, &p.op, NULL), -EINVAL);
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), 0);
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EBUSY);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EBUSY);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), -EBUSY);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EBUSY);
     ck_assert_int_eq(heald_prep_timer(&p.op, 0), -EBUSY);
     ck_assert_int_eq(heald_op_error(&p.op), -EINPROGRESS);
     ck_assert_int_eq(heald_cancel(&p.op), -EINVAL);
@@ -140,9 +140,9 @@ HEALD_CASE(a_post_is_not_submitted)
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
 
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), 0);
     ck_assert_int_eq(probe_end(&p), 0);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     loop_end(loop);
 }
 
@@ -153,11 +153,11 @@ HEALD_CASE(an_op_that_notifies_elsewhere_is_not_posted)
     struct probe p = {0};
 
     ck_assert_int_eq(heald_op_notify_thread(&p.op), 0);
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), -EINVAL);
     ck_assert_int_eq(heald_op_notify_signal(&p.op, SIGUSR1), 0);
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), -EINVAL);
     ck_assert_int_eq(heald_op_notify_callback(&p.op), 0);
-    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_told), 0);
+    ck_assert_int_eq(heald_loop_post(loop, &p.op, probe_completed), 0);
     ck_assert_int_eq(probe_end(&p), 0);
     loop_end(loop);
 }
@@ -171,7 +171,7 @@ HEALD_CASE(a_busy_loop_is_not_rung)
 
     heald_loop_stats(loop, &before);
     for (int i = 0; i < 100; i++)
-        ck_assert_int_eq(heald_loop_post(loop, &p[i].op, probe_told), 0);
+        ck_assert_int_eq(heald_loop_post(loop, &p[i].op, probe_completed), 0);
     heald_loop_stats(loop, &after);
     ck_assert_uint_eq(before.wakes, after.wakes);
     ck_assert_int_eq(heald_loop_run(loop), 0);

@@ -81,7 +81,7 @@ static void on_op(struct heald_op *op)
 
     if (op->flags & HEALD_MORE)
         heald_buf_return(s->group, op->buffer);
-    probe_told(op);
+    probe_completed(op);
 }
 
 static void prep(struct scene *s, int i)
@@ -126,7 +126,7 @@ static void use(struct scene *s)
 
 static void on_closed(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     use(op->data);
 }
 
@@ -140,7 +140,7 @@ static void replace(struct scene *s)
 
 static void on_trigger(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     replace(op->data);
 }
 

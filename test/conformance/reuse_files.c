@@ -86,7 +86,7 @@ static void place_open(struct place *at, int combination)
 {
     *at = (struct place){.pool = strcmp(engine_of(combination), "threads") == 0};
     at->loop = loop_with(combination, (struct heald_loop_options){.pool_threads = THREADS});
-    at->dir = folder_make(at->path);
+    at->dir = dir_make(at->path);
     at->old_dir = make_dir(at->dir, "old");
     at->new_dir = make_dir(at->dir, "new");
     snprintf(at->fifo, sizeof at->fifo, "%s/fifo", at->path);
@@ -97,7 +97,7 @@ static void place_close(struct place *at)
 {
     close(at->old_dir);
     close(at->new_dir);
-    folder_remove(at->dir, at->path);
+    dir_remove(at->dir, at->path);
     loop_end(at->loop);
 }
 

@@ -43,7 +43,7 @@ static void on_old(struct heald_op *op)
         must(port_of((int)op->result, getpeername) == port_of(s->client, getsockname));
         heald_close(op->loop, (int)op->result);
     }
-    probe_told(op);
+    probe_completed(op);
 }
 
 static void use(struct listening *s)
@@ -63,7 +63,7 @@ static void use(struct listening *s)
 
 static void on_closed(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     use(op->data);
 }
 
@@ -76,7 +76,7 @@ static void replace(struct listening *s)
 
 static void on_trigger(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     replace(op->data);
 }
 
@@ -204,7 +204,7 @@ static void on_stream(struct heald_op *op)
         must(memcmp(heald_buf_data(s->group, op->buffer), "abc", 3) == 0);
         must(heald_buf_return(s->group, op->buffer) == 0);
     }
-    probe_told(op);
+    probe_completed(op);
 }
 
 static void become_datagrams(struct server *s)
@@ -220,7 +220,7 @@ static void become_datagrams(struct server *s)
 
 static void on_server_closed(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     become_datagrams(op->data);
 }
 
@@ -241,7 +241,7 @@ static void on_accept(struct heald_op *op)
         p->op.data = s;
         must(heald_submit(s->loop, &p->op, on_stream) == 0);
     }
-    probe_told(op);
+    probe_completed(op);
     if (s->accepted == 1 && op->result >= 0)
         close_listener(s);
 }
@@ -344,7 +344,7 @@ static void replace_connecting(struct heald_loop *loop, const struct heald_addr 
         turn_for(loop, 0);
     if (when == REUSE_CANCELLED)
         must(heald_cancel(&p[0].op) == 0);
-    reuse_close(loop, fd, how, &c.op, probe_told);
+    reuse_close(loop, fd, how, &c.op, probe_completed);
     if (how == REUSE_CLOSE_OP)
         ck_assert_int_eq(probe_end(&c), 0);
     connect_anew(loop, &p[1], fd, good);

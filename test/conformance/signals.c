@@ -139,7 +139,7 @@ HEALD_CASE(one_that_is_pending_already)
 
 static void on_cancel_self(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     if (op->flags & HEALD_MORE)
         ck_assert_int_eq(heald_cancel(op), 0);
 }
@@ -293,7 +293,7 @@ HEALD_CASE(signals_that_are_refused)
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(heald_prep_signal(&p.op, bad[i], NULL), -EINVAL);
-        ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+        ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     }
     loop_end(loop);
 }

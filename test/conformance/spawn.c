@@ -123,7 +123,7 @@ HEALD_CASE(ends_with_who_started_it)
     ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
 }
 
-HEALD_CASE(environment_and_folder)
+HEALD_CASE(environment_and_dir)
 {
     skip_on_portable("posix_spawn changes no folder");
     char *envp[] = {(char *)"WORD=heald", (char *)"PATH=/usr/bin:/bin", NULL};
@@ -134,7 +134,7 @@ HEALD_CASE(environment_and_folder)
     ck_assert_str_eq(text, "heald /\n/\n");
 }
 
-HEALD_CASE(no_such_folder)
+HEALD_CASE(no_such_dir)
 {
     skip_on_portable("posix_spawn changes no folder");
     skip_where_spawn_tells_no_error();
@@ -273,9 +273,9 @@ HEALD_CASE(a_conversation_in_a_loop)
 void add_spawn(TCase *group)
 {
     add_once(group, output_and_status);
-    add_once(group, environment_and_folder);
+    add_once(group, environment_and_dir);
     add_once(group, ends_with_who_started_it);
-    add_once(group, no_such_folder);
+    add_once(group, no_such_dir);
     add_once(group, no_such_program);
     add_once(group, streams_from_descriptors_and_null);
     add_once(group, streams_that_change_places);

@@ -67,7 +67,7 @@ static void on_recv(struct heald_op *op)
 {
     struct spin_op *p = heald_container_of(op, struct spin_op, op);
 
-    spin_told(op);
+    spin_notified(op);
     if (op->result != -ECONNREFUSED || p->calls > RETRIES)
         return;
     prep_recv(p->spin, 0);
@@ -156,7 +156,7 @@ static void on_portion(struct heald_op *op)
 {
     struct spin_op *p = heald_container_of(op, struct spin_op, op);
 
-    spin_told(op);
+    spin_notified(op);
     if (op->result != -ECONNREFUSED || p->calls > RETRIES)
         return;
     heald_prep_recv_multishot(op, p->spin->fd, buffers, 0);
@@ -242,7 +242,7 @@ static void on_accept(struct heald_op *op)
 {
     struct spin_op *p = heald_container_of(op, struct spin_op, op);
 
-    spin_told(op);
+    spin_notified(op);
     if (op->result == -EMFILE && p->calls < MANY)
         submit_accept(p->spin, on_accept);
 }

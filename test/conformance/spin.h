@@ -45,7 +45,7 @@ struct spin_row {
 /* What the rows do in their processes. */
 void spin_submit(struct spin *s, int i);
 void spin_submit_fn(struct spin *s, int i, heald_fn *fn);
-void spin_told(struct heald_op *op);
+void spin_notified(struct heald_op *op);
 
 /* The op completes within so many ms. Returns its result. */
 int64_t spin_await(struct spin *s, int i, int ms);

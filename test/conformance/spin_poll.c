@@ -143,7 +143,7 @@ static void on_send(struct heald_op *op)
     struct spin *s = p->spin;
 
     if (op->result <= 0 || s->other == 0) {
-        spin_told(op);
+        spin_notified(op);
         return;
     }
     heald_prep_send(op, s->fd, sent, sizeof sent, 0);

@@ -6,7 +6,7 @@
 
 enum { CALM_NS = 60 * HEALD_MS, IDLE_MS = 300, TURNS = 5 };
 
-void spin_told(struct heald_op *op)
+void spin_notified(struct heald_op *op)
 {
     struct spin_op *p = heald_container_of(op, struct spin_op, op);
 
@@ -26,7 +26,7 @@ void spin_submit_fn(struct spin *s, int i, heald_fn *fn)
 
 void spin_submit(struct spin *s, int i)
 {
-    spin_submit_fn(s, i, spin_told);
+    spin_submit_fn(s, i, spin_notified);
 }
 
 int64_t spin_await(struct spin *s, int i, int ms)

@@ -9,7 +9,7 @@ static struct heald_loop *present;
 
 static void on_stop(struct heald_op *op)
 {
-    probe_told(op);
+    probe_completed(op);
     heald_loop_stop(op->loop);
 }
 
@@ -20,7 +20,7 @@ HEALD_CASE(after_the_callback_that_runs)
 
     for (int i = 0; i < 3; i++) {
         heald_prep_timer(&p[i].op, 0);
-        ck_assert_int_eq(heald_submit(loop, &p[i].op, i == 1 ? on_stop : probe_told), 0);
+        ck_assert_int_eq(heald_submit(loop, &p[i].op, i == 1 ? on_stop : probe_completed), 0);
     }
     ck_assert_int_eq(heald_loop_run(loop), 1);
     ck_assert_int_eq(p[0].finals, 1);

@@ -131,7 +131,7 @@ HEALD_CASE(half_a_stream_stays_open)
     loop_end(loop);
 }
 
-HEALD_CASE(a_reset_is_told)
+HEALD_CASE(a_reset_is_reported)
 {
     skip_on_kqueue(_i, "libkqueue takes the error of the socket");
     struct heald_loop *loop = loop_on(_i);
@@ -174,7 +174,7 @@ HEALD_CASE(a_broken_socket_raises_no_signal)
     loop_end(loop);
 }
 
-HEALD_CASE(a_broken_pipe_is_told)
+HEALD_CASE(a_broken_pipe_is_reported)
 {
     struct heald_loop *loop = loop_on(_i);
     struct probe p = {0};
@@ -377,9 +377,9 @@ void add_streams(TCase *group)
     add_everywhere(group, data_and_the_end_together);
     add_everywhere(group, the_end_after_a_short_read);
     add_everywhere(group, half_a_stream_stays_open);
-    add_everywhere(group, a_reset_is_told);
+    add_everywhere(group, a_reset_is_reported);
     add_everywhere(group, a_broken_socket_raises_no_signal);
-    add_everywhere(group, a_broken_pipe_is_told);
+    add_everywhere(group, a_broken_pipe_is_reported);
     add_everywhere(group, vectors);
     add_everywhere(group, megabytes_both_ways);
     add_everywhere(group, a_peek_takes_nothing);

@@ -125,7 +125,7 @@ static void on_inside(struct heald_op *op)
     ck_assert_int_eq(heald_loop_run(op->loop), -EBUSY);
     ck_assert_int_eq(heald_loop_turn(op->loop, 0), -EBUSY);
     ck_assert_int_eq(heald_loop_close(op->loop), -EBUSY);
-    probe_told(op);
+    probe_completed(op);
 }
 
 HEALD_CASE(not_from_a_callback)
@@ -185,8 +185,8 @@ HEALD_CASE(for_operations_on_files)
     struct heald_loop *loop = loop_on(_i);
     struct heald_op op[8] = {0}, *list[8];
     char path[64], buf[8][64];
-    int folder = folder_make(path);
-    int fd = openat(folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int dir = dir_make(path);
+    int fd = openat(dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     for (int i = 0; i < 8; i++) {
         memset(buf[i], 'a' + i, 64);
@@ -198,7 +198,7 @@ HEALD_CASE(for_operations_on_files)
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(heald_op_result(&op[i]), 64);
     heald_close(loop, fd);
-    folder_remove(folder, path);
+    dir_remove(dir, path);
     loop_end(loop);
 }
 

@@ -12,7 +12,7 @@ struct timer {
 
 /* What the callbacks of the present case have seen. */
 static struct {
-    int told, early, disorder;
+    int notified, early, disorder;
     int64_t last_ns;
 } seen;
 
@@ -22,7 +22,7 @@ static void on_timer(struct heald_op *op)
 
     if (op->result == -ECANCELED)
         return;
-    seen.told++;
+    seen.notified++;
     seen.early += now() < t->when_ns;
     seen.disorder += t->when_ns < seen.last_ns;
     seen.last_ns = t->when_ns;
@@ -43,7 +43,7 @@ HEALD_CASE(one_fires_once_and_not_early)
 
     arm(loop, &t, now() + 2 * HEALD_MS);
     ck_assert_int_eq(heald_loop_run(loop), 0);
-    ck_assert_int_eq(seen.told, 1);
+    ck_assert_int_eq(seen.notified, 1);
     ck_assert_int_eq(seen.early, 0);
     loop_end(loop);
 }
@@ -57,7 +57,7 @@ HEALD_CASE(many_fire_in_order_and_none_early)
     for (unsigned i = 0; i < MANY; i++)
         arm(loop, &t[i], base + (int64_t)(i * 7919u % 10007u) * 1500);
     ck_assert_int_eq(heald_loop_run(loop), 0);
-    ck_assert_int_eq(seen.told, MANY);
+    ck_assert_int_eq(seen.notified, MANY);
     ck_assert_int_eq(seen.early, 0);
     ck_assert_int_eq(seen.disorder, 0);
     free(t);
@@ -109,16 +109,16 @@ HEALD_CASE(for_ever_waits_until_it_is_cancelled)
     loop_end(loop);
 }
 
-HEALD_CASE(what_cannot_be_meant_is_refused)
+HEALD_CASE(invalid_arguments_are_refused)
 {
     struct heald_loop *loop = loop_on(_i);
     struct heald_op op = {0};
 
     ck_assert_int_eq(heald_prep_timer(&op, -1), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     ck_assert_int_eq(heald_prep_timer_clock(&op, HEALD_CLOCK_MONOTONIC, 0, -1), -EINVAL);
     ck_assert_int_eq(heald_prep_timer_clock(&op, (enum heald_clock)7, 0, 0), -EINVAL);
-    ck_assert_int_eq(heald_submit(loop, &op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &op, probe_completed), -EINVAL);
     loop_end(loop);
 }
 
@@ -126,7 +126,7 @@ struct periodic {
     struct heald_op op;
     enum heald_clock clock;
     int64_t first_ns, period_ns, periods;
-    int told, want, finals;
+    int notified, want, finals;
 };
 
 static void on_period(struct heald_op *op)
@@ -138,12 +138,12 @@ static void on_period(struct heald_op *op)
         p->finals++;
         return;
     }
-    p->told++;
+    p->notified++;
     p->periods += op->result;
     ck_assert_int_ge(op->result, 1);
     /* Without drift: the nth period ends at first + (n - 1) * period, and never before. */
     ck_assert_int_ge(heald_clock_now(p->clock), p->first_ns + (p->periods - 1) * p->period_ns);
-    if (p->told == p->want)
+    if (p->notified == p->want)
         ck_assert_int_eq(heald_cancel(op), 0);
 }
 
@@ -155,7 +155,7 @@ static void run_periodic(struct heald_loop *loop, enum heald_clock clock)
     ck_assert_int_eq(heald_prep_timer_clock(&p.op, clock, p.first_ns, p.period_ns), 0);
     ck_assert_int_eq(heald_submit(loop, &p.op, on_period), 0);
     ck_assert_int_eq(heald_loop_run(loop), 0);
-    ck_assert_int_eq(p.told, 20);
+    ck_assert_int_eq(p.notified, 20);
     ck_assert_int_eq(p.finals, 1);
 }
 
@@ -250,7 +250,7 @@ static void on_rearm(struct heald_op *op)
     struct timer *t = heald_container_of(op, struct timer, op);
 
     ck_assert_int_ge(now(), t->when_ns);
-    if (++seen.told < 20) {
+    if (++seen.notified < 20) {
         t->when_ns = now() + HEALD_MS / 10;
         ck_assert_int_eq(heald_prep_timer(op, t->when_ns), 0);
         ck_assert_int_eq(heald_submit(op->loop, op, on_rearm), 0);
@@ -296,7 +296,7 @@ HEALD_CASE(armed_again_in_its_callback)
     heald_prep_timer(&t.op, 0);
     ck_assert_int_eq(heald_submit(loop, &t.op, on_rearm), 0);
     ck_assert_int_eq(heald_loop_run(loop), 0);
-    ck_assert_int_eq(seen.told, 20);
+    ck_assert_int_eq(seen.notified, 20);
     loop_end(loop);
 }
 
@@ -324,7 +324,7 @@ HEALD_CASE(a_million_at_once)
     ck_assert_ptr_nonnull(t);
     for (unsigned i = 0; i < MILLION; i++)
         arm(loop, &t[i], base + (i & 1 ? (int64_t)(i % 1000) * 1000 : HEALD_SEC * (100 + i % 99)));
-    while (seen.told < MILLION / 2)
+    while (seen.notified < MILLION / 2)
         must(heald_loop_turn(loop, HEALD_FOREVER) >= 0);
     ck_assert_int_eq(seen.early, 0);
     ck_assert_int_eq(seen.disorder, 0);
@@ -347,7 +347,7 @@ static void on_look_twice(struct heald_op *op)
     ck_assert_int_le(first, now());
     usleep(1000);
     ck_assert_int_eq(heald_now(op->loop), first);
-    probe_told(op);
+    probe_completed(op);
 }
 
 HEALD_CASE(the_time_of_a_turn_stands_still)
@@ -376,7 +376,7 @@ void add_timers(TCase *group)
     add_everywhere(group, equal_times_fire_in_order_of_submission);
     add_everywhere(group, the_past_is_over_on_the_next_turn);
     add_everywhere(group, for_ever_waits_until_it_is_cancelled);
-    add_everywhere(group, what_cannot_be_meant_is_refused);
+    add_everywhere(group, invalid_arguments_are_refused);
     add_everywhere(group, a_period_does_not_drift);
     add_everywhere(group, a_late_loop_counts_the_periods_it_missed);
     add_everywhere(group, a_period_without_end);

@@ -50,7 +50,7 @@ static int64_t patience(void)
     return now() + PATIENCE_SECONDS * HEALD_SEC * harness_slow();
 }
 
-void probe_told(struct heald_op *op)
+void probe_completed(struct heald_op *op)
 {
     struct probe *p = heald_container_of(op, struct probe, op);
 
@@ -72,7 +72,7 @@ void probe_start(struct heald_loop *loop, struct probe *p)
 {
     p->calls = p->finals = 0;
     p->result = 0;
-    ck_assert_int_eq(heald_submit(loop, &p->op, probe_told), 0);
+    ck_assert_int_eq(heald_submit(loop, &p->op, probe_completed), 0);
     ck_assert_int_eq(p->calls, 0);
 }
 
@@ -264,7 +264,7 @@ void pattern_check(const void *buf, size_t len, size_t offset)
             ck_abort_msg("byte %zu is wrong", offset + i);
 }
 
-int folder_make(char path[static 64])
+int dir_make(char path[static 64])
 {
     snprintf(path, 64, "/tmp/heald-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(path));
@@ -292,7 +292,7 @@ static void remove_entries(int fd)
     closedir(dir);
 }
 
-void folder_remove(int fd, const char *path)
+void dir_remove(int fd, const char *path)
 {
     lseek(fd, 0, SEEK_SET);
     remove_entries(fd);

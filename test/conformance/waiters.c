@@ -113,7 +113,7 @@ HEALD_CASE(one_that_is_named)
     ck_assert_int_eq(heald_mutex_lock(mutex, me, 0), 0);
     ck_assert_int_eq(heald_prep_mutex_lock(&p.op, mutex, me), 0);
     setenv("HEALD_AWAIT", "nonsense", 1);
-    ck_assert_int_eq(heald_submit(loop, &p.op, probe_told), -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
     setenv("HEALD_AWAIT", "", 1);
     probe_start(loop, &p);
     probe_cancel(&p);
@@ -123,7 +123,7 @@ HEALD_CASE(one_that_is_named)
 
 void add_waiters(TCase *group)
 {
-    add_on_roads(group, ops_that_come_and_go);
-    add_on_roads(group, a_guest_hears_of_it);
+    add_on_waiters(group, ops_that_come_and_go);
+    add_on_waiters(group, a_guest_hears_of_it);
     add_on_backends(group, one_that_is_named);
 }

@@ -35,14 +35,14 @@ enum { KILLS = 40, STEPS = 30 * 1000 };
 
 enum { BLOCK = 4096, BLOCKS = 8, POLL_US = 100, SECONDS = 600 };
 
-static const char *const roads[][2] = {
+static const char *const waiters[][2] = {
     {NULL, NULL}, {"HEALD_NO_URING", "1"}, {"HEALD_AWAIT", "thread"}};
 
-enum { ROADS = sizeof roads / sizeof roads[0] };
+enum { WAITERS = sizeof waiters / sizeof waiters[0] };
 
 /* What the director looks at, and the victim's ends of it. */
 struct stage {
-    const char *const *road;
+    const char *const *waiter;
     bool warm;   /* the I/O thread is there, and has something that lasts */
     bool leases; /* the file system has them */
     char path[32];
@@ -122,8 +122,8 @@ static void live(struct stage *st)
     close(st->pipe[1]);
     close(st->file);
     close(st->memory);
-    if (st->road[0])
-        setenv(st->road[0], st->road[1], 1);
+    if (st->waiter[0])
+        setenv(st->waiter[0], st->waiter[1], 1);
     lasting = block_at(st->pipe[0], memory + (BLOCKS - 1) * BLOCK, 0);
     /* The I/O thread, where it is there by now, has the other processors, too. */
     sched_setaffinity(0, sizeof st->all, &st->all);
@@ -261,7 +261,7 @@ static unsigned long stride_for(unsigned long length)
 HEALD_CASE(nothing_is_left)
 {
     const char *text = getenv("HEALD_CRASH_STRIDE");
-    struct stage st = {.road = roads[_i / 2], .warm = _i % 2};
+    struct stage st = {.waiter = waiters[_i / 2], .warm = _i % 2};
     struct tally tally = {0};
 
     signal(SIGPIPE, SIG_IGN);
@@ -274,8 +274,8 @@ HEALD_CASE(nothing_is_left)
         play(&st, &tally, n);
     close(st.file);
     printf("     %s%s%s: %lu kills within %lu instructions; slowest: ",
-           st.road[0] ? st.road[0] : "uring", st.road[0] ? "=" : "", st.road[0] ? st.road[1] : "",
-           tally.kills, tally.length);
+           st.waiter[0] ? st.waiter[0] : "uring", st.waiter[0] ? "=" : "",
+           st.waiter[0] ? st.waiter[1] : "", tally.kills, tally.length);
     for (unsigned i = 0; i < sizeof traces / sizeof traces[0]; i++)
         printf("%s %lld us%s", traces[i], (long long)(tally.slowest_ns[i] / 1000),
                i + 1 < sizeof traces / sizeof traces[0] ? ", " : "\n");
@@ -291,6 +291,6 @@ int main(int argc, char **argv)
     TCase *group = harness_group(suite, "aio-crash");
 
     harness_limit(group, SECONDS);
-    harness_add_range(group, nothing_is_left, 0, 2 * ROADS);
+    harness_add_range(group, nothing_is_left, 0, 2 * WAITERS);
     return harness_run(suite);
 }

@@ -270,20 +270,20 @@ static void play_all(const struct scene *scene, struct stage *st)
     all->steps += tally.steps;
     printf("     %s, %s: %lu kills within %lu instructions, slowest recovery %lld us (so far: %lu "
            "kills, %lu steps)\n",
-           scene->name, st->road->name, tally.plays, length,
+           scene->name, st->waiter->name, tally.plays, length,
            (long long)(tally.slowest_ns / HEALD_US), all->plays, all->steps);
     fflush(stdout);
 }
 
 /* Is there such a loop here? */
-static void try_the_road(const struct road *road)
+static void try_the_waiter(const struct waiter *waiter)
 {
     struct heald_region_options o = {.participants = 2, .size = sizeof(struct scene_data)};
-    struct stage st = {.road = road};
+    struct stage st = {.waiter = waiter};
     char name[64];
     int err;
 
-    if (!road->backend)
+    if (!waiter->backend)
         return;
     snprintf(name, sizeof name, "/heald-road-%ld", (long)getpid());
     ck_assert_int_eq(heald_region_open(&st.region, name, HEALD_REGION_CREATE, &o), 0);
@@ -295,7 +295,7 @@ static void try_the_road(const struct road *road)
     heald_detach(st.me);
     ck_assert_int_eq(heald_region_close(st.region), 0);
     if (err)
-        harness_skip("no loop on %s that waits on the road %s: %s", road->backend, road->await,
+        harness_skip("no loop on %s that waits on the road %s: %s", waiter->backend, waiter->await,
                      strerror(-err));
 }
 
@@ -311,7 +311,7 @@ static void stay_on_one_processor(void)
 /* The number of a case: that of a scene, and of a way to wait. */
 static const struct scene *scene_of(int number)
 {
-    unsigned i = (unsigned)number / ROADS;
+    unsigned i = (unsigned)number / WAITERS;
     return i < crash_objects.count ? &crash_objects.scenes[i]
                                    : &crash_memory.scenes[i - crash_objects.count];
 }
@@ -321,9 +321,9 @@ HEALD_CASE(killed_at_each_instruction)
     struct heald_region_options o = {
         .participants = 4, .size = sizeof(struct scene_data), .heap = 1, .names = 2};
     char name[64];
-    struct stage st = {.road = &crash_roads[_i % ROADS]};
+    struct stage st = {.waiter = &crash_waiters[_i % WAITERS]};
 
-    try_the_road(st.road);
+    try_the_waiter(st.waiter);
     stay_on_one_processor();
     snprintf(name, sizeof name, "/heald-stage-%ld", (long)getpid());
     ck_assert_int_eq(heald_region_open(&st.region, name, HEALD_REGION_CREATE, &o), 0);
@@ -348,8 +348,8 @@ int main(int argc, char **argv)
     if (all == MAP_FAILED || sched_getaffinity(0, sizeof processors, &processors) != 0)
         return 1;
     harness_limit(group, SCENE_SECONDS);
-    for (int i = 0; i < scenes * ROADS; i++)
-        if (i % ROADS == 0 || scene_of(i)->flags & SCENE_LOOP)
+    for (int i = 0; i < scenes * WAITERS; i++)
+        if (i % WAITERS == 0 || scene_of(i)->flags & SCENE_LOOP)
             harness_add_range(group, killed_at_each_instruction, i, i + 1);
     return harness_run(suite);
 }

@@ -32,18 +32,18 @@ struct scene_data {
 };
 
 /* How the victim and the survivor wait. */
-struct road {
+struct waiter {
     const char *name;
     const char *backend; /* of their loops; NULL: they block */
     const char *await;   /* the loop's waiter: HEALD_AWAIT */
 };
 
-enum { ROADS = 3 };
+enum { WAITERS = 3 };
 
-extern const struct road crash_roads[ROADS]; /* the first blocks */
+extern const struct waiter crash_waiters[WAITERS]; /* the first blocks */
 
 struct stage {
-    const struct road *road;
+    const struct waiter *waiter;
     struct heald_region *region;
     struct heald_participant *me; /* of the process that looks at this */
     struct heald_loop *loop;      /* of that process; NULL: it blocks, as the director does */

@@ -12,7 +12,7 @@
 
 #define LONG_NS (60 * HEALD_SEC)
 
-const struct road crash_roads[] = {
+const struct waiter crash_waiters[] = {
     {"blocking", NULL, NULL}, {"uring", "uring", "ring"}, {"epoll", "epoll", "thread"}};
 
 static int64_t soon(void)
@@ -41,7 +41,7 @@ static int run(struct stage *st, struct heald_op *op, int prepared)
 }
 
 /* The waiter is opened by the first op that has to wait. */
-static int open_road(struct stage *st)
+static int open_waiter(struct stage *st)
 {
     struct heald_op op = {0};
     bool over = false;
@@ -58,15 +58,15 @@ static int open_road(struct stage *st)
 
 int crash_open_loop(struct stage *st)
 {
-    struct heald_loop_options o = {.backend = st->road->backend, .engine = "sync"};
+    struct heald_loop_options o = {.backend = st->waiter->backend, .engine = "sync"};
 
     if (!o.backend)
         return 0;
-    setenv("HEALD_AWAIT", st->road->await, 1);
+    setenv("HEALD_AWAIT", st->waiter->await, 1);
     int err = heald_loop_open(&st->loop, &o);
     if (err)
         return err;
-    if ((err = open_road(st)))
+    if ((err = open_waiter(st)))
         crash_close_loop(st);
     return err;
 }

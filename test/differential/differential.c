@@ -23,7 +23,7 @@ static const char *const engines[] = {"sync", "threads", "uring"};
 enum { BACKENDS = sizeof backends / sizeof *backends, ENGINES = sizeof engines / sizeof *engines };
 
 /* An empty directory, open and already without a name, is no use; so it is kept by name. */
-static char *make_folder(char path[64])
+static char *make_dir(char path[64])
 {
     const char *tmp = getenv("TMPDIR");
 
@@ -37,7 +37,7 @@ static bool run_on(struct run *run, uint64_t seed, const char *backend, const ch
 
     *run = (struct run){.seed = seed, .backend = backend, .engine = engine};
     seeds_note(" back end %s engine %s", backend, engine);
-    ck_assert_ptr_nonnull(make_folder(path));
+    ck_assert_ptr_nonnull(make_dir(path));
     run->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(run->dir, 0);
     int err = program_run(run);

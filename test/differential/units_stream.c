@@ -24,7 +24,7 @@ struct stream {
     int in, out;
     size_t total, sent, received;
     struct portion write, read[DEPTH];
-    unsigned depth, asked, told; /* reads submitted, and reads whose data was looked at */
+    unsigned depth, asked, notified; /* reads submitted, and reads whose data was looked at */
     bool ended;
     struct heald_op end, multi, close;
     struct heald_buf_group *group;
@@ -133,10 +133,10 @@ static void look(struct unit *u)
     struct stream *s = u->state;
 
     for (;;) {
-        struct portion *p = &s->read[s->told % s->depth];
-        if (s->told == s->asked || p->busy || p->order != s->told)
+        struct portion *p = &s->read[s->notified % s->depth];
+        if (s->notified == s->asked || p->busy || p->order != s->notified)
             break;
-        s->told++;
+        s->notified++;
         ck_assert_msg(p->op.result >= 0, "unit %u: read: %s", u->index,
                       heald_strerror((int)p->op.result));
         if (p->op.result == 0)
@@ -147,7 +147,7 @@ static void look(struct unit *u)
         if (!s->ended)
             read_more(u, p);
     }
-    if (s->ended && s->told == s->asked)
+    if (s->ended && s->notified == s->asked)
         finish(u);
 }
 

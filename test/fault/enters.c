@@ -55,7 +55,7 @@ struct scene {
     char text[96];
 };
 
-static void told(struct heald_op *op)
+static void notified(struct heald_op *op)
 {
     struct entry *e = heald_container_of(op, struct entry, op);
 
@@ -71,7 +71,7 @@ static struct entry *fresh(struct scene *s)
 
 static void go(struct scene *s, struct entry *e)
 {
-    ck_assert_int_eq(heald_submit(s->loop, &e->op, told), 0);
+    ck_assert_int_eq(heald_submit(s->loop, &e->op, notified), 0);
 }
 
 static void close_old(struct scene *s, int fd)

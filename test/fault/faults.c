@@ -97,7 +97,7 @@ struct entry *scene_op(struct scene *s, void (*then)(struct entry *e))
     return e;
 }
 
-void scene_told(struct heald_op *op)
+void scene_notified(struct heald_op *op)
 {
     struct entry *e = heald_container_of(op, struct entry, op);
 
@@ -109,7 +109,7 @@ void scene_told(struct heald_op *op)
 
 void scene_go(struct entry *e)
 {
-    e->accepted = heald_submit(e->scene->loop, &e->op, scene_told) == 0;
+    e->accepted = heald_submit(e->scene->loop, &e->op, scene_notified) == 0;
 }
 
 void scene_cancel(struct entry *e)

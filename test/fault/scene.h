@@ -60,7 +60,7 @@ void scene_go(struct entry *e);
 void scene_cancel(struct entry *e);
 
 /* The callback of all entries. */
-void scene_told(struct heald_op *op);
+void scene_notified(struct heald_op *op);
 
 /* Has a descriptor closed at the end. */
 int scene_keep(struct scene *s, int fd);

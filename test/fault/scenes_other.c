@@ -15,7 +15,7 @@ static int64_t now(enum heald_clock clock)
     return heald_clock_now(clock);
 }
 
-static void period_told(struct entry *e)
+static void period_notified(struct entry *e)
 {
     if (e->op.flags & HEALD_MORE)
         scene_cancel(e);
@@ -33,7 +33,7 @@ static void timers(struct scene *s)
     scene_go(e);
     heald_prep_timer_clock(&(e = scene_op(s, NULL))->op, clock, now(clock) + 300 * HEALD_US, 0);
     scene_go(e);
-    heald_prep_timer_clock(&(e = scene_op(s, period_told))->op, HEALD_CLOCK_MONOTONIC,
+    heald_prep_timer_clock(&(e = scene_op(s, period_notified))->op, HEALD_CLOCK_MONOTONIC,
                            now(HEALD_CLOCK_MONOTONIC), 100 * HEALD_US);
     scene_go(e);
     heald_prep_recv(&(e = scene_op(s, NULL))->op, fds[0], s->room[0].bytes, 6, 0);
@@ -44,7 +44,7 @@ static void timers(struct scene *s)
 
 const struct scene_kind scene_timers = {"timers", timers, NULL};
 
-static void signal_told(struct entry *e)
+static void signal_notified(struct entry *e)
 {
     if (e->op.flags & HEALD_MORE)
         scene_cancel(e);
@@ -54,7 +54,7 @@ static void signals(struct scene *s)
 {
     struct entry *e;
 
-    heald_prep_signal(&(e = scene_op(s, signal_told))->op, SIGUSR1, &s->room[0].info);
+    heald_prep_signal(&(e = scene_op(s, signal_notified))->op, SIGUSR1, &s->room[0].info);
     scene_go(e);
     if (e->accepted)
         kill(getpid(), SIGUSR1);
@@ -117,7 +117,7 @@ static void *post_all(void *arg)
     struct posts *p = arg;
 
     for (int i = 0; i < 2; i++)
-        if (heald_loop_post(p->post[i]->scene->loop, &p->post[i]->op, scene_told))
+        if (heald_loop_post(p->post[i]->scene->loop, &p->post[i]->op, scene_notified))
             abort();
     return NULL;
 }

@@ -65,7 +65,7 @@ struct scene {
     char byte;
 };
 
-static void told(struct heald_op *op)
+static void notified(struct heald_op *op)
 {
     struct scene *s = heald_container_of(op, struct scene, op);
 
@@ -75,7 +75,7 @@ static void told(struct heald_op *op)
     s->result = op->result;
 }
 
-static void told_closed(struct heald_op *op)
+static void notified_closed(struct heald_op *op)
 {
     struct scene *s = heald_container_of(op, struct scene, close);
 
@@ -172,7 +172,7 @@ static void begin(struct scene *s, int64_t deadline)
         heald_prep_accept_multishot(&s->op, s->fd);
     s->op.deadline_ns = deadline;
     s->ends = 0;
-    ck_assert_int_eq(heald_submit(s->loop, &s->op, told), 0);
+    ck_assert_int_eq(heald_submit(s->loop, &s->op, notified), 0);
 }
 
 /* The op waits in a thread for what another has taken; or is on its way there. */
@@ -207,7 +207,7 @@ static void end(struct scene *s, enum how how)
     case CLOSE: ck_assert_int_eq(heald_close(s->loop, s->fd), 0); break;
     case CLOSE_OP:
         heald_prep_close(&s->close, s->fd);
-        ck_assert_int_eq(heald_submit(s->loop, &s->close, told_closed), 0);
+        ck_assert_int_eq(heald_submit(s->loop, &s->close, notified_closed), 0);
         turn_until(s, &s->closes, "of the close");
         ck_assert_int_eq(s->ends, 1);
         break;
@@ -319,7 +319,7 @@ HEALD_CASE(a_connect_without_room_ends_in_time)
     heald_prep_connect(&s.op, s.fd, &s.addr.u.sa, s.addr.len);
     if (how == DEADLINE)
         s.op.deadline_ns = clock_now() + STUCK_MS * HEALD_MS;
-    ck_assert_int_eq(heald_submit(s.loop, &s.op, told), 0);
+    ck_assert_int_eq(heald_submit(s.loop, &s.op, notified), 0);
     ck_assert_int_ge(heald_loop_turn(s.loop, clock_now() + STUCK_MS / 2 * HEALD_MS), 0);
     heald__sys_native.poll(NULL, 0, STUCK_MS / 2 * HEALD_MS);
     end(&s, how);
@@ -368,12 +368,12 @@ HEALD_CASE(waiters_leave_room)
     ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &lingers, sizeof lingers), 0);
     heald_prep_connect(&s[1].close, fd, &s[1].addr.u.sa, s[1].addr.len);
-    ck_assert_int_eq(heald_submit(loop, &s[1].close, told_closed), 0);
+    ck_assert_int_eq(heald_submit(loop, &s[1].close, notified_closed), 0);
     turn_until(&s[0], &s[0].ends, "of an accept whose connection is there");
     turn_until(&s[1], &s[1].closes, "of a connect");
     s[1].closes = 0;
     heald_prep_close(&s[1].close, fd);
-    ck_assert_int_eq(heald_submit(loop, &s[1].close, told_closed), 0);
+    ck_assert_int_eq(heald_submit(loop, &s[1].close, notified_closed), 0);
     turn_until(&s[1], &s[1].closes, "of a close that lingers");
     ck_assert_int_ge(s[0].result, 0);
     heald_close(loop, (int)s[0].result);
@@ -474,7 +474,7 @@ HEALD_CASE(signals_of_the_program_are_its_own)
     ck_assert_int_eq(sigaction(SIGRTMAX - 4, NULL, &taken), 0);
     ck_assert(taken.sa_handler != SIG_DFL);
     heald_prep_signal(&op, SIGRTMAX - 4, NULL);
-    ck_assert_int_eq(heald_submit(s.loop, &op, told), -EBUSY);
+    ck_assert_int_eq(heald_submit(s.loop, &op, notified), -EBUSY);
     scene_close(&s, CANCEL);
 }
 

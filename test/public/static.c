@@ -20,30 +20,31 @@
     X(region_line_up)                                                                             \
     X(store_set)                                                                                  \
     X(store_commit)                                                                               \
-    X(journal_begin) X(heap_allocate) X(sync_block) X(sync_abandon) X(cond_prepare_to_wait)       \
-        X(lockdep_acquired) X(cells_add) X(cells_claim) X(cells_swap) X(child_start_bound)        \
-            X(child_fill_defaults) X(op_events) X(loop_start) X(loop_end) X(loop_watch)           \
-                X(loop_open_on) X(loop_pool) X(complete) X(dispatch) X(perform) X(result)         \
-                    X(fds_get) X(fds_close) X(ready_arm) X(ready_event) X(ready_submit)           \
-                        X(timers_submit) X(timers_expire) X(wheel_add) X(wheel_expire)            \
-                            X(mailbox_open) X(mailbox_take) X(polls_tell) X(engine_open)          \
-                                X(engine_submit) X(ring_open) X(ring_enter) X(ring_fill)          \
-                                    X(client_submit) X(client_turn) X(pool_open) X(pool_submit)   \
-                                        X(pool_close) X(file_perform) X(locks_open) X(locks_add)  \
-                                            X(queue_ended) X(entry_wait) X(road_open) X(choose)   \
-                                                X(why_set) X(plat_now) X(plat_poll) X(plat_close) \
-                                                    X(plat_word_wake)
+    X(journal_begin)                                                                              \
+    X(heap_allocate) X(sync_block) X(sync_abandon) X(cond_prepare_to_wait) X(lockdep_acquired)    \
+        X(cells_add) X(cells_claim) X(cells_swap) X(child_start_bound) X(child_fill_defaults)     \
+            X(op_events) X(loop_start) X(loop_end) X(loop_watch) X(loop_open_on) X(loop_pool)     \
+                X(complete) X(dispatch) X(perform) X(result) X(fds_get) X(fds_close) X(ready_arm) \
+                    X(ready_event) X(ready_submit) X(timers_submit) X(timers_expire) X(wheel_add) \
+                        X(wheel_expire) X(mailbox_open) X(mailbox_take) X(polls_tell)             \
+                            X(engine_open) X(engine_submit) X(ring_open) X(ring_enter)            \
+                                X(ring_fill) X(client_submit) X(client_turn) X(pool_open)         \
+                                    X(pool_submit) X(pool_close) X(file_perform) X(locks_open)    \
+                                        X(locks_add) X(queue_ended) X(entry_wait) X(waiter_open)  \
+                                            X(choose) X(why_set) X(plat_now) X(plat_poll)         \
+                                                X(plat_close) X(plat_word_wake)
 
-#define OBJECTS(X)                                                                      \
-    X(op_traits)                                                                        \
-    X(op_moves)                                                                         \
-    X(op_stage_moves)                                                                   \
-    X(sys_native)                                                                       \
-    X(words_sleep)                                                                      \
-    X(poll_rdhup)                                                                       \
-    X(backend_epoll)                                                                    \
-    X(backend_poll) X(backend_uring) X(engine_threads) X(engine_sync) X(mutex_wait_ops) \
-        X(road_thread) X(await_locks) X(can_queue_signals)
+#define OBJECTS(X)                                                                       \
+    X(op_traits)                                                                         \
+    X(op_moves)                                                                          \
+    X(op_stage_moves)                                                                    \
+    X(sys_native)                                                                        \
+    X(words_sleep)                                                                       \
+    X(poll_rdhup)                                                                        \
+    X(backend_epoll)                                                                     \
+    X(backend_poll)                                                                      \
+    X(backend_uring) X(engine_threads) X(engine_sync) X(mutex_wait_ops) X(waiter_thread) \
+        X(await_locks) X(can_queue_signals)
 
 enum { OBJECT_VALUE = 4711 };
 

@@ -182,7 +182,7 @@ static bool hold_and_look(struct fixture *f)
     return false;
 }
 
-HEALD_CASE(no_age_is_told_of_another_clock)
+HEALD_CASE(no_age_is_reported_of_another_clock)
 {
     skip_on_portable("does not know name spaces of time");
     struct fixture f = open_held();
@@ -241,7 +241,7 @@ int main(void)
     TCase *group = harness_group(suite, "clocks");
 
     harness_add(group, who_came_first_is_first_whatever_his_clock);
-    harness_add(group, no_age_is_told_of_another_clock);
+    harness_add(group, no_age_is_reported_of_another_clock);
     harness_add(group, no_age_is_negative);
     harness_add(group, what_is_orphaned_has_no_age);
     return harness_run(suite);

@@ -22,7 +22,7 @@ enum {
 };
 
 struct other {
-    int through, calls, told; /* atomic: rounds, and until the last of them: calls, deaths */
+    int through, calls, notified; /* atomic: rounds, and until the last of them: calls, deaths */
 };
 
 struct shared {
@@ -64,7 +64,7 @@ static int count(struct actor *a, int err)
 {
     __atomic_fetch_add(&a->counts->calls, 1, __ATOMIC_RELAXED);
     if (err == -EOWNERDEAD)
-        __atomic_fetch_add(&a->counts->told, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&a->counts->notified, 1, __ATOMIC_RELAXED);
     return err;
 }
 
@@ -307,7 +307,7 @@ static const struct scene {
     const char *name;
     void (*killed)(struct fixture *f);
     void (*through)(struct actor *a);
-    int calls, told, told_to_all;
+    int calls, notified, notified_to_all;
     bool goes_on; /* the others need it until all are through */
 } scenes[] = {
     {"mutex", kill_mutex, through_mutex, 2 * ROUNDS + 1, 1, 1, false},
@@ -378,7 +378,7 @@ static bool all_are_through(const struct shared *s)
 static void await_all(struct shared *s, int instructions)
 {
     int64_t end = in_ms(GET_THROUGH_MS * harness_slow());
-    int told = 0;
+    int notified = 0;
 
     while (!all_are_through(s) && heald_clock_now(HEALD_CLOCK_MONOTONIC) < end)
         usleep(100);
@@ -388,12 +388,14 @@ static void await_all(struct shared *s, int instructions)
                       scene->name, instructions, i, o->through, o->calls);
         ck_assert_msg(o->calls <= scene->calls, "%s, %d instructions: %d took %d calls",
                       scene->name, instructions, i, o->calls);
-        ck_assert_msg(o->told <= scene->told, "%s, %d instructions: %d was told of %d deaths",
-                      scene->name, instructions, i, o->told);
-        told += o->told;
+        ck_assert_msg(o->notified <= scene->notified,
+                      "%s, %d instructions: %d was told of %d deaths", scene->name, instructions, i,
+                      o->notified);
+        notified += o->notified;
     }
-    ck_assert_msg(told <= scene->told_to_all, "%s, %d instructions: %d were told of one death",
-                  scene->name, instructions, told);
+    ck_assert_msg(notified <= scene->notified_to_all,
+                  "%s, %d instructions: %d were told of one death", scene->name, instructions,
+                  notified);
 }
 
 /* The others come at once, when it is dead or, `early`, before. How many instructions it made. */

@@ -159,7 +159,7 @@ HEALD_CASE(ops_prepared_before_and_submitted_after)
 }
 
 /* The op of one that is gone ends, and does not keep its slot from others meanwhile. */
-HEALD_CASE(an_op_that_waits_is_told)
+HEALD_CASE(an_op_that_waits_is_reported)
 {
     struct fixture f = open_narrow(0);
     struct shared *s = f.data;
@@ -267,7 +267,7 @@ int main(void)
 
     harness_add(group, stale_when_its_slot_has_another);
     harness_add(group, ops_prepared_before_and_submitted_after);
-    harness_add(group, an_op_that_waits_is_told);
+    harness_add(group, an_op_that_waits_is_reported);
     harness_add(group, any_number_of_them);
     harness_add(group, of_a_thread_that_ended_and_in_a_child);
     return harness_run(suite);

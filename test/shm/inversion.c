@@ -10,13 +10,13 @@ struct shared {
     uint64_t place[2];
 };
 
-static int told;
+static int notified;
 
 static void count(const struct heald_inversion *inversion, void *ctx)
 {
     (void)inversion;
     (void)ctx;
-    told++;
+    notified++;
 }
 
 static struct fixture open_traced(void)
@@ -25,7 +25,7 @@ static struct fixture open_traced(void)
         &(struct heald_region_options){.size = sizeof(struct shared), .heap = 65536, .trace = 1});
 
     heald_region_on_inversion(f.region, count, NULL);
-    told = 0;
+    notified = 0;
     return f;
 }
 
@@ -45,15 +45,15 @@ HEALD_CASE(one_that_is_made_anew_has_no_past)
     lock_two(&f, &s->a, &s->b);
     ck_assert_int_eq(heald_mutex_init(&s->b, 0), 0);
     lock_two(&f, &s->b, &s->a);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     lock_two(&f, &s->a, &s->b);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     /* Nor has its conflict been reported before. */
     memset(&s->a, 0, sizeof s->a);
     lock_two(&f, &s->a, &s->b);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     lock_two(&f, &s->b, &s->a);
-    ck_assert_int_eq(told, 2);
+    ck_assert_int_eq(notified, 2);
     fixture_close(&f);
 }
 
@@ -70,9 +70,9 @@ HEALD_CASE(nor_one_in_memory_that_was_freed)
     ck_assert_int_eq(heald_object_open(f.me, "two", &o, &second, NULL), 0);
     ck_assert_ptr_eq(first, second);
     lock_two(&f, second, &s->a);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     lock_two(&f, &s->a, second);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     fixture_close(&f);
 }
 
@@ -86,7 +86,7 @@ HEALD_CASE(nor_is_it_held_still)
     ck_assert_int_eq(heald_mutex_init(&s->a, 0), 0);
     ck_assert_int_eq(heald_mutex_lock(&s->b, f.me, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_mutex_lock(&s->a, f.me, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     fixture_close(&f);
 }
 
@@ -103,9 +103,9 @@ HEALD_CASE(the_dead_do_not_fill_the_table)
         ck_assert_int_eq(heald_mutex_init(&s->a, 0), 0);
         lock_two(&f, &s->a, &s->b);
     }
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     lock_two(&f, &s->b, &s->a);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     fixture_close(&f);
 }
 
@@ -136,9 +136,9 @@ HEALD_CASE(mutexes_that_ops_lock)
     lock_by_op(&f, loop, &s->a);
     lock_by_op(&f, loop, &s->b);
     ck_assert_int_eq(heald_mutex_unlock(&s->a, f.me), 0);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     lock_by_op(&f, loop, &s->a);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     ck_assert_int_eq(heald_loop_close(loop), 0);
     fixture_close(&f);
 }
@@ -154,9 +154,9 @@ HEALD_CASE(read_write_locks_that_ops_lock)
     by_op(loop, &op[0], heald_prep_rwlock_rdlock(&op[0], &s->rwlock, f.me));
     by_op(loop, &op[1], heald_prep_rwlock_wrlock(&op[1], &s->other, f.me));
     ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     by_op(loop, &op[2], heald_prep_rwlock_wrlock(&op[2], &s->rwlock, f.me));
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     ck_assert_int_eq(heald_loop_close(loop), 0);
     fixture_close(&f);
 }
@@ -171,7 +171,7 @@ HEALD_CASE(what_a_try_got_is_held)
     ck_assert_int_eq(heald_mutex_lock(&s->a, f.me, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
     ck_assert_int_eq(heald_rwlock_rdlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     fixture_close(&f);
 }
 
@@ -191,12 +191,12 @@ HEALD_CASE(what_is_held_twice_is_held_until_the_last_unlock)
     ck_assert_int_eq(heald_mutex_lock(&s->a, f.me, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_mutex_unlock(&s->recursive, f.me), 0);
     ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
-    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(notified, 0);
     ck_assert_int_eq(heald_mutex_lock(&s->recursive, f.me, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(notified, 1);
     ck_assert_int_eq(heald_mutex_unlock(&s->recursive, f.me), 0);
     ck_assert_int_eq(heald_rwlock_wrlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told, 2);
+    ck_assert_int_eq(notified, 2);
     fixture_close(&f);
 }
 

@@ -96,12 +96,12 @@ HEALD_CASE(parts_that_are_not_there)
 HEALD_CASE(descriptors_that_cannot_be_mapped)
 {
     struct heald_map map;
-    int pipe[2], pair[2], folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int pipe[2], pair[2], dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    ck_assert_int_ge(folder, 0);
+    ck_assert_int_ge(dir, 0);
     ck_assert_int_eq(heald_pipe(pipe), 0);
     ck_assert_int_eq(heald_socketpair(SOCK_STREAM, pair), 0);
-    const int fds[] = {pipe[0], pipe[1], pair[0], pair[1], folder};
+    const int fds[] = {pipe[0], pipe[1], pair[0], pair[1], dir};
     for (size_t i = 0; i < 5; i++) {
         ck_assert_int_eq(heald_map_open(&map, fds[i], 0, 0, HEALD_MAP_READ), -ENODEV);
         ck_assert_int_eq(heald_map_open(&map, fds[i], 0, 1, HEALD_MAP_PRIVATE), -ENODEV);

@@ -391,14 +391,14 @@ static bool come_again_and_again(struct fixture *f)
 static void progress(const struct shared *s, int count)
 {
     int let = __atomic_load_n(&s->times, __ATOMIC_SEQ_CST),
-        told = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST);
+        notified = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST);
 
     for (int ms = 0; __atomic_load_n(&s->times, __ATOMIC_SEQ_CST) < let + 2 * count; ms++) {
         ck_assert_msg(ms < 5000 * harness_slow(), "nobody gets through");
         usleep(1000);
     }
-    told = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST) - told;
-    ck_assert_msg(told <= 4 * count, "%d were told of one death", told);
+    notified = __atomic_load_n(&s->inside, __ATOMIC_SEQ_CST) - notified;
+    ck_assert_msg(notified <= 4 * count, "%d were told of one death", notified);
 }
 
 /* Index: how many come beside two. */

@@ -10,7 +10,7 @@ struct shared {
     struct heald_mutex mutex[LOCKS], another;
     struct heald_rwlock rwlock;
     int next, came[8], order[8];
-    int told;
+    int notified;
 };
 
 static struct fixture open_region(int trace)
@@ -319,43 +319,43 @@ static bool lock_one_way(struct fixture *f)
     return false;
 }
 
-struct told {
+struct notified {
     int count;
     struct heald_inversion last;
 };
 
 static void tell(const struct heald_inversion *inversion, void *ctx)
 {
-    struct told *told = ctx;
+    struct notified *notified = ctx;
 
-    told->count++;
-    told->last = *inversion;
+    notified->count++;
+    notified->last = *inversion;
 }
 
 /* Another process locked 0, 1, 2 in this order, and has gone. */
-HEALD_CASE(the_wrong_order_is_told_once)
+HEALD_CASE(the_wrong_order_is_reported_once)
 {
     struct fixture f = open_region(1);
     struct shared *s = f.data;
-    struct told told = {0};
+    struct notified notified = {0};
 
-    heald_region_on_inversion(f.region, tell, &told);
+    heald_region_on_inversion(f.region, tell, &notified);
     pid_t pid = child_start(&f, lock_one_way);
     ck_assert_int_eq(child_end(pid), 0);
     lock_two(&f, 0, 2);
     lock_two(&f, 0, 1);
-    ck_assert_int_eq(told.count, 0);
+    ck_assert_int_eq(notified.count, 0);
     lock_two(&f, 2, 0);
-    ck_assert_int_eq(told.count, 1);
-    ck_assert_ptr_eq(heald_at(f.region, told.last.held), &s->mutex[2]);
-    ck_assert_ptr_eq(heald_at(f.region, told.last.wanted), &s->mutex[0]);
-    ck_assert_uint_ne(told.last.site, 0);
-    ck_assert_uint_ne(told.last.other_site, 0);
+    ck_assert_int_eq(notified.count, 1);
+    ck_assert_ptr_eq(heald_at(f.region, notified.last.held), &s->mutex[2]);
+    ck_assert_ptr_eq(heald_at(f.region, notified.last.wanted), &s->mutex[0]);
+    ck_assert_uint_ne(notified.last.site, 0);
+    ck_assert_uint_ne(notified.last.other_site, 0);
     lock_two(&f, 2, 0);
-    ck_assert_int_eq(told.count, 1);
+    ck_assert_int_eq(notified.count, 1);
     lock_two(&f, 2, 1);
-    ck_assert_int_eq(told.count, 2);
-    ck_assert_int_eq(told.last.other_pid, pid);
+    ck_assert_int_eq(notified.count, 2);
+    ck_assert_int_eq(notified.last.other_pid, pid);
     fixture_close(&f);
 }
 
@@ -363,9 +363,9 @@ HEALD_CASE(readers_and_writers_are_in_the_order_too)
 {
     struct fixture f = open_region(1);
     struct shared *s = f.data;
-    struct told told = {0};
+    struct notified notified = {0};
 
-    heald_region_on_inversion(f.region, tell, &told);
+    heald_region_on_inversion(f.region, tell, &notified);
     ck_assert_int_eq(heald_rwlock_rdlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
@@ -373,9 +373,9 @@ HEALD_CASE(readers_and_writers_are_in_the_order_too)
     ck_assert_int_eq(heald_mutex_lock(&s->mutex[0], f.me, HEALD_FOREVER), -EDEADLK);
     ck_assert_int_eq(heald_rwlock_trywrlock(&s->rwlock, f.me), 0);
     ck_assert_int_eq(heald_rwlock_unlock(&s->rwlock, f.me), 0);
-    ck_assert_int_eq(told.count, 0);
+    ck_assert_int_eq(notified.count, 0);
     ck_assert_int_eq(heald_rwlock_wrlock(&s->rwlock, f.me, HEALD_FOREVER), 0);
-    ck_assert_int_eq(told.count, 1);
+    ck_assert_int_eq(notified.count, 1);
     fixture_close(&f);
 }
 
@@ -386,7 +386,7 @@ static bool lock_many(struct fixture *f)
     return false;
 }
 
-HEALD_CASE(told_on_standard_error_unless_somebody_asks)
+HEALD_CASE(notified_on_standard_error_unless_somebody_asks)
 {
     struct fixture f = open_region(1);
     int fds[2];
@@ -413,13 +413,13 @@ struct crossing {
     int mine;
 };
 
-static int crossings_told, gates[2];
+static int crossings_notified, gates[2];
 
 static void count_inversion(const struct heald_inversion *inversion, void *ctx)
 {
     (void)inversion;
     (void)ctx;
-    __atomic_fetch_add(&crossings_told, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&crossings_notified, 1, __ATOMIC_RELAXED);
 }
 
 /* Both go on at the same moment, as nearly as may be. */
@@ -451,19 +451,19 @@ static void *cross(void *arg)
     return NULL;
 }
 
-HEALD_CASE(two_who_cross_at_once_are_told)
+HEALD_CASE(two_who_cross_at_once_are_reported)
 {
     for (int round = 0; round < ROUNDS; round++) {
         struct fixture f = open_region(1);
         struct crossing c[2] = {{.region = f.region, .mine = 0}, {.region = f.region, .mine = 1}};
         pthread_t threads[2];
         heald_region_on_inversion(f.region, count_inversion, NULL);
-        crossings_told = gates[0] = gates[1] = 0;
+        crossings_notified = gates[0] = gates[1] = 0;
         for (int i = 0; i < 2; i++)
             ck_assert_int_eq(pthread_create(&threads[i], NULL, cross, &c[i]), 0);
         for (int i = 0; i < 2; i++)
             pthread_join(threads[i], NULL);
-        ck_assert_int_ge(crossings_told, PAIRS);
+        ck_assert_int_ge(crossings_notified, PAIRS);
         fixture_close(&f);
     }
 }
@@ -480,9 +480,9 @@ int main(void)
     harness_add(group, the_dead_are_out_of_the_line);
     harness_add(group, who_is_stopped_stops_those_behind);
     harness_add(group, nobody_sleeps_while_it_is_free);
-    harness_add(group, the_wrong_order_is_told_once);
+    harness_add(group, the_wrong_order_is_reported_once);
     harness_add(group, readers_and_writers_are_in_the_order_too);
-    harness_add(group, told_on_standard_error_unless_somebody_asks);
-    harness_add(group, two_who_cross_at_once_are_told);
+    harness_add(group, notified_on_standard_error_unless_somebody_asks);
+    harness_add(group, two_who_cross_at_once_are_reported);
     return harness_run(suite);
 }

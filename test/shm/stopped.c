@@ -157,7 +157,7 @@ HEALD_CASE(one_who_is_stopped_at_any_moment_holds_up_nobody)
 
 static const struct {
     const char *backend, *await;
-} roads[] = {{NULL, NULL}, {"uring", "ring"}, {"epoll", "thread"}, {"poll", "thread"}};
+} waiters[] = {{NULL, NULL}, {"uring", "ring"}, {"epoll", "thread"}, {"poll", "thread"}};
 
 static void on_end(struct heald_op *op)
 {
@@ -184,7 +184,7 @@ static int lock_until(struct heald_loop *loop, struct fixture *f, int64_t deadli
     return (int)op.result;
 }
 
-static bool hold_until_told(struct fixture *f)
+static bool hold_until_notified(struct fixture *f)
 {
     struct shared *s = f->data;
 
@@ -198,19 +198,19 @@ static bool hold_until_told(struct fixture *f)
 
 HEALD_CASE(nothing_is_taken_from_one_who_is_stopped)
 {
-    struct heald_loop_options o = {.backend = roads[_i].backend};
+    struct heald_loop_options o = {.backend = waiters[_i].backend};
     struct fixture f = open_region();
     struct shared *s = f.data;
     struct heald_loop *loop = NULL;
     int status;
 
     if (o.backend) {
-        setenv("HEALD_AWAIT", roads[_i].await, 1);
+        setenv("HEALD_AWAIT", waiters[_i].await, 1);
         int err = heald_loop_open(&loop, &o);
         if (err)
             harness_skip("no loop on %s: %s", o.backend, strerror(-err));
     }
-    pid_t holder = child_start(&f, hold_until_told);
+    pid_t holder = child_start(&f, hold_until_notified);
     until_set(&s->ready);
     kill(holder, SIGSTOP);
     ck_assert_int_eq(waitpid(holder, &status, WUNTRACED), holder);
@@ -239,6 +239,6 @@ int main(void)
                       sizeof ways / sizeof ways[0]);
     harness_add(group, one_who_is_stopped_at_any_moment_holds_up_nobody);
     harness_add_range(group, nothing_is_taken_from_one_who_is_stopped, 0,
-                      sizeof roads / sizeof roads[0]);
+                      sizeof waiters / sizeof waiters[0]);
     return harness_run(suite);
 }

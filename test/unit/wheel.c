@@ -216,7 +216,7 @@ HEALD_CASE(a_million_random_steps)
 HEALD_CASE(sleeping_until_the_next)
 {
     struct model m;
-    unsigned sleeps = 0, told = 0;
+    unsigned sleeps = 0, notified = 0;
 
     model_open(&m, 12345, seed_of(_i));
     for (int i = 0; i < 1000; i++)
@@ -226,10 +226,10 @@ HEALD_CASE(sleeping_until_the_next)
         must(next >= m.now || model_first(&m)->key <= m.now);
         m.now = next > m.now ? next : m.now;
         expire(&m, UINT_MAX);
-        told += m.expired;
+        notified += m.expired;
         sleeps++;
     }
-    must(told == 1000);
+    must(notified == 1000);
     /* A slot with many in it may wake once for each level. */
     ck_assert_uint_le(sleeps, 1000 + 64 * WHEEL_LEVELS);
     model_close(&m);

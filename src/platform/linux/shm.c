@@ -22,17 +22,17 @@ const char *const heald__shm_directory = "/dev/shm";
 
 int heald__plat_draft_open(struct heald_draft *draft, const char *path, mode_t mode)
 {
-    char folder[PATH_MAX];
+    char dir[PATH_MAX];
     const char *slash = strrchr(path, '/');
     int length = slash ? (int)(slash - path) : 0;
 
     draft->temp[0] = 0;
-    if (snprintf(folder, sizeof folder, "%.*s%s", length, path,
+    if (snprintf(dir, sizeof dir, "%.*s%s", length, path,
                  !slash   ? "."
                  : length ? ""
-                          : "/") >= (int)sizeof folder)
+                          : "/") >= (int)sizeof dir)
         return -ENAMETOOLONG;
-    int fd = draft->fd = heald__plat_own(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+    int fd = draft->fd = heald__plat_own(open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
     if (fd >= 0 && access("/proc/self/fd", X_OK) == 0)
         return 0;
     if (fd >= 0)

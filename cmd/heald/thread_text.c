@@ -1,5 +1,5 @@
-/* person.c: see person.h. What is read from /proc is anybody's text. */
-#include "person.h"
+/* thread_text.c: see thread_text.h. What is read from /proc is anybody's text. */
+#include "thread_text.h"
 
 #include "utf8.h"
 
@@ -11,7 +11,7 @@
 enum { PATH_SIZE = 96, LINE_SIZE = 256 };
 
 /* A terminal that is not for UTF-8 takes the bytes from 0x80 to 0x9f for control characters. */
-char *person_mask(char *text)
+char *mask_controls(char *text)
 {
     for (char *p = text; *p;) {
         unsigned char c = (unsigned char)*p;
@@ -59,55 +59,55 @@ static bool is_proc_ours(void)
     return is_ours;
 }
 
-bool person_is_known(const struct heald_thread_info *thread)
+bool thread_is_known(const struct heald_thread_info *thread)
 {
     return thread->is_here && is_proc_ours();
 }
 
-static int print_number(const struct heald_thread_info *thread, char text[PERSON_SIZE])
+static int print_number(const struct heald_thread_info *thread, char text[THREAD_TEXT_SIZE])
 {
     long pid = (long)thread->pid;
     bool is_main = !thread->thread || thread->thread == (uint64_t)pid;
 
-    return is_main
-               ? snprintf(text, PERSON_SIZE, "%ld", pid)
-               : snprintf(text, PERSON_SIZE, "%ld/%llu", pid, (unsigned long long)thread->thread);
+    return is_main ? snprintf(text, THREAD_TEXT_SIZE, "%ld", pid)
+                   : snprintf(text, THREAD_TEXT_SIZE, "%ld/%llu", pid,
+                              (unsigned long long)thread->thread);
 }
 
-char *person_text_alone(const struct heald_thread_info *thread, const char *why,
-                        char text[PERSON_SIZE])
+char *thread_text_alone(const struct heald_thread_info *thread, const char *why,
+                        char text[THREAD_TEXT_SIZE])
 {
     int n = print_number(thread, text);
 
-    snprintf(text + n, PERSON_SIZE - (size_t)n, " (%s)", why);
+    snprintf(text + n, THREAD_TEXT_SIZE - (size_t)n, " (%s)", why);
     return text;
 }
 
-char *person_text(const struct heald_thread_info *thread, char text[PERSON_SIZE])
+char *thread_text(const struct heald_thread_info *thread, char text[THREAD_TEXT_SIZE])
 {
     char path[PATH_SIZE], name[64];
     /* Where the system numbers no threads, it is another name of it: then the process's name. */
     bool is_number = thread->thread && thread->thread <= INT32_MAX;
     uint64_t id = is_number ? thread->thread : (uint64_t)thread->pid;
 
-    if (!person_is_known(thread))
-        return person_text_alone(thread, "of another PID name space", text);
+    if (!thread_is_known(thread))
+        return thread_text_alone(thread, "of another PID name space", text);
     snprintf(path, sizeof path, "/proc/%ld/task/%llu/comm", (long)thread->pid,
              (unsigned long long)id);
     size_t n = read_file(path, name, sizeof name);
     if (n && name[n - 1] == '\n')
         name[n - 1] = 0;
-    return person_text_alone(thread, n ? person_mask(name) : "ended", text);
+    return thread_text_alone(thread, n ? mask_controls(name) : "ended", text);
 }
 
-char *person_command(const struct heald_thread_info *thread, char text[PERSON_COMMAND_SIZE])
+char *thread_command(const struct heald_thread_info *thread, char text[THREAD_COMMAND_SIZE])
 {
     char path[PATH_SIZE];
     size_t n = 0;
 
     snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)thread->pid);
-    if (person_is_known(thread))
-        n = read_file(path, text, PERSON_COMMAND_SIZE);
+    if (thread_is_known(thread))
+        n = read_file(path, text, THREAD_COMMAND_SIZE);
     /* Each argument ends with a 0, the last one as well. */
     while (n && !text[n - 1])
         n--;
@@ -115,5 +115,5 @@ char *person_command(const struct heald_thread_info *thread, char text[PERSON_CO
         if (!text[i])
             text[i] = ' ';
     text[n] = 0;
-    return person_mask(text);
+    return mask_controls(text);
 }
