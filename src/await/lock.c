@@ -91,7 +91,7 @@ static void show_wait(struct heald_op *op, const struct heald_wait *wait)
         heald__region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
 
-static void step_out(struct heald_op *op)
+static void dequeue(struct heald_op *op)
 {
     if (op_has_no_region(op))
         return;
@@ -101,7 +101,7 @@ static void step_out(struct heald_op *op)
 
 static void end_first_half(struct heald_op *op)
 {
-    step_out(op);
+    dequeue(op);
     heald__cond_finish_wait(cond_of(op));
     op->u.lock.u.cond = NULL;
     op->result = 0;
@@ -117,7 +117,7 @@ static void tell_round(const struct heald_op *op)
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
-    step_out(op);
+    dequeue(op);
     tell_round(op);
     heald__locks_remove(loop->locks, op);
     /* Release: pairs with heald__region_in_use(): this op looks at the region no
@@ -292,7 +292,7 @@ static void locks_cancel(struct heald_loop *loop, struct heald_op *op)
         return;
     }
     if (op->kind != OP_COND) {
-        step_out(op);
+        dequeue(op);
         finish(loop, op, abandon(op, -ECANCELED));
         return;
     }
