@@ -78,15 +78,17 @@ static void want(const struct heald_op *op)
 static void show_wait(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
-    unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(op->deadline_ns);
+    /* No deadline ends the second half of a condition's op. */
+    int64_t deadline_ns = op->kind == OP_COND && !cond ? HEALD_FOREVER : op->deadline_ns;
+    unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(deadline_ns);
 
     if (op->buffer || op_has_no_region(op))
         return;
     op->u.lock.me->site = site_of(op);
     op->buffer =
-        cond ? heald__region_enqueue(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
+        cond ? heald__region_enqueue(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, deadline_ns)
              : heald__region_enqueue(op->u.lock.me, op->u.lock.object, wait_ops_of(op)->kind,
-                                     flags | wait_ops_of(op)->flags, op->deadline_ns);
+                                     flags | wait_ops_of(op)->flags, deadline_ns);
     if (!cond)
         heald__region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
