@@ -7,6 +7,7 @@
 
 #include <heald/heald.h>
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 
@@ -95,6 +96,11 @@ static void add_object(struct table *t, const struct snapshot_region *r,
     table_add(t, "%s", details + (*details ? 2 : 0));
 }
 
+static const char *use_of(const struct snapshot_region *r)
+{
+    return r->error ? "error" : !r->use ? "unused" : r->use == -EBUSY ? "in use" : "unknown";
+}
+
 static void add_region(struct table *t, const struct snapshot_region *r)
 {
     char text[THREAD_TEXT_SIZE], size[TABLE_NUMBER_SIZE];
@@ -102,7 +108,7 @@ static void add_region(struct table *t, const struct snapshot_region *r)
     table_add(t, "%s", r->shown);
     table_add(t, "region");
     table_add(t, "%s", r->error ? "" : table_size(r->stats.size, size));
-    table_add(t, "%s", r->error ? "error" : r->is_open ? "in use" : "unused");
+    table_add(t, "%s", use_of(r));
     if (r->error)
         table_add(t, "%s", r->why);
     else
@@ -181,7 +187,10 @@ static void put_region(struct json *j, const struct snapshot_region *r)
     json_unsigned(j, "size", r->stats.size);
     json_unsigned(j, "participants", living(r));
     json_unsigned(j, "participants_max", r->stats.participants_max);
-    json_boolean(j, "in_use", r->is_open);
+    if (!r->use || r->use == -EBUSY)
+        json_boolean(j, "in_use", r->use);
+    else
+        json_null(j, "in_use");
     json_boolean(j, "traced", r->info.is_traced);
     json_integer(j, "creator", r->info.creator.pid);
     json_boolean(j, "creator_ended", r->info.creator_is_gone);

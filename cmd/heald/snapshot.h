@@ -39,13 +39,12 @@ struct snapshot_object {
 };
 
 struct snapshot_region {
-    char *name, *shown;          /* the same, masked */
-    struct heald_region *region; /* NULL: it cannot be opened: error and why */
-    int error;
-    char *why; /* refusal_text() */
+    char *name, *shown; /* the same, masked */
+    int error;          /* 0, or it cannot be opened: */
+    char *why;          /* refusal_text() */
     struct heald_region_info info;
     struct heald_region_stats stats;
-    bool is_open; /* some process has it open */
+    int use; /* 0: no process has it open; -EBUSY: one has; another error: it is not known */
     unsigned participant_count, object_count;
     struct heald_participant_info *participants;
     struct snapshot_object *objects;
@@ -69,7 +68,7 @@ struct snapshot {
 /*
  * The regions of these names, or with none all with names like "/name", and the other files in
  * their directory. with_leftovers: a name may be that of such a file. Prints on stderr what is
- * wrong with a name. False: there was such a name.
+ * wrong with a name. False: there was such a name, or this process lacks descriptors or memory.
  */
 bool snapshot_take(struct snapshot *c, const struct command *command, const char *const names[],
                    unsigned count, bool with_leftovers);
