@@ -298,12 +298,22 @@ char *snapshot_creator(const struct snapshot_region *r, char text[THREAD_TEXT_SI
                                    : thread_text(&r->info.creator, text);
 }
 
+/* They are in the order of their slots. */
 const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
                                                      const struct heald_object_state *state,
                                                      unsigned number)
 {
-    for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->participant_count; i++)
-        if (r->participants[i].slot == state->holders[number].slot)
-            return &r->participants[i];
+    unsigned from = 0, to = number < HEALD_HOLDERS_SHOWN ? r->participant_count : 0;
+
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        const struct heald_participant_info *p = &r->participants[middle];
+        if (p->slot == state->holders[number].slot)
+            return p;
+        if (p->slot < state->holders[number].slot)
+            from = middle + 1;
+        else
+            to = middle;
+    }
     return NULL;
 }
