@@ -2,6 +2,7 @@
  * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from a waiter to the
  * lock, and from the lock to its holder. A deadlock is red.
  */
+#include "commands.h"
 #include "locks.h"
 #include "site.h"
 #include "table.h"
@@ -120,5 +121,8 @@ void locks_print_dot(const struct locks *l)
             snprintf(id, sizeof id, "r%uo%u", i, k);
             print_object(l, &c->regions[i], &c->regions[i].objects[k], id);
         }
+    for (unsigned i = 0; i < c->region_count && !c->is_of_names; i++)
+        if (c->regions[i].error)
+            options_refuse(&command_locks, "%s: %s", c->regions[i].shown, c->regions[i].why);
     printf("}\n");
 }
