@@ -100,8 +100,7 @@ struct lock_run {
 
 static int complain(const struct lock_run *r, const char *what, int err)
 {
-    fprintf(stderr, "heald %s: %s: %s\n", r->command->name, what, heald_strerror(err));
-    return EXIT_ERROR;
+    return options_refuse(r->command, "%s: %s", options_shown(what), heald_strerror(err));
 }
 
 /* It cannot be opened. */
@@ -109,7 +108,7 @@ static int refuse(const struct lock_run *r, int err, const char *why)
 {
     char text[REFUSAL_SIZE];
 
-    return options_refuse(r->command, "%s: %s", *r->name ? r->name : "''",
+    return options_refuse(r->command, "%s: %s", options_shown(r->name),
                           refusal_text(r->name, err, why, text));
 }
 
@@ -190,7 +189,7 @@ static void on_held(struct heald_op *op)
         return;
     r->was_left = op->result == -EOWNERDEAD;
     if (r->was_left && !r->options->is_json)
-        fprintf(stderr, "heald %s: %s: the last holder was killed\n", r->command->name, r->name);
+        options_refuse(r->command, "%s: the last holder was killed", r->name);
     if (op->result >= 0 || r->was_left) {
         r->was_held = true;
         r->held_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
@@ -367,8 +366,8 @@ static int take_permit_and_run(struct lock_run *r)
     unsigned long permits = strtoul(r->words[1], &end, 10);
 
     if (*end || !permits || permits > HEALD_SEM_PERMITS_MAX || r->words[1][0] == '-')
-        return options_refuse(r->command, "N %s: not a number of permits from 1 to %d", r->words[1],
-                              HEALD_SEM_PERMITS_MAX);
+        return options_refuse(r->command, "N %s: not a number of permits from 1 to %d",
+                              options_shown(r->words[1]), HEALD_SEM_PERMITS_MAX);
     int err = heald_sem_open(&sem, r->name, HEALD_REGION_CREATE, (unsigned)permits);
     if (err == -EPROTOTYPE)
         return options_refuse(r->command, "%s: exists, and is not a semaphore with %lu permits",
@@ -399,8 +398,7 @@ static int run(const struct command *command, int argc, char **argv, int own,
         struct heald_loop_options loop_options = {.ret_why = &why};
         int err = heald_loop_open(&r.loop, &loop_options);
         if (err) {
-            fprintf(stderr, "heald %s: %s\n", command->name, why.text);
-            status = EXIT_ERROR;
+            status = options_refuse(command, "%s", why.text);
         } else {
             status = start(&r);
             heald_loop_close(r.loop);

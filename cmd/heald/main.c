@@ -48,11 +48,9 @@ static int refuse_option(const char *word)
     suggest_compare(&s, "--help");
     suggest_compare(&s, "--version");
     if (suggest_nearest(&s))
-        fprintf(stderr, "heald: unknown option '%s'; did you mean %s?\n", word,
-                suggest_nearest(&s));
-    else
-        fprintf(stderr, "heald: unknown option '%s'; see heald --help\n", word);
-    return EXIT_ERROR;
+        return options_refuse(NULL, "unknown option '%s'; did you mean %s?", word,
+                              suggest_nearest(&s));
+    return options_refuse(NULL, "unknown option '%s'; see heald --help", word);
 }
 
 int main(int argc, char **argv)
@@ -60,10 +58,8 @@ int main(int argc, char **argv)
     if (open_standard_streams() < 0)
         return EXIT_ERROR;
     const char *word = argc > 1 ? argv[1] : NULL;
-    if (!word) {
-        fprintf(stderr, "heald: a command is required; see heald --help\n");
-        return EXIT_ERROR;
-    }
+    if (!word)
+        return options_refuse(NULL, "a command is required; see heald --help");
     if (is_option(word, "-h", "--help")) {
         commands_print_help();
         return finish(0);
@@ -74,7 +70,7 @@ int main(int argc, char **argv)
     }
     if (word[0] == '-')
         return refuse_option(word);
-    const struct command *command = commands_find("heald", word);
+    const struct command *command = commands_find(NULL, word);
     if (!command)
         return EXIT_ERROR;
     return finish(command->run(command, argv[0], argc - 1, argv + 1));

@@ -6,6 +6,7 @@
 
 #include "suggest.h"
 #include "terminal.h"
+#include "thread_text.h"
 
 #include <heald/base.h>
 
@@ -28,14 +29,27 @@ struct parser {
 
 int options_refuse(const struct command *command, const char *format, ...)
 {
-    va_list args;
-    fprintf(stderr, "heald %s: ", command->name);
+    va_list args, again;
+
     va_start(args, format);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): see text_addf() */
-    vfprintf(stderr, format, args);
+    va_copy(again, args);
+    /* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): see text_addf() */
+    int len = vsnprintf(NULL, 0, format, args);
+    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, again);
+    /* NOLINTEND(clang-analyzer-valist.Uninitialized) */
+    va_end(again);
     va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "heald%s%s: %s\n", command ? " " : "", command ? command->name : "",
+            text ? mask_controls(text) : "cannot allocate memory");
+    free(text);
     return EXIT_ERROR;
+}
+
+const char *options_shown(const char *word)
+{
+    return *word ? word : "''";
 }
 
 static unsigned help_columns(void)
@@ -164,14 +178,14 @@ static int set_option(const struct parser *p, const struct option *o, const char
         break;
     case OPTION_COUNT:
         if (!parse_count(o, text, field))
-            return options_refuse(p->command, "%s %s: not a number from %u to %u", p->shown, text,
-                                  o->min, o->max);
+            return options_refuse(p->command, "%s %s: not a number from %u to %u", p->shown,
+                                  options_shown(text), o->min, o->max);
         break;
     case OPTION_SECONDS:
         if (!parse_seconds(o, text, field))
             return options_refuse(p->command,
                                   "%s %s: not a number of seconds greater than 0 and at most %u",
-                                  p->shown, text, o->max);
+                                  p->shown, options_shown(text), o->max);
         break;
     }
     return OPTIONS_GO_ON;

@@ -277,12 +277,10 @@ static bool are_there(const struct command *command, const struct snapshot_regio
     bool all = true;
 
     for (unsigned i = 0; names[i]; i++) {
-        char shown[REFUSAL_SIZE];
         if (find(r, names[i]))
             continue;
-        snprintf(shown, sizeof shown, "%s", names[i]);
-        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->shown,
-                       mask_controls(shown), r->shown);
+        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->name,
+                       names[i], r->name);
         all = false;
     }
     return all;

@@ -197,14 +197,6 @@ static bool snapshot_all(struct snapshot *c, const struct command *command)
     return all;
 }
 
-static void complain(const struct command *command, const char *name, const char *why)
-{
-    char *shown = mask_controls(copy_of(name));
-
-    options_refuse(command, "%s: %s", *shown ? shown : "''", why);
-    free(shown);
-}
-
 /* The one of a name that was given. */
 static bool take_one(struct snapshot *c, const struct command *command, const char *name,
                      bool with_leftovers)
@@ -219,7 +211,8 @@ static bool take_one(struct snapshot *c, const struct command *command, const ch
         add_leftover(c, file, &st);
         err = 0;
     } else if (err) {
-        complain(command, name, with_leftovers && err == -EINVAL ? heald_strerror(-ENOENT) : why);
+        options_refuse(command, "%s: %s", options_shown(name),
+                       with_leftovers && err == -EINVAL ? heald_strerror(-ENOENT) : why);
     }
     free(why);
     return !err;

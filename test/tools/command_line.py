@@ -9,6 +9,7 @@ import struct
 import subprocess
 import termios
 
+from regions import PREFIX, remove
 from serving import HEALD, LIMIT, heald
 
 COMMANDS = ('ls', 'locks', 'gc', 'repair', 'lock', 'sem', 'aio', 'serve', 'backends', 'demo',
@@ -62,6 +63,37 @@ def misspelt_words_have_a_suggestion():
                         (['x' * 5000], 'see heald --help'),
                         (['ls', '--' + 'x' * 5000], 'see heald ls --help')):
         refused(args, words)
+
+
+def messages_do_not_command_the_terminal():
+    evil, name = '\x1b[2J\u009b\n', PREFIX + '-evil'
+    try:
+        for args in ((evil,), ('-' + evil,), ('help', evil), ('ls', evil), ('ls', '--' + evil),
+                     ('ls', '-' + evil), ('ls', '/' + evil + '/'), ('gc', evil), ('repair', evil),
+                     ('lock', '/' + evil + '/', 'x'), ('lock', '-w', evil, name, 'x'),
+                     ('lock', name, '/' + evil), ('lock', f'--{evil}=1'), ('sem', name, evil, 'x'),
+                     ('serve', '--listen', evil, '.'), ('serve', '-l', '0', evil),
+                     ('serve', '--log', f'/{evil}/', '-l', '127.0.0.1:0', '.'),
+                     ('serve', '--backend', evil, '.'), ('demo', evil), ('backends', evil),
+                     ('aio', '--', evil), ('aio', '-l', evil, 'x')):
+            result = heald(*args)
+            assert result.returncode not in (0, 1) and result.stderr.endswith('\n'), (args, result)
+            assert result.stderr[:-1].isprintable(), (args, result)
+    finally:
+        remove(name)
+
+
+def empty_words_are_shown():
+    name = PREFIX + '-empty'
+    try:
+        for args in (('',), ('help', ''), ('ls', ''), ('locks', ''), ('gc', ''), ('repair', ''),
+                     ('lock', '', 'true'), ('lock', name, ''), ('lock', '-w', '', name, 'true'),
+                     ('lock', '-E', '', name, 'true'), ('sem', name, '', 'true'), ('backends', ''),
+                     ('serve', '-l', '0', ''), ('demo', ''), ('aio', '')):
+            result = heald(*args)
+            assert result.returncode not in (0, 1) and "''" in result.stderr, (args, result)
+    finally:
+        remove(name)
 
 
 def options_have_short_forms():
@@ -119,6 +151,7 @@ def an_output_that_cannot_be_written_is_an_error():
             assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
 
 
-CASES = (misspelt_words_have_a_suggestion, options_have_short_forms, help_is_one_text,
+CASES = (misspelt_words_have_a_suggestion, messages_do_not_command_the_terminal,
+         empty_words_are_shown, options_have_short_forms, help_is_one_text,
          help_fits_the_terminal, tables_are_aligned,
          an_output_that_cannot_be_written_is_an_error)
