@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +39,7 @@ const struct command command_gc = {
     .run = run,
     .summary = "list or remove shared memory that no process uses",
     .arguments = "[NAME...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name, file:/path, or the name of a POSIX shared memory object or semaphore. By "
@@ -173,12 +175,12 @@ static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX];
+    const char **names;
     struct gc_options o = {0};
     struct snapshot c;
     struct json j;
     unsigned count;
-    int status = snapshot_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -198,5 +200,6 @@ static int run(const struct command *command, const char *program, int argc, cha
         json_end(&j);
     }
     snapshot_free(&c);
+    free(names);
     return !all ? EXIT_ERROR : count ? status : 0;
 }

@@ -14,13 +14,14 @@
 #include <heald/heald.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { WORDS_MAX = 4096, PARTICIPANTS = 1024, SIGNALS_MAX = 128 };
+enum { PARTICIPANTS = 1024, SIGNALS_MAX = 128 };
 
 struct lock_options {
     bool is_trying, is_quiet, is_json, is_outliving;
@@ -59,7 +60,7 @@ const struct command command_lock = {
     .run = run_lock,
     .summary = "run a command while holding a named lock",
     .arguments = "NAME [--] COMMAND [ARG...]",
-    .arguments_max = WORDS_MAX,
+    .arguments_max = UINT_MAX,
     .words_from = 2,
     .options = options,
     .details = "NAME is /name or file:/path. The lock is created if it does not exist. If its last "
@@ -71,7 +72,7 @@ const struct command command_sem = {
     .run = run_sem,
     .summary = "run a command while holding a permit of a semaphore",
     .arguments = "NAME N [--] COMMAND [ARG...]",
-    .arguments_max = WORDS_MAX,
+    .arguments_max = UINT_MAX,
     .words_from = 3,
     .options = options,
     .details = "NAME is /name or file:/path. The semaphore is created with N permits if it does "

@@ -8,8 +8,10 @@
 #include <heald/heald.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { DETAILS_SIZE = 1024 };
 
@@ -29,7 +31,7 @@ const struct command command_ls = {
     .run = run,
     .summary = "list shared memory regions and their objects",
     .arguments = "[NAME...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. By default all regions with names like /name are listed, and "
@@ -226,11 +228,11 @@ static void print_json(const struct snapshot *c)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX];
+    const char **names;
     struct ls_options o = {0};
     struct snapshot c;
     unsigned count;
-    int status = snapshot_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -241,5 +243,6 @@ static int run(const struct command *command, const char *program, int argc, cha
     else
         print_text(&c);
     snapshot_free(&c);
+    free(names);
     return all ? 0 : EXIT_ERROR;
 }

@@ -232,15 +232,20 @@ bool snapshot_take(struct snapshot *c, const struct command *command, const char
 }
 
 int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
-                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count)
+                   const char ***ret_names, unsigned *ret_count)
 {
+    size_t size = ((size_t)argc + 1) * sizeof **ret_names;
+    const char **names = snapshot_grow(NULL, 0, size);
     unsigned count = 0;
-    int status;
+    int status = options_parse(command, argc, argv, options, names);
 
-    memset(ret_names, 0, SNAPSHOT_NAMES_MAX * sizeof *ret_names);
-    status = options_parse(command, argc, argv, options, ret_names);
-    while (count < SNAPSHOT_NAMES_MAX && ret_names[count])
+    if (status != OPTIONS_GO_ON) {
+        free(names);
+        return status;
+    }
+    while (names[count])
         count++;
+    *ret_names = names;
     *ret_count = count;
     return status;
 }

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SNAPSHOT_NAMES_MAX = 64 };
-
 enum { SNAPSHOT_SITE_SIZE = 300 };
 
 /* A place in the program of a process: site_find_all() fills it in. */
@@ -74,9 +72,10 @@ bool snapshot_take(struct snapshot *c, const struct command *command, const char
                    unsigned count, bool with_leftovers);
 void snapshot_free(struct snapshot *c);
 
-/* The options of a command whose arguments are such names: what options_parse() says. */
+/* The options of a command whose arguments are such names: what options_parse() says. *ret_names is
+ * to be freed if that is OPTIONS_GO_ON. */
 int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
-                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count);
+                   const char ***ret_names, unsigned *ret_count);
 
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *snapshot_grow(void *array, unsigned count, size_t size);
