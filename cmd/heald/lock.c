@@ -363,15 +363,14 @@ static int lock_and_run(struct lock_run *r)
 static int take_permit_and_run(struct lock_run *r)
 {
     struct heald_named_sem sem;
-    char *end;
-    unsigned long permits = strtoul(r->words[1], &end, 10);
+    unsigned permits;
 
-    if (*end || !permits || permits > HEALD_SEM_PERMITS_MAX || r->words[1][0] == '-')
+    if (!options_count(r->words[1], 1, HEALD_SEM_PERMITS_MAX, &permits))
         return options_refuse(r->command, "N %s: not a number of permits from 1 to %d",
                               options_shown(r->words[1]), HEALD_SEM_PERMITS_MAX);
-    int err = heald_sem_open(&sem, r->name, HEALD_REGION_CREATE, (unsigned)permits);
+    int err = heald_sem_open(&sem, r->name, HEALD_REGION_CREATE, permits);
     if (err == -EPROTOTYPE)
-        return options_refuse(r->command, "%s: exists, and is not a semaphore with %lu permits",
+        return options_refuse(r->command, "%s: exists, and is not a semaphore with %u permits",
                               r->name, permits);
     if (err)
         return refuse(r, err, NULL);

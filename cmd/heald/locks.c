@@ -2,12 +2,12 @@
 #include "locks.h"
 #include "commands.h"
 #include "site.h"
+#include "terminal.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 struct locks_options {
     bool is_json, is_dot, is_all;
@@ -161,7 +161,7 @@ static void separate(const struct locks_options *opt, bool is_first)
 {
     if (opt->is_json || opt->is_dot)
         return;
-    if (isatty(STDOUT_FILENO))
+    if (terminal_has_sequences())
         printf("\033[H\033[J");
     else if (!is_first)
         printf("\n");

@@ -10,12 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What was printed must have been written: a full disk is an error, not a success. */
+/* What was printed must have been written: a full disk is an error, not a success. The reason of a
+ * write that failed earlier is lost; but part of the output is lost, too, so that another byte does
+ * no harm, and the reason is most likely that of its own failure. */
 static int finish(int status)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
+    if (!errno && write(STDOUT_FILENO, "\n", 1) == 1)
+        errno = 0;
     fprintf(stderr, "heald: cannot write to standard output: %s\n",
             errno ? heald_strerror(-errno) : "an earlier write failed");
     return EXIT_ERROR;
@@ -45,6 +49,8 @@ static int refuse_option(const char *word)
 {
     struct suggestion s = {.word = word};
 
+    if (strncmp(word, "--help=", 7) == 0 || strncmp(word, "--version=", 10) == 0)
+        return options_refuse_value(NULL, word);
     suggest_compare(&s, "--help");
     suggest_compare(&s, "--version");
     if (suggest_nearest(&s))

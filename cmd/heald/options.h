@@ -73,6 +73,12 @@ void options_print_row(const char *left, const char *help);
 int options_refuse(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same for an option "--name=VALUE" that takes no value. */
+int options_refuse_value(const struct command *command, const char *word);
+
+/* A number of digits alone, from min to max; false: it is none. */
+bool options_count(const char *text, unsigned min, unsigned max, unsigned *ret_count);
+
 /* A word of the command line, for such a message; '' where it is empty. */
 const char *options_shown(const char *word);
 
