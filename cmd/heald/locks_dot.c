@@ -6,6 +6,7 @@
 #include "locks.h"
 #include "site.h"
 #include "table.h"
+#include "utf8.h"
 
 #include <stdio.h>
 
@@ -14,12 +15,14 @@ enum { COMMAND_SHOWN = 60 };
 /* Inside a quoted string, in which a backslash begins an escape. */
 static void print_text(const char *text, size_t max)
 {
-    for (; *text && max; text++, max--) {
-        if (*text == '"' || *text == '\\')
+    size_t shown = utf8_fit(text, max);
+
+    for (size_t i = 0; i < shown; i++) {
+        if (text[i] == '"' || text[i] == '\\')
             putchar('\\');
-        putchar(*text);
+        putchar(text[i]);
     }
-    if (*text)
+    if (text[shown])
         printf("...");
 }
 
