@@ -29,7 +29,8 @@
  *   -ENOMEM, -EMFILE   no memory or descriptor for the wait
  *   -EAGAIN            no thread can be started
  *   -ENOSYS            the system does not support what HEALD_AWAIT names
- *   -EINVAL            HEALD_AWAIT names an unknown waiter
+ *
+ * If HEALD_AWAIT names an unknown waiter, heald_loop_open() fails.
  */
 #ifndef HEALD_AWAIT_H
 #define HEALD_AWAIT_H
