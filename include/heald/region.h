@@ -183,7 +183,8 @@ HEALD_API int heald_attach(struct heald_region *region, struct heald_participant
  * Detaches the calling thread. What it still holds is treated as if it had died. Until the region
  * is closed every call with the handle returns -ESTALE, also after another thread has attached. A
  * pending op of the participant completes with -ESTALE; so does one that is submitted later. Has no
- * effect if `me` is NULL, stale, or in a child of fork(2) the handle of its parent.
+ * effect if `me` is NULL, detached already, or in a child of fork(2) the handle of its parent.
+ * After heald_region_close() a handle is invalid memory.
  */
 HEALD_API void heald_detach(struct heald_participant *me);
 
