@@ -59,7 +59,8 @@ enum {
                                     return NULL */
 };
 
-/* Options of a new region. A member that is 0 or NULL has its default. */
+/* Options of a new region. A member that is 0 or NULL has its default. An open of a region that
+ * exists applies only ret_why: compare heald_region_size() with what the program needs. */
 struct heald_region_options {
     size_t size;           /* bytes of data; default 64 KiB */
     unsigned participants; /* maximum number of participants; default 64, at most 4096 */
