@@ -201,7 +201,7 @@ static int look(struct aio_program *p, const char *path, const Elf64_Ehdr *lib, 
     return -1;
 }
 
-static int look_through(struct aio_program *p, const Elf64_Ehdr *lib)
+static int follow_interpreters(struct aio_program *p, const Elf64_Ehdr *lib)
 {
     char path[PATH_MAX], next[LINE_MAX_READ + 1];
 
@@ -251,7 +251,7 @@ int aio_program_find(struct aio_program *p, const char *name, const char *librar
     if (fd < 0 || !read_elf(fd, &lib))
         status = refuse(p, EXIT_NOT_RUN, library, "cannot be read any more");
     else
-        status = look_through(p, &lib);
+        status = follow_interpreters(p, &lib);
     if (fd >= 0)
         close(fd);
     return status;

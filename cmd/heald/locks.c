@@ -120,7 +120,7 @@ static bool print_all(const struct snapshot *c, const struct graph *g,
 }
 
 /* A cycle is looked for once more before it is reported: see graph_make(). */
-static bool take_again(const struct graph *g)
+static bool confirm(const struct graph *g)
 {
     unsigned *circle = snapshot_grow(NULL, g->count, sizeof *circle);
     bool again = has_circle(g, circle);
@@ -138,7 +138,7 @@ static int look(const struct command *command, const struct locks_options *opt,
     bool found, all = snapshot_take(&first, command, names, count, false);
 
     graph_make(&before, &first, NULL);
-    if (take_again(&before)) {
+    if (confirm(&before)) {
         all = snapshot_take(&second, command, names, count, false) && all;
         graph_make(&after, &second, &before);
         site_find_all(&second);

@@ -118,23 +118,36 @@ static void print_waits(const struct snapshot_region *r, const struct snapshot_o
     }
 }
 
+/* An empty output would leave open whether the command looked at all. */
+static void note_nothing(const struct locks *l)
+{
+    if (l->snapshot->region_count)
+        fprintf(stderr, "heald locks: no lock with a name or a waiter %s\n",
+                l->is_all ? "exists" : "is held or waited for");
+    else if (!l->snapshot->is_of_names)
+        fprintf(stderr, "heald locks: no region exists\n");
+}
+
 static void print_locks(const struct locks *l)
 {
     char text[LOCKS_NAME_SIZE];
+    unsigned shown = 0;
 
     for (unsigned i = 0; i < l->snapshot->region_count; i++) {
         const struct snapshot_region *r = &l->snapshot->regions[i];
         if (r->error && !l->snapshot->is_of_names)
-            printf("%s: %s\n", r->shown, r->why);
+            shown += printf("%s: %s\n", r->shown, r->why) > 0;
         for (unsigned k = 0; k < r->object_count; k++) {
             const struct snapshot_object *o = &r->objects[k];
             if (!locks_is_shown(l, o))
                 continue;
-            printf("%s  %s\n", r->shown, locks_name(o, text));
+            shown += printf("%s  %s\n", r->shown, locks_name(o, text)) > 0;
             print_holders(r, o);
             print_waits(r, o);
         }
     }
+    if (!shown)
+        note_nothing(l);
 }
 
 /* One edge: why it is there. */

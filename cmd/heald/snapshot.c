@@ -149,7 +149,7 @@ static bool find_file(const char *name, struct stat *ret_stat)
 }
 
 /* Everything in the directory of shared memory; only the regions where it has other users. */
-static void take_all(struct snapshot *c)
+static void snapshot_all(struct snapshot *c)
 {
     const char *directory = heald_region_directory();
     bool is_alone = strcmp(directory, "/dev/shm") == 0;
@@ -207,7 +207,7 @@ bool snapshot_take(struct snapshot *c, const struct command *command, const char
 
     *c = (struct snapshot){.is_of_names = count};
     if (!count)
-        take_all(c);
+        snapshot_all(c);
     for (unsigned i = 0; i < count; i++)
         all = take_one(c, command, names[i], with_leftovers) && all;
     return all;

@@ -67,6 +67,8 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  *   >= 0           the descriptor
  *   -EINVAL, -ENAMETOOLONG
  *                  see heald_addr_parse()
+ *   -EINVAL        the type is none of SOCK_STREAM, SOCK_SEQPACKET and SOCK_DGRAM, or has a flag
+ *                  beside it
  *   -EOPNOTSUPP    the type is SOCK_DGRAM: use heald_bind()
  *   -EADDRINUSE    a socket is bound there, of whatever type, listening or not
  *   -EADDRINUSE    (unix:/path) the file is not a socket

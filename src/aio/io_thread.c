@@ -299,12 +299,12 @@ static bool is_quiet(const struct aio_io_thread *s)
 
 static bool has_work(const struct aio_io_thread *s)
 {
-    return s->live || !list_empty(&s->settling);
+    return s->live || !list_empty(&s->quiescing);
 }
 
 static int64_t time_to_sleep(const struct aio_io_thread *s, bool starved)
 {
-    if (!list_empty(&s->settling) && !s->method->flushed(s))
+    if (!list_empty(&s->quiescing) && !s->method->flushed(s))
         return 0;
     if (!list_empty(&s->leaving))
         return LEAVE_NS;
@@ -405,7 +405,7 @@ static void *io_thread_main(void *arg)
     pthread_detach(pthread_self());
     list_init(&s.late);
     list_init(&s.uncalled);
-    list_init(&s.settling);
+    list_init(&s.quiescing);
     list_init(&s.asking);
     list_init(&s.leaving);
     __atomic_store_n(&s.process->pid, getpid(), __ATOMIC_RELAXED);

@@ -183,7 +183,7 @@ static void move_pin(struct aio_io_thread *s, struct aio_file *f, void *ctx)
 
 void aio_quiesce_wait(struct aio_io_thread *s, struct aio_request *r)
 {
-    for (struct heald_link *node = s->settling.next; node != &s->settling; node = node->next) {
+    for (struct heald_link *node = s->quiescing.next; node != &s->quiescing; node = node->next) {
         struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
         if (ask->round != r->left)
             continue;
@@ -198,7 +198,7 @@ void aio_quiesce_wait(struct aio_io_thread *s, struct aio_request *r)
 void aio_quiesce(struct aio_io_thread *s, struct aio_ask *ask)
 {
     ask->round = ++s->rounds;
-    list_push(&s->settling, &ask->head.link);
+    list_push(&s->quiescing, &ask->head.link);
     if (ask->moves) {
         ask->busy = aio_ours_has(s->process, ask->first); /* but for a pin that is found */
         aio_each_file(s, move_pin, ask);
@@ -229,7 +229,7 @@ void aio_quiesce_answer(struct aio_io_thread *s)
     check_threads(s);
     if (!s->method->flushed(s))
         return;
-    for (node = s->settling.next; node != &s->settling; node = next) {
+    for (node = s->quiescing.next; node != &s->quiescing; node = next) {
         struct aio_ask *ask = heald_container_of(node, struct aio_ask, head.link);
         next = node->next;
         if (ask->open)

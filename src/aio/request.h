@@ -134,7 +134,7 @@ struct aio_io_thread {
     struct heald_link uncalled; /* struct aio_call: no thread could be started yet */
     int64_t call_ns;            /* not again before that */
     struct heald_link asking;   /* struct aio_ask: cancels that wait for parts of their answer */
-    struct heald_link settling; /* struct aio_ask: to be answered once their numbers are free */
+    struct heald_link quiescing; /* struct aio_ask: to be answered once their numbers are free */
     struct heald_link leaving; /* requests that a thread does by a number that goes, by by_number */
     uint32_t rounds;           /* of quiesces */
     unsigned live;             /* requests that are not finished */

@@ -57,7 +57,7 @@ static void abandon_mutex(struct heald_op *op)
         heald__plat_word_wake_one(op->u.futex.word);
 }
 
-static int look_at_sem_value(struct heald_op *op, struct heald_wait *ret_wait)
+static int prepare_sem_value(struct heald_op *op, struct heald_wait *ret_wait)
 {
     sem_t *sem = op->u.futex.object;
     uint32_t *word = heald__plat_sem_word(sem);
@@ -78,7 +78,7 @@ static int look_at_sem_value(struct heald_op *op, struct heald_wait *ret_wait)
 
 static int try_sem(struct heald_op *op, struct heald_wait *ret_wait)
 {
-    int err = look_at_sem_value(op, ret_wait);
+    int err = prepare_sem_value(op, ret_wait);
 
     if (err != -EBUSY && op->u.futex.waited)
         heald__plat_sem_waiters(op->u.futex.object, -1);

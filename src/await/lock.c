@@ -78,20 +78,22 @@ static void want(const struct heald_op *op)
 static void show_wait(struct heald_op *op, const struct heald_wait *wait)
 {
     struct heald_cond *cond = cond_of(op);
-    unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(op->deadline_ns);
+    /* No deadline ends the second half of a condition's op. */
+    int64_t deadline_ns = op->kind == OP_COND && !cond ? HEALD_FOREVER : op->deadline_ns;
+    unsigned flags = HEALD_WAIT_IN_LOOP | sync_wait_flags(deadline_ns);
 
     if (op->buffer || op_has_no_region(op))
         return;
     op->u.lock.me->site = site_of(op);
     op->buffer =
-        cond ? heald__region_enqueue(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, op->deadline_ns)
+        cond ? heald__region_enqueue(op->u.lock.me, cond, HEALD_OBJECT_COND, flags, deadline_ns)
              : heald__region_enqueue(op->u.lock.me, op->u.lock.object, wait_ops_of(op)->kind,
-                                     flags | wait_ops_of(op)->flags, op->deadline_ns);
+                                     flags | wait_ops_of(op)->flags, deadline_ns);
     if (!cond)
         heald__region_note_wait_for(op->u.lock.me, wait->region.holder, op->u.lock.object);
 }
 
-static void step_out(struct heald_op *op)
+static void dequeue(struct heald_op *op)
 {
     if (op_has_no_region(op))
         return;
@@ -101,7 +103,7 @@ static void step_out(struct heald_op *op)
 
 static void end_first_half(struct heald_op *op)
 {
-    step_out(op);
+    dequeue(op);
     heald__cond_finish_wait(cond_of(op));
     op->u.lock.u.cond = NULL;
     op->result = 0;
@@ -117,7 +119,7 @@ static void tell_round(const struct heald_op *op)
 
 static void finish(struct heald_loop *loop, struct heald_op *op, int result)
 {
-    step_out(op);
+    dequeue(op);
     tell_round(op);
     heald__locks_remove(loop->locks, op);
     /* Release: pairs with heald__region_in_use(): this op looks at the region no
@@ -292,7 +294,7 @@ static void locks_cancel(struct heald_loop *loop, struct heald_op *op)
         return;
     }
     if (op->kind != OP_COND) {
-        step_out(op);
+        dequeue(op);
         finish(loop, op, abandon(op, -ECANCELED));
         return;
     }

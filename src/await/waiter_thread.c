@@ -118,7 +118,7 @@ static void put(struct chunk *chunk, struct thread_queue *part, unsigned index)
 }
 
 /* The last slot takes its place. */
-static void take_out(struct chunk *chunk, unsigned at)
+static void chunk_remove(struct chunk *chunk, unsigned at)
 {
     const struct slot last = chunk->slots[--chunk->count];
 
@@ -134,7 +134,7 @@ static void end(struct waiter *t, struct thread_queue *part, unsigned count)
     const struct place *places = places_of(part);
 
     for (unsigned i = 0; i < count; i++)
-        take_out(places[i].chunk, places[i].at);
+        chunk_remove(places[i].chunk, places[i].at);
     t->words -= count;
     part->arming++;
 }

@@ -107,7 +107,7 @@ static uint64_t *list_of(struct journal *v, struct class c)
     return NULL;
 }
 
-static void take_out(struct journal *v, struct block *b)
+static void free_list_remove(struct journal *v, struct block *b)
 {
     struct heap *s = v->heap;
     struct class c = class_of(size_of(b));
@@ -129,7 +129,7 @@ static void take_out(struct journal *v, struct block *b)
         heald__journal_set(v, &s->classes, s->classes & ~(UINT64_C(1) << c.major));
 }
 
-static void put_in(struct journal *v, struct block *b)
+static void free_list_insert(struct journal *v, struct block *b)
 {
     struct heap *s = v->heap;
     struct class c = class_of(size_of(b));
@@ -205,7 +205,7 @@ static void cut(struct journal *v, struct block *b, uint64_t size)
     struct block *rest = block_at(v, at_of(v, b) + HEADER + size);
     lay(v, rest, whole - size - HEADER, true);
     lay(v, b, size, false);
-    put_in(v, rest);
+    free_list_insert(v, rest);
 }
 
 /* A block that is in no list becomes free, one with its neighbours that are. */
@@ -215,21 +215,21 @@ static void release(struct journal *v, struct block *b)
     uint64_t size = size_of(b);
 
     if (!(next->size & USED)) {
-        take_out(v, next);
+        free_list_remove(v, next);
         size += HEADER + size_of(next);
         heald__journal_set(v, &next->size, 0);
     }
     if (b->before) {
         struct block *before = block_at(v, b->before);
         if (!(before->size & USED)) {
-            take_out(v, before);
+            free_list_remove(v, before);
             size += HEADER + size_of(before);
             heald__journal_set(v, &b->size, 0);
             b = before;
         }
     }
     lay(v, b, size, true);
-    put_in(v, b);
+    free_list_insert(v, b);
 }
 
 /* The heap reaches to `size` from now on; what is new is a free block. */
@@ -304,7 +304,7 @@ int heald__heap_allocate(struct journal *v, uint64_t size, uint64_t *where)
     if (v->is_corrupt || b->size & USED || size_of(b) < size ||
         at_of(v, after(v, b)) <= at_of(v, b))
         return -EBADMSG;
-    take_out(v, b);
+    free_list_remove(v, b);
     cut(v, b, size);
     if (v->is_corrupt)
         return -EBADMSG;

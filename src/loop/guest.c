@@ -99,9 +99,9 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
         err = loop->backend.ops->wait(&loop->backend, 0);
     if (err && err != -EINTR)
         return err;
-    bool owes = heald__flush_signals(loop);
+    bool owed = heald__flush_signals(loop);
     bool quiet =
-        heald__mailbox_sleep(loop) && !heald__due_any(&loop->due) && !owes && !loop->attention.now;
+        heald__mailbox_sleep(loop) && !heald__due_any(&loop->due) && !owed && !loop->attention.now;
     *ret_deadline_ns = quiet ? heald__timers_next(loop) : 0;
     return 0;
 }

@@ -213,7 +213,7 @@ void heald__pauses_free(struct heald_loop *loop);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
- * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. take_back:
+ * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. withdraw:
  * before a thread has begun it. takes_whole: does a ring attempt this op, or the loop itself?
  * drive: hands over and brings back, without waiting.
  */

@@ -224,7 +224,7 @@ int heald_submit_all(struct heald_loop *loop, struct heald_op *const ops[], unsi
 }
 
 /* Takes an op that waits in a list of ours out of it. */
-static void take_out(struct heald_loop *loop, struct heald_op *op)
+static void withdraw(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = fds_of(&loop->fds, op);
     struct heald_op **list = fds_list(e, op);
@@ -247,7 +247,7 @@ static void take_out(struct heald_loop *loop, struct heald_op *op)
 static void cancel_held(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->stage == STAGE_LOOP) {
-        take_out(loop, op);
+        withdraw(loop, op);
         return;
     }
     op_move(op, OP_CANCELLING);

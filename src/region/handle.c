@@ -49,7 +49,7 @@ static int add_memory(struct heald_region *region, struct region_seat *seat)
 }
 
 /* The seat has made the last handle of a page, and all of them are stale. */
-static void give_page_back(struct region_seat *seat)
+static void release_page(struct region_seat *seat)
 {
     size_t page = heald__plat_page_size();
 
@@ -68,7 +68,7 @@ int heald__region_handle_new(struct heald_region *region, struct region_seat *se
     if (last)
         __atomic_store_n(&last->id, 0, __ATOMIC_RELEASE);
     if (seat->used)
-        give_page_back(seat);
+        release_page(seat);
     if (!seat->handles || seat->used == HANDLES_SIZE) {
         int err = add_memory(region, seat);
         if (err)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* FNV-1a (Fowler, Noll, Vo): to notice accidents, not malice. */
+/* FNV-1a (Fowler, Noll, Vo): to detect accidents, not malice. */
 static uint64_t hash(const void *data, size_t size)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);

@@ -87,11 +87,11 @@ uint64_t heald__region_id_of(const struct heald_region *region, const struct reg
 static bool expire(struct heald_region *region, struct region_slot *slot, uint32_t generation)
 {
     struct region_head *head = region_head_of(region);
-    bool settled = move_on(region, slot, generation);
+    bool advanced = move_on(region, slot, generation);
 
-    if (settled)
+    if (advanced)
         __atomic_fetch_add(&head->deaths, 1, __ATOMIC_RELAXED);
-    return settled;
+    return advanced;
 }
 
 /* A child of fork(2) finds 0 here and asks for itself: unshare(2) gives the children that come

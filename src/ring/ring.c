@@ -241,7 +241,7 @@ bool heald__ring_behind(const struct heald_ring *r)
  * enter has done that already, and it does not clear that (seen on 6.18). Cleared before each
  * enter, which reads the list itself; what comes later says so again.
  */
-static bool take_back_taskrun(struct heald_ring *r)
+static bool clear_taskrun(struct heald_ring *r)
 {
     unsigned flags = __atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED);
 
@@ -312,7 +312,7 @@ int heald__ring_enter(struct heald_ring *r, int64_t deadline_ns)
         deadline_ns = 0;
     if (deadline_ns <= 0 && !heald__ring_pending(r) && !heald__ring_behind(r))
         return 0;
-    bool work = take_back_taskrun(r);
+    bool work = clear_taskrun(r);
     err = r->sys->gate(HEALD_GATE_RING_ENTER);
     if (err) {
         /* refused before the kernel was asked */

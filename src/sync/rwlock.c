@@ -106,8 +106,8 @@ static int claim(struct heald_rwlock *lock, unsigned cells, const struct heald_p
     return -EAGAIN;
 }
 
-static int give_back_reading(struct heald_rwlock *lock, unsigned cells,
-                             const struct heald_participant *me)
+static int release_shared(struct heald_rwlock *lock, unsigned cells,
+                          const struct heald_participant *me)
 {
     if (!heald__cells_release(lock->readers, cells, me))
         return -EPERM;
@@ -462,7 +462,7 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
     return sync_acquired(&wrlock_alone, lock, me, SYNC_SITE, 0);
 }
 
-static void give_back_writing(struct heald_rwlock *lock)
+static void release_exclusive(struct heald_rwlock *lock)
 {
     /* Relaxed: it is the caller's. */
     uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
@@ -482,8 +482,8 @@ int heald_rwlock_unlock(struct heald_rwlock *lock, struct heald_participant *me)
     if (me->is_traced)
         heald__lockdep_release(me, lock);
     if (!i_write(lock, me))
-        return give_back_reading(lock, cells, me);
-    give_back_writing(lock);
+        return release_shared(lock, cells, me);
+    release_exclusive(lock);
     return 0;
 }
 

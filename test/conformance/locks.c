@@ -294,6 +294,34 @@ HEALD_CASE(a_condition_that_does_not_come)
     close_region(loop);
 }
 
+/* Its deadline has passed and ends nothing more: a cycle with it is a deadlock. */
+HEALD_CASE(a_condition_that_waits_for_its_mutex)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_participant_info info = {0};
+    struct probe p = {0};
+    unsigned cursor = 0;
+
+    open_region();
+    ck_assert_int_eq(heald_mutex_lock(&here.shared->mutex, here.me, 0), 0);
+    prep_wait(&p);
+    p.op.deadline_ns = now() + 20 * HEALD_MS;
+    probe_start(loop, &p);
+    pid_t pid = holder_start();
+    turn_for(loop, 50 * HEALD_MS);
+    ck_assert_int_eq(p.finals, 0);
+    while (!info.wait_count)
+        ck_assert_int_eq(heald_participant_next(here.region, &cursor, &info), 1);
+    ck_assert_int_eq(info.waits[0].type, HEALD_OBJECT_MUTEX);
+    ck_assert_uint_eq(info.waits[0].flags, HEALD_WAIT_IN_LOOP);
+    ck_assert_int_eq(info.waits[0].deadline_ns, HEALD_FOREVER);
+    holder_end(pid, false);
+    turn_until(loop, &p.finals, 1);
+    ck_assert_int_eq(p.result, -ETIMEDOUT);
+    ck_assert_int_eq(heald_mutex_unlock(&here.shared->mutex, here.me), 0);
+    close_region(loop);
+}
+
 /* Ops of one loop exclude each other, too. */
 HEALD_CASE(permits)
 {
@@ -493,6 +521,7 @@ void add_locks(TCase *group)
     add_on_waiters(group, many_ops_take_turns);
     add_on_waiters(group, a_condition);
     add_on_waiters(group, a_condition_that_does_not_come);
+    add_on_waiters(group, a_condition_that_waits_for_its_mutex);
     add_on_waiters(group, permits);
     add_on_waiters(group, readers_and_a_writer);
     add_on_waiters(group, a_barrier);

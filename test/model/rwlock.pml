@@ -25,7 +25,7 @@ inline read_look_again() {
     atomic { STEP(read_look_again); res = (writer == 0 && !given_up -> locked : again) }
     if
 #ifdef MUTANT_RETURN_ANOTHER
-    :: res == again -> give_back_reading(); res = again
+    :: res == again -> release_shared(); res = again
 #else
     :: res == again -> STORE_AND_NOTIFY(cells_return())
 #endif
@@ -38,8 +38,8 @@ inline read_look_again() {
     at = 0
 }
 
-/* give_back_reading(). */
-inline give_back_reading() {
+/* release_shared(). */
+inline release_shared() {
     STORE_AND_NOTIFY(cells_release())
 }
 
@@ -191,7 +191,7 @@ inline finish_pending() {
 #endif
 }
 
-/* owner_release(), and what it is called for: retreat(), and a part of give_back_writing(). */
+/* owner_release(), and what it is called for: retreat(), and a part of release_exclusive(). */
 inline owner_release() {
     atomic {
         STEP(owner_release);
@@ -339,8 +339,8 @@ inline write_lock() {
     w = 0
 }
 
-/* heald_rwlock_unlock() is this for who writes, else give_back_reading(). */
-inline give_back_writing() {
+/* heald_rwlock_unlock() is this for who writes, else release_shared(). */
+inline release_exclusive() {
     if
     :: writer & W_INCONSISTENT ->
         atomic { STEP(give_up); given_up = true; writer = 0; wake_all(WRITER) }

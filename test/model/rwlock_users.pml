@@ -63,7 +63,7 @@ inline writing() {
         :: res == locked
         fi;
         atomic { STEP(written); writes[ME] = false; dirty = res == owner_dead }
-        give_back_writing()
+        release_exclusive()
     fi
 }
 
@@ -94,13 +94,13 @@ inline reading() {
         :: ME == PROCS - 1 ->
             read_lock();
             assert(res == locked);
-            give_back_reading();
+            release_shared();
             atomic { STEP(reads_on); assert(WRITING == 0) }
         :: else
         fi;
 #endif
         atomic { STEP(has_read); reads[ME] = false }
-        give_back_reading();
+        release_shared();
         res = locked
     :: res == lost -> assert(may_be_lost)
     :: else

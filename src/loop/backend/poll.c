@@ -85,7 +85,7 @@ static int grow_places(struct heald_backend *b, struct poll_set *p, int fd)
     return 0;
 }
 
-static void take_out(struct poll_set *p, int fd)
+static void set_remove(struct poll_set *p, int fd)
 {
     unsigned at = p->place[fd] - 1, last = --p->count;
 
@@ -106,7 +106,7 @@ static int arm_here(struct heald_backend *b, struct poll_set *p, int fd, uint32_
         return err;
     if (!events) {
         if (p->place[fd])
-            take_out(p, fd);
+            set_remove(p, fd);
         return 0;
     }
     if (!p->place[fd]) {
