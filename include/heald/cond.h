@@ -27,7 +27,8 @@ struct heald_cond {
  * mutex held is not missed. Blocks until `deadline_ns` (absolute, monotonic), and then until the
  * mutex is locked: the deadline does not end the wait for a mutex that another participant holds,
  * which may be stopped. It may return without a signal: test the condition in a loop. Not
- * async-signal-safe. The caller holds the mutex after the first three results:
+ * async-signal-safe. As an op it is heald_prep_cond_wait() (heald/await.h), whose heald_submit()
+ * unlocks the mutex. The caller holds the mutex after the first three results:
  *
  *   0                  there was a signal, or a wakeup without one
  *   -ETIMEDOUT         the deadline has passed
