@@ -13,7 +13,6 @@ struct conn {
     const char *at; /* what is left to send */
     char buf[4096];
 };
-
 static int err;
 
 /* Each callback ends with this. The first error, or the end of the stream, closes the socket, which
@@ -73,6 +72,7 @@ int main(int argc, char **argv)
         c->out.deadline_ns = heald_now(loop) + 5 * HEALD_SEC;
         if (!(err = heald_submit(loop, &c->out, on_sent)))
             heald_loop_run(loop); /* until the connection has ended; err says how */
+        heald_loop_close(loop);
     }
     if (err)
         fprintf(stderr, "fetch: %s\n", heald_strerror(err));
