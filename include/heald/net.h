@@ -41,7 +41,7 @@ struct heald_addr {
  *   fifo:/path            a FIFO
  *
  *   0               *ret_addr is the address; with port 0 the system chooses a port
- *   -EINVAL         the text has none of these forms, or there is no such interface
+ *   -EINVAL         the text has none of these forms (localhost:80), or there is no such interface
  *   -ENAMETOOLONG   the path does not fit in a sockaddr_un
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
