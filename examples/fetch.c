@@ -1,5 +1,4 @@
-/* fetch ADDRESS TEXT: a client: connects with a deadline, sends TEXT, and prints what it receives
- * meanwhile. A connection with two ops, one for each direction. */
+/* fetch ADDRESS TEXT: connects, sends TEXT and prints what it receives: two ops on a connection. */
 #include <heald/heald.h>
 
 #include <errno.h>
@@ -73,7 +72,8 @@ int main(int argc, char **argv)
         if (!(err = heald_submit(loop, &c->out, on_sent)))
             heald_loop_run(loop); /* until the connection has ended; err says how */
         heald_loop_close(loop);
-    }
+    } else
+        free(c);
     if (err)
         fprintf(stderr, "fetch: %s\n", heald_strerror(err));
     return err != 0;
