@@ -10,6 +10,17 @@ _heald_names()
     esac
 }
 
+# Completes word "$2" from the lines of "$1", which anybody may have named: neither compgen -W, which
+# expands them, nor the word on the command line may run them.
+_heald_words()
+{
+    local line
+    COMPREPLY=()
+    while read -r line; do
+        [[ $line && $line == "$2"* ]] && COMPREPLY+=("$(printf %q "$line")")
+    done <<<"$1"
+}
+
 # The back ends or the engines, whichever "$1" names, that this system has.
 _heald_features()
 {
@@ -40,7 +51,7 @@ _heald_name()
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "${word#file:}"))
         ;;
-    *) COMPREPLY=($(compgen -W "$(_heald_names "$1")" -- "$word")) ;;
+    *) _heald_words "$(_heald_names "$1")" "$word" ;;
     esac
 }
 
@@ -63,7 +74,7 @@ _heald_argument()
     case "$command $count" in
     ls\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0) _heald_name region ;;
     gc\ *) _heald_name all ;;
-    repair\ *) COMPREPLY=($(compgen -W "$(_heald_names "$name")" -- "$word")) ;;
+    repair\ *) _heald_words "$(_heald_names "$name")" "$word" ;;
     aio\ 0 | lock\ 1 | sem\ 2) _heald_program "$last" ;;
     serve\ 0 | demo\ 0)
         compopt -o filenames 2>/dev/null

@@ -19,11 +19,14 @@ int main(int argc, char **argv)
 {
     struct heald_loop *loop;
     struct heald_op op = {.name = "lock"};
+    const char *name = argc > 1 ? argv[1] : "/survive";
+    int err = heald_region_open(&region, name, HEALD_REGION_CREATE, NULL);
 
-    if (heald_region_open(&region, argc > 1 ? argv[1] : "/survive", HEALD_REGION_CREATE, NULL) ||
-        heald_attach(region, &me) || heald_loop_open(&loop, NULL))
+    if (err || (err = heald_attach(region, &me)) || (err = heald_loop_open(&loop, NULL))) {
+        fprintf(stderr, "survive: %s: %s\n", name, heald_strerror(err));
         return 1;
-    heald_prep_mutex_lock(&op, heald_region_data(region), me);
+    }
+    heald_prep_mutex_lock(&op, heald_region_data(region), me); /* zeroes are an unlocked mutex */
     op.deadline_ns = heald_now(loop) + 60 * HEALD_SEC;
     if (heald_submit(loop, &op, on_lock) || heald_loop_run(loop))
         return 1;

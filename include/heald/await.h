@@ -2,7 +2,8 @@
  * heald/await.h: locks in shared memory as operations of a loop.
  *
  * An op is submitted to the loop of the thread that is the participant `me`. Cancel and deadline
- * work as for any op. All but the wait happens on the loop's thread.
+ * work as for any op, except those of heald_prep_cond_wait(). All but the wait happens on the
+ * loop's thread.
  *
  * How the loop waits: an io_uring waits for the words of the locks if the kernel supports it (Linux
  * 6.7). The first op that must wait tests this. Otherwise that op starts a thread of the loop, with
@@ -28,7 +29,8 @@
  *   -ENOMEM, -EMFILE   no memory or descriptor for the wait
  *   -EAGAIN            no thread can be started
  *   -ENOSYS            the system does not support what HEALD_AWAIT names
- *   -EINVAL            HEALD_AWAIT names an unknown waiter
+ *
+ * If HEALD_AWAIT names an unknown waiter, heald_loop_open() fails.
  */
 #ifndef HEALD_AWAIT_H
 #define HEALD_AWAIT_H
@@ -54,10 +56,14 @@ HEALD_API int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mut
                                     struct heald_participant *me);
 
 /*
- * Unlocks the mutex, waits for a signal, and locks the mutex again. The results are those of
- * heald_cond_wait(), and -ECANCELED. The participant holds the mutex after 0, -ETIMEDOUT,
- * -ECANCELED and -EOWNERDEAD: a deadline and a cancel end the wait for the signal, but not the lock
- * that follows.
+ * Unlocks the mutex in heald_submit(), waits for a signal, and locks the mutex again. If
+ * heald_submit() fails, or the result is -EPERM or -EINVAL, nothing was unlocked. The results are
+ * those of heald_cond_wait(), and -ECANCELED. The participant holds the mutex after 0, -ETIMEDOUT,
+ * -ECANCELED and -EOWNERDEAD.
+ *
+ * A deadline and a cancel end the wait for the signal, but not the lock that follows: the op
+ * completes when it has the mutex, which may be never if the holder is stopped. Until then it is
+ * pending, and heald_loop_close() fails with -EBUSY. heald_detach() ends it with -ESTALE.
  */
 HEALD_API int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond,
                                    struct heald_mutex *mutex, struct heald_participant *me);

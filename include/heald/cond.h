@@ -25,8 +25,10 @@ struct heald_cond {
 /*
  * Unlocks the mutex, waits for a signal, and locks the mutex again. A signal that is sent with the
  * mutex held is not missed. Blocks until `deadline_ns` (absolute, monotonic), and then until the
- * mutex is locked. It may return without a signal: test the condition in a loop. Not
- * async-signal-safe. The caller holds the mutex after the first three results:
+ * mutex is locked: the deadline does not end the wait for a mutex that another participant holds,
+ * which may be stopped. It may return without a signal: test the condition in a loop. Not
+ * async-signal-safe. As an op it is heald_prep_cond_wait() (heald/await.h), whose heald_submit()
+ * unlocks the mutex. The caller holds the mutex after the first three results:
  *
  *   0                  there was a signal, or a wakeup without one
  *   -ETIMEDOUT         the deadline has passed

@@ -100,6 +100,11 @@ HEALD_API int heald_prep_writev(struct heald_op *op, int fd, const struct iovec 
  * MSG_CMSG_CLOEXEC are always added. A receive with a length of 0 waits for data: it takes nothing
  * from a stream, and the next message from another socket.
  *
+ * A send on a stream may be short: it transfers what the buffer of the socket has space for. An op
+ * that was submitted behind it, such as another send or a shutdown, is performed regardless, and
+ * the stream then lacks the rest. So a program has one send per stream pending, and sends the rest
+ * in its callback. No flag makes a send transfer everything. The same is true of a write to a pipe.
+ *
  *   -EINVAL     (prep) buf is NULL and len is not 0, or msg is NULL
  *   -EINVAL     (prep) flags has MSG_DONTWAIT or MSG_WAITALL: the loop decides how to wait
  *   -ENOTSOCK   (result) the descriptor is not a socket
@@ -209,7 +214,7 @@ HEALD_API int heald_prep_connect(struct heald_op *op, int fd, const struct socka
                                  socklen_t len);
 
 /*
- * shutdown(2), after the writes that were submitted before it.
+ * shutdown(2), after the writes that were submitted before it, also if they were short.
  *
  *   -EINVAL                (prep) how is not a SHUT_ constant
  *   -ENOTSOCK, -ENOTCONN   (result)
@@ -245,8 +250,9 @@ HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
  * Cancels all ops on the descriptor in this loop, and closes it. The callbacks of these ops run in
  * later turns, when the number may already belong to another file: identify them by the op. A send
  * that has not completed may be cancelled too; in a ring also one that need not wait. To reply and
- * then close, submit a shutdown after the send, and close in its callback. Does not block. On the
- * loop's thread. A descriptor that several loops use is first forgotten in the other ones.
+ * then close: when the last send has transferred everything, submit a shutdown, and close in its
+ * callback. Does not block. On the loop's thread. A descriptor that several loops use is first
+ * forgotten in the other ones.
  *
  *   0        the descriptor is closed, or the close is deferred
  *   -EBADF   it is not open, or is being closed

@@ -41,7 +41,7 @@ struct heald_addr {
  *   fifo:/path            a FIFO
  *
  *   0               *ret_addr is the address; with port 0 the system chooses a port
- *   -EINVAL         the text has none of these forms, or there is no such interface
+ *   -EINVAL         the text has none of these forms (localhost:80), or there is no such interface
  *   -ENAMETOOLONG   the path does not fit in a sockaddr_un
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
@@ -67,6 +67,8 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  *   >= 0           the descriptor
  *   -EINVAL, -ENAMETOOLONG
  *                  see heald_addr_parse()
+ *   -EINVAL        the type is none of SOCK_STREAM, SOCK_SEQPACKET and SOCK_DGRAM, or has a flag
+ *                  beside it
  *   -EOPNOTSUPP    the type is SOCK_DGRAM: use heald_bind()
  *   -EADDRINUSE    a socket is bound there, of whatever type, listening or not
  *   -EADDRINUSE    (unix:/path) the file is not a socket

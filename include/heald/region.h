@@ -59,7 +59,8 @@ enum {
                                     return NULL */
 };
 
-/* Options of a new region. A member that is 0 or NULL has its default. */
+/* Options of a new region. A member that is 0 or NULL has its default. An open of a region that
+ * exists applies only ret_why: compare heald_region_size() with what the program needs. */
 struct heald_region_options {
     size_t size;           /* bytes of data; default 64 KiB */
     unsigned participants; /* maximum number of participants; default 64, at most 4096 */
@@ -183,7 +184,8 @@ HEALD_API int heald_attach(struct heald_region *region, struct heald_participant
  * Detaches the calling thread. What it still holds is treated as if it had died. Until the region
  * is closed every call with the handle returns -ESTALE, also after another thread has attached. A
  * pending op of the participant completes with -ESTALE; so does one that is submitted later. Has no
- * effect if `me` is NULL, stale, or in a child of fork(2) the handle of its parent.
+ * effect if `me` is NULL, detached already, or in a child of fork(2) the handle of its parent.
+ * After heald_region_close() a handle is invalid memory.
  */
 HEALD_API void heald_detach(struct heald_participant *me);
 

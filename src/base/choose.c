@@ -17,6 +17,7 @@ void heald__why_set(struct heald_why *why, const char *format, ...)
     if (!why)
         return;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it does not see va_start() */
     vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
 }

@@ -28,7 +28,7 @@ struct block {
     uint64_t next, prev; /* when it is free: in the list of its subclass */
 };
 
-_Static_assert(offsetof(struct block, next) == HEADER, "what is handed out follows the header");
+_Static_assert(offsetof(struct block, next) == HEADER, "what is allocated follows the header");
 
 /* Where a free block of a size is kept. */
 struct class

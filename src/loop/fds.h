@@ -19,16 +19,16 @@
 enum { DIR_IN = 0, DIR_OUT = 1 };
 
 enum {
-    FDS_EDGE = 0x01,      /* armed for changes only: readiness is remembered here */
-    FDS_READABLE = 0x02,  /* not tried yet; edge: the last event has not been used up */
-    FDS_FULL = 0x04,      /* a write found no room; wait for POLLOUT */
-    FDS_STICKY = 0x08,    /* edge: a short read proves nothing, only -EAGAIN does */
-    FDS_ALWAYS = 0x10,    /* cannot be waited for: always ready */
-    FDS_ELSEWHERE = 0x20, /* no form of a read or write is known that cannot block */
-    FDS_CLOSING = 0x40,   /* the close op at the end of `files` waits for those before it */
-    FDS_LINGERS = 0x80,   /* its close(2) blocks, and must be the last to know of it */
-    FDS_LIED_IN = 0x100,  /* reported ready, and was not, in this direction */
-    FDS_LIED_OUT = 0x200,
+    FDS_EDGE = 0x01,         /* armed for changes only: readiness is remembered here */
+    FDS_READABLE = 0x02,     /* not tried yet; edge: the last event has not been used up */
+    FDS_FULL = 0x04,         /* a write found no room; wait for POLLOUT */
+    FDS_STICKY = 0x08,       /* edge: a short read proves nothing, only -EAGAIN does */
+    FDS_ALWAYS = 0x10,       /* cannot be waited for: always ready */
+    FDS_ELSEWHERE = 0x20,    /* no form of a read or write is known that cannot block */
+    FDS_CLOSING = 0x40,      /* the close op at the end of `files` waits for those before it */
+    FDS_LINGERS = 0x80,      /* its close(2) blocks, and must be the last to know of it */
+    FDS_SPURIOUS_IN = 0x100, /* reported ready, and was not, in this direction */
+    FDS_SPURIOUS_OUT = 0x200,
     FDS_LISTENS = 0x400,     /* was accepted from: what else is read cannot be waited for */
     FDS_CLOSE_BEGUN = 0x800, /* the close op is the engine's: the number may be another's already */
     FDS_PLAIN = 0x1000,      /* a socket that is not being closed: recv and send are plain */

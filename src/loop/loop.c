@@ -274,12 +274,13 @@ static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
     return next < deadline_ns ? next : deadline_ns;
 }
 
-/* `calm`: there is nothing to see to. */
-HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool calm)
+/* `is_idle`: nothing needs attention. */
+HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool is_idle)
 {
-    int64_t until = (calm || !loop->attention.now) && !heald__due_any(&loop->due) ? deadline_ns : 0;
+    int64_t until =
+        (is_idle || !loop->attention.now) && !heald__due_any(&loop->due) ? deadline_ns : 0;
 
-    if (!calm && until && loop->attention.standing)
+    if (!is_idle && until && loop->attention.standing)
         until = wait_until(loop, until);
     bool sleeps = until > 0;
     if (sleeps && !heald__mailbox_sleep(loop))

@@ -161,19 +161,20 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
 }
 
 /* The first op of a queue found nothing. True: although it is ready, and was so the last time. */
-static bool is_lie(struct heald_loop *loop, struct heald_fd *e, int dir, const struct heald_op *op)
+static bool is_spurious(struct heald_loop *loop, struct heald_fd *e, int dir,
+                        const struct heald_op *op)
 {
-    unsigned lied = dir == DIR_IN ? FDS_LIED_IN : FDS_LIED_OUT;
+    unsigned flag = dir == DIR_IN ? FDS_SPURIOUS_IN : FDS_SPURIOUS_OUT;
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
-    if (e->flags & lied)
+    if (e->flags & flag)
         return loop->sys->poll(&now, 1, 0) > 0;
-    e->flags |= (uint16_t)lied;
+    e->flags |= (uint16_t)flag;
     return false;
 }
 
 /* Where changes can be reported they are from now on; else it is left alone for a while. */
-static void calm(struct heald_loop *loop, int fd, int dir)
+static void back_off(struct heald_loop *loop, int fd, int dir)
 {
     struct heald_fd *e = &loop->fds.v[fd];
 
@@ -214,13 +215,13 @@ static bool act(struct heald_loop *loop, int fd, int dir, struct heald_op *op, i
         return true;
     if (next == OUTCOME_WAIT) {
         ready_note_nothing(e, dir);
-        if (is_lie(loop, e, dir, op))
-            calm(loop, fd, dir);
+        if (is_spurious(loop, e, dir, op))
+            back_off(loop, fd, dir);
         return false;
     }
     if (next == OUTCOME_PAUSE && heald__pause(loop, e, dir) == 0)
         return false;
-    e->flags &= (uint16_t) ~(dir == DIR_IN ? FDS_LIED_IN : FDS_LIED_OUT);
+    e->flags &= (uint16_t) ~(dir == DIR_IN ? FDS_SPURIOUS_IN : FDS_SPURIOUS_OUT);
     if (e->pause && result >= 0)
         heald__pause_success(e);
     if (dir == DIR_IN && e->flags & FDS_EDGE)
@@ -486,5 +487,5 @@ void heald__ready_event_other(struct heald_loop *loop, struct heald_fd *e, unsig
     if (idle)
         arm_entry(loop, e, fd, wanted(e));
     if (is_sticky(loop, e, fd, events))
-        calm(loop, fd, DIR_IN);
+        back_off(loop, fd, DIR_IN);
 }

@@ -34,6 +34,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -182,12 +183,18 @@ static int bind_parsed(const struct heald_addr *addr, int type)
     return err ? err : fd;
 }
 
+/* Flags of socket(2) beside it are refused as well. */
+static bool is_type(int type)
+{
+    return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET;
+}
+
 int heald_bind(const char *text, int type)
 {
     struct heald_addr addr;
     int err = heald_addr_parse(text, &addr);
 
-    if (!err && !addr.len)
+    if (!err && (!addr.len || !is_type(type)))
         err = -EINVAL;
     return err ? err : bind_parsed(&addr, type);
 }
@@ -202,6 +209,8 @@ int heald_listen(const char *text, int type, int backlog)
     if (!addr.len)
         return listen_fifo(addr.u.un.sun_path);
     /* Before a socket file is replaced for nothing. */
+    if (!is_type(type))
+        return -EINVAL;
     if (type == SOCK_DGRAM)
         return -EOPNOTSUPP;
     int fd = bind_parsed(&addr, type);

@@ -192,7 +192,7 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
     return -ENOEXEC;
 }
 
-/* Takes over fd when it succeeds. any_owner: a stranger's is welcome. */
+/* Takes over fd when it succeeds. any_owner: also that of another user. */
 static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY, copies = flags & HEALD_REGION_SNAPSHOT;

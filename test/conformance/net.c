@@ -93,6 +93,10 @@ HEALD_CASE(bound_sockets)
     ck_assert_int_eq(heald_listen(text, SOCK_DGRAM, 0), -EOPNOTSUPP);
     ck_assert_int_eq(faccessat(dir, "socket", F_OK, 0), -1);
     ck_assert_int_eq(heald_listen("127.0.0.1:0", SOCK_DGRAM, 0), -EOPNOTSUPP);
+    ck_assert_int_eq(heald_listen(text, SOCK_DGRAM | O_NONBLOCK, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen(text, SOCK_STREAM | O_NONBLOCK, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen(text, SOCK_RAW, 0), -EINVAL);
+    ck_assert_int_eq(heald_bind(text, SOCK_DGRAM | O_NONBLOCK), -EINVAL);
     snprintf(text, sizeof text, "fifo:%s/fifo", path);
     ck_assert_int_eq(heald_bind(text, SOCK_STREAM), -EINVAL);
     ck_assert_int_eq(heald_bind("nonsense", SOCK_DGRAM), -EINVAL);

@@ -143,11 +143,31 @@ def check_values(complete):
         assert set(offered) & set(words) == set(words) and (words or not offered), (line, offered)
 
 
+def check_hostile_names(complete):
+    """A name is anybody's text: no shell runs it, or expands it."""
+    names = [f'{NAME}$(touch${{IFS}}ran)', f'{NAME}`touch${{IFS}}ran`', f'{NAME}*', f'{NAME};ran']
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for name in names:
+                assert heald('lock', name, 'true').returncode == 0
+            for line in ('locks', 'repair', 'gc'):
+                offered = complete(f'heald {line} {NAME}')
+                assert not os.listdir(folder), os.listdir(folder)
+                assert not any(word.startswith('/bin') for word in offered), offered
+        finally:
+            os.chdir(before)
+            for name in names:
+                remove(name)
+
+
 def check(complete):
     try:
         assert heald('lock', NAME, 'true').returncode == 0 and os.path.exists(path_of(NAME))
         check_words(complete)
         check_values(complete)
+        check_hostile_names(complete)
     finally:
         remove(NAME)
 
@@ -162,6 +182,16 @@ def bash_completes():
     check(in_bash)
 
 
+def bash_quotes_names():
+    need('bash')
+    name = NAME + '$(true)'
+    try:
+        assert heald('lock', name, 'true').returncode == 0
+        assert in_bash(f'heald locks {NAME}') == [name.translate({ord(c): '\\' + c for c in '$()'})]
+    finally:
+        remove(name)
+
+
 def fish_completes():
     need('fish')
     check(in_fish)
@@ -173,4 +203,4 @@ def zsh_completes():
         check(zsh.complete)
 
 
-CASES = (bash_completes, fish_completes, zsh_completes)
+CASES = (bash_completes, bash_quotes_names, fish_completes, zsh_completes)

@@ -37,7 +37,14 @@ static inline ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t
 #endif
 
 #ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449 /* on every architecture but alpha */
+#define SYS_futex_waitv heald__futex_waitv_number
+enum {
+#if defined(__alpha__) || defined(__mips__) || (defined(__x86_64__) && defined(__ILP32__))
+    heald__futex_waitv_number = -1 /* numbered otherwise: ENOSYS */
+#else
+    heald__futex_waitv_number = 449
+#endif
+};
 #endif
 
 #endif
