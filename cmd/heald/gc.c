@@ -146,8 +146,10 @@ static void print_finding(const struct finding *f, struct table *t, struct json 
 }
 
 /* 0, or the exit status of what was asked for by name: EXIT_NO: it is in use. */
-static int status_of(const struct finding *f)
+static int status_of(const struct finding *f, bool is_named)
 {
+    if (!is_named)
+        return snapshot_is_shortage(f->error) ? EXIT_ERROR : 0;
     return !f->error ? 0 : f->error == -EBUSY ? EXIT_NO : EXIT_ERROR;
 }
 
@@ -166,8 +168,8 @@ static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
         else
             look_at_leftover(&c->leftovers[i - c->region_count], removes, &f);
         print_finding(&f, &t, j);
-        if (status_of(&f) > status)
-            status = status_of(&f);
+        int its = status_of(&f, c->is_of_names);
+        status = its > status ? its : status;
     }
     table_print(&t);
     return status;
@@ -201,5 +203,5 @@ static int run(const struct command *command, const char *program, int argc, cha
     }
     snapshot_free(&c);
     free(names);
-    return !all ? EXIT_ERROR : count ? status : 0;
+    return all ? status : EXIT_ERROR;
 }

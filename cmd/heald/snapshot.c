@@ -97,8 +97,7 @@ static void list_objects(struct snapshot_region *r, const struct heald_region *r
     }
 }
 
-/* Is it this process that lacks something? Then the region may be as good as any. */
-static bool is_shortage(int err)
+bool snapshot_is_shortage(int err)
 {
     return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
 }
@@ -133,7 +132,7 @@ static int add_region(struct snapshot *c, const char *name, char **ret_why)
     list_objects(r, region);
     heald_region_close(region);
     r->use = heald_region_unlink_unused(name, 1);
-    if (!is_shortage(r->use))
+    if (!snapshot_is_shortage(r->use))
         return 0;
     *ret_why = copy_of(heald_strerror(r->use));
     return r->use;
@@ -174,7 +173,7 @@ static int snapshot_file(struct snapshot *c, const char *file, bool with_leftove
     free(why);
     if (with_leftovers && (err == -ENOEXEC || err == -EINVAL))
         add_leftover(c, file, &st);
-    return is_shortage(err) ? err : 0;
+    return snapshot_is_shortage(err) ? err : 0;
 }
 
 /* Everything in the directory of shared memory; only the regions where it has other users. False:

@@ -72,6 +72,9 @@ bool snapshot_take(struct snapshot *c, const struct command *command, const char
                    unsigned count, bool with_leftovers);
 void snapshot_free(struct snapshot *c);
 
+/* Does an error say that this process lacks descriptors or memory? Then it is not the object's. */
+bool snapshot_is_shortage(int err);
+
 /* The options of a command whose arguments are such names: what options_parse() says. *ret_names is
  * to be freed if that is OPTIONS_GO_ON. */
 int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
