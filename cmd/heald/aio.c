@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WHY_SIZE = PATH_MAX + 256 };
+
 struct aio_options {
     bool has_threads, is_printing, is_dry, is_json;
     const char *library;
@@ -95,28 +97,27 @@ static const char *chosen_by(const struct aio_options *o)
     return named && *named ? "HEALD_AIO_LIBRARY=" : "";
 }
 
-/* The library as an absolute path that LD_PRELOAD can hold; OPTIONS_GO_ON or EXIT_ERROR. */
-static int find_library(const struct command *command, const struct aio_options *o, char *ret_path)
+/* The library as an absolute path that LD_PRELOAD can hold. False: there is none; and why. */
+static bool find_library(const struct aio_options *o, char ret_path[PATH_MAX],
+                         char ret_why[WHY_SIZE])
 {
     char built[PATH_MAX];
-    const char *chosen = choose_library(o, built, sizeof built);
+    const char *chosen = choose_library(o, built, sizeof built), *why = NULL;
 
-    if (!chosen)
-        return options_refuse(command,
-                              "the library is neither beside this command nor installed as %s; "
-                              "name it with --library",
-                              HEALD_AIO_INSTALLED);
+    if (!chosen) {
+        snprintf(ret_why, WHY_SIZE,
+                 "the library is neither beside this command nor installed as %s; name it with "
+                 "--library",
+                 HEALD_AIO_INSTALLED);
+        return false;
+    }
     if (!realpath(chosen, ret_path))
-        return options_refuse(command, "%s%s: %s", chosen_by(o), chosen, heald_strerror(-errno));
-    const char *why = aio_library_check(ret_path);
+        why = heald_strerror(-errno);
+    else if (!(why = aio_library_check(ret_path)) && strpbrk(ret_path, " :$"))
+        why = "LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign";
     if (why)
-        return options_refuse(command, "%s%s: %s", chosen_by(o), ret_path, why);
-    if (strpbrk(ret_path, " :$"))
-        return options_refuse(command,
-                              "%s%s: LD_PRELOAD cannot hold a path with a space, a colon or a "
-                              "dollar sign",
-                              chosen_by(o), ret_path);
-    return OPTIONS_GO_ON;
+        snprintf(ret_why, WHY_SIZE, "%s%s: %s", chosen_by(o), chosen, why);
+    return !why;
 }
 
 /*
@@ -142,7 +143,8 @@ static bool set_preload(const char *library, const char *asan)
     return is_set;
 }
 
-/* Of --print and --dry-run. program: NULL: none was asked for or found; why: NULL: all is well. */
+/* Of --print and --dry-run. library, program: NULL: none was asked for or found; why: NULL: all is
+ * well. */
 static int print_result(const struct aio_options *o, const char *library, const char *program,
                         const char *why)
 {
@@ -185,27 +187,35 @@ static int start(const struct command *command, const struct aio_options *o, con
     return EXIT_NOT_RUN;
 }
 
+/* With the options parsed: the exit status. */
+static int run_words(const struct command *command, const struct aio_options *o, const char **words)
+{
+    char library[PATH_MAX], why[WHY_SIZE];
+
+    if (o->is_json && !o->is_printing && !o->is_dry)
+        return options_refuse(command, "--json: use it with --print or --dry-run");
+    if (!o->is_printing && !words[0])
+        return options_refuse(command, "a program is required: heald aio -- PROGRAM [ARG...]");
+    if (!find_library(o, library, why)) {
+        if (o->is_printing || o->is_dry)
+            print_result(o, NULL, NULL, why);
+        return options_refuse(command, "%s", why);
+    }
+    return o->is_printing ? print_result(o, library, NULL, NULL)
+                          : start(command, o, library, words);
+}
+
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
     struct aio_options o = {0};
-    char library[PATH_MAX];
     const char **words = calloc((size_t)argc + 1, sizeof *words);
-    int status;
 
     (void)program;
     if (!words)
         return options_refuse(command, "cannot allocate memory");
-    status = options_parse(command, argc, argv, &o, words);
-    if (status == OPTIONS_GO_ON && o.is_json && !o.is_printing && !o.is_dry)
-        status = options_refuse(command, "--json: use it with --print or --dry-run");
-    if (status == OPTIONS_GO_ON && !o.is_printing && !words[0])
-        status = options_refuse(command, "a program is required: heald aio -- PROGRAM [ARG...]");
+    int status = options_parse(command, argc, argv, &o, words);
     if (status == OPTIONS_GO_ON)
-        status = find_library(command, &o, library);
-    if (status == OPTIONS_GO_ON && o.is_printing)
-        status = print_result(&o, library, NULL, NULL);
-    if (status == OPTIONS_GO_ON)
-        status = start(command, &o, library, words);
+        status = run_words(command, &o, words);
     free(words);
     return status;
 }

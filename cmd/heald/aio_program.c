@@ -89,7 +89,7 @@ static int find(struct aio_program *p, const char *name)
     if (!err)
         return 0;
     return refuse(p, err == ENOENT || err == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN,
-                  *name ? name : "''", heald_strerror(-err));
+                  options_shown(name), heald_strerror(-err));
 }
 
 /* Whether starting the file changes who we are: the dynamic linker then ignores LD_PRELOAD. */

@@ -27,7 +27,7 @@ static const struct option help_options[] = {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-const struct command *commands_find(const char *prefix, const char *name)
+const struct command *commands_find(const struct command *command, const char *name)
 {
     struct suggestion s = {.word = name};
 
@@ -37,10 +37,10 @@ const struct command *commands_find(const char *prefix, const char *name)
         suggest_compare(&s, commands[i]->name);
     }
     if (suggest_nearest(&s))
-        fprintf(stderr, "%s: unknown command '%s'; did you mean %s?\n", prefix, name,
-                suggest_nearest(&s));
+        options_refuse(command, "unknown command '%s'; did you mean %s?", name,
+                       suggest_nearest(&s));
     else
-        fprintf(stderr, "%s: unknown command '%s'; see heald --help\n", prefix, name);
+        options_refuse(command, "unknown command '%s'; see heald --help", name);
     return NULL;
 }
 
@@ -115,7 +115,7 @@ static int run(const struct command *command, const char *program, int argc, cha
         return status;
     if (o.is_json && o.is_plain)
         return options_refuse(command, "--json and --plain: mutually exclusive");
-    const struct command *found = name ? commands_find("heald help", name) : NULL;
+    const struct command *found = name ? commands_find(command, name) : NULL;
     if (name && !found)
         return EXIT_ERROR;
     if (o.is_json)

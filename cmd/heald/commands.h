@@ -16,8 +16,8 @@ extern const struct command command_sem;
 extern const struct command command_aio;
 extern const struct command command_help;
 
-/* The command of this name; NULL after one line on stderr, which begins with `prefix`. */
-const struct command *commands_find(const char *prefix, const char *name);
+/* The command of this name; NULL after options_refuse() for `command`. */
+const struct command *commands_find(const struct command *command, const char *name);
 
 /* The text of `heald --help`. */
 void commands_print_help(void);

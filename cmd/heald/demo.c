@@ -145,7 +145,7 @@ static int end_server(struct demo *demo, struct served *served)
         return (int)result;
     /* Ctrl-C goes to the child, too: with the SIGTERM that makes two signals. */
     if (WIFSIGNALED(status.status) && !demo->is_interrupted)
-        fprintf(stderr, "heald demo: signal %d killed the server\n", WTERMSIG(status.status));
+        options_refuse(&command_demo, "signal %d killed the server", WTERMSIG(status.status));
     return WIFEXITED(status.status) && WEXITSTATUS(status.status) == 0 ? 0 : -ECHILD;
 }
 
@@ -213,7 +213,7 @@ static int measure(struct demo *demo, const char *backend)
     struct fetch_result result = {0};
     int error = start_server(demo, backend, &served);
     if (error) {
-        fprintf(stderr, "heald demo: cannot start %s: %s\n", demo->program, heald_strerror(error));
+        options_refuse(&command_demo, "cannot start %s: %s", demo->program, heald_strerror(error));
         return error;
     }
     error = read_greeting(demo, &served);
@@ -223,13 +223,13 @@ static int measure(struct demo *demo, const char *backend)
     if (demo->is_interrupted)
         return -EINTR;
     if (error || end) {
-        fprintf(stderr, "heald demo: %s: %s\n", backend, heald_strerror(error ? error : end));
+        options_refuse(&command_demo, "%s: %s", backend, heald_strerror(error ? error : end));
         return error ? error : end;
     }
     print_row(demo, backend, &served, &result);
     if (result.errors > 0) {
-        fprintf(stderr, "heald demo: %s: %" PRIu64 " errors; first: %s\n", backend, result.errors,
-                result.problem);
+        options_refuse(&command_demo, "%s: %" PRIu64 " errors; first: %s", backend, result.errors,
+                       result.problem);
         return -EIO;
     }
     return 0;
@@ -275,13 +275,14 @@ static int run_table(struct demo *demo)
     struct heald_loop_options loop_options = {.ret_why = &why};
     int error = heald_loop_open(&demo->loop, &loop_options);
     if (count < 0) {
-        fprintf(stderr, "heald demo: %s: %s\n", demo->directory, heald_strerror(count));
+        options_refuse(&command_demo, "%s: %s", options_shown(demo->directory),
+                       heald_strerror(count));
     } else if (count == 0) {
-        fprintf(stderr, "heald demo: %s: contains no file to fetch\n", demo->directory);
+        options_refuse(&command_demo, "%s: contains no file to fetch", demo->directory);
     } else if (error) {
-        fprintf(stderr, "heald demo: %s\n", why.text);
+        options_refuse(&command_demo, "%s", why.text);
     } else if ((error = await_signals(demo))) {
-        fprintf(stderr, "heald demo: signals: %s\n", heald_strerror(error));
+        options_refuse(&command_demo, "signals: %s", heald_strerror(error));
     } else {
         demo->plan.files = files;
         demo->plan.file_count = (unsigned)count;

@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +39,7 @@ const struct command command_gc = {
     .run = run,
     .summary = "list or remove shared memory that no process uses",
     .arguments = "[NAME...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name, file:/path, or the name of a POSIX shared memory object or semaphore. By "
@@ -144,8 +146,10 @@ static void print_finding(const struct finding *f, struct table *t, struct json 
 }
 
 /* 0, or the exit status of what was asked for by name: EXIT_NO: it is in use. */
-static int status_of(const struct finding *f)
+static int status_of(const struct finding *f, bool is_named)
 {
+    if (!is_named)
+        return snapshot_is_shortage(f->error) ? EXIT_ERROR : 0;
     return !f->error ? 0 : f->error == -EBUSY ? EXIT_NO : EXIT_ERROR;
 }
 
@@ -164,8 +168,8 @@ static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
         else
             look_at_leftover(&c->leftovers[i - c->region_count], removes, &f);
         print_finding(&f, &t, j);
-        if (status_of(&f) > status)
-            status = status_of(&f);
+        int its = status_of(&f, c->is_of_names);
+        status = its > status ? its : status;
     }
     table_print(&t);
     return status;
@@ -173,12 +177,12 @@ static int look_at_all(const struct snapshot *c, bool removes, struct json *j)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX];
+    const char **names;
     struct gc_options o = {0};
     struct snapshot c;
     struct json j;
     unsigned count;
-    int status = snapshot_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -198,5 +202,6 @@ static int run(const struct command *command, const char *program, int argc, cha
         json_end(&j);
     }
     snapshot_free(&c);
-    return !all ? EXIT_ERROR : count ? status : 0;
+    free(names);
+    return all ? status : EXIT_ERROR;
 }

@@ -9,6 +9,9 @@
  *
  * A thread with a deadline proceeds when it expires. So this is done twice: as above, and again for
  * the cycles that such a deadline ends.
+ *
+ * There may be thousands of threads. So a thread is found by a hash table, and one that may proceed
+ * has only those examined again that wait for it: all is linear in the number of waits and holders.
  */
 #include "graph.h"
 
@@ -17,34 +20,72 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b)
+static void *allocate(unsigned count, size_t size)
+{
+    return memset(snapshot_grow(NULL, count, size), 0, count * size);
+}
+
+static bool is_same(const struct heald_thread_info *a, const struct heald_thread_info *b)
 {
     return a->pid == b->pid && a->thread == b->thread && a->is_here == b->is_here;
 }
 
-static unsigned participant_of(struct graph *g, const struct heald_thread_info *thread)
+/* The entry of a thread in the table, or the free one where it belongs. */
+static unsigned *entry_of(const struct graph *g, const struct heald_thread_info *thread)
 {
-    unsigned i = 0;
+    uint64_t hash = ((uint64_t)thread->pid ^ thread->thread << 22) * 0x9e3779b97f4a7c15;
+    unsigned at = (unsigned)(hash >> 32);
 
-    while (i < g->count && !graph_is_same(&g->participants[i].thread, thread))
-        i++;
-    if (i == g->count) {
-        g->participants = snapshot_grow(g->participants, g->count, sizeof *g->participants);
-        g->participants[g->count++].thread = *thread;
+    while (true) {
+        unsigned *entry = &g->table[at++ & (g->table_size - 1)];
+        if (!*entry || is_same(&g->participants[*entry - 1].thread, thread))
+            return entry;
     }
-    return i;
+}
+
+const struct graph_participant *graph_find(const struct graph *g,
+                                           const struct heald_thread_info *thread)
+{
+    unsigned number = *entry_of(g, thread);
+    return number ? &g->participants[number - 1] : NULL;
+}
+
+static struct graph_participant *add_participant(struct graph *g,
+                                                 const struct heald_thread_info *thread)
+{
+    unsigned *entry = entry_of(g, thread);
+
+    if (!*entry) {
+        g->participants = snapshot_grow(g->participants, g->count, sizeof *g->participants);
+        g->participants[g->count].thread = *thread;
+        *entry = ++g->count;
+    }
+    return &g->participants[*entry - 1];
+}
+
+/* At least half of the table stays free. */
+static void add_participants(struct graph *g, const struct snapshot *c)
+{
+    unsigned max = 0;
+
+    for (unsigned i = 0; i < c->region_count; i++)
+        max += c->regions[i].participant_count;
+    for (g->table_size = 2; g->table_size < 2 * max;)
+        g->table_size *= 2;
+    g->table = allocate(g->table_size, sizeof *g->table);
+    for (unsigned i = 0; i < c->region_count; i++)
+        for (unsigned k = 0; k < c->regions[i].participant_count; k++)
+            add_participant(g, &c->regions[i].participants[k].thread);
 }
 
 /* A ticket is given once. */
 static bool has_wait(const struct graph *g, const struct heald_thread_info *thread,
                      const struct snapshot_region *r, const struct heald_wait_info *wait)
 {
-    unsigned i = 0;
+    const struct graph_participant *p = graph_find(g, thread);
 
-    while (i < g->count && !graph_is_same(&g->participants[i].thread, thread))
-        i++;
-    for (unsigned k = 0; i < g->count && k < g->participants[i].wait_count; k++) {
-        const struct graph_wait *w = &g->participants[i].waits[k];
+    for (unsigned k = 0; p && k < p->wait_count; k++) {
+        const struct graph_wait *w = &p->waits[k];
         if (w->wait->ticket == wait->ticket && w->wait->offset == wait->offset &&
             strcmp(w->region->name, r->name) == 0)
             return true;
@@ -52,28 +93,54 @@ static bool has_wait(const struct graph *g, const struct heald_thread_info *thre
     return false;
 }
 
-static void add_wait(struct graph *g, const struct snapshot_region *r,
-                     const struct snapshot_object *o, const struct snapshot_wait *w,
-                     const struct graph *before)
+/* Those who hold the object, of which the snapshot knows. Returns their number. */
+static unsigned find_holders(struct graph *g, const struct snapshot_region *r,
+                             const struct snapshot_object *o,
+                             unsigned ret_holders[HEALD_HOLDERS_SHOWN])
 {
-    const struct heald_thread_info *thread = &r->participants[w->participant].thread;
-    bool is_new = before && !has_wait(before, thread, r, w->wait);
-    struct graph_participant *p = &g->participants[participant_of(g, thread)];
+    unsigned count = 0;
 
-    p->waits = snapshot_grow(p->waits, p->wait_count, sizeof *p->waits);
-    p->waits[p->wait_count++] = (struct graph_wait){r, o, w->wait, &w->site, is_new};
+    for (unsigned i = 0; i < o->state.holder_count && i < HEALD_HOLDERS_SHOWN; i++) {
+        const struct heald_participant_info *p = snapshot_holder(r, &o->state, i);
+        if (!p)
+            continue;
+        struct graph_participant *holder = add_participant(g, &p->thread);
+        holder->holds_something = true;
+        ret_holders[count++] = (unsigned)(holder - g->participants);
+    }
+    return count;
 }
 
-/* The holder with this number of what is waited for; NULL. */
-static const struct graph_participant *holder(const struct graph *g, const struct graph_wait *w,
-                                              unsigned i)
+static void add_wait(struct graph *g, const struct graph_wait *wait,
+                     const struct heald_thread_info *thread)
 {
-    const struct heald_participant_info *p = snapshot_holder(w->region, &w->object->state, i);
+    struct graph_participant *p = add_participant(g, thread);
 
-    for (unsigned k = 0; p && k < g->count; k++)
-        if (graph_is_same(&g->participants[k].thread, &p->thread))
-            return &g->participants[k];
-    return NULL;
+    p->waits = snapshot_grow(p->waits, p->wait_count, sizeof *p->waits);
+    p->waits[p->wait_count++] = *wait;
+    for (unsigned i = 0; i < wait->holder_count; i++) {
+        struct graph_participant *holder = &g->participants[wait->holders[i]];
+        g->edges = snapshot_grow(g->edges, g->edge_count, sizeof *g->edges);
+        g->edges[g->edge_count] =
+            (struct graph_edge){(unsigned)(p - g->participants), holder->dependents};
+        holder->dependents = ++g->edge_count;
+    }
+}
+
+static void add_object(struct graph *g, const struct snapshot_region *r,
+                       const struct snapshot_object *o, const struct graph *before)
+{
+    unsigned holders[HEALD_HOLDERS_SHOWN], count = find_holders(g, r, o, holders);
+
+    for (unsigned i = 0; i < o->wait_count; i++) {
+        const struct snapshot_wait *w = &o->waits[i];
+        const struct heald_thread_info *thread = &r->participants[w->participant].thread;
+        struct graph_wait wait = {r, o, w->wait, &w->site, .holder_count = count};
+        wait.is_new = before && !has_wait(before, thread, r, w->wait);
+        wait.holders = allocate(count, sizeof *holders);
+        memcpy(wait.holders, holders, count * sizeof *holders);
+        add_wait(g, &wait, thread);
+    }
 }
 
 static bool is_hopeless(const struct graph *g, const struct graph_wait *w, enum graph_kind kind)
@@ -85,10 +152,8 @@ static bool is_hopeless(const struct graph *g, const struct graph_wait *w, enum 
         w->object->info.type == HEALD_OBJECT_BARRIER || w->object->info.type == HEALD_OBJECT_COND ||
         (kind == GRAPH_DEADLOCK && w->wait->flags & HEALD_WAIT_DEADLINE))
         return false;
-    for (unsigned i = 0; i < s->holder_count; i++) {
-        const struct graph_participant *p = holder(g, w, i);
-        stuck += p && p->is_stuck[kind];
-    }
+    for (unsigned i = 0; i < w->holder_count; i++)
+        stuck += g->participants[w->holders[i]].is_stuck[kind];
     return w->object->info.type == HEALD_OBJECT_SEM ? stuck && stuck == s->holder_count : stuck;
 }
 
@@ -100,90 +165,117 @@ static bool is_stuck(const struct graph *g, const struct graph_participant *p, e
     return p->wait_count;
 }
 
+/* Takes it out if it may proceed, and adds it to `out` then. */
+static void examine(struct graph *g, unsigned participant, enum graph_kind kind, unsigned out[],
+                    unsigned *count)
+{
+    struct graph_participant *p = &g->participants[participant];
+
+    if (!p->is_stuck[kind] || is_stuck(g, p, kind))
+        return;
+    p->is_stuck[kind] = false;
+    out[(*count)++] = participant;
+}
+
 static void find_stuck(struct graph *g, enum graph_kind kind)
 {
-    bool changed = true;
+    unsigned count = 0, *out = allocate(g->count, sizeof *out);
 
     for (unsigned i = 0; i < g->count; i++)
         g->participants[i].is_stuck[kind] = g->participants[i].wait_count;
-    while (changed) {
-        changed = false;
-        for (unsigned i = 0; i < g->count; i++)
-            if (g->participants[i].is_stuck[kind] && !is_stuck(g, &g->participants[i], kind)) {
-                g->participants[i].is_stuck[kind] = false;
-                changed = true;
-            }
+    for (unsigned i = 0; i < g->count; i++)
+        examine(g, i, kind, out, &count);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned e = g->participants[out[i]].dependents; e; e = g->edges[e - 1].next)
+            examine(g, g->edges[e - 1].waiter, kind, out, &count);
+    free(out);
+}
+
+/* To the first stuck thread that holds what this one waits for. */
+static struct graph_step step_of(const struct graph *g, const struct graph_participant *p,
+                                 enum graph_kind kind)
+{
+    for (unsigned i = 0; i < p->wait_count && p->is_stuck[kind]; i++)
+        for (unsigned k = 0; k < p->waits[i].holder_count; k++)
+            if (g->participants[p->waits[i].holders[k]].is_stuck[kind])
+                return (struct graph_step){p->waits[i].holders[k], &p->waits[i]};
+    return (struct graph_step){0};
+}
+
+/* From here round to here again: notes it at the first of the cycle, unless it is of the other
+ * kind. */
+static void note_circle(struct graph *g, unsigned start, enum graph_kind kind)
+{
+    unsigned at = start, first = start, length = 0;
+    bool is_ending = false;
+
+    do {
+        const struct graph_step *step = &g->participants[at].step[kind];
+        is_ending = is_ending || step->wait->wait->flags & HEALD_WAIT_DEADLINE;
+        at = step->to;
+        first = at < first ? at : first;
+        length++;
+    } while (at != start);
+    if (is_ending == (kind == GRAPH_ENDING))
+        g->participants[first].circle[kind] = length;
+}
+
+/* Each stuck thread leads to one other, so every start reaches a cycle: a new one if it comes to a
+ * thread where it has been itself, and not another start before. */
+static void find_circles(struct graph *g, enum graph_kind kind)
+{
+    unsigned *starts = allocate(g->count, sizeof *starts);
+
+    for (unsigned i = 0; i < g->count; i++)
+        g->participants[i].step[kind] = step_of(g, &g->participants[i], kind);
+    for (unsigned i = 0; i < g->count; i++) {
+        unsigned at = i;
+        while (!starts[at] && g->participants[at].step[kind].wait) {
+            starts[at] = i + 1;
+            at = g->participants[at].step[kind].to;
+        }
+        if (starts[at] == i + 1)
+            note_circle(g, at, kind);
     }
+    free(starts);
 }
 
 void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before)
 {
     *g = (struct graph){0};
-    for (unsigned i = 0; i < c->region_count; i++) {
-        const struct snapshot_region *r = &c->regions[i];
-        for (unsigned k = 0; k < r->participant_count; k++)
-            participant_of(g, &r->participants[k].thread);
-        for (unsigned k = 0; k < r->object_count; k++)
-            for (unsigned w = 0; w < r->objects[k].wait_count; w++)
-                add_wait(g, r, &r->objects[k], &r->objects[k].waits[w], before);
+    add_participants(g, c);
+    for (unsigned i = 0; i < c->region_count; i++)
+        for (unsigned k = 0; k < c->regions[i].object_count; k++)
+            add_object(g, &c->regions[i], &c->regions[i].objects[k], before);
+    for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {
+        find_stuck(g, kind);
+        find_circles(g, kind);
     }
-    find_stuck(g, GRAPH_DEADLOCK);
-    find_stuck(g, GRAPH_ENDING);
 }
 
 void graph_free(struct graph *g)
 {
-    for (unsigned i = 0; i < g->count; i++)
+    for (unsigned i = 0; i < g->count; i++) {
+        for (unsigned k = 0; k < g->participants[i].wait_count; k++)
+            free(g->participants[i].waits[k].holders);
         free(g->participants[i].waits);
+    }
     free(g->participants);
+    free(g->edges);
+    free(g->table);
 }
 
-/* A stuck thread that holds what this one waits for. */
-static const struct graph_participant *next_of(const struct graph *g,
-                                               const struct graph_participant *p,
-                                               enum graph_kind kind,
-                                               const struct graph_wait **ret_wait)
-{
-    for (unsigned i = 0; i < p->wait_count; i++)
-        for (unsigned k = 0; k < p->waits[i].object->state.holder_count; k++) {
-            const struct graph_participant *next = holder(g, &p->waits[i], k);
-            if (next && next->is_stuck[kind]) {
-                *ret_wait = &p->waits[i];
-                return next;
-            }
-        }
-    return NULL;
-}
-
-/* From here round to here again; 0: it leads elsewhere, or this is not the first of the circle, or
- * the circle is of the other kind. */
-static unsigned follow(const struct graph *g, const struct graph_participant *start,
-                       enum graph_kind kind, unsigned circle[])
-{
-    const struct graph_participant *p = start;
-    const struct graph_wait *wait = NULL;
-    bool is_first = true, is_ending = false;
-    unsigned n = 0;
-
-    do {
-        is_first = is_first && p >= start;
-        circle[n++] = (unsigned)(p - g->participants);
-        p = next_of(g, p, kind, &wait);
-        is_ending = is_ending || (p && wait->wait->flags & HEALD_WAIT_DEADLINE);
-    } while (p && p != start && n < g->count);
-    return p == start && is_first && is_ending == (kind == GRAPH_ENDING) ? n : 0;
-}
-
-/* Each stuck thread leads to one other, so every start reaches a cycle. It is reported only for the
- * first thread in it. */
 unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cursor,
                       unsigned circle[])
 {
     while (*cursor < g->count) {
-        const struct graph_participant *start = &g->participants[(*cursor)++];
-        unsigned n = start->is_stuck[kind] ? follow(g, start, kind, circle) : 0;
-        if (n)
-            return n;
+        unsigned at = (*cursor)++, length = g->participants[at].circle[kind];
+        for (unsigned i = 0; i < length; i++) {
+            circle[i] = at;
+            at = g->participants[at].step[kind].to;
+        }
+        if (length)
+            return length;
     }
     return 0;
 }
@@ -192,9 +284,9 @@ unsigned graph_circle(const struct graph *g, enum graph_kind kind, unsigned *cur
 const struct graph_wait *graph_between(const struct graph *g, unsigned from, unsigned to)
 {
     for (enum graph_kind kind = GRAPH_DEADLOCK; kind <= GRAPH_ENDING; kind++) {
-        const struct graph_wait *wait = NULL;
-        if (next_of(g, &g->participants[from], kind, &wait) == &g->participants[to])
-            return wait;
+        const struct graph_step *step = &g->participants[from].step[kind];
+        if (step->wait && step->to == to)
+            return step->wait;
     }
     return NULL;
 }

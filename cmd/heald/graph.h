@@ -14,18 +14,40 @@ struct graph_wait {
     const struct heald_wait_info *wait;
     const struct snapshot_site *site;
     bool is_new; /* since the graph before */
+    unsigned holder_count;
+    unsigned *holders; /* of that object: participants of the graph */
 };
 
+/* From a stuck thread to one that it waits for, and that is stuck as well. */
+struct graph_step {
+    unsigned to;
+    const struct graph_wait *wait; /* NULL: there is none */
+};
+
+/* The arrays are indexed by enum graph_kind. */
 struct graph_participant {
     struct heald_thread_info thread;
+    bool holds_something;
     unsigned wait_count;
     struct graph_wait *waits;
-    bool is_stuck[2]; /* waits only for threads that are stuck as well; by enum graph_kind */
+    unsigned dependents; /* who waits for it: index of a graph_edge, from 1; 0: nobody */
+    bool is_stuck[2];    /* waits only for threads that are stuck as well */
+    struct graph_step step[2];
+    unsigned circle[2]; /* the length of the cycle of which it is the first; 0: of none */
+};
+
+/* An element of a list of dependents. */
+struct graph_edge {
+    unsigned waiter, next;
 };
 
 struct graph {
     unsigned count;
     struct graph_participant *participants;
+    unsigned edge_count;
+    struct graph_edge *edges;
+    unsigned table_size; /* a power of 2 */
+    unsigned *table;     /* the participants by their threads, hashed: indexes from 1; 0: free */
 };
 
 enum graph_kind {
@@ -40,10 +62,11 @@ enum graph_kind {
  * of a cycle.
  */
 void graph_make(struct graph *g, const struct snapshot *c, const struct graph *before);
-/* Are they the same thread? */
-bool graph_is_same(const struct heald_thread_info *a, const struct heald_thread_info *b);
-
 void graph_free(struct graph *g);
+
+/* The participant that is this thread; NULL: none. */
+const struct graph_participant *graph_find(const struct graph *g,
+                                           const struct heald_thread_info *thread);
 
 /*
  * The next cycle of this kind, of stuck threads each of which waits for the next one, in `circle`,

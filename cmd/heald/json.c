@@ -19,6 +19,9 @@ static void print_string(FILE *to, const char *text)
             fprintf(to, "\\%c", c);
         else if (c < 0x20 || c == 0x7f)
             fprintf(to, "\\u%04x", c);
+        /* Control characters, too: from U+0080 to U+009F. */
+        else if (c == 0xc2 && (unsigned char)text[1] < 0xa0)
+            fprintf(to, "\\u%04x", (unsigned char)text[1]);
         else
             fwrite(text, 1, n, to);
     }

@@ -14,13 +14,14 @@
 #include <heald/heald.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { WORDS_MAX = 4096, PARTICIPANTS = 1024, SIGNALS_MAX = 128 };
+enum { PARTICIPANTS = 1024, SIGNALS_MAX = 128 };
 
 struct lock_options {
     bool is_trying, is_quiet, is_json, is_outliving;
@@ -59,7 +60,7 @@ const struct command command_lock = {
     .run = run_lock,
     .summary = "run a command while holding a named lock",
     .arguments = "NAME [--] COMMAND [ARG...]",
-    .arguments_max = WORDS_MAX,
+    .arguments_max = UINT_MAX,
     .words_from = 2,
     .options = options,
     .details = "NAME is /name or file:/path. The lock is created if it does not exist. If its last "
@@ -71,7 +72,7 @@ const struct command command_sem = {
     .run = run_sem,
     .summary = "run a command while holding a permit of a semaphore",
     .arguments = "NAME N [--] COMMAND [ARG...]",
-    .arguments_max = WORDS_MAX,
+    .arguments_max = UINT_MAX,
     .words_from = 3,
     .options = options,
     .details = "NAME is /name or file:/path. The semaphore is created with N permits if it does "
@@ -100,8 +101,7 @@ struct lock_run {
 
 static int complain(const struct lock_run *r, const char *what, int err)
 {
-    fprintf(stderr, "heald %s: %s: %s\n", r->command->name, what, heald_strerror(err));
-    return EXIT_ERROR;
+    return options_refuse(r->command, "%s: %s", options_shown(what), heald_strerror(err));
 }
 
 /* It cannot be opened. */
@@ -109,7 +109,7 @@ static int refuse(const struct lock_run *r, int err, const char *why)
 {
     char text[REFUSAL_SIZE];
 
-    return options_refuse(r->command, "%s: %s", *r->name ? r->name : "''",
+    return options_refuse(r->command, "%s: %s", options_shown(r->name),
                           refusal_text(r->name, err, why, text));
 }
 
@@ -190,7 +190,7 @@ static void on_held(struct heald_op *op)
         return;
     r->was_left = op->result == -EOWNERDEAD;
     if (r->was_left && !r->options->is_json)
-        fprintf(stderr, "heald %s: %s: the last holder was killed\n", r->command->name, r->name);
+        options_refuse(r->command, "%s: the last holder was killed", r->name);
     if (op->result >= 0 || r->was_left) {
         r->was_held = true;
         r->held_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
@@ -363,15 +363,14 @@ static int lock_and_run(struct lock_run *r)
 static int take_permit_and_run(struct lock_run *r)
 {
     struct heald_named_sem sem;
-    char *end;
-    unsigned long permits = strtoul(r->words[1], &end, 10);
+    unsigned permits;
 
-    if (*end || !permits || permits > HEALD_SEM_PERMITS_MAX || r->words[1][0] == '-')
-        return options_refuse(r->command, "N %s: not a number of permits from 1 to %d", r->words[1],
-                              HEALD_SEM_PERMITS_MAX);
-    int err = heald_sem_open(&sem, r->name, HEALD_REGION_CREATE, (unsigned)permits);
+    if (!options_count(r->words[1], 1, HEALD_SEM_PERMITS_MAX, &permits))
+        return options_refuse(r->command, "N %s: not a number of permits from 1 to %d",
+                              options_shown(r->words[1]), HEALD_SEM_PERMITS_MAX);
+    int err = heald_sem_open(&sem, r->name, HEALD_REGION_CREATE, permits);
     if (err == -EPROTOTYPE)
-        return options_refuse(r->command, "%s: exists, and is not a semaphore with %lu permits",
+        return options_refuse(r->command, "%s: exists, and is not a semaphore with %u permits",
                               r->name, permits);
     if (err)
         return refuse(r, err, NULL);
@@ -399,8 +398,7 @@ static int run(const struct command *command, int argc, char **argv, int own,
         struct heald_loop_options loop_options = {.ret_why = &why};
         int err = heald_loop_open(&r.loop, &loop_options);
         if (err) {
-            fprintf(stderr, "heald %s: %s\n", command->name, why.text);
-            status = EXIT_ERROR;
+            status = options_refuse(command, "%s", why.text);
         } else {
             status = start(&r);
             heald_loop_close(r.loop);

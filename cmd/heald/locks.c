@@ -2,11 +2,12 @@
 #include "locks.h"
 #include "commands.h"
 #include "site.h"
+#include "terminal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 struct locks_options {
     bool is_json, is_dot, is_all;
@@ -31,7 +32,7 @@ const struct command command_locks = {
     .run = run,
     .summary = "show locks, their holders and waiters, and deadlocks",
     .arguments = "[NAME...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. By default all regions with names like /name are shown. A "
@@ -160,7 +161,7 @@ static void separate(const struct locks_options *opt, bool is_first)
 {
     if (opt->is_json || opt->is_dot)
         return;
-    if (isatty(STDOUT_FILENO))
+    if (terminal_has_sequences())
         printf("\033[H\033[J");
     else if (!is_first)
         printf("\n");
@@ -186,15 +187,18 @@ static int watch(const struct command *command, const struct locks_options *opt,
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX];
+    const char **names;
     struct locks_options o = {0};
     unsigned count;
-    int status = snapshot_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
     if (o.is_json && o.is_dot)
-        return options_refuse(command, "--json and --dot: mutually exclusive");
-    return o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
+        status = options_refuse(command, "--json and --dot: mutually exclusive");
+    else
+        status = o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
+    free(names);
+    return status;
 }

@@ -2,9 +2,11 @@
  * locks_dot.c: `heald locks --dot`: a picture, for dot(1). An arrow leads from a waiter to the
  * lock, and from the lock to its holder. A deadlock is red.
  */
+#include "commands.h"
 #include "locks.h"
 #include "site.h"
 #include "table.h"
+#include "utf8.h"
 
 #include <stdio.h>
 
@@ -13,36 +15,15 @@ enum { COMMAND_SHOWN = 60 };
 /* Inside a quoted string, in which a backslash begins an escape. */
 static void print_text(const char *text, size_t max)
 {
-    for (; *text && max; text++, max--) {
-        if (*text == '"' || *text == '\\')
+    size_t shown = utf8_fit(text, max);
+
+    for (size_t i = 0; i < shown; i++) {
+        if (text[i] == '"' || text[i] == '\\')
             putchar('\\');
-        putchar(*text);
+        putchar(text[i]);
     }
-    if (*text)
+    if (text[shown])
         printf("...");
-}
-
-static bool holds(const struct snapshot_region *r, const struct snapshot_object *o,
-                  const struct heald_thread_info *thread)
-{
-    for (unsigned i = 0; i < o->state.holder_count; i++) {
-        const struct heald_participant_info *p = snapshot_holder(r, &o->state, i);
-        if (p && graph_is_same(&p->thread, thread))
-            return true;
-    }
-    return false;
-}
-
-/* Who neither waits nor holds anything is not in the picture. */
-static bool is_shown(const struct snapshot *c, const struct graph_participant *p)
-{
-    if (p->wait_count)
-        return true;
-    for (unsigned i = 0; i < c->region_count; i++)
-        for (unsigned k = 0; k < c->regions[i].object_count; k++)
-            if (holds(&c->regions[i], &c->regions[i].objects[k], &p->thread))
-                return true;
-    return false;
 }
 
 static void print_participant(const struct locks *l, unsigned i)
@@ -50,7 +31,8 @@ static void print_participant(const struct locks *l, unsigned i)
     const struct graph_participant *p = &l->graph->participants[i];
     char text[THREAD_TEXT_SIZE], command[THREAD_COMMAND_SIZE];
 
-    if (!is_shown(l->snapshot, p))
+    /* Who neither waits nor holds anything is not in the picture. */
+    if (!p->wait_count && !p->holds_something)
         return;
     printf("  t%u [shape=box, label=\"", i);
     print_text(thread_text(&p->thread, text), THREAD_TEXT_SIZE);
@@ -61,11 +43,7 @@ static void print_participant(const struct locks *l, unsigned i)
 
 static unsigned participant_of(const struct locks *l, const struct heald_thread_info *thread)
 {
-    unsigned i = 0;
-
-    while (i < l->graph->count && !graph_is_same(&l->graph->participants[i].thread, thread))
-        i++;
-    return i;
+    return (unsigned)(graph_find(l->graph, thread) - l->graph->participants);
 }
 
 static void print_seconds(int64_t since_ns, bool at_least)
@@ -146,5 +124,8 @@ void locks_print_dot(const struct locks *l)
             snprintf(id, sizeof id, "r%uo%u", i, k);
             print_object(l, &c->regions[i], &c->regions[i].objects[k], id);
         }
+    for (unsigned i = 0; i < c->region_count && !c->is_of_names; i++)
+        if (c->regions[i].error)
+            options_refuse(&command_locks, "%s: %s", c->regions[i].shown, c->regions[i].why);
     printf("}\n");
 }

@@ -155,6 +155,21 @@ static void put_cycles(struct json *j, const struct locks *l, const char *name,
     json_close(j);
 }
 
+static void put_errors(struct json *j, const struct snapshot *c)
+{
+    json_array(j, "errors");
+    for (unsigned i = 0; i < c->region_count; i++) {
+        if (!c->regions[i].error)
+            continue;
+        json_object(j, NULL);
+        json_text(j, "region", c->regions[i].name);
+        json_integer(j, "error", c->regions[i].error);
+        json_text(j, "why", c->regions[i].why);
+        json_close(j);
+    }
+    json_close(j);
+}
+
 void locks_print_json(const struct locks *l)
 {
     const struct snapshot *c = l->snapshot;
@@ -169,5 +184,6 @@ void locks_print_json(const struct locks *l)
     json_close(&j);
     put_cycles(&j, l, "deadlocks", GRAPH_DEADLOCK);
     put_cycles(&j, l, "expiring", GRAPH_ENDING);
+    put_errors(&j, c);
     json_end(&j);
 }

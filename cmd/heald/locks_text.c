@@ -3,6 +3,7 @@
 #include "site.h"
 #include "table.h"
 #include "terminal.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,8 +40,10 @@ static void print_command(const struct heald_thread_info *thread)
 {
     char text[THREAD_COMMAND_SIZE];
 
-    if (*thread_command(thread, text))
-        printf("        %.*s%s\n", COMMAND_SHOWN, text, strlen(text) > COMMAND_SHOWN ? "..." : "");
+    if (!*thread_command(thread, text))
+        return;
+    size_t shown = utf8_fit(text, COMMAND_SHOWN);
+    printf("        %.*s%s\n", (int)shown, text, text[shown] ? "..." : "");
 }
 
 /* A lock whose holder died is what the reader looks for. */

@@ -7,8 +7,11 @@
 
 #include <heald/heald.h>
 
+#include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { DETAILS_SIZE = 1024 };
 
@@ -28,7 +31,7 @@ const struct command command_ls = {
     .run = run,
     .summary = "list shared memory regions and their objects",
     .arguments = "[NAME...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. By default all regions with names like /name are listed, and "
@@ -95,6 +98,11 @@ static void add_object(struct table *t, const struct snapshot_region *r,
     table_add(t, "%s", details + (*details ? 2 : 0));
 }
 
+static const char *use_of(const struct snapshot_region *r)
+{
+    return r->error ? "error" : !r->use ? "unused" : r->use == -EBUSY ? "in use" : "unknown";
+}
+
 static void add_region(struct table *t, const struct snapshot_region *r)
 {
     char text[THREAD_TEXT_SIZE], size[TABLE_NUMBER_SIZE];
@@ -102,7 +110,7 @@ static void add_region(struct table *t, const struct snapshot_region *r)
     table_add(t, "%s", r->shown);
     table_add(t, "region");
     table_add(t, "%s", r->error ? "" : table_size(r->stats.size, size));
-    table_add(t, "%s", r->error ? "error" : r->is_open ? "in use" : "unused");
+    table_add(t, "%s", use_of(r));
     if (r->error)
         table_add(t, "%s", r->why);
     else
@@ -181,7 +189,10 @@ static void put_region(struct json *j, const struct snapshot_region *r)
     json_unsigned(j, "size", r->stats.size);
     json_unsigned(j, "participants", living(r));
     json_unsigned(j, "participants_max", r->stats.participants_max);
-    json_boolean(j, "in_use", r->is_open);
+    if (!r->use || r->use == -EBUSY)
+        json_boolean(j, "in_use", r->use);
+    else
+        json_null(j, "in_use");
     json_boolean(j, "traced", r->info.is_traced);
     json_integer(j, "creator", r->info.creator.pid);
     json_boolean(j, "creator_ended", r->info.creator_is_gone);
@@ -217,11 +228,11 @@ static void print_json(const struct snapshot *c)
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX];
+    const char **names;
     struct ls_options o = {0};
     struct snapshot c;
     unsigned count;
-    int status = snapshot_parse(command, argc, argv, &o, names, &count);
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
@@ -232,5 +243,6 @@ static int run(const struct command *command, const char *program, int argc, cha
     else
         print_text(&c);
     snapshot_free(&c);
+    free(names);
     return all ? 0 : EXIT_ERROR;
 }

@@ -10,12 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What was printed must have been written: a full disk is an error, not a success. */
+/* What was printed must have been written: a full disk is an error, not a success. The reason of a
+ * write that failed earlier is lost; but part of the output is lost, too, so that another byte does
+ * no harm, and the reason is most likely that of its own failure. */
 static int finish(int status)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
+    if (!errno && write(STDOUT_FILENO, "\n", 1) == 1)
+        errno = 0;
     fprintf(stderr, "heald: cannot write to standard output: %s\n",
             errno ? heald_strerror(-errno) : "an earlier write failed");
     return EXIT_ERROR;
@@ -45,14 +49,14 @@ static int refuse_option(const char *word)
 {
     struct suggestion s = {.word = word};
 
+    if (strncmp(word, "--help=", 7) == 0 || strncmp(word, "--version=", 10) == 0)
+        return options_refuse_value(NULL, word);
     suggest_compare(&s, "--help");
     suggest_compare(&s, "--version");
     if (suggest_nearest(&s))
-        fprintf(stderr, "heald: unknown option '%s'; did you mean %s?\n", word,
-                suggest_nearest(&s));
-    else
-        fprintf(stderr, "heald: unknown option '%s'; see heald --help\n", word);
-    return EXIT_ERROR;
+        return options_refuse(NULL, "unknown option '%s'; did you mean %s?", word,
+                              suggest_nearest(&s));
+    return options_refuse(NULL, "unknown option '%s'; see heald --help", word);
 }
 
 int main(int argc, char **argv)
@@ -60,10 +64,8 @@ int main(int argc, char **argv)
     if (open_standard_streams() < 0)
         return EXIT_ERROR;
     const char *word = argc > 1 ? argv[1] : NULL;
-    if (!word) {
-        fprintf(stderr, "heald: a command is required; see heald --help\n");
-        return EXIT_ERROR;
-    }
+    if (!word)
+        return options_refuse(NULL, "a command is required; see heald --help");
     if (is_option(word, "-h", "--help")) {
         commands_print_help();
         return finish(0);
@@ -74,7 +76,7 @@ int main(int argc, char **argv)
     }
     if (word[0] == '-')
         return refuse_option(word);
-    const struct command *command = commands_find("heald", word);
+    const struct command *command = commands_find(NULL, word);
     if (!command)
         return EXIT_ERROR;
     return finish(command->run(command, argv[0], argc - 1, argv + 1));

@@ -6,6 +6,7 @@
 
 #include "suggest.h"
 #include "terminal.h"
+#include "thread_text.h"
 
 #include <heald/base.h>
 
@@ -28,14 +29,35 @@ struct parser {
 
 int options_refuse(const struct command *command, const char *format, ...)
 {
-    va_list args;
-    fprintf(stderr, "heald %s: ", command->name);
+    va_list args, again;
+
     va_start(args, format);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): see text_addf() */
-    vfprintf(stderr, format, args);
+    va_copy(again, args);
+    /* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): see text_addf() */
+    int len = vsnprintf(NULL, 0, format, args);
+    char *text = len < 0 ? NULL : malloc((size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, again);
+    /* NOLINTEND(clang-analyzer-valist.Uninitialized) */
+    va_end(again);
     va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "heald%s%s: %s\n", command ? " " : "", command ? command->name : "",
+            text ? mask_controls(text) : "cannot allocate memory");
+    free(text);
     return EXIT_ERROR;
+}
+
+int options_refuse_value(const struct command *command, const char *word)
+{
+    size_t len = strcspn(word, "=");
+
+    return options_refuse(command, "%.*s %s: the option takes no value", (int)len, word,
+                          options_shown(word + len + 1));
+}
+
+const char *options_shown(const char *word)
+{
+    return *word ? word : "''";
 }
 
 static unsigned help_columns(void)
@@ -127,12 +149,12 @@ static int refuse_unknown(const struct command *command, const char *shown, cons
                           command->name);
 }
 
-static bool parse_count(const struct option *o, const char *text, unsigned *ret_count)
+bool options_count(const char *text, unsigned min, unsigned max, unsigned *ret_count)
 {
     char *end;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < o->min || value > o->max)
+    if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
         return false;
     *ret_count = (unsigned)value;
     return true;
@@ -163,15 +185,15 @@ static int set_option(const struct parser *p, const struct option *o, const char
         *(const char **)field = text;
         break;
     case OPTION_COUNT:
-        if (!parse_count(o, text, field))
-            return options_refuse(p->command, "%s %s: not a number from %u to %u", p->shown, text,
-                                  o->min, o->max);
+        if (!options_count(text, o->min, o->max, field))
+            return options_refuse(p->command, "%s %s: not a number from %u to %u", p->shown,
+                                  options_shown(text), o->min, o->max);
         break;
     case OPTION_SECONDS:
         if (!parse_seconds(o, text, field))
             return options_refuse(p->command,
                                   "%s %s: not a number of seconds greater than 0 and at most %u",
-                                  p->shown, text, o->max);
+                                  p->shown, options_shown(text), o->max);
         break;
     }
     return OPTIONS_GO_ON;
@@ -223,11 +245,10 @@ static int parse_option(struct parser *p)
     if (word[1] != '-')
         return parse_letters(p);
     snprintf(p->shown, sizeof p->shown, "%.*s", (int)(len < 64 ? len : 63), word);
-    if (!o)
+    if (!o && strcmp(p->shown, "--help") != 0)
         return refuse_unknown(p->command, p->shown, p->shown);
-    if (!o->metavar && word[len])
-        return options_refuse(p->command, "%s %s: the option takes no value", p->shown,
-                              word + len + 1);
+    if (word[len] && (!o || !o->metavar))
+        return options_refuse_value(p->command, word);
     if (!o->metavar)
         return set_option(p, o, "");
     return word[len] ? set_option(p, o, word + len + 1) : take_next_word(p, o);

@@ -68,8 +68,18 @@ void options_print_text(const char *text);
 /* One row of a list of options in a help text. left: "-p, --port N". */
 void options_print_row(const char *left, const char *help);
 
-/* One line on stderr: "heald NAME: …"; returns EXIT_ERROR. */
+/* One line on stderr: "heald NAME: …", or "heald: …" where command is NULL. The words in it may be
+ * anybody's: control characters are masked. Returns EXIT_ERROR. */
 int options_refuse(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same for an option "--name=VALUE" that takes no value. */
+int options_refuse_value(const struct command *command, const char *word);
+
+/* A number of digits alone, from min to max; false: it is none. */
+bool options_count(const char *text, unsigned min, unsigned max, unsigned *ret_count);
+
+/* A word of the command line, for such a message; '' where it is empty. */
+const char *options_shown(const char *word);
 
 #endif

@@ -14,7 +14,9 @@
 #include <heald/heald.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct repair_options {
@@ -36,7 +38,7 @@ const struct command command_repair = {
     .run = run,
     .summary = "repair the locks and barriers that a dead process left",
     .arguments = "NAME [OBJECT...]",
-    .arguments_max = SNAPSHOT_NAMES_MAX,
+    .arguments_max = UINT_MAX,
     .options = options,
     .details =
         "NAME is /name or file:/path. OBJECT is a name that heald ls prints, or +0xOFFSET. By "
@@ -277,12 +279,10 @@ static bool are_there(const struct command *command, const struct snapshot_regio
     bool all = true;
 
     for (unsigned i = 0; names[i]; i++) {
-        char shown[REFUSAL_SIZE];
         if (find(r, names[i]))
             continue;
-        snprintf(shown, sizeof shown, "%s", names[i]);
-        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->shown,
-                       mask_controls(shown), r->shown);
+        options_refuse(command, "%s: no object '%s'; heald ls %s lists the objects", r->name,
+                       names[i], r->name);
         all = false;
     }
     return all;
@@ -314,19 +314,23 @@ static int repair_region(const struct command *command, const struct snapshot_re
 
 static int run(const struct command *command, const char *program, int argc, char **argv)
 {
-    const char *names[SNAPSHOT_NAMES_MAX + 1] = {NULL};
+    const char **names;
     struct repair_options o = {0};
     struct snapshot c;
-    int status = options_parse(command, argc, argv, &o, names);
+    unsigned count;
+    int status = snapshot_parse(command, argc, argv, &o, &names, &count);
 
     (void)program;
     if (status != OPTIONS_GO_ON)
         return status;
-    if (!names[0])
+    if (!count) {
+        free(names);
         return options_refuse(command, "a region is required: heald repair NAME [OBJECT...]");
+    }
     status = EXIT_ERROR;
     if (snapshot_take(&c, command, names, 1, false) && are_there(command, c.regions, names + 1))
         status = repair_region(command, c.regions, names + 1, &o);
     snapshot_free(&c);
+    free(names);
     return status;
 }

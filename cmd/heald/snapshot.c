@@ -32,12 +32,12 @@ static char *copy_of(const char *text)
     return memcpy(snapshot_grow(NULL, 0, size), text, size);
 }
 
-static void list_people(struct snapshot_region *r)
+static void list_people(struct snapshot_region *r, const struct heald_region *region)
 {
     struct heald_participant_info info;
     unsigned cursor = 0;
 
-    while (heald_participant_next(r->region, &cursor, &info)) {
+    while (heald_participant_next(region, &cursor, &info)) {
         r->participants =
             snapshot_grow(r->participants, r->participant_count, sizeof *r->participants);
         r->participants[r->participant_count++] = info;
@@ -54,13 +54,14 @@ static struct snapshot_object *find_object(struct snapshot_region *r, uint64_t o
 }
 
 static struct snapshot_object *add_object(struct snapshot_region *r,
+                                          const struct heald_region *region,
                                           const struct heald_object_info *info)
 {
     r->objects = snapshot_grow(r->objects, r->object_count, sizeof *r->objects);
     struct snapshot_object *o = &r->objects[r->object_count++];
     o->info = *info;
     o->state.condition = HEALD_OBJECT_UNKNOWN;
-    heald_object_inspect(r->region, info->offset, info->type, &o->state);
+    heald_object_inspect(region, info->offset, info->type, &o->state);
     return o;
 }
 
@@ -76,13 +77,13 @@ static void add_wait(struct snapshot_object *o, struct snapshot_wait wait)
     o->wait_count++;
 }
 
-static void list_objects(struct snapshot_region *r)
+static void list_objects(struct snapshot_region *r, const struct heald_region *region)
 {
     struct heald_object_info info;
     unsigned cursor = 0;
 
-    while (heald_object_next(r->region, &cursor, &info))
-        add_object(r, &info);
+    while (heald_object_next(region, &cursor, &info))
+        add_object(r, region, &info);
     for (unsigned i = 0; i < r->participant_count; i++) {
         for (unsigned k = 0; k < r->participants[i].wait_count && !r->participants[i].is_gone;
              k++) {
@@ -90,13 +91,19 @@ static void list_objects(struct snapshot_region *r)
             struct snapshot_object *o = find_object(r, w->offset, w->type);
             info = (struct heald_object_info){.offset = w->offset, .type = w->type};
             if (!o)
-                o = add_object(r, &info);
+                o = add_object(r, region, &info);
             add_wait(o, (struct snapshot_wait){.participant = i, .wait = w});
         }
     }
 }
 
-/* 0, or why it is no region that can be looked at; *ret_why, if it is not: a text to free. */
+bool snapshot_is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/* 0, or why it is no region that can be looked at; *ret_why, if it is not: a text to free. The
+ * region is closed again: there may be more of them than this process may have descriptors. */
 static int add_region(struct snapshot *c, const char *name, char **ret_why)
 {
     const char *why = NULL;
@@ -119,13 +126,16 @@ static int add_region(struct snapshot *c, const char *name, char **ret_why)
         r->why = copy_of(*ret_why);
         return err;
     }
-    r->region = region;
     heald_region_inspect(region, &r->info);
     heald_region_stats(region, &r->stats);
-    r->is_open = heald_region_unlink_unused(name, 1) == -EBUSY;
-    list_people(r);
-    list_objects(r);
-    return 0;
+    list_people(r, region);
+    list_objects(r, region);
+    heald_region_close(region);
+    r->use = heald_region_unlink_unused(name, 1);
+    if (!snapshot_is_shortage(r->use))
+        return 0;
+    *ret_why = copy_of(heald_strerror(r->use));
+    return r->use;
 }
 
 static void add_leftover(struct snapshot *c, const char *name, const struct stat *st)
@@ -148,36 +158,42 @@ static bool find_file(const char *name, struct stat *ret_stat)
     return n < PATH_SIZE && lstat(path, ret_stat) == 0 && S_ISREG(ret_stat->st_mode);
 }
 
-/* Everything in the directory of shared memory; only the regions where it has other users. */
-static void snapshot_all(struct snapshot *c)
+/* One file of that directory; with_leftovers: no other kind of program keeps files there. The error
+ * of this process, or 0. */
+static int snapshot_file(struct snapshot *c, const char *file, bool with_leftovers)
+{
+    char name[PATH_SIZE];
+    char *why = NULL;
+    struct stat st;
+
+    if (!find_file(file, &st))
+        return 0;
+    snprintf(name, sizeof name, "/%s", file);
+    int err = add_region(c, name, &why);
+    free(why);
+    if (with_leftovers && (err == -ENOEXEC || err == -EINVAL))
+        add_leftover(c, file, &st);
+    return snapshot_is_shortage(err) ? err : 0;
+}
+
+/* Everything in the directory of shared memory; only the regions where it has other users. False:
+ * this process lacks what it needs to see all. */
+static bool snapshot_all(struct snapshot *c, const struct command *command)
 {
     const char *directory = heald_region_directory();
-    bool is_alone = strcmp(directory, "/dev/shm") == 0;
+    bool is_alone = strcmp(directory, "/dev/shm") == 0, all = true;
     DIR *dir = opendir(directory);
     struct dirent *entry;
 
-    while (dir && (entry = readdir(dir))) {
-        char name[sizeof entry->d_name + 1];
-        char *why = NULL;
-        struct stat st;
-        if (!find_file(entry->d_name, &st))
-            continue;
-        snprintf(name, sizeof name, "/%s", entry->d_name);
-        int err = add_region(c, name, &why);
-        free(why);
-        if (is_alone && (err == -ENOEXEC || err == -EINVAL))
-            add_leftover(c, entry->d_name, &st);
+    if (!dir && errno != ENOENT) {
+        options_refuse(command, "%s: %s", directory, heald_strerror(-errno));
+        return false;
     }
+    while (dir && (entry = readdir(dir)))
+        all = !snapshot_file(c, entry->d_name, is_alone) && all;
     if (dir)
         closedir(dir);
-}
-
-static void complain(const struct command *command, const char *name, const char *why)
-{
-    char *shown = mask_controls(copy_of(name));
-
-    options_refuse(command, "%s: %s", *shown ? shown : "''", why);
-    free(shown);
+    return all;
 }
 
 /* The one of a name that was given. */
@@ -194,7 +210,8 @@ static bool take_one(struct snapshot *c, const struct command *command, const ch
         add_leftover(c, file, &st);
         err = 0;
     } else if (err) {
-        complain(command, name, with_leftovers && err == -EINVAL ? heald_strerror(-ENOENT) : why);
+        options_refuse(command, "%s: %s", options_shown(name),
+                       with_leftovers && err == -EINVAL ? heald_strerror(-ENOENT) : why);
     }
     free(why);
     return !err;
@@ -207,22 +224,27 @@ bool snapshot_take(struct snapshot *c, const struct command *command, const char
 
     *c = (struct snapshot){.is_of_names = count};
     if (!count)
-        snapshot_all(c);
+        all = snapshot_all(c, command);
     for (unsigned i = 0; i < count; i++)
         all = take_one(c, command, names[i], with_leftovers) && all;
     return all;
 }
 
 int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
-                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count)
+                   const char ***ret_names, unsigned *ret_count)
 {
+    size_t size = ((size_t)argc + 1) * sizeof **ret_names;
+    const char **names = snapshot_grow(NULL, 0, size);
     unsigned count = 0;
-    int status;
+    int status = options_parse(command, argc, argv, options, names);
 
-    memset(ret_names, 0, SNAPSHOT_NAMES_MAX * sizeof *ret_names);
-    status = options_parse(command, argc, argv, options, ret_names);
-    while (count < SNAPSHOT_NAMES_MAX && ret_names[count])
+    if (status != OPTIONS_GO_ON) {
+        free(names);
+        return status;
+    }
+    while (names[count])
         count++;
+    *ret_names = names;
     *ret_count = count;
     return status;
 }
@@ -240,8 +262,6 @@ void snapshot_free(struct snapshot *c)
         free(r->name);
         free(r->shown);
         free(r->why);
-        if (r->region)
-            heald_region_close(r->region);
     }
     for (unsigned i = 0; i < c->leftover_count; i++) {
         free(c->leftovers[i].name);
@@ -275,12 +295,22 @@ char *snapshot_creator(const struct snapshot_region *r, char text[THREAD_TEXT_SI
                                    : thread_text(&r->info.creator, text);
 }
 
+/* They are in the order of their slots. */
 const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
                                                      const struct heald_object_state *state,
                                                      unsigned number)
 {
-    for (unsigned i = 0; number < HEALD_HOLDERS_SHOWN && i < r->participant_count; i++)
-        if (r->participants[i].slot == state->holders[number].slot)
-            return &r->participants[i];
+    unsigned from = 0, to = number < HEALD_HOLDERS_SHOWN ? r->participant_count : 0;
+
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        const struct heald_participant_info *p = &r->participants[middle];
+        if (p->slot == state->holders[number].slot)
+            return p;
+        if (p->slot < state->holders[number].slot)
+            from = middle + 1;
+        else
+            to = middle;
+    }
     return NULL;
 }

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SNAPSHOT_NAMES_MAX = 64 };
-
 enum { SNAPSHOT_SITE_SIZE = 300 };
 
 /* A place in the program of a process: site_find_all() fills it in. */
@@ -39,13 +37,12 @@ struct snapshot_object {
 };
 
 struct snapshot_region {
-    char *name, *shown;          /* the same, masked */
-    struct heald_region *region; /* NULL: it cannot be opened: error and why */
-    int error;
-    char *why; /* refusal_text() */
+    char *name, *shown; /* the same, masked */
+    int error;          /* 0, or it cannot be opened: */
+    char *why;          /* refusal_text() */
     struct heald_region_info info;
     struct heald_region_stats stats;
-    bool is_open; /* some process has it open */
+    int use; /* 0: no process has it open; -EBUSY: one has; another error: it is not known */
     unsigned participant_count, object_count;
     struct heald_participant_info *participants;
     struct snapshot_object *objects;
@@ -69,15 +66,19 @@ struct snapshot {
 /*
  * The regions of these names, or with none all with names like "/name", and the other files in
  * their directory. with_leftovers: a name may be that of such a file. Prints on stderr what is
- * wrong with a name. False: there was such a name.
+ * wrong with a name. False: there was such a name, or this process lacks descriptors or memory.
  */
 bool snapshot_take(struct snapshot *c, const struct command *command, const char *const names[],
                    unsigned count, bool with_leftovers);
 void snapshot_free(struct snapshot *c);
 
-/* The options of a command whose arguments are such names: what options_parse() says. */
+/* Does an error say that this process lacks descriptors or memory? Then it is not the object's. */
+bool snapshot_is_shortage(int err);
+
+/* The options of a command whose arguments are such names: what options_parse() says. *ret_names is
+ * to be freed if that is OPTIONS_GO_ON. */
 int snapshot_parse(const struct command *command, int argc, char **argv, void *options,
-                   const char *ret_names[SNAPSHOT_NAMES_MAX], unsigned *ret_count);
+                   const char ***ret_names, unsigned *ret_count);
 
 /* Room for one more, zeroed, at the end of an array; ends the program where there is none. */
 void *snapshot_grow(void *array, unsigned count, size_t size);

@@ -48,7 +48,7 @@ void suggest_compare(struct suggestion *s, const char *candidate)
 
     if (len < 2 || len > WORD_MAX || strlen(other) > WORD_MAX)
         return;
-    unsigned distance = strncmp(other, word, len) == 0 ? 1 : distance_of(word, other);
+    unsigned distance = strncmp(other, word, len) == 0 ? 0 : distance_of(word, other);
     unsigned max = len < 4 ? 1 : len < 8 ? 2 : 3;
     if (distance > max || (s->best && distance >= s->distance))
         return;

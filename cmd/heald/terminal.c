@@ -3,7 +3,6 @@
 
 #include "utf8.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +26,18 @@ unsigned terminal_columns(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+bool terminal_has_sequences(void)
+{
+    const char *kind = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 static bool has_colours(void)
 {
-    const char *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
+    const char *no_colour = getenv("NO_COLOR");
 
-    return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && kind && *kind &&
-           strcmp(kind, "dumb") != 0;
+    return terminal_has_sequences() && !(no_colour && *no_colour);
 }
 
 const char *terminal_alert(void)

@@ -2,13 +2,17 @@
 #ifndef HEALD_CMD_TERMINAL_H
 #define HEALD_CMD_TERMINAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The width of the terminal; 0: standard output is not a terminal, or its width is not known. */
 unsigned terminal_columns(void);
 
-/* What begins and ends a warning: "" unless standard output is a terminal that has colours and
- * NO_COLOR is not set. */
+/* Is standard output a terminal that understands control sequences, by TERM? */
+bool terminal_has_sequences(void);
+
+/* What begins and ends a warning: "" unless standard output is such a terminal and NO_COLOR is not
+ * set. */
 const char *terminal_alert(void);
 const char *terminal_plain(void);
 

@@ -44,3 +44,17 @@ size_t utf8_length(const char *text)
             return 0;
     return n;
 }
+
+size_t utf8_fit(const char *text, size_t max)
+{
+    size_t fits = 0;
+
+    while (text[fits]) {
+        size_t n = utf8_length(text + fits);
+        n = n ? n : 1;
+        if (n > max - fits)
+            break;
+        fits += n;
+    }
+    return fits;
+}

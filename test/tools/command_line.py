@@ -9,6 +9,7 @@ import struct
 import subprocess
 import termios
 
+from regions import PREFIX, remove
 from serving import HEALD, LIMIT, heald
 
 COMMANDS = ('ls', 'locks', 'gc', 'repair', 'lock', 'sem', 'aio', 'serve', 'backends', 'demo',
@@ -48,6 +49,12 @@ def in_terminal(*args, columns=80, **env):
 def misspelt_words_have_a_suggestion():
     for args, words in ((['lcoks'], "unknown command 'lcoks'; did you mean locks?"),
                         (['help', 'lss'], 'did you mean ls?'),
+                        (['lo'], 'did you mean locks?'), (['se'], 'did you mean sem?'),
+                        (['ls', '--help=1'], '--help 1: the option takes no value'),
+                        (['serve', '--help='], '--help \'\': the option takes no value'),
+                        (['ls', '--json='], '--json \'\': the option takes no value'),
+                        (['--help=1'], '--help 1: the option takes no value'),
+                        (['--version=1'], '--version 1: the option takes no value'),
                         (['--vers'], 'did you mean --version?'),
                         (['ls', '--jsno'], "unknown option '--jsno'; did you mean --json?"),
                         (['locks', '--dto'], 'did you mean --dot?'),
@@ -62,6 +69,37 @@ def misspelt_words_have_a_suggestion():
                         (['x' * 5000], 'see heald --help'),
                         (['ls', '--' + 'x' * 5000], 'see heald ls --help')):
         refused(args, words)
+
+
+def messages_do_not_command_the_terminal():
+    evil, name = '\x1b[2J\u009b\n', PREFIX + '-evil'
+    try:
+        for args in ((evil,), ('-' + evil,), ('help', evil), ('ls', evil), ('ls', '--' + evil),
+                     ('ls', '-' + evil), ('ls', '/' + evil + '/'), ('gc', evil), ('repair', evil),
+                     ('lock', '/' + evil + '/', 'x'), ('lock', '-w', evil, name, 'x'),
+                     ('lock', name, '/' + evil), ('lock', f'--{evil}=1'), ('sem', name, evil, 'x'),
+                     ('serve', '--listen', evil, '.'), ('serve', '-l', '0', evil),
+                     ('serve', '--log', f'/{evil}/', '-l', '127.0.0.1:0', '.'),
+                     ('serve', '--backend', evil, '.'), ('demo', evil), ('backends', evil),
+                     ('aio', '--', evil), ('aio', '-l', evil, 'x')):
+            result = heald(*args)
+            assert result.returncode not in (0, 1) and result.stderr.endswith('\n'), (args, result)
+            assert result.stderr[:-1].isprintable(), (args, result)
+    finally:
+        remove(name)
+
+
+def empty_words_are_shown():
+    name = PREFIX + '-empty'
+    try:
+        for args in (('',), ('help', ''), ('ls', ''), ('locks', ''), ('gc', ''), ('repair', ''),
+                     ('lock', '', 'true'), ('lock', name, ''), ('lock', '-w', '', name, 'true'),
+                     ('lock', '-E', '', name, 'true'), ('sem', name, '', 'true'), ('backends', ''),
+                     ('serve', '-l', '0', ''), ('demo', ''), ('aio', '')):
+            result = heald(*args)
+            assert result.returncode not in (0, 1) and "''" in result.stderr, (args, result)
+    finally:
+        remove(name)
 
 
 def options_have_short_forms():
@@ -117,8 +155,22 @@ def an_output_that_cannot_be_written_is_an_error():
             result = subprocess.run(['sh', '-c', f'"$0" "$@" >{place}', HEALD, *words],
                                     check=False, stderr=subprocess.PIPE, text=True)
             assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
+    for words in (('locks', '--json', '-w', '0.01'), ('help', '--json'), ('ls', '--json')):
+        for place in places[1:]:
+            result = subprocess.run(['sh', '-c', f'"$0" "$@" >{place}', HEALD, *words], text=True,
+                                    check=False, stderr=subprocess.PIPE, timeout=LIMIT)
+            assert result.returncode == 2, result
+            assert result.stderr.endswith('output: no space left on device\n'), result
 
 
-CASES = (misspelt_words_have_a_suggestion, options_have_short_forms, help_is_one_text,
+def no_control_sequences_without_a_terminal_for_them():
+    args = ('locks', '--watch', '1', PREFIX + '-none')
+    assert in_terminal(*args) == '\033[H\033[J' == in_terminal(*args, NO_COLOR='1')
+    assert in_terminal(*args, TERM='dumb') == '' == in_terminal(*args, TERM='')
+
+
+CASES = (misspelt_words_have_a_suggestion, messages_do_not_command_the_terminal,
+         empty_words_are_shown, options_have_short_forms, help_is_one_text,
          help_fits_the_terminal, tables_are_aligned,
-         an_output_that_cannot_be_written_is_an_error)
+         an_output_that_cannot_be_written_is_an_error,
+         no_control_sequences_without_a_terminal_for_them)

@@ -5,9 +5,13 @@
  * "aB" waits for b with a deadline, of a thousand seconds. Each waits for the others before its
  * second letter, so none may wait at its first. Prints "ready" when all wait or have all, and then
  * stays.
+ *
+ * hang NAME N: the region has N mutexes instead, and each of N threads of this process holds one
+ * and waits for the next; the last one waits for nothing.
  */
 #include <heald/heald.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +95,52 @@ static void give_names(struct heald_region *region)
     heald_detach(me);
 }
 
+struct chain {
+    struct heald_region *region;
+    int count, started, arrived; /* the last two: atomic */
+};
+
+static void *hold_and_wait(void *arg)
+{
+    struct chain *c = arg;
+    struct heald_mutex *mutexes = heald_region_data(c->region);
+    struct heald_participant *me;
+    int i = __atomic_fetch_add(&c->started, 1, __ATOMIC_SEQ_CST);
+
+    must(heald_attach(c->region, &me));
+    must(heald_mutex_lock(&mutexes[i], me, HEALD_FOREVER));
+    __atomic_fetch_add(&c->arrived, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&c->arrived, __ATOMIC_SEQ_CST) < c->count)
+        usleep(10000);
+    if (i + 1 < c->count)
+        must(heald_mutex_lock(&mutexes[i + 1], me, HEALD_FOREVER));
+    pause();
+    return NULL;
+}
+
+static int make_chain(const char *name, int count)
+{
+    struct heald_region_options o = {.size = (size_t)count * sizeof(struct heald_mutex),
+                                     .participants = (unsigned)count};
+    struct chain c = {.count = count};
+    pthread_attr_t small;
+    pthread_t thread;
+
+    must(heald_region_open(&c.region, name, HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, &o));
+    must(-pthread_attr_init(&small));
+    must(-pthread_attr_setstacksize(&small, 65536));
+    for (int i = 0; i < count; i++)
+        must(-pthread_create(&thread, &small, hold_and_wait, &c));
+    while (__atomic_load_n(&c.arrived, __ATOMIC_SEQ_CST) < count)
+        usleep(10000);
+    usleep(300000);
+    printf("ready\n");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     struct heald_region_options o = {.heap = 1, .init = fill};
@@ -98,6 +148,8 @@ int main(int argc, char **argv)
 
     if (argc < 3)
         return 2;
+    if (atoi(argv[2]) > 0)
+        return make_chain(argv[1], atoi(argv[2]));
     must(heald_region_open(&region, argv[1], HEALD_REGION_CREATE | HEALD_REGION_EXCLUSIVE, &o));
     give_names(region);
     for (int i = 2; i < argc; i++)

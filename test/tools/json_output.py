@@ -33,6 +33,7 @@ def json_is_what_the_pages_say():
         with Hang('ab', 'ba', 'cd', 'dC', 'w', 'sR') as hang:
             checked(pages['ls'], 'ls', '--json')
             checked(pages['locks'], 'locks', '--json', '--all', hang.name, status=1)
+            checked(pages['locks'], 'locks', '--json', hang.name, name + 'lock', status=2)
             checked(pages['gc'], 'gc', '--json')
         with Helper('broken') as broken:
             checked(pages['ls'], 'ls', '--json')

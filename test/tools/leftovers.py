@@ -179,6 +179,26 @@ def corrupt_regions_are_said_to_be():
         remove(name)
 
 
+def corrupt_regions_are_in_every_form_of_locks():
+    name = PREFIX + '-dark'
+    try:
+        assert end(start('lock', name, '--', 'true'))[0] == 0
+        with open(path_of(name), 'r+b') as file:
+            file.seek(24)
+            file.write(b'x')
+        for args, status in ((), 0), ((name,), 2):
+            result = heald('locks', '--json', *args)
+            found = [e for e in json.loads(result.stdout)['errors'] if e['region'] == name]
+            assert result.returncode == status and len(found) == 1, result
+            assert found[0]['error'] < 0 and 'checksum' in found[0]['why'], found
+            result = heald('locks', '--dot', *args)
+            said = [line for line in result.stderr.splitlines() if name in line]
+            assert result.returncode == status and len(said) == 1, result
+            assert said[0].startswith(f'heald locks: {name}: ') and 'checksum' in said[0], said
+    finally:
+        remove(name)
+
+
 def truncated_meanwhile():
     """Somebody else cuts the file and makes it long again, at any moment of a look."""
     name = PREFIX + '-cut'
@@ -196,6 +216,31 @@ def truncated_meanwhile():
         remove(name)
 
 
-CASES = (gc_of_a_file, repair_says_what_it_did, refused_access_says_whose,
-         gc_removes_the_unused_alone, posix_leftovers, who_opens_it_meanwhile_does_not_end_gc,
-         corrupt_regions_are_said_to_be, truncated_meanwhile)
+def with_descriptors(count, *args):
+    """Runs a command that may have so many descriptors open."""
+    return subprocess.run(['sh', '-c', f'ulimit -Sn {count}; exec "$0" "$@"', HEALD, *args],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def more_regions_than_descriptors():
+    names = [f'{PREFIX}-many-{i}' for i in range(40)]
+    try:
+        assert all(heald('lock', name, 'true').returncode == 0 for name in names)
+        for command in (('ls', '--json'), ('locks', '--all', '--json'), ('gc', '--json')):
+            result = with_descriptors(24, *command)
+            assert result.returncode == 0, result
+            for name in names:
+                assert f'"{name}"' in result.stdout, (command, name)
+            assert 'too many' not in result.stdout, result
+            # The directory has the fourth.
+            result = with_descriptors(4, *command)
+            assert result.returncode == 2, result
+    finally:
+        for name in names:
+            remove(name)
+
+
+CASES = (gc_of_a_file, more_regions_than_descriptors, repair_says_what_it_did,
+         refused_access_says_whose, gc_removes_the_unused_alone, posix_leftovers,
+         who_opens_it_meanwhile_does_not_end_gc, corrupt_regions_are_said_to_be,
+         corrupt_regions_are_in_every_form_of_locks, truncated_meanwhile)

@@ -95,6 +95,23 @@ def the_command_does_not_outlive_the_lock():
         remove(name)
 
 
+def any_number_of_words():
+    name = PREFIX + '-words'
+    try:
+        words = ['x'] * 9000
+        for command in (('lock', name), ('sem', name + '-sem', '2')):
+            code, out, err = end(start(*command, 'sh', '-c', 'echo $#', *words))
+            assert (code, out, err) == (0, '8999\n', ''), (code, out, err)
+        for command in ('ls', 'locks', 'gc'):
+            result = heald(command, *[name] * 300)
+            assert result.returncode == 0 and result.stderr.count('\n') <= 1, result
+        assert heald('ls', *[name] * 300).stdout.count(name) == 300
+        assert heald('repair', name, *['lock'] * 300).stdout.count('not broken') == 300
+    finally:
+        remove(name)
+        remove(name + '-sem')
+
+
 def signals_do_not_free_the_lock():
     name = PREFIX + '-signals'
     numbers = [getattr(signal, 'SIG' + text) for text in
@@ -215,6 +232,6 @@ def messages_do_not_go_into_the_region():
         remove(name)
 
 
-CASES = (lock_runs_a_command, the_command_does_not_outlive_the_lock, signals_do_not_free_the_lock,
-         one_meaning_of_exit_statuses, lock_passes_signals_on, lock_leaves_ignored_signals_ignored,
-         sem_runs_so_many, messages_do_not_go_into_the_region)
+CASES = (lock_runs_a_command, any_number_of_words, the_command_does_not_outlive_the_lock,
+         signals_do_not_free_the_lock, one_meaning_of_exit_statuses, lock_passes_signals_on,
+         lock_leaves_ignored_signals_ignored, sem_runs_so_many, messages_do_not_go_into_the_region)

@@ -5,6 +5,7 @@
  */
 #include "serve/access_log.h"
 
+#include "commands.h"
 #include "serve/text.h"
 
 #include <errno.h>
@@ -62,8 +63,8 @@ static void take_next(struct access_log *log)
 
 static void fail(struct access_log *log, int error)
 {
-    fprintf(stderr, "heald serve: --log %s: cannot write: %s; the log is closed\n",
-            log->path ? log->path : "-", heald_strerror(error));
+    options_refuse(&command_serve, "--log %s: cannot write: %s; the log is closed",
+                   log->path ? log->path : "-", heald_strerror(error));
     close_file(log);
     take_next(log);
 }
@@ -157,8 +158,8 @@ void access_log_reopen(struct access_log *log)
         return;
     int fd = open_file(log->path, O_NONBLOCK);
     if (fd < 0) {
-        fprintf(stderr, "heald serve: --log %s: cannot reopen: %s; the old file stays in use\n",
-                log->path, heald_strerror(fd));
+        options_refuse(&command_serve, "--log %s: cannot reopen: %s; the old file stays in use",
+                       log->path, heald_strerror(fd));
         return;
     }
     if (log->next_fd >= 0)
@@ -220,9 +221,9 @@ void access_log_close(struct access_log *log)
     write_now(log, log->half[half] + log->written, log->len[half] - log->written);
     write_now(log, log->half[log->filling], log->len[log->filling]);
     if (log->dropped)
-        fprintf(stderr,
-                "heald serve: --log %s: %" PRIu64 " lines were dropped: the reader is too slow\n",
-                log->path ? log->path : "-", log->dropped);
+        options_refuse(&command_serve,
+                       "--log %s: %" PRIu64 " lines were dropped: the reader is too slow",
+                       log->path ? log->path : "-", log->dropped);
     if (log->path && log->fd >= 0)
         close(log->fd);
     if (log->next_fd >= 0)

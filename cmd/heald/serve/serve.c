@@ -87,10 +87,8 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
 {
     char url[HEALD_ADDR_TEXT + 16];
     struct server *server = malloc(sizeof *server);
-    if (!server) {
-        fprintf(stderr, "heald serve: cannot allocate memory\n");
-        return EXIT_ERROR;
-    }
+    if (!server)
+        return options_refuse(&command_serve, "cannot allocate memory");
     int status = server_open(server, config, url, sizeof url);
     if (status) {
         free(server);
@@ -104,7 +102,7 @@ int serve(const struct server_config *config, void (*what_next)(const char *url)
 
     int error = server_run(server);
     if (error)
-        fprintf(stderr, "heald serve: %s\n", heald_strerror(error));
+        options_refuse(&command_serve, "%s", heald_strerror(error));
     server_close(server);
     remove_socket(url);
     free(server);

@@ -16,7 +16,7 @@
  */
 #include "serve/server.h"
 
-#include "options.h"
+#include "commands.h"
 #include "serve/descriptors.h"
 #include "serve/http_conn.h"
 #include "serve/listen.h"
@@ -249,9 +249,8 @@ static int await_signal(struct server *server, struct heald_op *op, int signo, h
 /* what: the option; "": an argument. */
 static int fail(const char *what, const char *name, int error)
 {
-    fprintf(stderr, "heald serve: %s%s%s: %s\n", what, *what ? " " : "", name,
-            heald_strerror(error));
-    return EXIT_ERROR;
+    return options_refuse(&command_serve, "%s%s%s: %s", what, *what ? " " : "", options_shown(name),
+                          heald_strerror(error));
 }
 
 static int open_listener(struct server *server, char *ret_url, size_t size)
@@ -260,10 +259,8 @@ static int open_listener(struct server *server, char *ret_url, size_t size)
     struct heald_addr addr;
     int one = 1;
     const char *why = listen_address(server->config, text, sizeof text);
-    if (why) {
-        fprintf(stderr, "heald serve: --listen %s: %s\n", server->config->listen, why);
-        return EXIT_ERROR;
-    }
+    if (why)
+        return options_refuse(&command_serve, "--listen %s: %s", server->config->listen, why);
     server->listen_fd = heald_listen(text, SOCK_STREAM, 0);
     if (server->listen_fd < 0)
         return fail("--listen", text, server->listen_fd);
@@ -283,11 +280,9 @@ static int refuse_loop(const char *text)
     bool is_option = strncmp(text, "backend=", 8) == 0 || strncmp(text, "engine=", 7) == 0;
 
     if (is_option)
-        fprintf(stderr, "heald serve: --%.*s %s\n", (int)strcspn(text, "="), text,
-                text + strcspn(text, "=") + 1);
-    else
-        fprintf(stderr, "heald serve: %s\n", text);
-    return EXIT_ERROR;
+        return options_refuse(&command_serve, "--%.*s %s", (int)strcspn(text, "="), text,
+                              text + strcspn(text, "=") + 1);
+    return options_refuse(&command_serve, "%s", text);
 }
 
 static int open_loop(struct server *server)
@@ -318,12 +313,14 @@ static int set_cap(struct server *server)
     server->cap = descriptors_reserve(wish, &limit);
     if (server->cap == wish)
         return 0;
-    fprintf(stderr, "heald serve: --max-connections %u: ", wish);
-    if (server->cap == 0) {
-        fprintf(stderr, "the limit of %lu descriptors (RLIMIT_NOFILE) is too low for one\n", limit);
-        return EXIT_ERROR;
-    }
-    fprintf(stderr, "the limit of %lu descriptors (RLIMIT_NOFILE) allows %u\n", limit, server->cap);
+    if (server->cap == 0)
+        return options_refuse(&command_serve,
+                              "--max-connections %u: the limit of %lu descriptors "
+                              "(RLIMIT_NOFILE) is too low for one",
+                              wish, limit);
+    options_refuse(&command_serve,
+                   "--max-connections %u: the limit of %lu descriptors (RLIMIT_NOFILE) allows %u",
+                   wish, limit, server->cap);
     return 0;
 }
 
