@@ -15,6 +15,7 @@
  */
 #include "graph.h"
 
+#include <assert.h>
 #include <heald/heald.h>
 
 #include <stdlib.h>
@@ -211,6 +212,7 @@ static void note_circle(struct graph *g, unsigned start, enum graph_kind kind)
 
     do {
         const struct graph_step *step = &g->participants[at].step[kind];
+        assert(step->wait); /* who is in a cycle waits for the next in it */
         is_ending = is_ending || step->wait->wait->flags & HEALD_WAIT_DEADLINE;
         at = step->to;
         first = at < first ? at : first;

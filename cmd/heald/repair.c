@@ -267,6 +267,7 @@ static int print_all(struct repair *r, const char *const names[], bool is_json)
     json_boolean(&j, "dry_run", r->is_dry);
     json_array(&j, "objects");
     int status = handle_all(r, names);
+    r->json = NULL;
     json_close(&j);
     json_end(&j);
     return status;

@@ -66,7 +66,7 @@ void table_print(struct table *t)
     unsigned widths[TABLE_COLUMNS_MAX] = {0}, at = 0;
     const char *titles[TABLE_COLUMNS_MAX];
 
-    if (!t->cell_count)
+    if (!t->count || !t->cell_count)
         return;
     for (unsigned i = 0; i < t->count; i++) {
         titles[i] = t->columns[i].title;
