@@ -14,8 +14,9 @@ struct queue {
     char items[SLOTS][56];
 };
 
-static struct queue *queue;
+static struct heald_region *region;
 static struct heald_participant *me;
+static struct queue *queue;
 
 static int recover(int err)
 {
@@ -58,23 +59,22 @@ static void on_locked(struct heald_op *op)
 
 int main(int argc, char **argv)
 {
-    struct heald_region *region;
     struct heald_loop *loop;
-    struct heald_op op = {.name = "queue"};
+    struct heald_op op = {.name = "queue", .data = argc > 2 ? argv[2] : NULL};
     int err = argc < 3 ? -EINVAL : heald_region_open(&region, argv[1], HEALD_REGION_CREATE, NULL);
-
     if (!err && !(err = heald_attach(region, &me)))
         queue = heald_region_data(region);
     for (int i = 3; !err && i < argc; i++)
         err = put(argv[i]);
     if (!err && argc == 3 && !(err = heald_loop_open(&loop, NULL))) {
         setvbuf(stdout, NULL, _IOLBF, 0);
-        op.data = argv[2];
         heald_prep_mutex_lock(&op, &queue->mutex, me);
-        err = heald_submit(loop, &op, on_locked);
-        err = err ? err : heald_loop_run(loop);
+        if (!(err = heald_submit(loop, &op, on_locked)))
+            err = heald_loop_run(loop);
+        heald_loop_close(loop);
     }
+    heald_detach(me);
     if (err)
         fprintf(stderr, "queue: %s\n", heald_strerror(err));
-    return err != 0;
+    return heald_region_close(region) || err;
 }
