@@ -36,11 +36,7 @@ const struct command *commands_find(const struct command *command, const char *n
             return commands[i];
         suggest_compare(&s, commands[i]->name);
     }
-    if (suggest_nearest(&s))
-        options_refuse(command, "unknown command '%s'; did you mean %s?", name,
-                       suggest_nearest(&s));
-    else
-        options_refuse(command, "unknown command '%s'; see heald --help", name);
+    options_refuse_unknown(command, "command", name, &s, NULL);
     return NULL;
 }
 

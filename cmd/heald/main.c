@@ -53,10 +53,7 @@ static int refuse_option(const char *word)
         return options_refuse_value(NULL, word);
     suggest_compare(&s, "--help");
     suggest_compare(&s, "--version");
-    if (suggest_nearest(&s))
-        return options_refuse(NULL, "unknown option '%s'; did you mean %s?", word,
-                              suggest_nearest(&s));
-    return options_refuse(NULL, "unknown option '%s'; see heald --help", word);
+    return options_refuse_unknown(NULL, "option", word, &s, NULL);
 }
 
 int main(int argc, char **argv)

@@ -47,6 +47,17 @@ int options_refuse(const struct command *command, const char *format, ...)
     return EXIT_ERROR;
 }
 
+int options_refuse_unknown(const struct command *command, const char *what, const char *shown,
+                           const struct suggestion *s, const struct command *of)
+{
+    const char *nearest = suggest_nearest(s);
+
+    if (nearest)
+        return options_refuse(command, "unknown %s '%s'; did you mean %s?", what, shown, nearest);
+    return options_refuse(command, "unknown %s '%s'; see heald %s%s--help", what, shown,
+                          of ? of->name : "", of ? " " : "");
+}
+
 int options_refuse_value(const struct command *command, const char *word)
 {
     size_t len = strcspn(word, "=");
@@ -142,11 +153,7 @@ static int refuse_unknown(const struct command *command, const char *shown, cons
     for (const struct option *o = command->options; o && o->name; o++)
         suggest_compare(&s, o->name);
     suggest_compare(&s, "--help");
-    if (suggest_nearest(&s))
-        return options_refuse(command, "unknown option '%s'; did you mean %s?", shown,
-                              suggest_nearest(&s));
-    return options_refuse(command, "unknown option '%s'; see heald %s --help", shown,
-                          command->name);
+    return options_refuse_unknown(command, "option", shown, &s, command);
 }
 
 bool options_count(const char *text, unsigned min, unsigned max, unsigned *ret_count)

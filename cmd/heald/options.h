@@ -74,6 +74,12 @@ void options_print_row(const char *left, const char *help);
 int options_refuse(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same for a word that is none of those compared; `what`: "option", "command"; shown: how the
+ * word is printed; of: the command whose --help lists them, NULL: heald's own. */
+struct suggestion;
+int options_refuse_unknown(const struct command *command, const char *what, const char *shown,
+                           const struct suggestion *s, const struct command *of);
+
 /* The same for an option "--name=VALUE" that takes no value. */
 int options_refuse_value(const struct command *command, const char *word);
 
