@@ -25,9 +25,9 @@ class Skip(Exception):
 class Cases:
     """Runs cases, which fail by an exception, and prints the sum."""
 
-    def __init__(self):
+    def __init__(self, command=HEALD):
         self.passed = self.failed = self.skipped = 0
-        if not os.path.exists(HEALD):
+        if command and not os.path.exists(command):
             self.skipped = 1
             print('skip: the command was not built: no llhttp')
             self.finish()
