@@ -271,6 +271,7 @@ HEALD_CASE(centuries_away)
     int64_t far = INT64_C(8000000000) * HEALD_SEC, boot = heald_clock_now(HEALD_CLOCK_BOOT);
     struct probe p[2] = {0};
     pthread_t thread;
+    int err;
 
     heald_prep_timer(&p[0].op, now() + far);
     probe_start(loop, &p[0]);
@@ -279,7 +280,10 @@ HEALD_CASE(centuries_away)
         probe_start(loop, &p[1]);
     }
     ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, loop), 0);
-    ck_assert_int_eq(heald_loop_turn(loop, HEALD_FOREVER), -ECANCELED);
+    /* A ring that was closed interrupts the next wait of its thread: a turn may return 0 early. */
+    while ((err = heald_loop_turn(loop, HEALD_FOREVER)) == 0)
+        continue;
+    ck_assert_int_eq(err, -ECANCELED);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(p[0].calls + p[1].calls, 0);
     probe_cancel(&p[0]);
