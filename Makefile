@@ -1,5 +1,5 @@
 # The everyday commands. Each installs what it needs (scripts/install-deps), configures a build
-# folder of its own once, builds, and does its job. `make help` lists them.
+# directory of its own once, builds, and does its job. `make help` lists them.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test long test-all docs dist bench asan tsan valgrind fuzz crash masks model \
@@ -17,7 +17,7 @@ ASAN_ENV = ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_ENV = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
 
-# $(call build,FOLDER,COMPILER,OPTIONS[,TARGET]): configures a folder when it is new, and builds it.
+# $(call build,DIRECTORY,COMPILER,OPTIONS[,TARGET]): configures DIRECTORY when it is new; builds it.
 build = @mkdir -p $(1); [ -f $(1)/build.ninja ] || \
 	CC="$(2)" meson setup $(1) $(3) >$(1)/setup.log || { cat $(1)/setup.log; exit 1; }; \
 	echo "building in $(1)"; ninja -C $(1) --quiet $(4)
@@ -179,7 +179,7 @@ install: ## build for release and install under PREFIX (/usr/local); DESTDIR wor
 	@meson install -C build-release --no-rebuild --quiet
 	@[ -n "$(DESTDIR)" ] || ! command -v ldconfig >/dev/null || ldconfig
 
-clean: ## remove every build folder
+clean: ## remove every build directory
 	@rm -rf build build-*
 
 comma := ,

@@ -12,10 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INPUT_LIMIT = 1 << 20 };
 
-static int replay_file(const char *folder, const char *name, uint8_t *buffer)
+static int replay_file(const char *directory, const char *name, uint8_t *buffer)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
@@ -37,18 +37,18 @@ static int replay_file(const char *folder, const char *name, uint8_t *buffer)
     return result != 0;
 }
 
-static void replay_folder(const char *folder, uint8_t *buffer, int *passed, int *failed)
+static void replay_directory(const char *directory, uint8_t *buffer, int *passed, int *failed)
 {
-    DIR *dir = opendir(folder);
+    DIR *dir = opendir(directory);
     if (!dir) {
-        perror(folder);
+        perror(directory);
         ++*failed;
         return;
     }
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (entry->d_name[0] == '.')
             continue;
-        ++*(replay_file(folder, entry->d_name, buffer) ? failed : passed);
+        ++*(replay_file(directory, entry->d_name, buffer) ? failed : passed);
     }
     closedir(dir);
 }
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     if (!buffer)
         return 1;
     for (int i = 1; i < argc; i++)
-        replay_folder(argv[i], buffer, &passed, &failed);
+        replay_directory(argv[i], buffer, &passed, &failed);
     free(buffer);
     printf("# %d passed, %d failed, 0 skipped\n", passed, failed);
     return failed || !passed;

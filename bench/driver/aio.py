@@ -100,9 +100,9 @@ def heald_of(build):
 class Fio:
     """Runs of fio on one file."""
 
-    def __init__(self, heald, folder, size, seconds):
-        self.heald, self.folder, self.size, self.seconds = heald, folder, size, seconds
-        self.path = os.path.join(folder, "data")
+    def __init__(self, heald, directory, size, seconds):
+        self.heald, self.directory, self.size, self.seconds = heald, directory, size, seconds
+        self.path = os.path.join(directory, "data")
         self.start_s = 0.0
 
     def prepare(self):
@@ -122,7 +122,7 @@ class Fio:
 
     def _run(self, engine, wrapper, options):
         """fio's report, and the seconds of processor time of the process."""
-        with tempfile.NamedTemporaryFile(dir=self.folder) as report:
+        with tempfile.NamedTemporaryFile(dir=self.directory) as report:
             command = [*wrapper, "fio", "--name=job", "--thread", "--ioengine=" + engine,
                        "--output-format=json", "--output=" + report.name, *options]
             with subprocess.Popen(command, stdin=subprocess.DEVNULL,
@@ -209,13 +209,13 @@ def size_of(size):
 
 
 def compare(heald, place, size, seconds, rounds, workloads, engines):
-    """Measures and prints. place: a folder on the file system that is to be measured."""
+    """Measures and prints. place: a directory on the file system that is to be measured."""
     table = Table("POSIX AIO", NOTE.format(size=size_of(size), seconds=seconds, rounds=rounds))
     if not shutil.which("fio"):
         print(f"## {table.title}\n\nabsent: there is no fio here.\n", flush=True)
         return
-    with tempfile.TemporaryDirectory(prefix="bench-aio-", dir=place) as folder:
-        fio = Fio(heald, folder, size, seconds)
+    with tempfile.TemporaryDirectory(prefix="bench-aio-", dir=place) as directory:
+        fio = Fio(heald, directory, size, seconds)
         fio.prepare()
         results = measure_all(fio, workloads, engines, rounds)
     add_verdicts(table, results)

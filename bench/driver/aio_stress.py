@@ -21,10 +21,10 @@ One process has three threads that want a processor: its own, the library's I/O 
   that writes. The C library has two, which two processors hold."""
 
 
-def _rate(wrapper, folder, processes, seconds):
+def _rate(wrapper, directory, processes, seconds):
     """Of the line of metrics that has stress-ng's own count and time."""
     command = [*wrapper, "stress-ng", "--aio", str(processes), "--timeout", str(seconds),
-               "--temp-path", folder, "--metrics-brief"]
+               "--temp-path", directory, "--metrics-brief"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     for line in done.stdout.splitlines():
@@ -45,13 +45,13 @@ def run(_, options):
         print(f"## {table.title}\n\nabsent: there is no stress-ng here, or no library.\n",
               flush=True)
         return
-    with tempfile.TemporaryDirectory(prefix="bench-aio-", dir=options.build) as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-aio-", dir=options.build) as directory:
         for name, way in WAYS.items():
             wrapper = (heald, "aio", *way, "--")
             for processes in PROCESSES:
                 ours, theirs = pairs(options.pairs,
-                                     lambda w=wrapper, n=processes: _rate(w, folder, n, seconds),
-                                     lambda n=processes: _rate((), folder, n, seconds))
+                                     lambda w=wrapper, n=processes: _rate(w, directory, n, seconds),
+                                     lambda n=processes: _rate((), directory, n, seconds))
                 table.add(f"{name} against the C library, {processes} processes", ours, theirs,
                           "/s", MUSTS.get(name))
     table.explain("by threads", THREADS)

@@ -13,8 +13,8 @@ LIMIT_S = 120
 
 
 def _strace(programs, name, backend, conns, count):
-    with tempfile.TemporaryDirectory() as folder:
-        report = os.path.join(folder, "strace")
+    with tempfile.TemporaryDirectory() as directory:
+        report = os.path.join(directory, "strace")
         # -D: the server stays our child, strace is its grandchild.
         wrapper = ("strace", "-D", "-c", "-f", "-o", report)
         with programs.server(name, backend, wrapper) as server:
@@ -35,8 +35,8 @@ def _callgrind_total(report):
 
 
 def _callgrind(programs, name, backend, conns, count):
-    with tempfile.TemporaryDirectory() as folder:
-        report = os.path.join(folder, "callgrind")
+    with tempfile.TemporaryDirectory() as directory:
+        report = os.path.join(directory, "callgrind")
         with programs.server(name, backend, _callgrind_wrapper(report)) as server:
             if server is None:
                 return None
@@ -68,8 +68,8 @@ def files_of_echo(programs, name, backend):
         return None
     runs = []
     for count in (ECHOES, 2 * ECHOES):
-        with tempfile.TemporaryDirectory() as folder:
-            report = os.path.join(folder, "callgrind")
+        with tempfile.TemporaryDirectory() as directory:
+            report = os.path.join(directory, "callgrind")
             with programs.server(name, backend, _callgrind_wrapper(report)) as server:
                 if server is None:
                     return None
@@ -92,8 +92,8 @@ def instructions_in(programs, function, name, *args, backend=None):
     calls; None where it cannot be counted. Clones that the compiler makes of it count as well."""
     if not shutil.which("valgrind"):
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        report = os.path.join(folder, "callgrind")
+    with tempfile.TemporaryDirectory() as directory:
+        report = os.path.join(directory, "callgrind")
         wrapper = (*_callgrind_wrapper(report), "--collect-atstart=no",
                    f"--toggle-collect={function}*")
         result = programs.run(name, *args, backend=backend, wrapper=wrapper)

@@ -37,11 +37,11 @@ def figures(line):
 
 class Programs:
     def __init__(self, build):
-        self.folder = os.path.join(build, "bench")
+        self.directory = os.path.join(build, "bench")
 
     def path(self, name):
         """The path of a program, or None where it was not built."""
-        path = os.path.join(self.folder, name)
+        path = os.path.join(self.directory, name)
         return path if os.access(path, os.X_OK) else None
 
     def run(self, name, *args, cpu=0, backend=None, waiter=None, wrapper=()):

@@ -137,11 +137,11 @@ HEALD_CASE(no_processes_after_the_first_request)
 /* A cgroup with a limit of processes, of version 1 or 2; false, with errno: none can be made. */
 static bool cgroup_make(char path[static 64])
 {
-    static const char *const folders[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"};
+    static const char *const directories[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"};
     char limit[80];
 
     for (int i = 0; i < 2; i++) {
-        snprintf(path, 64, "%s/heald-aio-%d", folders[i], (int)getpid());
+        snprintf(path, 64, "%s/heald-aio-%d", directories[i], (int)getpid());
         if (mkdir(path, 0700))
             continue;
         snprintf(limit, sizeof limit, "%s/pids.max", path);
@@ -342,7 +342,7 @@ static void asks_in_an_empty_root(void *arg)
 HEALD_CASE(an_empty_root)
 {
     if (!is_root())
-        harness_skip("only root can change the root folder");
+        harness_skip("only root can change the root directory");
     for (int used = 0; used < 2; used++)
         in_child(asks_in_an_empty_root, &(bool){used});
 }

@@ -277,7 +277,7 @@ HEALD_CASE(nothing_leads_out_of_a_dir)
     loop_end(loop);
 }
 
-HEALD_CASE(facts_about_links_folders_and_descriptors)
+HEALD_CASE(facts_about_links_directories_and_descriptors)
 {
     struct heald_loop *loop = loop_on(_i);
     struct heald_stat st;
@@ -410,7 +410,7 @@ void add_files(TCase *group)
     add_everywhere(group, megabytes_at_once);
     add_everywhere(group, two_that_need_each_other);
     add_everywhere(group, nothing_leads_out_of_a_dir);
-    add_everywhere(group, facts_about_links_folders_and_descriptors);
+    add_everywhere(group, facts_about_links_directories_and_descriptors);
     add_everywhere(group, flags_of_stat);
     add_everywhere(group, errors_are_those_of_the_system);
 }

@@ -125,7 +125,7 @@ HEALD_CASE(ends_with_who_started_it)
 
 HEALD_CASE(environment_and_dir)
 {
-    skip_on_portable("posix_spawn changes no folder");
+    skip_on_portable("posix_spawn changes no directory");
     char *envp[] = {(char *)"WORD=heald", (char *)"PATH=/usr/bin:/bin", NULL};
     struct heald_spawn s = {.envp = envp, .cwd = "/"};
     char text[64];
@@ -136,7 +136,7 @@ HEALD_CASE(environment_and_dir)
 
 HEALD_CASE(no_such_dir)
 {
-    skip_on_portable("posix_spawn changes no folder");
+    skip_on_portable("posix_spawn changes no directory");
     skip_where_spawn_tells_no_error();
     struct heald_spawn s = {.file = "true", .cwd = "/nowhere/at/all"};
     struct heald_child child = {.pid = -7};

@@ -285,7 +285,7 @@ static void try_the_waiter(const struct waiter *waiter)
 
     if (!waiter->backend)
         return;
-    snprintf(name, sizeof name, "/heald-road-%ld", (long)getpid());
+    snprintf(name, sizeof name, "/heald-waiter-%ld", (long)getpid());
     ck_assert_int_eq(heald_region_open(&st.region, name, HEALD_REGION_CREATE, &o), 0);
     heald_region_unlink(name);
     ck_assert_int_eq(heald_attach(st.region, &st.me), 0);
@@ -295,7 +295,7 @@ static void try_the_waiter(const struct waiter *waiter)
     heald_detach(st.me);
     ck_assert_int_eq(heald_region_close(st.region), 0);
     if (err)
-        harness_skip("no loop on %s that waits on the road %s: %s", waiter->backend, waiter->await,
+        harness_skip("no loop on %s with the waiter %s: %s", waiter->backend, waiter->await,
                      strerror(-err));
 }
 

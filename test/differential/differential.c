@@ -42,7 +42,7 @@ static bool run_on(struct run *run, uint64_t seed, const char *backend, const ch
     ck_assert_int_ge(run->dir, 0);
     int err = program_run(run);
     close(run->dir);
-    ck_assert_msg(rmdir(path) == 0, "the folder is not empty: %s", strerror(errno));
+    ck_assert_msg(rmdir(path) == 0, "the directory is not empty: %s", strerror(errno));
     ck_assert_msg(err == 0 || err == -ENOSYS, "open: %s", heald_strerror(err));
     return err == 0;
 }

@@ -78,8 +78,8 @@ class Server:
     descriptors: its limits of descriptors, soft and hard.
     """
 
-    def __init__(self, folder, *options, backend=None, descriptors=None):
-        command = [HEALD, 'serve', folder, *options]
+    def __init__(self, directory, *options, backend=None, descriptors=None):
+        command = [HEALD, 'serve', directory, *options]
         if '--listen' not in options:
             command += ['--port', '0']
         if '--log' not in options:
@@ -200,14 +200,14 @@ def parse(data, methods=()):
     return responses
 
 
-def write(folder, name, data):
-    path = os.path.join(folder, name)
+def write(directory, name, data):
+    path = os.path.join(directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'wb') as file:
         file.write(data)
 
 
-class Folder:
+class Directory:
     """What the servers serve, with a secret beside it."""
 
     BIG = os.urandom(1 << 20) * 10

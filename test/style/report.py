@@ -17,9 +17,9 @@ def project_files(*suffixes):
         names = git.stdout.splitlines()
     else:
         names = []
-        for folder, folders, files in os.walk(SOURCE):
-            folders[:] = [f for f in folders if not f.startswith(('.', 'build'))]
-            names += [os.path.relpath(os.path.join(folder, f), SOURCE) for f in files]
+        for directory, directories, files in os.walk(SOURCE):
+            directories[:] = [f for f in directories if not f.startswith(('.', 'build'))]
+            names += [os.path.relpath(os.path.join(directory, f), SOURCE) for f in files]
     names = sorted(n for n in set(names) if os.path.isfile(os.path.join(SOURCE, n)))
     return [n for n in names if not suffixes or n.endswith(suffixes)]
 

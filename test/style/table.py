@@ -27,12 +27,12 @@ class Table:
                 self.rows[subject] = items.split()
 
     def items(self, path):
-        """What a file, named from src/, may include; None when its folder has no row."""
-        folder = os.path.dirname(path)
-        if folder not in self.rows:
+        """What a file, named from src/, may include; None when its directory has no row."""
+        directory = os.path.dirname(path)
+        if directory not in self.rows:
             return None
-        items = self.rows[folder] + self.rows.get(path, [])
-        return [folder if item == 'self' else item for item in items]
+        items = self.rows[directory] + self.rows.get(path, [])
+        return [directory if item == 'self' else item for item in items]
 
     def may_quote(self, path, header):
         items = self.items(path)
@@ -49,12 +49,12 @@ class Table:
 
     def may_need(self, path, provider, is_public):
         """May a file need a symbol that another one defines? It may if it may include a header of
-        that one's folder, or of the folder around that, whose headers declare what it carries
+        that one's directory, or of the directory around that, whose headers declare what it carries
         out."""
-        folder = os.path.dirname(provider)
-        homes = {folder, os.path.dirname(folder)} - {''}
+        directory = os.path.dirname(provider)
+        homes = {directory, os.path.dirname(directory)} - {''}
         items = self.items(path) or []
         if {item for item in items if item in homes or os.path.dirname(item) in homes}:
             return True
         calls = self.calls.get(os.path.dirname(path), []) + self.calls.get(path, [])
-        return os.path.dirname(path) == folder or (is_public and folder in calls)
+        return os.path.dirname(path) == directory or (is_public and directory in calls)

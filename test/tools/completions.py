@@ -15,7 +15,7 @@ import time
 from regions import PREFIX, path_of, remove
 from serving import HEALD, LIMIT, Skip, heald
 
-FOLDER = os.path.join(os.environ['HEALD_SOURCE_DIR'], 'completions')
+DIRECTORY = os.path.join(os.environ['HEALD_SOURCE_DIR'], 'completions')
 OPTION = re.compile(r'^  (?:-(\w), |    )(--[\w-]+)', re.M)
 NAME = PREFIX + '-complete'
 
@@ -32,7 +32,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 ZSH = r'''PS1= LISTMAX=10000
 show() {{ zle -I; print -r -- "<""<$BUFFER>>"; BUFFER= }}
 zle -N show; bindkey '^T' show
-fpath=({folder} $fpath); autoload -U compinit; compinit -u -D
+fpath=({directory} $fpath); autoload -U compinit; compinit -u -D
 '''
 
 
@@ -50,12 +50,12 @@ def run(*command):
 
 
 def in_bash(line):
-    return run('bash', '--norc', '-c', BASH, 'bash', os.path.join(FOLDER, 'heald.bash'), line)
+    return run('bash', '--norc', '-c', BASH, 'bash', os.path.join(DIRECTORY, 'heald.bash'), line)
 
 
 def in_fish(line):
     program = 'source $argv[1]; complete -C $argv[2]'
-    rows = run('fish', '--no-config', '-c', program, os.path.join(FOLDER, 'heald.fish'), line)
+    rows = run('fish', '--no-config', '-c', program, os.path.join(DIRECTORY, 'heald.fish'), line)
     return [row.split('\t')[0] for row in rows]
 
 
@@ -63,15 +63,15 @@ class Zsh:
     """An interactive zsh in a terminal, which completes only there."""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp()
+        self.directory = tempfile.mkdtemp()
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 200, 200, 0, 0))
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen(
             ['zsh', '-f', '-i'], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            cwd=self.folder, env=environment(TERM='xterm', ZDOTDIR=self.folder))
+            cwd=self.directory, env=environment(TERM='xterm', ZDOTDIR=self.directory))
         os.close(slave)
-        os.write(self.master, ZSH.format(folder=FOLDER).encode())
+        os.write(self.master, ZSH.format(directory=DIRECTORY).encode())
         self.type('')
 
     def __enter__(self):
@@ -101,7 +101,7 @@ class Zsh:
         self.process.kill()
         self.process.wait()
         os.close(self.master)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.directory)
 
 
 def options_of(*command):
@@ -147,14 +147,14 @@ def check_hostile_names(complete):
     """A name is anybody's text: no shell runs it, or expands it."""
     names = [f'{NAME}$(touch${{IFS}}ran)', f'{NAME}`touch${{IFS}}ran`', f'{NAME}*', f'{NAME};ran']
     before = os.getcwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
         try:
             for name in names:
                 assert heald('lock', name, 'true').returncode == 0
             for line in ('locks', 'repair', 'gc'):
                 offered = complete(f'heald {line} {NAME}')
-                assert not os.listdir(folder), os.listdir(folder)
+                assert not os.listdir(directory), os.listdir(directory)
                 assert not any(word.startswith('/bin') for word in offered), offered
         finally:
             os.chdir(before)
