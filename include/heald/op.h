@@ -75,8 +75,9 @@ struct heald_link {
  * An operation. Fields used together are adjacent: a timer, a deadline and a cancel touch the first
  * 48 bytes only. These lie in one cache line wherever malloc() places the op.
  *
- * The caller sets op_class, deadline_ns, data and name. A prep resets deadline_ns only. The caller
- * reads loop, result, flags and buffer. All other fields are private.
+ * The caller sets op_class, deadline_ns, data and name while the op is idle. A prep resets
+ * deadline_ns only, and not if heald_op_set_deadline() has set it. The caller reads loop, result,
+ * flags and buffer. All other fields are private.
  */
 struct heald_op {
     struct heald_loop *loop; /* the loop that the op was last submitted to */
@@ -92,7 +93,8 @@ struct heald_op {
     struct heald_link timer; /* private: the timers of the loop, while the op has a deadline */
     struct heald_link aux;   /* private: callbacks that are due, a pool, or the backlog of a ring */
     int64_t deadline_ns;     /* absolute, monotonic; set by the caller after the prep, which resets
-                                it to HEALD_FOREVER */
+                                it to HEALD_FOREVER; of a pending op by heald_op_set_deadline()
+                                alone */
     heald_fn *fn;            /* the callback; set by heald_submit() */
     struct heald_link link;  /* private: a list of the descriptor, or of the loop */
     union {
@@ -193,6 +195,24 @@ HEALD_API int heald_op_error(const struct heald_op *op);
  * be called more than once. Any thread; async-signal-safe.
  */
 HEALD_API int64_t heald_op_result(const struct heald_op *op);
+
+/*
+ * Sets the deadline of an op, or the time of a timer. O(1). Does not block.
+ * Of an idle op: it holds for the next submission, whether the op is prepared before or after this
+ * call; a prep of a timer has its own time. Of a pending op: the deadline moves, later or earlier;
+ * one in the past completes the op in the next turn. No callback runs for it, and the op is not
+ * cancelled. A timer with a period goes on from the new time. The loop's thread if the op is
+ * pending; otherwise the thread that uses the op.
+ *
+ *   0           done
+ *   -EALREADY   it was cancelled, its deadline has passed, or it has completed and its callback is
+ *               due
+ *   -EINVAL     deadline_ns is negative, or the op was posted (heald_loop_post())
+ *
+ * An assertion of a debug build fails if the deadline of a pending op was changed without this
+ * function.
+ */
+HEALD_API int heald_op_set_deadline(struct heald_op *op, int64_t deadline_ns);
 
 /*
  * Select how an idle op notifies of its completions. The choice remains until it is changed; preps

@@ -304,6 +304,14 @@ static void locks_cancel(struct heald_loop *loop, struct heald_op *op)
     heald__entry_due(loop->locks, entry_of(op));
 }
 
+/* No deadline ends the second half of a condition's op. */
+static void locks_deadline(struct heald_loop *loop, struct heald_op *op)
+{
+    (void)loop;
+    if (op->kind != OP_COND || cond_of(op))
+        heald__region_set_deadline(op->u.lock.me, op->buffer, op->deadline_ns);
+}
+
 static void locks_close(struct heald_loop *loop)
 {
     if (loop->locks)
@@ -323,6 +331,7 @@ static void locks_each(struct heald_loop *loop, void (*each)(const struct heald_
 const struct heald_upper heald__await_locks = {
     .start = locks_start,
     .cancel = locks_cancel,
+    .deadline = locks_deadline,
     .try = locks_try,
     .each = locks_each,
     .close = locks_close,

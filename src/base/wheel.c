@@ -22,17 +22,39 @@ void heald__wheel_init(struct heald_wheel *w, int64_t now)
             list_init(&w->head[l][s]);
 }
 
+/* The level and the slot of a deadline now. */
+static inline unsigned place_of(const struct heald_wheel *w, int64_t deadline_ns,
+                                unsigned *ret_level)
+{
+    int64_t key = deadline_ns < w->last ? w->last : deadline_ns;
+    uint64_t differs = (uint64_t)(key ^ w->last);
+
+    *ret_level = differs ? (63u - (unsigned)__builtin_clzll(differs)) / WHEEL_BITS : 0;
+    return (unsigned)((uint64_t)key >> (*ret_level * WHEEL_BITS)) % WHEEL_SLOTS;
+}
+
 void heald__wheel_add(struct heald_wheel *w, struct heald_op *op)
 {
-    int64_t key = op->deadline_ns < w->last ? w->last : op->deadline_ns;
-    uint64_t differs = (uint64_t)(key ^ w->last);
-    unsigned level = differs ? (63u - (unsigned)__builtin_clzll(differs)) / WHEEL_BITS : 0;
-    unsigned slot = (unsigned)((uint64_t)key >> (level * WHEEL_BITS)) % WHEEL_SLOTS;
+    unsigned level, slot = place_of(w, op->deadline_ns, &level);
 
     assert(!list_linked(&op->timer));
     list_push(&w->head[level][slot], &op->timer);
     w->slots[level] |= UINT64_C(1) << slot;
     w->levels |= 1u << level;
+}
+
+bool heald__wheel_is_placed(const struct heald_wheel *w, const struct heald_op *op)
+{
+    const struct heald_link *first = &w->head[0][0], *node = &op->timer;
+    unsigned level, slot = place_of(w, op->deadline_ns, &level);
+
+    for (int seen = 0; seen < WHEEL_SCAN; seen++) {
+        node = node->next;
+        /* A head is a place in the wheel, an op is not. */
+        if ((uintptr_t)node >= (uintptr_t)first && (uintptr_t)node < (uintptr_t)(w + 1))
+            return node == &w->head[level][slot];
+    }
+    return true;
 }
 
 void heald__wheel_slot_emptied(struct heald_wheel *w, struct heald_link *head)

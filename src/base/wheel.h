@@ -16,6 +16,9 @@
 
 #include "base/list.h"
 
+#include <assert.h>
+#include <stdbool.h>
+
 enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 11 };
 
 struct heald_wheel {
@@ -36,9 +39,15 @@ static inline bool heald__wheel_empty(const struct heald_wheel *w)
 void heald__wheel_add(struct heald_wheel *w, struct heald_op *op);
 void heald__wheel_slot_emptied(struct heald_wheel *w, struct heald_link *slot);
 
+/* For assertions: does the op lie where its deadline belongs? True also if that takes too long to
+ * see. */
+bool heald__wheel_is_placed(const struct heald_wheel *w, const struct heald_op *op);
+
 static inline void heald__wheel_remove(struct heald_wheel *w, struct heald_op *op)
 {
     struct heald_link *next = op->timer.next;
+
+    assert(heald__wheel_is_placed(w, op) && "deadline_ns of a pending op was changed");
 
     /* The only node between a head and itself has the head on both sides. */
     bool alone = next == op->timer.prev;

@@ -64,10 +64,19 @@ static inline bool is_silent(const struct heald_loop *loop, const struct heald_o
     return !op->fn && !op_notifies_by_signal(op);
 }
 
+/* For an assertion. An op that has waited is in the timers while it has a deadline. */
+static inline bool has_its_deadline(const struct heald_loop *loop, const struct heald_op *op)
+{
+    return op->state == OP_QUEUED || op == loop->submitting ||
+           op->flags & (OP_TIMED_OUT | OP_FILE) || op->kind == OP_TIMER ||
+           list_linked(&op->timer) || op->deadline_ns == HEALD_FOREVER;
+}
+
 static inline void heald__complete_inline(struct heald_loop *loop, struct heald_op *op,
                                           int64_t result)
 {
     assert(!(op->flags & OP_DUE));
+    assert(has_its_deadline(loop, op) && "deadline_ns of a pending op was changed");
     if (list_linked(&op->timer) || heald__op_traits[op->kind] & OP_TIDIES)
         heald__complete_tidy(loop, op);
     /* What a deadline ended says so, by our own knowledge and not by the kernel's codes. */

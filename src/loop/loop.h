@@ -125,7 +125,7 @@ struct heald_loop {
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
     unsigned holds;
     union heald_attention attention;
-    const struct heald_op *submitting; /* with OP_NOTIFY_DEFERRED: what ends now was done at once */
+    const struct heald_op *submitting; /* if this one completes now, it was done at once */
     struct heald_loop_stats stats;
     struct heald_owed owed;
     struct heald_mailbox mailbox;

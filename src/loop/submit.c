@@ -177,7 +177,7 @@ int heald__submit_start(struct heald_loop *loop, struct heald_op *op)
 {
     bool deferred = op->notify == OP_NOTIFY_DEFERRED;
 
-    loop->submitting = deferred ? op : NULL;
+    loop->submitting = op;
     int err = starts[op->kind](loop, op);
     loop->submitting = NULL;
     if (err) {

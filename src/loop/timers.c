@@ -127,6 +127,37 @@ int heald__timers_submit(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
+/* A pending op, whose end nobody has asked for. */
+static void move_deadline(struct heald_loop *loop, struct heald_op *op, int64_t deadline_ns)
+{
+    struct heald_wheel *wheel = wheel_of(loop, op);
+
+    if (list_linked(&op->timer))
+        heald__wheel_remove(wheel, op);
+    op->deadline_ns = deadline_ns;
+    if (deadline_ns != HEALD_FOREVER || op->kind == OP_TIMER)
+        add(loop, op);
+    if (heald__op_traits[op->kind] & OP_SHOWN)
+        loop->upper[UPPER_LOCKS]->deadline(loop, op);
+}
+
+int heald_op_set_deadline(struct heald_op *op, int64_t deadline_ns)
+{
+    enum op_state state = op_load_state(op);
+
+    if (deadline_ns < 0 || (state != OP_IDLE && !(heald__op_traits[op->kind] & OP_PUBLIC)))
+        return -EINVAL;
+    if (state == OP_IDLE) {
+        op->deadline_ns = deadline_ns;
+        op->flags |= OP_HAS_DEADLINE;
+        return 0;
+    }
+    if (state == OP_DONE || op_is_ending(op) || op->flags & OP_TIMED_OUT)
+        return -EALREADY;
+    move_deadline(op->loop, op, deadline_ns);
+    return 0;
+}
+
 void heald__timers_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     heald__wheel_remove(wheel_of(loop, op), op);

@@ -19,6 +19,9 @@ struct heald_upper {
     /* The end of an op was asked for, of which no callback is due. */
     void (*cancel)(struct heald_loop *loop, struct heald_op *op);
 
+    /* The deadline of a pending op has moved. */
+    void (*deadline)(struct heald_loop *loop, struct heald_op *op);
+
     /* The descriptor on which an op waits is ready. */
     void (*ready)(struct heald_loop *loop, struct heald_op *op);
 

@@ -101,13 +101,13 @@
 
 /* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
 #define HEALD_KINDS_LOCK(X) \
-    X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC) \
-    X(COND,    "cond-wait",    none, lock, lock, mutex,   none, none, OP_PUBLIC) \
-    X(SEM,     "sem-wait",     none, lock, lock, sem,     none, none, OP_PUBLIC) \
-    X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC) \
-    X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC) \
-    X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC) \
-    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC)
+    X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_SHOWN) \
+    X(COND,    "cond-wait",    none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_SHOWN) \
+    X(SEM,     "sem-wait",     none, lock, lock, sem,     none, none, OP_PUBLIC | OP_SHOWN) \
+    X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC | OP_SHOWN) \
+    X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC | OP_SHOWN) \
+    X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC | OP_SHOWN) \
+    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC | OP_SHOWN)
 
 /* On what others wait with. */
 #define HEALD_KINDS_FUTEX(X) \

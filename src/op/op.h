@@ -53,6 +53,10 @@ enum {
     OP_POLLED = 0x80     /* its entry in the ring polls: it is tried again when that has ended */
 };
 
+/* In the flags of an idle op, where no callback is due: its deadline was set for the next
+ * submission, and preps keep it. */
+enum { OP_HAS_DEADLINE = OP_DUE };
+
 /*
  * Where a pending op is, below its state. A ring has at most one entry of an op at a time.
  *
@@ -140,7 +144,8 @@ enum {
     OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
     OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
-    OP_COUNTS = 0x40000     /* its result is how much of u.rw.len was done */
+    OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
+    OP_SHOWN = 0x80000      /* a region shows that it waits, and until when */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];
@@ -225,15 +230,30 @@ static inline uint32_t op_how(const struct heald_op *op)
 #define OP_HOW_DEFERRED(k) \
     op_how(&(const struct heald_op){.kind = (k), .notify = OP_NOTIFY_DEFERRED})
 
-/* Begins a prep: 0 and a clean op, or -EBUSY. */
+/* The eight bytes of an op from `buffer` on, and what of them a prep must look at. */
+static inline uint64_t op_bytes(const struct heald_op *op)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, (const char *)op + offsetof(struct heald_op, buffer), sizeof bytes);
+    return bytes;
+}
+
+#define OP_NOT_PLAIN op_bytes(&(const struct heald_op){.flags = OP_HAS_DEADLINE, .state = 0xff})
+
+/* Begins a prep: 0 and a clean op, or -EBUSY. The state is read without order, as by op_how(). */
 static inline int op_prepare(struct heald_op *op)
 {
-    if (op_load_state(op) != OP_IDLE)
+    if (!(op_bytes(op) & OP_NOT_PLAIN)) {
+        op->flags = 0;
+        op->deadline_ns = HEALD_FOREVER;
+    } else if (op->state != OP_IDLE) {
         return -EBUSY;
+    } else {
+        op->flags = OP_HAS_DEADLINE;
+    }
     op->kind = OP_NONE;
-    op->flags = 0;
     op->result = 0;
-    op->deadline_ns = HEALD_FOREVER;
     return 0;
 }
 

@@ -176,9 +176,12 @@ static inline bool region_has(const struct heald_region *region, const void *obj
  * for it: for the tools, and for locks that are fair. Where all places of the participant are in
  * use it waits without one, but is counted. For heald__region_dequeue(); 0: it does not lie in the
  * region.
+ * heald__region_set_deadline: what the place shows as the end of the wait.
  */
 unsigned heald__region_enqueue(struct heald_participant *me, const void *object,
                                enum heald_object_type kind, unsigned flags, int64_t deadline_ns);
+void heald__region_set_deadline(const struct heald_participant *me, unsigned place,
+                                int64_t deadline_ns);
 
 /*
  * The caller is about to wait for what `holder` has; since when is not known (0), as the clock was

@@ -110,6 +110,21 @@ unsigned heald__region_enqueue(struct heald_participant *me, const void *object,
     return REGION_PLACES + 1;
 }
 
+void heald__region_set_deadline(const struct heald_participant *me, unsigned place,
+                                int64_t deadline_ns)
+{
+    if (!place || place > REGION_PLACES)
+        return;
+    struct region_place *p = &me->slot->places[place - 1];
+    unsigned flags = __atomic_load_n(&p->flags, __ATOMIC_RELAXED) & ~(unsigned)HEALD_WAIT_DEADLINE;
+
+    if (deadline_ns != HEALD_FOREVER)
+        flags |= HEALD_WAIT_DEADLINE;
+    /* Relaxed: for people. A tool that reads between the two sees one of the old. */
+    __atomic_store_n(&p->deadline, deadline_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->flags, flags, __ATOMIC_RELAXED);
+}
+
 int64_t heald__region_stamp(const struct heald_participant *me)
 {
     int64_t now = me->is_traced ? heald__plat_now(HEALD_CLOCK_MONOTONIC) : heald__plat_now_coarse();
