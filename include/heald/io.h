@@ -123,6 +123,21 @@ HEALD_API int heald_prep_recvmsg(struct heald_op *op, int fd, struct msghdr *msg
 HEALD_API int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, int flags);
 
 /*
+ * Sends what can be sent now, without an op: a send that need not wait costs no turn. Does not
+ * block. The rest, or all after -EAGAIN, is sent with heald_prep_send(). Never overtakes an op that
+ * is pending: while one waits to send on the descriptor, the result is -EAGAIN.
+ *
+ *   >= 0        the number of bytes that were sent
+ *   -EAGAIN     no room, or an op is pending
+ *   -EBADF      the descriptor is not open, or is being closed
+ *   -ENOTSOCK   it is not a socket
+ *   -EINVAL     the arguments are invalid, as for heald_prep_send()
+ *   -errno      an error of send(2)
+ */
+HEALD_API int64_t heald_try_send(struct heald_loop *loop, int fd, const void *buf, size_t len,
+                                 int flags);
+
+/*
  * Open and close a group of `count` buffers of `size` bytes each, for multishot receives. `count`
  * is a power of two, at most 32768. `memory` holds count * size bytes; the caller owns it, and it
  * outlives the group. A pending multishot receive holds no buffer. A group belongs to one loop.

@@ -157,7 +157,7 @@ HEALD_API int heald_suspend(struct heald_loop *loop, struct heald_op *const ops[
 /*
  * Runs turns. Blocks.
  *
- *   0        no op is pending, and the loop is not held
+ *   0        no op is pending but those in the background, and the loop is not held
  *   1        heald_loop_stop() was called
  *   -EBUSY   called in a callback of the loop
  *   -errno   the back end failed permanently
@@ -202,6 +202,35 @@ HEALD_API void heald_loop_release(struct heald_loop *loop);
  */
 HEALD_API int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 
+/* When a hook runs. */
+enum heald_hook_when {
+    HEALD_HOOK_PREPARE = 0, /* in each turn before the loop waits, and in heald_loop_prepare() */
+    HEALD_HOOK_CHECK = 1    /* in each turn after the wait, before the callbacks */
+};
+
+/* A function that runs in each turn: for a loop that hosts another one. The caller owns it and may
+ * embed it; zero it once. */
+struct heald_hook {
+    struct heald_link link; /* private, as the others */
+    void (*fn)(struct heald_loop *loop, struct heald_hook *hook);
+};
+
+/*
+ * Add and remove a hook. Hooks of one kind run in the order in which they were added; one that is
+ * added by a hook runs in the next turn. fn may submit, cancel and close, and may add and remove
+ * hooks, itself included; it runs as a callback does (heald/op.h). What a HEALD_HOOK_PREPARE hook
+ * submits bounds the wait that follows: a timer is the way to a time-out. A hook keeps no loop
+ * running, and heald_loop_close() removes it. Removing one that is not added has no effect.
+ *
+ *   0         added
+ *   -EBUSY    it is added already
+ *   -EINVAL   fn is NULL, or `when` is invalid
+ */
+HEALD_API int heald_hook_add(struct heald_loop *loop, struct heald_hook *hook,
+                             enum heald_hook_when when,
+                             void (*fn)(struct heald_loop *loop, struct heald_hook *hook));
+HEALD_API void heald_hook_remove(struct heald_hook *hook);
+
 /*
  * Returns the monotonic time in nanoseconds. In a callback it is the time of the turn: the clock is
  * read at most once between the wait and the last callback of a turn, when the time is first
@@ -232,14 +261,15 @@ HEALD_API int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_
 
 /* Counters since the loop was opened. */
 struct heald_loop_stats {
-    uint64_t turns;     /* times that the loop asked the kernel */
-    uint64_t submitted; /* ops */
-    uint64_t completed; /* final completions */
-    uint64_t callbacks; /* callbacks that ran */
-    uint64_t posts;     /* heald_loop_post() */
-    uint64_t wakes;     /* system calls that woke a sleeping loop */
-    uint64_t pending;   /* ops that are pending now */
-    uint64_t due;       /* callbacks that are due now */
+    uint64_t turns;      /* times that the loop asked the kernel */
+    uint64_t submitted;  /* ops */
+    uint64_t completed;  /* final completions */
+    uint64_t callbacks;  /* callbacks that ran */
+    uint64_t posts;      /* heald_loop_post() */
+    uint64_t wakes;      /* system calls that woke a sleeping loop */
+    uint64_t pending;    /* ops that are pending now */
+    uint64_t background; /* of these, ops in the background: heald_op_background() */
+    uint64_t due;        /* callbacks that are due now */
 };
 
 /* Copies the counters to *ret_stats. */

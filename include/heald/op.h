@@ -61,6 +61,9 @@ enum heald_class {
     HEALD_BULK = 2    /* after the others */
 };
 
+/* A bit of heald_op.op_class, beside the class: see heald_op_background(). */
+enum { HEALD_BACKGROUND = 0x80 };
+
 /* Bits of heald_op.flags. Valid in the callback. */
 enum {
     HEALD_MORE = 1 /* this is not the final completion: the op stays pending */
@@ -86,7 +89,8 @@ struct heald_op {
                                 private in other kinds */
     uint8_t flags;           /* HEALD_MORE; the other bits are private */
     uint8_t stage;           /* private */
-    uint8_t op_class;        /* enum heald_class; set by the caller, kept by preps */
+    uint8_t op_class;        /* enum heald_class, and HEALD_BACKGROUND; set by the caller, kept by
+                                preps */
     uint8_t notify;          /* private, as every field below without another comment */
     uint8_t kind;
     uint8_t state;
@@ -213,6 +217,16 @@ HEALD_API int64_t heald_op_result(const struct heald_op *op);
  * function.
  */
 HEALD_API int heald_op_set_deadline(struct heald_op *op, int64_t deadline_ns);
+
+/*
+ * Puts an op into the background (`on` is not 0), or back. heald_loop_run() does not continue for a
+ * background op alone: for a timer that collects statistics, or a signal. A callback that is due
+ * still runs. The op is pending like any other; heald_loop_close() returns -EBUSY until it has
+ * completed. Sets or clears HEALD_BACKGROUND in op_class, which preps keep; a program sets that bit
+ * itself only while the op is idle. Does not block. The loop's thread if the op is pending;
+ * otherwise the thread that uses the op.
+ */
+HEALD_API void heald_op_background(struct heald_op *op, int on);
 
 /*
  * Select how an idle op notifies of its completions. The choice remains until it is changed; preps

@@ -29,6 +29,19 @@ void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
     }
 }
 
+void heald_op_background(struct heald_op *op, int on)
+{
+    enum op_state state = op_load_state(op);
+    /* A post is counted when it arrives. */
+    bool counts = state != OP_IDLE && state != OP_DONE && op->kind != OP_POST;
+
+    if (counts)
+        heald__leave_background(op->loop, op);
+    op->op_class = (uint8_t)(op_class_of(op) | (on ? HEALD_BACKGROUND : 0));
+    if (counts)
+        heald__enter_background(op->loop, op);
+}
+
 /* The op has completed for the loop as well. */
 static inline void count_out(struct heald_loop *loop)
 {

@@ -7,6 +7,17 @@
 
 #include <errno.h>
 
+/* An op is pending, and it has completed. */
+static inline void heald__enter_background(struct heald_loop *loop, const struct heald_op *op)
+{
+    loop->stats.background += op_is_background(op);
+}
+
+static inline void heald__leave_background(struct heald_loop *loop, const struct heald_op *op)
+{
+    loop->stats.background -= op_is_background(op);
+}
+
 /* One of several results. */
 static inline void heald__complete_more_inline(struct heald_loop *loop, struct heald_op *op,
                                                int64_t result)
@@ -83,6 +94,7 @@ static inline void heald__complete_inline(struct heald_loop *loop, struct heald_
     if (op->flags & OP_TIMED_OUT && result == -ECANCELED)
         result = -ETIMEDOUT;
     op->result = result;
+    heald__leave_background(loop, op);
     op_move(op, OP_DONE);
     if (is_silent(loop, op)) {
         heald__complete_silent(loop, op);

@@ -93,6 +93,9 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (loop->running)
         return -EBUSY;
     loop->now_ns = 0;
+    loop->running = true;
+    heald__hooks_run(loop, HEALD_HOOK_PREPARE);
+    loop->running = false;
     int err = heald__engine_flush(loop);
     /* A back end that takes whole ops holds them until it is asked for something. */
     if (!err && loop->backend.ops->submit)

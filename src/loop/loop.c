@@ -107,6 +107,8 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
     heald__due_init(&loop->due, o->policy, o->shares);
     list_init(&loop->groups);
+    for (int when = 0; when < HOOKS; when++)
+        list_init(&loop->hooks[when]);
     heald__wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));
 }
 
@@ -122,6 +124,7 @@ static void dismantle(struct heald_loop *loop)
 {
     struct heald_allocator alloc = loop->alloc;
 
+    heald__hooks_close(loop);
     heald__engine_close(loop);
     close_upper(loop, UPPER_SIGNALS);
     close_upper(loop, UPPER_CHILDREN);
@@ -299,6 +302,8 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
 
+    if (loop->attention.more)
+        heald__hooks_run(loop, HEALD_HOOK_PREPARE);
     if (loop->attention.signals)
         heald__flush_signals(loop);
     /* Before the back end is asked: what changes after that is reported again. */
@@ -320,6 +325,8 @@ static void tend(struct heald_loop *loop)
         heald__timers_expire(loop);
     if (loop->attention.posts || heald__mailbox_any(loop))
         heald__mailbox_fetch(loop);
+    if (loop->attention.more)
+        heald__hooks_run(loop, HEALD_HOOK_CHECK);
 }
 
 /* Runs the callbacks that are due, at most so many; returns how many. */
@@ -399,8 +406,8 @@ int heald_loop_run(struct heald_loop *loop)
     for (;;) {
         if (take_stop(loop))
             return 1;
-        if (!heald__loop_pending(loop) && !loop->holds && !loop->attention.posts &&
-            !heald__mailbox_any(loop))
+        if (heald__loop_pending(loop) == loop->stats.background && !loop->holds &&
+            !loop->attention.posts && !heald__mailbox_any(loop))
             return 0;
         if ((err = turn(loop, HEALD_FOREVER)) < 0)
             return err;

@@ -12,6 +12,7 @@
  *   complete.c  results, callbacks and the other notifications
  *   timers.c    deadlines and clocks               post.c     from other threads
  *   buffers.c   groups of buffers                  features.c which back ends and engines there are
+ *   hooks.c     functions that run in each turn    send.c     a send without an op
  *
  * Everything belongs to the loop's thread but `mailbox`, which says so.
  */
@@ -33,6 +34,8 @@ struct heald_signals;
 struct heald_locks;
 
 enum { CACHE_LINE = 64 /* bytes of a cache line */ };
+
+enum { HOOKS = HEALD_HOOK_CHECK + 1 };
 
 /* For files and callbacks; for what may wait as long as it likes. */
 enum { POOL_FILES, POOL_WAITS, POOLS };
@@ -85,7 +88,7 @@ union heald_attention {
             struct {
                 bool mirrored; /* `mirror` is open */
                 bool timers;   /* `timers` may hold something */
-                bool boots;    /* there are timers of the boot clock */
+                bool more;     /* there are timers of the boot clock, or hooks */
                 bool threads;  /* threads wait for ops, see `waiting` */
             };
             uint32_t standing;
@@ -112,6 +115,7 @@ struct heald_loop {
     struct heald_due due;
     unsigned turn_callbacks;
     struct heald_link groups;
+    struct heald_link hooks[HOOKS]; /* by enum heald_hook_when */
 
     int64_t now_ns; /* of this turn, once asked for; 0: not yet */
     struct heald_wheel timers;
@@ -251,6 +255,10 @@ void heald__timers_remove(struct heald_loop *loop, struct heald_op *op);
 void heald__timers_expire(struct heald_loop *loop);
 int64_t heald__timers_next(struct heald_loop *loop); /* monotonic; HEALD_FOREVER */
 void heald__timers_close(struct heald_loop *loop);
+
+/* hooks.c: runs those of that time. close: removes all. */
+void heald__hooks_run(struct heald_loop *loop, enum heald_hook_when when);
+void heald__hooks_close(struct heald_loop *loop);
 
 /* post.c */
 int heald__mailbox_open(struct heald_loop *loop);

@@ -182,7 +182,8 @@ HEALD_SEPARATE static void received(struct heald_loop *loop, struct heald_op *op
 
 void heald__ready_receive(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    bool other = e->flags & FDS_STICKY || op->u.rw.off || list_linked(&op->timer) || !op->fn;
+    bool other = e->flags & FDS_STICKY || op->u.rw.off || list_linked(&op->timer) || !op->fn ||
+                 op->op_class & HEALD_BACKGROUND;
 
     e->queue[DIR_IN] = NULL;
     int64_t result = receive(loop, op);
@@ -229,7 +230,8 @@ static inline bool leave_queue(struct heald_loop *loop, struct heald_op *op)
     struct heald_fd *e = &loop->fds.v[op->u.rw.fd];
 
     if (op->flags & OP_DETACHED || !(e->flags & FDS_PLAIN) || e->pause ||
-        loop->attention.mirrored || op->link.next != &op->link || list_linked(&op->timer))
+        loop->attention.mirrored || op->link.next != &op->link || list_linked(&op->timer) ||
+        op->op_class & HEALD_BACKGROUND)
         return false;
     bool in = op->kind == OP_RECV;
     e->queue[in ? DIR_IN : DIR_OUT] = NULL;

@@ -87,11 +87,16 @@ void heald__due_push_sorted(struct heald_due *d, struct heald_op *op)
     } else if (d->policy == HEALD_POLICY_FIFO) {
         heald__fifo_push(&d->fifo[HEALD_NORMAL], op);
     } else {
+        unsigned class = op_class_of(op);
+        if (!d->sorts && class == HEALD_NORMAL) {
+            heald__fifo_push(&d->fifo[HEALD_NORMAL], op);
+            return;
+        }
         /* From the first op of another class on, classes are distinguished. */
         if (!d->sorts)
             d->used = d->fifo[HEALD_NORMAL].count ? 1u << HEALD_NORMAL : 0;
         d->sorts = 1;
-        push_to_class(d, op->op_class < POLICY_CLASSES ? op->op_class : HEALD_BULK, op);
+        push_to_class(d, class < POLICY_CLASSES ? class : HEALD_BULK, op);
     }
 }
 

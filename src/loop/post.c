@@ -62,7 +62,7 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     op->loop = loop;
     op_move(op, OP_QUEUED);
     /* Relaxed: the push that follows releases it. */
-    if (op->op_class != HEALD_NORMAL)
+    if (op_class_of(op) != HEALD_NORMAL)
         __atomic_store_n(&loop->mailbox.sorts, true, __ATOMIC_RELAXED);
     push(loop, op);
     wake(loop);
@@ -112,6 +112,7 @@ static void deliver(struct heald_loop *loop, struct heald_op *op)
     op->aux.next = NULL;
     if (op->kind == OP_POST) {
         loop->stats.posts++;
+        heald__enter_background(loop, op);
         heald__complete_inline(loop, op, 0);
     } else {
         if (op->stage == STAGE_THREAD)

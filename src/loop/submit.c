@@ -182,6 +182,7 @@ int heald__submit_start(struct heald_loop *loop, struct heald_op *op)
     loop->submitting = NULL;
     if (err) {
         loop->stats.submitted--;
+        heald__leave_background(loop, op);
         op_move(op, OP_IDLE);
         return err;
     }
@@ -203,8 +204,9 @@ int heald__submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
         return -EBUSY;
     if ((err = check(loop, op, fn)))
         return err;
-    loop->classes |= op->op_class;
+    loop->classes |= (uint8_t)op_class_of(op);
     heald__submit_begin(loop, op, fn);
+    heald__enter_background(loop, op);
     if ((err = heald__submit_start(loop, op)))
         return err;
     if (op->deadline_ns != HEALD_FOREVER)

@@ -111,7 +111,7 @@ static int boot_open(struct heald_loop *loop)
         return err;
     }
     loop->boot = a;
-    loop->attention.boots = true;
+    loop->attention.more = true;
     return 0;
 }
 
@@ -162,6 +162,7 @@ void heald__timers_cancel(struct heald_loop *loop, struct heald_op *op)
 {
     heald__wheel_remove(wheel_of(loop, op), op);
     op->result = -ECANCELED;
+    heald__leave_background(loop, op);
     op_move(op, OP_DONE);
     if (op->fn || op->notify)
         heald__due_push(&loop->due, op);

@@ -83,6 +83,18 @@ static inline void op_stage_move(struct heald_op *op, enum op_stage to)
     op->stage = (uint8_t)to;
 }
 
+/* Its class, without the bit of the background. */
+static inline unsigned op_class_of(const struct heald_op *op)
+{
+    return op->op_class & ~(unsigned)HEALD_BACKGROUND;
+}
+
+/* Is it in the background? With other bits it is no class at all. */
+static inline bool op_is_background(const struct heald_op *op)
+{
+    return (op->op_class & ~3u) == HEALD_BACKGROUND;
+}
+
 /* Is its completion notified by a signal? */
 static inline bool op_notifies_by_signal(const struct heald_op *op)
 {
@@ -244,13 +256,15 @@ static inline uint64_t op_bytes(const struct heald_op *op)
 /* Begins a prep: 0 and a clean op, or -EBUSY. The state is read without order, as by op_how(). */
 static inline int op_prepare(struct heald_op *op)
 {
-    if (!(op_bytes(op) & OP_NOT_PLAIN)) {
+    bool special = op_bytes(op) & OP_NOT_PLAIN;
+
+    if (__builtin_expect(special && op->state != OP_IDLE, 0))
+        return -EBUSY;
+    if (__builtin_expect(special, 0)) {
+        op->flags = OP_HAS_DEADLINE;
+    } else {
         op->flags = 0;
         op->deadline_ns = HEALD_FOREVER;
-    } else if (op->state != OP_IDLE) {
-        return -EBUSY;
-    } else {
-        op->flags = OP_HAS_DEADLINE;
     }
     op->kind = OP_NONE;
     op->result = 0;
