@@ -6,10 +6,9 @@
 #include <stdlib.h>
 
 struct conn {
-    struct heald_op op; /* one at a time: a receive, or the sends of what it brought */
+    struct heald_op op;        /* one at a time: a receive, or the send of what it brought */
+    struct heald_transfer out; /* len 0: it receives */
     int fd;
-    char *at; /* what is left to send */
-    size_t left;
     char buf[4096];
 };
 
@@ -17,15 +16,14 @@ static void on_done(struct heald_op *op)
 {
     struct conn *c = heald_container_of(op, struct conn, op);
 
-    if (op->result < 0 || (op->result == 0 && !c->left)) {
+    if (op->result <= 0) { /* the end, or an error */
         heald_close(op->loop, c->fd);
         free(c);
         return;
     }
-    c->at = c->left ? c->at + op->result : c->buf;
-    c->left = c->left ? c->left - (size_t)op->result : (size_t)op->result;
-    if (c->left)
-        heald_prep_send(op, c->fd, c->at, c->left, 0);
+    c->out = (struct heald_transfer){.buf = c->buf, .len = c->out.len ? 0 : (size_t)op->result};
+    if (c->out.len)
+        heald_prep_send_all(op, c->fd, &c->out, 0);
     else
         heald_prep_recv(op, c->fd, c->buf, sizeof c->buf, 0);
     heald_submit(op->loop, op, on_done); /* cannot fail: the loop knows the descriptor */

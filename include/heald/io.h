@@ -103,7 +103,7 @@ HEALD_API int heald_prep_writev(struct heald_op *op, int fd, const struct iovec 
  * A send on a stream may be short: it transfers what the buffer of the socket has space for. An op
  * that was submitted behind it, such as another send or a shutdown, is performed regardless, and
  * the stream then lacks the rest. So a program has one send per stream pending, and sends the rest
- * in its callback. No flag makes a send transfer everything. The same is true of a write to a pipe.
+ * in its callback; or it uses heald_prep_send_all(). The same is true of a write to a pipe.
  *
  *   -EINVAL     (prep) buf is NULL and len is not 0, or msg is NULL
  *   -EINVAL     (prep) flags has MSG_DONTWAIT or MSG_WAITALL: the loop decides how to wait
@@ -121,6 +121,38 @@ HEALD_API int heald_prep_recv(struct heald_op *op, int fd, void *buf, size_t len
 HEALD_API int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, int flags);
 HEALD_API int heald_prep_recvmsg(struct heald_op *op, int fd, struct msghdr *msg, int flags);
 HEALD_API int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, int flags);
+
+/* Bytes that are moved as a whole. The caller owns it and the buffer; both stay in place while the
+ * op is pending. */
+struct heald_transfer {
+    void *buf;
+    size_t len;
+    size_t done; /* how many were moved; set to 0 by the prep; may be read at any time */
+};
+
+/*
+ * As read, write, recv and send, but the op completes when all of the transfer was moved. What is
+ * submitted behind it on the descriptor waits for that. A length may exceed HEALD_MAX_LEN. The
+ * result is transfer->done: less than the length only if a read or receive came to the end of the
+ * file or stream. After an error, a cancel or a deadline the result is -errno, and transfer->done
+ * bytes were moved: a submission without a prep goes on with the rest. In an io_uring a transfer
+ * on a stream socket is one entry. On sockets it is for streams: every message of another socket
+ * counts as its next bytes, and an empty one as the end.
+ *
+ *   -EINVAL   (prep) transfer is NULL, or its buf is NULL and its len is not 0
+ *   -EINVAL   (prep) the offset is below -1, or the sum of offset and len exceeds INT64_MAX
+ *   -EINVAL   (prep) flags has MSG_DONTWAIT, MSG_WAITALL, MSG_OOB or MSG_ERRQUEUE; for a receive
+ *             also MSG_PEEK or MSG_TRUNC
+ *   others    as for read, write, recv and send
+ */
+HEALD_API int heald_prep_read_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                                  int64_t offset);
+HEALD_API int heald_prep_write_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                                   int64_t offset);
+HEALD_API int heald_prep_recv_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                                  int flags);
+HEALD_API int heald_prep_send_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                                  int flags);
 
 /*
  * Sends what can be sent now, without an op: a send that need not wait costs no turn. Does not

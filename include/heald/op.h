@@ -42,6 +42,7 @@ extern "C" {
 struct heald_loop;
 struct heald_op;
 struct heald_buf_group;
+struct heald_transfer;
 struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
@@ -113,6 +114,12 @@ struct heald_op {
             int flags;
             struct msghdr *msg;
         } msg;
+        struct {
+            int fd;
+            int flags;
+            struct heald_transfer *transfer;
+            int64_t off; /* at the place of that of rw */
+        } transfer;
         struct {
             int fd;
             int flags;

@@ -18,14 +18,15 @@ static int64_t call_none(const struct heald_sys *sys, const struct heald_op *op)
 
 static int64_t call_rw(const struct heald_sys *sys, const struct heald_op *op)
 {
-    struct iovec one = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
+    struct op_span span = op_span(op);
+    struct iovec one = {.iov_base = span.buf, .iov_len = span.len};
     bool vector = heald__op_traits[op->kind] & OP_VECTOR;
     const struct iovec *iov = vector ? op->u.rw.buf : &one;
     int count = vector ? (int)op->u.rw.len : 1;
 
     if (op_is_inward(op))
-        return sys->preadv(op->u.rw.fd, iov, count, op->u.rw.off);
-    return sys->pwritev(op->u.rw.fd, iov, count, op->u.rw.off);
+        return sys->preadv(op->u.rw.fd, iov, count, span.off);
+    return sys->pwritev(op->u.rw.fd, iov, count, span.off);
 }
 
 static int64_t call_accept(const struct heald_sys *sys, const struct heald_op *op)

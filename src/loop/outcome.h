@@ -52,10 +52,28 @@ static inline enum outcome outcome_of_error(struct heald_op *op, int64_t result)
     return OUTCOME_FINAL;
 }
 
+/* One attempt has moved so many bytes; 0: the end, or nothing was left. */
+static inline enum outcome outcome_of_part(struct heald_op *op, int64_t *result)
+{
+    struct heald_transfer *t = op->u.transfer.transfer;
+
+    t->done += (size_t)*result;
+    if (!*result || t->done >= t->len) {
+        *result = (int64_t)t->done;
+        return OUTCOME_FINAL;
+    }
+    if (!op_is_ending(op))
+        return OUTCOME_AGAIN;
+    *result = -ECANCELED;
+    return OUTCOME_FINAL;
+}
+
 /* Of an op whose attempt gave *result, on a descriptor of that enum fd_type. What does not go on
  * because its end was asked for ends with -ECANCELED in *result. */
 static inline enum outcome heald__outcome(struct heald_op *op, int type, int64_t *result)
 {
+    if (*result >= 0 && heald__op_traits[op->kind] & OP_ALL)
+        return outcome_of_part(op, result);
     if (*result >= 0) {
         bool more = op->kind == OP_ACCEPT_MULTI ||
                     (op->kind == OP_RECV_MULTI && (*result > 0 || type == FD_DATAGRAM));

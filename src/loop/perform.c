@@ -31,7 +31,8 @@ static int64_t attempt_rw(struct heald_loop *loop, const struct heald_fd *e, str
     bool vector = heald__op_traits[op->kind] & OP_VECTOR;
     bool in = op_is_inward(op);
     int fd = op->u.rw.fd;
-    struct iovec one = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
+    struct op_span span = op_span(op);
+    struct iovec one = {.iov_base = span.buf, .iov_len = span.len};
     struct iovec *iov = vector ? op->u.rw.buf : &one;
     int count = vector ? (int)op->u.rw.len : 1;
 
@@ -52,6 +53,24 @@ static int64_t attempt_send(struct heald_loop *loop, const struct heald_fd *e, s
 {
     (void)e;
     return loop->sys->send_now(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, (int)op->u.rw.off);
+}
+
+static int64_t attempt_recv_all(struct heald_loop *loop, const struct heald_fd *e,
+                                struct heald_op *op)
+{
+    struct op_span span = op_span(op);
+
+    (void)e;
+    return loop->sys->recv_now(op->u.transfer.fd, span.buf, span.len, op->u.transfer.flags);
+}
+
+static int64_t attempt_send_all(struct heald_loop *loop, const struct heald_fd *e,
+                                struct heald_op *op)
+{
+    struct op_span span = op_span(op);
+
+    (void)e;
+    return loop->sys->send_now(op->u.transfer.fd, span.buf, span.len, op->u.transfer.flags);
 }
 
 static int64_t attempt_recvmsg(struct heald_loop *loop, const struct heald_fd *e,

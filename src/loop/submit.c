@@ -24,10 +24,10 @@ static int start_on_file(struct heald_loop *loop, struct heald_fd *e, struct hea
     return 0;
 }
 
-/* An op that can only fail. */
-static int refuse(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op, int64_t err)
+/* An op that can only fail, or has nothing to do. */
+static int refuse(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op, int64_t result)
 {
-    complete_at_once(loop, op, err);
+    complete_at_once(loop, op, result);
     heald__fds_release(loop, e);
     return 0;
 }
@@ -63,6 +63,8 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
         return complete_at_once(loop, op, err);
     if (heald__op_traits[op->kind] & OP_SOCKET && !(e->flags & (FDS_PLAIN | FDS_LISTENS)))
         return refuse(loop, e, op, -ENOTSOCK);
+    if (heald__op_traits[op->kind] & OP_ALL && !op_span(op).len)
+        return refuse(loop, e, op, (int64_t)op->u.transfer.transfer->done);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
     if (op->kind == OP_RECV_MULTI && loop->backend.ops->submit && !(e->flags & FDS_WHOLE))

@@ -43,6 +43,10 @@
       OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_PLAIN) \
     X(RECVMSG,      "recvmsg",          in,  fd, held, recvmsg,      none,         recvmsg, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD) \
+    X(READ_ALL,     "read-all",         in,  fd, held, rw,           rw,           read, \
+      OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_RW | OP_ALL) \
+    X(RECV_ALL,     "recv-all",         in,  fd, held, recv_all,     none,         recv_all, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ALL) \
     X(RECV_MULTI,   "recv-multishot",   in,  fd, held, recv_multi,   none,         recv_multi, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES) \
     X(ACCEPT,       "accept",           in,  fd, held, accept,       accept,       accept, \
@@ -57,6 +61,10 @@
       OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_PLAIN) \
     X(SENDMSG,      "sendmsg",          out, fd, held, sendmsg,      none,         sendmsg, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET) \
+    X(WRITE_ALL,    "write-all",        out, fd, held, rw,           rw,           write, \
+      OP_PUBLIC | OP_ON_FD | OP_RW | OP_ALL) \
+    X(SEND_ALL,     "send-all",         out, fd, held, send_all,     none,         send_all, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ALL) \
     X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
     X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \

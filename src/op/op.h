@@ -12,7 +12,7 @@
 
 #include "op/kinds.h"
 
-#include <heald/op.h>
+#include <heald/io.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -157,10 +157,13 @@ enum {
     OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
     OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
-    OP_SHOWN = 0x80000      /* a region shows that it waits, and until when */
+    OP_SHOWN = 0x80000,     /* a region shows that it waits, and until when */
+    OP_ALL = 0x100000       /* it has a transfer, and goes on until all of that is done */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];
+
+enum { OP_SPAN_MAX = 0x7ffff000 /* HEALD_MAX_LEN */ };
 
 static inline bool op_is_multishot(const struct heald_op *op)
 {
@@ -177,6 +180,25 @@ static inline bool op_is_inward(const struct heald_op *op)
 static inline bool op_is_whole(const struct heald_op *op, int64_t result)
 {
     return result >= 0 && (!(heald__op_traits[op->kind] & OP_COUNTS) || result == op->u.rw.len);
+}
+
+/* What an attempt of a read, write, recv or send is about: of a transfer what is left of it. */
+struct op_span {
+    void *buf;
+    uint32_t len;
+    int64_t off; /* of a read or a write: -1: the file position */
+};
+
+static inline struct op_span op_span(const struct heald_op *op)
+{
+    if (!(heald__op_traits[op->kind] & OP_ALL))
+        return (struct op_span){op->u.rw.buf, op->u.rw.len, op->u.rw.off};
+    const struct heald_transfer *t = op->u.transfer.transfer;
+    size_t left = t->done < t->len ? t->len - t->done : 0;
+    int64_t off = op->u.transfer.off;
+    return (struct op_span){.buf = (char *)t->buf + t->done,
+                            .len = left > OP_SPAN_MAX ? OP_SPAN_MAX : (uint32_t)left,
+                            .off = off < 0 ? off : off + (int64_t)t->done};
 }
 
 /* Kinds that wait in the queue of a descriptor. Reads and writes of regular files are the

@@ -150,6 +150,49 @@ int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, in
     return prep_socket(op, OP_SEND, fd, (void *)buf, len, flags);
 }
 
+static int prep_transfer(struct heald_op *op, enum op_kind kind, int fd, struct heald_transfer *t,
+                         int flags, int64_t off, bool is_valid)
+{
+    int err = prep_kind(op, kind, is_valid && t && (t->buf || !t->len));
+
+    if (err)
+        return err;
+    t->done = 0;
+    op->u.transfer.fd = fd;
+    op->u.transfer.flags = flags;
+    op->u.transfer.transfer = t;
+    op->u.transfer.off = off;
+    return 0;
+}
+
+static bool is_offset(int64_t offset, const struct heald_transfer *t)
+{
+    return offset >= HEALD_NO_OFFSET && t && t->len <= (uint64_t)(INT64_MAX - offset);
+}
+
+int heald_prep_read_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                        int64_t offset)
+{
+    return prep_transfer(op, OP_READ_ALL, fd, transfer, 0, offset, is_offset(offset, transfer));
+}
+
+int heald_prep_write_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
+                         int64_t offset)
+{
+    return prep_transfer(op, OP_WRITE_ALL, fd, transfer, 0, offset, is_offset(offset, transfer));
+}
+
+int heald_prep_recv_all(struct heald_op *op, int fd, struct heald_transfer *transfer, int flags)
+{
+    return prep_transfer(op, OP_RECV_ALL, fd, transfer, flags, 0,
+                         !(flags & (HOW_TO_WAIT | ASIDE | MSG_PEEK | MSG_TRUNC)));
+}
+
+int heald_prep_send_all(struct heald_op *op, int fd, struct heald_transfer *transfer, int flags)
+{
+    return prep_transfer(op, OP_SEND_ALL, fd, transfer, flags, 0, !(flags & (HOW_TO_WAIT | ASIDE)));
+}
+
 static int prep_msg(struct heald_op *op, enum op_kind kind, int fd, struct msghdr *msg, int flags)
 {
     int err = op_prepare(op);

@@ -99,24 +99,35 @@ static void adjust(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_
     }
 }
 
+/* The kernel itself goes on with the rest of a transfer on a stream. */
+static int wait_for_all(const struct heald_op *op)
+{
+    bool all = heald__op_traits[op->kind] & OP_ALL && op->buffer == FD_STREAM;
+    return all ? MSG_WAITALL : 0;
+}
+
 static void fill_read(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    struct op_span span = op_span(op);
+
     if (is_socket(op)) {
-        io_uring_prep_recv(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, 0);
+        io_uring_prep_recv(sqe, op_fd(op), span.buf, span.len, wait_for_all(op));
         return;
     }
-    io_uring_prep_read(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    io_uring_prep_read(sqe, op_fd(op), span.buf, span.len, (uint64_t)span.off);
     adjust(r, sqe, op);
 }
 
 static void fill_write(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
+    struct op_span span = op_span(op);
+
     if (is_socket(op)) {
-        io_uring_prep_send(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len,
-                           heald__ring_send_flags(op));
+        io_uring_prep_send(sqe, op_fd(op), span.buf, span.len,
+                           heald__ring_send_flags(op) | wait_for_all(op));
         return;
     }
-    io_uring_prep_write(sqe, op->u.rw.fd, op->u.rw.buf, op->u.rw.len, offset_of(op));
+    io_uring_prep_write(sqe, op_fd(op), span.buf, span.len, (uint64_t)span.off);
     adjust(r, sqe, op);
 }
 
@@ -151,6 +162,23 @@ static void fill_send(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
 {
     (void)r;
     heald__ring_fill_plain(sqe, op);
+}
+
+static void fill_recv_all(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    struct op_span span = op_span(op);
+
+    (void)r;
+    io_uring_prep_recv(sqe, op_fd(op), span.buf, span.len, op->u.transfer.flags | wait_for_all(op));
+}
+
+static void fill_send_all(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    struct op_span span = op_span(op);
+
+    (void)r;
+    io_uring_prep_send(sqe, op_fd(op), span.buf, span.len,
+                       op->u.transfer.flags | heald__ring_send_flags(op) | wait_for_all(op));
 }
 
 static void fill_recvmsg(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
