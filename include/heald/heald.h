@@ -22,6 +22,7 @@
 #include <heald/region.h>
 #include <heald/rwlock.h>
 #include <heald/sem.h>
+#include <heald/stream.h>
 #include <heald/timer.h>
 
 #endif

@@ -1,0 +1,252 @@
+/*
+ * stream/input.c: reads, and cuts what was read into frames. The loop's thread.
+ *
+ * What arrives is passed to the program where it lies. What is no whole frame yet, or came while
+ * the program has paused, is kept in `unread`, and what arrives then is put behind it. `scanned` is
+ * how much of the first frame was searched for the delimiter, so that no byte is searched twice.
+ *
+ * A pause cancels a multishot receive, which may bring what it had received already. A single
+ * receive is left pending and brings one portion.
+ */
+#include "stream/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { NO_DELIMITER = -1 };
+
+/* The length of the first frame, or 0: it is not whole. */
+static size_t frame_length(struct heald_stream *s, const char *data, size_t len)
+{
+    if (s->delimiter == NO_DELIMITER)
+        return len < s->frame ? 0 : s->frame ? s->frame : len;
+    const char *at = memchr(data + s->scanned, s->delimiter, len - s->scanned);
+    s->scanned = at ? 0 : len;
+    return at ? (size_t)(at - data) + 1 : 0;
+}
+
+static bool is_framed(const struct heald_stream *s)
+{
+    return s->delimiter != NO_DELIMITER || s->frame;
+}
+
+/* To the program, or to the stream that it is piped to. */
+static void deliver(struct heald_stream *s, char *data, size_t len)
+{
+    if (s->sink) {
+        int err = heald_stream_write(s->sink, data, len);
+        if (err)
+            heald_stream_pause(s);
+        if (err < 0)
+            heald__stream_fail(s->sink, err);
+    } else if (s->events->data) {
+        s->events->data(s, data, len);
+    }
+}
+
+/* Passes on whole frames, while it may; returns how much that was. */
+static size_t parse(struct heald_stream *s, char *data, size_t len)
+{
+    size_t at = 0, n = 0;
+
+    s->flags |= STREAM_PARSING;
+    while (at < len && stream_reads(s) && (n = frame_length(s, data + at, len - at))) {
+        if (is_framed(s) && n > s->options.frame_max)
+            break;
+        at += n;
+        deliver(s, data + at - n, n);
+    }
+    s->flags &= ~(unsigned)STREAM_PARSING;
+    size_t first = at < len ? (n ? n : len - at) : 0;
+    if (stream_reads(s) && is_framed(s) && first > s->options.frame_max)
+        heald__stream_fail(s, -EMSGSIZE);
+    return at;
+}
+
+static void parse_unread(struct heald_stream *s)
+{
+    heald__buffer_drop(&s->unread, parse(s, s->unread.data, s->unread.len));
+}
+
+void heald_stream_feed(struct heald_stream *s, char *data, size_t len)
+{
+    const struct heald_allocator *a = &s->loop->alloc;
+    size_t done = s->unread.len ? 0 : parse(s, data, len);
+
+    if (done == len || s->flags & (STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED))
+        return;
+    bool more = s->unread.len;
+    if (heald__buffer_append(&s->unread, a, data + done, len - done))
+        heald__stream_fail(s, -ENOMEM);
+    else if (more)
+        parse_unread(s);
+}
+
+static void tell_end(struct heald_stream *s)
+{
+    if (!(s->flags & STREAM_ENDED) || s->flags & STREAM_END_TOLD || !stream_reads(s))
+        return;
+    if (s->unread.len) {
+        size_t rest = s->unread.len;
+        s->unread.len = 0;
+        deliver(s, s->unread.data, rest);
+        if (!stream_reads(s))
+            return;
+    }
+    s->flags |= STREAM_END_TOLD;
+    if (s->sink)
+        heald_stream_shutdown(s->sink);
+    if (s->events->end)
+        s->events->end(s);
+}
+
+static void ended(struct heald_stream *s)
+{
+    const struct heald_stream_filter *f = s->options.filter;
+
+    s->flags |= STREAM_ENDED;
+    if (s->flags & STREAM_ENDING) {
+        heald__stream_start_out(s);
+        return;
+    }
+    if (f && f->input)
+        f->input(s, NULL, 0);
+    tell_end(s);
+}
+
+static void arrived(struct heald_stream *s, char *data, size_t len)
+{
+    const struct heald_stream_filter *f = s->options.filter;
+
+    if (s->flags & STREAM_ENDING)
+        return;
+    stream_touch(s);
+    if (f && f->input)
+        f->input(s, data, len);
+    else
+        heald_stream_feed(s, data, len);
+}
+
+/* A receive that a pause has cancelled, or that found no buffer, is no failure. */
+static bool goes_on(int64_t result)
+{
+    return result == -ECANCELED || result == -ENOBUFS;
+}
+
+static void on_in(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
+    struct heald_buf_group *group = s->options.group;
+    int64_t result = op->result;
+    unsigned buffer = op->buffer;
+
+    if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
+        arrived(s, group ? heald_buf_data(group, buffer) : s->raw.data, (size_t)result);
+    if (result > 0 && group)
+        heald_buf_return(group, buffer);
+    if (op->flags & HEALD_MORE) {
+        if (s->flags & STREAM_PAUSED)
+            heald_cancel(op);
+        return;
+    }
+    if (s->flags & STREAM_CLOSING) {
+        heald__stream_op_ended(s);
+        return;
+    }
+    if (result == 0)
+        ended(s);
+    else if (result == -EBADF && !(s->flags & STREAM_SOCKET))
+        s->flags |= STREAM_ENDED | STREAM_END_TOLD; /* it is open for writing alone */
+    else if (result < 0 && !goes_on(result))
+        heald__stream_fail(s, (int)result);
+    else if (result < 0 && s->unread.len && stream_reads(s))
+        parse_unread(s);
+    heald__stream_start_in(s);
+}
+
+/* After a pause: what was kept comes first. */
+static void on_resumed(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
+
+    if (s->flags & STREAM_CLOSING) {
+        heald__stream_op_ended(s);
+        return;
+    }
+    parse_unread(s);
+    tell_end(s);
+    heald__stream_start_in(s);
+}
+
+static int prep_in(struct heald_stream *s)
+{
+    if (s->options.group)
+        return heald_prep_recv_multishot(&s->in, s->fd, s->options.group, 0);
+    if (s->flags & STREAM_SOCKET)
+        return heald_prep_recv(&s->in, s->fd, s->raw.data, s->raw.size, 0);
+    return heald_prep_read(&s->in, s->fd, s->raw.data, s->raw.size, HEALD_NO_OFFSET);
+}
+
+void heald__stream_start_in(struct heald_stream *s)
+{
+    bool is_paused = s->flags & STREAM_PAUSED && !(s->flags & STREAM_ENDING);
+
+    if (is_paused || stream_is_pending(&s->in) ||
+        s->flags & (STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))
+        return;
+    prep_in(s);
+    int err = heald_submit(s->loop, &s->in, on_in);
+    if (err)
+        heald__stream_fail(s, err);
+}
+
+void heald_stream_pause(struct heald_stream *s)
+{
+    s->flags |= STREAM_PAUSED;
+    /* In its callback it is cancelled there. */
+    if (s->options.group && stream_is_pending(&s->in) && !(s->flags & STREAM_PARSING))
+        heald_cancel(&s->in);
+}
+
+void heald_stream_resume(struct heald_stream *s)
+{
+    if (!(s->flags & STREAM_PAUSED))
+        return;
+    s->flags &= ~(unsigned)STREAM_PAUSED;
+    if (s->flags & (STREAM_PARSING | STREAM_CLOSING | STREAM_FAILED))
+        return;
+    /* What was kept must not wait for what may never come. */
+    if (stream_is_pending(&s->in)) {
+        if (s->unread.len)
+            heald_cancel(&s->in);
+        return;
+    }
+    heald_prep_timer(&s->in, 0);
+    if (heald_submit(s->loop, &s->in, on_resumed))
+        heald__stream_fail(s, -ENOMEM);
+}
+
+static int set_frame(struct heald_stream *s, int delimiter, size_t len)
+{
+    s->delimiter = delimiter;
+    s->frame = len;
+    s->scanned = 0;
+    return 0;
+}
+
+int heald_stream_read(struct heald_stream *s)
+{
+    return set_frame(s, NO_DELIMITER, 0);
+}
+
+int heald_stream_read_until(struct heald_stream *s, int delimiter)
+{
+    return delimiter < 0 || delimiter > UINT8_MAX ? -EINVAL : set_frame(s, delimiter, 0);
+}
+
+int heald_stream_read_exactly(struct heald_stream *s, size_t len)
+{
+    if (!len)
+        return -EINVAL;
+    return len > s->options.frame_max ? -EMSGSIZE : set_frame(s, NO_DELIMITER, len);
+}

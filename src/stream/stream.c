@@ -1,0 +1,243 @@
+/*
+ * stream/stream.c: opens a stream, reports its failure once, and closes it. The loop's thread.
+ *
+ * A close gives up the descriptor at once, which cancels `in` and `out`, and cancels `timer`. The
+ * stream is closed when the last of the three has completed; if none is pending, a timer of no time
+ * is the last step. So the caller's function never runs inside a call.
+ *
+ * A socket that is closed while there is something to read in it sends a reset, which may destroy
+ * what the peer has not read yet. So heald_stream_end() reads on, until the peer ends or LINGER_NS
+ * have passed.
+ */
+#include "stream/stream.h"
+
+#include <errno.h>
+
+#define LINGER_NS (2 * HEALD_SEC)
+
+enum {
+    INPUT_SIZE = 16 * 1024,
+    FRAME_MAX = 64 * 1024,
+    HIGH = 64 * 1024,
+    LOW = 16 * 1024,
+    QUEUE_MAX = 1024 * 1024,
+    NO_DELIMITER = -1
+};
+
+static size_t size_or(size_t size, size_t otherwise)
+{
+    return size ? size : otherwise;
+}
+
+static void set_options(struct heald_stream_options *o, const struct heald_stream_options *given)
+{
+    *o = given ? *given : (struct heald_stream_options){0};
+    o->input_size = size_or(o->input_size, INPUT_SIZE);
+    o->frame_max = size_or(o->frame_max, FRAME_MAX);
+    o->high = size_or(o->high, HIGH);
+    o->low = size_or(o->low, o->high < LOW ? o->high : LOW);
+    o->max = size_or(o->max, o->high > QUEUE_MAX ? o->high : QUEUE_MAX);
+}
+
+/* The memory for reads without a group. */
+static int open_input(struct heald_stream *s)
+{
+    if (s->options.group)
+        return 0;
+    s->raw.data = alloc_resize(&s->loop->alloc, NULL, 0, s->options.input_size);
+    s->raw.size = s->raw.data ? s->options.input_size : 0;
+    return s->raw.data ? 0 : -ENOMEM;
+}
+
+static void on_idle(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, timer);
+    int64_t idle = s->options.idle_ns;
+
+    if (s->flags & STREAM_CLOSING) {
+        heald__stream_op_ended(s);
+        return;
+    }
+    if (op->result < 0 || s->flags & STREAM_FAILED)
+        return;
+    if (s->flags & STREAM_ENDING && s->flags & STREAM_SHUT_SENT)
+        heald__stream_close(s);
+    if (!idle || s->flags & STREAM_CLOSING)
+        return;
+    if (heald_now(s->loop) - s->last_ns >= idle) {
+        heald__stream_fail(s, -ETIMEDOUT);
+        return;
+    }
+    heald_prep_timer(op, s->last_ns + idle);
+    heald_submit(s->loop, op, on_idle);
+}
+
+static void set_timer(struct heald_stream *s, int64_t when_ns)
+{
+    if (stream_is_pending(&s->timer) && heald_op_set_deadline(&s->timer, when_ns) == 0)
+        return;
+    if (heald_prep_timer(&s->timer, when_ns) == 0)
+        heald_submit(s->loop, &s->timer, on_idle);
+}
+
+void heald_stream_set_idle(struct heald_stream *s, int64_t idle_ns)
+{
+    s->options.idle_ns = idle_ns > 0 ? idle_ns : 0;
+    if (!s->options.idle_ns || s->flags & (STREAM_CLOSING | STREAM_FAILED))
+        return;
+    s->last_ns = heald_now(s->loop);
+    set_timer(s, s->last_ns + idle_ns);
+}
+
+void heald__stream_linger(struct heald_stream *s)
+{
+    if (s->flags & STREAM_ENDED || !(s->flags & STREAM_SOCKET)) {
+        heald__stream_close(s);
+        return;
+    }
+    set_timer(s, heald_now(s->loop) + LINGER_NS);
+    heald__stream_start_in(s);
+}
+
+/* Begins to read. An error of that is the caller's. */
+static int start(struct heald_stream *s)
+{
+    int err = open_input(s);
+
+    if (err)
+        return err;
+    s->flags |= STREAM_ERROR_TOLD;
+    heald__stream_start_in(s);
+    if (s->flags & STREAM_FAILED) {
+        heald__buffer_free(&s->raw, &s->loop->alloc);
+        return s->err;
+    }
+    s->flags &= ~(unsigned)STREAM_ERROR_TOLD;
+    heald_stream_set_idle(s, s->options.idle_ns);
+    return 0;
+}
+
+static bool are_valid(const struct heald_stream *s)
+{
+    const struct heald_stream_options *o = &s->options;
+
+    return s->events && o->low <= o->high && o->high <= o->max &&
+           (!o->group || o->group->loop == s->loop);
+}
+
+int heald_stream_open(struct heald_stream *s, struct heald_loop *loop, int fd,
+                      const struct heald_stream_events *events,
+                      const struct heald_stream_options *options)
+{
+    int err, type = loop->sys->fd_type(fd);
+
+    *s = (struct heald_stream){.data = s->data, .loop = loop, .fd = fd, .events = events};
+    s->delimiter = NO_DELIMITER;
+    set_options(&s->options, options);
+    err = type < 0 ? type : are_valid(s) ? 0 : -EINVAL;
+    if (type == FD_STREAM || type == FD_SOCKET || type == FD_DATAGRAM)
+        s->flags = STREAM_SOCKET;
+    else
+        s->options.group = NULL;
+    if (!err)
+        err = start(s);
+    if (err)
+        s->loop = NULL; /* it is not open */
+    return err;
+}
+
+void heald__stream_fail(struct heald_stream *s, int err)
+{
+    if (s->flags & STREAM_CLOSING)
+        return;
+    if (!(s->flags & STREAM_FAILED)) {
+        s->flags |= STREAM_FAILED;
+        s->err = err;
+        s->queue.len = 0;
+        heald_cancel(&s->in);
+        heald_cancel(&s->out);
+        heald__stream_tell_flushed(s, err);
+    }
+    if (s->flags & (STREAM_ERROR_TOLD | STREAM_CLOSING))
+        return;
+    s->flags |= STREAM_ERROR_TOLD;
+    if (s->flags & STREAM_ENDING)
+        heald__stream_close(s);
+    else if (s->events->error)
+        s->events->error(s, s->err);
+}
+
+static void unpipe(struct heald_stream *s)
+{
+    if (s->sink)
+        s->sink->source = NULL;
+    if (s->source)
+        s->source->sink = NULL;
+    s->sink = s->source = NULL;
+}
+
+void heald__stream_close(struct heald_stream *s)
+{
+    s->flags |= STREAM_CLOSING;
+    unpipe(s);
+    heald_close(s->loop, s->fd);
+    heald_cancel(&s->timer);
+    heald_cancel(&s->in); /* it may be a timer */
+    if (stream_is_pending(&s->in) || stream_is_pending(&s->out) || stream_is_pending(&s->timer))
+        return;
+    heald_prep_timer(&s->timer, 0);
+    heald_submit(s->loop, &s->timer, on_idle);
+}
+
+void heald__stream_op_ended(struct heald_stream *s)
+{
+    const struct heald_allocator *a = &s->loop->alloc;
+
+    if (stream_is_pending(&s->in) || stream_is_pending(&s->out) || stream_is_pending(&s->timer))
+        return;
+    heald__buffer_free(&s->raw, a);
+    heald__buffer_free(&s->unread, a);
+    heald__buffer_free(&s->queue, a);
+    heald__buffer_free(&s->spare, a);
+    if (s->closed)
+        s->closed(s);
+}
+
+int heald_stream_close(struct heald_stream *s, void (*fn)(struct heald_stream *stream))
+{
+    if (!s->loop || s->flags & STREAM_CLOSING)
+        return s->loop ? -EALREADY : -EINVAL;
+    s->closed = fn;
+    heald__stream_close(s);
+    heald__stream_tell_flushed(s, -ECANCELED);
+    return 0;
+}
+
+int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *stream))
+{
+    if (!s->loop || s->flags & (STREAM_CLOSING | STREAM_ENDING))
+        return s->loop ? -EALREADY : -EINVAL;
+    s->closed = fn;
+    if (s->flags & STREAM_FAILED) {
+        heald__stream_close(s);
+        return 0;
+    }
+    s->flags |= STREAM_SHUT | STREAM_ENDING;
+    unpipe(s);
+    heald__stream_start_out(s);
+    return 0;
+}
+
+int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to)
+{
+    if (!from->loop || (to && (from == to || from->loop != to->loop)))
+        return -EINVAL;
+    if (to && to->source && to->source != from)
+        return -EBUSY;
+    if (from->sink)
+        from->sink->source = NULL;
+    from->sink = to;
+    if (to)
+        to->source = from;
+    return 0;
+}

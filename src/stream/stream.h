@@ -1,0 +1,65 @@
+/* stream/stream.h: the parts of a stream, a file each. The loop's thread. */
+#ifndef HEALD_SRC_STREAM_STREAM_H
+#define HEALD_SRC_STREAM_STREAM_H
+
+#include "base/alloc.h"
+#include "loop/loop.h"
+
+#include <heald/stream.h>
+
+/* heald_stream.flags */
+enum {
+    STREAM_SOCKET = 0x001,
+    STREAM_PAUSED = 0x002,
+    STREAM_PARSING = 0x004, /* frames are being delivered: a callback is on the stack */
+    STREAM_ENDED = 0x008,   /* the peer sends no more */
+    STREAM_END_TOLD = 0x010,
+    STREAM_ABOVE = 0x020, /* more than the high watermark was queued */
+    STREAM_CORKED = 0x040,
+    STREAM_SHUT = 0x080, /* no more is written: half-close when all is sent */
+    STREAM_SHUT_SENT = 0x100,
+    STREAM_ENDING = 0x200,  /* close when all is sent */
+    STREAM_CLOSING = 0x400, /* the descriptor is closed */
+    STREAM_FAILED = 0x800,  /* err says why */
+    STREAM_ERROR_TOLD = 0x1000
+};
+
+/* buffer.c. append: 0 or -ENOMEM. drop: the first bytes. */
+int heald__buffer_append(struct heald_stream_buffer *b, const struct heald_allocator *a,
+                         const char *data, size_t len);
+void heald__buffer_drop(struct heald_stream_buffer *b, size_t len);
+void heald__buffer_free(struct heald_stream_buffer *b, const struct heald_allocator *a);
+
+/* stream.c. fail: reports it once. touch: there was progress. close: gives up the descriptor.
+ * op_ended: an op has completed, of a stream that is being closed. linger: all is sent, and is to
+ * be closed. */
+void heald__stream_fail(struct heald_stream *s, int err);
+void heald__stream_close(struct heald_stream *s);
+void heald__stream_op_ended(struct heald_stream *s);
+void heald__stream_linger(struct heald_stream *s);
+
+static inline void stream_touch(struct heald_stream *s)
+{
+    if (s->options.idle_ns)
+        s->last_ns = heald_now(s->loop);
+}
+
+/* input.c: reads if it may, and is not reading. */
+void heald__stream_start_in(struct heald_stream *s);
+
+/* output.c: sends if there is something, and it is not sending; then half-closes, and ends. */
+void heald__stream_start_out(struct heald_stream *s);
+void heald__stream_tell_flushed(struct heald_stream *s, int err);
+
+static inline bool stream_is_pending(const struct heald_op *op)
+{
+    return heald_op_error(op) == -EINPROGRESS;
+}
+
+/* May its callbacks run that read? */
+static inline bool stream_reads(const struct heald_stream *s)
+{
+    return !(s->flags & (STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED));
+}
+
+#endif
