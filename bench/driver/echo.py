@@ -13,12 +13,13 @@ tells servers apart even where the load is what limits the rate. System calls an
 instructions are exact counts on one connection; on several they depend on how many echoes meet
 in one turn. The first rows compare a program with itself: a ratio in that range says nothing.
 *Multishot* is a second server on heald, whose idle connections are one op and hold no buffer,
-against the first."""
+against the first. *Streams* is a third, on `heald_stream`, against the first."""
 
 HEALD = "echo/heald_echo"
 MULTI = "echo/heald_multi"
 ALLOWED = {("epoll", 1): 400, ("epoll", 50): 300, ("uring", 1): 900, ("uring", 50): 600}
 MULTI_INSTRUCTIONS = 400
+STREAM = "echo/heald_stream"
 
 
 def _measure(programs, name, backend, conns, seconds):
@@ -90,6 +91,18 @@ def _multishot(table, programs, backend):
                           multi, [MULTI_INSTRUCTIONS] * len(multi), "", Must("<=", 1))
 
 
+def _streams(table, programs, backend):
+    for conns in COUNTED_CONNS:
+        for what, count, must in (
+                ("system calls", counts.syscalls_per_echo, None),
+                ("user instructions", counts.instructions_per_echo, Must("<=", 1.15))):
+            streams, bare = pairs(
+                1 if conns == 1 else 3,
+                lambda: count(programs, STREAM, backend, conns),
+                lambda: count(programs, HEALD, backend, conns))
+            table.add(f"streams, {backend}, {conns} conn.: {what} an echo", streams, bare, "", must)
+
+
 def _others(table, programs, options):
     for peer, library in (("uv", "libuv"), ("event", "libevent"), ("ev", "libev")):
         ours, theirs = pairs(
@@ -117,5 +130,7 @@ def run(programs, options):
     _counts(table, programs, "uring", "uring")
     _multishot(table, programs, "epoll")
     _multishot(table, programs, "uring")
+    _streams(table, programs, "epoll")
+    _streams(table, programs, "uring")
     _others(table, programs, options)
     table.print()

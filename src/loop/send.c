@@ -1,4 +1,5 @@
 /* loop/send.c: a send that is made at once, without an op. The loop's thread. */
+#include "base/attr.h"
 #include "loop/ready.h"
 
 #include <heald/io.h>
@@ -26,7 +27,8 @@ static int64_t send_on(struct heald_loop *loop, struct heald_fd *e, int fd, cons
     return n;
 }
 
-int64_t heald_try_send(struct heald_loop *loop, int fd, const void *buf, size_t len, int flags)
+HEALD_SEPARATE static int64_t try_other(struct heald_loop *loop, int fd, const void *buf,
+                                        size_t len, int flags)
 {
     int err = 0;
 
@@ -38,4 +40,20 @@ int64_t heald_try_send(struct heald_loop *loop, int fd, const void *buf, size_t 
     int64_t n = send_on(loop, e, fd, buf, len > HEALD_MAX_LEN ? HEALD_MAX_LEN : len, flags);
     heald__fds_release(loop, &loop->fds.v[fd]);
     return n;
+}
+
+/* The usual case: a socket that the loop knows, on which no op waits to send. */
+int64_t heald_try_send(struct heald_loop *loop, int fd, const void *buf, size_t len, int flags)
+{
+    const struct heald_fd *e = (unsigned)fd < loop->fds.size ? &loop->fds.v[fd] : NULL;
+
+    if (e && !flags && buf && len <= HEALD_MAX_LEN && !e->queue[DIR_OUT] &&
+        (e->flags & (FDS_PLAIN | FDS_FULL)) == FDS_PLAIN) {
+        int64_t n = loop->sys->send_now(fd, buf, len, 0);
+        if (n >= 0)
+            return n;
+        if (n != -EAGAIN && n != -EINTR)
+            return n;
+    }
+    return try_other(loop, fd, buf, len, flags);
 }

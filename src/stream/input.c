@@ -133,7 +133,44 @@ static bool goes_on(int64_t result)
     return result == -ECANCELED || result == -ENOBUFS;
 }
 
+void heald__stream_note_in(struct heald_stream *s)
+{
+    bool special =
+        s->options.group || s->options.filter || s->sink || is_framed(s) || !s->events->data;
+
+    s->flags = (s->flags & ~(unsigned)STREAM_SPECIAL_IN) | (special ? STREAM_SPECIAL_IN : 0);
+}
+
+enum { NO_READING = STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED };
+
+static void on_any(struct heald_op *op);
+
+/* The usual case: a portion, and it is all there is. While the program has it, `in` is idle. */
 static void on_in(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
+
+    if (op->result <= 0 || s->unread.len || s->flags & (NO_READING | STREAM_SPECIAL_IN)) {
+        on_any(op);
+        return;
+    }
+    stream_touch(s);
+    s->flags |= STREAM_PARSING;
+    s->events->data(s, s->raw.data, (size_t)op->result);
+    s->flags &= ~(unsigned)STREAM_PARSING;
+    if (s->flags & NO_READING) {
+        if (s->flags & STREAM_CLOSING)
+            heald__stream_op_ended(s);
+        else
+            heald__stream_start_in(s);
+        return;
+    }
+    int err = heald_submit(s->loop, op, on_in);
+    if (err)
+        heald__stream_fail(s, err);
+}
+
+static void on_any(struct heald_op *op)
 {
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
     struct heald_buf_group *group = s->options.group;
@@ -180,6 +217,7 @@ static void on_resumed(struct heald_op *op)
 
 static int prep_in(struct heald_stream *s)
 {
+    s->flags |= STREAM_IN_READY;
     if (s->options.group)
         return heald_prep_recv_multishot(&s->in, s->fd, s->options.group, 0);
     if (s->flags & STREAM_SOCKET)
@@ -194,7 +232,9 @@ void heald__stream_start_in(struct heald_stream *s)
     if (is_paused || stream_is_pending(&s->in) ||
         s->flags & (STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))
         return;
-    prep_in(s);
+    /* A completed op has its arguments still. */
+    if (!(s->flags & STREAM_IN_READY))
+        prep_in(s);
     int err = heald_submit(s->loop, &s->in, on_in);
     if (err)
         heald__stream_fail(s, err);
@@ -221,6 +261,7 @@ void heald_stream_resume(struct heald_stream *s)
             heald_cancel(&s->in);
         return;
     }
+    s->flags &= ~(unsigned)STREAM_IN_READY;
     heald_prep_timer(&s->in, 0);
     if (heald_submit(s->loop, &s->in, on_resumed))
         heald__stream_fail(s, -ENOMEM);
@@ -231,6 +272,7 @@ static int set_frame(struct heald_stream *s, int delimiter, size_t len)
     s->delimiter = delimiter;
     s->frame = len;
     s->scanned = 0;
+    heald__stream_note_in(s);
     return 0;
 }
 

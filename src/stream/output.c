@@ -3,10 +3,15 @@
  *
  * `spare` holds what `out` is sending and stays where it is; what is written meanwhile is gathered
  * in `queue`, and the two are exchanged when all is sent.
+ *
+ * In a ring nobody waits for the end of the usual send: it completes in silence, so that it and the
+ * receive that follows are one system call. Who does wait asks for a callback by a cancel, which
+ * such a send cannot be hurt by: it brings what has been sent.
  */
 #include "stream/stream.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* A buffer that has grown larger is freed when it is empty. */
@@ -20,13 +25,39 @@ size_t heald_stream_queued(const struct heald_stream *s)
 }
 
 static void on_out(struct heald_op *op);
+static void on_quiet(struct heald_op *op);
 
-static void submit(struct heald_stream *s)
+static void submit(struct heald_stream *s, heald_fn *fn)
 {
-    int err = heald_submit(s->loop, &s->out, on_out);
+    int err = heald_submit(s->loop, &s->out, fn);
 
-    if (err)
+    if (err < 0)
         heald__stream_fail(s, err);
+}
+
+/* Does something happen when all is sent? */
+static bool is_awaited(const struct heald_stream *s)
+{
+    return s->flushed || s->flags & (STREAM_ABOVE | STREAM_SHUT | STREAM_ENDING);
+}
+
+static void send_all(struct heald_stream *s)
+{
+    heald_op_notify_callback(&s->out);
+    if (s->flags & STREAM_SOCKET)
+        heald_prep_send_all(&s->out, s->fd, &s->sending, 0);
+    else
+        heald_prep_write_all(&s->out, s->fd, &s->sending, HEALD_NO_OFFSET);
+    submit(s, on_out);
+}
+
+/* What is in `spare`. It does not wait: it makes progress, or is no such send. */
+static void send_quietly(struct heald_stream *s)
+{
+    stream_touch(s);
+    s->out.notify = OP_NOTIFY_DEFERRED;
+    heald_prep_send(&s->out, s->fd, s->spare.data, s->spare.len, 0);
+    submit(s, on_quiet);
 }
 
 static void send_queue(struct heald_stream *s)
@@ -34,13 +65,35 @@ static void send_queue(struct heald_stream *s)
     struct heald_stream_buffer full = s->queue;
 
     s->queue = s->spare;
+    s->queue.len = 0;
     s->spare = full;
     s->sending = (struct heald_transfer){.buf = full.data, .len = full.len};
-    if (s->flags & STREAM_SOCKET)
-        heald_prep_send_all(&s->out, s->fd, &s->sending, 0);
+    if (!(s->flags & STREAM_RING) || is_awaited(s) || full.len > HEALD_MAX_LEN)
+        send_all(s);
     else
-        heald_prep_write_all(&s->out, s->fd, &s->sending, HEALD_NO_OFFSET);
-    submit(s);
+        send_quietly(s);
+}
+
+/* A send that was to complete in silence was short, or is awaited after all. */
+static void on_quiet(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, out);
+    size_t done = op->result > 0 ? (size_t)op->result : 0, len = s->sending.len;
+
+    if (s->flags & (STREAM_CLOSING | STREAM_FAILED) || done == len ||
+        (op->result < 0 && op->result != -ECANCELED)) {
+        on_out(op);
+        return;
+    }
+    s->sending = (struct heald_transfer){.buf = s->spare.data + done, .len = len - done};
+    send_all(s);
+}
+
+/* From now on something happens when all is sent. */
+static void await_out(struct heald_stream *s)
+{
+    if (s->out.notify == OP_NOTIFY_DEFERRED && stream_is_pending(&s->out))
+        heald_cancel(&s->out);
 }
 
 void heald__stream_start_out(struct heald_stream *s)
@@ -54,11 +107,18 @@ void heald__stream_start_out(struct heald_stream *s)
                !(s->flags & STREAM_SHUT_SENT)) {
         s->flags |= STREAM_SHUT_SENT;
         s->sending = (struct heald_transfer){0};
+        heald_op_notify_callback(&s->out);
         heald_prep_shutdown(&s->out, s->fd, SHUT_WR);
-        submit(s);
+        submit(s, on_out);
     } else if (s->flags & STREAM_ENDING) {
         heald__stream_linger(s);
     }
+}
+
+void heald__stream_await_out(struct heald_stream *s)
+{
+    await_out(s);
+    heald__stream_start_out(s);
 }
 
 void heald__stream_tell_flushed(struct heald_stream *s, int err)
@@ -107,11 +167,11 @@ static void on_out(struct heald_op *op)
         sent(s);
 }
 
-/* A ring sends what was gathered with the next turn; elsewhere a send is a call, now or later. */
+/* A ring sends with the next turn; elsewhere a send is a call, now or later. */
 static bool sends_now(const struct heald_stream *s)
 {
-    return s->flags & STREAM_SOCKET && !(s->flags & STREAM_CORKED) && !s->queue.len &&
-           !s->loop->backend.ops->submit && !stream_is_pending(&s->out);
+    return (s->flags & (STREAM_SOCKET | STREAM_CORKED | STREAM_RING)) == STREAM_SOCKET &&
+           !s->queue.len && !stream_is_pending(&s->out);
 }
 
 /* The stream has failed, and the call returns why. */
@@ -124,45 +184,87 @@ static int fail_call(struct heald_stream *s, int err)
 
 static int queue_rest(struct heald_stream *s, const char *data, size_t len)
 {
-    if (len && heald__buffer_append(&s->queue, &s->loop->alloc, data, len))
+    if (heald__buffer_append(&s->queue, &s->loop->alloc, data, len))
         return fail_call(s, -ENOMEM);
+    bool above = heald_stream_queued(s) > s->options.high;
+    if (above) {
+        s->flags |= STREAM_ABOVE;
+        await_out(s);
+    }
     heald__stream_start_out(s);
-    if (s->flags & STREAM_FAILED)
-        return s->err;
-    if (heald_stream_queued(s) <= s->options.high)
-        return 0;
-    s->flags |= STREAM_ABOVE;
-    return 1;
+    return s->flags & STREAM_FAILED ? s->err : above;
 }
 
-int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
+static int check_send(const struct heald_stream *s, size_t len)
 {
-    int64_t n = 0;
-
     if (s->flags & STREAM_FAILED)
         return s->err;
     if (s->flags & (STREAM_SHUT | STREAM_CLOSING))
         return -EPIPE;
-    if (len > s->options.max - heald_stream_queued(s))
-        return -ENOBUFS;
-    if (len && sends_now(s)) {
-        n = heald_try_send(s->loop, s->fd, data, len, 0);
-        if (n < 0 && n != -EAGAIN)
-            return fail_call(s, (int)n);
-        n = n > 0 ? n : 0;
-        if (n)
-            stream_touch(s);
-        if ((size_t)n == len)
-            return 0;
-    }
-    return queue_rest(s, (const char *)data + n, len - (size_t)n);
+    return len > s->options.max - heald_stream_queued(s) ? -ENOBUFS : 0;
+}
+
+/* The usual case: nothing is queued, and it is all sent at once. */
+static inline int64_t send_at_once(struct heald_stream *s, const void *data, size_t len)
+{
+    int64_t n = heald_try_send(s->loop, s->fd, data, len, 0);
+
+    if (n > 0)
+        stream_touch(s);
+    return n;
+}
+
+/* Without the first bytes, which were sent; or the error of that. */
+static int send_other(struct heald_stream *s, const char *data, size_t len, int64_t sent)
+{
+    if (sent < 0 && sent != -EAGAIN)
+        return fail_call(s, (int)sent);
+    size_t n = sent > 0 ? (size_t)sent : 0;
+    return queue_rest(s, data + n, len - n);
+}
+
+int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
+{
+    int err = check_send(s, len);
+    int64_t n = -EAGAIN;
+
+    if (err || !len)
+        return err;
+    if (sends_now(s) && (n = send_at_once(s, data, len)) == (int64_t)len)
+        return 0;
+    return send_other(s, data, len, n);
+}
+
+/* Flags with which a write is not simply sent. */
+enum {
+    NOT_SIMPLE = STREAM_SOCKET | STREAM_CORKED | STREAM_SHUT | STREAM_ENDING | STREAM_CLOSING |
+                 STREAM_FAILED | STREAM_FILTERED
+};
+
+static inline bool is_simple(const struct heald_stream *s, size_t len)
+{
+    return (s->flags & NOT_SIMPLE) == STREAM_SOCKET && !s->queue.len && len - 1 < s->options.high &&
+           !stream_is_pending(&s->out);
 }
 
 int heald_stream_write(struct heald_stream *s, const void *data, size_t len)
 {
-    const struct heald_stream_filter *f = s->options.filter;
+    bool simple = is_simple(s, len);
 
-    return f && f->output ? f->output(s, data, len) : heald_stream_send(s, data, len);
+    if (simple && s->flags & STREAM_RING && len <= s->spare.size) {
+        memcpy(s->spare.data, data, len);
+        s->spare.len = len;
+        s->sending = (struct heald_transfer){.buf = s->spare.data, .len = len};
+        send_quietly(s);
+        return s->flags & STREAM_FAILED ? s->err : 0;
+    }
+    if (simple && !(s->flags & STREAM_RING)) {
+        int64_t n = send_at_once(s, data, len);
+        return n == (int64_t)len ? 0 : send_other(s, data, len, n);
+    }
+    if (s->flags & STREAM_FILTERED)
+        return s->options.filter->output(s, data, len);
+    return heald_stream_send(s, data, len);
 }
 
 void heald_stream_cork(struct heald_stream *s)
@@ -183,6 +285,7 @@ int heald_stream_flush(struct heald_stream *s, void (*fn)(struct heald_stream *s
     if (s->flushed)
         return -EBUSY;
     s->flushed = fn;
+    await_out(s);
     return 0;
 }
 
@@ -195,6 +298,7 @@ int heald_stream_shutdown(struct heald_stream *s)
     if (s->flags & (STREAM_SHUT | STREAM_CLOSING))
         return -EPIPE;
     s->flags |= STREAM_SHUT;
+    await_out(s);
     heald__stream_start_out(s);
     return 0;
 }

@@ -136,9 +136,13 @@ int heald_stream_open(struct heald_stream *s, struct heald_loop *loop, int fd,
     set_options(&s->options, options);
     err = type < 0 ? type : are_valid(s) ? 0 : -EINVAL;
     if (type == FD_STREAM || type == FD_SOCKET || type == FD_DATAGRAM)
-        s->flags = STREAM_SOCKET;
+        s->flags = STREAM_SOCKET | (loop->backend.ops->submit ? STREAM_RING : 0);
     else
         s->options.group = NULL;
+    if (s->options.filter && s->options.filter->output)
+        s->flags |= STREAM_FILTERED;
+    if (!err)
+        heald__stream_note_in(s);
     if (!err)
         err = start(s);
     if (err)
@@ -167,13 +171,21 @@ void heald__stream_fail(struct heald_stream *s, int err)
         s->events->error(s, s->err);
 }
 
-static void unpipe(struct heald_stream *s)
+static void set_sink(struct heald_stream *s, struct heald_stream *sink)
 {
     if (s->sink)
         s->sink->source = NULL;
+    s->sink = sink;
+    if (sink)
+        sink->source = s;
+    heald__stream_note_in(s);
+}
+
+static void unpipe(struct heald_stream *s)
+{
+    set_sink(s, NULL);
     if (s->source)
-        s->source->sink = NULL;
-    s->sink = s->source = NULL;
+        set_sink(s->source, NULL);
 }
 
 void heald__stream_close(struct heald_stream *s)
@@ -224,7 +236,7 @@ int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *str
     }
     s->flags |= STREAM_SHUT | STREAM_ENDING;
     unpipe(s);
-    heald__stream_start_out(s);
+    heald__stream_await_out(s);
     return 0;
 }
 
@@ -234,10 +246,6 @@ int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to)
         return -EINVAL;
     if (to && to->source && to->source != from)
         return -EBUSY;
-    if (from->sink)
-        from->sink->source = NULL;
-    from->sink = to;
-    if (to)
-        to->source = from;
+    set_sink(from, to);
     return 0;
 }

@@ -21,7 +21,11 @@ enum {
     STREAM_ENDING = 0x200,  /* close when all is sent */
     STREAM_CLOSING = 0x400, /* the descriptor is closed */
     STREAM_FAILED = 0x800,  /* err says why */
-    STREAM_ERROR_TOLD = 0x1000
+    STREAM_ERROR_TOLD = 0x1000,
+    STREAM_RING = 0x2000,       /* a ring takes whole ops */
+    STREAM_IN_READY = 0x4000,   /* `in` is prepared to read */
+    STREAM_SPECIAL_IN = 0x8000, /* what arrives does not simply go to the program */
+    STREAM_FILTERED = 0x10000   /* what is written goes through a filter */
 };
 
 /* buffer.c. append: 0 or -ENOMEM. drop: the first bytes. */
@@ -44,16 +48,18 @@ static inline void stream_touch(struct heald_stream *s)
         s->last_ns = heald_now(s->loop);
 }
 
-/* input.c: reads if it may, and is not reading. */
+/* input.c. start_in: reads if it may, and is not reading. note_in: how it reads has changed. */
 void heald__stream_start_in(struct heald_stream *s);
+void heald__stream_note_in(struct heald_stream *s);
 
 /* output.c: sends if there is something, and it is not sending; then half-closes, and ends. */
 void heald__stream_start_out(struct heald_stream *s);
+void heald__stream_await_out(struct heald_stream *s); /* … and is told when all is sent */
 void heald__stream_tell_flushed(struct heald_stream *s, int err);
 
 static inline bool stream_is_pending(const struct heald_op *op)
 {
-    return heald_op_error(op) == -EINPROGRESS;
+    return op->state != OP_IDLE;
 }
 
 /* May its callbacks run that read? */
