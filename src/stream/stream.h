@@ -54,7 +54,7 @@ void heald__stream_note_in(struct heald_stream *s);
 
 /* output.c: sends if there is something, and it is not sending; then half-closes, and ends. */
 void heald__stream_start_out(struct heald_stream *s);
-void heald__stream_await_out(struct heald_stream *s); /* … and is told when all is sent */
+void heald__stream_await_out(struct heald_stream *s); /* … and is notified when all is sent */
 void heald__stream_tell_flushed(struct heald_stream *s, int err);
 
 static inline bool stream_is_pending(const struct heald_op *op)
