@@ -92,6 +92,36 @@ HEALD_API int heald_bind(const char *text, int type);
  */
 HEALD_API int heald_socket(const struct heald_addr *addr, int type);
 
+/*
+ * Set options of a socket. None waits.
+ * heald_socket_set_nodelay: TCP sends small segments at once (TCP_NODELAY).
+ * heald_socket_set_keepalive: TCP asks a silent peer after idle_s seconds, then every interval_s
+ * seconds, and fails the connection with ETIMEDOUT after `count` questions without an answer. An
+ * idle_s of 0 turns that off; an interval_s or count of 0 leaves the value as it is.
+ * heald_socket_set_buffers: the sizes of the buffers of the kernel in bytes; 0 leaves one as it is.
+ * The system has limits and may round.
+ *   0                      done
+ *   -EINVAL                a number is negative or out of range
+ *   -ENOPROTOOPT, -EOPNOTSUPP, -ENOTSOCK, -EBADF
+ *                          it is no TCP socket, or no socket
+ */
+HEALD_API int heald_socket_set_nodelay(int fd, int on);
+HEALD_API int heald_socket_set_keepalive(int fd, int idle_s, int interval_s, int count);
+HEALD_API int heald_socket_set_buffers(int fd, int receive, int send);
+
+/*
+ * Join and leave a multicast group with a datagram socket. `interface` is a name such as "eth0", or
+ * NULL: the system chooses, or the interface in the address of the group does. None waits.
+ *   0               done
+ *   -EADDRINUSE     (join) it is a member already
+ *   -EADDRNOTAVAIL  (leave) it is no member
+ *   -EAFNOSUPPORT   the address is neither IPv4 nor IPv6
+ *   -EINVAL         it is no address of a group, or of another family than the socket
+ *   -ENODEV         there is no such interface, or the system finds none
+ */
+HEALD_API int heald_multicast_join(int fd, const struct heald_addr *group, const char *interface);
+HEALD_API int heald_multicast_leave(int fd, const struct heald_addr *group, const char *interface);
+
 /* Get the address that a socket is bound to, and that of its peer. *ret_addr is untouched on
  * failure. Return 0, or the error of getsockname(2) or getpeername(2). */
 HEALD_API int heald_local_addr(int fd, struct heald_addr *ret_addr);
