@@ -294,6 +294,13 @@ HEALD_API int heald_prep_close(struct heald_op *op, int fd);
 HEALD_API int heald_prep_poll(struct heald_op *op, int fd, unsigned events);
 
 /*
+ * The same repeatedly: a callback with HEALD_MORE in each turn while one of the events holds, until
+ * it is cancelled or the descriptor is closed. The program takes what is there, or cancels the op:
+ * otherwise the loop does not sleep.
+ */
+HEALD_API int heald_prep_poll_multishot(struct heald_op *op, int fd, unsigned events);
+
+/*
  * Cancels all ops on the descriptor in this loop, and closes it. The callbacks of these ops run in
  * later turns, when the number may already belong to another file: identify them by the op. A send
  * that has not completed may be cancelled too; in a ring also one that need not wait. To reply and

@@ -125,6 +125,8 @@ void heald__multishot_continue(struct heald_loop *loop, struct heald_op *op)
         return;
     if (op->flags & OP_ENDING)
         end_at_last(loop, op);
+    else if (op->kind == OP_POLL_MULTI && op->state == OP_ARMED && !(op->flags & OP_DETACHED))
+        heald__polls_resume(loop, op);
     else if (op_is_queued_on_fd(op) && !(op->flags & OP_DETACHED))
         heald__ready_resume(loop, op);
 }

@@ -180,8 +180,16 @@ void heald__idle_forget(struct heald_loop *loop, struct heald_fd *e);
 void heald__idle_cancelled(struct heald_loop *loop, struct heald_fd *e);
 void heald__idle_end(struct heald_loop *loop, struct heald_fd *e);
 
-/* polls.c: takes an op beside the queues; 0 or -errno. */
+/* polls.c: takes an op beside the queues; 0 or -errno, and it is in none. resume: the callback of a
+ * multishot poll has run. by_readiness: a ring polls for so many and no more, if it knows another
+ * way. */
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__polls_resume(struct heald_loop *loop, struct heald_op *op);
+static inline bool heald__polls_by_readiness(const struct heald_loop *loop)
+{
+    const struct heald_backend_ops *ops = loop->backend.ops;
+    return !ops->submit || (ops->arm && loop->polls >= ops->polls_max);
+}
 
 /* perform.c: one attempt, which never waits; SYS_ELSEWHERE: there is no such form of it. */
 int64_t heald__perform(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);

@@ -17,7 +17,7 @@ unsigned heald__polls_want(const struct heald_fd *e)
     if (!op)
         return 0;
     do
-        if (op->stage == STAGE_LOOP)
+        if (op->stage == STAGE_LOOP && !(op->flags & OP_DUE))
             events |= op_events(op) ? op_events(op) : POLLERR;
     while ((op = fds_op(op->link.next)) != e->polls);
     return events;
@@ -29,7 +29,7 @@ static unsigned hit_of(struct heald_loop *loop, const struct heald_op *op, unsig
     unsigned hit = events & (op_events(op) | READY_ANYHOW);
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
-    if (hit && op->kind == OP_POLL && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
+    if (hit && op_polls(op) && loop->backend.ops->one_way && loop->sys->poll(&now, 1, 0) > 0)
         return (unsigned short)now.revents;
     return hit;
 }
@@ -48,9 +48,12 @@ static void tell_poll(struct heald_loop *loop, struct heald_fd *e, struct heald_
         loop->upper[UPPER_CHILDREN]->ready(loop, op);
         return;
     }
-    if (op->kind != OP_POLL && result > 0)
+    if (!op_polls(op) && result > 0)
         result = heald__perform(loop, e, op);
-    if (heald__outcome(op, e->type, &result) != OUTCOME_FINAL)
+    enum outcome next = heald__outcome(op, e->type, &result);
+    if (next == OUTCOME_MORE)
+        heald__complete_more(loop, op, result);
+    if (next != OUTCOME_FINAL)
         return;
     fds_remove(&e->polls, op);
     heald__complete(loop, op, result);
@@ -63,33 +66,57 @@ void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned e
     struct heald_op *last = e->polls ? fds_op(e->polls->link.prev) : NULL, *op, *next;
 
     for (op = e->polls; op; op = next) {
-        unsigned hit = op->stage == STAGE_LOOP ? hit_of(loop, op, events) : 0;
+        bool waits = op->stage == STAGE_LOOP && !(op->flags & OP_DUE);
+        unsigned hit = waits ? hit_of(loop, op, events) : 0;
         next = op == last ? NULL : fds_op(op->link.next);
         if (hit)
             tell_poll(loop, e, op, hit);
     }
 }
 
-/*
- * A poll op: armed first, then checked, so that no change falls between. With levels the back end
- * reports in time.
- */
-int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+/* Armed first, then checked, so that no change falls between. With levels the back end reports in
+ * time. */
+static int arm_and_check(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
     int fd = op_fd(op);
     unsigned events = op_events(op) ? op_events(op) : POLLERR;
     struct pollfd now = {.fd = fd, .events = (short)op_events(op)};
 
-    fds_push(&e->polls, op);
     /* What the others wait for is armed already; there may be a great many of them. */
     int err = events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, fd) : 0;
     e = &loop->fds.v[fd];
-    if (err) {
-        fds_remove(&e->polls, op);
-        return err;
-    }
-    op_move(op, OP_ARMED);
-    if ((e->flags & (FDS_EDGE | FDS_ALWAYS)) && loop->sys->poll(&now, 1, 0) > 0)
+    if (!err && e->flags & (FDS_EDGE | FDS_ALWAYS) && loop->sys->poll(&now, 1, 0) > 0)
         heald__polls_notify(loop, e, (unsigned short)now.revents);
-    return 0;
+    return err;
+}
+
+int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+{
+    int fd = op_fd(op);
+
+    fds_push(&e->polls, op);
+    op_move(op, OP_ARMED);
+    int err = arm_and_check(loop, e, op);
+    if (err)
+        fds_remove(&loop->fds.v[fd].polls, op);
+    return err;
+}
+
+/* The callback of a multishot poll has run. */
+void heald__polls_resume(struct heald_loop *loop, struct heald_op *op)
+{
+    struct heald_fd *e = fds_of(&loop->fds, op);
+
+    if (!heald__polls_by_readiness(loop)) {
+        loop->polls++;
+        heald__ring_submit(loop, op);
+        return;
+    }
+    int err = arm_and_check(loop, e, op);
+    e = &loop->fds.v[op_fd(op)];
+    if (!err)
+        return;
+    fds_remove(&e->polls, op);
+    heald__complete(loop, op, err);
+    heald__fds_release(loop, e);
 }

@@ -156,15 +156,22 @@ static void beside_result(struct heald_loop *loop, struct heald_op *op, int64_t 
             finish(loop, op, result);
         return;
     }
-    if (op->kind == OP_POLL && (result >= 0 || result == -EINVAL))
+    if (op_polls(op) && op_is_ending(op) && result >= 0)
+        result = -ECANCELED; /* a poll has taken nothing */
+    else if (op_polls(op) && (result >= 0 || result == -EINVAL))
         result = result < 0 ? -EAGAIN : poll_mask(loop, op, result);
     else if (result >= 0)
         result = op_is_ending(op) ? -ECANCELED : heald__perform(loop, e, op);
-    if (heald__outcome(op, e->type, &result) == OUTCOME_AGAIN) {
+    enum outcome next = heald__outcome(op, e->type, &result);
+    if (next == OUTCOME_AGAIN) {
         heald__ring_submit(loop, op);
         return;
     }
     loop->polls--;
+    if (next == OUTCOME_MORE) {
+        heald__complete_more(loop, op, result);
+        return;
+    }
     /* A ring's poll is not exact: what it cannot wait for waits for readiness. */
     int err = result == -EAGAIN ? heald__ready_in_ring(loop, op) : 0;
     if (result == -EAGAIN && !err)

@@ -73,13 +73,6 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
     return 0;
 }
 
-/* A ring polls for so many and no more, if it knows another way. */
-static bool polls_by_readiness(const struct heald_loop *loop)
-{
-    const struct heald_backend_ops *ops = loop->backend.ops;
-    return !ops->submit || (ops->arm && loop->polls >= ops->polls_max);
-}
-
 static int start_beside(struct heald_loop *loop, struct heald_op *op)
 {
     int err = 0;
@@ -87,10 +80,10 @@ static int start_beside(struct heald_loop *loop, struct heald_op *op)
 
     if (!e)
         return err == -ENOMEM ? err : complete_at_once(loop, op, err);
-    int64_t result = op->kind == OP_POLL ? -EAGAIN : heald__perform(loop, e, op);
+    int64_t result = op_polls(op) ? -EAGAIN : heald__perform(loop, e, op);
     if (heald__outcome(op, e->type, &result) == OUTCOME_FINAL)
         return refuse(loop, e, op, result);
-    if (polls_by_readiness(loop)) {
+    if (heald__polls_by_readiness(loop)) {
         err = heald__polls_submit(loop, e, op);
         e = &loop->fds.v[op_fd(op)];
         /* A ring can still do it where the nested queue cannot be had. */

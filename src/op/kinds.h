@@ -75,6 +75,8 @@
 #define HEALD_KINDS_BESIDE(X) \
     X(POLL,          "poll",    asked,          beside, held, none,    none, poll, \
       OP_PUBLIC | OP_BESIDE) \
+    X(POLL_MULTI,    "poll-multishot", asked,   beside, held, none,    none, poll, \
+      OP_PUBLIC | OP_BESIDE | OP_MULTI) \
     X(RECV_ASIDE,    "recv",    urgent_recv,    beside, held, recv,    none, poll, \
       OP_PUBLIC | OP_BESIDE | OP_INWARD | OP_SOCKET) \
     X(RECVMSG_ASIDE, "recvmsg", urgent_recvmsg, beside, held, recvmsg, none, poll, \

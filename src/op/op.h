@@ -218,6 +218,12 @@ static inline bool op_has_no_region(const struct heald_op *op)
     return heald__op_traits[op->kind] & OP_NO_REGION;
 }
 
+/* A poll, once or more often. */
+static inline bool op_polls(const struct heald_op *op)
+{
+    return op->kind == OP_POLL || op->kind == OP_POLL_MULTI;
+}
+
 /* An accept, once or more often. */
 static inline bool op_accepts(const struct heald_op *op)
 {

@@ -304,15 +304,25 @@ int heald_prep_close(struct heald_op *op, int fd)
     return prep_fd(op, OP_CLOSE, fd, 0);
 }
 
-int heald_prep_poll(struct heald_op *op, int fd, unsigned events)
+static int prep_poll(struct heald_op *op, enum op_kind kind, int fd, unsigned events)
 {
     const unsigned known = POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | HEALD_POLLRDHUP;
-    int err = prep_fd(op, OP_POLL, fd, events & ~(unsigned)(POLLERR | POLLHUP));
+    int err = prep_fd(op, kind, fd, events & ~(unsigned)(POLLERR | POLLHUP));
     if (!err && events & ~known) {
         op->kind = OP_NONE;
         return -EINVAL;
     }
     return err;
+}
+
+int heald_prep_poll(struct heald_op *op, int fd, unsigned events)
+{
+    return prep_poll(op, OP_POLL, fd, events);
+}
+
+int heald_prep_poll_multishot(struct heald_op *op, int fd, unsigned events)
+{
+    return prep_poll(op, OP_POLL_MULTI, fd, events);
 }
 
 int heald_prep_fsync(struct heald_op *op, int fd, int data_only)

@@ -171,6 +171,167 @@ HEALD_CASE(files_and_what_is_none)
     loop_end(loop);
 }
 
+struct reader {
+    struct probe p;
+    int fd, take, cancel_at, close_at;
+};
+
+/* Takes so many bytes in each callback. */
+static void on_readable(struct heald_op *op)
+{
+    struct reader *r = heald_container_of(op, struct reader, p.op);
+    char buf[8];
+
+    probe_completed(op);
+    if (!(op->flags & HEALD_MORE))
+        return;
+    must(op->result & (POLLIN | POLLHUP));
+    if (r->take)
+        must(read(r->fd, buf, (size_t)r->take) >= 0);
+    if (r->p.calls == r->cancel_at)
+        ck_assert_int_eq(heald_cancel(op), 0);
+    if (r->p.calls == r->close_at)
+        ck_assert_int_eq(heald_close(op->loop, r->fd), 0);
+}
+
+static void reader_start(struct heald_loop *loop, struct reader *r, int fd)
+{
+    r->fd = fd;
+    ck_assert_int_eq(heald_prep_poll_multishot(&r->p.op, fd, POLLIN), 0);
+    ck_assert_int_eq(heald_submit(loop, &r->p.op, on_readable), 0);
+}
+
+HEALD_CASE(again_while_there_is_something)
+{
+    for (enum pair_kind kind = 0; kind < PAIR_KINDS; kind++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct reader r = {.take = 1};
+        int fds[2];
+
+        pair_open(kind, fds);
+        reader_start(loop, &r, fds[0]);
+        turn_for(loop, HEALD_MS);
+        ck_assert_int_eq(r.p.calls, 0);
+        for (int round = 1; round <= 3; round++) {
+            ck_assert_int_eq(write(fds[1], "abc", 3), 3);
+            turn_until(loop, &r.p.calls, 3 * round);
+            turn_for(loop, 2 * HEALD_MS);
+            ck_assert_int_eq(r.p.calls, 3 * round);
+        }
+        probe_cancel(&r.p);
+        pair_close(loop, fds);
+        loop_end(loop);
+    }
+}
+
+HEALD_CASE(once_a_turn_while_nobody_takes_it)
+{
+    for (enum pair_kind kind = 0; kind < PAIR_KINDS; kind++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct reader r = {.cancel_at = 5};
+        int fds[2];
+
+        pair_open(kind, fds);
+        ck_assert_int_eq(write(fds[1], "abc", 3), 3);
+        reader_start(loop, &r, fds[0]);
+        ck_assert_int_eq(probe_end(&r.p), -ECANCELED);
+        ck_assert_int_eq(r.p.calls, 6);
+        pair_close(loop, fds);
+        loop_end(loop);
+    }
+}
+
+HEALD_CASE(a_close_ends_it)
+{
+    for (int in_callback = 0; in_callback < 2; in_callback++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct reader r = {.close_at = in_callback ? 2 : 0};
+        int fds[2];
+
+        pair_open(PAIR_TCP, fds);
+        reader_start(loop, &r, fds[0]);
+        if (in_callback)
+            ck_assert_int_eq(write(fds[1], "a", 1), 1);
+        turn_for(loop, HEALD_MS);
+        if (!in_callback)
+            ck_assert_int_eq(heald_close(loop, fds[0]), 0);
+        ck_assert_int_eq(probe_end(&r.p), -ECANCELED);
+        ck_assert_int_eq(r.p.calls, in_callback ? 3 : 1);
+        heald_close(loop, fds[1]);
+        loop_end(loop);
+    }
+}
+
+HEALD_CASE(a_deadline_ends_it)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r = {.take = 1};
+    int fds[2];
+
+    pair_open(PAIR_UNIX, fds);
+    r.fd = fds[0];
+    ck_assert_int_eq(heald_prep_poll_multishot(&r.p.op, fds[0], POLLIN), 0);
+    r.p.op.deadline_ns = now() + 5 * HEALD_MS;
+    ck_assert_int_eq(heald_submit(loop, &r.p.op, on_readable), 0);
+    ck_assert_int_eq(write(fds[1], "ab", 2), 2);
+    ck_assert_int_eq(probe_end(&r.p), -ETIMEDOUT);
+    ck_assert_int_eq(r.p.calls, 3);
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
+/* Beside others on the same descriptor, and many descriptors. */
+HEALD_CASE(many_and_others_beside_it)
+{
+    enum { PAIRS = 20 };
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r[PAIRS] = {0};
+    struct probe once = {0}, receive = {0};
+    int fds[PAIRS][2];
+    char buf[8];
+
+    for (int i = 0; i < PAIRS; i++) {
+        pair_open(PAIR_TCP, fds[i]);
+        r[i].take = i ? 1 : 0;
+        reader_start(loop, &r[i], fds[i][0]);
+    }
+    heald_prep_poll(&once.op, fds[0][0], POLLIN);
+    probe_start(loop, &once);
+    heald_prep_recv(&receive.op, fds[0][0], buf, sizeof buf, 0);
+    probe_start(loop, &receive);
+    for (int i = 0; i < PAIRS; i++)
+        ck_assert_int_eq(write(fds[i][1], "x", 1), 1);
+    ck_assert_int_eq(probe_end(&receive), 1);
+    for (int i = 1; i < PAIRS; i++)
+        turn_until(loop, &r[i].p.calls, 1);
+    turn_for(loop, 2 * HEALD_MS);
+    for (int i = 0; i < PAIRS; i++) {
+        if (i)
+            ck_assert_int_eq(r[i].p.calls, 1);
+        probe_cancel(&r[i].p);
+        if (i)
+            pair_close(loop, fds[i]);
+    }
+    if (!once.finals)
+        probe_cancel(&once);
+    pair_close(loop, fds[0]);
+    loop_end(loop);
+}
+
+HEALD_CASE(what_a_multishot_needs)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_op op = {0};
+
+    ck_assert_int_eq(heald_prep_poll_multishot(&op, 0, 1u << 20), -EINVAL);
+    ck_assert_int_eq(heald_prep_poll_multishot(&op, 0, POLLIN), 0);
+    ck_assert_int_eq(heald_submit(loop, &op, NULL), -EINVAL);
+    struct reader r = {0};
+    ck_assert_int_eq(heald_prep_poll_multishot(&r.p.op, 987, POLLIN), 0);
+    ck_assert_int_eq(probe_do(loop, &r.p), -EBADF);
+    loop_end(loop);
+}
+
 void add_poll(TCase *group)
 {
     add_everywhere(group, each_event_when_it_holds);
@@ -179,4 +340,10 @@ void add_poll(TCase *group)
     add_everywhere(group, beside_a_read);
     add_everywhere(group, room_for_a_write);
     add_everywhere(group, files_and_what_is_none);
+    add_everywhere(group, again_while_there_is_something);
+    add_everywhere(group, once_a_turn_while_nobody_takes_it);
+    add_everywhere(group, a_close_ends_it);
+    add_everywhere(group, a_deadline_ends_it);
+    add_everywhere(group, many_and_others_beside_it);
+    add_everywhere(group, what_a_multishot_needs);
 }
