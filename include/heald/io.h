@@ -219,6 +219,34 @@ HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                         int flags);
 
+/* What heald_prep_recvfrom_multishot() puts into a buffer; the data follow. */
+struct heald_datagram {
+    uint32_t addr_len; /* 0: the sender has no address */
+    uint32_t reserved;
+    uint32_t reserved2;
+    uint32_t flags; /* MSG_TRUNC: the datagram was longer than the room for it */
+    struct sockaddr_storage addr;
+};
+
+/*
+ * Receives datagrams repeatedly, with the address of each sender. For each datagram the callback
+ * runs with HEALD_MORE: buffer op->buffer holds a struct heald_datagram and then op->result bytes.
+ * An empty datagram has a buffer, too. Otherwise as heald_prep_recv_multishot(); a cancel, a close
+ * or an error ends it.
+ *
+ *   -EINVAL   (prep) as heald_prep_recv_multishot()
+ *   -EINVAL   (heald_submit()) the group belongs to another loop, or its buffers have no room for
+ *             more than a struct heald_datagram, or are not aligned to 8 bytes
+ *   -EINVAL   (result) it is no datagram socket
+ */
+HEALD_API int heald_prep_recvfrom_multishot(struct heald_op *op, int fd,
+                                            struct heald_buf_group *group, int flags);
+
+/* Returns the datagram in buffer `index`, or NULL if there is no such buffer. Its data lie behind
+ * it: (char *)(datagram + 1). */
+HEALD_API struct heald_datagram *heald_buf_datagram(const struct heald_buf_group *group,
+                                                    unsigned index);
+
 /*
  * Accept a connection. The result is a descriptor that is close-on-exec and non-blocking; the
  * caller owns it. `ret_addr` and `ret_len` are as in accept(2), or both NULL. The multishot form

@@ -87,6 +87,11 @@ void *heald_buf_data(const struct heald_buf_group *g, unsigned index)
     return index < g->count ? g->memory + (size_t)index * g->size : NULL;
 }
 
+struct heald_datagram *heald_buf_datagram(const struct heald_buf_group *g, unsigned index)
+{
+    return heald_buf_data(g, index);
+}
+
 int heald_buf_return(struct heald_buf_group *g, unsigned index)
 {
     if (index >= g->count)

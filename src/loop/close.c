@@ -65,7 +65,7 @@ static bool has_late(struct heald_op *first)
     if (!first)
         return false;
     do
-        if (op_in_ring(op) && op->kind != OP_RECV_MULTI && op->buffer & OP_LATE)
+        if (op_in_ring(op) && !(heald__op_traits[op->kind] & OP_GROUP) && op->buffer & OP_LATE)
             return true;
     while ((op = fds_op(op->link.next)) != first);
     return false;

@@ -23,7 +23,7 @@ void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
         heald__timers_remove(loop, op);
     if (op->kind == OP_CHILD) {
         loop->upper[UPPER_CHILDREN]->tidy(loop, op);
-    } else if (op->kind == OP_RECV_MULTI) {
+    } else if (heald__op_traits[op->kind] & OP_GROUP) {
         heald__group_use(op->u.group.group, -1);
         op->buffer = HEALD_NO_BUFFER;
     }

@@ -76,6 +76,7 @@ static inline enum outcome heald__outcome(struct heald_op *op, int type, int64_t
         return outcome_of_part(op, result);
     if (*result >= 0) {
         bool more = op->kind == OP_ACCEPT_MULTI || op->kind == OP_POLL_MULTI ||
+                    op->kind == OP_RECVFROM_MULTI ||
                     (op->kind == OP_RECV_MULTI && (*result > 0 || type == FD_DATAGRAM));
         return more ? OUTCOME_MORE : OUTCOME_FINAL;
     }

@@ -107,6 +107,43 @@ static int64_t attempt_recv_multi(struct heald_loop *loop, const struct heald_fd
     return n;
 }
 
+/* In the layout in which a ring receives. */
+static int64_t receive_datagram(struct heald_loop *loop, int fd, struct heald_datagram *d,
+                                size_t size, int flags)
+{
+    struct iovec iov = {.iov_base = d + 1, .iov_len = size - sizeof *d};
+    struct msghdr msg = {
+        .msg_name = &d->addr, .msg_namelen = sizeof d->addr, .msg_iov = &iov, .msg_iovlen = 1};
+    int64_t n = loop->sys->recvmsg_now(fd, &msg, flags);
+
+    if (n >= 0) {
+        d->addr_len = msg.msg_namelen;
+        d->reserved = d->reserved2 = 0;
+        d->flags = (uint32_t)msg.msg_flags & MSG_TRUNC;
+    }
+    return n;
+}
+
+static int64_t attempt_recvfrom_multi(struct heald_loop *loop, const struct heald_fd *e,
+                                      struct heald_op *op)
+{
+    struct heald_buf_group *g = op->u.group.group;
+    int index = heald__group_acquire(g);
+
+    op->buffer = HEALD_NO_BUFFER;
+    if (index < 0)
+        return index;
+    int64_t n = e->type != FD_DATAGRAM
+                    ? -EINVAL
+                    : receive_datagram(loop, op->u.group.fd, heald_buf_datagram(g, (unsigned)index),
+                                       g->size, op->u.group.flags);
+    if (n >= 0)
+        op->buffer = (uint16_t)index;
+    else
+        heald_buf_return(g, (unsigned)index);
+    return n;
+}
+
 static int64_t accept_from(struct heald_loop *loop, const struct heald_fd *e, int listener,
                            struct sockaddr *ret_addr, socklen_t *ret_len)
 {

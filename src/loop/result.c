@@ -12,7 +12,7 @@
 /* What a ring must know of an op beside the op itself. */
 static unsigned hint_for(struct heald_loop *loop, const struct heald_op *op)
 {
-    if (op->kind == OP_RECV_MULTI)
+    if (heald__op_traits[op->kind] & OP_GROUP)
         return op->u.group.group->id;
     return op_is_queued_on_fd(op) ? fds_of(&loop->fds, op)->type : op->buffer;
 }

@@ -57,7 +57,7 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
         e = heald__fds_get(loop, op_fd(op), &err);
     if (err == -ENOMEM)
         return err;
-    if (op->kind == OP_RECV_MULTI)
+    if (heald__op_traits[op->kind] & OP_GROUP)
         heald__group_use(op->u.group.group, 1);
     if (!e)
         return complete_at_once(loop, op, err);
@@ -67,7 +67,10 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
         return refuse(loop, e, op, (int64_t)op->u.transfer.transfer->done);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
-    if (op->kind == OP_RECV_MULTI && loop->backend.ops->submit && !(e->flags & FDS_WHOLE))
+    if (op->kind == OP_RECVFROM_MULTI && e->type != FD_DATAGRAM)
+        return refuse(loop, e, op, -EINVAL);
+    if (heald__op_traits[op->kind] & OP_GROUP && loop->backend.ops->submit &&
+        !(e->flags & FDS_WHOLE))
         heald__idle_end(loop, e);
     heald__ready_submit(loop, e, op);
     return 0;
@@ -155,6 +158,17 @@ static int start_none(struct heald_loop *loop, struct heald_op *op)
 static int (*const starts[OP_KINDS])(struct heald_loop *loop,
                                      struct heald_op *op) = {HEALD_KINDS(START_ROW)};
 
+static int check_group(const struct heald_loop *loop, const struct heald_op *op)
+{
+    const struct heald_buf_group *g = op->u.group.group;
+    size_t align = _Alignof(struct heald_datagram);
+    bool fits = op->kind != OP_RECVFROM_MULTI ||
+                (g->size > sizeof(struct heald_datagram) && g->size % align == 0 &&
+                 (uintptr_t)g->memory % align == 0);
+
+    return g->loop == loop && fits ? 0 : -EINVAL;
+}
+
 static int check(const struct heald_loop *loop, const struct heald_op *op, heald_fn *fn)
 {
     if (!(heald__op_traits[op->kind] & OP_PUBLIC))
@@ -165,7 +179,7 @@ static int check(const struct heald_loop *loop, const struct heald_op *op, heald
         return -EINVAL;
     if (op_notifies_by_signal(op) && !heald__can_queue_signals)
         return -ENOSYS;
-    return op->kind == OP_RECV_MULTI && op->u.group.group->loop != loop ? -EINVAL : 0;
+    return heald__op_traits[op->kind] & OP_GROUP ? check_group(loop, op) : 0;
 }
 
 int heald__submit_start(struct heald_loop *loop, struct heald_op *op)

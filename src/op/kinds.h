@@ -48,7 +48,9 @@
     X(RECV_ALL,     "recv-all",         in,  fd, held, recv_all,     none,         recv_all, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ALL) \
     X(RECV_MULTI,   "recv-multishot",   in,  fd, held, recv_multi,   none,         recv_multi, \
-      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES) \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
+    X(RECVFROM_MULTI, "recvfrom-multishot", in, fd, held, recvfrom_multi, none, recvfrom_multi, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
     X(ACCEPT,       "accept",           in,  fd, held, accept,       accept,       accept, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ACCEPTS | OP_WHOLE) \
     X(ACCEPT_MULTI, "accept-multishot", in,  fd, held, accept_multi, accept_multi, accept_multi, \

@@ -158,6 +158,7 @@ enum {
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
     OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
     OP_SHOWN = 0x80000,     /* a region shows that it waits, and until when */
+    OP_GROUP = 0x200000,    /* receives into the buffers of u.group.group */
     OP_ALL = 0x100000       /* it has a transfer, and goes on until all of that is done */
 };
 

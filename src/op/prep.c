@@ -217,19 +217,30 @@ int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, in
     return prep_msg(op, OP_SENDMSG, fd, (struct msghdr *)msg, flags);
 }
 
-int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group, int flags)
+static int prep_group(struct heald_op *op, enum op_kind kind, int fd, struct heald_buf_group *group,
+                      int flags)
 {
-    int err = op_prepare(op);
+    bool is_valid = group && msg_flags_valid(flags) && !(flags & (MSG_PEEK | ASIDE));
+    int err = prep_kind(op, kind, is_valid);
+
     if (err)
         return err;
-    if (!group || !msg_flags_valid(flags) || flags & MSG_PEEK || flags & ASIDE)
-        return -EINVAL;
-    op->kind = OP_RECV_MULTI;
     op->u.group.first = op->u.group.last = 0;
     op->u.group.fd = fd;
     op->u.group.flags = flags;
     op->u.group.group = group;
     return 0;
+}
+
+int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group, int flags)
+{
+    return prep_group(op, OP_RECV_MULTI, fd, group, flags);
+}
+
+int heald_prep_recvfrom_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
+                                  int flags)
+{
+    return prep_group(op, OP_RECVFROM_MULTI, fd, group, flags);
 }
 
 static int prep_accept(struct heald_op *op, enum op_kind kind, int fd, struct sockaddr *addr,

@@ -205,6 +205,16 @@ static void fill_recv_multi(struct heald_ring *r, struct io_uring_sqe *sqe, stru
     sqe->buf_group = op->buffer;
 }
 
+static void fill_recvfrom_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    struct msghdr *msg = &heald__ring_scratch(r, sqe)->msg;
+
+    *msg = (struct msghdr){.msg_namelen = sizeof(struct sockaddr_storage)};
+    io_uring_prep_recvmsg_multishot(sqe, op->u.group.fd, msg, (unsigned)op->u.group.flags);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = op->buffer;
+}
+
 enum { ACCEPT_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK };
 
 static void fill_accept(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)

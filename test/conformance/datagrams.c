@@ -202,6 +202,158 @@ HEALD_CASE(too_long_is_refused)
     loop_end(loop);
 }
 
+struct senders {
+    struct probe p;
+    struct heald_buf_group *group;
+    uint64_t memory[8][24]; /* 192 bytes: room for 48 of a datagram */
+    char got[8][64];
+    int64_t len[8];
+    struct heald_addr from[8];
+    unsigned flags[8];
+    int n, keep;
+};
+
+static void on_datagram(struct heald_op *op)
+{
+    struct senders *s = heald_container_of(op, struct senders, p.op);
+
+    probe_completed(op);
+    if (!(op->flags & HEALD_MORE)) {
+        ck_assert_uint_eq(op->buffer, HEALD_NO_BUFFER);
+        return;
+    }
+    struct heald_datagram *d = heald_buf_datagram(s->group, op->buffer);
+    ck_assert_ptr_nonnull(d);
+    must(s->n < 8 && op->result <= 48);
+    memcpy(s->got[s->n], d + 1, (size_t)op->result);
+    s->len[s->n] = op->result;
+    s->flags[s->n] = d->flags;
+    s->from[s->n].len = d->addr_len;
+    memcpy(&s->from[s->n].u.storage, &d->addr, sizeof d->addr);
+    s->n++;
+    if (!s->keep)
+        ck_assert_int_eq(heald_buf_return(s->group, op->buffer), 0);
+}
+
+static struct senders *senders_open(struct heald_loop *loop, int fd, unsigned buffers)
+{
+    struct senders *s = calloc(1, sizeof *s);
+
+    ck_assert_int_eq(heald_buf_group_open(&s->group, loop, s->memory, buffers, 192), 0);
+    ck_assert_int_eq(heald_prep_recvfrom_multishot(&s->p.op, fd, s->group, 0), 0);
+    ck_assert_int_eq(heald_submit(loop, &s->p.op, on_datagram), 0);
+    return s;
+}
+
+static void senders_close(struct senders *s)
+{
+    if (!s->p.finals)
+        probe_cancel(&s->p);
+    ck_assert_int_eq(heald_buf_group_close(s->group), 0);
+    free(s);
+}
+
+HEALD_CASE(each_with_its_sender)
+{
+    struct heald_loop *loop = loop_on(_i);
+    char much[100] = "much", text[2][HEALD_ADDR_TEXT];
+    struct heald_addr to, b_addr;
+    int a, b;
+
+    udp_open(&a, &b, &to);
+    struct senders *s = senders_open(loop, a, 8);
+    ck_assert_int_eq(send(b, "one", 3, 0), 3);
+    ck_assert_int_eq(send(b, "", 0, 0), 0);
+    ck_assert_int_eq(send(b, much, sizeof much, 0), sizeof much);
+    turn_until(loop, &s->n, 3);
+    ck_assert_int_eq(send(b, "four", 4, 0), 4);
+    turn_until(loop, &s->n, 4);
+    ck_assert_int_eq(s->len[0], 3);
+    ck_assert_int_eq(s->len[1], 0);
+    ck_assert_int_eq(s->len[2], 48);
+    ck_assert_uint_eq(s->flags[2], MSG_TRUNC);
+    ck_assert_uint_eq(s->flags[3], 0);
+    ck_assert_int_eq(memcmp(s->got[3], "four", 4), 0);
+    heald_local_addr(b, &b_addr);
+    heald_addr_format(&b_addr, text[1], sizeof text[1]);
+    for (int i = 0; i < 4; i++) {
+        heald_addr_format(&s->from[i], text[0], sizeof text[0]);
+        ck_assert_str_eq(text[0], text[1]);
+    }
+    /* The address is one to answer to. */
+    ck_assert_int_eq(sendto(a, "re", 2, 0, &s->from[0].u.sa, s->from[0].len), 2);
+    ck_assert_int_eq(op_recv(loop, b, much, sizeof much), 2);
+    senders_close(s);
+    heald_close(loop, a);
+    heald_close(loop, b);
+    loop_end(loop);
+}
+
+HEALD_CASE(a_sender_without_an_address)
+{
+    struct heald_loop *loop = loop_on(_i);
+    int fds[2];
+
+    ck_assert_int_eq(heald_socketpair(SOCK_DGRAM, fds), 0);
+    struct senders *s = senders_open(loop, fds[0], 4);
+    ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
+    turn_until(loop, &s->n, 1);
+    ck_assert_uint_eq(s->from[0].len, 0);
+    ck_assert_int_eq(s->got[0][0], 'x');
+    senders_close(s);
+    pair_close(loop, fds);
+    loop_end(loop);
+}
+
+HEALD_CASE(datagrams_wait_while_no_buffer_is_free)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_addr to;
+    int a, b;
+
+    udp_open(&a, &b, &to);
+    struct senders *s = senders_open(loop, a, 2);
+    s->keep = 1;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(send(b, "abc" + i, 1, 0), 1);
+    ck_assert_int_eq(probe_end(&s->p), -ENOBUFS);
+    ck_assert_int_eq(s->n, 2);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(heald_buf_return(s->group, i), 0);
+    s->p.finals = 0;
+    ck_assert_int_eq(heald_submit(loop, &s->p.op, on_datagram), 0);
+    turn_until(loop, &s->n, 3);
+    ck_assert_int_eq(s->got[2][0], 'c');
+    senders_close(s);
+    heald_close(loop, a);
+    heald_close(loop, b);
+    loop_end(loop);
+}
+
+HEALD_CASE(what_receives_no_datagrams)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_buf_group *small;
+    uint64_t memory[2][18];
+    struct probe p = {0};
+    int fds[2];
+
+    ck_assert_int_eq(heald_buf_group_open(&small, loop, memory, 2, 144), 0);
+    ck_assert_int_eq(heald_prep_recvfrom_multishot(&p.op, 0, NULL, 0), -EINVAL);
+    ck_assert_int_eq(heald_prep_recvfrom_multishot(&p.op, 0, small, MSG_PEEK), -EINVAL);
+    ck_assert_int_eq(heald_prep_recvfrom_multishot(&p.op, 0, small, 0), 0);
+    ck_assert_int_eq(heald_submit(loop, &p.op, probe_completed), -EINVAL);
+    ck_assert_int_eq(heald_buf_group_close(small), 0);
+    for (enum pair_kind kind = 0; kind < PAIR_KINDS; kind++) {
+        pair_open(kind, fds);
+        struct senders *s = senders_open(loop, fds[0], 4);
+        ck_assert_int_eq(probe_end(&s->p), kind == PAIR_PIPE ? -ENOTSOCK : -EINVAL);
+        senders_close(s);
+        pair_close(loop, fds);
+    }
+    loop_end(loop);
+}
+
 void add_datagrams(TCase *group)
 {
     add_everywhere(group, addresses_come_and_go);
@@ -212,4 +364,8 @@ void add_datagrams(TCase *group)
     add_everywhere(group, packets_in_sequence_end);
     add_everywhere(group, read_and_write_work_too);
     add_everywhere(group, too_long_is_refused);
+    add_everywhere(group, each_with_its_sender);
+    add_everywhere(group, a_sender_without_an_address);
+    add_everywhere(group, datagrams_wait_while_no_buffer_is_free);
+    add_everywhere(group, what_receives_no_datagrams);
 }

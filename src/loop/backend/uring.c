@@ -29,14 +29,23 @@ struct uring {
 
 enum { POLLS_MAX = 1024 };
 
-/* The kernel says which buffer of a group it took. */
-static void note_buffer(struct heald_op *op, int64_t result, unsigned flags)
+/* The kernel puts before a datagram what heald_datagram says. */
+_Static_assert(sizeof(struct heald_datagram) ==
+                   sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_storage),
+               "the layout of the kernel");
+_Static_assert(offsetof(struct heald_datagram, flags) ==
+                   offsetof(struct io_uring_recvmsg_out, flags),
+               "the layout of the kernel");
+
+/* The kernel says which buffer of a group it took. Returns the bytes of data in it, or -errno. */
+static int64_t note_buffer(struct heald_op *op, int64_t result, unsigned flags)
 {
     struct heald_buf_group *group = op->u.group.group;
+    bool is_datagram = op->kind == OP_RECVFROM_MULTI;
 
     op->buffer = HEALD_NO_BUFFER;
     if (!(flags & IORING_CQE_F_BUFFER))
-        return;
+        return result;
     unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
     heald__group_mark_out(group, buffer);
     /* Only what takes room takes a buffer out. */
@@ -44,6 +53,12 @@ static void note_buffer(struct heald_op *op, int64_t result, unsigned flags)
         op->buffer = (uint16_t)buffer;
     else
         heald_buf_return(group, buffer);
+    if (!is_datagram || result < (int64_t)sizeof(struct heald_datagram))
+        return result;
+    struct heald_datagram *d = heald_buf_datagram(group, buffer);
+    d->reserved = d->reserved2 = 0;
+    d->flags &= MSG_TRUNC;
+    return result - (int64_t)sizeof *d;
 }
 
 static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
@@ -54,8 +69,8 @@ static void on_done(struct heald_client *c, struct heald_op *op, int64_t result,
         heald__plain_done(loop, op, result);
         return;
     }
-    if (op->kind == OP_RECV_MULTI)
-        note_buffer(op, result, flags);
+    if (heald__op_traits[op->kind] & OP_GROUP)
+        result = note_buffer(op, result, flags);
     heald__result(loop, op, result, flags & IORING_CQE_F_MORE);
 }
 
