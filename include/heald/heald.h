@@ -23,5 +23,6 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 #include <heald/timer.h>
+#include <heald/work.h>
 
 #endif

@@ -31,6 +31,7 @@
 struct heald_pool;
 struct heald_signals;
 struct heald_locks;
+struct heald_works;
 
 enum { CACHE_LINE = 64 /* bytes of a cache line */ };
 
@@ -118,8 +119,10 @@ struct heald_loop {
     struct heald_alarm *boot;
     const struct heald_upper *upper[UPPERS]; /* never NULL; what they have: */
     struct heald_signals *signals;
-    struct heald_locks *locks; /* made when first needed */
-    int mirror;                /* guest mode of a back end without a descriptor; -1: none */
+    struct heald_locks *locks; /* made when first needed, as the next */
+    struct heald_works *works;
+    struct heald_workers *workers[2]; /* given by the program; NULL: those of the loop's own */
+    int mirror;                       /* guest mode of a back end without a descriptor; -1: none */
 
     bool running;    /* a callback, or a turn, is on the stack */
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */

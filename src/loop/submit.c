@@ -147,6 +147,11 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
     return loop->upper[UPPER_LOCKS]->start(loop, op);
 }
 
+static int start_work(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_WORK]->start(loop, op);
+}
+
 /* The library's own, which nobody submits. */
 static int start_none(struct heald_loop *loop, struct heald_op *op)
 {
@@ -272,6 +277,11 @@ static void cancel_signal(struct heald_loop *loop, struct heald_op *op)
 static void cancel_lock(struct heald_loop *loop, struct heald_op *op)
 {
     loop->upper[UPPER_LOCKS]->cancel(loop, op);
+}
+
+static void cancel_work(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_WORK]->cancel(loop, op);
 }
 
 /* The library's own, which nobody cancels. */

@@ -99,6 +99,11 @@
     X(SIGNAL, "signal", none, signal, signal, none, none, none, OP_PUBLIC | OP_MULTI) \
     X(CHILD,  "child",  in,   child,  held,   none, none, poll, OP_PUBLIC | OP_BESIDE | OP_TIDIES)
 
+/* Functions on threads. */
+#define HEALD_KINDS_WORK(X) \
+    X(WORK,            "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD) \
+    X(WORK_DETACHABLE, "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD)
+
 /* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
 #define HEALD_KINDS_LOCK(X) \
     X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC) \
@@ -135,6 +140,7 @@
     HEALD_KINDS_BESIDE(X) \
     HEALD_KINDS_FILE(X) \
     HEALD_KINDS_OTHER(X) \
+    HEALD_KINDS_WORK(X) \
     HEALD_KINDS_LOCK(X) \
     HEALD_KINDS_FUTEX(X) \
     HEALD_KINDS_OWN(X)

@@ -280,6 +280,9 @@ int heald__plat_own_pipe(int ret_fds[2]);
 /* A power of 2. */
 size_t heald__plat_page_size(void);
 
+/* How many processors there are for threads: 1 to `max`. */
+unsigned heald__plat_processors(unsigned max);
+
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);
 /* The same with a stack of so many bytes. */

@@ -1,0 +1,68 @@
+/* test/fault/scenes_work.c: functions on threads, of workers of the program and of the loop. */
+#include "fault/scene.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct works {
+    struct heald_workers *workers;
+    struct heald_work job;
+    int running, released; /* atomic */
+};
+
+static int64_t add(struct heald_op *op)
+{
+    __atomic_fetch_add((int *)op->data, 1, __ATOMIC_RELAXED);
+    return 1;
+}
+
+static int64_t nap(struct heald_work *job)
+{
+    __atomic_store_n(&heald_container_of(job, struct works, job)->running, 1, __ATOMIC_RELEASE);
+    while (!heald_work_detached(job))
+        usleep(100);
+    return 0;
+}
+
+static void released(struct heald_work *job)
+{
+    __atomic_store_n(&heald_container_of(job, struct works, job)->released, 1, __ATOMIC_RELEASE);
+}
+
+static void cancel_job(struct entry *e)
+{
+    scene_cancel(&e->scene->entry[0]);
+}
+
+static void work(struct scene *s)
+{
+    struct works *w = s->own = calloc(1, sizeof *w);
+    struct heald_workers_options o = {
+        .threads = 2, .queue = 8, .allocator = fault_allocator, .sys = &fault_sys};
+    struct entry *e = scene_op(s, NULL);
+
+    if (heald_workers_open(&w->workers, &o))
+        return;
+    w->job = (struct heald_work){.fn = nap, .release = released};
+    heald_prep_work_detachable(&e->op, &w->job, w->workers);
+    scene_go(e);
+    for (int i = 0; i < 6; i++) {
+        e = scene_op(s, i == 5 ? cancel_job : NULL);
+        e->op.data = s->memory;
+        heald_prep_work(&e->op, add, i % 2 ? w->workers : NULL);
+        scene_go(e);
+    }
+}
+
+static void work_stop(struct scene *s)
+{
+    struct works *w = s->own;
+
+    while (heald_op_detached(&s->entry[0].op) && !__atomic_load_n(&w->released, __ATOMIC_ACQUIRE))
+        usleep(100);
+    if (w->workers && heald_workers_close(w->workers))
+        abort();
+    free(w);
+}
+
+const struct scene_kind scene_work = {"work", work, work_stop};
