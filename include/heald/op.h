@@ -48,6 +48,7 @@ struct heald_stat;
 struct heald_cond;
 struct heald_participant;
 struct heald_work;
+struct heald_lookup;
 struct heald_workers;
 
 /*
@@ -174,6 +175,10 @@ struct heald_op {
             struct heald_workers *workers;
             int64_t since_ns;
         } work;
+        struct {
+            struct heald_lookup *lookup;
+            const char *host, *service;
+        } name;
         struct {
             void *object;      /* or the word, or the array of words */
             uint32_t *word;    /* the word of a mutex */

@@ -16,17 +16,13 @@
 
 enum { KINDS = HEALD_WORKERS_NAMES + 1, NAMES_THREADS = 8, NAMES_STACK = 512 * 1024 };
 
-struct heald_works {
-    struct heald_link lanes;
-    struct heald_workers *own[KINDS]; /* NULL: not yet made */
-};
-
 static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
 {
     if (!loop->works) {
         if (!(loop->works = alloc_new(&loop->alloc, sizeof *loop->works)))
             return -ENOMEM;
         list_init(&loop->works->lanes);
+        list_init(&loop->works->jobs);
     }
     *ret_works = loop->works;
     return 0;
@@ -149,6 +145,8 @@ static void work_close(struct heald_loop *loop)
         return;
     while ((link = list_pop(&works->lanes)))
         heald__lane_close(heald_container_of(link, struct heald_lane, of_loop));
+    /* Answers to questions that nobody asks any more. */
+    heald__mailbox_fetch_all(loop);
     /* No op is pending, so none is busy. */
     for (int kind = 0; kind < KINDS; kind++)
         if (works->own[kind])

@@ -4,6 +4,13 @@
 
 #include "work/workers.h"
 
+/* What a loop has of workers; made when first needed. */
+struct heald_works {
+    struct heald_link lanes;
+    struct heald_workers *own[2]; /* by enum heald_workers_kind; NULL: not yet made */
+    struct heald_link jobs;       /* of lookup.c */
+};
+
 /* The lane of a loop at workers; NULL: at those of HEALD_WORKERS_CPU. 0 or -ENOMEM. */
 int heald__work_lane(struct heald_loop *loop, struct heald_workers *workers,
                      struct heald_lane **ret_lane);

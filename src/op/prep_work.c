@@ -1,6 +1,7 @@
-/* op/prep_work.c: the preps of functions on threads; as those of prep.c. Pure. */
+/* op/prep_work.c: the preps of functions on threads and of look-ups; as those of prep.c. Pure. */
 #include "op/op.h"
 
+#include <heald/name.h>
 #include <heald/work.h>
 
 int heald_prep_work(struct heald_op *op, heald_work_fn *fn, struct heald_workers *workers)
@@ -29,5 +30,33 @@ int heald_prep_work_detachable(struct heald_op *op, struct heald_work *work,
     op->kind = OP_WORK_DETACHABLE;
     op->u.work.u.work = work;
     op->u.work.workers = workers;
+    return 0;
+}
+
+static bool is_lookup(const struct heald_lookup *l)
+{
+    const unsigned flags = HEALD_LOOKUP_PASSIVE | HEALD_LOOKUP_NUMERIC;
+
+    if (l->family != AF_UNSPEC && l->family != AF_INET && l->family != AF_INET6)
+        return false;
+    if (l->type && l->type != SOCK_STREAM && l->type != SOCK_DGRAM)
+        return false;
+    return !(l->flags & ~flags) && (!l->max || l->ret_addrs);
+}
+
+int heald_prep_lookup(struct heald_op *op, struct heald_lookup *lookup, const char *host,
+                      const char *service)
+{
+    int err = op_prepare(op);
+
+    if (err)
+        return err;
+    if (!lookup || (!host && !service) || !is_lookup(lookup))
+        return -EINVAL;
+    op->kind = OP_LOOKUP;
+    op->u.name.lookup = lookup;
+    op->u.name.host = host;
+    op->u.name.service = service;
+    lookup->eai = 0;
     return 0;
 }

@@ -18,7 +18,8 @@
  * it after the unlock, as POSIX demands of pthread_mutex_unlock(3).
  *
  * Threads are started as in pool/pool.c: one more when the queue is longer than there are idle
- * ones; a thread that was woken and does not have the lock yet counts as idle.
+ * ones. A thread counts as idle if it takes the next op without waiting for one: also one that was
+ * woken and does not have the lock yet, and one that gives an op to the sink.
  */
 #include "work/workers.h"
 
@@ -160,9 +161,11 @@ static void deliver(struct heald_lane *lane, struct heald_op *op, int64_t result
     struct heald_workers *w = lane->workers;
 
     lane->delivering++;
+    w->idle++;
     pthread_mutex_unlock(&w->lock);
     lane->sink->done_remote(lane->sink, op, result);
     pthread_mutex_lock(&w->lock);
+    w->idle--;
     lane->delivering--;
     if (lane->closing)
         pthread_cond_broadcast(&w->quiet);
@@ -338,6 +341,11 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
     pthread_mutex_unlock(&workers->lock);
     *ret_lane = lane;
     return 0;
+}
+
+const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane)
+{
+    return &lane->workers->alloc;
 }
 
 void heald__lane_close(struct heald_lane *lane)

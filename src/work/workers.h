@@ -36,6 +36,9 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
                      struct heald_sink *sink);
 void heald__lane_close(struct heald_lane *lane);
 
+/* The allocator of the workers, which is thread-safe. */
+const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane);
+
 /* Queues an op, whose u.work is set: 0; or -ENOBUFS, -EAGAIN, -ENOMEM, and nothing has happened. */
 int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now_ns);
 

@@ -1,4 +1,5 @@
-/* test/fault/scenes_work.c: functions on threads, of workers of the program and of the loop. */
+/* test/fault/scenes_work.c: functions on threads, of workers of the program and of the loop;
+ * and look-ups of names. */
 #include "fault/scene.h"
 
 #include <stdlib.h>
@@ -66,3 +67,31 @@ static void work_stop(struct scene *s)
 }
 
 const struct scene_kind scene_work = {"work", work, work_stop};
+
+struct lookups {
+    struct heald_lookup lookup[4];
+    struct heald_addr addrs[4][2];
+};
+
+/* What is in no file and needs no network: numbers, and services of /etc/services. */
+static void lookups(struct scene *s)
+{
+    static const char *const hosts[] = {"localhost", "192.0.2.1", "192.0.2.1", "::1"};
+    static const char *const services[] = {"80", "http", "http", NULL};
+    struct lookups *l = s->own = calloc(1, sizeof *l);
+
+    for (int i = 0; i < 4; i++) {
+        struct entry *e = scene_op(s, NULL);
+        l->lookup[i].max = 2;
+        l->lookup[i].ret_addrs = l->addrs[i];
+        heald_prep_lookup(&e->op, &l->lookup[i], hosts[i], services[i]);
+        scene_go(e);
+    }
+}
+
+static void lookups_stop(struct scene *s)
+{
+    free(s->own);
+}
+
+const struct scene_kind scene_lookups = {"lookups", lookups, lookups_stop};
