@@ -77,6 +77,52 @@ struct heald_lookup {
 HEALD_API int heald_prep_lookup(struct heald_op *op, struct heald_lookup *lookup, const char *host,
                                 const char *service);
 
+/* How far a connection to a name has come. */
+enum heald_phase {
+    HEALD_PHASE_LOOKUP = 0, /* no address is known */
+    HEALD_PHASE_CONNECT,    /* addresses are tried */
+    HEALD_PHASE_CONNECTED
+};
+
+/*
+ * A connection to a name. The caller owns it, zeroes it and sets members other than 0 before the
+ * submit. It stays in place while the op is pending.
+ */
+struct heald_connect_name {
+    int family;       /* AF_UNSPEC, AF_INET or AF_INET6 */
+    int type;         /* SOCK_STREAM (also if it is 0), SOCK_SEQPACKET or SOCK_DGRAM */
+    int64_t delay_ns; /* between attempts; 0: 250 ms; otherwise 10 ms or more */
+    /* Outputs. */
+    int phase;              /* enum heald_phase: how far it came */
+    int eai;                /* of a look-up that failed: see struct heald_lookup */
+    unsigned attempts;      /* connects that were begun */
+    struct heald_addr addr; /* of the connection; after a failure, the address tried last */
+    void *race;             /* private */
+};
+
+/*
+ * Connects to a host and a service by Happy Eyeballs (RFC 8305): looks up IPv6 and IPv4 addresses
+ * at once, tries them one after another, the families in turn, each when the one before has failed
+ * or `delay_ns` has passed, and takes the first connection. At most 16 addresses of a family are
+ * tried. `host` and `service` are as for heald_prep_lookup(). The deadline of the op holds for all
+ * of it. When the op completes, nothing else of the attempts is left.
+ *
+ * The result is the descriptor of a connected socket: close-on-exec, non-blocking, the caller's.
+ * After an error `phase` says in what phase it was.
+ *
+ *   -EINVAL             (prep) `name` is NULL, host and service are, or a member is invalid
+ *   HEALD_PHASE_LOOKUP  the errors of heald_prep_lookup()
+ *   HEALD_PHASE_CONNECT the error of the attempt that failed last: of heald_prep_connect() or
+ *                       heald_socket(); -EAFNOSUPPORT of fifo:/path
+ *   -ECANCELED, -ETIMEDOUT
+ *                       it was cancelled, or its deadline passed
+ *
+ * heald_submit() returns -ENOMEM if there is no memory. In heald_loop_stats() each look-up, attempt
+ * and timer of it counts as an op.
+ */
+HEALD_API int heald_prep_connect_name(struct heald_op *op, struct heald_connect_name *name,
+                                      const char *host, const char *service);
+
 #ifdef __cplusplus
 }
 #endif

@@ -49,6 +49,7 @@ struct heald_cond;
 struct heald_participant;
 struct heald_work;
 struct heald_lookup;
+struct heald_connect_name;
 struct heald_workers;
 
 /*
@@ -179,6 +180,10 @@ struct heald_op {
             struct heald_lookup *lookup;
             const char *host, *service;
         } name;
+        struct {
+            struct heald_connect_name *name;
+            const char *host, *service;
+        } connect_name;
         struct {
             void *object;      /* or the word, or the array of words */
             uint32_t *word;    /* the word of a mutex */

@@ -112,6 +112,7 @@ static void dismantle(struct heald_loop *loop)
 {
     struct heald_allocator alloc = loop->alloc;
 
+    close_upper(loop, UPPER_RACES);
     close_upper(loop, UPPER_NAMES);
     close_upper(loop, UPPER_WORK);
     heald__engine_close(loop);

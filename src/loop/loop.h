@@ -145,6 +145,9 @@ static inline bool heald__loop_sorts(const struct heald_loop *loop)
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
 }
 
+/* introspect.c: the name of ops that the library submits for one of the program; by address. */
+extern const char heald__own_name[];
+
 /* submit.c: the way of every op but the plain one in its usual case; its steps, for plain.c. start:
  * 0, 1: as heald_submit(); -errno: the op is idle again. deadline: of an op that has one; 0. */
 int heald__submit(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);

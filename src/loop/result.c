@@ -197,7 +197,7 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
         op->result = result;
         op->fn(op);
     } else if (heald__op_traits[op->kind] & OP_ON_THREAD) {
-        finish(loop, op, result); /* whatever it says: it is what the function returned */
+        finish(loop, op, result); /* whatever it says */
     } else if (heald__op_traits[op->kind] & OP_BESIDE) {
         beside_result(loop, op, result);
     } else {

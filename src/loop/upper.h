@@ -14,6 +14,7 @@ enum heald_upper_part {
     UPPER_LOCKS,
     UPPER_WORK,
     UPPER_NAMES,
+    UPPER_RACES, /* connections to names */
     UPPERS
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { PORT_MAX = 65535 };
 
@@ -206,6 +207,28 @@ void heald__name_ask(const struct heald_sys *sys, const struct heald_allocator *
         take_all(alloc, list, ret_answer);
     if (list)
         freeaddrinfo(list);
+}
+
+static bool is_link_local(const struct heald_addr *addr)
+{
+    struct sockaddr_in6 in6;
+
+    memcpy(&in6, &addr->u, sizeof in6);
+    return addr->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr);
+}
+
+bool heald__name_reachable(const struct heald_addr *addr)
+{
+    int fd = heald__plat_socket(addr->u.sa.sa_family, SOCK_DGRAM);
+    struct heald_addr from;
+
+    if (fd < 0)
+        return false;
+    /* Of a datagram socket it looks up the route, and the address that goes with it. */
+    bool reachable = connect(fd, &addr->u.sa, addr->len) == 0 && heald_local_addr(fd, &from) == 0 &&
+                     (is_link_local(addr) || !is_link_local(&from));
+    close(fd);
+    return reachable;
 }
 
 static bool same_text(const char *a, const char *b)

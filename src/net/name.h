@@ -37,6 +37,10 @@ int heald__name_now(const struct heald_query *query, struct heald_addr ret_addrs
 void heald__name_ask(const struct heald_sys *sys, const struct heald_allocator *alloc,
                      const struct heald_query *query, struct heald_answer *ret_answer);
 
+/* Would the system send to this address, and not from one of smaller scope? Sends nothing. Any
+ * thread. */
+bool heald__name_reachable(const struct heald_addr *addr);
+
 /* Do both ask for the same? */
 bool heald__name_same(const struct heald_query *a, const struct heald_query *b);
 

@@ -104,9 +104,12 @@
     X(WORK,            "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD) \
     X(WORK_DETACHABLE, "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD)
 
-/* Names. */
+/* Names: their addresses, and connections to them. */
 #define HEALD_KINDS_NAME(X) \
-    X(LOOKUP, "lookup", none, lookup, lookup, none, none, none, OP_PUBLIC | OP_ON_THREAD)
+    X(LOOKUP,       "lookup",       none, lookup, lookup, none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD) \
+    X(CONNECT_NAME, "connect-name", none, race,   race,   none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD)
 
 /* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
 #define HEALD_KINDS_LOCK(X) \

@@ -141,7 +141,7 @@ enum {
     OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
     OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
-    OP_ON_THREAD = 0x80000  /* a thread of workers calls a function for it */
+    OP_ON_THREAD = 0x80000  /* threads, or other ops, do it: its result is no attempt's */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];

@@ -4,6 +4,8 @@
 #include <heald/name.h>
 #include <heald/work.h>
 
+#define DELAY_MIN_NS (10 * HEALD_MS) /* between attempts to connect; RFC 8305, 8 */
+
 int heald_prep_work(struct heald_op *op, heald_work_fn *fn, struct heald_workers *workers)
 {
     int err = op_prepare(op);
@@ -58,5 +60,33 @@ int heald_prep_lookup(struct heald_op *op, struct heald_lookup *lookup, const ch
     op->u.name.host = host;
     op->u.name.service = service;
     lookup->eai = 0;
+    return 0;
+}
+
+static bool is_connect_name(const struct heald_connect_name *n)
+{
+    if (n->family != AF_UNSPEC && n->family != AF_INET && n->family != AF_INET6)
+        return false;
+    if (n->type && n->type != SOCK_STREAM && n->type != SOCK_SEQPACKET && n->type != SOCK_DGRAM)
+        return false;
+    return !n->delay_ns || n->delay_ns >= DELAY_MIN_NS;
+}
+
+int heald_prep_connect_name(struct heald_op *op, struct heald_connect_name *name, const char *host,
+                            const char *service)
+{
+    int err = op_prepare(op);
+
+    if (err)
+        return err;
+    if (!name || (!host && !service) || !is_connect_name(name))
+        return -EINVAL;
+    op->kind = OP_CONNECT_NAME;
+    op->u.connect_name.name = name;
+    op->u.connect_name.host = host;
+    op->u.connect_name.service = service;
+    name->phase = HEALD_PHASE_LOOKUP;
+    name->eai = 0;
+    name->attempts = 0;
     return 0;
 }

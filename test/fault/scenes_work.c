@@ -1,8 +1,10 @@
 /* test/fault/scenes_work.c: functions on threads, of workers of the program and of the loop;
- * and look-ups of names. */
+ * look-ups of names, and connections to them. */
 #include "fault/scene.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct works {
@@ -95,3 +97,40 @@ static void lookups_stop(struct scene *s)
 }
 
 const struct scene_kind scene_lookups = {"lookups", lookups, lookups_stop};
+
+struct calls {
+    struct heald_connect_name name[2];
+    char port[8];
+    int listener;
+};
+
+/* The winner's descriptor is the program's. */
+static void called(struct entry *e)
+{
+    if (e->op.result >= 0)
+        heald_close(e->op.loop, (int)e->op.result);
+}
+
+static void calls(struct scene *s)
+{
+    struct calls *c = s->own = calloc(1, sizeof *c);
+    char text[HEALD_ADDR_TEXT] = "";
+    struct heald_addr addr;
+
+    c->listener = scene_keep(s, heald_listen("127.0.0.1:0", SOCK_STREAM, 8));
+    if (heald_local_addr(c->listener, &addr) == 0)
+        heald_addr_format(&addr, text, sizeof text);
+    snprintf(c->port, sizeof c->port, "%s", strrchr(text, ':') + 1);
+    for (int i = 0; i < 2; i++) {
+        struct entry *e = scene_op(s, called);
+        heald_prep_connect_name(&e->op, &c->name[i], i ? "127.0.0.1" : "localhost", c->port);
+        scene_go(e);
+    }
+}
+
+static void calls_stop(struct scene *s)
+{
+    free(s->own);
+}
+
+const struct scene_kind scene_calls = {"calls", calls, calls_stop};

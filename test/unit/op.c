@@ -86,6 +86,7 @@ static void prepare_all(struct heald_op ops[], int results[])
     static struct heald_map map;
     static char buf[8];
     static struct heald_lookup lookup;
+    static struct heald_connect_name connect_name;
     static struct heald_work detachable = {.fn = job, .release = release};
     int n = 0;
 
@@ -113,6 +114,7 @@ static void prepare_all(struct heald_op ops[], int results[])
     results[n] = heald_prep_timer_clock(&ops[n], HEALD_CLOCK_BOOT, 5, 5), n++;
     results[n] = heald_prep_signal(&ops[n], SIGUSR1, NULL), n++;
     results[n] = heald_prep_child(&ops[n], 1, NULL), n++;
+    results[n] = heald_prep_connect_name(&ops[n], &connect_name, "x", "80"), n++;
     results[n] = heald_prep_lookup(&ops[n], &lookup, "x", NULL), n++;
     results[n] = heald_prep_work(&ops[n], work, NULL), n++;
     results[n] = heald_prep_work_detachable(&ops[n], &detachable, NULL), n++;
@@ -123,8 +125,8 @@ static const char *const kinds[] = {
     "send",         "recvmsg",  "sendmsg", "accept",   "accept-multishot",
     "connect",      "shutdown", "close",   "poll",     "open",
     "open-beneath", "stat",     "fsync",   "map-sync", "map-prefault",
-    "timer",        "timer",    "signal",  "child",    "lookup",
-    "work",         "work"};
+    "timer",        "timer",    "signal",  "child",    "connect-name",
+    "lookup",       "work",     "work"};
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -226,6 +228,7 @@ HEALD_CASE(others_that_are_refused)
     REFUSED(heald_prep_signal(&op, SIGSEGV, NULL));
     REFUSED(heald_prep_child(&op, 0, NULL));
     REFUSED(heald_prep_child(&op, -5, NULL));
+    REFUSED(heald_prep_connect_name(&op, NULL, "x", "80"));
     REFUSED(heald_prep_lookup(&op, NULL, "x", NULL));
     REFUSED(heald_prep_work(&op, NULL, NULL));
     REFUSED(heald_prep_work_detachable(&op, NULL, NULL));
