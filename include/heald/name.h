@@ -104,14 +104,15 @@ struct heald_connect_name {
  * Connects to a host and a service by Happy Eyeballs (RFC 8305): looks up IPv6 and IPv4 addresses
  * at once, tries them one after another, the families in turn, each when the one before has failed
  * or `delay_ns` has passed, and takes the first connection. At most 16 addresses of a family are
- * tried. `host` and `service` are as for heald_prep_lookup(). The deadline of the op holds for all
- * of it. When the op completes, nothing else of the attempts is left.
+ * tried. `host` and `service` are as for heald_prep_lookup(); or `service` is NULL and `host` a
+ * textual address, which may have a name: example.org:443, [::1]:80, :80. The deadline of the op
+ * holds for all of it. When the op completes, nothing else of the attempts is left.
  *
  * The result is the descriptor of a connected socket: close-on-exec, non-blocking, the caller's.
  * After an error `phase` says in what phase it was.
  *
  *   -EINVAL             (prep) `name` is NULL, host and service are, or a member is invalid
- *   HEALD_PHASE_LOOKUP  the errors of heald_prep_lookup()
+ *   HEALD_PHASE_LOOKUP  the errors of heald_prep_lookup(); -EINVAL of a text without a port
  *   HEALD_PHASE_CONNECT the error of the attempt that failed last: of heald_prep_connect() or
  *                       heald_socket(); -EAFNOSUPPORT of fifo:/path
  *   -ECANCELED, -ETIMEDOUT

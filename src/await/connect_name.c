@@ -305,6 +305,26 @@ static bool is_path(const char *host)
     return host && (strncmp(host, "unix:", 5) == 0 || strncmp(host, "fifo:", 5) == 0);
 }
 
+static void ask_all(struct race *r, int family, const char *host, const char *service)
+{
+    if (is_path(host) || family != AF_INET)
+        ask(r, V6, is_path(host) ? AF_UNSPEC : AF_INET6, host, service);
+    if (!is_path(host) && family != AF_INET6)
+        ask(r, V4, AF_INET, host, service);
+}
+
+/* The caller's host is a textual address: asks for its parts. */
+static int ask_text(struct race *r, const char *text)
+{
+    const struct heald_connect_name *name = r->name;
+    struct heald_name_text t;
+    int err = heald__name_split(text, &t);
+
+    if (!err)
+        ask_all(r, name->family, t.has_host ? t.host : NULL, t.has_service ? t.service : NULL);
+    return err;
+}
+
 static int race_start(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_connect_name *name = op->u.connect_name.name;
@@ -321,10 +341,10 @@ static int race_start(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_ARMED);
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
-    if (name->family != AF_INET)
-        ask(r, V6, is_path(host) ? AF_UNSPEC : AF_INET6, host, service);
-    if (name->family != AF_INET6 && !is_path(host))
-        ask(r, V4, AF_INET, host, service);
+    if (service)
+        ask_all(r, name->family, host, service);
+    else
+        r->result = ask_text(r, host);
     if (!r->pending)
         go_on(r);
     return 0;

@@ -241,3 +241,65 @@ bool heald__name_same(const struct heald_query *a, const struct heald_query *b)
     return a->family == b->family && a->type == b->type && a->flags == b->flags &&
            same_text(a->host, b->host) && same_text(a->service, b->service);
 }
+
+/* A part of a text: false, if it does not fit. */
+static bool keep(char *buf, size_t size, const char *from, const char *to)
+{
+    size_t n = (size_t)(to - from);
+
+    if (n >= size)
+        return false;
+    memcpy(buf, from, n);
+    buf[n] = 0;
+    return true;
+}
+
+/* The colon before the service, or NULL. */
+static const char *service_at(const char *text)
+{
+    const char *end = text[0] == '[' ? strchr(text, ']') : strrchr(text, ':');
+
+    if (!end || (text[0] == '[' && end[1] != ':'))
+        return NULL;
+    /* Of an address without brackets no colon is that of the service. */
+    if (text[0] != '[' && memchr(text, ':', (size_t)(end - text)))
+        return NULL;
+    return text[0] == '[' ? end + 1 : end;
+}
+
+int heald__name_split(const char *text, struct heald_name_text *ret)
+{
+    *ret = (struct heald_name_text){.has_host = true};
+    if (is_path(text))
+        return keep(ret->host, sizeof ret->host, text, text + strlen(text)) ? 0 : -ENAMETOOLONG;
+    const char *colon = service_at(text);
+    if (!colon || !colon[1])
+        return -EINVAL;
+    bool v6 = text[0] == '[';
+    ret->has_host = colon != text;
+    ret->has_service = true;
+    bool fits = keep(ret->host, sizeof ret->host, text + v6, colon - v6) &&
+                keep(ret->service, sizeof ret->service, colon + 1, colon + strlen(colon));
+    return fits ? 0 : -ENAMETOOLONG;
+}
+
+int heald__name_here(const char *text, struct heald_addr ret_addrs[NAME_NOW_ADDRS])
+{
+    struct heald_name_text t;
+
+    if (heald__name_split(text, &t) != 0 || !t.has_service)
+        return -EINVAL;
+    const struct heald_query q = {.host = t.has_host ? t.host : NULL,
+                                  .service = t.service,
+                                  .flags = HEALD_LOOKUP_PASSIVE | HEALD_LOOKUP_NUMERIC};
+    if (t.has_host && !is_localhost(t.host))
+        return -EINVAL;
+    int n = heald__name_now(&q, ret_addrs);
+    if (n == NAME_NOW_ADDRS && t.has_host) {
+        /* What clients of localhost try first is either; more of them speak IPv4 alone. */
+        const struct heald_addr six = ret_addrs[0];
+        ret_addrs[0] = ret_addrs[1];
+        ret_addrs[1] = six;
+    }
+    return n < 0 ? -EINVAL : n;
+}

@@ -44,6 +44,20 @@ bool heald__name_reachable(const struct heald_addr *addr);
 /* Do both ask for the same? */
 bool heald__name_same(const struct heald_query *a, const struct heald_query *b);
 
+/* A textual address with a name: host:service, :service, [host]:service, or a path. */
+struct heald_name_text {
+    char host[NAME_MAX_HOST + 1];
+    char service[NAME_MAX_SERVICE];
+    bool has_host, has_service;
+};
+
+/* 0, -EINVAL or -ENAMETOOLONG. */
+int heald__name_split(const char *text, struct heald_name_text *ret);
+
+/* The addresses to bind to of `:80` and `localhost:80`, in that order: how many; or -EINVAL: it is
+ * none of these. Does not wait. */
+int heald__name_here(const char *text, struct heald_addr ret_addrs[NAME_NOW_ADDRS]);
+
 /* The port of a numeric service, in network order; -EINVAL: a number that is none; -ENOENT: a
  * name. */
 int heald__name_port(const char *service, uint16_t *ret_port);

@@ -140,6 +140,36 @@ HEALD_CASE(a_path)
     loop_end(loop);
 }
 
+/* Without a service: a textual address. */
+HEALD_CASE(by_text)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_addr addr;
+    int listener = tcp_listen(8, &addr);
+    char text[HEALD_ADDR_TEXT], port[16];
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "", "x.at"};
+    static const char *const wrong[] = {"x.at", "x.at:", "[::1]", "::1", "[::1]80", "unix:"};
+
+    resolves(&addr);
+    heald_addr_format(&addr, text, sizeof text);
+    snprintf(port, sizeof port, "%s", strrchr(text, ':'));
+    for (int i = 0; i < 4; i++) {
+        struct call c = {0};
+        snprintf(text, sizeof text, "%s%s", hosts[i], port);
+        int fd = (int)call_do(loop, &c, text, NULL);
+        ck_assert_msg(fd >= 0, "%s: %s", text, heald_strerror(fd));
+        ck_assert(is_connected_to(fd, &addr));
+        heald_close(loop, fd);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct call c = {0};
+        ck_assert_int_eq(call_do(loop, &c, wrong[i], NULL), -EINVAL);
+        ck_assert_int_eq(c.name.phase, HEALD_PHASE_LOOKUP);
+    }
+    close(listener);
+    loop_end(loop);
+}
+
 /* One after the other, the families in turn, and at once when one has failed. */
 HEALD_CASE(until_one_answers)
 {
@@ -354,6 +384,7 @@ void add_connect_name(TCase *group)
 {
     add_everywhere(group, without_a_name);
     add_on_backends(group, a_path);
+    add_on_backends(group, by_text);
     add_everywhere(group, until_one_answers);
     add_on_backends(group, past_a_black_hole);
     add_on_backends(group, ipv6_a_little_later);
