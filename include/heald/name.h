@@ -8,6 +8,12 @@
  * call. While all threads hang, other look-ups wait for a thread, or for their deadline;
  * heald_workers_stats() shows that.
  *
+ * Where the C library would ask systemd-resolved first, by the line `hosts:` of nsswitch.conf, the
+ * loop asks it itself, without a thread. The loop reads that file at its first look-up. What
+ * resolved does not answer as expected is asked of the C library, and for 30 s so is all else. The
+ * environment variable HEALD_RESOLVER overrides the file: `libc`, `resolved`, or `resolved:` and
+ * the address of its socket (unix:/path); in set-user-ID programs it is ignored.
+ *
  * A numeric address, `localhost` (RFC 6761) and a path need no thread: the op completes in the next
  * turn.
  *
