@@ -26,6 +26,8 @@
 
 #define REST_NS (30 * HEALD_SEC) /* after resolved has failed */
 
+enum { ASKING_MAX = 64 /* connections to resolved; other questions are the C library's */ };
+
 struct job {
     struct heald_op op; /* of the workers */
     struct heald_work work;
@@ -150,6 +152,7 @@ static void resolved_done(struct heald_resolved *r, int err)
     struct job *job = heald_container_of(r, struct job, resolved);
     struct heald_loop *loop = r->loop;
 
+    loop->works->asking--;
     if (!err)
         err = read_reply(job);
     if (err && err != -ECANCELED && err != -ENOMEM) {
@@ -175,7 +178,7 @@ static bool is_for_resolved(struct heald_loop *loop, const struct heald_query *q
         works->is_resolved = heald__resolver_is_resolved(&works->resolved);
         works->knows_resolver = true;
     }
-    return works->is_resolved && heald_now(loop) >= works->rest_ns;
+    return works->is_resolved && works->asking < ASKING_MAX && heald_now(loop) >= works->rest_ns;
 }
 
 static int job_begin(struct heald_loop *loop, struct job *job)
@@ -187,6 +190,7 @@ static int job_begin(struct heald_loop *loop, struct job *job)
         job->resolved.done = resolved_done;
         job->asks_resolved = true;
         int err = heald__resolved_ask(&job->resolved, job->query.host, job->query.family);
+        loop->works->asking += !err;
         if (!err)
             return 0;
         if (err != -EOPNOTSUPP)

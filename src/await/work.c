@@ -51,6 +51,19 @@ int heald_loop_workers(struct heald_loop *loop, enum heald_workers_kind kind,
     return err;
 }
 
+/* A loop may see many workers come and go. */
+static void drop_closed(struct heald_works *works)
+{
+    for (struct heald_link *n = works->lanes.next, *next; n != &works->lanes; n = next) {
+        struct heald_lane *lane = heald_container_of(n, struct heald_lane, of_loop);
+        next = n->next;
+        if (!heald__lane_is_closed(lane))
+            continue;
+        list_remove(n);
+        heald__lane_close(lane);
+    }
+}
+
 int heald__work_lane(struct heald_loop *loop, struct heald_workers *workers,
                      struct heald_lane **ret_lane)
 {
@@ -68,6 +81,7 @@ int heald__work_lane(struct heald_loop *loop, struct heald_workers *workers,
             return 0;
         }
     }
+    drop_closed(works);
     err = heald__lane_open(ret_lane, workers, &loop->sink);
     if (!err)
         list_push(&works->lanes, &(*ret_lane)->of_loop);

@@ -14,6 +14,7 @@ struct heald_works {
     bool knows_resolver, is_resolved;
     struct heald_addr resolved; /* where it listens */
     int64_t rest_ns;            /* until then it is not asked: it has failed */
+    unsigned asking;            /* connections to it */
 };
 
 /* The lane of a loop at workers; NULL: at those of HEALD_WORKERS_CPU. 0 or -ENOMEM. */

@@ -343,6 +343,16 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
     return 0;
 }
 
+bool heald__lane_is_closed(const struct heald_lane *lane)
+{
+    struct heald_workers *w = lane->workers;
+
+    pthread_mutex_lock(&w->lock);
+    bool closed = w->closing;
+    pthread_mutex_unlock(&w->lock);
+    return closed;
+}
+
 const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane)
 {
     return &lane->workers->alloc;

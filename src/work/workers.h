@@ -36,6 +36,9 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
                      struct heald_sink *sink);
 void heald__lane_close(struct heald_lane *lane);
 
+/* Were the workers closed? Then it is not used any more. */
+bool heald__lane_is_closed(const struct heald_lane *lane);
+
 /* The allocator of the workers, which is thread-safe. */
 const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane);
 

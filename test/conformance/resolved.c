@@ -243,6 +243,32 @@ HEALD_CASE(cancels_and_deadlines)
     server_stop();
 }
 
+/* More questions than connections: the others are the C library's. */
+HEALD_CASE(a_hundred_names)
+{
+    struct heald_loop *loop = loop_on(_i);
+    static struct query q[100];
+    char name[100][32];
+    int from_libc = 0;
+
+    memset(q, 0, sizeof q);
+    server_start();
+    for (int i = 0; i < 100; i++) {
+        snprintf(name[i], sizeof name[i], "%d.good.test", i);
+        query_start(loop, &q[i], name[i], "80");
+    }
+    for (int i = 0; i < 100; i++) {
+        int64_t n = probe_end(&q[i].p);
+        ck_assert(n == 1 || n == 2);
+        from_libc += n == 1;
+    }
+    ck_assert_int_eq(from_libc, resolver_get(&resolver.calls));
+    ck_assert_int_ge(from_libc, 36);
+    ck_assert_int_eq(query_do(loop, &q[0], "good.test", "80") > 0, 1);
+    loop_end(loop);
+    server_stop();
+}
+
 HEALD_CASE(connections_to_names)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -270,5 +296,6 @@ void add_resolved(TCase *group)
     add_on_backends(group, what_it_should_not_say);
     add_on_backends(group, nobody_listens);
     add_everywhere(group, cancels_and_deadlines);
+    add_on_backends(group, a_hundred_names);
     add_on_backends(group, connections_to_names);
 }

@@ -426,6 +426,22 @@ HEALD_CASE(what_is_refused)
     loop_end(loop);
 }
 
+/* A loop keeps nothing of workers that were closed. */
+HEALD_CASE(workers_come_and_go)
+{
+    struct heald_loop *loop = loop_on(_i);
+    int value = 1;
+
+    for (int i = 0; i < 50; i++) {
+        struct heald_workers *workers = workers_of(1, 0);
+        struct probe p = {.op = {.data = &value}};
+        heald_prep_work(&p.op, answer, workers);
+        ck_assert_int_eq(probe_do(loop, &p), 1);
+        ck_assert_int_eq(heald_workers_close(workers), 0);
+    }
+    loop_end(loop);
+}
+
 /* The workers of the program in the place of those of the loop. */
 HEALD_CASE(workers_of_the_program)
 {
@@ -522,6 +538,7 @@ void add_work(TCase *group)
     add_on_backends(group, loops_take_turns);
     add_everywhere(group, nobody_starves);
     add_on_backends(group, what_is_refused);
+    add_on_backends(group, workers_come_and_go);
     add_on_backends(group, workers_of_the_program);
     add_on_backends(group, after_a_fork);
     add_on_backends(group, slices_of_a_turn);
