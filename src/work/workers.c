@@ -20,6 +20,11 @@
  * Threads are started as in pool/pool.c: one more when the queue is longer than there are idle
  * ones. A thread counts as idle if it takes the next op without waiting for one: also one that was
  * woken and does not have the lock yet, and one that gives an op to the sink.
+ *
+ * Threads are woken one at a time: who puts an op into the queue wakes one, if none is on its way,
+ * and that one wakes the next if there is still a queue. So while there are ops and sleeping
+ * threads, one is on its way or a thread that has the lock is about to look; and a burst of short
+ * functions is not a burst of wakes.
  */
 #include "work/workers.h"
 
@@ -52,6 +57,8 @@ struct heald_workers {
     /* Guarded by lock: */
     struct heald_link turns; /* lanes with queued ops: the first is next */
     unsigned queued, started, idle, running, detached;
+    unsigned sleeping; /* of the idle ones: in pthread_cond_wait(3) */
+    bool waking;       /* one of these was woken, and does not have the lock yet */
     unsigned refs;
     bool closing;
     struct worker workers[];
@@ -130,6 +137,27 @@ static void unref(struct heald_workers *w)
     pthread_mutex_destroy(&w->lock);
     struct heald_allocator alloc = w->alloc;
     alloc_free(&alloc, w, size_of(w->limit));
+}
+
+/* Is a sleeping thread to be woken? One at a time: it wakes the next one, if there is still a queue
+ * then. Under the lock. */
+static bool must_wake(struct heald_workers *w)
+{
+    bool wakes = w->queued && w->sleeping && !w->waking;
+
+    w->waking = w->waking || wakes;
+    return wakes;
+}
+
+/* Until there is something to do, perhaps. Under the lock. */
+static void sleep_idle(struct heald_workers *w)
+{
+    w->idle++;
+    w->sleeping++;
+    pthread_cond_wait(&w->work, &w->lock);
+    w->sleeping--;
+    w->idle--;
+    w->waking = false;
 }
 
 /* The next op, which is the caller's then; or NULL. Under the lock. */
@@ -220,13 +248,13 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&w->lock);
     for (;;) {
         if ((op = next_op(w, &lane))) {
+            if (must_wake(w))
+                pthread_cond_signal(&w->work);
             run(me, lane, op);
         } else if (w->closing) {
             break;
         } else {
-            w->idle++;
-            pthread_cond_wait(&w->work, &w->lock);
-            w->idle--;
+            sleep_idle(w);
         }
     }
     if (me->left)
@@ -277,8 +305,9 @@ int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now
             list_push(&w->turns, &lane->turn);
         w->queued++;
     }
+    bool wakes = must_wake(w);
     pthread_mutex_unlock(&w->lock);
-    if (!err)
+    if (wakes)
         pthread_cond_signal(&w->work); /* without the lock: the thread would wait for it */
     return err;
 }
