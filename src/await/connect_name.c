@@ -108,13 +108,23 @@ static void left(struct race *r)
 
 static void on_timer(struct heald_op *op);
 
-/* The next step is due at that time. A timer that is pending sees the new time when it ends. */
-static void set_timer(struct race *r)
+static void start_timer(struct race *r)
 {
-    if (r->timing)
-        return;
     heald_prep_timer(&r->timer, r->next_ns);
     r->timing = start(r, &r->timer, on_timer);
+}
+
+/* The next step is due after that time. A timer that is pending sees the new time when it ends, at
+ * its own time or, if that is later, now. */
+static void set_timer(struct race *r, int64_t ns)
+{
+    int64_t now = heald_now(r->loop);
+
+    r->next_ns = ns < HEALD_FOREVER - now ? now + ns : HEALD_FOREVER;
+    if (!r->timing)
+        start_timer(r);
+    else if (r->timer.deadline_ns > r->next_ns)
+        heald_cancel(&r->timer);
 }
 
 static void on_timer(struct heald_op *op)
@@ -123,7 +133,7 @@ static void on_timer(struct heald_op *op)
 
     r->timing = false;
     if (!r->ended && heald_now(r->loop) < r->next_ns)
-        set_timer(r);
+        start_timer(r);
     else
         r->waited = true;
     left(r);
@@ -139,6 +149,7 @@ static void on_connected(struct heald_op *op)
     if (op->result == 0 && !r->ended) {
         r->name->addr = *a->addr;
         r->name->phase = HEALD_PHASE_CONNECTED;
+        r->name->eai = 0; /* that of the other family */
         end(r, fd);
     } else {
         heald_close(r->loop, fd);
@@ -224,8 +235,7 @@ static void connect_next(struct race *r)
     while ((addr = next_addr(r)))
         if (attempt(r, addr)) {
             r->waited = false;
-            r->next_ns = heald_now(r->loop) + (r->name->delay_ns ? r->name->delay_ns : DELAY_NS);
-            set_timer(r);
+            set_timer(r, r->name->delay_ns ? r->name->delay_ns : DELAY_NS);
             return;
         }
 }
@@ -244,8 +254,7 @@ static void wait_for_ipv6(struct race *r)
 {
     if (r->begun || !r->family[V4].count || r->timing)
         return;
-    r->next_ns = heald_now(r->loop) + RESOLUTION_NS;
-    set_timer(r);
+    set_timer(r, RESOLUTION_NS);
 }
 
 /* After each event. */
@@ -314,15 +323,16 @@ static void ask_all(struct race *r, int family, const char *host, const char *se
 }
 
 /* The caller's host is a textual address: asks for its parts. */
-static int ask_text(struct race *r, const char *text)
+static void ask_text(struct race *r, const char *text)
 {
     const struct heald_connect_name *name = r->name;
     struct heald_name_text t;
     int err = heald__name_split(text, &t);
 
-    if (!err)
+    if (err)
+        r->result = err;
+    else
         ask_all(r, name->family, t.has_host ? t.host : NULL, t.has_service ? t.service : NULL);
-    return err;
 }
 
 static int race_start(struct heald_loop *loop, struct heald_op *op)
@@ -344,7 +354,7 @@ static int race_start(struct heald_loop *loop, struct heald_op *op)
     if (service)
         ask_all(r, name->family, host, service);
     else
-        r->result = ask_text(r, host);
+        ask_text(r, host);
     if (!r->pending)
         go_on(r);
     return 0;

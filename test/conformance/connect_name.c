@@ -177,7 +177,7 @@ HEALD_CASE(until_one_answers)
     struct heald_addr good, bad6;
     int six = listen_ipv6(&bad6), listener = tcp_listen(4, &good);
     struct heald_addr bad[2] = {refused("127.0.0.1:0"), refused("127.0.0.1:0")};
-    struct call c = {.name = {.delay_ns = 5 * HEALD_SEC}};
+    struct call c = {.name = {.delay_ns = HEALD_FOREVER}};
 
     close(six);
     resolves(&bad6);
@@ -366,6 +366,82 @@ HEALD_CASE(many_at_once)
     loop_end(loop);
 }
 
+/* Look-ups, connections and work, begun and cancelled as it happens, again and again. */
+enum { STORM_OPS = 40, STORM_STEPS = 400 };
+
+struct storm {
+    struct heald_op op;
+    struct heald_connect_name name;
+    struct heald_lookup lookup;
+    struct heald_addr addr;
+    int ends;
+};
+
+static int64_t nap(struct heald_op *op)
+{
+    usleep(50);
+    return heald_work_cancelled(op) ? -ECANCELED : 0;
+}
+
+static void storm_ended(struct heald_op *op)
+{
+    struct storm *s = heald_container_of(op, struct storm, op);
+
+    s->ends++;
+    if (strcmp(heald_op_kind(op), "connect-name") == 0 && op->result >= 0)
+        heald_close(op->loop, (int)op->result);
+}
+
+static void storm_step(struct heald_loop *loop, struct storm *s, unsigned random)
+{
+    static const char *const names[] = {"x.at",      "fast.test", "slow.test", "none.test",
+                                        "localhost", "many.test", "127.0.0.1", "busy.test"};
+    const char *host = names[random / 64 % 8];
+
+    if (heald_op_error(&s->op) == -EINPROGRESS) {
+        heald_cancel(&s->op);
+        return;
+    }
+    s->lookup = (struct heald_lookup){.max = 1, .ret_addrs = &s->addr};
+    s->name = (struct heald_connect_name){.delay_ns = 10 * HEALD_MS};
+    switch (random % 3) {
+    case 0: heald_prep_connect_name(&s->op, &s->name, host, "1"); break;
+    case 1: heald_prep_lookup(&s->op, &s->lookup, host, "1"); break;
+    case 2: heald_prep_work(&s->op, nap, NULL); break;
+    }
+    if (random / 4 % 3 == 0)
+        s->op.deadline_ns = now() + random / 16 % 4 * HEALD_MS;
+    s->ends--;
+    ck_assert_int_eq(heald_submit(loop, &s->op, storm_ended), 0);
+}
+
+HEALD_CASE(a_storm)
+{
+    static struct storm s[STORM_OPS];
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_addr good, bad = refused("127.0.0.1:0");
+    int listener = tcp_listen(64, &good);
+    unsigned random = (unsigned)_i + 1;
+
+    memset(s, 0, sizeof s);
+    resolves(&bad);
+    resolves(&good);
+    resolver.delay_ms[1] = 1;
+    for (int i = 0; i < STORM_STEPS; i++) {
+        random = random * 1103515245u + 12345u;
+        storm_step(loop, &s[random / 65536 % STORM_OPS], random / 256);
+        if (random / 1024 % 4 == 0)
+            heald_loop_turn(loop, random / 4096 % 2 ? now() + HEALD_MS : 0);
+    }
+    for (int i = 0; i < STORM_OPS; i++)
+        heald_cancel(&s[i].op);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    for (int i = 0; i < STORM_OPS; i++)
+        ck_assert_int_eq(s[i].ends, 0);
+    close(listener);
+    loop_end(loop);
+}
+
 HEALD_CASE(what_is_refused)
 {
     struct heald_connect_name wrong[] = {
@@ -393,5 +469,6 @@ void add_connect_name(TCase *group)
     add_on_backends(group, no_such_name);
     add_on_backends(group, deadlines_and_cancels);
     add_everywhere(group, many_at_once);
+    add_everywhere(group, a_storm);
     add_once(group, what_is_refused);
 }

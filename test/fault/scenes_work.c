@@ -100,7 +100,7 @@ const struct scene_kind scene_lookups = {"lookups", lookups, lookups_stop};
 
 struct calls {
     struct heald_connect_name name[2];
-    char port[8];
+    char port[8], text[HEALD_ADDR_TEXT];
     int listener;
 };
 
@@ -114,16 +114,15 @@ static void called(struct entry *e)
 static void calls(struct scene *s)
 {
     struct calls *c = s->own = calloc(1, sizeof *c);
-    char text[HEALD_ADDR_TEXT] = "";
     struct heald_addr addr;
 
     c->listener = scene_keep(s, heald_listen("127.0.0.1:0", SOCK_STREAM, 8));
     if (heald_local_addr(c->listener, &addr) == 0)
-        heald_addr_format(&addr, text, sizeof text);
-    snprintf(c->port, sizeof c->port, "%s", strrchr(text, ':') + 1);
+        heald_addr_format(&addr, c->text, sizeof c->text);
+    snprintf(c->port, sizeof c->port, "%s", strrchr(c->text, ':') + 1);
     for (int i = 0; i < 2; i++) {
         struct entry *e = scene_op(s, called);
-        heald_prep_connect_name(&e->op, &c->name[i], i ? "127.0.0.1" : "localhost", c->port);
+        heald_prep_connect_name(&e->op, &c->name[i], i ? c->text : "localhost", i ? NULL : c->port);
         scene_go(e);
     }
 }
