@@ -19,7 +19,7 @@
  *
  * Threads are started as in pool/pool.c: one more when the queue is longer than there are idle
  * ones. A thread counts as idle if it takes the next op without waiting for one: also one that was
- * woken and does not have the lock yet, and one that gives an op to the sink.
+ * woken and does not have the lock yet, one that gives an op to the sink, and one in linger().
  *
  * Threads are woken one at a time: who puts an op into the queue wakes one, if none is on its way,
  * and that one wakes the next if there is still a queue. So while there are ops and sleeping
@@ -33,6 +33,7 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <sched.h>
 
 enum { THREADS_MAX = 256, QUEUE_DEFAULT = 1024 };
 
@@ -238,6 +239,19 @@ static void run(struct worker *me, struct heald_lane *lane, struct heald_op *op)
     deliver(lane, op, result);
 }
 
+/* With one op at a time the loop that gets its result often has the next one: if it gets the
+ * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
+static void linger(struct heald_workers *w)
+{
+    if (w->queued || w->running)
+        return;
+    w->idle++;
+    pthread_mutex_unlock(&w->lock);
+    sched_yield();
+    pthread_mutex_lock(&w->lock);
+    w->idle--;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *me = arg;
@@ -251,6 +265,7 @@ static void *worker_main(void *arg)
             if (must_wake(w))
                 pthread_cond_signal(&w->work);
             run(me, lane, op);
+            linger(w);
         } else if (w->closing) {
             break;
         } else {
