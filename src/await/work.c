@@ -169,6 +169,22 @@ static void work_close(struct heald_loop *loop)
     loop->works = NULL;
 }
 
+int heald_work_detached(const struct heald_work *work)
+{
+    /* Relaxed: fn asks again. */
+    return __atomic_load_n(&work->state, __ATOMIC_RELAXED) == WORK_DETACHED;
+}
+
+int heald_work_cancelled(const struct heald_op *op)
+{
+    return op_load_state(op) == OP_CANCELLING;
+}
+
+int heald_op_detached(const struct heald_op *op)
+{
+    return op->kind == OP_WORK_DETACHABLE && !op->u.work.u.work;
+}
+
 const struct heald_upper heald__await_work = {
     .start = work_start,
     .cancel = work_cancel,

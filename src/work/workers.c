@@ -489,19 +489,3 @@ void heald_workers_stats(struct heald_workers *w, struct heald_workers_stats *re
                                               .longest_ns = age(longest_since(w), now)};
     pthread_mutex_unlock(&w->lock);
 }
-
-int heald_work_detached(const struct heald_work *work)
-{
-    /* Relaxed: see set_state(). */
-    return __atomic_load_n(&work->state, __ATOMIC_RELAXED) == WORK_DETACHED;
-}
-
-int heald_work_cancelled(const struct heald_op *op)
-{
-    return op_load_state(op) == OP_CANCELLING;
-}
-
-int heald_op_detached(const struct heald_op *op)
-{
-    return op->kind == OP_WORK_DETACHABLE && !op->u.work.u.work;
-}
