@@ -14,6 +14,7 @@
 #include <heald/loop.h>
 #include <heald/map.h>
 #include <heald/mutex.h>
+#include <heald/name.h>
 #include <heald/net.h>
 #include <heald/object.h>
 #include <heald/once.h>
@@ -24,5 +25,6 @@
 #include <heald/sem.h>
 #include <heald/stream.h>
 #include <heald/timer.h>
+#include <heald/work.h>
 
 #endif

@@ -44,7 +44,8 @@ struct heald_allocator {
     void *ctx; /* passed to `resize` */
 };
 
-struct heald_sys; /* the table of system calls; replaced by tests */
+struct heald_workers; /* heald/work.h */
+struct heald_sys;     /* the table of system calls; replaced by tests */
 
 /* Options of heald_loop_open(). A member that is 0 or NULL has its default. */
 struct heald_loop_options {
@@ -60,6 +61,7 @@ struct heald_loop_options {
                                  256, at most 32768; a ring may start smaller and grow */
     unsigned pool_threads;    /* of the engine `threads` and of heald_op_notify_thread(); default 4,
                                  at most 256 */
+    struct heald_workers *workers[2]; /* by enum heald_workers_kind; default: its own */
     struct heald_allocator allocator; /* default: realloc() and free() */
     const struct heald_sys *sys;      /* default: the system */
     struct heald_why *ret_why;        /* an output: on failure the reason is written here; may be

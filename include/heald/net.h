@@ -41,7 +41,8 @@ struct heald_addr {
  *   fifo:/path            a FIFO
  *
  *   0               *ret_addr is the address; with port 0 the system chooses a port
- *   -EINVAL         the text has none of these forms (localhost:80), or there is no such interface
+ *   -EINVAL         the text has none of these forms (localhost:80, :80), or there is no such
+ *                   interface
  *   -ENAMETOOLONG   the path does not fit in a sockaddr_un
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
@@ -58,6 +59,10 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
 /*
  * Makes a socket of type SOCK_STREAM or SOCK_SEQPACKET that listens at `text`. A backlog of 0 is
  * the maximum of the system. A TCP socket gets SO_REUSEADDR.
+ *
+ * Beside the forms of heald_addr_parse() it takes :80, every address of IPv6 and IPv4, and
+ * localhost:80, the loopback address of IPv4, or of IPv6 on a machine without IPv4. Other names are
+ * -EINVAL: to look them up would block. heald_prep_lookup() does that (heald/name.h).
  *
  * unix:/path: a socket file whose socket is closed is replaced, under flock(2) on its directory. Of
  * several callers, in any processes, one succeeds. While another process holds the lock the call
@@ -79,8 +84,8 @@ HEALD_API int heald_listen(const char *text, int type, int backlog);
 
 /*
  * Makes a socket that is bound to `text` and does not listen. A SOCK_DGRAM socket sends and
- * receives; a socket of another type connects from that address. Replaces a socket file, and fails,
- * as heald_listen() does. Also -EINVAL for fifo:/path.
+ * receives; a socket of another type connects from that address. Takes the same addresses, replaces
+ * a socket file, and fails, as heald_listen() does. Also -EINVAL for fifo:/path.
  */
 HEALD_API int heald_bind(const char *text, int type);
 

@@ -48,6 +48,10 @@ struct heald_child_status;
 struct heald_stat;
 struct heald_cond;
 struct heald_participant;
+struct heald_work;
+struct heald_lookup;
+struct heald_connect_name;
+struct heald_workers;
 
 /*
  * The callback of an op. It runs on the loop's thread, from a turn. After heald_op_notify_thread()
@@ -177,6 +181,22 @@ struct heald_op {
                 uint32_t *ret_round;     /* of a barrier; may be NULL */
             } u;
         } lock;
+        struct {
+            union {
+                int64_t (*fn)(struct heald_op *op);
+                struct heald_work *work; /* NULL: it was detached */
+            } u;
+            struct heald_workers *workers;
+            int64_t since_ns;
+        } work;
+        struct {
+            struct heald_lookup *lookup;
+            const char *host, *service;
+        } name;
+        struct {
+            struct heald_connect_name *name;
+            const char *host, *service;
+        } connect_name;
         struct {
             void *object;      /* or the word, or the array of words */
             uint32_t *word;    /* the word of a mutex */

@@ -1,12 +1,13 @@
-/* await/await.h: the tables by which a loop reaches signals, children and locks. */
+/* await/await.h: the tables by which a loop reaches signals, children, locks and work. */
 #ifndef HEALD_SRC_AWAIT_AWAIT_H
 #define HEALD_SRC_AWAIT_AWAIT_H
 
 #include "loop/upper.h"
 
-extern const struct heald_upper heald__await_signals, heald__await_children, heald__await_locks;
+extern const struct heald_upper heald__await_signals, heald__await_children, heald__await_locks,
+    heald__await_work, heald__await_names, heald__await_races;
 
-/* All three, for heald__loop_open_on(). */
+/* All of them, for heald__loop_open_on(). */
 extern const struct heald_upper *const heald__await_all[UPPERS];
 
 #endif

@@ -12,6 +12,9 @@ static inline void *alloc_resize(const struct heald_allocator *a, void *ptr, siz
     return a->resize(a->ctx, ptr, old_size, size);
 }
 
+/* realloc() and free(). */
+extern const struct heald_allocator heald__alloc_libc;
+
 /* Zeroed memory, or NULL. */
 static inline void *alloc_new(const struct heald_allocator *a, size_t size)
 {

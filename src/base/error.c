@@ -1,6 +1,6 @@
 /* base/error.c: the one table that turns error codes into text. Static strings only: safe in any
  * thread and handler. */
-#include <heald/base.h>
+#include <heald/name.h>
 
 #include "config.h"
 
@@ -21,7 +21,7 @@ static const struct {
     {EBUSY, "still in use"},
     {EINVAL, "invalid argument"},
     {ENOSYS, "not available on this system"},
-    {ENOBUFS, "no free buffer, or no memory for one in the system"},
+    {ENOBUFS, "no free buffer, no room in a queue, or no memory for one in the system"},
     {EPERM, "operation not permitted"},
     {ENOENT, "no such file or directory"},
     {EINTR, "interrupted by a signal"},
@@ -74,6 +74,11 @@ static const struct {
     {ENOEXEC, "not a region"},
     {EPROTONOSUPPORT, "made by another version of heald or of the C library"},
     {EBADMSG, "corrupt"},
+    /* Of names: enum heald_name_error. */
+    {HEALD_ENONAME, "no such host name, or it has no such address"},
+    {HEALD_ENAMESERVER, "no name server answered"},
+    {HEALD_ENAMEFAIL, "name look-up failed"},
+    {HEALD_ESERVICE, "no such service"},
     /* Of system calls only; first those that not every system has. */
     HEALD_ERRORS(ROW) /* from config.h */
     {ESRCH, "no such process"},

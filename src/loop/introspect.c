@@ -2,6 +2,8 @@
  * thread. */
 #include "loop/loop.h"
 
+const char heald__own_name[] = "heald";
+
 const char *heald_loop_backend(const struct heald_loop *loop)
 {
     return loop->backend.ops->name;
@@ -31,7 +33,7 @@ static void list_one(const struct heald_op *op, void *user)
     struct listing *l = user;
 
     /* The library's own are nobody's to look at. */
-    if (op->kind == OP_WATCH || heald__close_is_own(op))
+    if (op->kind == OP_WATCH || op->name == heald__own_name || heald__close_is_own(op))
         return;
     l->count++;
     if (l->each)

@@ -13,7 +13,6 @@
 #include <heald/io.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 enum {
     ENTRIES_DEFAULT = 256,
@@ -23,16 +22,6 @@ enum {
     THREADS_MAX = 256,
     SHARE_MAX = 1000
 };
-
-static void *resize_with_libc(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (size)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
 
 static void set_defaults(struct heald_loop_options *o)
 {
@@ -44,7 +33,7 @@ static void set_defaults(struct heald_loop_options *o)
     o->entries = o->entries ? o->entries : ENTRIES_DEFAULT;
     o->pool_threads = o->pool_threads ? o->pool_threads : THREADS_DEFAULT;
     if (!o->allocator.resize)
-        o->allocator = (struct heald_allocator){.resize = resize_with_libc};
+        o->allocator = heald__alloc_libc;
     if (!o->sys)
         o->sys = &heald__sys_native;
 }
@@ -102,6 +91,7 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->backend.loop = loop;
     loop->backend.entries = o->entries;
     loop->pool_threads = o->pool_threads;
+    memcpy(loop->workers, o->workers, sizeof loop->workers);
     loop->turn_callbacks = o->turn_callbacks;
     loop->mirror = -1;
     loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
@@ -125,6 +115,9 @@ static void dismantle(struct heald_loop *loop)
     struct heald_allocator alloc = loop->alloc;
 
     heald__hooks_close(loop);
+    close_upper(loop, UPPER_RACES);
+    close_upper(loop, UPPER_NAMES);
+    close_upper(loop, UPPER_WORK);
     heald__engine_close(loop);
     close_upper(loop, UPPER_SIGNALS);
     close_upper(loop, UPPER_CHILDREN);

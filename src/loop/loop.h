@@ -32,6 +32,7 @@
 struct heald_pool;
 struct heald_signals;
 struct heald_locks;
+struct heald_works;
 
 enum { CACHE_LINE = 64 /* bytes of a cache line */ };
 
@@ -122,8 +123,10 @@ struct heald_loop {
     struct heald_alarm *boot;
     const struct heald_upper *upper[UPPERS]; /* never NULL; what they have: */
     struct heald_signals *signals;
-    struct heald_locks *locks; /* made when first needed */
-    int mirror;                /* guest mode of a back end without a descriptor; -1: none */
+    struct heald_locks *locks; /* made when first needed, as the next */
+    struct heald_works *works;
+    struct heald_workers *workers[2]; /* given by the program; NULL: those of the loop's own */
+    int mirror;                       /* guest mode of a back end without a descriptor; -1: none */
 
     bool running;    /* a callback, or a turn, is on the stack */
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
@@ -145,6 +148,9 @@ static inline bool heald__loop_sorts(const struct heald_loop *loop)
 {
     return loop->classes || loop->due.policy == HEALD_POLICY_EDF;
 }
+
+/* introspect.c: the name of ops that the library submits for one of the program; by address. */
+extern const char heald__own_name[];
 
 /* submit.c: the way of every op but the plain one in its usual case; its steps, for plain.c. start:
  * 0, 1: as heald_submit(); -errno: the op is idle again. deadline: of an op that has one; 0. */

@@ -74,48 +74,51 @@ void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned e
     }
 }
 
-/* Armed first, then checked, so that no change falls between. With levels the back end reports in
- * time. */
-static int arm_and_check(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
+/* A poll op is armed first and then checked, so that no change falls between. What the others wait
+ * for is armed already; there may be a great many of them. */
+static int arm(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
-    int fd = op_fd(op);
     unsigned events = op_events(op) ? op_events(op) : POLLERR;
-    struct pollfd now = {.fd = fd, .events = (short)op_events(op)};
 
-    /* What the others wait for is armed already; there may be a great many of them. */
-    int err = events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, fd) : 0;
-    e = &loop->fds.v[fd];
-    if (!err && e->flags & (FDS_EDGE | FDS_ALWAYS) && loop->sys->poll(&now, 1, 0) > 0)
+    return events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, op_fd(op)) : 0;
+}
+
+/* With levels the back end reports in time. */
+static void check(struct heald_loop *loop, const struct heald_op *op)
+{
+    struct heald_fd *e = &loop->fds.v[op_fd(op)];
+    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+
+    if (e->flags & (FDS_EDGE | FDS_ALWAYS) && loop->sys->poll(&now, 1, 0) > 0)
         heald__polls_notify(loop, e, (unsigned short)now.revents);
-    return err;
 }
 
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
-    int fd = op_fd(op);
-
     fds_push(&e->polls, op);
+    int err = arm(loop, e, op);
+    if (err) {
+        fds_remove(&loop->fds.v[op_fd(op)].polls, op);
+        return err;
+    }
     op_move(op, OP_ARMED);
-    int err = arm_and_check(loop, e, op);
-    if (err)
-        fds_remove(&loop->fds.v[fd].polls, op);
-    return err;
+    check(loop, op);
+    return 0;
 }
 
-/* The callback of a multishot poll has run. */
 void heald__polls_resume(struct heald_loop *loop, struct heald_op *op)
 {
-    struct heald_fd *e = fds_of(&loop->fds, op);
-
     if (!heald__polls_by_readiness(loop)) {
         loop->polls++;
         heald__ring_submit(loop, op);
         return;
     }
-    int err = arm_and_check(loop, e, op);
-    e = &loop->fds.v[op_fd(op)];
-    if (!err)
+    int err = arm(loop, fds_of(&loop->fds, op), op);
+    if (!err) {
+        check(loop, op);
         return;
+    }
+    struct heald_fd *e = &loop->fds.v[op_fd(op)];
     fds_remove(&e->polls, op);
     heald__complete(loop, op, err);
     heald__fds_release(loop, e);

@@ -203,6 +203,8 @@ static void other_result(struct heald_loop *loop, struct heald_op *op, int64_t r
     if (heald__op_traits[op->kind] & OP_DIRECT) {
         op->result = result;
         op->fn(op);
+    } else if (heald__op_traits[op->kind] & OP_ON_THREAD) {
+        finish(loop, op, result); /* whatever it says */
     } else if (heald__op_traits[op->kind] & OP_BESIDE) {
         beside_result(loop, op, result);
     } else {

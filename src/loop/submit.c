@@ -145,6 +145,21 @@ static int start_lock(struct heald_loop *loop, struct heald_op *op)
     return loop->upper[UPPER_LOCKS]->start(loop, op);
 }
 
+static int start_work(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_WORK]->start(loop, op);
+}
+
+static int start_lookup(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_NAMES]->start(loop, op);
+}
+
+static int start_race(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_RACES]->start(loop, op);
+}
+
 /* The library's own, which nobody submits. */
 static int start_none(struct heald_loop *loop, struct heald_op *op)
 {
@@ -283,6 +298,21 @@ static void cancel_signal(struct heald_loop *loop, struct heald_op *op)
 static void cancel_lock(struct heald_loop *loop, struct heald_op *op)
 {
     loop->upper[UPPER_LOCKS]->cancel(loop, op);
+}
+
+static void cancel_work(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_WORK]->cancel(loop, op);
+}
+
+static void cancel_lookup(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_NAMES]->cancel(loop, op);
+}
+
+static void cancel_race(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_RACES]->cancel(loop, op);
 }
 
 /* The library's own, which nobody cancels. */

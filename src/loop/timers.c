@@ -8,6 +8,7 @@
 #include "loop/complete.h"
 
 #include <heald/io.h>
+#include <heald/work.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +19,13 @@ int64_t heald_now(struct heald_loop *loop)
     if (!loop->now_ns || !loop->running)
         loop->now_ns = loop->sys->now(HEALD_CLOCK_MONOTONIC);
     return loop->now_ns;
+}
+
+int heald_slice(struct heald_loop *loop, int64_t ns)
+{
+    /* In a callback heald_now() stays what it was when it was first asked for. */
+    int64_t began = heald_now(loop);
+    return loop->sys->now(HEALD_CLOCK_MONOTONIC) - began >= ns;
 }
 
 static struct heald_wheel *wheel_of(struct heald_loop *loop, const struct heald_op *op)

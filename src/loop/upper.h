@@ -1,14 +1,22 @@
 /*
- * loop/upper.h: what the loop calls of the floor above it, where signals, children and locks become
- * ops. A floor calls a higher one only through a table that the higher one has registered: these
- * are handed to heald__loop_open_on(). All calls are made on the loop's thread.
+ * loop/upper.h: what the loop calls of the floor above it, where signals, children, locks, work and
+ * names become ops. A floor calls a higher one only through a table that the higher one has
+ * registered: these are handed to heald__loop_open_on(). All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_LOOP_UPPER_H
 #define HEALD_SRC_LOOP_UPPER_H
 
 #include <heald/op.h>
 
-enum heald_upper_part { UPPER_SIGNALS, UPPER_CHILDREN, UPPER_LOCKS, UPPERS };
+enum heald_upper_part {
+    UPPER_SIGNALS,
+    UPPER_CHILDREN,
+    UPPER_LOCKS,
+    UPPER_WORK,
+    UPPER_NAMES,
+    UPPER_RACES, /* connections to names */
+    UPPERS
+};
 
 /* A function is NULL where no op of the part leads to it; only the locks are asked to look. A loop
  * that is opened without the tables, to see whether it can be, refuses such ops. */

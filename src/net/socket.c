@@ -27,6 +27,7 @@
  * lock, as many do when they end, can hit the file of its successor: nothing here can keep it from
  * that.
  */
+#include "net/name.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 
@@ -34,6 +35,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -189,31 +191,68 @@ static bool is_type(int type)
     return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET;
 }
 
+/* The system has no address of this family. */
+static bool lacks_family(int err)
+{
+    return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EPROTONOSUPPORT;
+}
+
+/* An address without a host, or of localhost: at the first of the two families that is there.
+ * Without a host the one socket of IPv6 is for IPv4 as well, whatever the system's default is. */
+static int bind_here(const char *text, int type)
+{
+    struct heald_addr addrs[NAME_NOW_ADDRS];
+    int n = heald__name_here(text, addrs), err = -EINVAL, off = 0;
+
+    for (int i = 0; i < n; i++) {
+        int family = addrs[i].u.sa.sa_family, fd = heald__plat_socket(family, type);
+        err = fd < 0 ? fd : 0;
+        if (!err && family == AF_INET6 && text[0] == ':' &&
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0)
+            err = -errno;
+        if (!err && !(err = bind_to(fd, &addrs[i], type)))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (!lacks_family(err))
+            break;
+    }
+    return err;
+}
+
+/* Of a text that heald_addr_parse() has parsed, or has refused with `err`. */
+static int bind_text(const char *text, int err, const struct heald_addr *addr, int type)
+{
+    if (!err)
+        return bind_parsed(addr, type);
+    return err == -EINVAL && text ? bind_here(text, type) : err;
+}
+
 int heald_bind(const char *text, int type)
 {
-    struct heald_addr addr;
+    struct heald_addr addr = {0};
     int err = heald_addr_parse(text, &addr);
 
-    if (!err && (!addr.len || !is_type(type)))
-        err = -EINVAL;
-    return err ? err : bind_parsed(&addr, type);
+    if ((!err && !addr.len) || !is_type(type))
+        return -EINVAL;
+    return bind_text(text, err, &addr, type);
 }
 
 int heald_listen(const char *text, int type, int backlog)
 {
-    struct heald_addr addr;
+    struct heald_addr addr = {0};
     int err = heald_addr_parse(text, &addr);
 
-    if (err)
+    if (err && err != -EINVAL)
         return err;
-    if (!addr.len)
+    if (!err && !addr.len)
         return listen_fifo(addr.u.un.sun_path);
     /* Before a socket file is replaced for nothing. */
     if (!is_type(type))
         return -EINVAL;
     if (type == SOCK_DGRAM)
         return -EOPNOTSUPP;
-    int fd = bind_parsed(&addr, type);
+    int fd = bind_text(text, err, &addr, type);
     if (fd >= 0 && listen(fd, backlog > 0 ? backlog : SOMAXCONN) < 0) {
         err = -errno;
         close(fd);

@@ -111,6 +111,18 @@
     X(SIGNAL, "signal", none, signal, signal, none, none, none, OP_PUBLIC | OP_MULTI) \
     X(CHILD,  "child",  in,   child,  held,   none, none, poll, OP_PUBLIC | OP_BESIDE | OP_TIDIES)
 
+/* Functions on threads. */
+#define HEALD_KINDS_WORK(X) \
+    X(WORK,            "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD) \
+    X(WORK_DETACHABLE, "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD)
+
+/* Names: their addresses, and connections to them. */
+#define HEALD_KINDS_NAME(X) \
+    X(LOOKUP,       "lookup",       none, lookup, lookup, none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD) \
+    X(CONNECT_NAME, "connect-name", none, race,   race,   none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD)
+
 /* On what lies in a region. Of a condition the form is that of the second half, the mutex. */
 #define HEALD_KINDS_LOCK(X) \
     X(MUTEX,   "mutex-lock",   none, lock, lock, mutex,   none, none, OP_PUBLIC | OP_SHOWN) \
@@ -133,12 +145,13 @@
       OP_PUBLIC | OP_NO_REGION)
 
 /* The library's own: a ring waits for words, or for a while; the end of a descriptor's pause; what
- * another thread posts. */
+ * another thread posts; a question to the C library. */
 #define HEALD_KINDS_OWN(X) \
     X(WORDS, "words", none, none, none, none, none, words, OP_DIRECT) \
     X(TICK,  "tick",  none, none, none, none, none, tick,  OP_DIRECT) \
     X(PAUSE, "pause", none, none, none, none, none, none,  0) \
-    X(POST,  "post",  none, none, none, none, none, none,  0)
+    X(POST,  "post",  none, none, none, none, none, none,  0) \
+    X(RESOLVE, "resolve", none, none, none, none, none, none, OP_DIRECT)
 
 /* All. NONE was never prepared, or its prep refused. */
 #define HEALD_KINDS(X) \
@@ -147,6 +160,8 @@
     HEALD_KINDS_BESIDE(X) \
     HEALD_KINDS_FILE(X) \
     HEALD_KINDS_OTHER(X) \
+    HEALD_KINDS_WORK(X) \
+    HEALD_KINDS_NAME(X) \
     HEALD_KINDS_LOCK(X) \
     HEALD_KINDS_FUTEX(X) \
     HEALD_KINDS_OWN(X)

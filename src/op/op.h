@@ -159,7 +159,8 @@ enum {
     OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
     OP_SHOWN = 0x80000,     /* a region shows that it waits, and until when */
     OP_GROUP = 0x200000,    /* receives into the buffers of u.group.group */
-    OP_ALL = 0x100000       /* it has a transfer, and goes on until all of that is done */
+    OP_ALL = 0x100000,      /* it has a transfer, and goes on until all of that is done */
+    OP_ON_THREAD = 0x400000  /* threads, or other ops, do it: its result is no attempt's */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];

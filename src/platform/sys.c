@@ -43,6 +43,7 @@ const struct heald_sys heald__sys_native = {
     .map_populate = heald__plat_map_populate,
     .map_resident = heald__plat_map_resident,
     .copy = heald__plat_copy,
+    .resolve = heald__plat_resolve,
     .poll = heald__plat_poll,
     .select = heald__plat_select,
     .descriptor_limit = heald__plat_descriptor_limit,

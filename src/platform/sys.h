@@ -71,6 +71,8 @@ enum heald_gate {
 /* No system's error number: there is no form of the call that cannot block. */
 enum { SYS_ELSEWHERE = -4095 };
 
+struct addrinfo;
+
 struct heald_sys {
     int (*gate)(enum heald_gate what);
     int64_t (*now)(enum heald_clock clock);
@@ -126,6 +128,10 @@ struct heald_sys {
     /* A copy that the kernel makes, from any address to any: how many bytes came over; -EFAULT, and
      * no signal, where there is not even the first. Blocks as a touch of the memory does. */
     int64_t (*copy)(void *to, const void *from, size_t len);
+
+    /* getaddrinfo(3), with its result. Blocks for as long as that does. freeaddrinfo(3) frees. */
+    int (*resolve)(const char *host, const char *service, const struct addrinfo *hints,
+                   struct addrinfo **ret_list);
 
     /* Waiting. They block for timeout_ns (-1: indefinitely) and may return early with -EINTR. */
     int (*poll)(struct pollfd *fds, unsigned count, int64_t timeout_ns);
@@ -246,6 +252,8 @@ int heald__plat_map_populate(void *addr, size_t size, bool writing);
 int heald__plat_map_resident(void *addr, size_t size, unsigned char *ret_pages);
 int64_t heald__plat_copy(void *to, const void *from, size_t len);
 int64_t heald__plat_copy_by_pipe(void *to, const void *from, size_t len);
+int heald__plat_resolve(const char *host, const char *service, const struct addrinfo *hints,
+                        struct addrinfo **ret_list);
 int heald__plat_poll(struct pollfd *fds, unsigned count, int64_t timeout_ns);
 int heald__plat_select(int count, void *rd, void *wr, void *ex, int64_t timeout_ns);
 unsigned heald__plat_descriptor_limit(void);
@@ -279,6 +287,9 @@ int heald__plat_own_pipe(int ret_fds[2]);
 
 /* A power of 2. */
 size_t heald__plat_page_size(void);
+
+/* How many processors there are for threads: 1 to `max`. */
+unsigned heald__plat_processors(unsigned max);
 
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);

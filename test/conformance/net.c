@@ -64,9 +64,44 @@ HEALD_CASE(listening_by_text)
             close(fd);
         }
     ck_assert_int_eq(heald_listen("nonsense", SOCK_STREAM, 0), -EINVAL);
-    ck_assert_int_eq(heald_listen("localhost:80", SOCK_STREAM, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen("example.org:80", SOCK_STREAM, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen("localhost:http", SOCK_STREAM, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen("localhost", SOCK_STREAM, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen(":65536", SOCK_STREAM, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen(":0", SOCK_STREAM | SOCK_CLOEXEC, 0), -EINVAL);
+    ck_assert_int_eq(heald_listen(NULL, SOCK_STREAM, 0), -EINVAL);
     ck_assert_int_eq(heald_listen("203.0.113.1:1", SOCK_STREAM, 0), -EADDRNOTAVAIL);
     ck_assert_int_eq(heald_local_addr(-1, &addr), -EBADF);
+}
+
+/* :0 is every address of both families; localhost:0 the loopback address. */
+HEALD_CASE(listening_by_name)
+{
+    struct heald_addr addr, to;
+    char text[HEALD_ADDR_TEXT], port[HEALD_ADDR_TEXT];
+    static const char *const peers[] = {"127.0.0.1", "[::1]"};
+
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        int fd = open_at(":0", type), both = 0;
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(heald_local_addr(fd, &addr), 0);
+        heald_addr_format(&addr, text, sizeof text);
+        for (int i = 0; i < 2; i++) {
+            snprintf(port, sizeof port, "%s%s", peers[i], strrchr(text, ':'));
+            ck_assert_int_eq(heald_addr_parse(port, &to), 0);
+            int peer = socket(to.u.sa.sa_family, type | SOCK_CLOEXEC, 0);
+            both += peer >= 0 && connect(peer, &to.u.sa, to.len) == 0;
+            close(peer);
+        }
+        ck_assert_int_eq(both, addr.u.sa.sa_family == AF_INET ? 1 : 2);
+        close(fd);
+        fd = open_at("localhost:0", type);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(heald_local_addr(fd, &addr), 0);
+        heald_addr_format(&addr, text, sizeof text);
+        ck_assert(strncmp(text, "127.0.0.1:", 10) == 0 || strncmp(text, "[::1]:", 6) == 0);
+        close(fd);
+    }
 }
 
 /* A bound socket does not listen, and connects from its address; one of datagrams cannot listen. */
@@ -222,6 +257,7 @@ void add_net(TCase *group)
 {
     add_once(group, everything_is_close_on_exec_and_non_blocking);
     add_once(group, listening_by_text);
+    add_once(group, listening_by_name);
     add_once(group, bound_sockets);
     add_once(group, a_port_that_is_taken);
     add_once(group, socket_files);

@@ -2,6 +2,7 @@
 #include "fault/fault.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,18 @@ static int connect_now_faulty(int fd, const struct sockaddr *addr, socklen_t len
     return err;
 }
 
+/* … and for a look-up, which has its own errors. */
+static int resolve_faulty(const char *host, const char *service, const struct addrinfo *hints,
+                          struct addrinfo **ret_list)
+{
+    int err = strike(FAULT_resolve);
+
+    if (err == -ENOMEM)
+        return EAI_MEMORY;
+    errno = -err;
+    return err ? EAI_SYSTEM : heald__sys_native.resolve(host, service, hints, ret_list);
+}
+
 WRAP(int, fd_type, (int fd), (fd))
 WRAP(int, duplicate, (int fd), (fd))
 WRAP(int64_t, readv_now, (int fd, const struct iovec *v, int n), (fd, v, n))
@@ -188,6 +201,7 @@ const struct heald_sys fault_sys = {
     .open_beneath = open_beneath_faulty,
     .stat = stat_faulty,
     .fsync = fsync_faulty,
+    .resolve = resolve_faulty,
     .poll = poll_faulty,
     .select = select_faulty,
     .descriptor_limit = heald__plat_descriptor_limit,

@@ -40,6 +40,7 @@
     X(open_beneath, "EINTR EAGAIN ENOMEM EMFILE EIO")   \
     X(stat, "EINTR ENOMEM EIO")                         \
     X(fsync, "EINTR ENOMEM EIO")                        \
+    X(resolve, "ENOMEM EIO")                            \
     X(poll, "EINTR EAGAIN ENOMEM EIO")                  \
     X(select, "EINTR ENOMEM EIO")                       \
     X(queue_open, "EMFILE ENOMEM EIO")                  \

@@ -61,6 +61,21 @@ HEALD_CASE(what_each_state_tells)
     ck_assert_str_eq(heald_op_kind(&op), "corrupt");
 }
 
+static int64_t work(struct heald_op *op)
+{
+    return op->result;
+}
+
+static int64_t job(struct heald_work *work)
+{
+    return work->state;
+}
+
+static void release(struct heald_work *work)
+{
+    (void)work;
+}
+
 /* Every prep with good arguments: the kind, a fresh deadline and no result left. */
 static void prepare_all(struct heald_op ops[], int results[])
 {
@@ -70,6 +85,9 @@ static void prepare_all(struct heald_op ops[], int results[])
     static struct heald_stat st;
     static struct heald_map map;
     static char buf[8];
+    static struct heald_lookup lookup;
+    static struct heald_connect_name connect_name;
+    static struct heald_work detachable = {.fn = job, .release = release};
     int n = 0;
 
     results[n] = heald_prep_read(&ops[n], 0, buf, 8, 0), n++;
@@ -96,6 +114,10 @@ static void prepare_all(struct heald_op ops[], int results[])
     results[n] = heald_prep_timer_clock(&ops[n], HEALD_CLOCK_BOOT, 5, 5), n++;
     results[n] = heald_prep_signal(&ops[n], SIGUSR1, NULL), n++;
     results[n] = heald_prep_child(&ops[n], 1, NULL), n++;
+    results[n] = heald_prep_connect_name(&ops[n], &connect_name, "x", "80"), n++;
+    results[n] = heald_prep_lookup(&ops[n], &lookup, "x", NULL), n++;
+    results[n] = heald_prep_work(&ops[n], work, NULL), n++;
+    results[n] = heald_prep_work_detachable(&ops[n], &detachable, NULL), n++;
 }
 
 static const char *const kinds[] = {
@@ -103,7 +125,8 @@ static const char *const kinds[] = {
     "send",         "recvmsg",  "sendmsg", "accept",   "accept-multishot",
     "connect",      "shutdown", "close",   "poll",     "open",
     "open-beneath", "stat",     "fsync",   "map-sync", "map-prefault",
-    "timer",        "timer",    "signal",  "child"};
+    "timer",        "timer",    "signal",  "child",    "connect-name",
+    "lookup",       "work",     "work"};
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -205,6 +228,11 @@ HEALD_CASE(others_that_are_refused)
     REFUSED(heald_prep_signal(&op, SIGSEGV, NULL));
     REFUSED(heald_prep_child(&op, 0, NULL));
     REFUSED(heald_prep_child(&op, -5, NULL));
+    REFUSED(heald_prep_connect_name(&op, NULL, "x", "80"));
+    REFUSED(heald_prep_lookup(&op, NULL, "x", NULL));
+    REFUSED(heald_prep_work(&op, NULL, NULL));
+    REFUSED(heald_prep_work_detachable(&op, NULL, NULL));
+    REFUSED(heald_prep_work_detachable(&op, &(struct heald_work){.fn = job}, NULL));
 }
 
 /* A length beyond what one call moves is cut, as the system does. */

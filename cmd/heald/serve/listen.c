@@ -6,6 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits && !text[digits] && digits <= 5 && strtoul(text, NULL, 10) <= UINT16_MAX;
+}
 
 /* Why heald_addr_parse() refuses a text that names a port at the end. */
 static const char *check_host(const char *text, const char *colon)
@@ -17,9 +25,9 @@ static const char *check_host(const char *text, const char *colon)
     if (memchr(text, ':', (size_t)(colon - text)))
         return "an IPv6 address is written in brackets: [::1]:80";
     if (colon == text)
-        return "no address before the port; *:PORT is every IPv4 address";
+        return "not an address";
     if (strspn(text, numeric) < (size_t)(colon - text))
-        return "host names are not supported; use an address";
+        return "host names other than localhost are not supported";
     return "not an IPv4 address";
 }
 
@@ -33,18 +41,37 @@ static const char *explain(const char *text)
                                          : "the path or name of the socket is empty or too long";
     if (!colon || (text[0] == '[' && text[strlen(text) - 1] == ']'))
         return "no port; use ADDRESS:PORT or unix:/PATH";
-    size_t digits = strspn(colon + 1, "0123456789");
-    if (!digits || colon[1 + digits] || digits > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+    if (!is_port(colon + 1))
         return "the port is not a number from 0 to 65535";
     return check_host(text, colon);
+}
+
+/* What is before the port of :PORT and localhost:PORT; -1: it is none of these. */
+static int this_machine(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    size_t host = colon ? (size_t)(colon - text) : 0;
+
+    if (!colon || (host && (host != 9 || strncasecmp(text, "localhost", host) != 0)))
+        return -1;
+    return strchr(colon + 1, ':') || !is_port(colon + 1) ? -1 : (int)host;
 }
 
 const char *listen_address(const struct server_config *config, char *ret_text, size_t size)
 {
     struct heald_addr addr;
 
-    if (heald_addr_parse(config->listen, &addr) < 0)
+    int host = this_machine(config->listen);
+    if (host >= 0 && config->port != SERVER_NO_PORT) {
+        snprintf(ret_text, size, "%.*s:%d", host, config->listen, (int)config->port);
+        return NULL;
+    }
+    if (host < 0 && heald_addr_parse(config->listen, &addr) < 0)
         return explain(config->listen);
+    if (host >= 0) {
+        snprintf(ret_text, size, "%s", config->listen);
+        return NULL;
+    }
     if (addr.len == 0)
         return "a FIFO cannot be listened at";
     if (config->port == SERVER_NO_PORT) {

@@ -17,8 +17,8 @@ struct serve_options {
 
 static const struct option options[] = {
     {'l', "--listen", OPTION_TEXT, CONFIG(listen), 0, 0, "ADDR",
-     "listen at this address: 127.0.0.1:80, [::1]:80, *:80, unix:/path, unix:@name (default: "
-     "127.0.0.1:8080)"},
+     "listen at this address: 127.0.0.1:80, [::1]:80, localhost:80, :80, unix:/path, unix:@name "
+     "(default: 127.0.0.1:8080)"},
     {'p', "--port", OPTION_COUNT, CONFIG(port), 0, 65535, "N",
      "listen at this port; 0: the system chooses one"},
     {'L', "--list", OPTION_FLAG, CONFIG(is_listing), 0, 0, NULL,

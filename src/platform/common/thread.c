@@ -2,6 +2,7 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static int start(pthread_t *ret_thread, const pthread_attr_t *attr, void *(*main)(void *),
                  void *arg)
@@ -34,4 +35,13 @@ int heald__plat_thread_start_small(pthread_t *ret_thread, size_t stack, void *(*
     pthread_attr_destroy(&attr);
     /* The program's thread-local variables take it all. */
     return err == -EINVAL ? start(ret_thread, NULL, main, arg) : err;
+}
+
+unsigned heald__plat_processors(unsigned max)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (n < 1)
+        return 1;
+    return n < (long)max ? (unsigned)n : max;
 }

@@ -1,0 +1,56 @@
+/*
+ * work/workers.h: threads that run the ops of several loops. A lane is what one loop has at
+ * workers: its queue there. See workers.c for the argument.
+ */
+#ifndef HEALD_SRC_WORK_WORKERS_H
+#define HEALD_SRC_WORK_WORKERS_H
+
+#include "op/op.h"
+#include "op/sink.h"
+
+#include <heald/work.h>
+
+/* heald_work.state. */
+enum work_state {
+    WORK_IDLE = 0, /* the caller's */
+    WORK_QUEUED,
+    WORK_RUNNING,
+    WORK_DETACHED /* as running, and no op waits for it */
+};
+
+struct heald_lane {
+    struct heald_link of_loop; /* the owner's list of lanes */
+    struct heald_workers *workers;
+    struct heald_sink *sink;
+    /* Guarded by the lock of the workers: */
+    struct heald_link turn;  /* in workers.turns while the queue holds something */
+    struct heald_link queue; /* of ops, by aux; aux.prev is set exactly while one is in it */
+    unsigned queued;
+    unsigned delivering; /* threads that are about to give an op to the sink, or do so */
+    bool closing;
+};
+
+/* 0 or -ENOMEM. close: no op of it is pending. Waits for what gives an op to the sink, and never
+ * for a function. The loop's thread. */
+int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers,
+                     struct heald_sink *sink);
+void heald__lane_close(struct heald_lane *lane);
+
+/* Were the workers closed? Then it is not used any more. */
+bool heald__lane_is_closed(const struct heald_lane *lane);
+
+/* The allocator of the workers, which is thread-safe. */
+const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane);
+
+/* Queues an op, whose u.work is set: 0; or -ENOBUFS, -EAGAIN, -ENOMEM, and nothing has happened. */
+int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now_ns);
+
+/* The end of an op was asked for. */
+enum lane_recall {
+    LANE_WITHDRAWN, /* it had not begun, and is the loop's again */
+    LANE_DETACHED,  /* its work goes on without it, and it is the loop's again */
+    LANE_RUNNING    /* its result comes by the sink */
+};
+enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op);
+
+#endif
