@@ -45,6 +45,8 @@ struct heald_buf_group;
 struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
+struct heald_statfs;
+struct heald_time;
 struct heald_cond;
 struct heald_participant;
 
@@ -134,9 +136,27 @@ struct heald_op {
             const char *path;
             union {
                 struct heald_stat *ret;
+                struct heald_statfs *statfs;
+                const struct heald_time *times;
+                const char *target;
+                char *buf;
                 mode_t mode;
+                struct {
+                    uid_t uid;
+                    gid_t gid;
+                } owner;
             } u;
         } path;
+        struct {
+            int dirfd; /* `path` is relative to it, as in `path` above */
+            int to_dirfd;
+            const char *path, *to;
+        } paths;
+        struct {
+            int fd;
+            int mode;
+            int64_t offset, size;
+        } range;
         struct {
             int clock;
             int pad;

@@ -69,6 +69,75 @@ static int64_t call_fsync(const struct heald_sys *sys, const struct heald_op *op
     return sys->fsync(op->u.poll.fd, op->u.poll.events != 0);
 }
 
+static int64_t call_unlink(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->unlink(op->u.path.dirfd, op->u.path.path, op->u.path.flags);
+}
+
+static int64_t call_mkdir(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->mkdir(op->u.path.dirfd, op->u.path.path, op->u.path.u.mode);
+}
+
+static int64_t call_symlink(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->symlink(op->u.path.u.target, op->u.path.dirfd, op->u.path.path);
+}
+
+static int64_t call_link(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->link(op->u.paths.dirfd, op->u.paths.path, op->u.paths.to_dirfd, op->u.paths.to,
+                     op->buffer);
+}
+
+static int64_t call_link_fd(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->link_fd(op->u.paths.dirfd, op->u.paths.to_dirfd, op->u.paths.to);
+}
+
+static int64_t call_rename(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->rename(op->u.paths.dirfd, op->u.paths.path, op->u.paths.to_dirfd, op->u.paths.to,
+                       op->buffer);
+}
+
+static int64_t call_readlink(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->readlink(op->u.path.dirfd, op->u.path.path, op->u.path.u.buf,
+                         (size_t)op->u.path.flags);
+}
+
+static int64_t call_chmod(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->chmod(op->u.path.dirfd, op->u.path.path, op->u.path.u.mode, op->u.path.flags);
+}
+
+static int64_t call_chown(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->chown(op->u.path.dirfd, op->u.path.path, op->u.path.u.owner.uid,
+                      op->u.path.u.owner.gid, op->u.path.flags);
+}
+
+static int64_t call_utimens(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->utimens(op->u.path.dirfd, op->u.path.path, op->u.path.u.times, op->u.path.flags);
+}
+
+static int64_t call_ftruncate(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->ftruncate(op->u.range.fd, op->u.range.size);
+}
+
+static int64_t call_fallocate(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->fallocate(op->u.range.fd, op->u.range.mode, op->u.range.offset, op->u.range.size);
+}
+
+static int64_t call_statfs(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->statfs(op->u.path.dirfd, op->u.path.path, op->u.path.u.statfs);
+}
+
 /* A map has the table of calls that it was opened with. */
 static int64_t call_map_sync(const struct heald_sys *sys, const struct heald_op *op)
 {

@@ -114,11 +114,23 @@ void heald__engine_close(struct heald_loop *loop)
         loop->engine.ops->close(&loop->engine);
 }
 
+/* Is the ring of the back end the engine, and does it do this? */
+static bool ring_takes(const struct heald_loop *loop, const struct heald_op *op)
+{
+    const struct heald_backend_ops *ops = loop->backend.ops;
+
+    return loop->files_native && (!ops->takes || ops->takes(&loop->backend, op));
+}
+
 /* The engine, or for what that cannot the one that needs but the pool. */
 static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
                                               const struct heald_op *op)
 {
-    return op_is_mapped(op) && !loop->engine.ops->maps ? &heald__engine_threads : loop->engine.ops;
+    const struct heald_engine_ops *ops = loop->engine.ops;
+
+    if (loop->files_native || (ops->takes && !ops->takes(&loop->engine, op)))
+        return &heald__engine_threads;
+    return ops;
 }
 
 bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
@@ -140,7 +152,7 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
-    if (loop->files_native && !op_is_mapped(op)) {
+    if (ring_takes(loop, op)) {
         heald__ring_submit(loop, op);
         return;
     }
@@ -151,7 +163,8 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     op->flags |= e == &loop->fds.detached ? OP_FILE | OP_DETACHED : OP_FILE;
-    op->buffer = 0;
+    if (!(heald__op_traits[op->kind] & OP_FLAGS))
+        op->buffer = 0;
     fds_push(&e->files, op);
     heald__engine_do(loop, op);
 }

@@ -86,12 +86,40 @@
       OP_PUBLIC | OP_NAMES_PATH) \
     X(FSYNC,        "fsync",        none, file,  held,  none, fsync,        fsync, \
       OP_PUBLIC | OP_NAMES_FD) \
+    X(UNLINK,       "unlink",       none, file,  held,  none, unlink,       unlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(RMDIR,        "rmdir",        none, file,  held,  none, unlink,       unlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(MKDIR,        "mkdir",        none, file,  held,  none, mkdir,        mkdir, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(SYMLINK,      "symlink",      none, file,  held,  none, symlink,      symlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(LINK,         "link",         none, file,  held,  none, link,         link, \
+      OP_PUBLIC | OP_NAMES_PATH | OP_FLAGS) \
+    X(LINK_FD,      "link",         none, file,  held,  none, link_fd,      none, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(RENAME,       "rename",       none, file,  held,  none, rename,       rename, \
+      OP_PUBLIC | OP_NAMES_PATH | OP_FLAGS) \
+    X(READLINK,     "readlink",     none, file,  held,  none, readlink,     none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(CHMOD,        "chmod",        none, file,  held,  none, chmod,        none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(CHOWN,        "chown",        none, file,  held,  none, chown,        none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(UTIMENS,      "utimens",      none, file,  held,  none, utimens,      none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(FTRUNCATE,    "ftruncate",    none, file,  held,  none, ftruncate,    ftruncate, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(FALLOCATE,    "fallocate",    none, file,  held,  none, fallocate,    fallocate, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(STATFS,       "statfs",       none, file,  held,  none, statfs,       none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
     X(MAP_SYNC,     "map-sync",     none, file,  held,  none, map_sync,     none, \
-      OP_PUBLIC | OP_MAPPED) \
+      OP_PUBLIC) \
     X(MAP_READ,     "map-prefault", none, file,  held,  none, map_read,     none, \
-      OP_PUBLIC | OP_MAPPED) \
+      OP_PUBLIC) \
     X(MAP_WRITE,    "map-prefault", none, file,  held,  none, map_write,    none, \
-      OP_PUBLIC | OP_MAPPED)
+      OP_PUBLIC)
 
 /* Time, signals and the ends of children. */
 #define HEALD_KINDS_OTHER(X) \

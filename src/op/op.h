@@ -138,7 +138,7 @@ enum {
     OP_KEEPS = 0x2000,      /* its results are kept in u.group while its callback is due */
     OP_NAMES_FD = 0x4000,   /* names a descriptor and does not wait for it */
     OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
-    OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
+    OP_FLAGS = 0x10000,     /* its flags are in op->buffer: there is no room for them in `u` */
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
     OP_COUNTS = 0x40000     /* its result is how much of u.rw.len was done */
 };
@@ -167,11 +167,6 @@ static inline bool op_is_whole(const struct heald_op *op, int64_t result)
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
     return heald__op_traits[op->kind] & OP_ON_FD;
-}
-
-static inline bool op_is_mapped(const struct heald_op *op)
-{
-    return heald__op_traits[op->kind] & OP_MAPPED;
 }
 
 static inline bool op_has_no_region(const struct heald_op *op)
@@ -235,6 +230,18 @@ static inline int op_prepare(struct heald_op *op)
     op->result = 0;
     op->deadline_ns = HEALD_FOREVER;
     return 0;
+}
+
+/* Begins a prep of that kind: 0; -EBUSY; -EINVAL: its arguments are not valid, and it has none. */
+static inline int op_prepare_kind(struct heald_op *op, enum op_kind kind, bool is_valid)
+{
+    int err = op_prepare(op);
+
+    if (!err && !is_valid)
+        err = -EINVAL;
+    if (!err)
+        op->kind = (uint8_t)kind;
+    return err;
 }
 
 #endif

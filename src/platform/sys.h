@@ -112,6 +112,21 @@ struct heald_sys {
     int (*open_beneath)(int dirfd, const char *path, int flags, mode_t mode);
     int (*stat)(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
     int (*fsync)(int fd, bool data_only);
+    /* The same, as heald/file.h says; an empty path is the file of dirfd. link_fd: gives the file
+     * of a descriptor a name. */
+    int (*unlink)(int dirfd, const char *path, int flags);
+    int (*mkdir)(int dirfd, const char *path, mode_t mode);
+    int (*symlink)(const char *target, int dirfd, const char *path);
+    int (*link)(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+    int (*link_fd)(int fd, int to_dirfd, const char *to);
+    int (*rename)(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+    int64_t (*readlink)(int dirfd, const char *path, char *buf, size_t len);
+    int (*chmod)(int dirfd, const char *path, mode_t mode, int flags);
+    int (*chown)(int dirfd, const char *path, uid_t uid, gid_t gid, int flags);
+    int (*utimens)(int dirfd, const char *path, const struct heald_time *times, int flags);
+    int (*ftruncate)(int fd, int64_t size);
+    int (*fallocate)(int fd, int mode, int64_t offset, int64_t size);
+    int (*statfs)(int dirfd, const char *path, struct heald_statfs *ret_statfs);
 
     /*
      * Mapped memory. Whole pages: `addr` and `offset` begin one. flags as of heald_map_open().
@@ -239,6 +254,19 @@ int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode
 int heald__plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
 int heald__plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
 int heald__plat_fsync(int fd, bool data_only);
+int heald__plat_unlink(int dirfd, const char *path, int flags);
+int heald__plat_mkdir(int dirfd, const char *path, mode_t mode);
+int heald__plat_symlink(const char *target, int dirfd, const char *path);
+int heald__plat_link(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int heald__plat_link_fd(int fd, int to_dirfd, const char *to);
+int heald__plat_rename(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int64_t heald__plat_readlink(int dirfd, const char *path, char *buf, size_t len);
+int heald__plat_chmod(int dirfd, const char *path, mode_t mode, int flags);
+int heald__plat_chown(int dirfd, const char *path, uid_t uid, gid_t gid, int flags);
+int heald__plat_utimens(int dirfd, const char *path, const struct heald_time *times, int flags);
+int heald__plat_ftruncate(int fd, int64_t size);
+int heald__plat_fallocate(int fd, int mode, int64_t offset, int64_t size);
+int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_statfs);
 int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
 int heald__plat_unmap(void *addr, size_t size);
 int heald__plat_map_sync(void *addr, size_t size);

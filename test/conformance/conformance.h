@@ -32,9 +32,10 @@
     X(close)                                                                                       \
     X(connect)                                                                                     \
     X(datagrams)                                                                                   \
-    X(deadlines) X(deferred) X(edges) X(environment) X(errors) X(files) X(flags) X(flags_kept)     \
-        X(futex) X(guest) X(idle) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) \
-            X(net) X(notify) X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse)     \
+    X(deadlines)                                                                                   \
+    X(deferred) X(edges) X(environment) X(errors) X(files) X(flags) X(flags_kept) X(futex)         \
+        X(guest) X(idle) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) X(net)   \
+            X(notify) X(order) X(paths) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse)   \
                 X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(spawn) X(spin) X(spin_poll) \
                     X(standard) X(stop) X(streams) X(suspend) X(timers)
 
@@ -93,6 +94,11 @@ void probe_completed(struct heald_op *op);
 void probe_start(struct heald_loop *loop, struct probe *p);
 int64_t probe_end(struct probe *p);
 int64_t probe_do(struct heald_loop *loop, struct probe *p);
+
+/* probe_prepared: does a probe of which the prep returned that, which must be 0. probe_refused: it
+ * must be -EINVAL, and so is the submission. */
+int64_t probe_prepared(struct heald_loop *loop, struct probe *p, int prepared);
+void probe_refused(struct heald_loop *loop, struct probe *p, int prepared);
 
 /* Cancels a probe that waits, and sees it end with -ECANCELED. */
 void probe_cancel(struct probe *p);

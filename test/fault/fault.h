@@ -40,6 +40,19 @@
     X(open_beneath, "EINTR EAGAIN ENOMEM EMFILE EIO")   \
     X(stat, "EINTR ENOMEM EIO")                         \
     X(fsync, "EINTR ENOMEM EIO")                        \
+    X(unlink, "EINTR EIO")                              \
+    X(mkdir, "EINTR EIO")                               \
+    X(symlink, "EINTR EIO")                             \
+    X(link, "EINTR EIO")                                \
+    X(link_fd, "EINTR EIO")                             \
+    X(rename, "EINTR EIO")                              \
+    X(readlink, "EINTR EIO")                            \
+    X(chmod, "EINTR EIO")                               \
+    X(chown, "EINTR EIO")                               \
+    X(utimens, "EINTR EIO")                             \
+    X(ftruncate, "EINTR EIO")                           \
+    X(fallocate, "EINTR EIO")                           \
+    X(statfs, "EINTR EIO")                              \
     X(poll, "EINTR EAGAIN ENOMEM EIO")                  \
     X(select, "EINTR ENOMEM EIO")                       \
     X(queue_open, "EMFILE ENOMEM EIO")                  \
