@@ -7,6 +7,7 @@
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>
+#include <heald/file_lock.h>
 #include <heald/futex.h>
 #include <heald/heap.h>
 #include <heald/inspect.h>

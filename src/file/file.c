@@ -138,6 +138,17 @@ static int64_t call_statfs(const struct heald_sys *sys, const struct heald_op *o
     return sys->statfs(op->u.path.dirfd, op->u.path.path, op->u.path.u.statfs);
 }
 
+static int64_t call_file_lock(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->file_lock(op->u.range.fd, op->u.range.mode, op->u.range.offset, op->u.range.size,
+                          true);
+}
+
+static int64_t call_flock(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->flock(op->u.range.fd, op->u.range.mode, true);
+}
+
 /* A map has the table of calls that it was opened with. */
 static int64_t call_map_sync(const struct heald_sys *sys, const struct heald_op *op)
 {

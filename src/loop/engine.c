@@ -3,7 +3,8 @@
  * ring; and the pools of threads. The loop's thread.
  *
  * An op that does not wait for a descriptor but works on a file has the flag OP_FILE and lies in
- * the list `files` of the entry that it names, whatever performs it.
+ * the list `files` of the entry that it names, whatever performs it. Locks are not the engine's:
+ * see file_lock.c.
  *
  * What has no form that cannot block goes to a ring, or, where there is none, to a thread of the
  * second pool, once the descriptor is ready. The thread works on a duplicate, so the number can be
@@ -152,6 +153,10 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
+    if (heald__op_traits[op->kind] & OP_LOCKS) {
+        heald__file_lock_do(loop, op);
+        return;
+    }
     if (ring_takes(loop, op)) {
         heald__ring_submit(loop, op);
         return;
@@ -185,9 +190,12 @@ static bool waits_in_thread(const struct heald_op *op)
     return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
 }
 
-static void count_waiting(struct heald_loop *loop, int by)
+static void count_waiting(struct heald_loop *loop, const struct heald_op *op, int by)
 {
-    loop->waiting += (unsigned)by;
+    if (heald__op_traits[op->kind] & OP_LOCKS)
+        loop->locking += (unsigned)by;
+    if (waits_in_thread(op))
+        loop->waiting += (unsigned)by;
     loop->attention.threads = loop->waiting != 0;
 }
 
@@ -199,20 +207,28 @@ int64_t heald__pool_make_room(struct heald_loop *loop)
     return crowded ? heald_now(loop) + ROOM_NS : HEALD_FOREVER;
 }
 
-void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
+int heald__pool_take(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
     int err = heald__loop_pool(loop, POOL_WAITS, &pool);
 
     if (!err)
         err = heald__pool_submit(pool, &op->aux);
-    if (!err) {
-        op_stage_move(op, STAGE_THREAD);
-        if (loop->waiting)
-            heald__pool_make_room(loop);
-        count_waiting(loop, waits_in_thread(op));
+    if (err)
+        return err;
+    op_stage_move(op, STAGE_THREAD);
+    if (loop->waiting)
+        heald__pool_make_room(loop);
+    count_waiting(loop, op, 1);
+    return 0;
+}
+
+void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = heald__pool_take(loop, op);
+
+    if (!err)
         return;
-    }
     /* Not one thread can be had. */
     int closed = loop->sys->close((int)op->result);
     heald__result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
@@ -220,7 +236,7 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
-    count_waiting(loop, -waits_in_thread(op));
+    count_waiting(loop, op, -1);
     if (!op_is_ending(op))
         return;
     /* Its socket was shut down to free the thread: whatever that says, it was given up. */
@@ -239,7 +255,7 @@ bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op)
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
-        count_waiting(loop, -waits_in_thread(op));
+        count_waiting(loop, op, -1);
         loop->sys->close((int)op->result);
     }
     return true;
@@ -265,7 +281,8 @@ static void give_up(struct heald_loop *loop, const struct heald_op *op)
     heald__pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     if (op->kind == OP_CONNECT)
         loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-    heald__pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
+    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
+    heald__pause(loop, fds_of(&loop->fds, op), op->flags & OP_FILE ? DIR_FILES : dir);
 }
 
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)

@@ -32,6 +32,8 @@ static inline enum outcome outcome_of_eagain(struct heald_op *op)
     /* A rename was in the way, or with O_NONBLOCK a lease, which would be so again and again. */
     if (op->kind == OP_OPEN_BENEATH)
         return op->buffer++ < OUTCOME_RACES ? OUTCOME_AGAIN : OUTCOME_FINAL;
+    if (heald__op_traits[op->kind] & OP_LOCKS)
+        return OUTCOME_AGAIN;
     if (op->flags & OP_FILE)
         return OUTCOME_FINAL;
     return heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) ? OUTCOME_WAIT : OUTCOME_FINAL;

@@ -114,6 +114,12 @@
       OP_PUBLIC | OP_NAMES_FD) \
     X(STATFS,       "statfs",       none, file,  held,  none, statfs,       none, \
       OP_PUBLIC | OP_NAMES_PATH) \
+    X(FILE_LOCK,    "file-lock",    none, file_lock, held, none, file_lock, none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
+    X(FILE_UNLOCK,  "file-unlock",  none, file_lock, held, none, file_lock, none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
+    X(FLOCK,        "flock",        none, file_lock, held, none, flock,     none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
     X(MAP_SYNC,     "map-sync",     none, file,  held,  none, map_sync,     none, \
       OP_PUBLIC) \
     X(MAP_READ,     "map-prefault", none, file,  held,  none, map_read,     none, \

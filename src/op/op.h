@@ -140,6 +140,7 @@ enum {
     OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
     OP_FLAGS = 0x10000,     /* its flags are in op->buffer: there is no room for them in `u` */
     OP_DIRECT = 0x20000,    /* its result goes to fn at once */
+    OP_LOCKS = 0x80000,     /* waits for a lock of a file, see loop/file_lock.c */
     OP_COUNTS = 0x40000     /* its result is how much of u.rw.len was done */
 };
 

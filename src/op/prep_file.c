@@ -4,6 +4,7 @@
 #include "op/op.h"
 
 #include <heald/file.h>
+#include <heald/file_lock.h>
 #include <heald/map.h>
 
 #include <errno.h>
@@ -233,4 +234,25 @@ int heald_prep_fallocate(struct heald_op *op, int fd, int mode, int64_t offset, 
                       HEALD_FALLOC_INSERT_RANGE | HEALD_FALLOC_UNSHARE_RANGE;
 
     return prep_range(op, OP_FALLOCATE, fd, mode, offset, size && !(mode & ~known) ? size : -1);
+}
+
+int heald_prep_file_lock(struct heald_op *op, int fd, enum heald_file_lock_mode mode,
+                         int64_t offset, int64_t size)
+{
+    bool is_valid = mode == HEALD_FILE_SHARED || mode == HEALD_FILE_EXCLUSIVE;
+
+    return prep_range(op, OP_FILE_LOCK, fd, (int)mode, offset, is_valid ? size : -1);
+}
+
+int heald_prep_file_unlock(struct heald_op *op, int fd, int64_t offset, int64_t size)
+{
+    return prep_range(op, OP_FILE_UNLOCK, fd, HEALD_FILE_UNLOCKED, offset, size);
+}
+
+int heald_prep_flock(struct heald_op *op, int fd, enum heald_file_lock_mode mode)
+{
+    bool is_valid =
+        mode == HEALD_FILE_UNLOCKED || mode == HEALD_FILE_SHARED || mode == HEALD_FILE_EXCLUSIVE;
+
+    return prep_range(op, OP_FLOCK, fd, (int)mode, 0, is_valid ? 0 : -1);
 }

@@ -11,6 +11,7 @@
 #define HEALD_SRC_PLATFORM_SYS_H
 
 #include <heald/file.h>
+#include <heald/file_lock.h>
 #include <heald/map.h>
 #include <heald/process.h>
 #include <heald/timer.h>
@@ -127,6 +128,11 @@ struct heald_sys {
     int (*ftruncate)(int fd, int64_t size);
     int (*fallocate)(int fd, int mode, int64_t offset, int64_t size);
     int (*statfs)(int dirfd, const char *path, struct heald_statfs *ret_statfs);
+
+    /* Locks: an enum heald_file_lock_mode. Without `waits` they do not block, but for the server of
+     * a network file system: -EAGAIN. With it a signal interrupts them. */
+    int (*file_lock)(int fd, int mode, int64_t offset, int64_t size, bool waits);
+    int (*flock)(int fd, int mode, bool waits);
 
     /*
      * Mapped memory. Whole pages: `addr` and `offset` begin one. flags as of heald_map_open().
@@ -267,6 +273,8 @@ int heald__plat_utimens(int dirfd, const char *path, const struct heald_time *ti
 int heald__plat_ftruncate(int fd, int64_t size);
 int heald__plat_fallocate(int fd, int mode, int64_t offset, int64_t size);
 int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_statfs);
+int heald__plat_file_lock(int fd, int mode, int64_t offset, int64_t size, bool waits);
+int heald__plat_flock(int fd, int mode, bool waits);
 int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
 int heald__plat_unmap(void *addr, size_t size);
 int heald__plat_map_sync(void *addr, size_t size);

@@ -159,6 +159,9 @@ WRAP(int, ftruncate, (int fd, int64_t size), (fd, size))
 WRAP(int, fallocate, (int fd, int mode, int64_t offset, int64_t size), (fd, mode, offset, size))
 WRAP(int, statfs, (int dirfd, const char *path, struct heald_statfs *ret_statfs),
      (dirfd, path, ret_statfs))
+WRAP(int, file_lock, (int fd, int mode, int64_t at, int64_t size, bool waits),
+     (fd, mode, at, size, waits))
+WRAP(int, flock, (int fd, int mode, bool waits), (fd, mode, waits))
 WRAP(int, poll, (struct pollfd * fds, unsigned n, int64_t timeout), (fds, n, timeout))
 WRAP(int, select, (int n, void *r, void *w, void *x, int64_t timeout), (n, r, w, x, timeout))
 WRAP(int, queue_open, (void), ())
@@ -220,6 +223,8 @@ const struct heald_sys fault_sys = {
     .ftruncate = ftruncate_faulty,
     .fallocate = fallocate_faulty,
     .statfs = statfs_faulty,
+    .file_lock = file_lock_faulty,
+    .flock = flock_faulty,
     .poll = poll_faulty,
     .select = select_faulty,
     .descriptor_limit = heald__plat_descriptor_limit,

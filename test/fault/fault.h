@@ -53,6 +53,8 @@
     X(ftruncate, "EINTR EIO")                           \
     X(fallocate, "EINTR EIO")                           \
     X(statfs, "EINTR EIO")                              \
+    X(file_lock, "EINTR EAGAIN EIO")                    \
+    X(flock, "EINTR EAGAIN EIO")                        \
     X(poll, "EINTR EAGAIN ENOMEM EIO")                  \
     X(select, "EINTR ENOMEM EIO")                       \
     X(queue_open, "EMFILE ENOMEM EIO")                  \

@@ -89,3 +89,49 @@ static void tree_remove(struct scene *s)
 }
 
 const struct scene_kind scene_paths = {"paths", paths, tree_remove};
+
+/* The first has its lock, and the second waits for it. */
+static void lock_obtained(struct entry *e)
+{
+    struct scene *s = e->scene;
+    int fd = e->op.u.range.fd;
+    bool whole = e->op.u.range.size == 0;
+
+    if (e->op.result < 0)
+        return;
+    e = scene_op(s, NULL);
+    if (whole)
+        heald_prep_flock(&e->op, fd, HEALD_FILE_UNLOCKED);
+    else
+        heald_prep_file_unlock(&e->op, fd, 0, 10);
+    scene_go(e);
+}
+
+static void locks(struct scene *s)
+{
+    struct entry *e;
+    int fd[2];
+    /* The portable platform, which has no other clock either, locks whole files alone. */
+    bool ranges = heald_clock_now(HEALD_CLOCK_BOOT) >= 0;
+
+    tree_make(s);
+    struct tree *t = s->own;
+    for (int i = 0; i < 2; i++)
+        fd[i] = scene_keep(s, openat(t->dir, "file", O_RDWR | O_CLOEXEC));
+    for (int i = 0; i < 2; i++) {
+        heald_prep_flock(&(e = scene_op(s, lock_obtained))->op, fd[i], HEALD_FILE_EXCLUSIVE);
+        scene_go(e);
+        if (!ranges)
+            continue;
+        heald_prep_file_lock(&(e = scene_op(s, lock_obtained))->op, fd[i], HEALD_FILE_EXCLUSIVE, 0,
+                             10);
+        scene_go(e);
+    }
+    /* Beyond all others; it is given up. */
+    heald_prep_file_lock(&(e = scene_op(s, NULL))->op, fd[0], HEALD_FILE_SHARED, 20, 1);
+    e->op.deadline_ns = 1;
+    e->cancelled = true;
+    scene_go(e);
+}
+
+const struct scene_kind scene_locks = {"locks", locks, tree_remove};
