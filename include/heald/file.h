@@ -1,5 +1,6 @@
 /*
- * heald/file.h: operations on files and directories. heald/io.h reads and writes their data.
+ * heald/file.h: operations on files. heald/io.h reads and writes their data, heald/path.h changes
+ * directories and attributes.
  *
  * The file engine of the loop performs these operations. They do not block the loop, except on the
  * engine `sync`, which performs them in heald_submit(). The preps do not block, and return as those
@@ -28,10 +29,6 @@ struct heald_time {
     int32_t reserved;
 };
 
-/* In heald_time.nsec, for heald_prep_utimens(): the time now; the time as it is. */
-#define HEALD_TIME_NOW  0x3fffffffu
-#define HEALD_TIME_OMIT 0x3ffffffeu
-
 /* The attributes of a file. On Linux this has the layout of struct statx, so that the kernel fills
  * it in place. */
 struct heald_stat {
@@ -46,24 +43,6 @@ struct heald_stat {
     struct heald_time atime, btime, ctime, mtime;
     uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
     uint64_t reserved1[14];
-};
-
-/* A file system. What the system does not report is 0. */
-struct heald_statfs {
-    uint64_t type;       /* f_type of statfs(2), such as EXT4_SUPER_MAGIC; Linux alone */
-    uint64_t fsid;       /* differs between file systems that are mounted */
-    uint64_t block_size; /* of `blocks` and the next two, in bytes */
-    uint64_t blocks, blocks_free, blocks_avail; /* avail: to users without privileges */
-    uint64_t files, files_free, files_avail;    /* inodes */
-    uint64_t name_max;
-    uint64_t read_only; /* 1: it is mounted so */
-    uint64_t reserved[5];
-};
-
-/* Flags of heald_prep_rename(). */
-enum {
-    HEALD_RENAME_NOREPLACE = 1, /* fail with -EEXIST where the new name exists */
-    HEALD_RENAME_EXCHANGE = 2   /* exchange the two, which must both exist */
 };
 
 /* Bits of the mode of heald_prep_fallocate(), as of fallocate(2). */
@@ -97,6 +76,29 @@ HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char
                                       mode_t mode);
 
 /*
+ * Open a temporary file, which did not exist before, for reading and writing, with the permissions
+ * 0600. O_CLOEXEC is always added. The result is a descriptor, which belongs to the caller, or
+ * -errno.
+ *
+ * heald_prep_tempfile: as mkostemp(3), but `pattern`, which ends in "XXXXXX", stays as it is. The
+ * path with six random characters instead is written to `ret_path`, which has room for the length
+ * of the pattern and one byte more, and stays in place until the final completion. The caller
+ * unlinks it.
+ *
+ * heald_prep_tempfile_unnamed: a file without a name on the file system of `directory`. It is gone
+ * when its last descriptor is closed. Where there is O_TMPFILE, heald_prep_link() can give it a
+ * name; elsewhere a file ".heald-XXXXXX" is made in the directory, and unlinked.
+ *
+ *   -EINVAL   (prep) flags has other bits than O_APPEND, O_SYNC and O_DSYNC; pattern does not end
+ *             in "XXXXXX"; ret_path is NULL
+ *   -EEXIST   (result) no name was free in 100 attempts
+ */
+HEALD_API int heald_prep_tempfile(struct heald_op *op, int dirfd, const char *pattern, int flags,
+                                  char *ret_path);
+HEALD_API int heald_prep_tempfile_unnamed(struct heald_op *op, int dirfd, const char *directory,
+                                          int flags);
+
+/*
  * Gets the attributes of a file. With an empty path it is the file that the descriptor `dirfd`
  * refers to, as fstat(2). *ret_stat stays in place until the final completion. The result is 0 or
  * -errno.
@@ -113,70 +115,6 @@ HEALD_API int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, 
 HEALD_API int heald_prep_fsync(struct heald_op *op, int fd, int data_only);
 
 /*
- * Change a directory, as unlinkat(2), mkdirat(2), symlinkat(2), linkat(2) and renameat2(2).
- * `dirfd` may be AT_FDCWD. The result is 0 or -errno. If one is cancelled after it began, it
- * completes with its own result.
- *
- * Of two descriptors the op belongs to the first: `from_dirfd`. `to_dirfd` stays open until the
- * final completion.
- *
- * heald_prep_unlink: removes a name that is not a directory. heald_prep_rmdir: removes an empty
- * directory.
- *
- * heald_prep_symlink: `path` becomes a symbolic link with the text `target`.
- *
- * heald_prep_link: `flags` is 0 or AT_SYMLINK_FOLLOW. If `from` is empty, the file that the
- * descriptor `from_dirfd` refers to gets a name; that file may be one that has none yet
- * (O_TMPFILE).
- *
- * heald_prep_rename: `flags` is 0, HEALD_RENAME_NOREPLACE or HEALD_RENAME_EXCHANGE.
- *
- *   -EINVAL   (prep) flags is none of these, or target or one of the paths is NULL
- *   -ENOSYS   (result) the system has no rename with these flags
- */
-HEALD_API int heald_prep_unlink(struct heald_op *op, int dirfd, const char *path);
-HEALD_API int heald_prep_rmdir(struct heald_op *op, int dirfd, const char *path);
-HEALD_API int heald_prep_mkdir(struct heald_op *op, int dirfd, const char *path, mode_t mode);
-HEALD_API int heald_prep_symlink(struct heald_op *op, const char *target, int dirfd,
-                                 const char *path);
-HEALD_API int heald_prep_link(struct heald_op *op, int from_dirfd, const char *from, int to_dirfd,
-                              const char *to, int flags);
-HEALD_API int heald_prep_rename(struct heald_op *op, int from_dirfd, const char *from, int to_dirfd,
-                                const char *to, int flags);
-
-/*
- * Reads the text of a symbolic link, as readlinkat(2). The result is its length, or -errno. The
- * text is not terminated, and it is cut to `len` bytes. `buf` stays in place until the final
- * completion.
- *
- *   -EINVAL   (prep) buf is NULL, or len is 0
- *   -EINVAL   (result) path is not a symbolic link
- */
-HEALD_API int heald_prep_readlink(struct heald_op *op, int dirfd, const char *path, char *buf,
-                                  size_t len);
-
-/*
- * Change attributes of a file: its permissions, its owner, its times of access and of change of
- * data. With an empty path it is the file that the descriptor `dirfd` refers to. `flags` is 0 or
- * AT_SYMLINK_NOFOLLOW. The result is 0 or -errno, as of fchmodat(2), fchownat(2) and utimensat(2).
- *
- * heald_prep_chown: a uid or gid of -1 is not changed.
- *
- * heald_prep_utimens: times[0] is the time of access, times[1] that of change; NULL: both are now.
- * The array stays in place until the final completion.
- *
- *   -EINVAL       (prep) flags is neither 0 nor AT_SYMLINK_NOFOLLOW, or mode has bits beyond 07777,
- *                 or the nsec of a time is neither below 1,000,000,000 nor one of the two constants
- *   -EOPNOTSUPP   (result) path is a symbolic link, and its permissions cannot be changed
- */
-HEALD_API int heald_prep_chmod(struct heald_op *op, int dirfd, const char *path, mode_t mode,
-                               int flags);
-HEALD_API int heald_prep_chown(struct heald_op *op, int dirfd, const char *path, uid_t uid,
-                               gid_t gid, int flags);
-HEALD_API int heald_prep_utimens(struct heald_op *op, int dirfd, const char *path,
-                                 const struct heald_time times[2], int flags);
-
-/*
  * Change the space that an open file has, as ftruncate(2) and fallocate(2). The result is 0 or
  * -errno. `mode` of heald_prep_fallocate() is 0, to allocate and to extend the file if it is
  * shorter, or bits HEALD_FALLOC_….
@@ -189,16 +127,6 @@ HEALD_API int heald_prep_utimens(struct heald_op *op, int dirfd, const char *pat
 HEALD_API int heald_prep_ftruncate(struct heald_op *op, int fd, int64_t size);
 HEALD_API int heald_prep_fallocate(struct heald_op *op, int fd, int mode, int64_t offset,
                                    int64_t size);
-
-/*
- * Gets facts about the file system that a file is on, as statfs(2). With an empty path it is the
- * file that the descriptor `dirfd` refers to. *ret_statfs stays in place until the final
- * completion. The result is 0 or -errno.
- *
- *   -EINVAL   (prep) ret_statfs is NULL
- */
-HEALD_API int heald_prep_statfs(struct heald_op *op, int dirfd, const char *path,
-                                struct heald_statfs *ret_statfs);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@
 #include <heald/object.h>
 #include <heald/once.h>
 #include <heald/op.h>
+#include <heald/path.h>
 #include <heald/process.h>
 #include <heald/region.h>
 #include <heald/rwlock.h>

@@ -138,6 +138,21 @@ static int64_t call_statfs(const struct heald_sys *sys, const struct heald_op *o
     return sys->statfs(op->u.path.dirfd, op->u.path.path, op->u.path.u.statfs);
 }
 
+static int64_t call_tempfile(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->tempfile(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.buf);
+}
+
+static int64_t call_tempfile_unnamed(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->tempfile_unnamed(op->u.path.dirfd, op->u.path.path, op->u.path.flags);
+}
+
+static int64_t call_readdir(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->readdir(op->u.rw.fd, op->u.rw.buf, op->u.rw.len, op->u.rw.off);
+}
+
 static int64_t call_file_lock(const struct heald_sys *sys, const struct heald_op *op)
 {
     return sys->file_lock(op->u.range.fd, op->u.range.mode, op->u.range.offset, op->u.range.size,

@@ -114,6 +114,12 @@
       OP_PUBLIC | OP_NAMES_FD) \
     X(STATFS,       "statfs",       none, file,  held,  none, statfs,       none, \
       OP_PUBLIC | OP_NAMES_PATH) \
+    X(TEMPFILE,     "tempfile",     none, file,  held,  none, tempfile,     none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(TEMPFILE_UNNAMED, "tempfile", none, file,  held,  none, tempfile_unnamed, none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(READDIR,      "readdir",      none, file,  held,  none, readdir,      none, \
+      OP_PUBLIC | OP_NAMES_FD) \
     X(FILE_LOCK,    "file-lock",    none, file_lock, held, none, file_lock, none, \
       OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
     X(FILE_UNLOCK,  "file-unlock",  none, file_lock, held, none, file_lock, none, \

@@ -6,10 +6,12 @@
 #include <heald/file.h>
 #include <heald/file_lock.h>
 #include <heald/map.h>
+#include <heald/path.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 static int prep_map(struct heald_op *op, enum op_kind kind, struct heald_map *map, size_t offset,
                     size_t size)
@@ -207,6 +209,44 @@ int heald_prep_statfs(struct heald_op *op, int dirfd, const char *path,
     if (!err)
         op->u.path.u.statfs = ret_statfs;
     return err;
+}
+
+enum { TEMP_FLAGS = O_APPEND | O_SYNC | O_DSYNC };
+
+/* mkostemp(3) wants it at the end. */
+static bool is_pattern(const char *path)
+{
+    static const char end[] = "XXXXXX";
+    size_t n = path ? strlen(path) : 0;
+
+    return n >= sizeof end - 1 && strcmp(path + n - (sizeof end - 1), end) == 0;
+}
+
+int heald_prep_tempfile(struct heald_op *op, int dirfd, const char *pattern, int flags,
+                        char *ret_path)
+{
+    bool is_valid = is_pattern(pattern) && ret_path && !(flags & ~TEMP_FLAGS);
+    int err = prep_path(op, OP_TEMPFILE, dirfd, is_valid ? pattern : NULL, flags);
+    if (!err)
+        op->u.path.u.buf = ret_path;
+    return err;
+}
+
+int heald_prep_tempfile_unnamed(struct heald_op *op, int dirfd, const char *directory, int flags)
+{
+    return prep_path(op, OP_TEMPFILE_UNNAMED, dirfd, flags & ~TEMP_FLAGS ? NULL : directory, flags);
+}
+
+int heald_prep_readdir(struct heald_op *op, int fd, void *buf, size_t len, int64_t position)
+{
+    int err = op_prepare_kind(op, OP_READDIR, buf && len >= HEALD_READDIR_MIN && position >= 0);
+    if (err)
+        return err;
+    op->u.rw.fd = fd;
+    op->u.rw.len = len > INT_MAX ? INT_MAX : (uint32_t)len;
+    op->u.rw.buf = buf;
+    op->u.rw.off = position;
+    return 0;
 }
 
 static int prep_range(struct heald_op *op, enum op_kind kind, int fd, int mode, int64_t offset,

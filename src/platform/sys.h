@@ -13,6 +13,7 @@
 #include <heald/file.h>
 #include <heald/file_lock.h>
 #include <heald/map.h>
+#include <heald/path.h>
 #include <heald/process.h>
 #include <heald/timer.h>
 
@@ -22,6 +23,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -129,6 +131,9 @@ struct heald_sys {
     int (*fallocate)(int fd, int mode, int64_t offset, int64_t size);
     int (*statfs)(int dirfd, const char *path, struct heald_statfs *ret_statfs);
 
+    int (*tempfile)(int dirfd, const char *pattern, int flags, char *ret_path);
+    int (*tempfile_unnamed)(int dirfd, const char *directory, int flags);
+    int64_t (*readdir)(int fd, void *buf, size_t len, int64_t position);
     /* Locks: an enum heald_file_lock_mode. Without `waits` they do not block, but for the server of
      * a network file system: -EAGAIN. With it a signal interrupts them. */
     int (*file_lock)(int fd, int mode, int64_t offset, int64_t size, bool waits);
@@ -225,6 +230,18 @@ static inline int sys_milliseconds(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/* What lies before the name of an entry of a directory: `size` is of all of it. The layout is that
+ * of getdents64(2), so that the kernel fills it in. */
+struct heald_dirent_head {
+    uint64_t ino;
+    int64_t position;
+    uint16_t size;
+    uint8_t type;
+    uint8_t name; /* its first byte */
+};
+
+enum { HEALD_DIRENT_NAME = offsetof(struct heald_dirent_head, name) };
+
 /* Functions of every platform, and functions that common/ makes of POSIX alone; sys.c puts them
  * together. */
 int64_t heald__plat_now(enum heald_clock clock);
@@ -273,6 +290,9 @@ int heald__plat_utimens(int dirfd, const char *path, const struct heald_time *ti
 int heald__plat_ftruncate(int fd, int64_t size);
 int heald__plat_fallocate(int fd, int mode, int64_t offset, int64_t size);
 int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_statfs);
+int heald__plat_tempfile(int dirfd, const char *pattern, int flags, char *ret_path);
+int heald__plat_tempfile_unnamed(int dirfd, const char *directory, int flags);
+int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position);
 int heald__plat_file_lock(int fd, int mode, int64_t offset, int64_t size, bool waits);
 int heald__plat_flock(int fd, int mode, bool waits);
 int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
@@ -315,6 +335,12 @@ int heald__plat_own_pipe(int ret_fds[2]);
 
 /* A power of 2. */
 size_t heald__plat_page_size(void);
+
+/* At most 256 random bytes. 0 or -errno. */
+int heald__plat_random(void *buf, size_t len);
+
+/* An unnamed temporary file where the system has none: it is made and unlinked. */
+int heald__plat_tempfile_unlinked(int dirfd, const char *directory, int flags);
 
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);

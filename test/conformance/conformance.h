@@ -24,12 +24,12 @@
 /* clang-format off */
 #define FEATURES(X) \
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(buffers) X(cancel) X(children) \
-    X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(edges) X(environment) X(errors) \
-    X(file_locks) X(files) X(flags) X(flags_kept) X(futex) X(guest) X(idle) X(limits) \
-    X(listeners) X(locks) X(loop) X(messages) X(multishot) X(net) X(notify) X(order) X(paths) \
-    X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) X(reuse_files) X(reuse_listen) \
-    X(waiters) X(signals) X(spawn) X(spin) X(spin_poll) X(standard) X(stop) X(streams) \
-    X(suspend) X(timers)
+    X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(directories) X(edges) \
+    X(environment) X(errors) X(file_locks) X(files) X(flags) X(flags_kept) X(futex) X(guest) \
+    X(idle) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) X(net) X(notify) \
+    X(order) X(paths) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) X(reuse_files) \
+    X(reuse_listen) X(waiters) X(signals) X(spawn) X(spin) X(spin_poll) X(standard) X(stop) \
+    X(streams) X(suspend) X(timers)
 /* clang-format on */
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);

@@ -159,6 +159,10 @@ WRAP(int, ftruncate, (int fd, int64_t size), (fd, size))
 WRAP(int, fallocate, (int fd, int mode, int64_t offset, int64_t size), (fd, mode, offset, size))
 WRAP(int, statfs, (int dirfd, const char *path, struct heald_statfs *ret_statfs),
      (dirfd, path, ret_statfs))
+WRAP(int, tempfile, (int dirfd, const char *pattern, int flags, char *path),
+     (dirfd, pattern, flags, path))
+WRAP(int, tempfile_unnamed, (int dirfd, const char *path, int flags), (dirfd, path, flags))
+WRAP(int64_t, readdir, (int fd, void *buf, size_t len, int64_t position), (fd, buf, len, position))
 WRAP(int, file_lock, (int fd, int mode, int64_t at, int64_t size, bool waits),
      (fd, mode, at, size, waits))
 WRAP(int, flock, (int fd, int mode, bool waits), (fd, mode, waits))
@@ -223,6 +227,9 @@ const struct heald_sys fault_sys = {
     .ftruncate = ftruncate_faulty,
     .fallocate = fallocate_faulty,
     .statfs = statfs_faulty,
+    .tempfile = tempfile_faulty,
+    .tempfile_unnamed = tempfile_unnamed_faulty,
+    .readdir = readdir_faulty,
     .file_lock = file_lock_faulty,
     .flock = flock_faulty,
     .poll = poll_faulty,

@@ -53,6 +53,9 @@
     X(ftruncate, "EINTR EIO")                           \
     X(fallocate, "EINTR EIO")                           \
     X(statfs, "EINTR EIO")                              \
+    X(tempfile, "EINTR EMFILE EIO")                     \
+    X(tempfile_unnamed, "EINTR EMFILE EIO")             \
+    X(readdir, "EINTR EIO")                             \
     X(file_lock, "EINTR EAGAIN EIO")                    \
     X(flock, "EINTR EAGAIN EIO")                        \
     X(poll, "EINTR EAGAIN ENOMEM EIO")                  \

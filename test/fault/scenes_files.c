@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 struct tree {
-    char path[64], target[16];
+    char path[64], target[16], temp[16];
+    uint64_t entries[64];
     int dir, fd;
     struct heald_statfs statfs;
     struct heald_time times[2];
@@ -54,6 +55,12 @@ static void paths_change(struct scene *s, struct tree *t)
     scene_go(e);
 }
 
+static void opened(struct entry *e)
+{
+    if (e->op.result >= 0)
+        scene_keep(e->scene, (int)e->op.result);
+}
+
 static void paths(struct scene *s)
 {
     struct entry *e;
@@ -69,6 +76,12 @@ static void paths(struct scene *s)
     scene_go(e);
     heald_prep_statfs(&(e = scene_op(s, NULL))->op, t->dir, "", &t->statfs);
     scene_go(e);
+    heald_prep_readdir(&(e = scene_op(s, NULL))->op, t->dir, t->entries, sizeof t->entries, 0);
+    scene_go(e);
+    heald_prep_tempfile(&(e = scene_op(s, opened))->op, t->dir, "temp-XXXXXX", 0, t->temp);
+    scene_go(e);
+    heald_prep_tempfile_unnamed(&(e = scene_op(s, opened))->op, t->dir, ".", 0);
+    scene_go(e);
     heald_prep_ftruncate(&(e = scene_op(s, NULL))->op, t->fd, 100);
     scene_go(e);
     heald_prep_fallocate(&(e = scene_op(s, NULL))->op, t->fd, 0, 0, 4096);
@@ -82,6 +95,8 @@ static void tree_remove(struct scene *s)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlinkat(t->dir, names[i], 0);
     unlinkat(t->dir, "to-rename", 0);
+    if (*t->temp)
+        unlinkat(t->dir, t->temp, 0);
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
         unlinkat(t->dir, directories[i], AT_REMOVEDIR);
     rmdir(t->path);

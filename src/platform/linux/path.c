@@ -79,3 +79,47 @@ int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_sta
         fill(ret_statfs, &st);
     return err;
 }
+
+int heald__plat_random(void *buf, size_t len)
+{
+    long n;
+
+    /* Up to 256 bytes come whole. */
+    do
+        n = syscall(SYS_getrandom, buf, len, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+/* Some file systems have no such file, and some kernels none: there the flag is O_DIRECTORY. */
+int heald__plat_tempfile_unnamed(int dirfd, const char *directory, int flags)
+{
+    int fd = openat(dirfd, directory, O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0600);
+
+    if (fd >= 0)
+        return fd;
+    if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+        return heald__plat_tempfile_unlinked(dirfd, directory, flags);
+    return -errno;
+}
+
+/* What the kernel fills in. */
+struct entry {
+    uint64_t ino;
+    int64_t off;
+    uint16_t reclen;
+    uint8_t type;
+    char name[1];
+};
+_Static_assert(offsetof(struct heald_dirent_head, position) == offsetof(struct entry, off), "off");
+_Static_assert(offsetof(struct heald_dirent_head, size) == offsetof(struct entry, reclen), "size");
+_Static_assert(offsetof(struct heald_dirent_head, type) == offsetof(struct entry, type), "type");
+_Static_assert(HEALD_DIRENT_NAME == offsetof(struct entry, name), "name");
+
+int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position)
+{
+    if (lseek(fd, position, SEEK_SET) < 0 && errno != ESPIPE)
+        return -errno;
+    long n = syscall(SYS_getdents64, fd, buf, len);
+    return n < 0 ? -errno : n;
+}
