@@ -16,7 +16,7 @@
 #ifndef HEALD_FILE_H
 #define HEALD_FILE_H
 
-#include <heald/op.h>
+#include <heald/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +43,14 @@ struct heald_stat {
     struct heald_time atime, btime, ctime, mtime;
     uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
     uint64_t reserved1[14];
+};
+
+/* A part of a file that is copied. An offset of HEALD_NO_OFFSET is the file position, which moves.
+ */
+struct heald_copy {
+    int64_t from_offset;
+    int64_t to_offset;
+    uint64_t len;
 };
 
 /* Bits of the mode of heald_prep_fallocate(), as of fallocate(2). */
@@ -127,6 +135,34 @@ HEALD_API int heald_prep_fsync(struct heald_op *op, int fd, int data_only);
 HEALD_API int heald_prep_ftruncate(struct heald_op *op, int fd, int64_t size);
 HEALD_API int heald_prep_fallocate(struct heald_op *op, int fd, int mode, int64_t offset,
                                    int64_t size);
+
+/*
+ * Copies a part of a regular file into another, as copy_file_range(2). Where the system or the file
+ * system does not do that, heald reads and writes. `copy` stays in place until the final
+ * completion, and is not changed. The result is how many bytes were copied, which may be fewer; 0
+ * at the end of the file; or -errno. The op belongs to `from_fd`; `to_fd` stays open until the
+ * final completion.
+ *
+ *   -EINVAL   (prep) copy is NULL, or one of its offsets is negative and not HEALD_NO_OFFSET
+ *   -EINVAL   (result) one of the files is not a regular file, or the parts overlap in one file
+ */
+HEALD_API int heald_prep_copy_range(struct heald_op *op, int from_fd, int to_fd,
+                                    const struct heald_copy *copy);
+
+/*
+ * Sends a part of a file to a stream socket. It waits in the queue of the socket, in order with the
+ * other ops that send. Neither a full socket nor the disk blocks the loop, whatever the flags of
+ * the socket are. The result is how many bytes were sent, which may be fewer (256 KiB at a time); 0
+ * at the end of the file; or -errno. The op belongs to `sock`; `from_fd` stays open until the final
+ * completion.
+ *
+ *   -EINVAL     (prep) offset is negative
+ *   -ENOTSOCK   (result) sock is not a socket
+ *   -ESPIPE     (result) from_fd cannot be read at an offset
+ *   -EPIPE      (result) the socket does not send any more; there is no SIGPIPE
+ */
+HEALD_API int heald_prep_sendfile(struct heald_op *op, int sock, int from_fd, int64_t offset,
+                                  size_t len);
 
 #ifdef __cplusplus
 }

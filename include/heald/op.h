@@ -46,6 +46,7 @@ struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
 struct heald_statfs;
+struct heald_copy;
 struct heald_time;
 struct heald_cond;
 struct heald_participant;
@@ -157,6 +158,17 @@ struct heald_op {
             int mode;
             int64_t offset, size;
         } range;
+        struct {
+            int fd;
+            int to;
+            const struct heald_copy *copy;
+        } copy;
+        struct {
+            int fd;
+            int from;
+            int64_t offset;
+            size_t len;
+        } sendfile;
         struct {
             int clock;
             int pad;

@@ -60,4 +60,8 @@ extern const struct heald_engine_ops heald__engine_uring, heald__engine_threads,
 int64_t heald__file_perform(const struct heald_sys *sys, const struct heald_op *op);
 int64_t heald__file_attempt(const struct heald_sys *sys, const struct heald_op *op);
 
+/* Sends a part of a file; it never waits for the socket (-EAGAIN). Without `waits` it does not wait
+ * for the disk, either: SYS_ELSEWHERE where it would. Any thread. */
+int64_t heald__file_send(const struct heald_sys *sys, const struct heald_op *op, bool waits);
+
 #endif

@@ -138,6 +138,58 @@ static int64_t call_statfs(const struct heald_sys *sys, const struct heald_op *o
     return sys->statfs(op->u.path.dirfd, op->u.path.path, op->u.path.u.statfs);
 }
 
+static int64_t call_copy_range(const struct heald_sys *sys, const struct heald_op *op)
+{
+    const struct heald_copy *c = op->u.copy.copy;
+
+    return sys->copy_range(op->u.copy.fd, c->from_offset, op->u.copy.to, c->to_offset, c->len);
+}
+
+/*
+ * No flag of sendfile(2) prevents that it waits for the disk; that it waits for room in the socket
+ * only O_NONBLOCK prevents, which others may change at any time. A read and a send have such flags,
+ * and the bytes stay in the cache of the processor between them.
+ */
+enum { SEND_BUFFER = 32 << 10, SEND_MAX = 256 << 10 };
+
+static int64_t read_part(const struct heald_sys *sys, const struct heald_op *op, bool waits,
+                         struct iovec *part, int64_t done)
+{
+    int fd = op->u.sendfile.from;
+    int64_t at = op->u.sendfile.offset + done;
+
+    if (waits)
+        return sys->preadv(fd, part, 1, at);
+    int64_t n = sys->pread_now(fd, part->iov_base, part->iov_len, at);
+    return n == -EAGAIN ? SYS_ELSEWHERE : n;
+}
+
+int64_t heald__file_send(const struct heald_sys *sys, const struct heald_op *op, bool waits)
+{
+    size_t len = op->u.sendfile.len, done = 0;
+    char buf[SEND_BUFFER];
+    int64_t n = 0;
+
+    if (len > SEND_MAX)
+        len = SEND_MAX;
+    while (done < len) {
+        struct iovec part = {buf, len - done < sizeof buf ? len - done : sizeof buf};
+        int64_t got = n = read_part(sys, op, waits, &part, (int64_t)done);
+        if (got <= 0 || (n = sys->send_now(op->u.sendfile.fd, buf, (size_t)got, 0)) < 0)
+            break;
+        done += (size_t)n;
+        if (n < got)
+            break;
+    }
+    return done ? (int64_t)done : n;
+}
+
+/* On a duplicate of the socket. */
+static int64_t call_sendfile(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return heald__file_send(sys, op, true);
+}
+
 static int64_t call_tempfile(const struct heald_sys *sys, const struct heald_op *op)
 {
     return sys->tempfile(op->u.path.dirfd, op->u.path.path, op->u.path.flags, op->u.path.u.buf);

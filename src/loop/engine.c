@@ -137,6 +137,8 @@ static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
 bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
                         const struct heald_op *op)
 {
+    if (heald__op_traits[op->kind] & OP_READINESS)
+        return false;
     if (loop->backend.ops->submit)
         return true;
     return loop->engine.ops->waits &&
@@ -229,8 +231,9 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 
     if (!err)
         return;
-    /* Not one thread can be had. */
+    /* Not one thread can be had. By -EAGAIN it would be attempted again at once, without end. */
     int closed = loop->sys->close((int)op->result);
+    err = err == -EAGAIN ? -ENOMEM : err;
     heald__result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
 }
 

@@ -57,6 +57,8 @@
       OP_PUBLIC | OP_COUNTS | OP_ON_FD | OP_SOCKET | OP_PLAIN) \
     X(SENDMSG,      "sendmsg",          out, fd, held, sendmsg,      none,         sendmsg, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET) \
+    X(SENDFILE,     "sendfile",         out, fd, held, sendfile,     sendfile,     none, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_READINESS) \
     X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
     X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \
@@ -114,6 +116,8 @@
       OP_PUBLIC | OP_NAMES_FD) \
     X(STATFS,       "statfs",       none, file,  held,  none, statfs,       none, \
       OP_PUBLIC | OP_NAMES_PATH) \
+    X(COPY_RANGE,   "copy-range",   none, file,  held,  none, copy_range,   none, \
+      OP_PUBLIC | OP_NAMES_FD) \
     X(TEMPFILE,     "tempfile",     none, file,  held,  none, tempfile,     none, \
       OP_PUBLIC | OP_NAMES_PATH) \
     X(TEMPFILE_UNNAMED, "tempfile", none, file,  held,  none, tempfile_unnamed, none, \

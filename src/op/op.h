@@ -133,15 +133,16 @@ enum {
     OP_SOCKET = 0x100,   /* for sockets alone */
     OP_BESIDE = 0x200,   /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,
-    OP_VECTOR = 0x800,      /* its buffer is an array of struct iovec */
-    OP_WHOLE = 0x1000,      /* an engine that waits takes it: its attempt may be one that blocks */
-    OP_KEEPS = 0x2000,      /* its results are kept in u.group while its callback is due */
-    OP_NAMES_FD = 0x4000,   /* names a descriptor and does not wait for it */
-    OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
-    OP_FLAGS = 0x10000,     /* its flags are in op->buffer: there is no room for them in `u` */
-    OP_DIRECT = 0x20000,    /* its result goes to fn at once */
-    OP_LOCKS = 0x80000,     /* waits for a lock of a file, see loop/file_lock.c */
-    OP_COUNTS = 0x40000     /* its result is how much of u.rw.len was done */
+    OP_VECTOR = 0x800,       /* its buffer is an array of struct iovec */
+    OP_WHOLE = 0x1000,       /* an engine that waits takes it: its attempt may be one that blocks */
+    OP_KEEPS = 0x2000,       /* its results are kept in u.group while its callback is due */
+    OP_NAMES_FD = 0x4000,    /* names a descriptor and does not wait for it */
+    OP_NAMES_PATH = 0x8000,  /* names a path, and a descriptor if that is relative to one */
+    OP_FLAGS = 0x10000,      /* its flags are in op->buffer: there is no room for them in `u` */
+    OP_DIRECT = 0x20000,     /* its result goes to fn at once */
+    OP_READINESS = 0x100000, /* waits for readiness on every back end: no ring attempts it */
+    OP_LOCKS = 0x80000,      /* waits for a lock of a file, see loop/file_lock.c */
+    OP_COUNTS = 0x40000      /* its result is how much of u.rw.len was done */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];

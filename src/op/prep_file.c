@@ -211,6 +211,36 @@ int heald_prep_statfs(struct heald_op *op, int dirfd, const char *path,
     return err;
 }
 
+static bool is_offset(int64_t offset)
+{
+    return offset >= 0 || offset == HEALD_NO_OFFSET;
+}
+
+int heald_prep_copy_range(struct heald_op *op, int from_fd, int to_fd,
+                          const struct heald_copy *copy)
+{
+    bool is_valid = copy && is_offset(copy->from_offset) && is_offset(copy->to_offset);
+    int err = op_prepare_kind(op, OP_COPY_RANGE, is_valid);
+    if (err)
+        return err;
+    op->u.copy.fd = from_fd;
+    op->u.copy.to = to_fd;
+    op->u.copy.copy = copy;
+    return 0;
+}
+
+int heald_prep_sendfile(struct heald_op *op, int sock, int from_fd, int64_t offset, size_t len)
+{
+    int err = op_prepare_kind(op, OP_SENDFILE, offset >= 0);
+    if (err)
+        return err;
+    op->u.sendfile.fd = sock;
+    op->u.sendfile.from = from_fd;
+    op->u.sendfile.offset = offset;
+    op->u.sendfile.len = len;
+    return 0;
+}
+
 enum { TEMP_FLAGS = O_APPEND | O_SYNC | O_DSYNC };
 
 /* mkostemp(3) wants it at the end. */

@@ -92,6 +92,7 @@ struct heald_sys {
     int (*open_again)(int fd);  /* the same terminal, non-blocking: a new open file; -errno */
     int64_t (*readv_now)(int fd, const struct iovec *iov, int count);
     int64_t (*writev_now)(int fd, const struct iovec *iov, int count);
+    int64_t (*pread_now)(int fd, void *buf, size_t len, int64_t offset); /* of the disk, too */
     int64_t (*recv_now)(int fd, void *buf, size_t len, int flags);
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
@@ -133,6 +134,7 @@ struct heald_sys {
 
     int (*tempfile)(int dirfd, const char *pattern, int flags, char *ret_path);
     int (*tempfile_unnamed)(int dirfd, const char *directory, int flags);
+    int64_t (*copy_range)(int from, int64_t from_offset, int to, int64_t to_offset, uint64_t len);
     int64_t (*readdir)(int fd, void *buf, size_t len, int64_t position);
     /* Locks: an enum heald_file_lock_mode. Without `waits` they do not block, but for the server of
      * a network file system: -EAGAIN. With it a signal interrupts them. */
@@ -257,6 +259,7 @@ bool heald__plat_pipes_nowait(void);
 int heald__plat_duplicate(int fd);
 int heald__plat_open_again(int fd);
 int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count);
+int64_t heald__plat_pread_now(int fd, void *buf, size_t len, int64_t offset);
 int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count);
 bool heald__plat_nonblocking(int fd);
 int64_t heald__plat_recv_now(int fd, void *buf, size_t len, int flags);
@@ -293,6 +296,8 @@ int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_sta
 int heald__plat_tempfile(int dirfd, const char *pattern, int flags, char *ret_path);
 int heald__plat_tempfile_unnamed(int dirfd, const char *directory, int flags);
 int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position);
+int64_t heald__plat_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
+                               uint64_t len);
 int heald__plat_file_lock(int fd, int mode, int64_t offset, int64_t size, bool waits);
 int heald__plat_flock(int fd, int mode, bool waits);
 int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
@@ -338,6 +343,10 @@ size_t heald__plat_page_size(void);
 
 /* At most 256 random bytes. 0 or -errno. */
 int heald__plat_random(void *buf, size_t len);
+
+/* copy_range() of a system that has none: at most 1 MiB at a time. */
+int64_t heald__plat_copy_by_buffer(int from, int64_t from_offset, int to, int64_t to_offset,
+                                   uint64_t len);
 
 /* An unnamed temporary file where the system has none: it is made and unlinked. */
 int heald__plat_tempfile_unlinked(int dirfd, const char *directory, int flags);

@@ -24,7 +24,7 @@
 /* clang-format off */
 #define FEATURES(X) \
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(buffers) X(cancel) X(children) \
-    X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(directories) X(edges) \
+    X(close) X(connect) X(copies) X(datagrams) X(deadlines) X(deferred) X(directories) X(edges) \
     X(environment) X(errors) X(file_locks) X(files) X(flags) X(flags_kept) X(futex) X(guest) \
     X(idle) X(limits) X(listeners) X(locks) X(loop) X(messages) X(multishot) X(net) X(notify) \
     X(order) X(paths) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) X(reuse_files) \

@@ -162,6 +162,9 @@ WRAP(int, statfs, (int dirfd, const char *path, struct heald_statfs *ret_statfs)
 WRAP(int, tempfile, (int dirfd, const char *pattern, int flags, char *path),
      (dirfd, pattern, flags, path))
 WRAP(int, tempfile_unnamed, (int dirfd, const char *path, int flags), (dirfd, path, flags))
+WRAP(int64_t, copy_range, (int from, int64_t in, int to, int64_t out, uint64_t len),
+     (from, in, to, out, len))
+WRAP(int64_t, pread_now, (int fd, void *buf, size_t len, int64_t offset), (fd, buf, len, offset))
 WRAP(int64_t, readdir, (int fd, void *buf, size_t len, int64_t position), (fd, buf, len, position))
 WRAP(int, file_lock, (int fd, int mode, int64_t at, int64_t size, bool waits),
      (fd, mode, at, size, waits))
@@ -229,6 +232,8 @@ const struct heald_sys fault_sys = {
     .statfs = statfs_faulty,
     .tempfile = tempfile_faulty,
     .tempfile_unnamed = tempfile_unnamed_faulty,
+    .copy_range = copy_range_faulty,
+    .pread_now = pread_now_faulty,
     .readdir = readdir_faulty,
     .file_lock = file_lock_faulty,
     .flock = flock_faulty,

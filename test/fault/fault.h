@@ -55,6 +55,8 @@
     X(statfs, "EINTR EIO")                              \
     X(tempfile, "EINTR EMFILE EIO")                     \
     X(tempfile_unnamed, "EINTR EMFILE EIO")             \
+    X(copy_range, "EINTR EIO")                          \
+    X(pread_now, "EINTR EAGAIN EIO")                    \
     X(readdir, "EINTR EIO")                             \
     X(file_lock, "EINTR EAGAIN EIO")                    \
     X(flock, "EINTR EAGAIN EIO")                        \

@@ -10,7 +10,8 @@
 struct tree {
     char path[64], target[16], temp[16];
     uint64_t entries[64];
-    int dir, fd;
+    int dir, fd, copy_fd, sock[2];
+    struct heald_copy copy;
     struct heald_statfs statfs;
     struct heald_time times[2];
 };
@@ -31,6 +32,11 @@ static void tree_make(struct scene *s)
         close(openat(t->dir, names[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     close(openat(t->dir, "to-rename", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     t->fd = scene_keep(s, openat(t->dir, "file", O_RDWR | O_CLOEXEC));
+    t->copy_fd = scene_keep(s, openat(t->dir, "old", O_RDWR | O_CLOEXEC));
+    t->copy.len = 10;
+    if (ftruncate(t->fd, 10))
+        abort();
+    scene_pair(s, SOCK_STREAM, t->sock);
     if (symlinkat("file", t->dir, "link") || mkdirat(t->dir, "old-dir", 0700))
         abort();
 }
@@ -75,6 +81,10 @@ static void paths(struct scene *s)
     heald_prep_utimens(&(e = scene_op(s, NULL))->op, t->dir, "file", t->times, 0);
     scene_go(e);
     heald_prep_statfs(&(e = scene_op(s, NULL))->op, t->dir, "", &t->statfs);
+    scene_go(e);
+    heald_prep_copy_range(&(e = scene_op(s, NULL))->op, t->fd, t->copy_fd, &t->copy);
+    scene_go(e);
+    heald_prep_sendfile(&(e = scene_op(s, NULL))->op, t->sock[1], t->fd, 0, 10);
     scene_go(e);
     heald_prep_readdir(&(e = scene_op(s, NULL))->op, t->dir, t->entries, sizeof t->entries, 0);
     scene_go(e);

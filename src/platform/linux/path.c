@@ -123,3 +123,20 @@ int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position)
     long n = syscall(SYS_getdents64, fd, buf, len);
     return n < 0 ? -errno : n;
 }
+
+/* By number: a C library may copy by itself where the kernel does not. What is made as it is read
+ * (procfs) looks empty to the call, and only a read says whether that is the end. */
+int64_t heald__plat_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
+                               uint64_t len)
+{
+    int64_t in = from_offset, out = to_offset;
+    size_t most = len < SSIZE_MAX ? (size_t)len : SSIZE_MAX;
+    long n = syscall(SYS_copy_file_range, from, from_offset < 0 ? NULL : &in, to,
+                     to_offset < 0 ? NULL : &out, most, 0);
+
+    if (n > 0 || (n == 0 && !len))
+        return n;
+    if (n < 0 && errno != EXDEV && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -errno;
+    return heald__plat_copy_by_buffer(from, from_offset, to, to_offset, len);
+}

@@ -161,3 +161,9 @@ int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position)
     closedir(dir);
     return result;
 }
+
+int64_t heald__plat_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
+                               uint64_t len)
+{
+    return heald__plat_copy_by_buffer(from, from_offset, to, to_offset, len);
+}
