@@ -240,6 +240,8 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
     count_waiting(loop, op, -1);
+    if (op->flags & OP_FILE && !(op->flags & OP_DETACHED) && fds_of(&loop->fds, op)->pause)
+        heald__pause_success(fds_of(&loop->fds, op));
     if (!op_is_ending(op))
         return;
     /* Its socket was shut down to free the thread: whatever that says, it was given up. */

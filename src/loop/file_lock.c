@@ -15,7 +15,8 @@
  *
  * Not all can have a thread: no more than HEALD_LOCK_THREADS wait so, since the pool serves others,
  * too; the system may have no thread, no descriptor for a duplicate, or no signal to interrupt
- * with. What has none (STAGE_LOOP) is tried again after a pause.
+ * with; and the file system may answer a call that should wait as if it should not. What has none
+ * (STAGE_LOOP) is tried again after a pause.
  */
 #include "loop/loop.h"
 #include "pool/pool.h"
@@ -43,8 +44,9 @@ static bool wait_in_thread(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
 
-    if (loop->locking >= HEALD_LOCK_THREADS || heald__loop_pool(loop, POOL_WAITS, &pool) ||
-        !heald__pool_can_interrupt(pool) || heald__pool_duplicate(loop, op))
+    if (op->buffer == OP_UNAWAITED || loop->locking >= HEALD_LOCK_THREADS ||
+        heald__loop_pool(loop, POOL_WAITS, &pool) || !heald__pool_can_interrupt(pool) ||
+        heald__pool_duplicate(loop, op))
         return false;
     if (heald__pool_take(loop, op) == 0)
         return true;

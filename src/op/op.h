@@ -116,6 +116,9 @@ enum {
     OP_TRIED = 0x1000  /* a send that does not wait, and completes in silence if all was sent */
 };
 
+/* In op->buffer of a lock of a file: no thread waits for it; it is tried now and then. */
+enum { OP_UNAWAITED = 1 };
+
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
 enum { OP_PERSISTENT = 1 };
 

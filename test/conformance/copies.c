@@ -205,6 +205,11 @@ HEALD_CASE(a_full_socket)
         struct probe p = {0}, behind = {0};
         int fds[2];
         pair_open(round % 2 ? PAIR_TCP : PAIR_UNIX, fds);
+        /* TCP makes room as its other end gets what was sent. */
+        for (int i = 0; i < 3; i++) {
+            fill_up(fds[1]);
+            poll(NULL, 0, 10);
+        }
         fill_up(fds[1]);
         set_blocking(fds[1], round > 2);
         ck_assert_int_eq(heald_prep_sendfile(&p.op, fds[1], file, 0, SIZE), 0);
