@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum { MANY = 80, OPEN_FILES = 3 };
@@ -362,8 +363,68 @@ HEALD_CASE(the_death_of_a_holder_frees_it)
     room_close(&r);
 }
 
+static void on_signal(int signo)
+{
+    (void)signo;
+}
+
+/* A wait without a thread: there is no descriptor for its duplicate, or no signal to end it with. */
+HEALD_CASE(waits_without_a_thread)
+{
+    struct rlimit limit;
+    struct room r;
+    struct probe p = {0};
+
+#ifdef SIGRTMIN
+    for (int signo = SIGRTMIN; _i % 2 && signo <= SIGRTMAX; signo++)
+        signal(signo, on_signal);
+#endif
+    room_open(&r, _i);
+    ck_assert_int_eq(lock(&r, true, 0), 0);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(heald_prep_flock(&p.op, r.fd[1], HEALD_FILE_EXCLUSIVE), 0);
+        if (round == 1)
+            p.op.deadline_ns = now() + 5 * HEALD_MS;
+        if (_i % 2 == 0)
+            setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max});
+        probe_start(r.loop, &p);
+        turn_for(r.loop, 3 * HEALD_MS);
+        setrlimit(RLIMIT_NOFILE, &limit);
+        if (round == 0)
+            ck_assert_int_eq(heald_cancel(&p.op), 0);
+        if (round == 2)
+            unlock(&r, true, 0);
+        ck_assert_int_eq(probe_end(&p), round == 0 ? -ECANCELED : round == 1 ? -ETIMEDOUT : 0);
+        ck_assert_int_eq(try(&r, true, 2), -ETIMEDOUT);
+    }
+    room_close(&r);
+}
+
+/* The program closes it by itself, and the number is another file's. */
+HEALD_CASE(a_number_that_is_used_again)
+{
+    struct room r;
+    struct probe p = {0};
+
+    room_open(&r, _i);
+    ck_assert_int_eq(lock(&r, true, 0), 0);
+    start(&r, true, 1, &p);
+    turn_for(r.loop, 2 * HEALD_MS);
+    close(r.fd[1]);
+    ck_assert_int_eq(openat(r.dir, "other", O_RDWR | O_CREAT | O_CLOEXEC, 0600), r.fd[1]);
+    unlock(&r, true, 0);
+    ck_assert_int_eq(probe_end(&p), 0);
+    /* It had the old file, and that is closed. */
+    ck_assert_int_eq(try(&r, true, 2), 0);
+    ck_assert_int_eq(try(&r, true, 1), 0);
+    room_close(&r);
+}
+
 void add_file_locks(TCase *group)
 {
+    add_everywhere(group, waits_without_a_thread);
+    add_everywhere(group, a_number_that_is_used_again);
     add_everywhere(group, a_lock_waits_for_another);
     add_everywhere(group, ranges_and_modes);
     add_everywhere(group, what_cannot_be_locked);
