@@ -368,7 +368,8 @@ static void on_signal(int signo)
     (void)signo;
 }
 
-/* A wait without a thread: there is no descriptor for its duplicate, or no signal to end it with. */
+/* A wait without a thread: there is no descriptor for its duplicate, or no signal to end it
+ * with. */
 HEALD_CASE(waits_without_a_thread)
 {
     struct rlimit limit;
