@@ -39,12 +39,19 @@ static int64_t attempt(struct heald_loop *loop, const struct heald_op *op)
     return result;
 }
 
+/* With a deadline that has passed it is only tried: the next turn ends it, and no thread need
+ * wait. */
+static bool is_try(struct heald_loop *loop, const struct heald_op *op)
+{
+    return op->deadline_ns != HEALD_FOREVER && op->deadline_ns <= heald_now(loop);
+}
+
 /* Has a thread wait for it. False: it cannot have one. */
 static bool wait_in_thread(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
 
-    if (op->buffer == OP_UNAWAITED || loop->locking >= HEALD_LOCK_THREADS ||
+    if (op->buffer == OP_UNAWAITED || is_try(loop, op) || loop->locking >= HEALD_LOCK_THREADS ||
         heald__loop_pool(loop, POOL_WAITS, &pool) || !heald__pool_can_interrupt(pool) ||
         heald__pool_duplicate(loop, op))
         return false;
