@@ -4,19 +4,23 @@
 #include "site.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 struct locks_options {
-    bool is_json, is_dot, is_all;
+    bool is_json, is_dot, is_all, is_files;
     int64_t pause_ns; /* 0: look once */
 };
 
 static const struct option options[] = {
     {'a', "--all", OPTION_FLAG, offsetof(struct locks_options, is_all), 0, 0, NULL,
      "also show locks that no process holds or waits for"},
+    {'f', "--files", OPTION_FLAG, offsetof(struct locks_options, is_files), 0, 0, NULL,
+     "also show locks on files"},
     {'j', "--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "print JSON"},
     {'d', "--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
      "print a graph in the language of dot(1)"},
@@ -109,6 +113,8 @@ static bool print_all(const struct snapshot *c, const struct graph *g,
     struct locks l = {.snapshot = c, .graph = g, .is_all = opt->is_all};
 
     l.circle = snapshot_grow(NULL, g->count, sizeof *l.circle);
+    if (opt->is_files)
+        file_locks_take(&l.files);
     if (opt->is_dot)
         locks_print_dot(&l);
     else if (opt->is_json)
@@ -117,6 +123,7 @@ static bool print_all(const struct snapshot *c, const struct graph *g,
         locks_print_text(&l);
     bool found = is_deadlocked(&l);
     free(l.circle);
+    file_locks_free(&l.files);
     return found;
 }
 
@@ -197,6 +204,10 @@ static int run(const struct command *command, const char *program, int argc, cha
         return status;
     if (o.is_json && o.is_dot)
         status = options_refuse(command, "--json and --dot: mutually exclusive");
+    else if (o.is_files && o.is_dot)
+        status = options_refuse(command, "--files and --dot: mutually exclusive");
+    else if (o.is_files && access("/proc/locks", R_OK) < 0)
+        status = options_refuse(command, "--files: /proc/locks: %s", heald_strerror(-errno));
     else
         status = o.pause_ns ? watch(command, &o, names, count) : look(command, &o, names, count);
     free(names);

@@ -2,6 +2,7 @@
 #ifndef HEALD_CMD_LOCKS_H
 #define HEALD_CMD_LOCKS_H
 
+#include "file_locks.h"
 #include "graph.h"
 #include "snapshot.h"
 
@@ -10,8 +11,9 @@
 struct locks {
     const struct snapshot *snapshot;
     const struct graph *graph;
-    unsigned *circle; /* room for one */
-    bool is_all;      /* also what is free */
+    unsigned *circle;        /* room for one */
+    bool is_all;             /* also what is free */
+    struct file_locks files; /* none, if they were not asked for */
 };
 
 bool locks_is_shown(const struct locks *l, const struct snapshot_object *o);

@@ -184,6 +184,7 @@ void locks_print_json(const struct locks *l)
     json_close(&j);
     put_cycles(&j, l, "deadlocks", GRAPH_DEADLOCK);
     put_cycles(&j, l, "expiring", GRAPH_ENDING);
+    file_locks_put(&j, &l->files);
     put_errors(&j, c);
     json_end(&j);
 }

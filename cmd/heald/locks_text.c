@@ -149,7 +149,7 @@ static void print_locks(const struct locks *l)
             print_waits(r, o);
         }
     }
-    if (!shown)
+    if (!shown && !l->files.count)
         note_nothing(l);
 }
 
@@ -197,6 +197,7 @@ static void print_circles(const struct locks *l, enum graph_kind kind)
 void locks_print_text(const struct locks *l)
 {
     print_locks(l);
+    file_locks_print(&l->files);
     print_circles(l, GRAPH_DEADLOCK);
     print_circles(l, GRAPH_ENDING);
 }

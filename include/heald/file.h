@@ -1,5 +1,6 @@
 /*
- * heald/file.h: operations on files by name. heald/io.h reads and writes their data.
+ * heald/file.h: operations on files. heald/io.h reads and writes their data, heald/path.h changes
+ * directories and attributes.
  *
  * The file engine of the loop performs these operations. They do not block the loop, except on the
  * engine `sync`, which performs them in heald_submit(). The preps do not block, and return as those
@@ -15,7 +16,7 @@
 #ifndef HEALD_FILE_H
 #define HEALD_FILE_H
 
-#include <heald/op.h>
+#include <heald/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,24 @@ struct heald_stat {
     uint64_t reserved1[14];
 };
 
+/* A part of a file that is copied. An offset of HEALD_NO_OFFSET is the file position, which moves.
+ */
+struct heald_copy {
+    int64_t from_offset;
+    int64_t to_offset;
+    uint64_t len;
+};
+
+/* Bits of the mode of heald_prep_fallocate(), as of fallocate(2). */
+enum {
+    HEALD_FALLOC_KEEP_SIZE = 0x01,
+    HEALD_FALLOC_PUNCH_HOLE = 0x02, /* with KEEP_SIZE */
+    HEALD_FALLOC_COLLAPSE_RANGE = 0x08,
+    HEALD_FALLOC_ZERO_RANGE = 0x10,
+    HEALD_FALLOC_INSERT_RANGE = 0x20,
+    HEALD_FALLOC_UNSHARE_RANGE = 0x40
+};
+
 /*
  * Opens a file, as openat(2). O_CLOEXEC is always added. `dirfd` may be AT_FDCWD. The result is a
  * descriptor, which belongs to the caller, or -errno.
@@ -65,6 +84,29 @@ HEALD_API int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char
                                       mode_t mode);
 
 /*
+ * Open a temporary file, which did not exist before, for reading and writing, with the permissions
+ * 0600. O_CLOEXEC is always added. The result is a descriptor, which belongs to the caller, or
+ * -errno.
+ *
+ * heald_prep_tempfile: as mkostemp(3), but `pattern`, which ends in "XXXXXX", stays as it is. The
+ * path with six random characters instead is written to `ret_path`, which has room for the length
+ * of the pattern and one byte more, and stays in place until the final completion. The caller
+ * unlinks it.
+ *
+ * heald_prep_tempfile_unnamed: a file without a name on the file system of `directory`. It is gone
+ * when its last descriptor is closed. Where there is O_TMPFILE, heald_prep_link() can give it a
+ * name; elsewhere a file ".heald-XXXXXX" is made in the directory, and unlinked.
+ *
+ *   -EINVAL   (prep) flags has other bits than O_APPEND, O_SYNC and O_DSYNC; pattern does not end
+ *             in "XXXXXX"; ret_path is NULL
+ *   -EEXIST   (result) no name was free in 100 attempts
+ */
+HEALD_API int heald_prep_tempfile(struct heald_op *op, int dirfd, const char *pattern, int flags,
+                                  char *ret_path);
+HEALD_API int heald_prep_tempfile_unnamed(struct heald_op *op, int dirfd, const char *directory,
+                                          int flags);
+
+/*
  * Gets the attributes of a file. With an empty path it is the file that the descriptor `dirfd`
  * refers to, as fstat(2). *ret_stat stays in place until the final completion. The result is 0 or
  * -errno.
@@ -79,6 +121,48 @@ HEALD_API int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, 
  * submission. The result is 0 or -errno.
  */
 HEALD_API int heald_prep_fsync(struct heald_op *op, int fd, int data_only);
+
+/*
+ * Change the space that an open file has, as ftruncate(2) and fallocate(2). The result is 0 or
+ * -errno. `mode` of heald_prep_fallocate() is 0, to allocate and to extend the file if it is
+ * shorter, or bits HEALD_FALLOC_….
+ *
+ *   -EINVAL       (prep) size, or offset, is negative; the size of an fallocate is 0; mode has
+ *                 other bits
+ *   -EOPNOTSUPP   (result) the file system does not have the mode
+ *   -ENOSYS       (result) the system has the mode 0 alone
+ */
+HEALD_API int heald_prep_ftruncate(struct heald_op *op, int fd, int64_t size);
+HEALD_API int heald_prep_fallocate(struct heald_op *op, int fd, int mode, int64_t offset,
+                                   int64_t size);
+
+/*
+ * Copies a part of a regular file into another, as copy_file_range(2). Where the system or the file
+ * system does not do that, heald reads and writes. `copy` stays in place until the final
+ * completion, and is not changed. The result is how many bytes were copied, which may be fewer; 0
+ * at the end of the file; or -errno. The op belongs to `from_fd`; `to_fd` stays open until the
+ * final completion.
+ *
+ *   -EINVAL   (prep) copy is NULL, or one of its offsets is negative and not HEALD_NO_OFFSET
+ *   -EINVAL   (result) one of the files is not a regular file, or the parts overlap in one file
+ */
+HEALD_API int heald_prep_copy_range(struct heald_op *op, int from_fd, int to_fd,
+                                    const struct heald_copy *copy);
+
+/*
+ * Sends a part of a file to a stream socket. It waits in the queue of the socket, in order with the
+ * other ops that send. Neither a full socket nor the disk blocks the loop, whatever the flags of
+ * the socket are. The result is how many bytes were sent, which may be fewer (256 KiB at a time); 0
+ * at the end of the file; or -errno. The op belongs to `sock`; `from_fd` stays open until the final
+ * completion.
+ *
+ *   -EINVAL     (prep) offset is negative
+ *   -ENOTSOCK   (result) sock is not a socket
+ *   -ESPIPE     (result) from_fd cannot be read at an offset
+ *   -EPIPE      (result) the socket does not send any more; there is no SIGPIPE
+ */
+HEALD_API int heald_prep_sendfile(struct heald_op *op, int sock, int from_fd, int64_t offset,
+                                  size_t len);
 
 #ifdef __cplusplus
 }

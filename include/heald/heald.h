@@ -7,6 +7,7 @@
 #include <heald/base.h>
 #include <heald/cond.h>
 #include <heald/file.h>
+#include <heald/file_lock.h>
 #include <heald/futex.h>
 #include <heald/heap.h>
 #include <heald/inspect.h>
@@ -19,6 +20,7 @@
 #include <heald/object.h>
 #include <heald/once.h>
 #include <heald/op.h>
+#include <heald/path.h>
 #include <heald/process.h>
 #include <heald/region.h>
 #include <heald/rwlock.h>

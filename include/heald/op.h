@@ -46,6 +46,9 @@ struct heald_transfer;
 struct heald_siginfo;
 struct heald_child_status;
 struct heald_stat;
+struct heald_statfs;
+struct heald_copy;
+struct heald_time;
 struct heald_cond;
 struct heald_participant;
 struct heald_work;
@@ -151,9 +154,38 @@ struct heald_op {
             const char *path;
             union {
                 struct heald_stat *ret;
+                struct heald_statfs *statfs;
+                const struct heald_time *times;
+                const char *target;
+                char *buf;
                 mode_t mode;
+                struct {
+                    uid_t uid;
+                    gid_t gid;
+                } owner;
             } u;
         } path;
+        struct {
+            int dirfd; /* `path` is relative to it, as in `path` above */
+            int to_dirfd;
+            const char *path, *to;
+        } paths;
+        struct {
+            int fd;
+            int mode;
+            int64_t offset, size;
+        } range;
+        struct {
+            int fd;
+            int to;
+            const struct heald_copy *copy;
+        } copy;
+        struct {
+            int fd;
+            int from;
+            int64_t offset;
+            size_t len;
+        } sendfile;
         struct {
             int clock;
             int pad;

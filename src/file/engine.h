@@ -2,10 +2,11 @@
  * file/engine.h: how file operations are done: the table of an engine.
  *
  * An engine takes ops of the kinds read, write, readv, writev (regular files, or with an offset),
- * open, open-beneath, stat, fsync and close, and on maps if it `maps`; what it cannot, the engine
- * `threads` does in its stead. One that `waits` also takes accept, connect, and reads and writes of
- * what is not a file. It completes each exactly once through the sink. It uses op->aux while it has
- * an op; op->link belongs to the loop. All calls are made on the loop's thread.
+ * and those of the group FILE of op/kinds.h; but of the latter only what takes() says, if it has
+ * that: the engine `threads` does the others in its stead. One that `waits` also takes accept,
+ * connect, and reads and writes of what is not a file. It completes each exactly once through the
+ * sink. It uses op->aux while it has an op; op->link belongs to the loop. All calls are made on the
+ * loop's thread.
  */
 #ifndef HEALD_SRC_FILE_ENGINE_H
 #define HEALD_SRC_FILE_ENGINE_H
@@ -34,9 +35,11 @@ struct heald_engine {
 struct heald_engine_ops {
     const char *name;
     const char *about;
-    bool maps, waits;
+    bool waits;
     int (*open)(struct heald_engine *e);
     void (*close)(struct heald_engine *e);
+    /* Does it do this op? NULL: all of them. */
+    bool (*takes)(const struct heald_engine *e, const struct heald_op *op);
     /* Takes an op. It may finish it before it returns. Failure is a result of the op, not of this
      * call. */
     void (*submit)(struct heald_engine *e, struct heald_op *op);
@@ -56,5 +59,9 @@ extern const struct heald_engine_ops heald__engine_uring, heald__engine_threads,
  * signal may end it before that, with -EINTR. */
 int64_t heald__file_perform(const struct heald_sys *sys, const struct heald_op *op);
 int64_t heald__file_attempt(const struct heald_sys *sys, const struct heald_op *op);
+
+/* Sends a part of a file; it never waits for the socket (-EAGAIN). Without `waits` it does not wait
+ * for the disk, either: SYS_ELSEWHERE where it would. Any thread. */
+int64_t heald__file_send(const struct heald_sys *sys, const struct heald_op *op, bool waits);
 
 #endif

@@ -60,8 +60,10 @@ struct heald_backend_ops {
     /*
      * Completion: takes an op (STAGE_LOOP), or cancels one that it has. Both keep the op in a FIFO
      * of their own, by op->aux, while the kernel has no room. next: the callback of a multishot op
-     * has run; brings the next completion of it, if there is one already.
+     * has run; brings the next completion of it, if there is one already. takes: does the kernel do
+     * this op on a file? NULL: all of them.
      */
+    bool (*takes)(const struct heald_backend *b, const struct heald_op *op);
     void (*submit)(struct heald_backend *b, struct heald_op *op);
     void (*cancel)(struct heald_backend *b, struct heald_op *op);
     bool (*next)(struct heald_backend *b, struct heald_op *op);

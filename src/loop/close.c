@@ -93,10 +93,15 @@ static bool is_held(const struct heald_loop *loop, const struct heald_fd *e)
            has_late(e->queue[DIR_OUT]);
 }
 
-static void park(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
+/* Behind all that was submitted before it. */
+static void enlist(struct heald_fd *e, struct heald_op *op)
 {
     op->flags |= OP_FILE;
     fds_push(&e->files, op);
+}
+
+static void park(struct heald_loop *loop, struct heald_fd *e)
+{
     e->flags = (uint16_t)((e->flags & ~FDS_PLAIN) | FDS_CLOSING);
     heald__close_go_on(loop, e);
 }
@@ -221,8 +226,9 @@ int heald__close_submit(struct heald_loop *loop, struct heald_op *op)
         return 0;
     }
     e->flags |= lingers(loop, e, fd) ? FDS_LINGERS : 0;
+    enlist(e, op);
     heald__fds_end(loop, e, false);
-    park(loop, e, op);
+    park(loop, e);
     return 0;
 }
 
@@ -235,15 +241,17 @@ int heald_close(struct heald_loop *loop, int fd)
     if (err)
         return err;
     bool slow = lingers(loop, e, fd);
+    if (e)
+        heald__fds_end(loop, e, true);
+    e = fds_find(&loop->fds, fd);
     if (!e && slow && !(e = heald__fds_hold(loop, fd, &err)))
         return loop->sys->close(fd);
-    if (e) {
-        e->flags |= slow ? FDS_LINGERS : 0;
-        heald__fds_end(loop, e, true);
-    }
+    if (e && slow)
+        e->flags |= FDS_LINGERS;
     bool waits = slow || (e && (e->files || is_held(loop, e)));
     if (waits && (own = make_own(loop, fd))) {
-        park(loop, e, own);
+        enlist(e, own);
+        park(loop, e);
         return 0;
     }
     /* Without memory for a close op it waits for what is running. */
@@ -281,6 +289,7 @@ static bool asks_thread(struct heald_loop *loop, struct heald_op *first)
  * duplicate, and is awaited if it can be interrupted. */
 static bool is_worked_on(struct heald_loop *loop, const struct heald_fd *e, unsigned round)
 {
+    heald__file_lock_hurry(loop, e);
     if (e->files || has_late(e->queue[DIR_IN]) || has_late(e->queue[DIR_OUT]))
         return true;
     if (round > QUIESCE_ROUNDS)

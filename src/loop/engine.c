@@ -3,7 +3,8 @@
  * ring; and the pools of threads. The loop's thread.
  *
  * An op that does not wait for a descriptor but works on a file has the flag OP_FILE and lies in
- * the list `files` of the entry that it names, whatever performs it.
+ * the list `files` of the entry that it names, whatever performs it. Locks are not the engine's:
+ * see file_lock.c.
  *
  * What has no form that cannot block goes to a ring, or, where there is none, to a thread of the
  * second pool, once the descriptor is ready. The thread works on a duplicate, so the number can be
@@ -114,16 +115,30 @@ void heald__engine_close(struct heald_loop *loop)
         loop->engine.ops->close(&loop->engine);
 }
 
+/* Is the ring of the back end the engine, and does it do this? */
+static bool ring_takes(const struct heald_loop *loop, const struct heald_op *op)
+{
+    const struct heald_backend_ops *ops = loop->backend.ops;
+
+    return loop->files_native && (!ops->takes || ops->takes(&loop->backend, op));
+}
+
 /* The engine, or for what that cannot the one that needs but the pool. */
 static const struct heald_engine_ops *ops_for(const struct heald_loop *loop,
                                               const struct heald_op *op)
 {
-    return op_is_mapped(op) && !loop->engine.ops->maps ? &heald__engine_threads : loop->engine.ops;
+    const struct heald_engine_ops *ops = loop->engine.ops;
+
+    if (loop->files_native || (ops->takes && !ops->takes(&loop->engine, op)))
+        return &heald__engine_threads;
+    return ops;
 }
 
 bool heald__takes_whole(const struct heald_loop *loop, const struct heald_fd *e,
                         const struct heald_op *op)
 {
+    if (heald__op_traits[op->kind] & OP_READINESS)
+        return false;
     if (loop->backend.ops->submit)
         return true;
     return loop->engine.ops->waits &&
@@ -140,7 +155,11 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 {
     if (op->state == OP_QUEUED)
         op_move(op, OP_ARMED);
-    if (loop->files_native && !op_is_mapped(op)) {
+    if (heald__op_traits[op->kind] & OP_LOCKS) {
+        heald__file_lock_do(loop, op);
+        return;
+    }
+    if (ring_takes(loop, op)) {
         heald__ring_submit(loop, op);
         return;
     }
@@ -151,7 +170,8 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
 void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     op->flags |= e == &loop->fds.detached ? OP_FILE | OP_DETACHED : OP_FILE;
-    op->buffer = 0;
+    if (!(heald__op_traits[op->kind] & OP_FLAGS))
+        op->buffer = 0;
     fds_push(&e->files, op);
     heald__engine_do(loop, op);
 }
@@ -172,9 +192,12 @@ static bool waits_in_thread(const struct heald_op *op)
     return op->kind != OP_CONNECT && op->kind != OP_CLOSE;
 }
 
-static void count_waiting(struct heald_loop *loop, int by)
+static void count_waiting(struct heald_loop *loop, const struct heald_op *op, int by)
 {
-    loop->waiting += (unsigned)by;
+    if (heald__op_traits[op->kind] & OP_LOCKS)
+        loop->locking += (unsigned)by;
+    if (waits_in_thread(op))
+        loop->waiting += (unsigned)by;
     loop->attention.threads = loop->waiting != 0;
 }
 
@@ -186,28 +209,39 @@ int64_t heald__pool_make_room(struct heald_loop *loop)
     return crowded ? heald_now(loop) + ROOM_NS : HEALD_FOREVER;
 }
 
-void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
+int heald__pool_take(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_pool *pool;
     int err = heald__loop_pool(loop, POOL_WAITS, &pool);
 
     if (!err)
         err = heald__pool_submit(pool, &op->aux);
-    if (!err) {
-        op_stage_move(op, STAGE_THREAD);
-        if (loop->waiting)
-            heald__pool_make_room(loop);
-        count_waiting(loop, waits_in_thread(op));
+    if (err)
+        return err;
+    op_stage_move(op, STAGE_THREAD);
+    if (loop->waiting)
+        heald__pool_make_room(loop);
+    count_waiting(loop, op, 1);
+    return 0;
+}
+
+void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = heald__pool_take(loop, op);
+
+    if (!err)
         return;
-    }
-    /* Not one thread can be had. */
+    /* Not one thread can be had. By -EAGAIN it would be attempted again at once, without end. */
     int closed = loop->sys->close((int)op->result);
+    err = err == -EAGAIN ? -ENOMEM : err;
     heald__result(loop, op, op->kind == OP_CLOSE ? closed : err, false);
 }
 
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
-    count_waiting(loop, -waits_in_thread(op));
+    count_waiting(loop, op, -1);
+    if (op->flags & OP_FILE && !(op->flags & OP_DETACHED) && fds_of(&loop->fds, op)->pause)
+        heald__pause_success(fds_of(&loop->fds, op));
     if (!op_is_ending(op))
         return;
     /* Its socket was shut down to free the thread: whatever that says, it was given up. */
@@ -226,7 +260,7 @@ bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op)
         return false;
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
-        count_waiting(loop, -waits_in_thread(op));
+        count_waiting(loop, op, -1);
         loop->sys->close((int)op->result);
     }
     return true;
@@ -252,7 +286,8 @@ static void give_up(struct heald_loop *loop, const struct heald_op *op)
     heald__pool_interrupt(loop->pools[POOL_WAITS], &op->aux);
     if (op->kind == OP_CONNECT)
         loop->sys->shutdown(op_fd(op), SHUT_RDWR);
-    heald__pause(loop, fds_of(&loop->fds, op), op_is_inward(op) ? DIR_IN : DIR_OUT);
+    int dir = op_is_inward(op) ? DIR_IN : DIR_OUT;
+    heald__pause(loop, fds_of(&loop->fds, op), op->flags & OP_FILE ? DIR_FILES : dir);
 }
 
 static void cancel_in_pool(struct heald_loop *loop, struct heald_op *op)

@@ -119,7 +119,8 @@ void heald__fds_fresh(struct heald_loop *loop, int fd, int type)
     entry_init(loop, &loop->fds.v[fd], type);
 }
 
-static void end_all(struct heald_loop *loop, struct heald_op **list)
+/* Ends all in a list that have one of these traits. */
+static void end_those(struct heald_loop *loop, struct heald_op **list, uint32_t traits)
 {
     struct heald_op *first = *list, *op, *next;
 
@@ -127,9 +128,15 @@ static void end_all(struct heald_loop *loop, struct heald_op **list)
      * lets go. */
     for (op = first ? fds_op(first->link.prev) : NULL; op; op = next) {
         next = op == first ? NULL : fds_op(op->link.prev);
-        if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op))
+        if (op->kind != OP_WATCH && op->kind != OP_CLOSE && !op_is_ending(op) &&
+            heald__op_traits[op->kind] & traits)
             heald__op_cancel(loop, op);
     }
+}
+
+static void end_all(struct heald_loop *loop, struct heald_op **list)
+{
+    end_those(loop, list, OP_PUBLIC);
 }
 
 void heald__fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too)
@@ -137,8 +144,7 @@ void heald__fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too)
     end_all(loop, &e->queue[DIR_IN]);
     end_all(loop, &e->queue[DIR_OUT]);
     end_all(loop, &e->polls);
-    if (files_too)
-        end_all(loop, &e->files);
+    end_those(loop, &e->files, files_too ? OP_PUBLIC : OP_LOCKS);
 }
 
 static bool detach(struct heald_loop *loop, struct heald_op **list)

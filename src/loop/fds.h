@@ -16,7 +16,8 @@
 #include "op/op.h"
 #include "platform/sys.h"
 
-enum { DIR_IN = 0, DIR_OUT = 1 };
+/* The queues; and, of a pause, `files`. */
+enum { DIR_IN = 0, DIR_OUT = 1, DIR_FILES = 2 };
 
 enum {
     FDS_EDGE = 0x01,         /* armed for changes only: readiness is remembered here */
@@ -165,7 +166,8 @@ static inline void heald__fds_release(struct heald_loop *loop, struct heald_fd *
  */
 void heald__fds_fresh(struct heald_loop *loop, int fd, int type);
 
-/* Ends all that waits on a descriptor, and what can be ended of `files` if `files_too`. */
+/* Ends all that waits on a descriptor, and what can be ended of `files` if `files_too`. Unless
+ * there is a close op in `files`, the entry may be out of use then. */
 void heald__fds_end(struct heald_loop *loop, struct heald_fd *e, bool files_too);
 
 /* Takes an entry out of use: what the kernel has still is detached. `files` must be empty. */

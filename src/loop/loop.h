@@ -110,6 +110,7 @@ struct heald_loop {
     struct heald_pool *pools[POOLS];
     unsigned pool_threads;
     unsigned waiting; /* ops that threads wait for and that can wait for readiness instead */
+    unsigned locking; /* those of them that wait for locks of files */
 
     struct heald_fds fds;
     unsigned polls; /* ops beside the queues that a ring has */
@@ -219,6 +220,13 @@ void heald__close_end_own(struct heald_loop *loop, struct heald_op *op);
 /* Of an entry that is being closed: 0: it is now; -EBADF: it is open still. */
 int heald__close_wait(struct heald_loop *loop, struct heald_fd *e);
 
+/* file_lock.c: submit: takes an op for an entry; 0. do: tries it, and has it wait. retry: those of
+ * a descriptor after a pause. hurry: interrupts the threads that wait for one of them. */
+int heald__file_lock_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
+void heald__file_lock_do(struct heald_loop *loop, struct heald_op *op);
+void heald__file_lock_retry(struct heald_loop *loop, int fd);
+void heald__file_lock_hurry(struct heald_loop *loop, const struct heald_fd *e);
+
 /* pause.c: leaves one direction alone; 0 or -ENOMEM, which it is not after a reserve. stop: at once
  * no longer, and the next pause is short. */
 int heald__pause(struct heald_loop *loop, struct heald_fd *e, int dir);
@@ -231,9 +239,10 @@ void heald__pauses_free(struct heald_loop *loop);
 
 /*
  * engine.c. do: by the engine, or the back end in its stead. pool_do: by a thread that may wait as
- * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. withdraw:
- * before a thread has begun it. takes_whole: does a ring attempt this op, or the loop itself?
- * drive: hands over and brings back, without waiting.
+ * long as it likes, on a duplicate of the descriptor, which pool_duplicate makes first. pool_take:
+ * the same, but -errno and nothing has happened if there is no thread. withdraw: before a thread
+ * has begun it. takes_whole: does a ring attempt this op, or the loop itself? drive: hands over and
+ * brings back, without waiting.
  */
 int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native);
 void heald__engine_close(struct heald_loop *loop);
@@ -247,6 +256,7 @@ bool heald__engine_has_begun(struct heald_loop *loop, struct heald_op *op); /* o
 bool heald__engine_can_give_up(const struct heald_loop *loop, const struct heald_op *op);
 int heald__pool_duplicate(struct heald_loop *loop, struct heald_op *op);
 void heald__pool_do(struct heald_loop *loop, struct heald_op *op);
+int heald__pool_take(struct heald_loop *loop, struct heald_op *op);
 /* While loop->waiting: when to ask again; HEALD_FOREVER. */
 int64_t heald__pool_make_room(struct heald_loop *loop);
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op); /* a thread has ended it */

@@ -32,6 +32,11 @@ static inline enum outcome outcome_of_eagain(struct heald_op *op)
     /* A rename was in the way, or with O_NONBLOCK a lease, which would be so again and again. */
     if (op->kind == OP_OPEN_BENEATH)
         return op->buffer++ < OUTCOME_RACES ? OUTCOME_AGAIN : OUTCOME_FINAL;
+    /* The thread did not wait, as on some file systems: no other thread is to try that. */
+    if (heald__op_traits[op->kind] & OP_LOCKS) {
+        op->buffer = OP_UNAWAITED;
+        return OUTCOME_AGAIN;
+    }
     if (op->flags & OP_FILE)
         return OUTCOME_FINAL;
     return heald__op_traits[op->kind] & (OP_ON_FD | OP_BESIDE) ? OUTCOME_WAIT : OUTCOME_FINAL;

@@ -1,7 +1,8 @@
 /*
  * loop/pause.c: a descriptor that is not asked for a while, because it would answer the same again
  * and again: one that is reported ready and is not (a full Unix datagram peer), and a listener
- * while descriptors or memory are lacking. The loop's thread.
+ * while descriptors or memory are lacking. Also the time until what waits for a lock of a file is
+ * tried again, or its thread interrupted again (DIR_FILES). The loop's thread.
  *
  * The pause is short at first, eight times as long each time, and short again after a success.
  *
@@ -77,6 +78,8 @@ void heald__pause_expired(struct heald_loop *loop, struct heald_op *op)
     for (int dir = DIR_IN; dir <= DIR_OUT; dir++)
         if (dirs & 1u << dir)
             heald__ready_retry(loop, &loop->fds.v[fd], dir);
+    if (dirs & 1u << DIR_FILES)
+        heald__file_lock_retry(loop, fd);
 }
 
 void heald__pause_end(struct heald_loop *loop, struct heald_fd *e)

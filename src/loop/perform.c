@@ -189,6 +189,13 @@ static int64_t attempt_connect(struct heald_loop *loop, const struct heald_fd *e
     return err;
 }
 
+static int64_t attempt_sendfile(struct heald_loop *loop, const struct heald_fd *e,
+                                struct heald_op *op)
+{
+    (void)e;
+    return heald__file_send(loop->sys, op, false);
+}
+
 static int64_t attempt_shutdown(struct heald_loop *loop, const struct heald_fd *e,
                                 struct heald_op *op)
 {

@@ -129,7 +129,7 @@ static bool do_elsewhere(struct heald_loop *loop, struct heald_fd *e, struct hea
 {
     struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
 
-    if (op->kind != OP_CONNECT)
+    if (op->kind != OP_CONNECT && op->kind != OP_SENDFILE)
         e->flags |= FDS_ELSEWHERE;
     if (heald__takes_whole(loop, e, op)) {
         heald__ring_submit(loop, op);
@@ -298,19 +298,22 @@ void heald__ready_kick(struct heald_loop *loop, struct heald_fd *e, int dir)
         op_move(first, OP_ARMED);
     if (!waits(e, dir))
         return;
-    bool ring = loop->backend.ops->submit;
-    if (ring ? e->flags & FDS_WHOLE : heald__takes_whole(loop, e, first)) {
+    bool ring = loop->backend.ops->submit, whole = heald__takes_whole(loop, e, first);
+    if (whole && (!ring || e->flags & FDS_WHOLE)) {
         if (!(first->flags & OP_DUE))
             heald__ring_submit(loop, first);
         return;
     }
+    /* Among ops that the ring attempts this one waits in the nested queue. */
+    if (e->flags & FDS_WHOLE)
+        e->flags |= dir == DIR_IN ? FDS_NESTED_IN : FDS_NESTED_OUT;
     run_queue(loop, fd, dir);
     e = &loop->fds.v[fd];
     if (!waits(e, dir))
         return;
     int err = heald__ready_arm(loop, e, fd);
     e = &loop->fds.v[fd];
-    if (err && ring) {
+    if (err && ring && whole) {
         /* A descriptor or memory for the nested queue is lacking: the ring needs none. */
         loop->fds.all_whole = true;
         heald__idle_end(loop, e);

@@ -108,6 +108,16 @@ static bool names_descriptor(const struct heald_op *op)
            op->u.path.path[0] != '/';
 }
 
+static int start_file_lock(struct heald_loop *loop, struct heald_op *op)
+{
+    int err = 0;
+    struct heald_fd *e = heald__fds_hold(loop, op_fd(op), &err);
+
+    if (!e)
+        return err == -ENOMEM ? err : complete_at_once(loop, op, err);
+    return heald__file_lock_submit(loop, e, op);
+}
+
 static int start_file(struct heald_loop *loop, struct heald_op *op)
 {
     struct heald_fd *e = &loop->fds.detached;

@@ -67,6 +67,8 @@
       OP_PUBLIC | OP_ON_FD | OP_RW | OP_ALL) \
     X(SEND_ALL,     "send-all",         out, fd, held, send_all,     none,         send_all, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_ALL) \
+    X(SENDFILE,     "sendfile",         out, fd, held, sendfile,     sendfile,     none, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_READINESS) \
     X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
     X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \
@@ -98,12 +100,54 @@
       OP_PUBLIC | OP_NAMES_PATH) \
     X(FSYNC,        "fsync",        none, file,  held,  none, fsync,        fsync, \
       OP_PUBLIC | OP_NAMES_FD) \
+    X(UNLINK,       "unlink",       none, file,  held,  none, unlink,       unlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(RMDIR,        "rmdir",        none, file,  held,  none, unlink,       unlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(MKDIR,        "mkdir",        none, file,  held,  none, mkdir,        mkdir, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(SYMLINK,      "symlink",      none, file,  held,  none, symlink,      symlink, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(LINK,         "link",         none, file,  held,  none, link,         link, \
+      OP_PUBLIC | OP_NAMES_PATH | OP_FLAGS) \
+    X(LINK_FD,      "link",         none, file,  held,  none, link_fd,      none, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(RENAME,       "rename",       none, file,  held,  none, rename,       rename, \
+      OP_PUBLIC | OP_NAMES_PATH | OP_FLAGS) \
+    X(READLINK,     "readlink",     none, file,  held,  none, readlink,     none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(CHMOD,        "chmod",        none, file,  held,  none, chmod,        none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(CHOWN,        "chown",        none, file,  held,  none, chown,        none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(UTIMENS,      "utimens",      none, file,  held,  none, utimens,      none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(FTRUNCATE,    "ftruncate",    none, file,  held,  none, ftruncate,    ftruncate, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(FALLOCATE,    "fallocate",    none, file,  held,  none, fallocate,    fallocate, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(STATFS,       "statfs",       none, file,  held,  none, statfs,       none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(COPY_RANGE,   "copy-range",   none, file,  held,  none, copy_range,   none, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(TEMPFILE,     "tempfile",     none, file,  held,  none, tempfile,     none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(TEMPFILE_UNNAMED, "tempfile", none, file,  held,  none, tempfile_unnamed, none, \
+      OP_PUBLIC | OP_NAMES_PATH) \
+    X(READDIR,      "readdir",      none, file,  held,  none, readdir,      none, \
+      OP_PUBLIC | OP_NAMES_FD) \
+    X(FILE_LOCK,    "file-lock",    none, file_lock, held, none, file_lock, none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
+    X(FILE_UNLOCK,  "file-unlock",  none, file_lock, held, none, file_lock, none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
+    X(FLOCK,        "flock",        none, file_lock, held, none, flock,     none, \
+      OP_PUBLIC | OP_NAMES_FD | OP_LOCKS) \
     X(MAP_SYNC,     "map-sync",     none, file,  held,  none, map_sync,     none, \
-      OP_PUBLIC | OP_MAPPED) \
+      OP_PUBLIC) \
     X(MAP_READ,     "map-prefault", none, file,  held,  none, map_read,     none, \
-      OP_PUBLIC | OP_MAPPED) \
+      OP_PUBLIC) \
     X(MAP_WRITE,    "map-prefault", none, file,  held,  none, map_write,    none, \
-      OP_PUBLIC | OP_MAPPED)
+      OP_PUBLIC)
 
 /* Time, signals and the ends of children. */
 #define HEALD_KINDS_OTHER(X) \

@@ -132,6 +132,9 @@ enum {
     OP_TRIED = 0x1000  /* a send that does not wait, and completes in silence if all was sent */
 };
 
+/* In op->buffer of a lock of a file: no thread waits for it; it is tried now and then. */
+enum { OP_UNAWAITED = 1 };
+
 /* u.accept.flags of a multishot accept: a lack of descriptors or memory is no end of it. */
 enum { OP_PERSISTENT = 1 };
 
@@ -149,18 +152,20 @@ enum {
     OP_SOCKET = 0x100,   /* for sockets alone */
     OP_BESIDE = 0x200,   /* waits on a descriptor, and for nobody before it */
     OP_ACCEPTS = 0x400,
-    OP_VECTOR = 0x800,      /* its buffer is an array of struct iovec */
-    OP_WHOLE = 0x1000,      /* an engine that waits takes it: its attempt may be one that blocks */
-    OP_KEEPS = 0x2000,      /* its results are kept in u.group while its callback is due */
-    OP_NAMES_FD = 0x4000,   /* names a descriptor and does not wait for it */
-    OP_NAMES_PATH = 0x8000, /* names a path, and a descriptor if that is relative to one */
-    OP_MAPPED = 0x10000,    /* on a file that is mapped: no ring knows it, threads do it */
-    OP_DIRECT = 0x20000,    /* its result goes to fn at once */
-    OP_COUNTS = 0x40000,    /* its result is how much of u.rw.len was done */
-    OP_SHOWN = 0x80000,     /* a region shows that it waits, and until when */
-    OP_GROUP = 0x200000,    /* receives into the buffers of u.group.group */
-    OP_ALL = 0x100000,      /* it has a transfer, and goes on until all of that is done */
-    OP_ON_THREAD = 0x400000  /* threads, or other ops, do it: its result is no attempt's */
+    OP_VECTOR = 0x800,       /* its buffer is an array of struct iovec */
+    OP_WHOLE = 0x1000,       /* an engine that waits takes it: its attempt may be one that blocks */
+    OP_KEEPS = 0x2000,       /* its results are kept in u.group while its callback is due */
+    OP_NAMES_FD = 0x4000,    /* names a descriptor and does not wait for it */
+    OP_NAMES_PATH = 0x8000,  /* names a path, and a descriptor if that is relative to one */
+    OP_DIRECT = 0x20000,     /* its result goes to fn at once */
+    OP_COUNTS = 0x40000,     /* its result is how much of u.rw.len was done */
+    OP_SHOWN = 0x80000,      /* a region shows that it waits, and until when */
+    OP_GROUP = 0x200000,     /* receives into the buffers of u.group.group */
+    OP_ALL = 0x100000,       /* it has a transfer, and goes on until all of that is done */
+    OP_ON_THREAD = 0x400000, /* threads, or other ops, do it: its result is no attempt's */
+    OP_FLAGS = 0x10000,      /* its flags are in op->buffer: there is no room for them in `u` */
+    OP_READINESS = 0x800000, /* waits for readiness on every back end: no ring attempts it */
+    OP_LOCKS = 0x1000000     /* waits for a lock of a file, see loop/file_lock.c */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];
@@ -208,11 +213,6 @@ static inline struct op_span op_span(const struct heald_op *op)
 static inline bool op_is_queued_on_fd(const struct heald_op *op)
 {
     return heald__op_traits[op->kind] & OP_ON_FD;
-}
-
-static inline bool op_is_mapped(const struct heald_op *op)
-{
-    return heald__op_traits[op->kind] & OP_MAPPED;
 }
 
 static inline bool op_has_no_region(const struct heald_op *op)
@@ -299,6 +299,18 @@ static inline int op_prepare(struct heald_op *op)
     op->kind = OP_NONE;
     op->result = 0;
     return 0;
+}
+
+/* Begins a prep of that kind: 0; -EBUSY; -EINVAL: its arguments are not valid, and it has none. */
+static inline int op_prepare_kind(struct heald_op *op, enum op_kind kind, bool is_valid)
+{
+    int err = op_prepare(op);
+
+    if (!err && !is_valid)
+        err = -EINVAL;
+    if (!err)
+        op->kind = (uint8_t)kind;
+    return err;
 }
 
 #endif

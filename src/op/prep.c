@@ -1,6 +1,6 @@
 /*
- * op/prep.c: the preps: check the arguments and write them into an idle op. Pure: no loop, no
- * system call, no clock.
+ * op/prep.c: the preps, but for those on files, which are in prep_file.c: check the arguments and
+ * write them into an idle op. Pure: no loop, no system call, no clock.
  *
  * A prep that refuses leaves the kind at OP_NONE, so that heald_submit() refuses the op as well.
  */
@@ -9,32 +9,17 @@
 #include "config.h"
 
 #include <heald/await.h>
-#include <heald/file.h>
 #include <heald/futex.h>
 #include <heald/io.h>
-#include <heald/map.h>
 #include <heald/process.h>
 #include <heald/timer.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 
 enum { IOV_LIMIT = 1024 };
-
-/* Begins a prep of that kind: 0; -EBUSY; -EINVAL: its arguments are not valid, and it has none. */
-static int prep_kind(struct heald_op *op, enum op_kind kind, bool is_valid)
-{
-    int err = op_prepare(op);
-
-    if (!err && !is_valid)
-        err = -EINVAL;
-    if (!err)
-        op->kind = (uint8_t)kind;
-    return err;
-}
 
 static inline void set_rw(struct heald_op *op, enum op_kind kind, int fd, void *buf, uint32_t len,
                           int64_t off)
@@ -153,7 +138,7 @@ int heald_prep_send(struct heald_op *op, int fd, const void *buf, size_t len, in
 static int prep_transfer(struct heald_op *op, enum op_kind kind, int fd, struct heald_transfer *t,
                          int flags, int64_t off, bool is_valid)
 {
-    int err = prep_kind(op, kind, is_valid && t && (t->buf || !t->len));
+    int err = op_prepare_kind(op, kind, is_valid && t && (t->buf || !t->len));
 
     if (err)
         return err;
@@ -221,7 +206,7 @@ static int prep_group(struct heald_op *op, enum op_kind kind, int fd, struct hea
                       int flags)
 {
     bool is_valid = group && msg_flags_valid(flags) && !(flags & (MSG_PEEK | ASIDE));
-    int err = prep_kind(op, kind, is_valid);
+    int err = op_prepare_kind(op, kind, is_valid);
 
     if (err)
         return err;
@@ -336,74 +321,6 @@ int heald_prep_poll_multishot(struct heald_op *op, int fd, unsigned events)
     return prep_poll(op, OP_POLL_MULTI, fd, events);
 }
 
-int heald_prep_fsync(struct heald_op *op, int fd, int data_only)
-{
-    return prep_fd(op, OP_FSYNC, fd, data_only != 0);
-}
-
-static int prep_map(struct heald_op *op, enum op_kind kind, struct heald_map *map, size_t offset,
-                    size_t size)
-{
-    int err = prep_kind(op, kind, map);
-
-    if (err)
-        return err;
-    op->u.map.map = map;
-    op->u.map.offset = offset;
-    op->u.map.size = size;
-    return 0;
-}
-
-int heald_prep_map_sync(struct heald_op *op, struct heald_map *map, size_t offset, size_t size)
-{
-    return prep_map(op, OP_MAP_SYNC, map, offset, size);
-}
-
-int heald_prep_map_prefault(struct heald_op *op, struct heald_map *map, size_t offset, size_t size,
-                            unsigned access)
-{
-    return prep_map(op, access == HEALD_MAP_WRITE ? OP_MAP_WRITE : OP_MAP_READ,
-                    access <= HEALD_MAP_WRITE ? map : NULL, offset, size);
-}
-
-static int prep_path(struct heald_op *op, enum op_kind kind, int dirfd, const char *path, int flags)
-{
-    int err = prep_kind(op, kind, path && (kind != OP_OPEN_BENEATH || dirfd >= 0));
-    if (err)
-        return err;
-    op->u.path.dirfd = dirfd;
-    op->u.path.flags = flags;
-    op->u.path.path = path;
-    return 0;
-}
-
-int heald_prep_open(struct heald_op *op, int dirfd, const char *path, int flags, mode_t mode)
-{
-    int err = prep_path(op, OP_OPEN, dirfd, path, flags | O_CLOEXEC);
-    if (!err)
-        op->u.path.u.mode = mode;
-    return err;
-}
-
-int heald_prep_open_beneath(struct heald_op *op, int dirfd, const char *path, int flags,
-                            mode_t mode)
-{
-    int err = prep_path(op, OP_OPEN_BENEATH, dirfd, path, flags | O_CLOEXEC);
-    if (!err)
-        op->u.path.u.mode = mode;
-    return err;
-}
-
-int heald_prep_stat(struct heald_op *op, int dirfd, const char *path, int flags,
-                    struct heald_stat *ret_stat)
-{
-    bool is_valid = ret_stat && !(flags & ~AT_SYMLINK_NOFOLLOW);
-    int err = prep_path(op, OP_STAT, dirfd, is_valid ? path : NULL, flags);
-    if (!err)
-        op->u.path.u.ret = ret_stat;
-    return err;
-}
-
 int heald_prep_timer(struct heald_op *op, int64_t when_ns)
 {
     return heald_prep_timer_clock(op, HEALD_CLOCK_MONOTONIC, when_ns, 0);
@@ -447,7 +364,7 @@ int heald_prep_signal(struct heald_op *op, int signo, struct heald_siginfo *ret_
 
 int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *ret_status)
 {
-    int err = prep_kind(op, OP_CHILD, pid > 0);
+    int err = op_prepare_kind(op, OP_CHILD, pid > 0);
     if (err)
         return err;
     op->u.child.fd = -1;
@@ -459,7 +376,7 @@ int heald_prep_child(struct heald_op *op, pid_t pid, struct heald_child_status *
 static int prep_lock(struct heald_op *op, enum op_kind kind, void *object,
                      struct heald_participant *me)
 {
-    int err = prep_kind(op, kind, object && me);
+    int err = op_prepare_kind(op, kind, object && me);
 
     if (err)
         return err;
@@ -520,7 +437,7 @@ int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
 
 static int prep_futex(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
 {
-    int err = prep_kind(op, kind, object);
+    int err = op_prepare_kind(op, kind, object);
 
     if (err)
         return err;

@@ -11,7 +11,9 @@
 #define HEALD_SRC_PLATFORM_SYS_H
 
 #include <heald/file.h>
+#include <heald/file_lock.h>
 #include <heald/map.h>
+#include <heald/path.h>
 #include <heald/process.h>
 #include <heald/timer.h>
 
@@ -21,6 +23,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -91,6 +94,7 @@ struct heald_sys {
     int (*open_again)(int fd);  /* the same terminal, non-blocking: a new open file; -errno */
     int64_t (*readv_now)(int fd, const struct iovec *iov, int count);
     int64_t (*writev_now)(int fd, const struct iovec *iov, int count);
+    int64_t (*pread_now)(int fd, void *buf, size_t len, int64_t offset); /* of the disk, too */
     int64_t (*recv_now)(int fd, void *buf, size_t len, int flags);
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
@@ -114,6 +118,30 @@ struct heald_sys {
     int (*open_beneath)(int dirfd, const char *path, int flags, mode_t mode);
     int (*stat)(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
     int (*fsync)(int fd, bool data_only);
+    /* The same, as heald/file.h says; an empty path is the file of dirfd. link_fd: gives the file
+     * of a descriptor a name. */
+    int (*unlink)(int dirfd, const char *path, int flags);
+    int (*mkdir)(int dirfd, const char *path, mode_t mode);
+    int (*symlink)(const char *target, int dirfd, const char *path);
+    int (*link)(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+    int (*link_fd)(int fd, int to_dirfd, const char *to);
+    int (*rename)(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+    int64_t (*readlink)(int dirfd, const char *path, char *buf, size_t len);
+    int (*chmod)(int dirfd, const char *path, mode_t mode, int flags);
+    int (*chown)(int dirfd, const char *path, uid_t uid, gid_t gid, int flags);
+    int (*utimens)(int dirfd, const char *path, const struct heald_time *times, int flags);
+    int (*ftruncate)(int fd, int64_t size);
+    int (*fallocate)(int fd, int mode, int64_t offset, int64_t size);
+    int (*statfs)(int dirfd, const char *path, struct heald_statfs *ret_statfs);
+
+    int (*tempfile)(int dirfd, const char *pattern, int flags, char *ret_path);
+    int (*tempfile_unnamed)(int dirfd, const char *directory, int flags);
+    int64_t (*copy_range)(int from, int64_t from_offset, int to, int64_t to_offset, uint64_t len);
+    int64_t (*readdir)(int fd, void *buf, size_t len, int64_t position);
+    /* Locks: an enum heald_file_lock_mode. Without `waits` they do not block, but for the server of
+     * a network file system: -EAGAIN. With it a signal interrupts them. */
+    int (*file_lock)(int fd, int mode, int64_t offset, int64_t size, bool waits);
+    int (*flock)(int fd, int mode, bool waits);
 
     /*
      * Mapped memory. Whole pages: `addr` and `offset` begin one. flags as of heald_map_open().
@@ -210,6 +238,18 @@ static inline int sys_milliseconds(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/* What lies before the name of an entry of a directory: `size` is of all of it. The layout is that
+ * of getdents64(2), so that the kernel fills it in. */
+struct heald_dirent_head {
+    uint64_t ino;
+    int64_t position;
+    uint16_t size;
+    uint8_t type;
+    uint8_t name; /* its first byte */
+};
+
+enum { HEALD_DIRENT_NAME = offsetof(struct heald_dirent_head, name) };
+
 /* Functions of every platform, and functions that common/ makes of POSIX alone; sys.c puts them
  * together. */
 int64_t heald__plat_now(enum heald_clock clock);
@@ -225,6 +265,7 @@ bool heald__plat_pipes_nowait(void);
 int heald__plat_duplicate(int fd);
 int heald__plat_open_again(int fd);
 int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count);
+int64_t heald__plat_pread_now(int fd, void *buf, size_t len, int64_t offset);
 int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count);
 bool heald__plat_nonblocking(int fd);
 int64_t heald__plat_recv_now(int fd, void *buf, size_t len, int flags);
@@ -245,6 +286,26 @@ int heald__plat_open_beneath(int dirfd, const char *path, int flags, mode_t mode
 int heald__plat_open_walk(int dirfd, const char *path, int flags, mode_t mode);
 int heald__plat_stat(int dirfd, const char *path, int flags, struct heald_stat *ret_stat);
 int heald__plat_fsync(int fd, bool data_only);
+int heald__plat_unlink(int dirfd, const char *path, int flags);
+int heald__plat_mkdir(int dirfd, const char *path, mode_t mode);
+int heald__plat_symlink(const char *target, int dirfd, const char *path);
+int heald__plat_link(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int heald__plat_link_fd(int fd, int to_dirfd, const char *to);
+int heald__plat_rename(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int64_t heald__plat_readlink(int dirfd, const char *path, char *buf, size_t len);
+int heald__plat_chmod(int dirfd, const char *path, mode_t mode, int flags);
+int heald__plat_chown(int dirfd, const char *path, uid_t uid, gid_t gid, int flags);
+int heald__plat_utimens(int dirfd, const char *path, const struct heald_time *times, int flags);
+int heald__plat_ftruncate(int fd, int64_t size);
+int heald__plat_fallocate(int fd, int mode, int64_t offset, int64_t size);
+int heald__plat_statfs(int dirfd, const char *path, struct heald_statfs *ret_statfs);
+int heald__plat_tempfile(int dirfd, const char *pattern, int flags, char *ret_path);
+int heald__plat_tempfile_unnamed(int dirfd, const char *directory, int flags);
+int64_t heald__plat_readdir(int fd, void *buf, size_t len, int64_t position);
+int64_t heald__plat_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
+                               uint64_t len);
+int heald__plat_file_lock(int fd, int mode, int64_t offset, int64_t size, bool waits);
+int heald__plat_flock(int fd, int mode, bool waits);
 int heald__plat_map(int fd, int64_t offset, size_t size, unsigned flags, void **ret_addr);
 int heald__plat_unmap(void *addr, size_t size);
 int heald__plat_map_sync(void *addr, size_t size);
@@ -290,6 +351,15 @@ size_t heald__plat_page_size(void);
 
 /* How many processors there are for threads: 1 to `max`. */
 unsigned heald__plat_processors(unsigned max);
+/* At most 256 random bytes. 0 or -errno. */
+int heald__plat_random(void *buf, size_t len);
+
+/* copy_range() of a system that has none: at most 1 MiB at a time. */
+int64_t heald__plat_copy_by_buffer(int from, int64_t from_offset, int to, int64_t to_offset,
+                                   uint64_t len);
+
+/* An unnamed temporary file where the system has none: it is made and unlinked. */
+int heald__plat_tempfile_unlinked(int dirfd, const char *directory, int flags);
 
 /* A thread in which every signal is blocked. 0 or -errno. */
 int heald__plat_thread_start(pthread_t *ret_thread, void *(*main)(void *), void *arg);

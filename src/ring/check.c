@@ -28,18 +28,29 @@ static int call(int fd, unsigned opcode, void *arg, unsigned count)
     return syscall(SYS_io_uring_register, fd, opcode, arg, count) < 0 ? -errno : 0;
 }
 
-static bool knows_opcodes(int fd)
+union probe {
+    struct io_uring_probe probe;
+    char room[sizeof(struct io_uring_probe) + OPCODES * sizeof(struct io_uring_probe_op)];
+};
+
+static bool knows(const union probe *u, unsigned opcode)
 {
-    union {
-        struct io_uring_probe probe;
-        char room[sizeof(struct io_uring_probe) + OPCODES * sizeof(struct io_uring_probe_op)];
-    } u;
+    return u->probe.ops[opcode].flags & IO_URING_OP_SUPPORTED;
+}
+
+static bool knows_opcodes(struct heald_ring *r)
+{
+    union probe u;
 
     memset(&u, 0, sizeof u);
-    if (call(fd, IORING_REGISTER_PROBE, &u, OPCODES))
+    if (call(r->ring.ring_fd, IORING_REGISTER_PROBE, &u, OPCODES))
         return false;
+    r->options = 1u << OPTION_NONE;
+    for (unsigned o = OPTION_NONE + 1; o < HEALD_RING_OPTIONS; o++)
+        if (knows(&u, heald__ring_options[o]))
+            r->options |= 1u << o;
     for (unsigned i = 0; i < heald__ring_opcode_count; i++)
-        if (!(u.probe.ops[heald__ring_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
+        if (!knows(&u, heald__ring_opcodes[i]))
             return false;
     return true;
 }
@@ -53,9 +64,9 @@ static bool knows_registrations(int fd)
            call(fd, IORING_REGISTER_EVENTFD, &nothing, 1) == -EBADF;
 }
 
-int heald__ring_check(struct io_uring *ring)
+int heald__ring_check(struct heald_ring *r)
 {
-    return knows_opcodes(ring->ring_fd) && knows_registrations(ring->ring_fd) ? 0 : -ENOSYS;
+    return knows_opcodes(r) && knows_registrations(r->ring.ring_fd) ? 0 : -ENOSYS;
 }
 
 /* To restrict a task that is restricted is refused before the restrictions, here none, are looked
@@ -65,40 +76,63 @@ bool heald__ring_is_restricted(void)
     return call(-1, IORING_REGISTER_RESTRICTIONS, NULL, 0) == -EPERM;
 }
 
+/* The opcodes that are tried: those that must be there, and then the options. */
+static unsigned tried_count(void)
+{
+    return heald__ring_opcode_count + HEALD_RING_OPTIONS - 1;
+}
+
+static unsigned option_of(unsigned i)
+{
+    return i < heald__ring_opcode_count ? OPTION_NONE : i - heald__ring_opcode_count + 1;
+}
+
 /* No descriptor, no address, no length: there is nothing that it could do. */
 static void fill_harmless(struct io_uring_sqe *sqe, unsigned i)
 {
+    unsigned option = option_of(i);
+
     memset(sqe, 0, sizeof *sqe);
-    sqe->opcode = heald__ring_opcodes[i];
+    sqe->opcode = option ? heald__ring_options[option] : heald__ring_opcodes[i];
     sqe->fd = -1;
     sqe->user_data = i + 1;
     /* The flags that are used can be forbidden as well. */
-    if (heald__ring_opcodes[i] == IORING_OP_READ)
+    if (sqe->opcode == IORING_OP_READ)
         sqe->flags = IOSQE_ASYNC;
-    if (heald__ring_opcodes[i] == IORING_OP_RECV)
+    if (sqe->opcode == IORING_OP_RECV)
         sqe->flags = IOSQE_BUFFER_SELECT;
-    if (heald__ring_opcodes[i] == IORING_OP_SEND)
+    if (sqe->opcode == IORING_OP_SEND)
         sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+}
+
+/* Is what was tried allowed, or only an option? */
+static bool is_bearable(struct heald_ring *r, const struct io_uring_cqe *cqe)
+{
+    unsigned option = option_of((unsigned)cqe->user_data - 1);
+
+    if (cqe->res != -EACCES && cqe->res != -EPERM)
+        return true;
+    r->options &= ~(1u << option);
+    return option;
 }
 
 int heald__ring_try(struct heald_ring *r)
 {
-    unsigned allowed = 0;
+    unsigned answers = 0, count = tried_count();
     struct io_uring_cqe *cqe;
 
-    for (unsigned i = 0; i < heald__ring_opcode_count; i++)
+    for (unsigned i = 0; i < count; i++)
         fill_harmless(heald__ring_entry(r), i);
     /* One at least is taken by each enter. */
-    for (unsigned i = 0; i < heald__ring_opcode_count && heald__ring_pending(r); i++)
+    for (unsigned i = 0; i < count && heald__ring_pending(r); i++)
         if (heald__ring_enter(r, 0))
             return -ENOSYS;
-    while (allowed < heald__ring_opcode_count &&
-           !heald__ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
+    while (answers < count && !heald__ring_enter(r, r->sys->now(HEALD_CLOCK_MONOTONIC) + TRY_NS) &&
            (cqe = heald__ring_peek(r))) {
-        if (cqe->res == -EACCES || cqe->res == -EPERM)
+        if (!is_bearable(r, cqe))
             return -ENOSYS;
         heald__ring_seen(r);
-        allowed++;
+        answers++;
     }
-    return allowed == heald__ring_opcode_count ? 0 : -ENOSYS;
+    return answers == count ? 0 : -ENOSYS;
 }

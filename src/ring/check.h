@@ -9,16 +9,18 @@
 
 enum { HEALD_RING_TRIED = 32 /* the least size of a ring for heald__ring_try() */ };
 
-/* Of the opcodes and registrations that there is no other way for, which ones the kernel knows.
- * Changes nothing; any thread, also before the ring is enabled. 0, or -ENOSYS: not all. */
-int heald__ring_check(struct io_uring *ring);
+/* Of the opcodes and registrations that there is no other way for, which ones the kernel knows; and
+ * its options, into r->options. Any thread, also before the ring is enabled. 0, or -ENOSYS: not
+ * all. */
+int heald__ring_check(struct heald_ring *r);
 
 /* Are there limits to what this thread may do in a ring, that heald__ring_check() does not find
  * (Linux 7.0)? */
 bool heald__ring_is_restricted(void);
 
 /* Has the kernel refuse an entry of each of these opcodes for its arguments, to see whether that is
- * why. Asked of a ring in which there is nothing else. 0, or -ENOSYS: some are not allowed. */
+ * why; takes the options out of r->options that are not allowed. Asked of a ring in which there is
+ * nothing else. 0, or -ENOSYS: some are not allowed. */
 int heald__ring_try(struct heald_ring *r);
 
 #endif

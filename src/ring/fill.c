@@ -23,8 +23,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Linux 6.7; the headers of the system may be older. No kernel knows the second. */
-enum { FUTEX_WAITV_ENTRY = 53, UNKNOWN_ENTRY = UINT8_MAX };
+/* Linux 6.7 and 6.9; the headers of the system may be older. No kernel knows the last. */
+enum { FUTEX_WAITV_ENTRY = 53, FTRUNCATE_ENTRY = 55, UNKNOWN_ENTRY = UINT8_MAX };
 
 const uint8_t heald__ring_opcodes[] = {
     IORING_OP_NOP,     IORING_OP_READV,        IORING_OP_WRITEV,   IORING_OP_FSYNC,
@@ -35,6 +35,14 @@ const uint8_t heald__ring_opcodes[] = {
 };
 _Static_assert(sizeof heald__ring_opcodes <= HEALD_RING_TRIED, "an entry for each of them");
 const unsigned heald__ring_opcode_count = sizeof heald__ring_opcodes / sizeof *heald__ring_opcodes;
+_Static_assert(sizeof heald__ring_opcodes + HEALD_RING_OPTIONS <= HEALD_RING_TRIED, "and of these");
+
+const uint8_t heald__ring_options[HEALD_RING_OPTIONS] = {
+    [OPTION_UNLINK] = IORING_OP_UNLINKAT, [OPTION_RENAME] = IORING_OP_RENAMEAT,
+    [OPTION_MKDIR] = IORING_OP_MKDIRAT,   [OPTION_SYMLINK] = IORING_OP_SYMLINKAT,
+    [OPTION_LINK] = IORING_OP_LINKAT,     [OPTION_FALLOCATE] = IORING_OP_FALLOCATE,
+    [OPTION_FTRUNCATE] = FTRUNCATE_ENTRY,
+};
 
 void heald__ring_fill_cancel(struct io_uring_sqe *sqe, const struct heald_op *op, uint64_t answer)
 {
@@ -297,6 +305,54 @@ static void fill_fsync(struct heald_ring *r, struct io_uring_sqe *sqe, struct he
         adjust(r, sqe, op);
 }
 
+static void fill_unlink(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_unlinkat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.flags);
+}
+
+static void fill_mkdir(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_mkdirat(sqe, op->u.path.dirfd, op->u.path.path, op->u.path.u.mode);
+}
+
+static void fill_symlink(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_symlinkat(sqe, op->u.path.u.target, op->u.path.dirfd, op->u.path.path);
+}
+
+static void fill_link(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_linkat(sqe, op->u.paths.dirfd, op->u.paths.path, op->u.paths.to_dirfd,
+                         op->u.paths.to, op->buffer);
+}
+
+static void fill_rename(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_renameat(sqe, op->u.paths.dirfd, op->u.paths.path, op->u.paths.to_dirfd,
+                           op->u.paths.to, op->buffer);
+}
+
+static void fill_ftruncate(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = FTRUNCATE_ENTRY;
+    sqe->fd = op->u.range.fd;
+    sqe->off = (uint64_t)op->u.range.size;
+}
+
+static void fill_fallocate(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    (void)r;
+    io_uring_prep_fallocate(sqe, op->u.range.fd, op->u.range.mode, op->u.range.offset,
+                            op->u.range.size);
+}
+
 static void fill_words(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
 {
     (void)r;
@@ -323,4 +379,17 @@ void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
 {
     fills[op->kind](r, sqe, op);
     io_uring_sqe_set_data(sqe, op);
+}
+
+/* The option that an entry needs; the others need none. */
+static const uint8_t needs[OP_KINDS] = {
+    [OP_UNLINK] = OPTION_UNLINK,       [OP_RMDIR] = OPTION_UNLINK,
+    [OP_MKDIR] = OPTION_MKDIR,         [OP_SYMLINK] = OPTION_SYMLINK,
+    [OP_LINK] = OPTION_LINK,           [OP_RENAME] = OPTION_RENAME,
+    [OP_FALLOCATE] = OPTION_FALLOCATE, [OP_FTRUNCATE] = OPTION_FTRUNCATE,
+};
+
+bool heald__ring_takes(const struct heald_ring *r, const struct heald_op *op)
+{
+    return fills[op->kind] != fill_none && r->options >> needs[op->kind] & 1;
 }

@@ -19,6 +19,25 @@ void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct hea
 extern const uint8_t heald__ring_opcodes[];
 extern const unsigned heald__ring_opcode_count;
 
+/* Entries that a kernel or a sandbox may lack, since threads do the same. */
+enum heald_ring_option {
+    OPTION_NONE = 0, /* every ring has it */
+    OPTION_UNLINK,
+    OPTION_RENAME,
+    OPTION_MKDIR,
+    OPTION_SYMLINK,
+    OPTION_LINK,
+    OPTION_FALLOCATE,
+    OPTION_FTRUNCATE,
+    HEALD_RING_OPTIONS
+};
+
+/* Their opcodes. The first is that of no option. */
+extern const uint8_t heald__ring_options[HEALD_RING_OPTIONS];
+
+/* Does the ring have an entry for the op? */
+bool heald__ring_takes(const struct heald_ring *r, const struct heald_op *op);
+
 /* How a send waits for room: see the quirks in fill.c. */
 static inline int heald__ring_send_flags(const struct heald_op *op)
 {

@@ -144,15 +144,17 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
 }
 
 /* In a ring of its own: that of the caller may belong to another thread. */
-static int try_all(const struct heald_sys *sys, const struct heald_allocator *alloc)
+static int try_all(struct heald_ring *r, const struct heald_allocator *alloc)
 {
-    struct heald_ring r;
-    int err = open_unchecked(&r, sys, alloc, HEALD_RING_TRIED, false);
+    struct heald_ring own;
+    int err = open_unchecked(&own, r->sys, alloc, HEALD_RING_TRIED, false);
 
     if (err)
         return err;
-    err = heald__ring_try(&r);
-    heald__ring_close(&r, alloc);
+    own.options = r->options;
+    err = heald__ring_try(&own);
+    r->options = own.options;
+    heald__ring_close(&own, alloc);
     return err;
 }
 
@@ -163,9 +165,9 @@ int heald__ring_open(struct heald_ring *r, const struct heald_sys *sys,
 
     if (err)
         return err;
-    err = heald__ring_check(&r->ring);
+    err = heald__ring_check(r);
     if (!err && heald__ring_is_restricted())
-        err = try_all(sys, alloc);
+        err = try_all(r, alloc);
     if (err)
         heald__ring_close(r, alloc);
     return err;

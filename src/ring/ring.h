@@ -32,6 +32,7 @@ struct heald_ring {
     signed char pipes;       /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
     bool refused;            /* the last enter, for now: it was not an error */
     bool absolute;           /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
+    unsigned options;        /* bit o: it has that enum heald_ring_option */
     unsigned entries, limit; /* how many there are; to how many it may grow */
     union heald_ring_scratch *scratch; /* one for each entry that there may be */
     unsigned scratch_count;

@@ -30,7 +30,7 @@
     X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) X(reuse_files) \
     X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) X(spin) X(spin_poll) X(standard) \
     X(stop) X(streams) X(suspend) X(timers) X(transfers) X(connect_name) X(names) X(resolved) \
-    X(work)
+    X(work) X(copies) X(directories) X(file_locks) X(paths)
 /* clang-format on */
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
@@ -88,6 +88,11 @@ void probe_completed(struct heald_op *op);
 void probe_start(struct heald_loop *loop, struct probe *p);
 int64_t probe_end(struct probe *p);
 int64_t probe_do(struct heald_loop *loop, struct probe *p);
+
+/* probe_prepared: does a probe of which the prep returned that, which must be 0. probe_refused: it
+ * must be -EINVAL, and so is the submission. */
+int64_t probe_prepared(struct heald_loop *loop, struct probe *p, int prepared);
+void probe_refused(struct heald_loop *loop, struct probe *p, int prepared);
 
 /* Cancels a probe that waits, and sees it end with -ECANCELED. */
 void probe_cancel(struct probe *p);

@@ -101,6 +101,18 @@ int64_t probe_do(struct heald_loop *loop, struct probe *p)
     return probe_end(p);
 }
 
+int64_t probe_prepared(struct heald_loop *loop, struct probe *p, int prepared)
+{
+    ck_assert_int_eq(prepared, 0);
+    return probe_do(loop, p);
+}
+
+void probe_refused(struct heald_loop *loop, struct probe *p, int prepared)
+{
+    ck_assert_int_eq(prepared, -EINVAL);
+    ck_assert_int_eq(heald_submit(loop, &p->op, probe_completed), -EINVAL);
+}
+
 void probe_cancel(struct probe *p)
 {
     ck_assert_int_eq(p->finals, 0);

@@ -19,7 +19,7 @@ const struct unit_kind *const unit_kinds[] = {
     &unit_refused, &unit_timers, &unit_period, &unit_deadline, &unit_cancel,
     &unit_poll,    &unit_close,  &unit_file,   &unit_names,    &unit_posts,
     &unit_signals, &unit_child,  &unit_tell,   &unit_pass,     &unit_reuse,
-    NULL};
+    &unit_tree,    NULL};
 
 static const struct unit_kind *pick_kind(struct rng *r)
 {

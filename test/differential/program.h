@@ -52,7 +52,8 @@ extern const struct unit_kind *const unit_kinds[];
 
 extern const struct unit_kind unit_stream, unit_pair, unit_duplex, unit_datagram, unit_accept,
     unit_refused, unit_timers, unit_period, unit_deadline, unit_cancel, unit_poll, unit_close,
-    unit_file, unit_names, unit_posts, unit_signals, unit_child, unit_tell, unit_pass, unit_reuse;
+    unit_file, unit_names, unit_posts, unit_signals, unit_child, unit_tell, unit_pass, unit_reuse,
+    unit_tree;
 
 /* The unit has come to its end. */
 void unit_over(struct unit *u);

@@ -153,6 +153,35 @@ WRAP(int, open_beneath, (int dir, const char *p, int flags, mode_t m), (dir, p, 
 WRAP(int, stat, (int dir, const char *path, int flags, struct heald_stat *st),
      (dir, path, flags, st))
 WRAP(int, fsync, (int fd, bool data_only), (fd, data_only))
+WRAP(int, unlink, (int dirfd, const char *path, int flags), (dirfd, path, flags))
+WRAP(int, mkdir, (int dirfd, const char *path, mode_t mode), (dirfd, path, mode))
+WRAP(int, symlink, (const char *target, int dirfd, const char *path), (target, dirfd, path))
+WRAP(int, link, (int from_dirfd, const char *from, int to_dirfd, const char *to, int flags),
+     (from_dirfd, from, to_dirfd, to, flags))
+WRAP(int, link_fd, (int fd, int to_dirfd, const char *to), (fd, to_dirfd, to))
+WRAP(int, rename, (int from_dirfd, const char *from, int to_dirfd, const char *to, int flags),
+     (from_dirfd, from, to_dirfd, to, flags))
+WRAP(int64_t, readlink, (int dirfd, const char *path, char *buf, size_t len),
+     (dirfd, path, buf, len))
+WRAP(int, chmod, (int dirfd, const char *path, mode_t mode, int flags), (dirfd, path, mode, flags))
+WRAP(int, chown, (int dirfd, const char *path, uid_t uid, gid_t gid, int flags),
+     (dirfd, path, uid, gid, flags))
+WRAP(int, utimens, (int dirfd, const char *path, const struct heald_time *times, int flags),
+     (dirfd, path, times, flags))
+WRAP(int, ftruncate, (int fd, int64_t size), (fd, size))
+WRAP(int, fallocate, (int fd, int mode, int64_t offset, int64_t size), (fd, mode, offset, size))
+WRAP(int, statfs, (int dirfd, const char *path, struct heald_statfs *ret_statfs),
+     (dirfd, path, ret_statfs))
+WRAP(int, tempfile, (int dirfd, const char *pattern, int flags, char *path),
+     (dirfd, pattern, flags, path))
+WRAP(int, tempfile_unnamed, (int dirfd, const char *path, int flags), (dirfd, path, flags))
+WRAP(int64_t, copy_range, (int from, int64_t in, int to, int64_t out, uint64_t len),
+     (from, in, to, out, len))
+WRAP(int64_t, pread_now, (int fd, void *buf, size_t len, int64_t offset), (fd, buf, len, offset))
+WRAP(int64_t, readdir, (int fd, void *buf, size_t len, int64_t position), (fd, buf, len, position))
+WRAP(int, file_lock, (int fd, int mode, int64_t at, int64_t size, bool waits),
+     (fd, mode, at, size, waits))
+WRAP(int, flock, (int fd, int mode, bool waits), (fd, mode, waits))
 WRAP(int, poll, (struct pollfd * fds, unsigned n, int64_t timeout), (fds, n, timeout))
 WRAP(int, select, (int n, void *r, void *w, void *x, int64_t timeout), (n, r, w, x, timeout))
 WRAP(int, queue_open, (void), ())
@@ -202,6 +231,26 @@ const struct heald_sys fault_sys = {
     .stat = stat_faulty,
     .fsync = fsync_faulty,
     .resolve = resolve_faulty,
+    .unlink = unlink_faulty,
+    .mkdir = mkdir_faulty,
+    .symlink = symlink_faulty,
+    .link = link_faulty,
+    .link_fd = link_fd_faulty,
+    .rename = rename_faulty,
+    .readlink = readlink_faulty,
+    .chmod = chmod_faulty,
+    .chown = chown_faulty,
+    .utimens = utimens_faulty,
+    .ftruncate = ftruncate_faulty,
+    .fallocate = fallocate_faulty,
+    .statfs = statfs_faulty,
+    .tempfile = tempfile_faulty,
+    .tempfile_unnamed = tempfile_unnamed_faulty,
+    .copy_range = copy_range_faulty,
+    .pread_now = pread_now_faulty,
+    .readdir = readdir_faulty,
+    .file_lock = file_lock_faulty,
+    .flock = flock_faulty,
     .poll = poll_faulty,
     .select = select_faulty,
     .descriptor_limit = heald__plat_descriptor_limit,

@@ -41,6 +41,26 @@
     X(stat, "EINTR ENOMEM EIO")                         \
     X(fsync, "EINTR ENOMEM EIO")                        \
     X(resolve, "ENOMEM EIO")                            \
+    X(unlink, "EINTR EIO")                              \
+    X(mkdir, "EINTR EIO")                               \
+    X(symlink, "EINTR EIO")                             \
+    X(link, "EINTR EIO")                                \
+    X(link_fd, "EINTR EIO")                             \
+    X(rename, "EINTR EIO")                              \
+    X(readlink, "EINTR EIO")                            \
+    X(chmod, "EINTR EIO")                               \
+    X(chown, "EINTR EIO")                               \
+    X(utimens, "EINTR EIO")                             \
+    X(ftruncate, "EINTR EIO")                           \
+    X(fallocate, "EINTR EIO")                           \
+    X(statfs, "EINTR EIO")                              \
+    X(tempfile, "EINTR EMFILE EIO")                     \
+    X(tempfile_unnamed, "EINTR EMFILE EIO")             \
+    X(copy_range, "EINTR EIO")                          \
+    X(pread_now, "EINTR EAGAIN EIO")                    \
+    X(readdir, "EINTR EIO")                             \
+    X(file_lock, "EINTR EAGAIN EIO")                    \
+    X(flock, "EINTR EAGAIN EIO")                        \
     X(poll, "EINTR EAGAIN ENOMEM EIO")                  \
     X(select, "EINTR ENOMEM EIO")                       \
     X(queue_open, "EMFILE ENOMEM EIO")                  \

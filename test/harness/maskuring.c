@@ -56,6 +56,8 @@ static const struct {
                                 OPCODE_ROW(STATX) OPCODE_ROW(READ) OPCODE_ROW(WRITE)
                                     OPCODE_ROW(SEND) OPCODE_ROW(RECV) OPCODE_ROW(OPENAT2)
                                         OPCODE_ROW(SHUTDOWN){"opcode:FUTEX_WAITV", OPCODE, 53},
+    OPCODE_ROW(UNLINKAT) OPCODE_ROW(RENAMEAT) OPCODE_ROW(MKDIRAT) OPCODE_ROW(SYMLINKAT)
+        OPCODE_ROW(LINKAT) OPCODE_ROW(FALLOCATE){"opcode:FTRUNCATE", OPCODE, 55},
     {"enter:ABS_TIMER", ENTER, 5},
     {"register:RESIZE_RINGS", REGISTER, 33},
     {"feature:NO_IOWAIT", FEATURE, 17},

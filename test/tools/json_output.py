@@ -2,8 +2,10 @@
 
 import json
 import os
+import tempfile
 
-from regions import PREFIX, Hang, Helper, path_of, remove
+from file_locks import files, hold
+from regions import PREFIX, Hang, Helper, path_of, remove, until
 from schema import Schema
 from serving import heald, is_portable
 
@@ -14,6 +16,21 @@ def checked(schema, *args, status=0):
     text = result.stderr if args[0] in ('lock', 'sem') else result.stdout
     assert result.returncode == status and text.count('\n') == 1, result
     schema.check(json.loads(text))
+
+
+def file_locks_too(page):
+    """One that is held, and waited for."""
+    with tempfile.NamedTemporaryFile() as file:
+        holder = hold(file.name, 'flock')
+        assert holder.stdout.readline() == 'locked\n'
+        waiter = hold(file.name, 'flock')
+        try:
+            until(lambda: files(file.name)['flock']['waiters'])
+            checked(page, 'locks', '--files', '--json')
+        finally:
+            for process in (holder, waiter):
+                process.kill()
+                process.communicate()
 
 
 def json_is_what_the_pages_say():
@@ -39,9 +56,14 @@ def json_is_what_the_pages_say():
             checked(pages['ls'], 'ls', '--json')
             checked(pages['repair'], 'repair', '--json', '--dry-run', broken.name, status=1)
             checked(pages['repair'], 'repair', '--json', broken.name, status=1)
+        if os.access('/proc/locks', os.R_OK):
+            file_locks_too(pages['locks'])
         missing = {name: schema.unseen() for name, schema in pages.items()}
         if is_portable():
             missing['ls'] = [path for path in missing['ls'] if not path.startswith('posix')]
+        if not os.access('/proc/locks', os.R_OK):
+            missing['locks'] = [path for path in missing['locks']
+                                if not path.startswith(('files[]', 'range'))]
         assert not any(missing.values()), f'in a page, and never printed: {missing}'
     finally:
         for path in ('lock', 'sem', '-x'):

@@ -38,7 +38,6 @@ static int sync_flush(struct heald_engine *e)
 const struct heald_engine_ops heald__engine_sync = {
     .name = "sync",
     .about = "each operation where it is submitted: blocks the loop; the reference",
-    .maps = true,
     .open = sync_open,
     .close = sync_close,
     .submit = sync_submit,

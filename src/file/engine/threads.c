@@ -51,7 +51,6 @@ static int threads_flush(struct heald_engine *e)
 const struct heald_engine_ops heald__engine_threads = {
     .name = "threads",
     .about = "operations on a pool of threads, started when first needed",
-    .maps = true,
     .open = threads_open,
     .close = threads_close,
     .submit = threads_submit,

@@ -4,6 +4,7 @@
  */
 #include "file/engine.h"
 #include "ring/client.h"
+#include "ring/fill.h"
 
 #include <errno.h>
 
@@ -49,9 +50,14 @@ static void ring_engine_close(struct heald_engine *e)
     alloc_free(e->alloc, r, sizeof *r);
 }
 
-static struct heald_client *client_of(struct heald_engine *e)
+static struct heald_client *client_of(const struct heald_engine *e)
 {
     return &((struct engine_ring *)e->priv)->client;
+}
+
+static bool ring_engine_takes(const struct heald_engine *e, const struct heald_op *op)
+{
+    return heald__ring_takes(&client_of(e)->ring, op);
 }
 
 static void ring_engine_submit(struct heald_engine *e, struct heald_op *op)
@@ -84,6 +90,7 @@ const struct heald_engine_ops heald__engine_uring = {
     .waits = true,
     .open = ring_engine_open,
     .close = ring_engine_close,
+    .takes = ring_engine_takes,
     .submit = ring_engine_submit,
     .cancel = ring_engine_cancel,
     .next = ring_engine_next,

@@ -13,6 +13,7 @@
 #include "loop/buffers.h"
 #include "op/op.h"
 #include "ring/client.h"
+#include "ring/fill.h"
 
 #include <heald/io.h>
 
@@ -107,9 +108,14 @@ static void uring_close(struct heald_backend *b)
     alloc_free(b->alloc, u, sizeof *u);
 }
 
-static struct heald_client *client_of(struct heald_backend *b)
+static struct heald_client *client_of(const struct heald_backend *b)
 {
     return &((struct uring *)b->priv)->client;
+}
+
+static bool uring_takes(const struct heald_backend *b, const struct heald_op *op)
+{
+    return heald__ring_takes(&client_of(b)->ring, op);
 }
 
 static void uring_submit(struct heald_backend *b, struct heald_op *op)
@@ -223,6 +229,7 @@ const struct heald_backend_ops heald__backend_uring = {
     .open = uring_open,
     .close = uring_close,
     .arm = uring_arm,
+    .takes = uring_takes,
     .submit = uring_submit,
     .cancel = uring_cancel,
     .next = uring_next,

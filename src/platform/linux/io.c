@@ -32,6 +32,12 @@ int64_t heald__plat_readv_now(int fd, const struct iovec *iov, int count)
     return result_of(preadv2(fd, iov, count, -1, RWF_NOWAIT));
 }
 
+int64_t heald__plat_pread_now(int fd, void *buf, size_t len, int64_t offset)
+{
+    struct iovec iov = {buf, len};
+    return result_of(preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT));
+}
+
 int64_t heald__plat_writev_now(int fd, const struct iovec *iov, int count)
 {
     return result_of(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
