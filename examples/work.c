@@ -46,6 +46,7 @@ int main(int argc, char **argv)
 
     if (err) {
         fprintf(stderr, "work: %s\n", heald_strerror(err));
+        free(counts);
         return 1;
     }
     for (int i = 1; i < argc && !err; i++) {

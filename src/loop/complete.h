@@ -75,12 +75,14 @@ static inline bool is_silent(const struct heald_loop *loop, const struct heald_o
     return !op->fn && !op_notifies_by_signal(op);
 }
 
-/* For an assertion. An op that has waited is in the timers while it has a deadline. */
-static inline bool has_its_deadline(const struct heald_loop *loop, const struct heald_op *op)
+/* For an assertion. An op that has waited is in the timers while it has a deadline; one that was
+ * cancelled before that came has left them. */
+static inline bool has_its_deadline(struct heald_loop *loop, const struct heald_op *op)
 {
     return op->state == OP_QUEUED || op == loop->submitting ||
            op->flags & (OP_TIMED_OUT | OP_FILE) || op->kind == OP_TIMER ||
-           list_linked(&op->timer) || op->deadline_ns == HEALD_FOREVER;
+           list_linked(&op->timer) || op->deadline_ns == HEALD_FOREVER ||
+           (op_is_ending(op) && op->deadline_ns <= heald_now(loop));
 }
 
 static inline void heald__complete_inline(struct heald_loop *loop, struct heald_op *op,

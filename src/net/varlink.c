@@ -259,9 +259,13 @@ static void set_ipv6(struct heald_addr *addr, const struct element *e, uint16_t 
 
 static bool is_known(const struct reply *r, const struct heald_addr *addr)
 {
-    for (int i = 0; i < r->count; i++)
-        if (memcmp(&r->addrs[i], addr, sizeof *addr) == 0)
+    const void *sought = &addr->u;
+
+    for (int i = 0; i < r->count; i++) {
+        const void *known = &r->addrs[i].u; /* zeroed before it was filled in */
+        if (r->addrs[i].len == addr->len && memcmp(known, sought, addr->len) == 0)
             return true;
+    }
     return false;
 }
 

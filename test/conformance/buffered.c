@@ -280,7 +280,7 @@ static size_t drain_peer(struct end *e, size_t at, size_t want)
 
 static void write_much(int combination, enum pair_kind kind, bool group)
 {
-    enum { MUCH = 900000 };
+    enum { MUCH = 300000 };
     struct end *e = end_open(combination, kind, group && kind != PAIR_PIPE, false,
                              (struct heald_stream_options){.high = 1000, .low = 100, .max = MUCH});
     char *much = malloc(MUCH);
@@ -399,6 +399,8 @@ HEALD_CASE(half_close_and_end)
 /* A peer that never ends holds up a close for two seconds, and no longer. */
 HEALD_CASE(an_end_does_not_wait_for_ever)
 {
+    if (strcmp(backend_of(_i), "epoll") && strcmp(backend_of(_i), "uring"))
+        harness_skip("takes two seconds: on epoll and uring alone");
     struct end *e = end_open(_i, PAIR_TCP, false, false, (struct heald_stream_options){0});
     int64_t before = now();
 
@@ -519,7 +521,7 @@ HEALD_CASE(a_filter_between)
 /* A proxy: two pairs, and the streams in the middle are piped both ways. */
 HEALD_CASE(piped_both_ways)
 {
-    enum { MUCH = 3 << 20 };
+    enum { MUCH = 1 << 20 };
     struct end *a = end_open(_i, PAIR_TCP, false, true, (struct heald_stream_options){0});
     struct heald_stream b = {.data = a};
     char *much = malloc(MUCH), buf[30000];
@@ -560,7 +562,7 @@ HEALD_CASE(piped_both_ways)
 /* A sequence of lines in random splits, written and paused at random: the same lines. */
 HEALD_CASE(random_splits)
 {
-    for (unsigned seed = 1; seed <= 20; seed++) {
+    for (unsigned seed = 1; seed <= 6; seed++) {
         struct end *e = end_open(_i, seed % 2 ? PAIR_TCP : PAIR_UNIX, seed % 3 == 0, true,
                                  (struct heald_stream_options){.input_size = 1 + seed * 7});
         char text[6000];

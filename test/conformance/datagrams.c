@@ -315,7 +315,7 @@ HEALD_CASE(datagrams_wait_while_no_buffer_is_free)
     struct senders *s = senders_open(loop, a, 2);
     s->keep = 1;
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(send(b, "abc" + i, 1, 0), 1);
+        ck_assert_int_eq(send(b, &"abc"[i], 1, 0), 1);
     ck_assert_int_eq(probe_end(&s->p), -ENOBUFS);
     ck_assert_int_eq(s->n, 2);
     for (unsigned i = 0; i < 2; i++)
