@@ -1,7 +1,6 @@
 /* chat ADDRESS: a chat server: what one client writes, a line, all others get. */
 #include <heald/heald.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,9 +9,12 @@ static struct client {
     struct client *next;
 } * clients;
 
+static struct heald_listener listener;
+
 static void on_closed(struct heald_stream *stream)
 {
     free(heald_container_of(stream, struct client, stream));
+    heald_listener_done(&listener);
 }
 
 static void leave(struct heald_stream *stream)
@@ -43,16 +45,18 @@ static void on_line(struct heald_stream *from, char *line, size_t len)
 
 static const struct heald_stream_events events = {.data = on_line, .end = leave, .error = on_error};
 
-static void on_accepted(struct heald_op *op)
+static void on_connection(struct heald_listener *l, int fd)
 {
-    struct client *c = op->result >= 0 ? calloc(1, sizeof *c) : NULL;
+    const struct heald_stream_options options = {.idle_ns = 600 * HEALD_SEC};
+    struct client *c = fd >= 0 ? calloc(1, sizeof *c) : NULL;
 
-    if (c && heald_stream_open(&c->stream, op->loop, (int)op->result, &events, op->data) == 0) {
+    if (c && heald_stream_open(&c->stream, l->loop, fd, &events, &options) == 0) {
         heald_stream_read_until(&c->stream, '\n');
         c->next = clients;
         clients = c;
-    } else if (op->result >= 0) {
-        heald_close(op->loop, (int)op->result);
+    } else if (fd >= 0) {
+        heald_close(l->loop, fd);
+        heald_listener_done(l);
         free(c);
     }
 }
@@ -60,14 +64,13 @@ static void on_accepted(struct heald_op *op)
 int main(int argc, char **argv)
 {
     struct heald_loop *loop;
-    struct heald_stream_options options = {.idle_ns = 600 * HEALD_SEC};
-    struct heald_op acceptor = {.data = &options};
-    const char *at = argc > 1 ? argv[1] : "127.0.0.1:7008";
-    int fd = heald_listen(at, SOCK_STREAM, 0), err = fd < 0 ? fd : heald_loop_open(&loop, NULL);
+    struct heald_why why = {"no loop"};
+    const struct heald_listener_options options = {.max_connections = 100, .ret_why = &why};
+    const char *at = argc > 1 ? argv[1] : "localhost:7008";
 
-    heald_prep_accept_persistent(&acceptor, fd);
-    if (err || (err = heald_submit(loop, &acceptor, on_accepted))) {
-        fprintf(stderr, "chat: %s: %s\n", at, heald_strerror(err));
+    if (heald_loop_open(&loop, NULL) ||
+        heald_listener_open(&listener, loop, &at, 1, &options, on_connection)) {
+        fprintf(stderr, "chat: %s\n", why.text);
         return 1;
     }
     return heald_loop_run(loop) < 0;

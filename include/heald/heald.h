@@ -12,6 +12,7 @@
 #include <heald/heap.h>
 #include <heald/inspect.h>
 #include <heald/io.h>
+#include <heald/listener.h>
 #include <heald/loop.h>
 #include <heald/map.h>
 #include <heald/mutex.h>

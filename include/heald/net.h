@@ -82,6 +82,29 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 
+/* Options of heald_listen_with(). A member that is 0 has its default. */
+struct heald_listen_options {
+    int backlog;    /* default: the maximum of the system */
+    int reuse_port; /* 1: several sockets listen at one port, and share the connections */
+    int v6_only;    /* 1: a socket of IPv6 does not take IPv4 as well */
+    int defer_s;    /* TCP: a connection is accepted when it has data, or after so many seconds */
+    int fast_open;  /* TCP: data in the first segment; how many of these may wait */
+    mode_t mode;    /* of a socket file, 0777 at most; default: as the umask says */
+    int set_owner;  /* 1: the socket file gets this user and group; (uid_t)-1: unchanged */
+    uid_t uid;
+    gid_t gid;
+};
+
+/*
+ * As heald_listen(), with options. Options of TCP and of IP have no effect on a Unix socket, and
+ * the reverse. The mode and the owner are set before the socket listens. `options` may be NULL.
+ *   -EINVAL       as heald_listen(); or defer_s or fast_open is negative, or mode above 0777
+ *   -ENOPROTOOPT  the system has no such option
+ *   -EPERM        the process may not change the owner
+ */
+HEALD_API int heald_listen_with(const char *text, int type,
+                                const struct heald_listen_options *options);
+
 /*
  * Makes a socket that is bound to `text` and does not listen. A SOCK_DGRAM socket sends and
  * receives; a socket of another type connects from that address. Takes the same addresses, replaces

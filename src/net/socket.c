@@ -27,6 +27,7 @@
  * lock, as many do when they end, can hit the file of its successor: nothing here can keep it from
  * that.
  */
+#include "net/listen.h"
 #include "net/name.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -161,25 +162,47 @@ static int bind_path(int fd, const struct heald_addr *addr)
     return -EADDRINUSE;
 }
 
-static int bind_to(int fd, const struct heald_addr *addr, int type)
+/* A path has its mode and owner before anybody can connect: it does not listen yet. */
+static int bind_file(int fd, const struct heald_addr *addr, const struct heald_listen_options *o)
 {
+    const char *path = addr->u.un.sun_path;
+    int err = bind_path(fd, addr);
+
+    if (err || !o)
+        return err;
+    if ((o->mode && chmod(path, o->mode) < 0) ||
+        (o->set_owner && chown(path, o->uid, o->gid) < 0)) {
+        err = -errno;
+        unlink(path);
+    }
+    return err;
+}
+
+static int bind_to(int fd, const struct heald_addr *addr, int type,
+                   const struct heald_listen_options *o)
+{
+    bool is_unix = addr->u.sa.sa_family == AF_UNIX;
     int on = 1;
 
-    if (addr->u.sa.sa_family == AF_UNIX && addr->u.un.sun_path[0])
-        return bind_path(fd, addr);
-    if (addr->u.sa.sa_family != AF_UNIX && type == SOCK_STREAM &&
+    if (is_unix && addr->u.un.sun_path[0])
+        return bind_file(fd, addr, o);
+    if (!is_unix && type == SOCK_STREAM &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
         return -errno;
+    int err = o ? heald__listen_prepare(fd, addr->u.sa.sa_family, o) : 0;
+    if (err)
+        return err;
     return bind(fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
 }
 
-static int bind_parsed(const struct heald_addr *addr, int type)
+static int bind_parsed(const struct heald_addr *addr, int type,
+                       const struct heald_listen_options *o)
 {
     int fd = heald__plat_socket(addr->u.sa.sa_family, type);
 
     if (fd < 0)
         return fd;
-    int err = bind_to(fd, addr, type);
+    int err = bind_to(fd, addr, type, o);
     if (err)
         close(fd);
     return err ? err : fd;
@@ -199,7 +222,7 @@ static bool lacks_family(int err)
 
 /* An address without a host, or of localhost: at the first of the two families that is there.
  * Without a host the one socket of IPv6 is for IPv4 as well, whatever the system's default is. */
-static int bind_here(const char *text, int type)
+static int bind_here(const char *text, int type, const struct heald_listen_options *o)
 {
     struct heald_addr addrs[NAME_NOW_ADDRS];
     int n = heald__name_here(text, addrs), err = -EINVAL, off = 0;
@@ -210,7 +233,7 @@ static int bind_here(const char *text, int type)
         if (!err && family == AF_INET6 && text[0] == ':' &&
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0)
             err = -errno;
-        if (!err && !(err = bind_to(fd, &addrs[i], type)))
+        if (!err && !(err = bind_to(fd, &addrs[i], type, o)))
             return fd;
         if (fd >= 0)
             close(fd);
@@ -221,11 +244,12 @@ static int bind_here(const char *text, int type)
 }
 
 /* Of a text that heald_addr_parse() has parsed, or has refused with `err`. */
-static int bind_text(const char *text, int err, const struct heald_addr *addr, int type)
+static int bind_text(const char *text, int err, const struct heald_addr *addr, int type,
+                     const struct heald_listen_options *o)
 {
     if (!err)
-        return bind_parsed(addr, type);
-    return err == -EINVAL && text ? bind_here(text, type) : err;
+        return bind_parsed(addr, type, o);
+    return err == -EINVAL && text ? bind_here(text, type, o) : err;
 }
 
 int heald_bind(const char *text, int type)
@@ -235,11 +259,12 @@ int heald_bind(const char *text, int type)
 
     if ((!err && !addr.len) || !is_type(type))
         return -EINVAL;
-    return bind_text(text, err, &addr, type);
+    return bind_text(text, err, &addr, type, NULL);
 }
 
-int heald_listen(const char *text, int type, int backlog)
+int heald_listen_with(const char *text, int type, const struct heald_listen_options *options)
 {
+    struct heald_listen_options o = options ? *options : (struct heald_listen_options){0};
     struct heald_addr addr = {0};
     int err = heald_addr_parse(text, &addr);
 
@@ -248,17 +273,22 @@ int heald_listen(const char *text, int type, int backlog)
     if (!err && !addr.len)
         return listen_fifo(addr.u.un.sun_path);
     /* Before a socket file is replaced for nothing. */
-    if (!is_type(type))
+    if (!is_type(type) || !heald__listen_is_valid(&o))
         return -EINVAL;
     if (type == SOCK_DGRAM)
         return -EOPNOTSUPP;
-    int fd = bind_text(text, err, &addr, type);
-    if (fd >= 0 && listen(fd, backlog > 0 ? backlog : SOMAXCONN) < 0) {
+    int fd = bind_text(text, err, &addr, type, &o);
+    if (fd >= 0 && listen(fd, o.backlog > 0 ? o.backlog : SOMAXCONN) < 0) {
         err = -errno;
         close(fd);
         return err;
     }
     return fd;
+}
+
+int heald_listen(const char *text, int type, int backlog)
+{
+    return heald_listen_with(text, type, &(struct heald_listen_options){.backlog = backlog});
 }
 
 int heald_local_addr(int fd, struct heald_addr *ret_addr)

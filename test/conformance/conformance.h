@@ -26,11 +26,11 @@
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(background) X(buffered) X(buffers) \
     X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(edges) \
     X(environment) X(errors) X(files) X(flags) X(flags_kept) X(futex) X(guest) X(hooks) X(idle) \
-    X(limits) X(listeners) X(locks) X(loop) X(messages) X(moved) X(multishot) X(net) X(notify) \
-    X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) X(reuse_files) \
-    X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) X(spin) X(spin_poll) X(standard) \
-    X(stop) X(streams) X(suspend) X(timers) X(transfers) X(connect_name) X(names) X(resolved) \
-    X(work) X(copies) X(directories) X(file_locks) X(paths)
+    X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \
+    X(net) X(notify) X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) \
+    X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) X(spin) \
+    X(spin_poll) X(standard) X(stop) X(streams) X(suspend) X(timers) X(transfers) \
+    X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths)
 /* clang-format on */
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);
