@@ -66,9 +66,36 @@ HEALD_API int heald_prep_child(struct heald_op *op, pid_t pid,
 enum {
     HEALD_STDIO_INHERIT = 0, /* the stream of the caller */
     HEALD_STDIO_NULL = -1,   /* /dev/null */
-    HEALD_STDIO_PIPE = -2    /* a pipe; its other end is in heald_child.stdio */
+    HEALD_STDIO_PIPE = -2,   /* a pipe; its other end is in heald_child.stdio */
+    HEALD_STDIO_PTY = -3     /* a terminal, so that the program writes line by line; its master is
+                                heald_child.pty. The child leads a session with it */
 };
 #define HEALD_STDIO_FD(fd) ((fd) + 1) /* the descriptor `fd` of the caller */
+
+/* A further descriptor of a new child. */
+struct heald_spawn_fd {
+    int fd;       /* of the caller */
+    int child_fd; /* its number in the child: 3 to HEALD_SPAWN_FD_MAX */
+};
+
+enum { HEALD_SPAWN_FD_MAX = 255, HEALD_SPAWN_FDS = 32 /* at most so many */ };
+
+/* A limit of a new child, as setrlimit(2). */
+struct heald_spawn_limit {
+    int resource; /* RLIMIT_NOFILE, ... */
+    struct rlimit limit;
+};
+
+/* Bits of heald_spawn.set: which of the members after it count. */
+enum heald_spawn_set {
+    HEALD_SPAWN_SESSION = 1, /* the child leads a new session, without a terminal */
+    HEALD_SPAWN_GROUP = 2,   /* `group` */
+    HEALD_SPAWN_USER = 4,    /* `uid`, `gid`, `groups` */
+    HEALD_SPAWN_UMASK = 8,   /* `umask` */
+    HEALD_SPAWN_NICE = 16,   /* `nice` */
+    HEALD_SPAWN_CWD_FD = 32, /* `cwd_fd` */
+    HEALD_SPAWN_HANDLE = 64  /* heald_child.handle is opened */
+};
 
 /* What heald_spawn() starts. A member that is 0 or NULL has its default, except `file`. */
 struct heald_spawn {
@@ -84,28 +111,88 @@ struct heald_spawn {
      * set-user-ID or set-group-ID bit or capabilities. -ENOSYS if the system does not support it.
      */
     int death_signal;
+    unsigned set;                           /* bits of enum heald_spawn_set */
+    pid_t group;                            /* 0: a process group of its own; else one to join */
+    uid_t uid;                              /* the user that the child becomes */
+    gid_t gid;                              /* and its group */
+    const gid_t *groups;                    /* its supplementary groups; default: none */
+    unsigned group_count;                   /* of these */
+    mode_t umask;                           /* as umask(2) */
+    int nice;                               /* -20 to 19 */
+    int cwd_fd;                             /* a descriptor of the directory; not with `cwd` */
+    const struct heald_spawn_fd *fds;       /* further descriptors */
+    const struct heald_spawn_limit *limits; /* resource limits */
+    unsigned fd_count, limit_count;         /* of these; 64 limits at most */
+    unsigned short rows, columns;           /* of a terminal; default: 24, 80 */
 };
 
 /* A child that heald_spawn() has started. */
 struct heald_child {
     pid_t pid;
     int stdio[3]; /* the caller's ends of the pipes, close-on-exec and non-blocking; -1: no pipe */
+    int pty;      /* the master of its terminal, the same; -1: none */
+    int handle;   /* a descriptor of the process; -1: none. See heald_child_kill() */
 };
 
 /*
- * Starts a program, by posix_spawn(3), or with a death_signal by fork(2). The child has default
- * signal handling (see keep_ignored), an empty signal mask, and no descriptor that heald opened.
- * Its ends of the pipes are blocking. The caller waits for its end with heald_prep_child() and
- * closes the pipes with heald_close(). May block while the system starts the program. Thread-safe.
- * On failure no resource remains, and *ret_child is untouched.
+ * Starts a program, by posix_spawn(3), or by fork(2) if it needs more than that can do: a
+ * death_signal, a terminal, `set` (but HEALD_SPAWN_HANDLE), `fds` or `limits`. The child has
+ * default signal handling (see keep_ignored), an empty signal mask, and no descriptor that heald
+ * opened. Its ends of the pipes are blocking. The caller waits for its end with heald_prep_child()
+ * and closes the pipes and the terminal with heald_close(). May block while the system starts the
+ * program. Thread-safe. On failure no resource remains, and *ret_child is untouched.
+ *
+ * In the child the limits come first, then the descriptors, umask and nice, then the user, and last
+ * the directory, which that user must be allowed to enter.
  *
  *   0         *ret_child is the child
- *   -EINVAL   file is NULL, or a stream or death_signal is invalid
+ *   -EINVAL   file is NULL; a stream, death_signal, a number, or a bit of `set` is invalid; two
+ *             descriptors have the same number in the child; both cwd and cwd_fd are given
  *   -ENOENT   there is no such program
  *   -ENOSYS   cwd or death_signal is set, and the system does not support it
+ *   -EPERM    the caller may not become that user, or raise that limit or priority
  *   -errno    an error of the system
  */
 HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child);
+
+/*
+ * Sends a signal to a child, and never to another process that has got its number. With a handle
+ * any thread may reap the child meanwhile; without one the thread that calls this must be the one
+ * that reaps. Does not block. Not async-signal-safe.
+ *
+ *   0         sent; also if the child has ended and was not reaped
+ *   -ESRCH    the child was reaped
+ *   -EINVAL   signo is not a signal
+ *   -EPERM    the caller may not signal it
+ */
+HEALD_API int heald_child_kill(const struct heald_child *child, int signo);
+
+/* Closes the handle, and sets it to -1. */
+HEALD_API void heald_child_release(struct heald_child *child);
+
+/* The end of a child, step by step. The caller sets `data` and `to_group`; `status` is filled. */
+struct heald_child_stop {
+    void *data;
+    int to_group; /* 1: signals go to the process group that the child leads */
+    struct heald_child_status status;
+    struct heald_op op; /* private, as all that follow */
+    struct heald_child child;
+    void (*fn)(struct heald_child_stop *stop, int err);
+    int is_killed;
+};
+
+/*
+ * Asks a child to end: sends SIGTERM, and SIGCONT for one that is stopped; after grace_ns without
+ * an end SIGKILL. Reaps it, and runs fn(stop, 0). No other op may wait for the child. *stop stays
+ * in place until fn runs. The loop's thread. Does not block.
+ *
+ *   0         fn will run; its err is 0, or -ECHILD: another reaped the child
+ *   -EINVAL   fn is NULL or grace_ns is negative
+ *   -errno    an error of heald_submit() or heald_child_kill()
+ */
+HEALD_API int heald_child_stop(struct heald_child_stop *stop, struct heald_loop *loop,
+                               const struct heald_child *child, int64_t grace_ns,
+                               void (*fn)(struct heald_child_stop *stop, int err));
 
 #ifdef __cplusplus
 }

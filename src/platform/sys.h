@@ -379,6 +379,16 @@ bool heald__plat_is_interrupt(int signo);
 /* Has a new program start in another directory; -ENOSYS where posix_spawn(3) cannot. */
 int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path);
 
+/* A terminal: its master, which does not block; the other end of it. -errno. */
+int heald__plat_pty_open(void);
+int heald__plat_pty_peer(int master);
+int heald__pty_name(int master, char *buf, size_t size); /* 0 or -errno */
+
+/* A descriptor of a process, of a child that was not reaped; -1: there is none here. A signal to
+ * its process: 0 or -errno. */
+int heald__plat_handle_open(pid_t pid);
+int heald__plat_handle_kill(int handle, int signo);
+
 /* Has the calling process get a signal when the thread that made it ends; -ENOSYS where the system
  * cannot. */
 int heald__plat_die_with_parent(int signo);

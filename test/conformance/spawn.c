@@ -160,7 +160,7 @@ HEALD_CASE(no_such_program)
     s.file = NULL;
     ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
     s.file = "true";
-    s.stdio[0] = HEALD_STDIO_PIPE - 1;
+    s.stdio[0] = HEALD_STDIO_PTY - 1;
     ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
     s.stdio[0] = HEALD_STDIO_FD(100000);
     ck_assert_int_eq(heald_spawn(&s, &child), -EBADF);
@@ -270,6 +270,215 @@ HEALD_CASE(a_conversation_in_a_loop)
     loop_end(loop);
 }
 
+HEALD_CASE(what_the_shell_sees)
+{
+    struct heald_spawn s = {
+        .set = HEALD_SPAWN_SESSION | HEALD_SPAWN_UMASK | HEALD_SPAWN_NICE, .umask = 027, .nice = 5};
+    char text[256];
+    const struct heald_spawn_limit limit = {RLIMIT_NOFILE, {123, 123}};
+
+    s.limits = &limit;
+    s.limit_count = 1;
+    ck_assert_int_eq(run_shell(&s, "umask; nice; ulimit -n; ps -o sid= -p $$ | tr -d ' '; echo $$",
+                               text, sizeof text),
+                     0);
+    unsigned mask;
+    int nice_value, files, sid, pid;
+    ck_assert_int_eq(sscanf(text, "%o %d %d %d %d", &mask, &nice_value, &files, &sid, &pid), 5);
+    ck_assert_uint_eq(mask, 027);
+    ck_assert_int_eq(nice_value, 5);
+    ck_assert_int_eq(files, 123);
+    ck_assert_int_eq(sid, pid);
+}
+
+HEALD_CASE(a_directory_by_its_descriptor)
+{
+    struct heald_spawn s = {.set = HEALD_SPAWN_CWD_FD};
+    char path[64], text[128];
+    int dir = dir_make(path);
+
+    s.cwd_fd = dir;
+    ck_assert_int_eq(run_shell(&s, "pwd -P", text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, strrchr(path, '/')));
+    s.cwd = "/";
+    struct heald_child child;
+    ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
+    dir_remove(dir, path);
+}
+
+/* Descriptors change places: each number in the child is that of another in the caller. */
+HEALD_CASE(further_descriptors)
+{
+    struct heald_spawn s = {0};
+    char text[64];
+    int a[2], b[2];
+
+    ck_assert_int_eq(pipe(a), 0);
+    ck_assert_int_eq(pipe(b), 0);
+    const struct heald_spawn_fd fds[] = {{a[0], b[0]}, {b[0], a[0]}};
+    s.fds = fds;
+    s.fd_count = 2;
+    ck_assert_int_eq(write(a[1], "A\n", 2), 2);
+    ck_assert_int_eq(write(b[1], "B\n", 2), 2);
+    char line[64];
+    snprintf(line, sizeof line, "head -n 1 <&%d; head -n 1 <&%d", a[0], b[0]);
+    ck_assert_int_eq(run_shell(&s, line, text, sizeof text), 0);
+    ck_assert_str_eq(text, "B\nA\n");
+    for (int i = 0; i < 2; i++) {
+        close(a[i]);
+        close(b[i]);
+    }
+}
+
+HEALD_CASE(a_process_group_of_its_own)
+{
+    struct heald_spawn s = {.set = HEALD_SPAWN_GROUP};
+    char text[64];
+    int group, pid;
+
+    ck_assert_int_eq(run_shell(&s, "ps -o pgid= -p $$; echo $$", text, sizeof text), 0);
+    ck_assert_int_eq(sscanf(text, "%d %d", &group, &pid), 2);
+    ck_assert_int_eq(group, pid);
+}
+
+HEALD_CASE(another_user)
+{
+    struct heald_spawn s = {.set = HEALD_SPAWN_USER, .uid = 65534, .gid = 65534};
+    char text[64];
+    struct heald_child child;
+
+    if (getuid() != 0) {
+        s.file = "true";
+        ck_assert_int_eq(heald_spawn(&s, &child), -EPERM);
+        return;
+    }
+    ck_assert_int_eq(run_shell(&s, "id -u; id -g; id -G", text, sizeof text), 0);
+    ck_assert_str_eq(text, "65534\n65534\n65534\n");
+}
+
+HEALD_CASE(a_terminal_of_its_own)
+{
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)"tty; test -t 0 && stty size; exit 4",
+                    NULL};
+    struct heald_spawn s = {.file = "sh",
+                            .argv = argv,
+                            .stdio = {HEALD_STDIO_PTY, HEALD_STDIO_PTY, HEALD_STDIO_PTY},
+                            .rows = 30,
+                            .columns = 100};
+    struct heald_child child;
+    char text[256];
+    size_t have = 0;
+    ssize_t n;
+    int status;
+
+    int err = heald_spawn(&s, &child);
+    if (err == -ENOENT || err == -ENOSYS)
+        harness_skip("there are no terminals here: %s", heald_strerror(err));
+    ck_assert_int_eq(err, 0);
+    ck_assert_int_ge(child.pty, 3);
+    ck_assert_int_ne(fcntl(child.pty, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_ne(fcntl(child.pty, F_GETFL) & O_NONBLOCK, 0);
+    set_blocking(child.pty, true);
+    while ((n = read(child.pty, text + have, sizeof text - 1 - have)) > 0)
+        have += (size_t)n;
+    text[have] = 0;
+    ck_assert_ptr_nonnull(strstr(text, "30 100"));
+    ck_assert_ptr_null(strstr(text, "not a tty"));
+    close(child.pty);
+    ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+    ck_assert_int_eq(WEXITSTATUS(status), 4);
+}
+
+HEALD_CASE(a_signal_to_nobody_else)
+{
+    for (int with = 0; with < 2; with++) {
+        struct heald_spawn s = {.file = "cat", .set = with ? HEALD_SPAWN_HANDLE : 0};
+        struct heald_child child;
+        int status;
+
+        s.stdio[0] = HEALD_STDIO_PIPE;
+        ck_assert_int_eq(heald_spawn(&s, &child), 0);
+        if (!with)
+            ck_assert_int_eq(child.handle, -1);
+        ck_assert_int_eq(heald_child_kill(&child, 0), 0);
+        ck_assert_int_eq(heald_child_kill(&child, 12345), -EINVAL);
+        ck_assert_int_eq(heald_child_kill(&child, SIGTERM), 0);
+        ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+        ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+        ck_assert_int_eq(heald_child_kill(&child, SIGTERM), -ESRCH);
+        close(child.stdio[0]);
+        heald_child_release(&child);
+        heald_child_release(&child);
+    }
+}
+
+static int stops, stop_err;
+
+static void on_stopped(struct heald_child_stop *stop, int err)
+{
+    (void)stop;
+    stops++;
+    stop_err = err;
+}
+
+/* One that ends when it is asked, one that does not, one that is stopped, and a whole group. */
+HEALD_CASE(asked_and_then_killed)
+{
+    static const char *const lines[] = {"sleep 100", "trap '' TERM; sleep 100; sleep 100",
+                                        "kill -STOP $$; sleep 100", "sleep 100 & wait"};
+    static const int signals[] = {SIGTERM, SIGKILL, SIGTERM, SIGTERM};
+
+    for (int i = 0; i < 4; i++) {
+        struct heald_loop *loop = loop_on(_i);
+        char *argv[] = {(char *)"sh", (char *)"-c", (char *)lines[i], NULL};
+        struct heald_spawn s = {
+            .file = "sh", .argv = argv, .set = HEALD_SPAWN_GROUP | HEALD_SPAWN_HANDLE};
+        struct heald_child_stop stop = {.to_group = i == 3 || i == 1};
+        struct heald_child child;
+
+        s.stdio[1] = HEALD_STDIO_NULL;
+        ck_assert_int_eq(heald_spawn(&s, &child), 0);
+        usleep(20000);
+        stops = 0;
+        ck_assert_int_eq(heald_child_stop(&stop, loop, &child, 50 * HEALD_MS, NULL), -EINVAL);
+        ck_assert_int_eq(heald_child_stop(&stop, loop, &child,
+                                          i == 1 ? 50 * HEALD_MS : 5 * HEALD_SEC, on_stopped),
+                         0);
+        turn_until(loop, &stops, 1);
+        ck_assert_int_eq(stop_err, 0);
+        ck_assert_int_eq(stop.status.pid, child.pid);
+        ck_assert(WIFSIGNALED(stop.status.status));
+        ck_assert_int_eq(WTERMSIG(stop.status.status), signals[i]);
+        ck_assert_int_eq(heald_child_kill(&child, 0), -ESRCH);
+        heald_child_release(&child);
+        loop_end(loop);
+    }
+}
+
+HEALD_CASE(what_a_spawn_refuses)
+{
+    const struct heald_spawn_fd twice[] = {{0, 5}, {1, 5}}, low = {0, 2}, high = {0, 256};
+    struct heald_spawn bad[] = {
+        {.file = "true", .set = 1u << 20},
+        {.file = "true", .set = HEALD_SPAWN_NICE, .nice = 20},
+        {.file = "true", .set = HEALD_SPAWN_GROUP, .group = -1},
+        {.file = "true", .set = HEALD_SPAWN_GROUP | HEALD_SPAWN_SESSION},
+        {.file = "true", .fds = twice, .fd_count = 2},
+        {.file = "true", .fds = &low, .fd_count = 1},
+        {.file = "true", .fds = &high, .fd_count = 1},
+        {.file = "true", .fd_count = 1},
+        {.file = "true", .limit_count = 1},
+        {.file = "true", .stdio = {-4}},
+    };
+    struct heald_child child;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_int_eq(heald_spawn(&bad[i], &child), -EINVAL);
+    const struct heald_spawn_fd closed = {987, 5};
+    const struct heald_spawn s = {.file = "true", .fds = &closed, .fd_count = 1};
+    ck_assert_int_eq(heald_spawn(&s, &child), -EBADF);
+}
+
 void add_spawn(TCase *group)
 {
     add_once(group, output_and_status);
@@ -281,4 +490,13 @@ void add_spawn(TCase *group)
     add_once(group, streams_that_change_places);
     add_once(group, nothing_is_inherited);
     add_everywhere(group, a_conversation_in_a_loop);
+    add_once(group, what_the_shell_sees);
+    add_once(group, a_directory_by_its_descriptor);
+    add_once(group, further_descriptors);
+    add_once(group, a_process_group_of_its_own);
+    add_once(group, another_user);
+    add_once(group, a_terminal_of_its_own);
+    add_once(group, a_signal_to_nobody_else);
+    add_on_backends(group, asked_and_then_killed);
+    add_once(group, what_a_spawn_refuses);
 }

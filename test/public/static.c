@@ -22,7 +22,7 @@
     X(store_commit)                                                                               \
     X(journal_begin)                                                                              \
     X(heap_allocate) X(sync_block) X(sync_abandon) X(cond_prepare_to_wait) X(lockdep_acquired)    \
-        X(cells_add) X(cells_claim) X(cells_swap) X(child_start_bound) X(child_fill_defaults)     \
+        X(cells_add) X(cells_claim) X(cells_swap) X(child_start_fork) X(child_fill_defaults)     \
             X(op_events) X(loop_start) X(loop_end) X(loop_watch) X(loop_open_on) X(loop_pool)     \
                 X(complete) X(dispatch) X(perform) X(result) X(fds_get) X(fds_close) X(ready_arm) \
                     X(ready_event) X(ready_submit) X(timers_submit) X(timers_expire) X(wheel_add) \

@@ -5,6 +5,8 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,4 +39,20 @@ int heald__plat_die_with_parent(int signo)
 int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *path)
 {
     return -posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+int heald__plat_handle_open(pid_t pid)
+{
+    int fd = heald__plat_own((int)syscall(SYS_pidfd_open, pid, 0));
+    return fd < 0 ? -1 : fd;
+}
+
+int heald__plat_handle_kill(int handle, int signo)
+{
+    return syscall(SYS_pidfd_send_signal, handle, signo, NULL, 0) < 0 ? -errno : 0;
+}
+
+int heald__pty_name(int master, char *buf, size_t size)
+{
+    return -ptsname_r(master, buf, size);
 }

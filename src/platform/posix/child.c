@@ -2,6 +2,8 @@
 #include "platform/sys.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 int heald__plat_child_open(pid_t pid)
 {
@@ -19,4 +21,28 @@ int heald__plat_spawn_chdir(posix_spawn_file_actions_t *actions, const char *pat
     (void)actions;
     (void)path;
     return -ENOSYS;
+}
+
+int heald__plat_handle_open(pid_t pid)
+{
+    (void)pid;
+    return -1;
+}
+
+int heald__plat_handle_kill(int handle, int signo)
+{
+    (void)handle;
+    (void)signo;
+    return -ENOSYS;
+}
+
+/* Not thread-safe where the system has only this. */
+int heald__pty_name(int master, char *buf, size_t size)
+{
+    const char *name = ptsname(master);
+
+    if (!name || strlen(name) >= size)
+        return name ? -ERANGE : -errno;
+    memcpy(buf, name, strlen(name) + 1);
+    return 0;
 }
