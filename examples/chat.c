@@ -11,8 +11,9 @@ static struct client {
 
 static struct heald_listener listener;
 
-static void on_closed(struct heald_stream *stream)
+static void on_closed(struct heald_stream *stream, int err)
 {
+    (void)err;
     free(heald_container_of(stream, struct client, stream));
     heald_listener_done(&listener);
 }

@@ -5,8 +5,9 @@
 #include <heald/heald.h>
 #include <signal.h>
 
-static void on_closed(struct heald_stream *s)
+static void on_closed(struct heald_stream *s, int err)
 {
+    (void)err;
     free(s);
 }
 

@@ -1,11 +1,15 @@
 /*
- * heald/stream.h: buffered bytes over a descriptor: a stream socket, a pipe or a terminal.
+ * heald/stream.h: buffered bytes over a descriptor: a stream socket, a pipe or one end of it, a
+ * terminal, a file that is read to its end.
  *
  * A stream reads for the program, in portions, by lines or by lengths, and queues what the program
  * writes. The caller owns a struct heald_stream and may embed it. It stays in place from
  * heald_stream_open() until the function given to heald_stream_close() or heald_stream_end() runs.
  * Nothing is allocated for a message: buffers come from the loop's allocator, grow when needed, and
  * are used again.
+ *
+ * An open stream holds its loop (heald_loop_hold()): heald_loop_run() continues, also while the
+ * stream is paused, and heald_loop_close() returns -EBUSY. heald_stream_background() undoes that.
  *
  * All functions are called on the loop's thread, in a callback or outside; none blocks. Callbacks
  * run from the loop's turn and never inside a call of this header. In any of them any function may
@@ -26,8 +30,9 @@ struct heald_stream;
 
 /* What a stream reports. A member that is NULL is not reported. */
 struct heald_stream_events {
-    /* `len` bytes have arrived: a portion or a frame, see heald_stream_read(). The program may
-     * change them; they are valid until it returns. If NULL, what arrives is discarded. */
+    /* `len` bytes have arrived: a portion or a frame, see heald_stream_read(). They do not end with
+     * a 0. The program may change them; they are valid until it returns. If NULL, what arrives is
+     * discarded. */
     void (*data)(struct heald_stream *stream, char *data, size_t len);
 
     /* The peer sends no more. Writing goes on. */
@@ -36,10 +41,12 @@ struct heald_stream_events {
     /* What is queued has fallen to the low watermark, after heald_stream_write() returned 1. */
     void (*drain)(struct heald_stream *stream);
 
-    /* The stream has failed, and does nothing more; the program closes it. Once.
+    /* The stream has failed. Once.
      *   -ETIMEDOUT   idle_ns has passed without progress
      *   -EMSGSIZE    a frame is longer than frame_max
      *   -errno       an error of the system, such as -ECONNRESET or -EPIPE
+     * After the first two it reads no more, and can still write: a last word, then
+     * heald_stream_end(). After the others it does nothing more, and the program closes it.
      */
     void (*error)(struct heald_stream *stream, int err);
 };
@@ -63,7 +70,10 @@ struct heald_stream_options {
     size_t frame_max;              /* default 64 KiB */
     size_t high, low;              /* watermarks of what is queued; default 64 KiB, 16 KiB */
     size_t max;                    /* what is queued at most; default 1 MiB; at least `high` */
-    int64_t idle_ns;               /* default: none */
+    int64_t idle_ns;               /* without progress in either direction, and the stream fails;
+                                         default: none */
+    int64_t end_ns;                /* heald_stream_end() takes at most so long; default one
+                                         minute */
     const struct heald_stream_filter *filter; /* default: none */
 };
 
@@ -89,7 +99,9 @@ struct heald_stream {
     int64_t last_ns;
     struct heald_stream *source, *sink;
     void (*flushed)(struct heald_stream *stream, int err);
-    void (*closed)(struct heald_stream *stream);
+    int64_t end_at_ns;
+    int closed_err;
+    void (*closed)(struct heald_stream *stream, int err);
 };
 
 /*
@@ -128,7 +140,8 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
 /*
  * Writes all of the data, now or later: what cannot be sent at once is copied into the queue. On
  * a readiness back end what need not wait is sent within the call; many small writes are better
- * gathered between heald_stream_cork() and heald_stream_uncork().
+ * gathered between heald_stream_cork() and heald_stream_uncork(). A write to a pipe that nobody
+ * reads any more also sends SIGPIPE to the process, which should ignore that signal.
  *
  *   0          done
  *   1          done, and more than `high` is queued: write no more until `drain`
@@ -167,25 +180,31 @@ HEALD_API int heald_stream_flush(struct heald_stream *stream,
 HEALD_API int heald_stream_shutdown(struct heald_stream *stream);
 
 /*
- * Close a stream. _end: when all is sent and a socket is half-closed, and then its peer has ended
- * too, or two seconds have passed; what still arrives is discarded, and nothing is reported.
- * _close: at once; what is queued is lost. fn runs once; after that the memory of the stream is the
- * caller's, and fn may free it. fn may be NULL. A _close may follow an _end; only its fn runs then.
+ * Close a stream. _end: sends what is queued, half-closes a socket, and closes it when its peer has
+ * ended too, or two seconds later; all of it takes end_ns at most. What still arrives is discarded,
+ * and nothing is reported. _close: at once; what is queued is lost. fn runs once; after that the
+ * memory of the stream is the caller's, and fn may free it. Its err is 0 if all that was written
+ * was sent to the system; -ETIMEDOUT: end_ns has passed before; -ECANCELED: _close before; or why
+ * the stream had failed. fn may be NULL. A _close may follow an _end; only its fn runs then.
  *
  *   0           fn will run
  *   -EALREADY   it is being closed
  *   -EINVAL     it is not open; fn does not run
  */
 HEALD_API int heald_stream_end(struct heald_stream *stream,
-                               void (*fn)(struct heald_stream *stream));
+                               void (*fn)(struct heald_stream *stream, int err));
 HEALD_API int heald_stream_close(struct heald_stream *stream,
-                                 void (*fn)(struct heald_stream *stream));
+                                 void (*fn)(struct heald_stream *stream, int err));
+
+/* Lets the loop end although the stream is open (`on` is not 0), or not. */
+HEALD_API void heald_stream_background(struct heald_stream *stream, int on);
 
 /* Sets the time after which a stream without progress in any direction fails; 0: none. */
 HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_ns);
 
 /*
- * Pipes all that `from` reads to `to`; NULL ends that. `from` is paused while more than the high
+ * Pipes all that `from` reads to `to`; NULL ends that. A stream that the program has paused goes
+ * on: open it, pause it, connect, pipe. `from` is paused while more than the high
  * watermark is queued in `to`. The end of `from` half-closes `to`. Instead of `data` of `from` and
  * `drain` of `to` nothing is reported; the other events are. Two calls make a proxy.
  *

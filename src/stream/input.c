@@ -59,7 +59,7 @@ static size_t parse(struct heald_stream *s, char *data, size_t len)
     s->flags &= ~(unsigned)STREAM_PARSING;
     size_t first = at < len ? (n ? n : len - at) : 0;
     if (stream_reads(s) && is_framed(s) && first > s->options.frame_max)
-        heald__stream_fail(s, -EMSGSIZE);
+        heald__stream_fail_in(s, -EMSGSIZE);
     return at;
 }
 
@@ -141,8 +141,6 @@ void heald__stream_note_in(struct heald_stream *s)
     s->flags = (s->flags & ~(unsigned)STREAM_SPECIAL_IN) | (special ? STREAM_SPECIAL_IN : 0);
 }
 
-enum { NO_READING = STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED };
-
 static void on_any(struct heald_op *op);
 
 /* The usual case: a portion, and it is all there is. While the program has it, `in` is idle. */
@@ -150,7 +148,7 @@ static void on_in(struct heald_op *op)
 {
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
 
-    if (op->result <= 0 || s->unread.len || s->flags & (NO_READING | STREAM_SPECIAL_IN)) {
+    if (op->result <= 0 || s->unread.len || s->flags & (STREAM_NO_READING | STREAM_SPECIAL_IN)) {
         on_any(op);
         return;
     }
@@ -158,7 +156,7 @@ static void on_in(struct heald_op *op)
     s->flags |= STREAM_PARSING;
     s->events->data(s, s->raw.data, (size_t)op->result);
     s->flags &= ~(unsigned)STREAM_PARSING;
-    if (s->flags & NO_READING) {
+    if (s->flags & STREAM_NO_READING) {
         if (s->flags & STREAM_CLOSING)
             heald__stream_op_ended(s);
         else
@@ -227,7 +225,7 @@ static int prep_in(struct heald_stream *s)
 
 void heald__stream_start_in(struct heald_stream *s)
 {
-    bool is_paused = s->flags & STREAM_PAUSED && !(s->flags & STREAM_ENDING);
+    bool is_paused = s->flags & (STREAM_PAUSED | STREAM_DEAF) && !(s->flags & STREAM_ENDING);
 
     if (is_paused || stream_is_pending(&s->in) ||
         s->flags & (STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))

@@ -7,13 +7,14 @@
  *
  * A socket that is closed while there is something to read in it sends a reset, which may destroy
  * what the peer has not read yet. So heald_stream_end() reads on, until the peer ends or LINGER_NS
- * have passed.
+ * have passed. `timer` is the limit of all of it then.
  */
 #include "stream/stream.h"
 
 #include <errno.h>
 
 #define LINGER_NS (2 * HEALD_SEC)
+#define END_NS    (60 * HEALD_SEC)
 
 enum {
     INPUT_SIZE = 16 * 1024,
@@ -37,6 +38,7 @@ static void set_options(struct heald_stream_options *o, const struct heald_strea
     o->high = size_or(o->high, HIGH);
     o->low = size_or(o->low, o->high < LOW ? o->high : LOW);
     o->max = size_or(o->max, o->high > QUEUE_MAX ? o->high : QUEUE_MAX);
+    o->end_ns = o->end_ns > 0 ? o->end_ns : END_NS;
 }
 
 /* The memory for reads without a group. */
@@ -60,12 +62,14 @@ static void on_idle(struct heald_op *op)
     }
     if (op->result < 0 || s->flags & STREAM_FAILED)
         return;
-    if (s->flags & STREAM_ENDING && s->flags & STREAM_SHUT_SENT)
+    if (s->flags & STREAM_ENDING) {
+        s->closed_err = heald_stream_queued(s) ? -ETIMEDOUT : 0;
         heald__stream_close(s);
-    if (!idle || s->flags & STREAM_CLOSING)
+    }
+    if (!idle || s->flags & (STREAM_CLOSING | STREAM_DEAF))
         return;
     if (heald_now(s->loop) - s->last_ns >= idle) {
-        heald__stream_fail(s, -ETIMEDOUT);
+        heald__stream_fail_in(s, -ETIMEDOUT);
         return;
     }
     heald_prep_timer(op, s->last_ns + idle);
@@ -83,7 +87,8 @@ static void set_timer(struct heald_stream *s, int64_t when_ns)
 void heald_stream_set_idle(struct heald_stream *s, int64_t idle_ns)
 {
     s->options.idle_ns = idle_ns > 0 ? idle_ns : 0;
-    if (!s->options.idle_ns || s->flags & (STREAM_CLOSING | STREAM_FAILED))
+    if (!s->options.idle_ns ||
+        s->flags & (STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF))
         return;
     s->last_ns = heald_now(s->loop);
     set_timer(s, s->last_ns + idle_ns);
@@ -95,7 +100,8 @@ void heald__stream_linger(struct heald_stream *s)
         heald__stream_close(s);
         return;
     }
-    set_timer(s, heald_now(s->loop) + LINGER_NS);
+    int64_t linger = heald_now(s->loop) + LINGER_NS;
+    set_timer(s, linger < s->end_at_ns ? linger : s->end_at_ns);
     heald__stream_start_in(s);
 }
 
@@ -114,6 +120,7 @@ static int start(struct heald_stream *s)
     }
     s->flags &= ~(unsigned)STREAM_ERROR_TOLD;
     heald_stream_set_idle(s, s->options.idle_ns);
+    heald_stream_background(s, 0);
     return 0;
 }
 
@@ -165,6 +172,7 @@ void heald__stream_fail(struct heald_stream *s, int err)
     if (s->flags & (STREAM_ERROR_TOLD | STREAM_CLOSING))
         return;
     s->flags |= STREAM_ERROR_TOLD;
+    s->closed_err = s->err;
     if (s->flags & STREAM_ENDING)
         heald__stream_close(s);
     else if (s->events->error)
@@ -179,6 +187,16 @@ static void set_sink(struct heald_stream *s, struct heald_stream *sink)
     if (sink)
         sink->source = s;
     heald__stream_note_in(s);
+}
+
+void heald__stream_fail_in(struct heald_stream *s, int err)
+{
+    if (s->flags & (STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF))
+        return;
+    s->flags |= STREAM_DEAF | STREAM_ERROR_TOLD;
+    heald_cancel(&s->in);
+    if (s->events->error)
+        s->events->error(s, err);
 }
 
 static void unpipe(struct heald_stream *s)
@@ -211,29 +229,47 @@ void heald__stream_op_ended(struct heald_stream *s)
     heald__buffer_free(&s->unread, a);
     heald__buffer_free(&s->queue, a);
     heald__buffer_free(&s->spare, a);
+    heald_stream_background(s, 1);
+    s->loop = NULL;
     if (s->closed)
-        s->closed(s);
+        s->closed(s, s->closed_err);
 }
 
-int heald_stream_close(struct heald_stream *s, void (*fn)(struct heald_stream *stream))
+void heald_stream_background(struct heald_stream *s, int on)
+{
+    if (!on == !!(s->flags & STREAM_HOLDS) || !s->loop)
+        return;
+    s->flags ^= STREAM_HOLDS;
+    if (on)
+        heald_loop_release(s->loop);
+    else
+        heald_loop_hold(s->loop);
+}
+
+int heald_stream_close(struct heald_stream *s, void (*fn)(struct heald_stream *stream, int err))
 {
     if (!s->loop || s->flags & STREAM_CLOSING)
         return s->loop ? -EALREADY : -EINVAL;
     s->closed = fn;
+    s->closed_err = s->err ? s->err : heald_stream_queued(s) ? -ECANCELED : 0;
     heald__stream_close(s);
     heald__stream_tell_flushed(s, -ECANCELED);
     return 0;
 }
 
-int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *stream))
+int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *stream, int err))
 {
     if (!s->loop || s->flags & (STREAM_CLOSING | STREAM_ENDING))
         return s->loop ? -EALREADY : -EINVAL;
     s->closed = fn;
+    s->closed_err = s->err;
     if (s->flags & STREAM_FAILED) {
         heald__stream_close(s);
         return 0;
     }
+    int64_t now = heald_now(s->loop), left = HEALD_FOREVER - now;
+    s->end_at_ns = s->options.end_ns < left ? now + s->options.end_ns : HEALD_FOREVER;
+    set_timer(s, s->end_at_ns);
     s->flags |= STREAM_SHUT | STREAM_ENDING;
     unpipe(s);
     heald__stream_await_out(s);
@@ -247,5 +283,7 @@ int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to)
     if (to && to->source && to->source != from)
         return -EBUSY;
     set_sink(from, to);
+    if (to)
+        heald_stream_resume(from);
     return 0;
 }

@@ -25,7 +25,14 @@ enum {
     STREAM_RING = 0x2000,       /* a ring takes whole ops */
     STREAM_IN_READY = 0x4000,   /* `in` is prepared to read */
     STREAM_SPECIAL_IN = 0x8000, /* what arrives does not simply go to the program */
-    STREAM_FILTERED = 0x10000   /* what is written goes through a filter */
+    STREAM_FILTERED = 0x10000,  /* what is written goes through a filter */
+    STREAM_DEAF = 0x20000,      /* it reads no more, and may still write */
+    STREAM_HOLDS = 0x40000      /* the loop goes on for it */
+};
+
+/* Flags with which no callback runs that reads. */
+enum {
+    STREAM_NO_READING = STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF
 };
 
 /* buffer.c. append: 0 or -ENOMEM. drop: the first bytes. */
@@ -38,6 +45,7 @@ void heald__buffer_free(struct heald_stream_buffer *b, const struct heald_alloca
  * op_ended: an op has completed, of a stream that is being closed. linger: all is sent, and is to
  * be closed. */
 void heald__stream_fail(struct heald_stream *s, int err);
+void heald__stream_fail_in(struct heald_stream *s, int err); /* of reading alone */
 void heald__stream_close(struct heald_stream *s);
 void heald__stream_op_ended(struct heald_stream *s);
 void heald__stream_linger(struct heald_stream *s);
@@ -65,7 +73,7 @@ static inline bool stream_is_pending(const struct heald_op *op)
 /* May its callbacks run that read? */
 static inline bool stream_reads(const struct heald_stream *s)
 {
-    return !(s->flags & (STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED));
+    return !(s->flags & STREAM_NO_READING);
 }
 
 #endif

@@ -15,7 +15,7 @@ struct end {
     char memory[8][64];
     char got[GOT];
     size_t len;
-    int frames, ends, drains, errors, err, closed, flushed, flush_err, pause_at, peer;
+    int frames, ends, drains, errors, err, closed, closed_err, flushed, flush_err, pause_at, peer;
     size_t frame[64];
 };
 
@@ -51,9 +51,12 @@ static void on_error(struct heald_stream *s, int err)
     e->err = err;
 }
 
-static void on_closed(struct heald_stream *s)
+static void on_closed(struct heald_stream *s, int err)
 {
-    ((struct end *)s->data)->closed++;
+    struct end *e = s->data;
+
+    e->closed++;
+    e->closed_err = err;
 }
 
 static void on_flushed(struct heald_stream *s, int err)
@@ -240,6 +243,17 @@ HEALD_CASE(a_pause_keeps_everything)
     for_all(_i, pause_in_the_middle);
 }
 
+/* What the peer reads next, while the loop turns. */
+static ssize_t peer_read(struct end *e, char *buf, size_t size)
+{
+    int64_t until = now() + 5 * HEALD_SEC;
+    ssize_t n;
+
+    while ((n = read(e->peer, buf, size)) < 0 && now() < until)
+        must(heald_loop_turn(e->loop, now() + HEALD_MS) >= 0);
+    return n;
+}
+
 HEALD_CASE(a_frame_that_is_too_long)
 {
     for (int whole = 0; whole < 2; whole++) {
@@ -256,7 +270,16 @@ HEALD_CASE(a_frame_that_is_too_long)
             put(e, "89");
         turn_until(e->loop, &e->errors, 1);
         ck_assert_int_eq(e->err, -EMSGSIZE);
-        ck_assert_int_eq(heald_stream_write(&e->s, "x", 1), -EMSGSIZE);
+        /* A last word. */
+        char word[8];
+        ck_assert_int_eq(heald_stream_write(&e->s, "long!", 5), 0);
+        ck_assert_int_eq(peer_read(e, word, sizeof word), 5);
+        close(e->peer);
+        e->peer = -1;
+        ck_assert_int_eq(heald_stream_end(&e->s, on_closed), 0);
+        turn_until(e->loop, &e->closed, 1);
+        ck_assert_int_eq(e->closed_err, 0);
+        ck_assert_int_eq(e->errors, 1);
         end_close(e);
     }
 }
@@ -338,17 +361,6 @@ HEALD_CASE(the_queue_is_bounded)
     end_close(e);
 }
 
-/* What the peer reads next, while the loop turns. */
-static ssize_t peer_read(struct end *e, char *buf, size_t size)
-{
-    int64_t until = now() + 5 * HEALD_SEC;
-    ssize_t n;
-
-    while ((n = read(e->peer, buf, size)) < 0 && now() < until)
-        must(heald_loop_turn(e->loop, now() + HEALD_MS) >= 0);
-    return n;
-}
-
 HEALD_CASE(corked_writes_are_one_message)
 {
     struct end *e = end_open(_i, PAIR_TCP, false, false, (struct heald_stream_options){0});
@@ -413,14 +425,14 @@ HEALD_CASE(an_end_does_not_wait_for_ever)
 HEALD_CASE(any_progress_counts)
 {
     struct end *e = end_open(_i, PAIR_TCP, false, true,
-                             (struct heald_stream_options){.idle_ns = 30 * HEALD_MS});
+                             (struct heald_stream_options){.idle_ns = 300 * HEALD_MS});
 
     for (int i = 0; i < 4; i++) {
         if (i % 2)
             put(e, "x");
         else
             ck_assert_int_eq(heald_stream_write(&e->s, "y", 1), 0);
-        turn_for(e->loop, 15 * HEALD_MS);
+        turn_for(e->loop, 100 * HEALD_MS);
         ck_assert_int_eq(e->errors, 0);
     }
     int64_t last = now();
@@ -616,6 +628,70 @@ HEALD_CASE(what_an_open_refuses)
     loop_end(loop);
 }
 
+/* Nobody reads, and the end takes no longer than it may; its function says so. */
+HEALD_CASE(an_end_has_a_limit)
+{
+    struct end *e = end_open(_i, PAIR_UNIX, false, false,
+                             (struct heald_stream_options){.end_ns = 20 * HEALD_MS});
+    char *much = calloc(1, 900000);
+    int64_t before = now();
+
+    ck_assert_int_ge(heald_stream_write(&e->s, much, 900000), 0);
+    ck_assert_int_eq(heald_stream_end(&e->s, on_closed), 0);
+    turn_until(e->loop, &e->closed, 1);
+    ck_assert_int_eq(e->closed_err, -ETIMEDOUT);
+    ck_assert_int_ge(now() - before, 20 * HEALD_MS);
+    ck_assert_int_eq(e->errors, 0);
+    ck_assert_int_eq(heald_stream_close(&e->s, on_closed), -EINVAL);
+    free(much);
+    end_close(e);
+}
+
+/* A paused stream is nothing to wait for, and yet open. */
+HEALD_CASE(an_open_stream_holds_its_loop)
+{
+    struct end *e = end_open(_i, PAIR_TCP, false, true, (struct heald_stream_options){0});
+
+    e->pause_at = 1;
+    put(e, "x");
+    turn_until(e->loop, &e->frames, 1);
+    ck_assert_int_eq(heald_loop_close(e->loop), -EBUSY);
+    heald_stream_background(&e->s, 1);
+    heald_stream_background(&e->s, 1);
+    ck_assert_int_eq(heald_loop_run(e->loop), 0);
+    heald_stream_background(&e->s, 0);
+    ck_assert_int_eq(heald_loop_close(e->loop), -EBUSY);
+    ck_assert_int_eq(heald_stream_close(&e->s, on_closed), 0);
+    ck_assert_int_eq(heald_loop_run(e->loop), 0);
+    ck_assert_int_eq(e->closed, 1);
+    end_close(e);
+}
+
+/* A proxy opens and pauses one side, connects, and pipes. */
+HEALD_CASE(a_pipe_resumes)
+{
+    struct end *a = end_open(_i, PAIR_TCP, false, true, (struct heald_stream_options){0});
+    struct heald_stream b = {.data = a};
+    char buf[8];
+    int fds[2];
+
+    heald_stream_pause(&a->s);
+    put(a, "early");
+    turn_for(a->loop, 2 * HEALD_MS);
+    pair_open(PAIR_UNIX, fds);
+    ck_assert_int_eq(heald_stream_open(&b, a->loop, fds[0], &events, NULL), 0);
+    ck_assert_int_eq(heald_stream_pipe(&a->s, &b), 0);
+    int peer = a->peer;
+    a->peer = fds[1];
+    ck_assert_int_eq(peer_read(a, buf, sizeof buf), 5);
+    close(fds[1]);
+    a->peer = peer;
+    ck_assert_int_eq(heald_stream_close(&b, on_closed), 0);
+    turn_until(a->loop, &a->closed, 1);
+    a->closed = 0;
+    end_close(a);
+}
+
 void add_buffered(TCase *group)
 {
     add_everywhere(group, portions_and_the_end);
@@ -628,7 +704,10 @@ void add_buffered(TCase *group)
     add_everywhere(group, corked_writes_are_one_message);
     add_everywhere(group, half_close_and_end);
     add_on_backends(group, an_end_does_not_wait_for_ever);
-    add_everywhere(group, any_progress_counts);
+    add_everywhere(group, an_end_has_a_limit);
+    add_everywhere(group, an_open_stream_holds_its_loop);
+    add_everywhere(group, a_pipe_resumes);
+    add_on_backends(group, any_progress_counts);
     add_everywhere(group, the_peer_is_gone);
     add_everywhere(group, a_close_in_the_callback);
     add_everywhere(group, a_filter_between);
