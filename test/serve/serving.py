@@ -86,11 +86,15 @@ class Server:
             command += ['--no-log']
         if backend:
             command += ['--backend', backend]
+        def prepare():
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
+
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.errors, stdin=subprocess.DEVNULL,
-            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, descriptors))
-            if descriptors else None)
+            preexec_fn=prepare)
         self.url, self.port = None, None
         for line in self.process.stdout:
             if line.startswith(b'listening on '):
