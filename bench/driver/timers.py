@@ -13,6 +13,7 @@ CASES = (
     ("fire", "fire_ns"),
     ("cancel", "cancel_ns"),
 )
+MOVE_NS = 100
 
 
 MUST = {("libuv", "arm + fire"): Must(">=", 3), ("libuv", "arm + cancel"): Must(">=", 3),
@@ -35,4 +36,10 @@ def run(programs, options):
         for case, key in CASES:
             table.add(f"against {library}: {case}", values(ours, key), values(theirs, key),
                       "ns/timer", MUST.get((library, case)), faster=True)
+        if peer == "uv":
+            moves = values(ours, "move_ns")
+            table.add(f"against {library}: move", moves, values(theirs, "move_ns"), "ns/timer",
+                      faster=True)
+            table.add("move against what is allowed", moves, [MOVE_NS] * len(moves), "ns/timer",
+                      Must("<=", 1))
     table.print()

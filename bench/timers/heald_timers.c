@@ -48,6 +48,16 @@ static void peer_fire(void *priv)
     heald_loop_run(((struct peer *)priv)->loop);
 }
 
+static void peer_move(void *priv)
+{
+    struct peer *peer = priv;
+    const struct timers *t = peer->timers;
+    int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+
+    for (size_t i = 0; i < t->count; i++)
+        heald_op_set_deadline(&peer->ops[t->order[i]], now + 2 * t->delays_ns[t->order[i]]);
+}
+
 /* A cancelled op has its callback as well: the callbacks are part of what is measured. */
 static void peer_cancel(void *priv)
 {
@@ -71,8 +81,13 @@ static void peer_close(void *priv)
 
 int main(int argc, char **argv)
 {
-    const struct timers_peer peer = {
-        sizeof(struct heald_op), peer_open, peer_arm, peer_fire, peer_cancel, peer_close};
+    const struct timers_peer peer = {sizeof(struct heald_op),
+                                     peer_open,
+                                     peer_arm,
+                                     peer_fire,
+                                     peer_move,
+                                     peer_cancel,
+                                     peer_close};
 
     return timers_main(argc, argv, &peer);
 }

@@ -73,8 +73,8 @@ static void peer_close(void *priv)
 
 int main(int argc, char **argv)
 {
-    const struct timers_peer peer = {sizeof(ev_timer), peer_open,   peer_arm,
-                                     peer_fire,        peer_cancel, peer_close};
+    const struct timers_peer peer = {sizeof(ev_timer), peer_open, peer_arm, peer_fire, NULL,
+                                     peer_cancel,      peer_close};
 
     return timers_main(argc, argv, &peer);
 }

@@ -77,7 +77,7 @@ static void peer_close(void *priv)
 
 int main(int argc, char **argv)
 {
-    const struct timers_peer peer = {sizeof(struct event), peer_open, peer_arm, peer_fire,
+    const struct timers_peer peer = {sizeof(struct event), peer_open, peer_arm, peer_fire, NULL,
                                      peer_cancel,          peer_close};
 
     return timers_main(argc, argv, &peer);

@@ -44,6 +44,19 @@ static void peer_arm(void *priv)
     }
 }
 
+static void peer_move(void *priv)
+{
+    struct peer *peer = priv;
+    const struct timers *t = peer->timers;
+
+    for (size_t i = 0; i < t->count; i++) {
+        uint32_t k = t->order[i];
+        int64_t ms = (2 * t->delays_ns[k] + BENCH_NS_PER_MS - 1) / BENCH_NS_PER_MS;
+
+        uv_timer_start(&peer->handles[k], on_timer, (uint64_t)ms, 0);
+    }
+}
+
 static void peer_fire(void *priv)
 {
     uv_run(&((struct peer *)priv)->loop, UV_RUN_DEFAULT);
@@ -74,8 +87,8 @@ static void peer_close(void *priv)
 
 int main(int argc, char **argv)
 {
-    const struct timers_peer peer = {sizeof(uv_timer_t), peer_open,   peer_arm,
-                                     peer_fire,          peer_cancel, peer_close};
+    const struct timers_peer peer = {sizeof(uv_timer_t), peer_open,   peer_arm,  peer_fire,
+                                     peer_move,          peer_cancel, peer_close};
 
     return timers_main(argc, argv, &peer);
 }

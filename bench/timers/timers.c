@@ -50,7 +50,7 @@ static double timed(void (*step)(void *), void *priv, size_t count)
 int timers_main(int argc, char **argv, const struct timers_peer *peer)
 {
     struct timers t = {.count = 1000000};
-    double arm, fire, rearm, cancel;
+    double arm, fire, rearm, move, cancel;
     uint64_t seed = 42;
     int64_t resident;
     void *priv;
@@ -75,13 +75,15 @@ int timers_main(int argc, char **argv, const struct timers_peer *peer)
     if (t.fired != t.count)
         bench_die("some timers fired twice or not at all", 0);
     rearm = timed(peer->arm, priv, t.count);
+    move = peer->move ? timed(peer->move, priv, t.count) : 0;
     cancel = timed(peer->cancel, priv, t.count);
     if (t.fired != t.count)
         bench_die("a cancelled timer fired", 0);
     peer->close(priv);
-    printf("timers %zu arm_ns %.1f fire_ns %.1f rearm_ns %.1f cancel_ns %.1f size %zu "
+    printf("timers %zu arm_ns %.1f fire_ns %.1f rearm_ns %.1f move_ns %.1f "
+           "cancel_ns %.1f size %zu "
            "resident %.1f\n",
-           t.count, arm, fire, rearm, cancel, peer->size, (double)resident / (double)t.count);
+           t.count, arm, fire, rearm, move, cancel, peer->size, (double)resident / (double)t.count);
     free((void *)t.delays_ns);
     free((void *)t.order);
     return 0;
