@@ -53,7 +53,8 @@ struct heald_stream_events {
 
 /*
  * A filter lies between the descriptor and the program: TLS, compression. `input` gets what was
- * read, and passes on what it makes of it with heald_stream_feed(); data NULL is the end. `output`
+ * read, and passes on what it makes of it with heald_stream_feed(), then or later; data NULL is the
+ * end, which it passes on, too. `output`
  * gets what the program writes, passes it on with heald_stream_send(), and returns what
  * heald_stream_write() returns. Either may be NULL.
  */
@@ -94,7 +95,7 @@ struct heald_stream {
     struct heald_op in, out, timer;
     struct heald_transfer sending;
     struct heald_stream_buffer raw, unread, queue, spare;
-    size_t frame, scanned;
+    size_t frame, scanned, sent_before;
     int delimiter, err;
     int64_t last_ns;
     struct heald_stream *source, *sink;
@@ -140,7 +141,7 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
 /*
  * Writes all of the data, now or later: what cannot be sent at once is copied into the queue. On
  * a readiness back end what need not wait is sent within the call; many small writes are better
- * gathered between heald_stream_cork() and heald_stream_uncork(). A write to a pipe that nobody
+ * gathered between heald_stream_cork() and heald_stream_uncork(); `drain` cannot come in between. A write to a pipe that nobody
  * reads any more also sends SIGPIPE to the process, which should ignore that signal.
  *
  *   0          done
@@ -204,17 +205,20 @@ HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_n
 
 /*
  * Pipes all that `from` reads to `to`; NULL ends that. A stream that the program has paused goes
- * on: open it, pause it, connect, pipe. `from` is paused while more than the high
- * watermark is queued in `to`. The end of `from` half-closes `to`. Instead of `data` of `from` and
- * `drain` of `to` nothing is reported; the other events are. Two calls make a proxy.
+ * on: open it, pause it, connect, pipe. `from` is held up while more than the high watermark is
+ * queued in `to`, which may take one portion more than its `max`. The end of `from` half-closes
+ * `to`. Instead of `data` of `from` and `drain` of `to` nothing is reported; the other events are.
+ * When `to` fails or is closed the pipe has ended, and `from` goes on without it. Two calls make a
+ * proxy.
  *
  *   0        done
  *   -EINVAL  from and to are the same, belong to different loops, or are not open
  *   -EBUSY   another stream is piped to `to`
+ *   -EPIPE   one of them has failed or is being closed, or nothing more can be written to `to`
  */
 HEALD_API int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to);
 
-/* For filters. feed: what the program is to read. send: what is to be written to the descriptor;
+/* For filters. feed: what the program is to read; data NULL: the end. send: what is to be written to the descriptor;
  * returns as heald_stream_write(). */
 HEALD_API void heald_stream_feed(struct heald_stream *stream, char *data, size_t len);
 HEALD_API int heald_stream_send(struct heald_stream *stream, const void *data, size_t len);

@@ -30,18 +30,22 @@ static bool is_framed(const struct heald_stream *s)
     return s->delimiter != NO_DELIMITER || s->frame;
 }
 
-/* To the program, or to the stream that it is piped to. */
+/* To the program, or to the stream that it is piped to. That takes all of a portion, whatever its
+ * limit is, and holds this one up; if it fails the pipe has ended. */
 static void deliver(struct heald_stream *s, char *data, size_t len)
 {
-    if (s->sink) {
-        int err = heald_stream_write(s->sink, data, len);
-        if (err)
-            heald_stream_pause(s);
-        if (err < 0)
-            heald__stream_fail(s->sink, err);
-    } else if (s->events->data) {
-        s->events->data(s, data, len);
+    struct heald_stream *sink = s->sink;
+
+    if (!sink) {
+        if (s->events->data)
+            s->events->data(s, data, len);
+        return;
     }
+    int err = heald__stream_write_all(sink, data, len);
+    if (err == 1)
+        heald__stream_hold_up(s);
+    else if (err < 0)
+        heald__stream_fail(sink, err);
 }
 
 /* Passes on whole frames, while it may; returns how much that was. */
@@ -63,12 +67,16 @@ static size_t parse(struct heald_stream *s, char *data, size_t len)
     return at;
 }
 
+enum { UNREAD_KEPT = 4096 /* a larger buffer is freed when it is empty */ };
+
 static void parse_unread(struct heald_stream *s)
 {
     heald__buffer_drop(&s->unread, parse(s, s->unread.data, s->unread.len));
+    if (!s->unread.len && s->unread.size > UNREAD_KEPT)
+        heald__buffer_free(&s->unread, &s->loop->alloc);
 }
 
-void heald_stream_feed(struct heald_stream *s, char *data, size_t len)
+static void feed(struct heald_stream *s, char *data, size_t len)
 {
     const struct heald_allocator *a = &s->loop->alloc;
     size_t done = s->unread.len ? 0 : parse(s, data, len);
@@ -82,17 +90,34 @@ void heald_stream_feed(struct heald_stream *s, char *data, size_t len)
         parse_unread(s);
 }
 
+static bool has_input_filter(const struct heald_stream *s)
+{
+    return s->options.filter && s->options.filter->input;
+}
+
+/* What is left, though it is no whole frame. */
+static void deliver_rest(struct heald_stream *s)
+{
+    size_t rest = s->unread.len;
+
+    s->unread.len = 0;
+    s->scanned = 0;
+    s->flags |= STREAM_PARSING;
+    deliver(s, s->unread.data, rest);
+    s->flags &= ~(unsigned)STREAM_PARSING;
+}
+
 static void tell_end(struct heald_stream *s)
 {
-    if (!(s->flags & STREAM_ENDED) || s->flags & STREAM_END_TOLD || !stream_reads(s))
+    unsigned over = has_input_filter(s) ? STREAM_FED_END : STREAM_ENDED;
+
+    if (!(s->flags & over) || s->flags & STREAM_END_TOLD)
         return;
-    if (s->unread.len) {
-        size_t rest = s->unread.len;
-        s->unread.len = 0;
-        deliver(s, s->unread.data, rest);
-        if (!stream_reads(s))
-            return;
-    }
+    parse_unread(s);
+    if (s->unread.len && stream_reads(s))
+        deliver_rest(s);
+    if (s->unread.len || !stream_reads(s))
+        return;
     s->flags |= STREAM_END_TOLD;
     if (s->sink)
         heald_stream_shutdown(s->sink);
@@ -100,31 +125,40 @@ static void tell_end(struct heald_stream *s)
         s->events->end(s);
 }
 
-static void ended(struct heald_stream *s)
+void heald_stream_feed(struct heald_stream *s, char *data, size_t len)
 {
-    const struct heald_stream_filter *f = s->options.filter;
-
-    s->flags |= STREAM_ENDED;
-    if (s->flags & STREAM_ENDING) {
-        heald__stream_start_out(s);
+    if (s->flags & (STREAM_END_TOLD | STREAM_FED_END))
+        return;
+    if (data) {
+        feed(s, data, len);
         return;
     }
-    if (f && f->input)
-        f->input(s, NULL, 0);
+    s->flags |= STREAM_FED_END;
     tell_end(s);
+}
+
+static void ended(struct heald_stream *s)
+{
+    s->flags |= STREAM_ENDED;
+    if (s->flags & STREAM_ENDING)
+        heald__stream_start_out(s);
+    else if (has_input_filter(s))
+        s->options.filter->input(s, NULL, 0);
+    else
+        tell_end(s);
 }
 
 static void arrived(struct heald_stream *s, char *data, size_t len)
 {
-    const struct heald_stream_filter *f = s->options.filter;
-
     if (s->flags & STREAM_ENDING)
         return;
     stream_touch(s);
-    if (f && f->input)
-        f->input(s, data, len);
+    s->flags |= STREAM_IN_CALL;
+    if (has_input_filter(s))
+        s->options.filter->input(s, data, len);
     else
-        heald_stream_feed(s, data, len);
+        feed(s, data, len);
+    s->flags &= ~(unsigned)STREAM_IN_CALL;
 }
 
 /* A receive that a pause has cancelled, or that found no buffer, is no failure. */
@@ -153,9 +187,9 @@ static void on_in(struct heald_op *op)
         return;
     }
     stream_touch(s);
-    s->flags |= STREAM_PARSING;
+    s->flags |= STREAM_PARSING | STREAM_IN_CALL;
     s->events->data(s, s->raw.data, (size_t)op->result);
-    s->flags &= ~(unsigned)STREAM_PARSING;
+    s->flags &= ~(unsigned)(STREAM_PARSING | STREAM_IN_CALL);
     if (s->flags & STREAM_NO_READING) {
         if (s->flags & STREAM_CLOSING)
             heald__stream_op_ended(s);
@@ -166,37 +200,6 @@ static void on_in(struct heald_op *op)
     int err = heald_submit(s->loop, op, on_in);
     if (err)
         heald__stream_fail(s, err);
-}
-
-static void on_any(struct heald_op *op)
-{
-    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
-    struct heald_buf_group *group = s->options.group;
-    int64_t result = op->result;
-    unsigned buffer = op->buffer;
-
-    if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
-        arrived(s, group ? heald_buf_data(group, buffer) : s->raw.data, (size_t)result);
-    if (result > 0 && group)
-        heald_buf_return(group, buffer);
-    if (op->flags & HEALD_MORE) {
-        if (s->flags & STREAM_PAUSED)
-            heald_cancel(op);
-        return;
-    }
-    if (s->flags & STREAM_CLOSING) {
-        heald__stream_op_ended(s);
-        return;
-    }
-    if (result == 0)
-        ended(s);
-    else if (result == -EBADF && !(s->flags & STREAM_SOCKET))
-        s->flags |= STREAM_ENDED | STREAM_END_TOLD; /* it is open for writing alone */
-    else if (result < 0 && !goes_on(result))
-        heald__stream_fail(s, (int)result);
-    else if (result < 0 && s->unread.len && stream_reads(s))
-        parse_unread(s);
-    heald__stream_start_in(s);
 }
 
 /* After a pause: what was kept comes first. */
@@ -213,6 +216,52 @@ static void on_resumed(struct heald_op *op)
     heald__stream_start_in(s);
 }
 
+#define RETRY_NS (20 * HEALD_MS) /* while the group has no buffer */
+
+/* `in` is idle: it goes on after a while, or with the next turn. */
+static void start_timer(struct heald_stream *s, int64_t ns)
+{
+    if (stream_is_pending(&s->in) || s->flags & (STREAM_CLOSING | STREAM_FAILED))
+        return;
+    s->flags &= ~(unsigned)STREAM_IN_READY;
+    heald_prep_timer(&s->in, ns ? heald_now(s->loop) + ns : 0);
+    heald_submit(s->loop, &s->in, on_resumed);
+}
+
+static void on_any(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
+    struct heald_buf_group *group = s->options.group;
+    int64_t result = op->result;
+    unsigned buffer = op->buffer;
+
+    if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
+        arrived(s, group ? heald_buf_data(group, buffer) : s->raw.data, (size_t)result);
+    if (result > 0 && group)
+        heald_buf_return(group, buffer);
+    if (op->flags & HEALD_MORE) {
+        if (s->flags & (STREAM_PAUSED | STREAM_HELD_UP))
+            heald_cancel(op);
+        return;
+    }
+    if (s->flags & STREAM_CLOSING) {
+        heald__stream_op_ended(s);
+        return;
+    }
+    if (result == 0)
+        ended(s);
+    else if (result == -EBADF && !(s->flags & STREAM_SOCKET))
+        s->flags |= STREAM_ENDED | STREAM_END_TOLD; /* it is open for writing alone */
+    else if (result < 0 && !goes_on(result))
+        heald__stream_fail(s, (int)result);
+    else if (s->unread.len && stream_reads(s))
+        parse_unread(s);
+    if (result == -ENOBUFS)
+        start_timer(s, RETRY_NS);
+    else
+        heald__stream_start_in(s);
+}
+
 static int prep_in(struct heald_stream *s)
 {
     s->flags |= STREAM_IN_READY;
@@ -225,10 +274,11 @@ static int prep_in(struct heald_stream *s)
 
 void heald__stream_start_in(struct heald_stream *s)
 {
-    bool is_paused = s->flags & (STREAM_PAUSED | STREAM_DEAF) && !(s->flags & STREAM_ENDING);
+    const unsigned paused = STREAM_PAUSED | STREAM_HELD_UP | STREAM_DEAF;
+    bool is_paused = s->flags & paused && !(s->flags & STREAM_ENDING);
 
     if (is_paused || stream_is_pending(&s->in) ||
-        s->flags & (STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))
+        s->flags & (STREAM_IN_CALL | STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))
         return;
     /* A completed op has its arguments still. */
     if (!(s->flags & STREAM_IN_READY))
@@ -238,31 +288,52 @@ void heald__stream_start_in(struct heald_stream *s)
         heald__stream_fail(s, err);
 }
 
-void heald_stream_pause(struct heald_stream *s)
+static void pause_for(struct heald_stream *s, unsigned why)
 {
-    s->flags |= STREAM_PAUSED;
+    s->flags |= why;
     /* In its callback it is cancelled there. */
     if (s->options.group && stream_is_pending(&s->in) && !(s->flags & STREAM_PARSING))
         heald_cancel(&s->in);
 }
 
-void heald_stream_resume(struct heald_stream *s)
+/* What is kept is looked at: it must not wait for what may never come. */
+static void look_at_unread(struct heald_stream *s)
 {
-    if (!(s->flags & STREAM_PAUSED))
-        return;
-    s->flags &= ~(unsigned)STREAM_PAUSED;
     if (s->flags & (STREAM_PARSING | STREAM_CLOSING | STREAM_FAILED))
         return;
-    /* What was kept must not wait for what may never come. */
-    if (stream_is_pending(&s->in)) {
-        if (s->unread.len)
-            heald_cancel(&s->in);
+    if (!stream_is_pending(&s->in))
+        start_timer(s, 0);
+    else if (s->unread.len)
+        heald_cancel(&s->in);
+}
+
+static void resume_from(struct heald_stream *s, unsigned why)
+{
+    if (!(s->flags & why))
         return;
-    }
-    s->flags &= ~(unsigned)STREAM_IN_READY;
-    heald_prep_timer(&s->in, 0);
-    if (heald_submit(s->loop, &s->in, on_resumed))
-        heald__stream_fail(s, -ENOMEM);
+    s->flags &= ~why;
+    if (!(s->flags & (STREAM_PAUSED | STREAM_HELD_UP)))
+        look_at_unread(s);
+}
+
+void heald_stream_pause(struct heald_stream *s)
+{
+    pause_for(s, STREAM_PAUSED);
+}
+
+void heald_stream_resume(struct heald_stream *s)
+{
+    resume_from(s, STREAM_PAUSED);
+}
+
+void heald__stream_hold_up(struct heald_stream *s)
+{
+    pause_for(s, STREAM_HELD_UP);
+}
+
+void heald__stream_let_go(struct heald_stream *s)
+{
+    resume_from(s, STREAM_HELD_UP);
 }
 
 static int set_frame(struct heald_stream *s, int delimiter, size_t len)
@@ -271,6 +342,8 @@ static int set_frame(struct heald_stream *s, int delimiter, size_t len)
     s->frame = len;
     s->scanned = 0;
     heald__stream_note_in(s);
+    if (s->unread.len)
+        look_at_unread(s);
     return 0;
 }
 

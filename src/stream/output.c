@@ -41,9 +41,15 @@ static bool is_awaited(const struct heald_stream *s)
     return s->flushed || s->flags & (STREAM_ABOVE | STREAM_SHUT | STREAM_ENDING);
 }
 
+/* Where progress must be seen, on a ring, it is sent in parts. */
 static void send_all(struct heald_stream *s)
 {
     heald_op_notify_callback(&s->out);
+    if (s->flags & STREAM_RING && s->options.idle_ns && !(s->flags & STREAM_ENDING)) {
+        heald_prep_send(&s->out, s->fd, s->sending.buf, s->sending.len, 0);
+        submit(s, on_quiet);
+        return;
+    }
     if (s->flags & STREAM_SOCKET)
         heald_prep_send_all(&s->out, s->fd, &s->sending, 0);
     else
@@ -85,7 +91,9 @@ static void on_quiet(struct heald_op *op)
         on_out(op);
         return;
     }
-    s->sending = (struct heald_transfer){.buf = s->spare.data + done, .len = len - done};
+    if (done)
+        stream_touch(s);
+    s->sending = (struct heald_transfer){.buf = (char *)s->sending.buf + done, .len = len - done};
     send_all(s);
 }
 
@@ -98,8 +106,14 @@ static void await_out(struct heald_stream *s)
 
 void heald__stream_start_out(struct heald_stream *s)
 {
-    if (stream_is_pending(&s->out) || s->flags & (STREAM_CLOSING | STREAM_FAILED))
+    if (s->flags & (STREAM_CLOSING | STREAM_FAILED))
         return;
+    if (stream_is_pending(&s->out)) {
+        /* What is behind a send that completes in silence waits for its end. */
+        if (s->queue.len && !(s->flags & STREAM_CORKED))
+            await_out(s);
+        return;
+    }
     if (s->queue.len) {
         if (!(s->flags & STREAM_CORKED) || s->flags & STREAM_SHUT)
             send_queue(s);
@@ -136,7 +150,7 @@ static void tell_drained(struct heald_stream *s)
         return;
     s->flags &= ~(unsigned)STREAM_ABOVE;
     if (s->source)
-        heald_stream_resume(s->source);
+        heald__stream_let_go(s->source);
     else if (s->events->drain)
         s->events->drain(s);
 }
@@ -195,13 +209,32 @@ static int queue_rest(struct heald_stream *s, const char *data, size_t len)
     return s->flags & STREAM_FAILED ? s->err : above;
 }
 
+bool heald__stream_has_sent(struct heald_stream *s)
+{
+    size_t done = s->sending.done;
+    bool more = stream_is_pending(&s->out) && done != s->sent_before;
+
+    s->sent_before = done;
+    return more;
+}
+
 static int check_send(const struct heald_stream *s, size_t len)
 {
     if (s->flags & STREAM_FAILED)
         return s->err;
     if (s->flags & (STREAM_SHUT | STREAM_CLOSING))
         return -EPIPE;
-    return len > s->options.max - heald_stream_queued(s) ? -ENOBUFS : 0;
+    size_t queued = heald_stream_queued(s), most = s->options.max;
+    bool fits = s->flags & STREAM_NO_MAX || (queued <= most && len <= most - queued);
+    return fits ? 0 : -ENOBUFS;
+}
+
+int heald__stream_write_all(struct heald_stream *s, const char *data, size_t len)
+{
+    s->flags |= STREAM_NO_MAX;
+    int err = heald_stream_write(s, data, len);
+    s->flags &= ~(unsigned)STREAM_NO_MAX;
+    return err;
 }
 
 /* The usual case: nothing is queued, and it is all sent at once. */

@@ -60,8 +60,12 @@ static void on_idle(struct heald_op *op)
         heald__stream_op_ended(s);
         return;
     }
-    if (op->result < 0 || s->flags & STREAM_FAILED)
+    if (s->flags & STREAM_FAILED)
+        heald__stream_tell_flushed(s, s->err);
+    if (op->result < 0 || s->flags & (STREAM_FAILED | STREAM_CLOSING))
         return;
+    if (heald__stream_has_sent(s))
+        stream_touch(s);
     if (s->flags & STREAM_ENDING) {
         s->closed_err = heald_stream_queued(s) ? -ETIMEDOUT : 0;
         heald__stream_close(s);
@@ -86,7 +90,7 @@ static void set_timer(struct heald_stream *s, int64_t when_ns)
 
 void heald_stream_set_idle(struct heald_stream *s, int64_t idle_ns)
 {
-    s->options.idle_ns = idle_ns > 0 ? idle_ns : 0;
+    s->options.idle_ns = idle_ns > 0 && idle_ns < HEALD_FOREVER / 2 ? idle_ns : 0;
     if (!s->options.idle_ns ||
         s->flags & (STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF))
         return;
@@ -157,6 +161,26 @@ int heald_stream_open(struct heald_stream *s, struct heald_loop *loop, int fd,
     return err;
 }
 
+/* A stream without a sink is held up by none. */
+static void set_sink(struct heald_stream *s, struct heald_stream *sink)
+{
+    if (s->sink)
+        s->sink->source = NULL;
+    s->sink = sink;
+    if (sink)
+        sink->source = s;
+    heald__stream_note_in(s);
+    if (!sink)
+        heald__stream_let_go(s);
+}
+
+static void unpipe(struct heald_stream *s)
+{
+    set_sink(s, NULL);
+    if (s->source)
+        set_sink(s->source, NULL);
+}
+
 void heald__stream_fail(struct heald_stream *s, int err)
 {
     if (s->flags & STREAM_CLOSING)
@@ -167,7 +191,10 @@ void heald__stream_fail(struct heald_stream *s, int err)
         s->queue.len = 0;
         heald_cancel(&s->in);
         heald_cancel(&s->out);
-        heald__stream_tell_flushed(s, err);
+        unpipe(s);
+        /* Maybe from within a call: its function runs with the next turn. */
+        if (s->flushed)
+            set_timer(s, 0);
     }
     if (s->flags & (STREAM_ERROR_TOLD | STREAM_CLOSING))
         return;
@@ -179,16 +206,6 @@ void heald__stream_fail(struct heald_stream *s, int err)
         s->events->error(s, s->err);
 }
 
-static void set_sink(struct heald_stream *s, struct heald_stream *sink)
-{
-    if (s->sink)
-        s->sink->source = NULL;
-    s->sink = sink;
-    if (sink)
-        sink->source = s;
-    heald__stream_note_in(s);
-}
-
 void heald__stream_fail_in(struct heald_stream *s, int err)
 {
     if (s->flags & (STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF))
@@ -197,13 +214,6 @@ void heald__stream_fail_in(struct heald_stream *s, int err)
     heald_cancel(&s->in);
     if (s->events->error)
         s->events->error(s, err);
-}
-
-static void unpipe(struct heald_stream *s)
-{
-    set_sink(s, NULL);
-    if (s->source)
-        set_sink(s->source, NULL);
 }
 
 void heald__stream_close(struct heald_stream *s)
@@ -229,6 +239,7 @@ void heald__stream_op_ended(struct heald_stream *s)
     heald__buffer_free(&s->unread, a);
     heald__buffer_free(&s->queue, a);
     heald__buffer_free(&s->spare, a);
+    heald__stream_tell_flushed(s, s->closed_err ? s->closed_err : -ECANCELED);
     heald_stream_background(s, 1);
     s->loop = NULL;
     if (s->closed)
@@ -253,7 +264,6 @@ int heald_stream_close(struct heald_stream *s, void (*fn)(struct heald_stream *s
     s->closed = fn;
     s->closed_err = s->err ? s->err : heald_stream_queued(s) ? -ECANCELED : 0;
     heald__stream_close(s);
-    heald__stream_tell_flushed(s, -ECANCELED);
     return 0;
 }
 
@@ -273,13 +283,20 @@ int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *str
     s->flags |= STREAM_SHUT | STREAM_ENDING;
     unpipe(s);
     heald__stream_await_out(s);
+    /* A peer that writes before it reads must get rid of it. */
+    if (!(s->flags & STREAM_CLOSING))
+        heald__stream_start_in(s);
     return 0;
 }
 
 int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to)
 {
+    const unsigned gone = STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED;
+
     if (!from->loop || (to && (from == to || from->loop != to->loop)))
         return -EINVAL;
+    if (to && (from->flags & gone || to->flags & (gone | STREAM_SHUT)))
+        return -EPIPE;
     if (to && to->source && to->source != from)
         return -EBUSY;
     set_sink(from, to);

@@ -27,12 +27,17 @@ enum {
     STREAM_SPECIAL_IN = 0x8000, /* what arrives does not simply go to the program */
     STREAM_FILTERED = 0x10000,  /* what is written goes through a filter */
     STREAM_DEAF = 0x20000,      /* it reads no more, and may still write */
-    STREAM_HOLDS = 0x40000      /* the loop goes on for it */
+    STREAM_HOLDS = 0x40000,     /* the loop goes on for it */
+    STREAM_HELD_UP = 0x80000,   /* paused by the stream that it is piped to */
+    STREAM_IN_CALL = 0x100000,  /* what was read is being used: nothing may be read into it */
+    STREAM_FED_END = 0x200000,  /* the filter has passed on the end */
+    STREAM_NO_MAX = 0x400000    /* what is written now has no limit */
 };
 
 /* Flags with which no callback runs that reads. */
 enum {
-    STREAM_NO_READING = STREAM_PAUSED | STREAM_ENDING | STREAM_CLOSING | STREAM_FAILED | STREAM_DEAF
+    STREAM_NO_READING = STREAM_PAUSED | STREAM_HELD_UP | STREAM_ENDING | STREAM_CLOSING |
+                        STREAM_FAILED | STREAM_DEAF
 };
 
 /* buffer.c. append: 0 or -ENOMEM. drop: the first bytes. */
@@ -56,12 +61,17 @@ static inline void stream_touch(struct heald_stream *s)
         s->last_ns = heald_now(s->loop);
 }
 
-/* input.c. start_in: reads if it may, and is not reading. note_in: how it reads has changed. */
+/* input.c. start_in: reads if it may, and is not reading. note_in: how it reads has changed. hold_up,
+ * let_go: the stream that it is piped to has too much, and has room again. */
 void heald__stream_start_in(struct heald_stream *s);
+void heald__stream_hold_up(struct heald_stream *s);
+void heald__stream_let_go(struct heald_stream *s);
 void heald__stream_note_in(struct heald_stream *s);
 
-/* output.c: sends if there is something, and it is not sending; then half-closes, and ends. */
+/* output.c. write_all: whatever the limit is. start_out: sends if there is something, and it is not sending; then half-closes, and ends. */
+int heald__stream_write_all(struct heald_stream *s, const char *data, size_t len);
 void heald__stream_start_out(struct heald_stream *s);
+bool heald__stream_has_sent(struct heald_stream *s);  /* since it was asked last */
 void heald__stream_await_out(struct heald_stream *s); /* … and is notified when all is sent */
 void heald__stream_tell_flushed(struct heald_stream *s, int err);
 
