@@ -107,6 +107,7 @@ static void job_end(struct heald_loop *loop, struct job *job)
 /* That of the C library. */
 static void answered(struct heald_op *op)
 {
+    heald__lane_done(heald__lane_of(op));
     job_end(op->loop, heald_container_of(op, struct job, op));
 }
 

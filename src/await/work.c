@@ -57,7 +57,7 @@ static void drop_closed(struct heald_works *works)
     for (struct heald_link *n = works->lanes.next, *next; n != &works->lanes; n = next) {
         struct heald_lane *lane = heald_container_of(n, struct heald_lane, of_loop);
         next = n->next;
-        if (!heald__lane_is_closed(lane))
+        if (!heald__lane_is_over(lane))
             continue;
         list_remove(n);
         heald__lane_close(lane);
@@ -113,6 +113,7 @@ static void unclaim(struct heald_op *op)
 
 static void end(struct heald_loop *loop, struct heald_op *op, int64_t result)
 {
+    op->u.work.since_ns = 0;
     op_stage_move(op, STAGE_LOOP);
     heald__result(loop, op, result, false);
 }
@@ -133,6 +134,14 @@ static int work_start(struct heald_loop *loop, struct heald_op *op)
         end(loop, op, err);
     }
     return 0;
+}
+
+/* It has completed. One that was withdrawn, detached or refused is in no lane. */
+static void work_tidy(struct heald_loop *loop, struct heald_op *op)
+{
+    (void)loop;
+    if (heald__lane_of(op))
+        heald__lane_done(heald__lane_of(op));
 }
 
 static void work_cancel(struct heald_loop *loop, struct heald_op *op)
@@ -157,10 +166,12 @@ static void work_close(struct heald_loop *loop)
 
     if (!works)
         return;
-    while ((link = list_pop(&works->lanes)))
-        heald__lane_close(heald_container_of(link, struct heald_lane, of_loop));
+    for (link = works->lanes.next; link != &works->lanes; link = link->next)
+        heald__lane_quiesce(heald_container_of(link, struct heald_lane, of_loop));
     /* Answers to questions that nobody asks any more. */
     heald__mailbox_fetch_all(loop);
+    while ((link = list_pop(&works->lanes)))
+        heald__lane_close(heald_container_of(link, struct heald_lane, of_loop));
     /* No op is pending, so none is busy. */
     for (int kind = 0; kind < KINDS; kind++)
         if (works->own[kind])
@@ -188,5 +199,6 @@ int heald_op_detached(const struct heald_op *op)
 const struct heald_upper heald__await_work = {
     .start = work_start,
     .cancel = work_cancel,
+    .tidy = work_tidy,
     .close = work_close,
 };

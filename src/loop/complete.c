@@ -21,8 +21,12 @@ void heald__complete_tidy(struct heald_loop *loop, struct heald_op *op)
 {
     if (list_linked(&op->timer))
         heald__timers_remove(loop, op);
+    if (!(heald__op_traits[op->kind] & OP_TIDIES))
+        return;
     if (op->kind == OP_CHILD) {
         loop->upper[UPPER_CHILDREN]->tidy(loop, op);
+    } else if (heald__op_traits[op->kind] & OP_ON_THREAD) {
+        loop->upper[UPPER_WORK]->tidy(loop, op);
     } else if (heald__op_traits[op->kind] & OP_GROUP) {
         heald__group_use(op->u.group.group, -1);
         op->buffer = HEALD_NO_BUFFER;

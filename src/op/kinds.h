@@ -157,8 +157,10 @@
 
 /* Functions on threads. */
 #define HEALD_KINDS_WORK(X) \
-    X(WORK,            "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD) \
-    X(WORK_DETACHABLE, "work", none, work, work, none, none, none, OP_PUBLIC | OP_ON_THREAD)
+    X(WORK,            "work", none, work, work, none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD | OP_TIDIES) \
+    X(WORK_DETACHABLE, "work", none, work, work, none, none, none, \
+      OP_PUBLIC | OP_ON_THREAD | OP_TIDIES)
 
 /* Names: their addresses, and connections to them. */
 #define HEALD_KINDS_NAME(X) \

@@ -12,6 +12,9 @@
  * callback already: so the lane counts it (`delivering`), and the lane's close, which comes before
  * the mailbox goes, waits for it. That takes as long as a system call, not as a function.
  *
+ * An op is pending until its loop has got it back (`pending`): while one is, its lane stays and
+ * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it.
+ *
  * No thread waits for a function: heald_workers_close() joins the threads without a function and
  * leaves the others alone. `refs` counts who still uses the memory: the opener, lanes, and threads
  * that were left. The last one frees it. Who unlocks the mutex before the last one does not touch
@@ -57,7 +60,7 @@ struct heald_workers {
     pthread_cond_t quiet; /* a lane that is being closed has delivered */
     /* Guarded by lock: */
     struct heald_link turns; /* lanes with queued ops: the first is next */
-    unsigned queued, started, idle, running, detached;
+    unsigned queued, started, idle, running, detached, pending;
     unsigned sleeping; /* of the idle ones: in pthread_cond_wait(3) */
     bool waking;       /* one of these was woken, and does not have the lock yet */
     unsigned refs;
@@ -189,6 +192,7 @@ static void deliver(struct heald_lane *lane, struct heald_op *op, int64_t result
 {
     struct heald_workers *w = lane->workers;
 
+    op->u.work.since_ns = (int64_t)(intptr_t)lane;
     lane->delivering++;
     w->idle++;
     pthread_mutex_unlock(&w->lock);
@@ -319,6 +323,8 @@ int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now
         if (!lane->queued++)
             list_push(&w->turns, &lane->turn);
         w->queued++;
+        lane->pending++;
+        w->pending++;
     }
     bool wakes = must_wake(w);
     pthread_mutex_unlock(&w->lock);
@@ -354,6 +360,13 @@ static bool detach(struct heald_workers *w, struct heald_op *op)
     return true;
 }
 
+/* Under the lock. */
+static void end_pending(struct heald_lane *lane)
+{
+    lane->pending--;
+    lane->workers->pending--;
+}
+
 enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op)
 {
     struct heald_workers *w = lane->workers;
@@ -366,8 +379,19 @@ enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op
     } else if (detach(w, op)) {
         what = LANE_DETACHED;
     }
+    if (what != LANE_RUNNING)
+        end_pending(lane);
     pthread_mutex_unlock(&w->lock);
     return what;
+}
+
+void heald__lane_done(struct heald_lane *lane)
+{
+    struct heald_workers *w = lane->workers;
+
+    pthread_mutex_lock(&w->lock);
+    end_pending(lane);
+    pthread_mutex_unlock(&w->lock);
 }
 
 int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers,
@@ -387,14 +411,14 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
     return 0;
 }
 
-bool heald__lane_is_closed(const struct heald_lane *lane)
+bool heald__lane_is_over(const struct heald_lane *lane)
 {
     struct heald_workers *w = lane->workers;
 
     pthread_mutex_lock(&w->lock);
-    bool closed = w->closing;
+    bool over = w->closing && !lane->pending;
     pthread_mutex_unlock(&w->lock);
-    return closed;
+    return over;
 }
 
 const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane)
@@ -402,7 +426,7 @@ const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lan
     return &lane->workers->alloc;
 }
 
-void heald__lane_close(struct heald_lane *lane)
+void heald__lane_quiesce(struct heald_lane *lane)
 {
     struct heald_workers *w = lane->workers;
 
@@ -411,6 +435,15 @@ void heald__lane_close(struct heald_lane *lane)
     lane->closing = true;
     while (lane->delivering)
         pthread_cond_wait(&w->quiet, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void heald__lane_close(struct heald_lane *lane)
+{
+    struct heald_workers *w = lane->workers;
+
+    heald__lane_quiesce(lane);
+    pthread_mutex_lock(&w->lock);
     alloc_free(&w->alloc, lane, sizeof *lane);
     unref(w);
 }
@@ -431,7 +464,7 @@ static void leave_away(struct heald_workers *w)
 int heald_workers_close(struct heald_workers *w)
 {
     pthread_mutex_lock(&w->lock);
-    if (w->queued || w->running > w->detached) {
+    if (w->queued || w->pending) {
         pthread_mutex_unlock(&w->lock);
         return -EBUSY;
     }

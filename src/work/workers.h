@@ -26,6 +26,7 @@ struct heald_lane {
     struct heald_link turn;  /* in workers.turns while the queue holds something */
     struct heald_link queue; /* of ops, by aux; aux.prev is set exactly while one is in it */
     unsigned queued;
+    unsigned pending;    /* ops that the loop has not got back */
     unsigned delivering; /* threads that are about to give an op to the sink, or do so */
     bool closing;
 };
@@ -36,8 +37,19 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
                      struct heald_sink *sink);
 void heald__lane_close(struct heald_lane *lane);
 
-/* Were the workers closed? Then it is not used any more. */
-bool heald__lane_is_closed(const struct heald_lane *lane);
+/* From now on nothing is given to the sink; before the last look into the mailbox. */
+void heald__lane_quiesce(struct heald_lane *lane);
+
+/* The loop has got back an op that a thread has given to the sink: with heald__lane_of() the lane
+ * that it was in. */
+void heald__lane_done(struct heald_lane *lane);
+static inline struct heald_lane *heald__lane_of(const struct heald_op *op)
+{
+    return (struct heald_lane *)(intptr_t)op->u.work.since_ns;
+}
+
+/* Were the workers closed? Then it is not used any more, once no op of it is pending. */
+bool heald__lane_is_over(const struct heald_lane *lane);
 
 /* The allocator of the workers, which is thread-safe. */
 const struct heald_allocator *heald__lane_allocator(const struct heald_lane *lane);
