@@ -167,13 +167,56 @@ void heald__engine_do(struct heald_loop *loop, struct heald_op *op)
     ops_for(loop, op)->submit(&loop->engine, op);
 }
 
+/*
+ * What reads, writes or lists at the file position goes one after another, in the order of
+ * submission: threads would do it in any order, and each from where another has left the position.
+ * One of them runs while `at_position` is set; the others wait in `files`, and are the loop's.
+ */
+static struct heald_op *waits_for_position(const struct heald_fd *e)
+{
+    struct heald_op *op = e->files;
+
+    if (!op)
+        return NULL;
+    do
+        if (op->state == OP_QUEUED && heald__uses_position(op))
+            return op;
+    while ((op = fds_op(op->link.next)) != e->files);
+    return NULL;
+}
+
+bool heald__uses_position(const struct heald_op *op)
+{
+    if (op->flags & OP_DETACHED)
+        return false;
+    if (heald__op_traits[op->kind] & OP_RW)
+        return op->u.rw.off < 0;
+    if (op->kind == OP_COPY_RANGE)
+        return op->u.copy.copy->from_offset < 0 || op->u.copy.copy->to_offset < 0;
+    return op->kind == OP_READDIR;
+}
+
 void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
 {
     op->flags |= e == &loop->fds.detached ? OP_FILE | OP_DETACHED : OP_FILE;
     if (!(heald__op_traits[op->kind] & OP_FLAGS))
         op->buffer = 0;
     fds_push(&e->files, op);
+    if (heald__uses_position(op)) {
+        if (e->at_position)
+            return;
+        e->at_position = true;
+    }
     heald__engine_do(loop, op);
+}
+
+void heald__engine_next_at_position(struct heald_loop *loop, struct heald_fd *e)
+{
+    struct heald_op *op = waits_for_position(e);
+
+    e->at_position = op;
+    if (op)
+        heald__engine_do(loop, op);
 }
 
 /* The duplicate is kept where the result will be. */

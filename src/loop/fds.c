@@ -187,6 +187,7 @@ void heald__fds_free(struct heald_loop *loop, struct heald_fd *e)
     e->again = 0;
     e->armed = 0;
     e->flags = 0;
+    e->at_position = false;
     e->type = FD_UNKNOWN;
     e->key++;
 }

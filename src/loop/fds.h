@@ -58,7 +58,8 @@ struct heald_fd {
     int again;       /* the same terminal, opened for this loop alone; 0: none */
     uint16_t shown;  /* of a ring: what the mirror of the guest mode shows */
     uint8_t cancels; /* of receives, four for each, less those that brought something; see idle.c */
-    char room[5];    /* so that an entry is a cache line */
+    bool at_position; /* an op that uses the file position runs */
+    char room[4];    /* so that an entry is a cache line */
 };
 
 struct heald_fds {

@@ -248,6 +248,9 @@ int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *o
 void heald__engine_close(struct heald_loop *loop);
 void heald__engine_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald__engine_do(struct heald_loop *loop, struct heald_op *op);
+/* Does it read, write or list at the file position? When such an op has ended: starts the next. */
+bool heald__uses_position(const struct heald_op *op);
+void heald__engine_next_at_position(struct heald_loop *loop, struct heald_fd *e);
 void heald__engine_cancel(struct heald_loop *loop, struct heald_op *op);
 int heald__engine_flush(struct heald_loop *loop); /* while loop->flush is set: do not wait */
 void heald__engine_drive(struct heald_loop *loop);

@@ -192,7 +192,10 @@ static void file_result(struct heald_loop *loop, struct heald_op *op, int64_t re
         fds_remove(&e->files, op);
         heald__close_end_own(loop, op);
     } else {
+        bool at_position = heald__uses_position(op);
         finish(loop, op, result);
+        if (at_position)
+            heald__engine_next_at_position(loop, e);
     }
     heald__fds_release(loop, e);
 }

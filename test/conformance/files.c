@@ -64,6 +64,45 @@ HEALD_CASE(a_file_from_birth_to_end)
     loop_end(loop);
 }
 
+/* Threads would write and read them in any order. */
+HEALD_CASE(at_the_file_position_in_order)
+{
+    enum { MANY = 100 };
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p[MANY] = {0};
+    char path[64], lines[MANY][5], back[MANY][4];
+    int dir = dir_make(path), expected = 0;
+    int fd = (int)op_open(loop, dir, "file", O_RDWR | O_CREAT);
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(lines[i], sizeof lines[i], "%04d", i);
+        heald_prep_write(&p[i].op, fd, lines[i], 4, HEALD_NO_OFFSET);
+        probe_start(loop, &p[i]);
+        if (i % 7 == 3)
+            heald_cancel(&p[i - 1].op);
+    }
+    for (int i = 0; i < MANY; i++)
+        probe_end(&p[i]);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    struct probe q[MANY] = {0};
+    for (int i = 0; i < MANY; i++) {
+        heald_prep_read(&q[i].op, fd, back[i], 4, HEALD_NO_OFFSET);
+        probe_start(loop, &q[i]);
+    }
+    for (int i = 0; i < MANY; i++)
+        probe_end(&q[i]);
+    for (int i = 0; i < MANY; i++)
+        if (p[i].result == 4)
+            ck_assert_mem_eq(back[expected++], lines[i], 4);
+        else
+            ck_assert_int_eq(p[i].result, -ECANCELED);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(q[i].result, i < expected ? 4 : 0);
+    close(fd);
+    dir_remove(dir, path);
+    loop_end(loop);
+}
+
 HEALD_CASE(without_an_offset_the_place_moves)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -403,7 +442,8 @@ void add_files(TCase *group)
     add_everywhere(group, maps_without_waiting_for_the_disk);
     add_everywhere(group, a_file_from_birth_to_end);
     add_everywhere(group, without_an_offset_the_place_moves);
-    (void)without_an_offset_the_order_holds;
+    add_everywhere(group, at_the_file_position_in_order);
+    add_everywhere(group, without_an_offset_the_order_holds);
     add_everywhere(group, appending);
     add_everywhere(group, vectors);
     add_everywhere(group, hundreds_at_once);
