@@ -1,0 +1,187 @@
+/* test/conformance/stream_edges.c: what a stream keeps when its reading changes, pauses or ends. */
+#include "conformance/conformance.h"
+
+#include <sys/socket.h>
+
+struct reader {
+    struct heald_stream s;
+    struct heald_loop *loop;
+    char got[256];
+    size_t len;
+    int frames, ends, closed, pause_at, peer;
+};
+
+static void on_data(struct heald_stream *s, char *data, size_t len)
+{
+    struct reader *r = s->data;
+
+    must(r->len + len <= sizeof r->got);
+    memcpy(r->got + r->len, data, len);
+    r->len += len;
+    if (++r->frames == r->pause_at)
+        heald_stream_pause(s);
+}
+
+static void on_end(struct heald_stream *s)
+{
+    ((struct reader *)s->data)->ends++;
+}
+
+static void on_closed(struct heald_stream *s, int err)
+{
+    (void)err;
+    ((struct reader *)s->data)->closed++;
+}
+
+static const struct heald_stream_events events = {.data = on_data, .end = on_end};
+
+static void reader_open(struct reader *r, struct heald_loop *loop)
+{
+    int fds[2];
+
+    memset(r, 0, sizeof *r);
+    pair_open(PAIR_UNIX, fds);
+    r->loop = loop;
+    r->peer = fds[1];
+    r->s.data = r;
+    ck_assert_int_eq(heald_stream_open(&r->s, loop, fds[0], &events, NULL), 0);
+}
+
+static void reader_close(struct reader *r)
+{
+    ck_assert_int_eq(heald_stream_close(&r->s, on_closed), 0);
+    turn_until(r->loop, &r->closed, 1);
+    if (r->peer >= 0)
+        close(r->peer);
+}
+
+static void put(struct reader *r, const char *text, bool last)
+{
+    ck_assert_int_eq(write(r->peer, text, strlen(text)), (ssize_t)strlen(text));
+    if (!last)
+        return;
+    close(r->peer);
+    r->peer = -1;
+}
+
+HEALD_CASE(kept_bytes_are_frames_of_the_new_mode)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r;
+
+    reader_open(&r, loop);
+    ck_assert_int_eq(heald_stream_read_until(&r.s, '\n'), 0);
+    put(&r, "one\ntwo3", false);
+    turn_until(loop, &r.frames, 1);
+    turn_for(loop, HEALD_MS);
+    ck_assert_int_eq(r.frames, 1);
+    ck_assert_int_eq(heald_stream_read_exactly(&r.s, 2), 0);
+    turn_until(loop, &r.frames, 3);
+    ck_assert_int_eq(memcmp(r.got, "one\ntwo3", 8), 0);
+    reader_close(&r);
+    loop_end(loop);
+}
+
+HEALD_CASE(a_pause_before_the_end_keeps_frames)
+{
+    for (int pause_at = 1; pause_at <= 4; pause_at++) {
+        struct heald_loop *loop = loop_on(_i);
+        struct reader r;
+
+        reader_open(&r, loop);
+        r.pause_at = pause_at;
+        ck_assert_int_eq(heald_stream_read_until(&r.s, '\n'), 0);
+        put(&r, "a\nb\nc\nd", true);
+        turn_until(loop, &r.frames, pause_at);
+        turn_for(loop, 2 * HEALD_MS);
+        ck_assert_int_eq(r.frames, pause_at);
+        ck_assert_int_eq(r.ends, 0);
+        r.pause_at = 0;
+        heald_stream_resume(&r.s);
+        turn_until(loop, &r.ends, 1);
+        ck_assert_int_eq(r.frames, 4);
+        ck_assert_int_eq(memcmp(r.got, "a\nb\nc\nd", 7), 0);
+        reader_close(&r);
+        loop_end(loop);
+    }
+}
+
+HEALD_CASE(writes_of_one_turn_all_arrive)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r;
+    char buf[16];
+    size_t len = 0;
+
+    reader_open(&r, loop);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(heald_stream_write(&r.s, "abc" + i, 1), 0);
+    int64_t until = now() + 5 * HEALD_SEC;
+    while (len < 3 && now() < until) {
+        must(heald_loop_turn(loop, now() + HEALD_MS) >= 0);
+        ssize_t n = read(r.peer, buf + len, sizeof buf - len);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    ck_assert_uint_eq(len, 3);
+    ck_assert_int_eq(memcmp(buf, "abc", 3), 0);
+    reader_close(&r);
+    loop_end(loop);
+}
+
+HEALD_CASE(a_pipe_ends_with_its_target)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct reader from, to;
+
+    reader_open(&from, loop);
+    reader_open(&to, loop);
+    ck_assert_int_eq(heald_stream_pipe(&from.s, &to.s), 0);
+    reader_close(&to);
+    put(&from, "after", false);
+    turn_until(loop, &from.frames, 1);
+    ck_assert_int_eq(memcmp(from.got, "after", 5), 0);
+    reader_open(&to, loop);
+    ck_assert_int_eq(heald_stream_close(&to.s, on_closed), 0);
+    ck_assert_int_eq(heald_stream_pipe(&from.s, &to.s), -EPIPE);
+    turn_until(loop, &to.closed, 1);
+    close(to.peer);
+    put(&from, " all", false);
+    turn_until(loop, &from.frames, 2);
+    reader_close(&from);
+    loop_end(loop);
+}
+
+HEALD_CASE(a_pause_holds_under_a_pipe)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct reader from, to;
+    char buf[16];
+
+    reader_open(&from, loop);
+    reader_open(&to, loop);
+    ck_assert_int_eq(heald_stream_pipe(&from.s, &to.s), 0);
+    heald_stream_pause(&from.s);
+    put(&from, "held", false);
+    turn_for(loop, 2 * HEALD_MS);
+    ck_assert_int_lt(read(to.peer, buf, sizeof buf), 0);
+    heald_stream_resume(&from.s);
+    int64_t until = now() + 5 * HEALD_SEC;
+    ssize_t n = -1;
+    while (n < 0 && now() < until) {
+        must(heald_loop_turn(loop, now() + HEALD_MS) >= 0);
+        n = read(to.peer, buf, sizeof buf);
+    }
+    ck_assert_int_eq(n, 4);
+    reader_close(&from);
+    reader_close(&to);
+    loop_end(loop);
+}
+
+void add_stream_edges(TCase *group)
+{
+    add_everywhere(group, kept_bytes_are_frames_of_the_new_mode);
+    add_everywhere(group, a_pause_before_the_end_keeps_frames);
+    add_everywhere(group, writes_of_one_turn_all_arrive);
+    add_everywhere(group, a_pipe_ends_with_its_target);
+    add_everywhere(group, a_pause_holds_under_a_pipe);
+}
