@@ -79,7 +79,8 @@ extern "C" {
  * Read and write. With HEALD_NO_OFFSET these are read(2) and write(2), for any descriptor. With an
  * offset >= 0 they are pread(2) and pwrite(2), for a descriptor that can seek. The file engine of
  * the loop performs those on regular files. With a length of 0 an op on a pipe or a file completes
- * at once with 0; a read on a socket then behaves like a receive.
+ * at once with 0; a read on a socket then behaves like a receive. Those at the file position of one
+ * descriptor go one after another, in the order of submission.
  *
  *   -EINVAL   (prep) offset is below -1; buf is NULL and len is not 0; iov is NULL; iovcnt is
  *             outside 1 to 1024
@@ -213,7 +214,8 @@ HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
  *   0         (final result) end of the stream
  *   -ENOBUFS  (final result) no buffer is free; no data is lost; release buffers and submit again
  *   -EINVAL   (prep) group is NULL
- *   -EINVAL   (prep) flags has MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_OOB or MSG_ERRQUEUE
+ *   -EINVAL   (prep) flags has MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_TRUNC, MSG_OOB or
+ *             MSG_ERRQUEUE
  *   -EINVAL   (heald_submit()) the group belongs to another loop
  */
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,

@@ -219,10 +219,11 @@ struct heald_hook {
 
 /*
  * Add and remove a hook. Hooks of one kind run in the order in which they were added; one that is
- * added by a hook runs in the next turn. fn may submit, cancel and close, and may add and remove
- * hooks, itself included; it runs as a callback does (heald/op.h). What a HEALD_HOOK_PREPARE hook
- * submits bounds the wait that follows: a timer is the way to a time-out. A hook keeps no loop
- * running, and heald_loop_close() removes it. Removing one that is not added has no effect.
+ * added by a hook of its kind runs in the next turn. fn may submit, cancel and close, and may add
+ * and remove hooks, itself included; it runs as a callback does (heald/op.h). What a
+ * HEALD_HOOK_PREPARE hook submits bounds the wait that follows: a timer is the way to a time-out. A
+ * hook keeps no loop running, and heald_loop_close() removes it. Removing one that is not added has
+ * no effect.
  *
  *   0         added
  *   -EBUSY    it is added already

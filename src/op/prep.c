@@ -152,7 +152,9 @@ static int prep_transfer(struct heald_op *op, enum op_kind kind, int fd, struct 
 
 static bool is_offset(int64_t offset, const struct heald_transfer *t)
 {
-    return offset >= HEALD_NO_OFFSET && t && t->len <= (uint64_t)(INT64_MAX - offset);
+    int64_t room = offset < 0 ? INT64_MAX : INT64_MAX - offset;
+
+    return offset >= HEALD_NO_OFFSET && t && t->len <= (uint64_t)room;
 }
 
 int heald_prep_read_all(struct heald_op *op, int fd, struct heald_transfer *transfer,
@@ -205,7 +207,7 @@ int heald_prep_sendmsg(struct heald_op *op, int fd, const struct msghdr *msg, in
 static int prep_group(struct heald_op *op, enum op_kind kind, int fd, struct heald_buf_group *group,
                       int flags)
 {
-    bool is_valid = group && msg_flags_valid(flags) && !(flags & (MSG_PEEK | ASIDE));
+    bool is_valid = group && msg_flags_valid(flags) && !(flags & (MSG_PEEK | MSG_TRUNC | ASIDE));
     int err = op_prepare_kind(op, kind, is_valid);
 
     if (err)
