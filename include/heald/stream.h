@@ -141,8 +141,9 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
 /*
  * Writes all of the data, now or later: what cannot be sent at once is copied into the queue. On
  * a readiness back end what need not wait is sent within the call; many small writes are better
- * gathered between heald_stream_cork() and heald_stream_uncork(); `drain` cannot come in between. A write to a pipe that nobody
- * reads any more also sends SIGPIPE to the process, which should ignore that signal.
+ * gathered between heald_stream_cork() and heald_stream_uncork(); `drain` cannot come in between.
+ * A write to a pipe that nobody reads any more also sends SIGPIPE to the process, which should
+ * ignore that signal.
  *
  *   0          done
  *   1          done, and more than `high` is queued: write no more until `drain`
@@ -218,8 +219,8 @@ HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_n
  */
 HEALD_API int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to);
 
-/* For filters. feed: what the program is to read; data NULL: the end. send: what is to be written to the descriptor;
- * returns as heald_stream_write(). */
+/* For filters. feed: what the program is to read; data NULL: the end. send: what is to be written
+ * to the descriptor; returns as heald_stream_write(). */
 HEALD_API void heald_stream_feed(struct heald_stream *stream, char *data, size_t len);
 HEALD_API int heald_stream_send(struct heald_stream *stream, const void *data, size_t len);
 

@@ -61,14 +61,15 @@ static inline void stream_touch(struct heald_stream *s)
         s->last_ns = heald_now(s->loop);
 }
 
-/* input.c. start_in: reads if it may, and is not reading. note_in: how it reads has changed. hold_up,
- * let_go: the stream that it is piped to has too much, and has room again. */
+/* input.c. start_in: reads if it may, and is not reading. note_in: how it reads has changed.
+ * hold_up, let_go: the stream that it is piped to has too much, and has room again. */
 void heald__stream_start_in(struct heald_stream *s);
 void heald__stream_hold_up(struct heald_stream *s);
 void heald__stream_let_go(struct heald_stream *s);
 void heald__stream_note_in(struct heald_stream *s);
 
-/* output.c. write_all: whatever the limit is. start_out: sends if there is something, and it is not sending; then half-closes, and ends. */
+/* output.c. write_all: whatever the limit is. start_out: sends if there is something, and it is not
+ * sending; then half-closes, and ends. */
 int heald__stream_write_all(struct heald_stream *s, const char *data, size_t len);
 void heald__stream_start_out(struct heald_stream *s);
 bool heald__stream_has_sent(struct heald_stream *s);  /* since it was asked last */
