@@ -115,7 +115,7 @@ HEALD_CASE(writes_of_one_turn_all_arrive)
 
     reader_open(&r, loop);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(heald_stream_write(&r.s, "abc" + i, 1), 0);
+        ck_assert_int_eq(heald_stream_write(&r.s, &"abc"[i], 1), 0);
     int64_t until = now() + 5 * HEALD_SEC;
     while (len < 3 && now() < until) {
         must(heald_loop_turn(loop, now() + HEALD_MS) >= 0);
