@@ -8,13 +8,10 @@
 
 int heald_prep_work(struct heald_op *op, heald_work_fn *fn, struct heald_workers *workers)
 {
-    int err = op_prepare(op);
+    int err = op_prepare_kind(op, OP_WORK, fn);
 
     if (err)
         return err;
-    if (!fn)
-        return -EINVAL;
-    op->kind = OP_WORK;
     op->u.work.u.fn = fn;
     op->u.work.workers = workers;
     return 0;
@@ -23,23 +20,25 @@ int heald_prep_work(struct heald_op *op, heald_work_fn *fn, struct heald_workers
 int heald_prep_work_detachable(struct heald_op *op, struct heald_work *work,
                                struct heald_workers *workers)
 {
-    int err = op_prepare(op);
+    int err = op_prepare_kind(op, OP_WORK_DETACHABLE, work && work->fn && work->release);
 
     if (err)
         return err;
-    if (!work || !work->fn || !work->release)
-        return -EINVAL;
-    op->kind = OP_WORK_DETACHABLE;
     op->u.work.u.work = work;
     op->u.work.workers = workers;
     return 0;
+}
+
+static bool is_family(int family)
+{
+    return family == AF_UNSPEC || family == AF_INET || family == AF_INET6;
 }
 
 static bool is_lookup(const struct heald_lookup *l)
 {
     const unsigned flags = HEALD_LOOKUP_PASSIVE | HEALD_LOOKUP_NUMERIC;
 
-    if (l->family != AF_UNSPEC && l->family != AF_INET && l->family != AF_INET6)
+    if (!is_family(l->family))
         return false;
     if (l->type && l->type != SOCK_STREAM && l->type != SOCK_DGRAM)
         return false;
@@ -49,13 +48,10 @@ static bool is_lookup(const struct heald_lookup *l)
 int heald_prep_lookup(struct heald_op *op, struct heald_lookup *lookup, const char *host,
                       const char *service)
 {
-    int err = op_prepare(op);
+    int err = op_prepare_kind(op, OP_LOOKUP, lookup && (host || service) && is_lookup(lookup));
 
     if (err)
         return err;
-    if (!lookup || (!host && !service) || !is_lookup(lookup))
-        return -EINVAL;
-    op->kind = OP_LOOKUP;
     op->u.name.lookup = lookup;
     op->u.name.host = host;
     op->u.name.service = service;
@@ -65,7 +61,7 @@ int heald_prep_lookup(struct heald_op *op, struct heald_lookup *lookup, const ch
 
 static bool is_connect_name(const struct heald_connect_name *n)
 {
-    if (n->family != AF_UNSPEC && n->family != AF_INET && n->family != AF_INET6)
+    if (!is_family(n->family))
         return false;
     if (n->type && n->type != SOCK_STREAM && n->type != SOCK_SEQPACKET && n->type != SOCK_DGRAM)
         return false;
@@ -75,13 +71,11 @@ static bool is_connect_name(const struct heald_connect_name *n)
 int heald_prep_connect_name(struct heald_op *op, struct heald_connect_name *name, const char *host,
                             const char *service)
 {
-    int err = op_prepare(op);
+    int err =
+        op_prepare_kind(op, OP_CONNECT_NAME, name && (host || service) && is_connect_name(name));
 
     if (err)
         return err;
-    if (!name || (!host && !service) || !is_connect_name(name))
-        return -EINVAL;
-    op->kind = OP_CONNECT_NAME;
     op->u.connect_name.name = name;
     op->u.connect_name.host = host;
     op->u.connect_name.service = service;
