@@ -8,9 +8,7 @@
  */
 #define _GNU_SOURCE 1
 #include "../common/common.h"
-
-#include <heald/heald.h>
-#include <signal.h>
+#include "heald_serve.h"
 
 enum { ROOM = 2048 };
 
@@ -108,31 +106,12 @@ static void on_accepted(struct heald_op *op)
     receive(c);
 }
 
-static void on_term(struct heald_op *op)
-{
-    heald_loop_stop(op->loop);
-}
-
 int main(int argc, char **argv)
 {
-    struct heald_op accepter = {.name = "accepter"}, term = {.name = "term"};
     struct heald_loop *loop;
-    struct heald_addr addr;
-    char text[HEALD_ADDR_TEXT];
-    int fd, err = heald_loop_open(&loop, NULL);
+    int err = heald_loop_open(&loop, NULL);
 
     if (err)
         return err == -ENOSYS ? BENCH_SKIP : 1;
-    snprintf(text, sizeof text, "127.0.0.1:%s", argc > 1 ? argv[1] : "0");
-    fd = heald_listen(text, SOCK_STREAM, 0);
-    if (fd < 0 || heald_local_addr(fd, &addr))
-        bench_die(text, -fd);
-    heald_addr_format(&addr, text, sizeof text);
-    printf("port %s\n", strrchr(text, ':') + 1);
-    fflush(stdout);
-    heald_prep_signal(&term, SIGTERM, NULL);
-    heald_submit(loop, &term, on_term);
-    heald_prep_accept_multishot(&accepter, fd);
-    heald_submit(loop, &accepter, on_accepted);
-    return heald_loop_run(loop) < 0;
+    return serve(loop, argc > 1 ? argv[1] : "0", on_accepted);
 }

@@ -14,9 +14,8 @@
  */
 #define _GNU_SOURCE 1
 #include "../common/common.h"
+#include "heald_serve.h"
 
-#include <heald/heald.h>
-#include <signal.h>
 #include <stdbool.h>
 
 enum { LOOKS = 2, BUFFERS = 1024, ROOM = 2048, QUEUE_MAX = 16, LOOK_NS = 1000000 };
@@ -337,11 +336,6 @@ static void on_accepted(struct heald_op *op)
     receive(c);
 }
 
-static void on_term(struct heald_op *op)
-{
-    heald_loop_stop(op->loop);
-}
-
 static void open_buffers(void)
 {
     char *memory = bench_alloc(BUFFERS, ROOM);
@@ -358,24 +352,10 @@ static void open_buffers(void)
 
 int main(int argc, char **argv)
 {
-    struct heald_op accepter = {.name = "accepter"}, term = {.name = "term"};
-    struct heald_addr addr;
-    char text[HEALD_ADDR_TEXT];
-    int fd, err = heald_loop_open(&server.loop, NULL);
+    int err = heald_loop_open(&server.loop, NULL);
 
     if (err)
         return err == -ENOSYS ? BENCH_SKIP : 1;
     open_buffers();
-    snprintf(text, sizeof text, "127.0.0.1:%s", argc > 1 ? argv[1] : "0");
-    fd = heald_listen(text, SOCK_STREAM, 0);
-    if (fd < 0 || heald_local_addr(fd, &addr))
-        bench_die(text, -fd);
-    heald_addr_format(&addr, text, sizeof text);
-    printf("port %s\n", strrchr(text, ':') + 1);
-    fflush(stdout);
-    heald_prep_signal(&term, SIGTERM, NULL);
-    heald_submit(server.loop, &term, on_term);
-    heald_prep_accept_multishot(&accepter, fd);
-    heald_submit(server.loop, &accepter, on_accepted);
-    return heald_loop_run(server.loop) < 0;
+    return serve(server.loop, argc > 1 ? argv[1] : "0", on_accepted);
 }
