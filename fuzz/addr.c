@@ -2,20 +2,13 @@
  * fuzz/addr.c: addresses from text: whatever is accepted has a text of its own, which is accepted
  * again and means the same.
  */
+#include "fuzz.h"
+
 #include <heald/net.h>
 
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { TEXT_MAX = 512 };
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 /* A name without a file may hold any byte; a text ends at the first 0. */
 static int is_whole(const char *text, int len)

@@ -3,21 +3,13 @@
  * answer. The first byte of the input says in portions of which size the rest arrives; the
  * decisions must not depend on it.
  */
+#include "fuzz.h"
+
 #include "serve/http_request.h"
 #include "serve/http_response.h"
 #include "serve/http_target.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 /* The decisions about the requests of one input, as a number that distinguishes them. */
 struct verdicts {

@@ -3,12 +3,10 @@
  * case each: so a compiler without libFuzzer runs what the fuzzers found. A crash ends the program
  * before its summary, which the runner counts as a failure.
  */
-#include <dirent.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <dirent.h>
+#include <stdio.h>
 
 enum { INPUT_LIMIT = 1 << 20 };
 

@@ -3,20 +3,13 @@
  * address is whole, of the family that was asked for, and there once. The first byte chooses the
  * family.
  */
+#include "fuzz.h"
+
 #include "net/varlink.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)   \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 static void check(const struct heald_addr *addr, int family)
 {
