@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { ROOM = 8, PIECES = 4096 };
+enum { HUNG = 8, PIECES = 4096 };
 
 #define ONE(last)  "{\"ifindex\":0,\"family\":2,\"address\":[127,0,0," last "]}"
 #define GOOD(list) "{\"parameters\":{\"addresses\":[" list "],\"name\":\"x\",\"flags\":1}}"
@@ -15,7 +15,7 @@ enum { ROOM = 8, PIECES = 4096 };
 /* The server. */
 static struct server {
     char dir[64], address[120];
-    int dir_fd, listener, hung[ROOM], hung_count;
+    int dir_fd, listener, hung[HUNG], hung_count;
     pthread_t thread;
     int requests; /* atomic */
 } server;
@@ -126,28 +126,6 @@ static void server_stop(void)
     for (int i = 0; i < server.hung_count; i++)
         close(server.hung[i]);
     dir_remove(server.dir_fd, server.dir);
-}
-
-struct query {
-    struct probe p;
-    struct heald_lookup lookup;
-    struct heald_addr addrs[ROOM];
-};
-
-static void query_start(struct heald_loop *loop, struct query *q, const char *host,
-                        const char *service)
-{
-    q->lookup.max = ROOM;
-    q->lookup.ret_addrs = q->addrs;
-    ck_assert_int_eq(heald_prep_lookup(&q->p.op, &q->lookup, host, service), 0);
-    probe_start(loop, &q->p);
-}
-
-static int64_t query_do(struct heald_loop *loop, struct query *q, const char *host,
-                        const char *service)
-{
-    query_start(loop, q, host, service);
-    return probe_end(&q->p);
 }
 
 static unsigned threads_of(struct heald_loop *loop)

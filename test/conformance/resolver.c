@@ -1,8 +1,6 @@
 /* test/conformance/resolver.c: see resolver.h. Threads of the library call in here. */
 #include "conformance/resolver.h"
 
-#include "conformance/conformance.h"
-
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -121,4 +119,18 @@ void freeaddrinfo(struct addrinfo *list)
         next = list->ai_next;
         free(list);
     }
+}
+
+void query_start(struct heald_loop *loop, struct query *q, const char *host, const char *service)
+{
+    q->lookup.max = QUERY_ADDRS;
+    q->lookup.ret_addrs = q->addrs;
+    ck_assert_int_eq(heald_prep_lookup(&q->p.op, &q->lookup, host, service), 0);
+    probe_start(loop, &q->p);
+}
+
+int64_t query_do(struct heald_loop *loop, struct query *q, const char *host, const char *service)
+{
+    query_start(loop, q, host, service);
+    return probe_end(&q->p);
 }

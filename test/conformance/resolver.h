@@ -12,7 +12,7 @@
 #ifndef HEALD_TEST_RESOLVER_H
 #define HEALD_TEST_RESOLVER_H
 
-#include <heald/heald.h>
+#include "conformance/conformance.h"
 
 enum { RESOLVER_ADDRS = 8 };
 
@@ -30,5 +30,17 @@ int resolver_get(const int *word);
 
 /* Has the hanging calls return. */
 void resolver_go(void);
+
+enum { QUERY_ADDRS = 8 };
+
+/* A look-up and its probe. query_do: query_start(), and probe_end(). */
+struct query {
+    struct probe p;
+    struct heald_lookup lookup;
+    struct heald_addr addrs[QUERY_ADDRS];
+};
+
+void query_start(struct heald_loop *loop, struct query *q, const char *host, const char *service);
+int64_t query_do(struct heald_loop *loop, struct query *q, const char *host, const char *service);
 
 #endif

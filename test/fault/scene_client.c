@@ -1,11 +1,11 @@
 /* test/fault/scene_client.c: see scene_client.h. */
 #include "fault/scene_client.h"
 
+#include "base/alloc.h"
 #include "harness/harness.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -43,21 +43,11 @@ static void on_done(struct heald_client *c, struct heald_op *op, int64_t result,
     s->over++;
 }
 
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (size)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
-
 void scene_open(struct scene *s, unsigned entries)
 {
     for (int i = 0; i < HEALD_GATE_THREAD; i++)
         scene_refuses[i] = (struct refusal){0};
-    *s = (struct scene){.sys = heald__sys_native, .alloc = {.resize = resize}};
+    *s = (struct scene){.sys = heald__sys_native, .alloc = heald__alloc_libc};
     s->sys.gate = gate;
     int err = heald__client_open(&s->client, &s->sys, &s->alloc, entries);
     if (err == -ENOSYS)
