@@ -162,14 +162,21 @@ static void each(struct file_locks *l, const char *directory, long pid,
         closedir(dir);
 }
 
+/* Calls it with each entry of a directory of a process whose name is a number. */
+static void each_of(struct file_locks *l, const char *process, const char *directory,
+                    void (*fn)(struct file_locks *l, long pid, const char *name))
+{
+    char path[PATH_SIZE];
+    long pid = strtol(process, NULL, 10);
+
+    snprintf(path, sizeof path, "/proc/%ld/%s", pid, directory);
+    each(l, path, pid, fn);
+}
+
 static void read_process(struct file_locks *l, long none, const char *name)
 {
-    char directory[PATH_SIZE];
-    long pid = strtol(name, NULL, 10);
-
     (void)none;
-    snprintf(directory, sizeof directory, "/proc/%ld/fdinfo", pid);
-    each(l, directory, pid, read_descriptor);
+    each_of(l, name, "fdinfo", read_descriptor);
 }
 
 /* The first wait for a lock of this file whose process is not known. */
@@ -204,12 +211,8 @@ static void read_thread(struct file_locks *l, long pid, const char *thread)
 
 static void read_threads(struct file_locks *l, long none, const char *name)
 {
-    char directory[PATH_SIZE];
-    long pid = strtol(name, NULL, 10);
-
     (void)none;
-    snprintf(directory, sizeof directory, "/proc/%ld/task", pid);
-    each(l, directory, pid, read_thread);
+    each_of(l, name, "task", read_thread);
 }
 
 static bool is_any_wait_unknown(const struct file_locks *l)

@@ -59,7 +59,7 @@ struct heald_fd {
     uint16_t shown;  /* of a ring: what the mirror of the guest mode shows */
     uint8_t cancels; /* of receives, four for each, less those that brought something; see idle.c */
     bool at_position; /* an op that uses the file position runs */
-    char room[4];    /* so that an entry is a cache line */
+    char room[4];     /* so that an entry is a cache line */
 };
 
 struct heald_fds {

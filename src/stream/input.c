@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { NO_DELIMITER = -1 };
-
 /* The length of the first frame, or 0: it is not whole. */
 static size_t frame_length(struct heald_stream *s, const char *data, size_t len)
 {

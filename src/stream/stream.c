@@ -21,8 +21,7 @@ enum {
     FRAME_MAX = 64 * 1024,
     HIGH = 64 * 1024,
     LOW = 16 * 1024,
-    QUEUE_MAX = 1024 * 1024,
-    NO_DELIMITER = -1
+    QUEUE_MAX = 1024 * 1024
 };
 
 static size_t size_or(size_t size, size_t otherwise)

@@ -34,6 +34,8 @@ enum {
     STREAM_NO_MAX = 0x400000    /* what is written now has no limit */
 };
 
+enum { NO_DELIMITER = -1 };
+
 /* Flags with which no callback runs that reads. */
 enum {
     STREAM_NO_READING = STREAM_PAUSED | STREAM_HELD_UP | STREAM_ENDING | STREAM_CLOSING |
