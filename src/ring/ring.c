@@ -69,6 +69,7 @@ static int set_up_once(struct io_uring *ring, struct io_uring_params *p, unsigne
         return err;
     }
     fill_array(&ring->sq, p->flags);
+    ring->features = p->features;
     return 0;
 }
 
