@@ -221,6 +221,42 @@ HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
 HEALD_API int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                         int flags);
 
+/*
+ * Receives repeatedly, as heald_prep_recv_multishot(), but one callback gets all that has arrived,
+ * in a run of as many free buffers as that takes: op->result bytes, of which the first are in
+ * buffer op->buffer and the next ones in heald_buf_next(). All buffers of a run but its last are
+ * full. On a socket that keeps messages apart a run is one buffer. A receiver of a fast stream uses
+ * small buffers so for a fraction of the callbacks. In an io_uring this is a receive with bundles
+ * (Linux 6.10; where they do not work a run is one buffer).
+ */
+HEALD_API int heald_prep_recv_run_multishot(struct heald_op *op, int fd,
+                                            struct heald_buf_group *group, int flags);
+
+/* Returns the buffer behind buffer `index` in its run, or HEALD_NO_BUFFER: it is the last, or it
+ * was released. */
+HEALD_API unsigned heald_buf_next(const struct heald_buf_group *group, unsigned index);
+
+/* Describes the first `len` bytes of the run that begins with buffer `first`, for a vectored write
+ * or for heald_prep_sendmsg(). Fills at most `max` entries and returns how many it has filled. */
+HEALD_API int heald_buf_iov(const struct heald_buf_group *group, unsigned first, size_t len,
+                            struct iovec *ret_iov, int max);
+
+/* Releases a run: buffer `first` and those behind it. Returns as heald_buf_return(). The buffers of
+ * a run may also be released one by one, each after heald_buf_next() was called with it. */
+HEALD_API int heald_buf_return_run(struct heald_buf_group *group, unsigned first);
+
+/*
+ * Reads repeatedly from a pipe, a terminal, a device or a socket, as heald_prep_recv_multishot()
+ * receives. A pending op on a device or a terminal may hold a buffer of the group.
+ *
+ *   0         (final result) end of the stream
+ *   -ENOBUFS  (final result) no buffer is free; no data is lost; release buffers and submit again
+ *   -EINVAL   (prep) group is NULL
+ *   -EINVAL   (heald_submit()) the group belongs to another loop
+ *   -EINVAL   (result) the descriptor is a regular file, a directory or a block device
+ */
+HEALD_API int heald_prep_read_multishot(struct heald_op *op, int fd, struct heald_buf_group *group);
+
 /* What heald_prep_recvfrom_multishot() puts into a buffer; the data follow. */
 struct heald_datagram {
     uint32_t addr_len; /* 0: the sender has no address */

@@ -2,9 +2,12 @@
  * loop/buffers.c: groups of buffers for multishot receives. The loop's thread.
  *
  * A buffer is in (in the list that begins with `first`, or the kernel's) or out (marked so: it is
- * the callback's). With a back end that takes whole ops the kernel picks the buffers and the list
- * is not used.
+ * the callback's). With a back end that takes whole ops the kernel takes the buffers out, in the
+ * order in which they were given to it. It says which one is the first of a run, and the order says
+ * which are the others: `next` of a buffer that is in is the one that was given after it. It stays
+ * so until that buffer is given again, so results may come late and in any order.
  */
+#include "base/attr.h"
 #include "base/list.h"
 #include "loop/loop.h"
 
@@ -12,11 +15,9 @@
 
 #include <errno.h>
 
-enum { GROUP_COUNT_MAX = 32768 };
-
 static size_t size_of(unsigned count)
 {
-    return sizeof(struct heald_buf_group) + count * sizeof(uint16_t);
+    return sizeof(struct heald_buf_group) + count * sizeof(uint32_t);
 }
 
 static unsigned id_of(const struct heald_link *link)
@@ -56,8 +57,9 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
     g->count = count;
     g->id = id;
     g->kernel_keeps = loop->backend.ops->group != NULL;
+    g->given = count - 1;
     for (unsigned i = 0; i < count; i++)
-        g->next[i] = (uint16_t)(i + 1 < count ? i + 1 : GROUP_END);
+        g->next[i] = i + 1 < count ? i + 1 : GROUP_END;
     int err =
         g->kernel_keeps ? loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_OPEN, 0) : 0;
     if (err) {
@@ -92,17 +94,69 @@ struct heald_datagram *heald_buf_datagram(const struct heald_buf_group *g, unsig
     return heald_buf_data(g, index);
 }
 
+unsigned heald_buf_next(const struct heald_buf_group *g, unsigned index)
+{
+    if (index >= g->count || !(g->next[index] & GROUP_OUT))
+        return HEALD_NO_BUFFER;
+    unsigned next = group_behind(g, index);
+    return next == GROUP_END ? HEALD_NO_BUFFER : next;
+}
+
+int heald_buf_iov(const struct heald_buf_group *g, unsigned first, size_t len,
+                  struct iovec *ret_iov, int max)
+{
+    int n = 0;
+
+    for (unsigned i = first; len && n < max && i < g->count; i = heald_buf_next(g, i)) {
+        size_t part = len < g->size ? len : g->size;
+        ret_iov[n++] = (struct iovec){.iov_base = heald_buf_data(g, i), .iov_len = part};
+        len -= part;
+    }
+    return n;
+}
+
+unsigned heald__group_offer(const struct heald_buf_group *g, struct iovec *ret_iov, unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = g->first; i != GROUP_END && n < max; i = g->next[i])
+        ret_iov[n++] = (struct iovec){.iov_base = heald_buf_data(g, i), .iov_len = g->size};
+    return n;
+}
+
+/* It is the last that the kernel has. If the one before it is out its run is known. */
+HEALD_SEPARATE static int give(struct heald_buf_group *g, unsigned index)
+{
+    if (!(g->next[g->given] & GROUP_OUT))
+        g->next[g->given] = index;
+    g->next[index] = GROUP_END;
+    g->given = index;
+    return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
+}
+
 int heald_buf_return(struct heald_buf_group *g, unsigned index)
 {
     if (index >= g->count)
         return index == HEALD_NO_BUFFER ? 0 : -EINVAL;
-    if (g->next[index] != GROUP_OUT)
+    uint32_t *next = &g->next[index];
+    if (!(*next & GROUP_OUT))
         return -EINVAL;
-    g->next[index] = (uint16_t)g->first;
     if (g->kernel_keeps)
-        return g->loop->backend.ops->group(&g->loop->backend, g, HEALD_GROUP_RETURN, index);
+        return give(g, index);
+    *next = g->first;
     g->first = index;
     return 0;
+}
+
+int heald_buf_return_run(struct heald_buf_group *g, unsigned first)
+{
+    int err;
+
+    for (unsigned i = first;; i = first) {
+        first = heald_buf_next(g, i);
+        if ((err = heald_buf_return(g, i)) || first == HEALD_NO_BUFFER)
+            return err;
+    }
 }
 
 void heald__group_use(struct heald_buf_group *g, int by)

@@ -18,15 +18,39 @@ struct heald_buf_group {
     bool kernel_keeps; /* those that are in, and picks them */
     void *ring;        /* the back end's */
     unsigned first;    /* that is in, or GROUP_END; unused when the kernel keeps them */
-    uint16_t next[];   /* of one that is in: the next, or GROUP_END; or GROUP_OUT */
+    unsigned given;    /* the last that was given to the kernel, or GROUP_END */
+    uint32_t next[];   /* of one that is in: the one behind it, or GROUP_END; of one that is out:
+                          GROUP_OUT and the one behind it in its run, or GROUP_END */
 };
 
-enum { GROUP_END = UINT16_MAX - 1, GROUP_OUT = UINT16_MAX };
+enum { GROUP_COUNT_MAX = 32768, GROUP_END = INT32_MAX };
 
-/* The kernel took it by itself. */
-static inline void heald__group_mark_out(struct heald_buf_group *g, unsigned index)
+#define GROUP_OUT 0x80000000u
+
+/* How many buffers take so many bytes. */
+static inline unsigned group_count_for(const struct heald_buf_group *g, int64_t bytes)
 {
-    g->next[index] = GROUP_OUT;
+    return bytes <= (int64_t)g->size ? 1 : (unsigned)(((size_t)bytes + g->size - 1) / g->size);
+}
+
+static inline unsigned group_behind(const struct heald_buf_group *g, unsigned index)
+{
+    return g->next[index] & ~GROUP_OUT;
+}
+
+/* Takes out `count` buffers from `first` on, as one run. Returns the one behind them, or GROUP_END.
+ */
+static inline unsigned heald__group_take(struct heald_buf_group *g, unsigned first, unsigned count)
+{
+    unsigned index = first, next = group_behind(g, first);
+
+    for (; count > 1 && next != GROUP_END; count--) {
+        g->next[index] = GROUP_OUT | next;
+        index = next;
+        next = group_behind(g, next);
+    }
+    g->next[index] = GROUP_OUT | GROUP_END;
+    return next;
 }
 
 /* An index, or -ENOBUFS. */
@@ -37,9 +61,12 @@ static inline int heald__group_acquire(struct heald_buf_group *g)
     if (index == GROUP_END)
         return -ENOBUFS;
     g->first = g->next[index];
-    heald__group_mark_out(g, index);
+    g->next[index] = GROUP_OUT | GROUP_END;
     return (int)index;
 }
+
+/* Buffers that are in, as they will be taken out. Returns how many; 0: none is in. */
+unsigned heald__group_offer(const struct heald_buf_group *g, struct iovec *ret_iov, unsigned max);
 
 void heald__group_use(struct heald_buf_group *g, int by);
 

@@ -57,6 +57,14 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     return op;
 }
 
+/* Where a ring's client notes that, see fill.c. */
+static bool is_late(const struct heald_op *op)
+{
+    bool is_group = heald__op_traits[op->kind] & OP_GROUP;
+
+    return (is_group ? op->u.group.last : op->buffer) & OP_LATE;
+}
+
 /* Is one of them in a ring, where a worker of the kernel's is about to look the number up? */
 static bool has_late(struct heald_op *first)
 {
@@ -65,7 +73,7 @@ static bool has_late(struct heald_op *first)
     if (!first)
         return false;
     do
-        if (op_in_ring(op) && !(heald__op_traits[op->kind] & OP_GROUP) && op->buffer & OP_LATE)
+        if (op_in_ring(op) && is_late(op))
             return true;
     while ((op = fds_op(op->link.next)) != first);
     return false;

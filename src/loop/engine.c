@@ -26,13 +26,25 @@ static struct heald_op *op_of_job(struct heald_link *job)
     return heald_container_of(job, struct heald_op, aux);
 }
 
-/* By the duplicate of its descriptor, which is where the result will be. Interrupted, an op goes
- * back to the loop, which knows whether it is to go on; a close has been done all the same. */
+/* By the duplicate of its descriptor, which is where the result will be. Into a buffer of a group
+ * it is a read. */
+static struct heald_op duplicate_of(const struct heald_op *op)
+{
+    struct heald_op copy = {.kind = op->kind, .u = op->u};
+
+    if (heald__op_traits[op->kind] & OP_GROUP) {
+        const struct heald_buf_group *g = op->u.group.group;
+        heald_prep_read(&copy, -1, heald_buf_data(g, op->u.group.last), g->size, HEALD_NO_OFFSET);
+    }
+    copy.u.rw.fd = (int)op->result;
+    return copy;
+}
+
+/* Interrupted, an op goes back to the loop, which knows whether it is to go on; a close has been
+ * done all the same. */
 static int64_t perform_blocking(const struct heald_sys *sys, const struct heald_op *op)
 {
-    struct heald_op on_duplicate = {.kind = op->kind, .u = op->u};
-
-    on_duplicate.u.rw.fd = (int)op->result;
+    const struct heald_op on_duplicate = duplicate_of(op);
     int64_t result;
     do
         result = heald__file_attempt(sys, &on_duplicate);
@@ -229,6 +241,26 @@ int heald__pool_duplicate(struct heald_loop *loop, struct heald_op *op)
     return fd < 0 ? fd : 0;
 }
 
+/* A thread reads into a buffer that it has for itself: u.group.last. */
+static int take_buffer(struct heald_op *op)
+{
+    if (!(heald__op_traits[op->kind] & OP_GROUP))
+        return 0;
+    int index = heald__group_acquire(op->u.group.group);
+    op->u.group.last = index < 0 ? 0 : (uint32_t)index;
+    return index < 0 ? index : 0;
+}
+
+/* What takes no room takes no buffer. */
+static void note_buffer(struct heald_op *op, int64_t result)
+{
+    if (!(heald__op_traits[op->kind] & OP_GROUP))
+        return;
+    op->buffer = result > 0 ? (uint16_t)op->u.group.last : HEALD_NO_BUFFER;
+    if (result <= 0)
+        heald_buf_return(op->u.group.group, op->u.group.last);
+}
+
 /* May it be back to waiting for readiness instead? */
 static bool waits_in_thread(const struct heald_op *op)
 {
@@ -258,9 +290,13 @@ int heald__pool_take(struct heald_loop *loop, struct heald_op *op)
     int err = heald__loop_pool(loop, POOL_WAITS, &pool);
 
     if (!err)
-        err = heald__pool_submit(pool, &op->aux);
+        err = take_buffer(op);
     if (err)
         return err;
+    if ((err = heald__pool_submit(pool, &op->aux))) {
+        note_buffer(op, err);
+        return err;
+    }
     op_stage_move(op, STAGE_THREAD);
     if (loop->waiting)
         heald__pool_make_room(loop);
@@ -283,6 +319,7 @@ void heald__pool_do(struct heald_loop *loop, struct heald_op *op)
 void heald__pool_left(struct heald_loop *loop, struct heald_op *op)
 {
     count_waiting(loop, op, -1);
+    note_buffer(op, op->result);
     if (op->flags & OP_FILE && !(op->flags & OP_DETACHED) && fds_of(&loop->fds, op)->pause)
         heald__pause_success(fds_of(&loop->fds, op));
     if (!op_is_ending(op))
@@ -304,6 +341,7 @@ bool heald__pool_withdraw(struct heald_loop *loop, struct heald_op *op)
     op_stage_move(op, STAGE_LOOP);
     if (thread) {
         count_waiting(loop, op, -1);
+        note_buffer(op, -ECANCELED);
         loop->sys->close((int)op->result);
     }
     return true;

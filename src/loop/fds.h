@@ -141,7 +141,7 @@ static inline bool fds_is_paused(const struct heald_fd *e, int dir)
 
 static inline bool fds_is_socket(const struct heald_fd *e)
 {
-    return e->type == FD_STREAM || e->type == FD_SOCKET || e->type == FD_DATAGRAM;
+    return fd_type_is_socket(e->type);
 }
 
 /*

@@ -82,7 +82,7 @@ static inline enum outcome heald__outcome(struct heald_op *op, int type, int64_t
     if (*result >= 0) {
         bool more = op->kind == OP_ACCEPT_MULTI || op->kind == OP_POLL_MULTI ||
                     op->kind == OP_RECVFROM_MULTI ||
-                    (op->kind == OP_RECV_MULTI && (*result > 0 || type == FD_DATAGRAM));
+                    (heald__op_traits[op->kind] & OP_GROUP && (*result > 0 || type == FD_DATAGRAM));
         return more ? OUTCOME_MORE : OUTCOME_FINAL;
     }
     enum outcome next = outcome_of_error(op, *result);

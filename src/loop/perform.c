@@ -107,6 +107,55 @@ static int64_t attempt_recv_multi(struct heald_loop *loop, const struct heald_fd
     return n;
 }
 
+static int64_t attempt_read_multi(struct heald_loop *loop, const struct heald_fd *e,
+                                  struct heald_op *op)
+{
+    struct heald_buf_group *g = op->u.group.group;
+
+    if (fds_is_socket(e))
+        return attempt_recv_multi(loop, e, op);
+    op->buffer = HEALD_NO_BUFFER;
+    if (g->first == GROUP_END)
+        return -ENOBUFS;
+    struct iovec iov = {.iov_base = heald_buf_data(g, g->first), .iov_len = g->size};
+    int64_t n = on_device(loop->sys, e->again ? e->again : op_fd(op), e->again != 0, true, &iov, 1);
+    if (n > 0)
+        op->buffer = (uint16_t)heald__group_acquire(g);
+    return n;
+}
+
+enum { RUN_MAX = 64, RUN_FEW = 4 /* buffers that are offered to one receive */ };
+
+/* As many as twice what the last receive took: few while little comes at a time. Where messages are
+ * kept apart a run is one buffer, as in a ring. How much was offered is kept in `last`. */
+static unsigned offer_run(struct heald_op *op, int type, struct iovec *ret_iov)
+{
+    const struct heald_buf_group *g = op->u.group.group;
+    unsigned last = op->result > 0 ? 2 * group_count_for(g, op->result) : 0;
+    unsigned want = !fd_type_is_bytes(type) ? 1 : last < RUN_FEW ? RUN_FEW : last;
+
+    return op->u.group.last = heald__group_offer(g, ret_iov, want < RUN_MAX ? want : RUN_MAX);
+}
+
+static int64_t attempt_recv_run(struct heald_loop *loop, const struct heald_fd *e,
+                                struct heald_op *op)
+{
+    struct heald_buf_group *g = op->u.group.group;
+    struct iovec iov[RUN_MAX];
+    unsigned offered = offer_run(op, e->type, iov);
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = offered};
+
+    op->buffer = HEALD_NO_BUFFER;
+    if (!offered)
+        return -ENOBUFS;
+    int64_t n = loop->sys->recvmsg_now(op->u.group.fd, &msg, op->u.group.flags);
+    if (n > 0) {
+        op->buffer = (uint16_t)g->first;
+        g->first = heald__group_take(g, g->first, group_count_for(g, n));
+    }
+    return n;
+}
+
 /* In the layout in which a ring receives. */
 static int64_t receive_datagram(struct heald_loop *loop, int fd, struct heald_datagram *d,
                                 size_t size, int flags)

@@ -110,7 +110,9 @@ void heald__ready_unarm(struct heald_loop *loop, struct heald_fd *e, int fd)
 /* A terminal can be opened once more: that open file is nobody else's, and non-blocking. */
 static bool open_again(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
-    if (e->again || !(heald__op_traits[op->kind] & OP_RW))
+    bool reads_or_writes = heald__op_traits[op->kind] & OP_RW || op->kind == OP_READ_MULTI;
+
+    if (e->again || !reads_or_writes)
         return false;
     int again = loop->sys->open_again(op_fd(op));
     e->again = again > 0 ? again : 0;
@@ -196,10 +198,10 @@ static void back_off(struct heald_loop *loop, int fd, int dir)
 /* After a read: may there be more? */
 static void note_read(struct heald_fd *e, const struct heald_op *op, int64_t n)
 {
-    bool is_group = op->kind == OP_RECV_MULTI;
+    bool run = op->kind == OP_RECV_RUN, is_group = op->kind == OP_RECV_MULTI || run;
     bool plain = op->kind == OP_RECV || op->kind == OP_READ;
-    bool empty =
-        is_group && n > 0 && (size_t)n < op->u.group.group->size && !(e->flags & FDS_STICKY);
+    size_t room = is_group ? op->u.group.group->size * (run ? op->u.group.last : 1) : 0;
+    bool empty = is_group && n > 0 && (size_t)n < room && !(e->flags & FDS_STICKY);
 
     if (empty || (plain && ready_is_empty(e, op, n)))
         e->flags &= (uint16_t)~FDS_READABLE;

@@ -9,11 +9,14 @@
 
 #include <errno.h>
 
-/* What a ring must know of an op beside the op itself. */
-static unsigned hint_for(struct heald_loop *loop, const struct heald_op *op)
+/* What a ring must know of an op beside the op itself. With a group it has no result that is kept
+ * now, and `last` has room. */
+static unsigned hint_for(struct heald_loop *loop, struct heald_op *op)
 {
-    if (heald__op_traits[op->kind] & OP_GROUP)
+    if (heald__op_traits[op->kind] & OP_GROUP) {
+        op->u.group.last = fds_of(&loop->fds, op)->type;
         return op->u.group.group->id;
+    }
     return op_is_queued_on_fd(op) ? fds_of(&loop->fds, op)->type : op->buffer;
 }
 

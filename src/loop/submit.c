@@ -65,10 +65,12 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
         return refuse(loop, e, op, -ENOTSOCK);
     if (heald__op_traits[op->kind] & OP_ALL && !op_span(op).len)
         return refuse(loop, e, op, (int64_t)op->u.transfer.transfer->done);
+    bool is_fit = op->kind == OP_RECVFROM_MULTI ? e->type == FD_DATAGRAM
+                                                : op->kind != OP_READ_MULTI || e->type != FD_FILE;
+    if (!is_fit)
+        return refuse(loop, e, op, -EINVAL);
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
-    if (op->kind == OP_RECVFROM_MULTI && e->type != FD_DATAGRAM)
-        return refuse(loop, e, op, -EINVAL);
     if (heald__op_traits[op->kind] & OP_GROUP && loop->backend.ops->submit &&
         !(e->flags & FDS_WHOLE))
         heald__idle_end(loop, e);

@@ -49,6 +49,10 @@
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_ALL) \
     X(RECV_MULTI,   "recv-multishot",   in,  fd, held, recv_multi,   none,         recv_multi, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
+    X(RECV_RUN, "recv-run-multishot", in,  fd, held, recv_run, none, recv_run, \
+      OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
+    X(READ_MULTI,   "read-multishot",   in,  fd, held, read_multi,   none,         read_multi, \
+      OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
     X(RECVFROM_MULTI, "recvfrom-multishot", in, fd, held, recvfrom_multi, none, recvfrom_multi, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_INWARD | OP_MULTI | OP_KEEPS | OP_TIDIES | OP_GROUP) \
     X(ACCEPT,       "accept",           in,  fd, held, accept,       accept,       accept, \

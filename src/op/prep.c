@@ -224,6 +224,17 @@ int heald_prep_recv_multishot(struct heald_op *op, int fd, struct heald_buf_grou
     return prep_group(op, OP_RECV_MULTI, fd, group, flags);
 }
 
+int heald_prep_recv_run_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
+                                  int flags)
+{
+    return prep_group(op, OP_RECV_RUN, fd, group, flags);
+}
+
+int heald_prep_read_multishot(struct heald_op *op, int fd, struct heald_buf_group *group)
+{
+    return prep_group(op, OP_READ_MULTI, fd, group, 0);
+}
+
 int heald_prep_recvfrom_multishot(struct heald_op *op, int fd, struct heald_buf_group *group,
                                   int flags)
 {

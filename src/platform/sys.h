@@ -41,13 +41,24 @@ enum fd_type {
     FD_UNKNOWN = 0,
     FD_FILE,     /* regular file, block device, directory: the engine's */
     FD_STREAM,   /* TCP socket: a short read means that it is empty */
+    FD_LOCAL,    /* Unix stream socket: descriptors in transit cut its reads short */
     FD_PIPE,     /* pipe or FIFO */
-    FD_SOCKET,   /* any other socket: a Unix stream, for descriptors in transit cut its reads short;
-                    seqpacket */
+    FD_SOCKET,   /* any other socket: seqpacket, SCTP */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
     FD_OTHER,    /* terminal, character device, eventfd, … */
     FD_HELD      /* open, and nobody has asked what it is */
 };
+
+static inline bool fd_type_is_socket(int type)
+{
+    return type == FD_STREAM || type == FD_LOCAL || type == FD_SOCKET || type == FD_DATAGRAM;
+}
+
+/* A socket that is a stream of bytes, with no bounds in it? */
+static inline bool fd_type_is_bytes(int type)
+{
+    return type == FD_STREAM || type == FD_LOCAL;
+}
 
 /* Where signals are read from. fd is -1 before the first open; the rest is the platform's. */
 struct heald_signal_source {

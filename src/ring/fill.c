@@ -24,7 +24,12 @@
 #include <sys/stat.h>
 
 /* Linux 6.7 and 6.9; the headers of the system may be older. No kernel knows the last. */
-enum { FUTEX_WAITV_ENTRY = 53, FTRUNCATE_ENTRY = 55, UNKNOWN_ENTRY = UINT8_MAX };
+enum {
+    READ_MULTISHOT_ENTRY = 49,
+    FUTEX_WAITV_ENTRY = 53,
+    FTRUNCATE_ENTRY = 55,
+    UNKNOWN_ENTRY = UINT8_MAX
+};
 
 const uint8_t heald__ring_opcodes[] = {
     IORING_OP_NOP,     IORING_OP_READV,        IORING_OP_WRITEV,   IORING_OP_FSYNC,
@@ -41,7 +46,7 @@ const uint8_t heald__ring_options[HEALD_RING_OPTIONS] = {
     [OPTION_UNLINK] = IORING_OP_UNLINKAT, [OPTION_RENAME] = IORING_OP_RENAMEAT,
     [OPTION_MKDIR] = IORING_OP_MKDIRAT,   [OPTION_SYMLINK] = IORING_OP_SYMLINKAT,
     [OPTION_LINK] = IORING_OP_LINKAT,     [OPTION_FALLOCATE] = IORING_OP_FALLOCATE,
-    [OPTION_FTRUNCATE] = FTRUNCATE_ENTRY,
+    [OPTION_FTRUNCATE] = FTRUNCATE_ENTRY, [OPTION_READ_MULTISHOT] = READ_MULTISHOT_ENTRY,
 };
 
 void heald__ring_fill_cancel(struct io_uring_sqe *sqe, const struct heald_op *op, uint64_t answer)
@@ -60,7 +65,7 @@ void heald__ring_fill_poll(struct io_uring_sqe *sqe, struct heald_op *op)
 
 static bool is_socket(const struct heald_op *op)
 {
-    return op->buffer == FD_STREAM || op->buffer == FD_SOCKET || op->buffer == FD_DATAGRAM;
+    return fd_type_is_socket(op->buffer);
 }
 
 /* No such op comes here; in a release build the kernel answers -EINVAL. */
@@ -211,6 +216,35 @@ static void fill_recv_multi(struct heald_ring *r, struct io_uring_sqe *sqe, stru
     io_uring_prep_recv_multishot(sqe, op->u.group.fd, NULL, 0, op->u.group.flags);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = op->buffer;
+}
+
+/* More than one buffer at a time only where there are no messages, whose bounds would be lost. */
+static void fill_recv_run(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    fill_recv_multi(r, sqe, op);
+    if (fd_type_is_bytes((int)op->u.group.last))
+        sqe->ioprio |= HEALD_RING_BUNDLE;
+}
+
+/* Only a pipe is read again and again by one entry; of another device a worker waits for each read,
+ * which holds a buffer then. */
+static void fill_read_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)
+{
+    int type = (int)(op->u.group.last & ~(unsigned)OP_LATE);
+
+    if (fd_type_is_socket(type)) {
+        fill_recv_multi(r, sqe, op);
+        return;
+    }
+    io_uring_prep_read(sqe, op->u.group.fd, NULL, 0, (uint64_t)-1);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = op->buffer;
+    if (type != FD_PIPE || !heald__ring_pipes_nowait(r)) {
+        sqe->flags |= IOSQE_ASYNC;
+        op->u.group.last |= OP_LATE;
+    } else if (r->options >> OPTION_READ_MULTISHOT & 1) {
+        sqe->opcode = READ_MULTISHOT_ENTRY;
+    }
 }
 
 static void fill_recvfrom_multi(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op)

@@ -7,10 +7,10 @@
 
 /*
  * Fills an entry that does the op; what completes it carries `op` as user data. Of an op on a
- * descriptor op->buffer is the type of that (enum fd_type), 0 on a file; of a multishot receive the
- * id of its group of buffers; of a read, write or sync it may have bits besides (OP_ASYNC and the
- * next ones in op.h), which are what its client asks for. OP_WORDS waits until a
- * word is woken or is not what was seen (u.rw: the struct futex_waitv), OP_TICK for a while
+ * descriptor op->buffer is the type of that (enum fd_type), 0 on a file; of an op with a group of
+ * buffers the id of that, and u.group.last is the type. Of a read, write or sync it may have bits
+ * besides (OP_ASYNC and the next ones in op.h), which are what its client asks for. OP_WORDS waits
+ * until a word is woken or is not what was seen (u.rw: the struct futex_waitv), OP_TICK for a while
  * (u.rw.buf: the struct __kernel_timespec); both stay there until it ends.
  */
 void heald__ring_fill(struct heald_ring *r, struct io_uring_sqe *sqe, struct heald_op *op);
@@ -29,6 +29,7 @@ enum heald_ring_option {
     OPTION_LINK,
     OPTION_FALLOCATE,
     OPTION_FTRUNCATE,
+    OPTION_READ_MULTISHOT, /* else one read after another */
     HEALD_RING_OPTIONS
 };
 

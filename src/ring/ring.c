@@ -139,7 +139,7 @@ static int open_unchecked(struct heald_ring *r, const struct heald_sys *sys,
     r->enter_flags[0] = 0;
     r->enter_flags[1] = r->ring.features & FEAT_NO_IOWAIT ? ENTER_NO_IOWAIT : 0;
     r->absolute = true;
-    r->pipes = 0;
+    r->pipes = r->bundles = 0;
     r->bell = -1;
     return 0;
 }

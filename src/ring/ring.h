@@ -30,6 +30,7 @@ struct heald_ring {
     bool stranded; /* resized and not mapped; not `enabled` then, so that an enter maps it */
     unsigned enter_flags[2]; /* of every enter that does not wait, and of one that does */
     signed char pipes;       /* 0: not known; 1: know RWF_NOWAIT; -1: do not */
+    signed char bundles;     /* the same: receives into several buffers of a group at a time */
     bool refused;            /* the last enter, for now: it was not an error */
     bool absolute;           /* the kernel takes the time of a wait as a deadline (Linux 6.12) */
     unsigned options;        /* bit o: it has that enum heald_ring_option */
@@ -130,6 +131,11 @@ static inline bool heald__ring_taken(const struct heald_ring *r, unsigned entry)
 
 /* Does a pipe read and write in the ring without blocking the submitter (Linux 6.4)? */
 bool heald__ring_pipes_nowait(struct heald_ring *r);
+
+/* bundle.c: does a receive fill several buffers of a group, in the order in which they were given
+ * (Linux 6.10)? Tried once, in a ring of its own. HEALD_RING_BUNDLE: the flag in ioprio. */
+enum { HEALD_RING_BUNDLE = 1 << 4 };
+bool heald__ring_bundles(struct heald_ring *r, const struct heald_allocator *alloc);
 
 /* Room beside an entry for what it points to. */
 static inline union heald_ring_scratch *heald__ring_scratch(struct heald_ring *r,

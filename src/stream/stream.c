@@ -145,7 +145,7 @@ int heald_stream_open(struct heald_stream *s, struct heald_loop *loop, int fd,
     s->delimiter = NO_DELIMITER;
     set_options(&s->options, options);
     err = type < 0 ? type : are_valid(s) ? 0 : -EINVAL;
-    if (type == FD_STREAM || type == FD_SOCKET || type == FD_DATAGRAM)
+    if (fd_type_is_socket(type))
         s->flags = STREAM_SOCKET | (loop->backend.ops->submit ? STREAM_RING : 0);
     else
         s->options.group = NULL;

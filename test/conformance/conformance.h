@@ -27,7 +27,8 @@
     X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(edges) \
     X(environment) X(errors) X(files) X(flags) X(flags_kept) X(futex) X(guest) X(hooks) X(idle) \
     X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \
-    X(net) X(notify) X(order) X(pipes) X(policy) X(poll) X(post) X(readiness) X(reuse) \
+    X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \
+    X(poll) X(post) X(readiness) X(reuse) \
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) X(spin) \
     X(spin_poll) X(standard) X(stop) X(stream_edges) X(streams) X(suspend) X(timers) X(transfers) \
     X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths)

@@ -61,6 +61,8 @@ static const struct {
     {"enter:ABS_TIMER", ENTER, 5},
     {"register:RESIZE_RINGS", REGISTER, 33},
     {"feature:NO_IOWAIT", FEATURE, 17},
+    {"feature:RECVSEND_BUNDLE", FEATURE, 14},
+    {"opcode:READ_MULTISHOT", OPCODE, 49},
 };
 
 static struct {

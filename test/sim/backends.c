@@ -259,7 +259,7 @@ static int64_t receive_multi(struct heald_op *op, unsigned *ret_buffer)
     int64_t n = world_sys.recv_now(op_fd(op), heald_buf_data(g, index), g->size, 0);
     if (n > 0) {
         kernel.buffer_count--;
-        heald__group_mark_out(g, index);
+        heald__group_take(g, index, 1);
         *ret_buffer = index;
     }
     return n;

@@ -21,7 +21,7 @@ static unsigned below(unsigned n)
 /* A descriptor of the program's, at times a new one; -1: none can be had. */
 static int some_fd(bool listener)
 {
-    static const int types[] = {FD_STREAM, FD_STREAM, FD_PIPE, FD_SOCKET, FD_DATAGRAM};
+    static const int types[] = {FD_STREAM, FD_STREAM, FD_LOCAL, FD_PIPE, FD_SOCKET, FD_DATAGRAM};
     unsigned first = below(FDS), open = 0;
 
     for (unsigned i = 0; i < FDS; i++) {

@@ -55,8 +55,8 @@ HEALD_CASE(what_each_state_tells)
         ck_assert_int_eq(heald_op_notify_signal(&op, SIGUSR1), over ? 0 : -EBUSY);
         ck_assert_int_eq(heald_op_notify_thread(&op), over ? 0 : -EBUSY);
     }
-    op.state = 77;
-    op.kind = 77;
+    op.state = UINT8_MAX;
+    op.kind = UINT8_MAX;
     ck_assert_str_eq(heald_op_state(&op), "corrupt");
     ck_assert_str_eq(heald_op_kind(&op), "corrupt");
 }

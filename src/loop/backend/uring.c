@@ -9,6 +9,7 @@
  * 100,000 polls takes seconds. So when there are very many the rest of them wait in a nested queue,
  * where one is found by its descriptor.
  */
+#include "base/attr.h"
 #include "loop/backend/nested.h"
 #include "loop/buffers.h"
 #include "op/op.h"
@@ -39,7 +40,7 @@ _Static_assert(offsetof(struct heald_datagram, flags) ==
                "the layout of the kernel");
 
 /* The kernel says which buffer of a group it took. Returns the bytes of data in it, or -errno. */
-static int64_t note_buffer(struct heald_op *op, int64_t result, unsigned flags)
+HEALD_SEPARATE static int64_t note_buffer(struct heald_op *op, int64_t result, unsigned flags)
 {
     struct heald_buf_group *group = op->u.group.group;
     bool is_datagram = op->kind == OP_RECVFROM_MULTI;
@@ -48,7 +49,7 @@ static int64_t note_buffer(struct heald_op *op, int64_t result, unsigned flags)
     if (!(flags & IORING_CQE_F_BUFFER))
         return result;
     unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
-    heald__group_mark_out(group, buffer);
+    heald__group_take(group, buffer, op->kind == OP_RECV_RUN ? group_count_for(group, result) : 1);
     /* Only what takes room takes a buffer out. */
     if (result > 0)
         op->buffer = (uint16_t)buffer;
@@ -118,9 +119,22 @@ static bool uring_takes(const struct heald_backend *b, const struct heald_op *op
     return heald__ring_takes(&client_of(b)->ring, op);
 }
 
+/* Of a receive in runs u.group.last is the type of its descriptor, as fill.c wants it. */
+HEALD_SEPARATE static void submit_run(struct heald_client *c, struct heald_op *op)
+{
+    if (!heald__ring_bundles(&c->ring, c->alloc))
+        op->u.group.last = FD_SOCKET;
+    heald__client_submit(c, op);
+}
+
 static void uring_submit(struct heald_backend *b, struct heald_op *op)
 {
-    heald__client_submit(client_of(b), op);
+    struct heald_client *c = client_of(b);
+
+    if (op->kind == OP_RECV_RUN)
+        submit_run(c, op);
+    else
+        heald__client_submit(c, op);
 }
 
 static void uring_cancel(struct heald_backend *b, struct heald_op *op)

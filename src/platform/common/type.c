@@ -48,6 +48,8 @@ static int socket_type(int fd)
         return family;
     if (type == SOCK_DGRAM || type == SOCK_RAW)
         return FD_DATAGRAM;
+    if (type == SOCK_STREAM && family == AF_UNIX)
+        return FD_LOCAL;
     if (type != SOCK_STREAM || (family != AF_INET && family != AF_INET6))
         return FD_SOCKET;
     /* SCTP keeps messages apart, also on a stream: a short read does not empty it. */
