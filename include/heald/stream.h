@@ -82,6 +82,7 @@ struct heald_stream_options {
 struct heald_stream_buffer {
     char *data;
     size_t len, size;
+    size_t lead; /* bytes before `data` that are free */
 };
 
 /* A stream. The caller sets `data`, and reads `fd` and `loop`. All other fields are private. */

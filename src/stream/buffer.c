@@ -1,4 +1,5 @@
-/* stream/buffer.c: a buffer that grows by doubling. */
+/* stream/buffer.c: a buffer that grows by doubling. What was dropped from its front is used again
+ * when the end is reached and half of it is free: a byte is moved once for each that is dropped. */
 #include "stream/stream.h"
 
 #include <errno.h>
@@ -6,13 +7,26 @@
 
 enum { BUFFER_FIRST = 512 };
 
+static void move_to_front(struct heald_stream_buffer *b)
+{
+    char *base = b->data ? b->data - b->lead : NULL;
+
+    if (b->len && b->lead)
+        memmove(base, b->data, b->len);
+    b->data = base;
+    b->lead = 0;
+}
+
 static int make_room(struct heald_stream_buffer *b, const struct heald_allocator *a, size_t len)
 {
     size_t size = b->size ? b->size : BUFFER_FIRST;
 
     if (len > SIZE_MAX / 2 - b->len)
         return -ENOMEM;
-    while (size < b->len + len)
+    if (b->lead + b->len + len <= b->size)
+        return 0;
+    move_to_front(b);
+    while (size < b->len + len || size / 2 < b->len)
         size *= 2;
     if (size == b->size)
         return 0;
@@ -39,12 +53,15 @@ int heald__buffer_append(struct heald_stream_buffer *b, const struct heald_alloc
 void heald__buffer_drop(struct heald_stream_buffer *b, size_t len)
 {
     b->len -= len;
-    if (len && b->len)
-        memmove(b->data, b->data + len, b->len);
+    b->lead += len;
+    b->data += len;
+    if (!b->len)
+        move_to_front(b);
 }
 
 void heald__buffer_free(struct heald_stream_buffer *b, const struct heald_allocator *a)
 {
+    move_to_front(b);
     alloc_free(a, b->data, b->size);
     *b = (struct heald_stream_buffer){0};
 }

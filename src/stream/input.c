@@ -226,17 +226,29 @@ static void start_timer(struct heald_stream *s, int64_t ns)
     heald_submit(s->loop, &s->in, on_resumed);
 }
 
+/* Each buffer is released when the program has had it. */
+static void run_arrived(struct heald_stream *s, struct heald_buf_group *group, unsigned first,
+                        size_t len)
+{
+    for (unsigned buffer = first, next; buffer != HEALD_NO_BUFFER; buffer = next) {
+        size_t part = len < group->size ? len : group->size;
+        next = heald_buf_next(group, buffer);
+        if (!(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
+            arrived(s, heald_buf_data(group, buffer), part);
+        heald_buf_return(group, buffer);
+        len -= part;
+    }
+}
+
 static void on_any(struct heald_op *op)
 {
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
-    struct heald_buf_group *group = s->options.group;
     int64_t result = op->result;
-    unsigned buffer = op->buffer;
 
-    if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
-        arrived(s, group ? heald_buf_data(group, buffer) : s->raw.data, (size_t)result);
-    if (result > 0 && group)
-        heald_buf_return(group, buffer);
+    if (result > 0 && s->options.group)
+        run_arrived(s, s->options.group, op->buffer, (size_t)result);
+    else if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
+        arrived(s, s->raw.data, (size_t)result);
     if (op->flags & HEALD_MORE) {
         if (s->flags & (STREAM_PAUSED | STREAM_HELD_UP))
             heald_cancel(op);
@@ -264,7 +276,7 @@ static int prep_in(struct heald_stream *s)
 {
     s->flags |= STREAM_IN_READY;
     if (s->options.group)
-        return heald_prep_recv_multishot(&s->in, s->fd, s->options.group, 0);
+        return heald_prep_recv_run_multishot(&s->in, s->fd, s->options.group, 0);
     if (s->flags & STREAM_SOCKET)
         return heald_prep_recv(&s->in, s->fd, s->raw.data, s->raw.size, 0);
     return heald_prep_read(&s->in, s->fd, s->raw.data, s->raw.size, HEALD_NO_OFFSET);
