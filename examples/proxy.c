@@ -46,6 +46,7 @@ static void on_connected(struct heald_op *op)
     struct pair *p = heald_container_of(op, struct pair, connect);
 
     p->in.data = p->out.data = p;
+    heald_socket_set_nodelay((int)op->result, 1); /* as the listener does it */
     heald_stream_open(&p->in, op->loop, p->fd, &events, NULL);
     if (heald_stream_open(&p->out, op->loop, (int)op->result, &events, NULL))
         heald_stream_end(&p->in, on_closed); /* not connected */
@@ -57,9 +58,8 @@ static void on_connection(struct heald_listener *listener, int fd)
 {
     struct pair *p = calloc(1, sizeof *p);
 
-    if (!p || fd < 0)
+    if (!p || (p->fd = fd) < 0)
         exit(1); /* no memory, or nothing is accepted any more */
-    p->fd = fd;
     heald_prep_connect_name(&p->connect, &p->name, listener->data, NULL);
     p->connect.deadline_ns = heald_now(listener->loop) + 5 * HEALD_SEC;
     heald_submit(listener->loop, &p->connect, on_connected);
@@ -67,13 +67,14 @@ static void on_connection(struct heald_listener *listener, int fd)
 
 int main(int argc, char **argv)
 {
+    const struct heald_listener_options options = {.nodelay = 1};
+    struct heald_listener l = {.data = argv[argc - 1]};
+    const char *const from[] = {argv[argc > 2]};
     struct heald_loop *loop;
-    struct heald_listener listener = {.data = argv[argc - 1]};
-    const char *from = argv[argc > 2];
     int err = heald_loop_open(&loop, NULL);
 
-    if (!err && !(err = heald_listener_open(&listener, loop, &from, 1, NULL, on_connection)))
-        return heald_loop_run(loop) < 0;
-    fprintf(stderr, "proxy: %s: %s\n", from, heald_strerror(err));
-    return 1;
+    if (err || (err = heald_listener_open(&l, loop, from, 1, &options, on_connection)) ||
+        (err = heald_loop_run(loop)) < 0)
+        fprintf(stderr, "proxy: %s: %s\n", *from, heald_strerror(err));
+    return err < 0;
 }

@@ -59,14 +59,14 @@ class Programs:
         return figures(done.stdout)
 
     @contextlib.contextmanager
-    def server(self, name, backend=None, wrapper=()):
+    def server(self, name, backend=None, wrapper=(), cpu=0):
         """A running echo server, or None; it has .pid and .port, and is gone after the block."""
         path = self.path(name)
         if not path:
             yield None
             return
         process = subprocess.Popen([*wrapper, path, "0"], stdout=subprocess.PIPE, text=True,
-                                   env=environment(backend), **pinned(0))
+                                   env=environment(backend), **pinned(cpu))
         try:
             words = process.stdout.readline().split()
             if len(words) == 2 and words[0] == "port":
@@ -79,9 +79,9 @@ class Programs:
         finally:
             _end(process, name)
 
-    def load(self, server, conns, seconds, count=None):
+    def load(self, server, conns, seconds, count=None, size=64):
         args = ["-n", count] if count else []
-        return self.run("echo/load", *args, server.port, conns, seconds, cpu=1)
+        return self.run("echo/load", *args, server.port, conns, seconds, size, cpu=1)
 
 
 def _end(process, name):

@@ -100,6 +100,8 @@ struct heald_stream {
     int delimiter, err;
     int64_t last_ns;
     struct heald_stream *source, *sink;
+    int pipe[2]; /* for splice(2) */
+    size_t piped;
     void (*flushed)(struct heald_stream *stream, int err);
     int64_t end_at_ns;
     int closed_err;
@@ -211,7 +213,9 @@ HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_n
  * queued in `to`, which may take one portion more than its `max`. The end of `from` half-closes
  * `to`. Instead of `data` of `from` and `drain` of `to` nothing is reported; the other events are.
  * When `to` fails or is closed the pipe has ended, and `from` goes on without it. Two calls make a
- * proxy.
+ * proxy; heald_socket_set_nodelay() keeps TCP from holding back the end of each portion. Where much
+ * passes between two non-blocking sockets without filters, Linux moves it by splice(2): `to` then
+ * has two more descriptors.
  *
  *   0        done
  *   -EINVAL  from and to are the same, belong to different loops, or are not open

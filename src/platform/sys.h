@@ -110,6 +110,9 @@ struct heald_sys {
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
+    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. */
+    int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
+    int (*pipe_open)(int ret_fds[2]); /* non-blocking, above 2 */
     /* What it returns is close-on-exec and non-blocking. */
     int (*accept_now)(int fd, struct sockaddr *addr, socklen_t *len);
     int (*connect_now)(int fd, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
@@ -356,6 +359,7 @@ int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
  */
 int heald__plat_own(int fd);
 int heald__plat_own_pipe(int ret_fds[2]);
+int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len);
 
 /* A power of 2. */
 size_t heald__plat_page_size(void);

@@ -245,6 +245,8 @@ static void on_any(struct heald_op *op)
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
     int64_t result = op->result;
 
+    if (result > 0 && s->sink)
+        heald__splice_note(s, (size_t)result);
     if (result > 0 && s->options.group)
         run_arrived(s, s->options.group, op->buffer, (size_t)result);
     else if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
@@ -289,6 +291,8 @@ void heald__stream_start_in(struct heald_stream *s)
 
     if (is_paused || stream_is_pending(&s->in) ||
         s->flags & (STREAM_IN_CALL | STREAM_ENDED | STREAM_CLOSING | STREAM_FAILED))
+        return;
+    if (s->flags & STREAM_BULK && heald__splice_start_in(s))
         return;
     /* A completed op has its arguments still. */
     if (!(s->flags & STREAM_IN_READY))

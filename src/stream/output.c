@@ -21,7 +21,7 @@ size_t heald_stream_queued(const struct heald_stream *s)
 {
     size_t sending = stream_is_pending(&s->out) ? s->sending.len - s->sending.done : 0;
 
-    return s->queue.len + sending;
+    return s->queue.len + s->piped + sending;
 }
 
 static void on_out(struct heald_op *op);
@@ -114,6 +114,11 @@ void heald__stream_start_out(struct heald_stream *s)
             await_out(s);
         return;
     }
+    if (s->piped) {
+        heald__splice_out(s);
+        if (s->piped || s->flags & STREAM_FAILED)
+            return;
+    }
     if (s->queue.len) {
         if (!(s->flags & STREAM_CORKED) || s->flags & STREAM_SHUT)
             send_queue(s);
@@ -155,7 +160,7 @@ static void tell_drained(struct heald_stream *s)
         s->events->drain(s);
 }
 
-static void sent(struct heald_stream *s)
+void heald__stream_sent(struct heald_stream *s)
 {
     stream_touch(s);
     s->spare.len = 0;
@@ -178,13 +183,14 @@ static void on_out(struct heald_op *op)
     else if (op->result < 0 && !(s->flags & STREAM_SHUT_SENT && op->result == -ENOTCONN))
         heald__stream_fail(s, (int)op->result);
     else
-        sent(s);
+        heald__stream_sent(s);
 }
 
 /* A ring sends with the next turn; elsewhere a send is a call, now or later. */
 static bool sends_now(const struct heald_stream *s)
 {
-    return (s->flags & (STREAM_SOCKET | STREAM_CORKED | STREAM_RING)) == STREAM_SOCKET &&
+    return (s->flags & (STREAM_SOCKET | STREAM_CORKED | STREAM_RING | STREAM_PIPED)) ==
+               STREAM_SOCKET &&
            !s->queue.len && !stream_is_pending(&s->out);
 }
 
@@ -271,7 +277,7 @@ int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
 /* Flags with which a write is not simply sent. */
 enum {
     NOT_SIMPLE = STREAM_SOCKET | STREAM_CORKED | STREAM_SHUT | STREAM_ENDING | STREAM_CLOSING |
-                 STREAM_FAILED | STREAM_FILTERED
+                 STREAM_FAILED | STREAM_FILTERED | STREAM_PIPED
 };
 
 static inline bool is_simple(const struct heald_stream *s, size_t len)

@@ -188,6 +188,7 @@ void heald__stream_fail(struct heald_stream *s, int err)
         s->flags |= STREAM_FAILED;
         s->err = err;
         s->queue.len = 0;
+        heald__splice_close(s);
         heald_cancel(&s->in);
         heald_cancel(&s->out);
         unpipe(s);
@@ -238,6 +239,7 @@ void heald__stream_op_ended(struct heald_stream *s)
     heald__buffer_free(&s->unread, a);
     heald__buffer_free(&s->queue, a);
     heald__buffer_free(&s->spare, a);
+    heald__splice_close(s);
     heald__stream_tell_flushed(s, s->closed_err ? s->closed_err : -ECANCELED);
     heald_stream_background(s, 1);
     s->loop = NULL;

@@ -141,6 +141,8 @@ WRAP(int64_t, recv_now, (int fd, void *buf, size_t len, int flags), (fd, buf, le
 WRAP(int64_t, send_now, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))
 WRAP(int64_t, recvmsg_now, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP(int64_t, sendmsg_now, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))
+WRAP(int64_t, splice_now, (int socket, int pipe, bool in, size_t n), (socket, pipe, in, n))
+WRAP(int, pipe_open, (int fds[2]), (fds))
 WRAP(int, accept_now, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 WRAP(int, connect_end, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(int, accept, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
@@ -217,6 +219,8 @@ const struct heald_sys fault_sys = {
     .send_now = send_now_faulty,
     .recvmsg_now = recvmsg_now_faulty,
     .sendmsg_now = sendmsg_now_faulty,
+    .splice_now = splice_now_faulty,
+    .pipe_open = pipe_open_faulty,
     .accept_now = accept_now_faulty,
     .connect_now = connect_now_faulty,
     .connect_end = connect_end_faulty,

@@ -27,6 +27,8 @@
     X(send_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")      \
     X(recvmsg_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(sendmsg_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
+    X(splice_now, "EINTR EAGAIN ENOMEM EINVAL EIO")     \
+    X(pipe_open, "EMFILE ENOMEM")                       \
     X(accept_now, "EINTR EAGAIN ENOMEM EMFILE ENOBUFS") \
     X(connect_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(connect_end, "EINTR EAGAIN ENOBUFS EIO")          \

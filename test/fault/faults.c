@@ -33,9 +33,9 @@ enum {
 };
 
 static const struct scene_kind *const scenes[] = {
-    &scene_streams, &scene_pipes,   &scene_net,   &scene_files, &scene_timers,
-    &scene_signals, &scene_child,   &scene_posts, &scene_guest, &scene_crowd,
-    &scene_work,    &scene_lookups, &scene_calls,  &scene_paths, &scene_locks};
+    &scene_streams, &scene_pipes, &scene_net,   &scene_files, &scene_timers, &scene_signals,
+    &scene_child,   &scene_posts, &scene_guest, &scene_crowd, &scene_work,   &scene_lookups,
+    &scene_calls,   &scene_paths, &scene_locks, &scene_piped};
 static const char *const backends[] = {"poll", "select", "epoll", "kqueue", "uring"};
 static const char *const engines[] = {"sync", "threads", "uring"};
 
@@ -48,8 +48,9 @@ enum {
 static const struct {
     const char *name;
     int err;
-} errors[] = {{"EINTR", EINTR}, {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY},     {"ENOMEM", ENOMEM},
-              {"EIO", EIO},     {"EMFILE", EMFILE}, {"ENOBUFS", ENOBUFS}, {NULL, 0}};
+} errors[] = {{"EINTR", EINTR},     {"EAGAIN", EAGAIN}, {"EBUSY", EBUSY},
+              {"ENOMEM", ENOMEM},   {"EIO", EIO},       {"EMFILE", EMFILE},
+              {"ENOBUFS", ENOBUFS}, {"EINVAL", EINVAL}, {NULL, 0}};
 
 /* What runs now, for the report of its failure. */
 static struct {

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 const bool heald__connect_repeats = true;
@@ -46,4 +49,37 @@ int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid
     *ret_uid = cred.uid;
     *ret_gid = cred.gid;
     return 0;
+}
+
+/* splice(2) without SIGPIPE, which has no flag for that: one that it makes is taken out. One that
+ * was pending before stays. */
+static ssize_t splice_quietly(int from, int to, size_t len)
+{
+    const struct timespec now = {0};
+    sigset_t pipe, before, pending;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigemptyset(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    if (sigismember(&before, SIGPIPE))
+        sigpending(&pending);
+    ssize_t n = splice(from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    int err = n < 0 ? errno : 0;
+    if (err == EPIPE && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err ? -err : n;
+}
+
+/* On the socket's side it may wait for what O_NONBLOCK says. */
+int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len)
+{
+    if (!heald__plat_nonblocking(socket))
+        return SYS_ELSEWHERE;
+    if (!in)
+        return splice_quietly(pipe, socket, len);
+    ssize_t n = splice(socket, NULL, pipe, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    return n < 0 ? -errno : n;
 }
