@@ -273,6 +273,7 @@ struct heald_loop_stats {
     uint64_t pending;    /* ops that are pending now */
     uint64_t background; /* of these, ops in the background: heald_op_background() */
     uint64_t due;        /* callbacks that are due now */
+    uint64_t holds;      /* of heald_loop_hold() that are not released */
 };
 
 /* Copies the counters to *ret_stats. */

@@ -20,6 +20,7 @@ void heald_loop_stats(const struct heald_loop *loop, struct heald_loop_stats *re
     ret_stats->pending = heald__loop_pending(loop);
     ret_stats->wakes = __atomic_load_n(&loop->mailbox.rings, __ATOMIC_RELAXED);
     ret_stats->due = heald__due_count(&loop->due);
+    ret_stats->holds = loop->holds;
 }
 
 struct listing {

@@ -219,11 +219,14 @@ HEALD_CASE(held_it_runs_on)
 HEALD_CASE(held_it_stays_open)
 {
     struct heald_loop *loop = loop_on(_i);
+    struct heald_loop_stats stats;
 
     heald_loop_hold(loop);
     heald_loop_hold(loop);
     ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
     heald_loop_release(loop);
+    heald_loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.holds, 1);
     ck_assert_int_eq(heald_loop_close(loop), -EBUSY);
     heald_loop_release(loop);
     loop_end(loop);
