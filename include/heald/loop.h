@@ -242,8 +242,8 @@ HEALD_API void heald_hook_remove(struct heald_hook *hook);
 HEALD_API int64_t heald_now(struct heald_loop *loop);
 
 /*
- * Returns a descriptor for another loop to wait for. It is readable when heald_loop_turn(loop, 0)
- * has something to do. It belongs to this loop, which closes it.
+ * Returns a descriptor for another loop to wait for; heald/adapter/ does so in some. It is readable
+ * when heald_loop_turn(loop, 0) has something to do. It belongs to this loop, which closes it.
  *
  *   >= 0      the descriptor
  *   -ENOSYS   this back end has none on this platform
