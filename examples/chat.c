@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 {
     struct heald_loop *loop;
     struct heald_why why = {"no loop"};
-    const struct heald_listener_options options = {.max_connections = 100, .ret_why = &why};
+    const struct heald_listener_options options = {.max_connections = 10000, .ret_why = &why};
     const char *at = argc > 1 ? argv[1] : "localhost:7008";
 
     if (heald_loop_open(&loop, NULL) ||
