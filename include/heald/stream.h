@@ -44,23 +44,35 @@ struct heald_stream_events {
     /* The stream has failed. Once.
      *   -ETIMEDOUT   idle_ns has passed without progress
      *   -EMSGSIZE    a frame is longer than frame_max
+     *   -errno       what a filter has passed to heald_stream_fail()
      *   -errno       an error of the system, such as -ECONNRESET or -EPIPE
-     * After the first two it reads no more, and can still write: a last word, then
+     * After the first three it reads no more, and can still write: a last word, then
      * heald_stream_end(). After the others it does nothing more, and the program closes it.
      */
     void (*error)(struct heald_stream *stream, int err);
 };
 
 /*
- * A filter lies between the descriptor and the program: TLS, compression. `input` gets what was
- * read, and passes on what it makes of it with heald_stream_feed(), then or later; data NULL is the
- * end, which it passes on, too. `output`
- * gets what the program writes, passes it on with heald_stream_send(), and returns what
- * heald_stream_write() returns. Either may be NULL.
+ * A filter lies between the descriptor and the program: TLS, compression. Each member may be NULL.
+ * A filter with a state per stream has both in one struct, and finds it with heald_container_of().
  */
 struct heald_stream_filter {
+    /* Gets what was read, and passes on what it makes of it with heald_stream_feed(), then or
+     * later; data NULL is the end, which it passes on, too. It may also send, and fail the stream.
+     */
     void (*input)(struct heald_stream *stream, char *data, size_t len);
+
+    /* Gets what the program writes, passes it on with heald_stream_send(), then or later, and
+     * returns what heald_stream_write() returns. The `max` of the stream holds for `len`, not for
+     * what the filter sends. After a return of 1 `drain` runs when the filter
+     * has sent something and little is queued. data NULL: the program writes no more. The filter
+     * passes that on with heald_stream_send(stream, NULL, 0), then or later; heald_stream_end()
+     * does not wait for it when the peer sends no more or the stream has failed. */
     int (*output)(struct heald_stream *stream, const char *data, size_t len);
+
+    /* The stream is closed; the function given to heald_stream_close() or heald_stream_end() runs
+     * next. Frees the state of the filter. */
+    void (*closed)(struct heald_stream *stream);
 };
 
 /* Options of heald_stream_open(). A member that is 0 or NULL has its default. */
@@ -189,8 +201,9 @@ HEALD_API int heald_stream_shutdown(struct heald_stream *stream);
  * ended too, or two seconds later; all of it takes end_ns at most. What still arrives is discarded,
  * and nothing is reported. _close: at once; what is queued is lost. fn runs once; after that the
  * memory of the stream is the caller's, and fn may free it. Its err is 0 if all that was written
- * was sent to the system; -ETIMEDOUT: end_ns has passed before; -ECANCELED: _close before; or why
- * the stream had failed. fn may be NULL. A _close may follow an _end; only its fn runs then.
+ * was sent to the system; -ETIMEDOUT: end_ns has passed before; -ECANCELED: _close before; -EPIPE:
+ * the peer ended before a filter had sent the rest; or why the stream had failed. fn may be NULL. A
+ * _close may follow an _end; only its fn runs then.
  *
  *   0           fn will run
  *   -EALREADY   it is being closed
@@ -224,10 +237,17 @@ HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_n
  */
 HEALD_API int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to);
 
-/* For filters. feed: what the program is to read; data NULL: the end. send: what is to be written
- * to the descriptor; returns as heald_stream_write(). */
+/*
+ * For filters. feed: what the program is to read; data NULL: the end. send: what is to be written
+ * to the descriptor; data NULL: the end, after which it is half-closed; returns as
+ * heald_stream_write(), but knows no `max`. If it fails, `output` returns that; elsewhere `error`
+ * runs within the call. fail, in `input` only: what was read is invalid; `error` runs with err, and
+ * the stream reads no more. While heald_stream_end() is pending it does not run, and the stream is
+ * closed when the queue is sent.
+ */
 HEALD_API void heald_stream_feed(struct heald_stream *stream, char *data, size_t len);
 HEALD_API int heald_stream_send(struct heald_stream *stream, const void *data, size_t len);
+HEALD_API void heald_stream_fail(struct heald_stream *stream, int err);
 
 #ifdef __cplusplus
 }

@@ -139,16 +139,17 @@ static void ended(struct heald_stream *s)
 {
     s->flags |= STREAM_ENDED;
     if (s->flags & STREAM_ENDING)
-        heald__stream_start_out(s);
+        heald__stream_end_out(s);
     else if (has_input_filter(s))
         s->options.filter->input(s, NULL, 0);
     else
         tell_end(s);
 }
 
+/* What arrives before the end is discarded, but a filter may need it to send the rest. */
 static void arrived(struct heald_stream *s, char *data, size_t len)
 {
-    if (s->flags & STREAM_ENDING)
+    if (s->flags & STREAM_ENDING && (s->flags & STREAM_SHUT || !has_input_filter(s)))
         return;
     stream_touch(s);
     s->flags |= STREAM_IN_CALL;

@@ -129,7 +129,7 @@ void heald__stream_start_out(struct heald_stream *s)
         heald_op_notify_callback(&s->out);
         heald_prep_shutdown(&s->out, s->fd, SHUT_WR);
         submit(s, on_out);
-    } else if (s->flags & STREAM_ENDING) {
+    } else if (s->flags & STREAM_ENDING && s->flags & STREAM_SHUT) {
         heald__stream_linger(s);
     }
 }
@@ -138,6 +138,45 @@ void heald__stream_await_out(struct heald_stream *s)
 {
     await_out(s);
     heald__stream_start_out(s);
+}
+
+/* Nothing more is sent but what is queued. */
+static void shut(struct heald_stream *s)
+{
+    s->flags |= STREAM_SHUT;
+    heald__stream_await_out(s);
+}
+
+static int filter_output(struct heald_stream *s, const char *data, size_t len)
+{
+    s->flags |= STREAM_IN_OUTPUT;
+    int err = s->options.filter->output(s, data, len);
+    s->flags &= ~(unsigned)STREAM_IN_OUTPUT;
+    return err;
+}
+
+/* The program writes no more. A filter has something to add, maybe later. */
+static int end_writing(struct heald_stream *s)
+{
+    if (!(s->flags & STREAM_FILTERED)) {
+        shut(s);
+        return 0;
+    }
+    s->flags |= STREAM_OVER;
+    int err = filter_output(s, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+/* A filter that gets nothing more from the peer is not waited for. */
+void heald__stream_end_out(struct heald_stream *s)
+{
+    if (!(s->flags & (STREAM_OVER | STREAM_SHUT)))
+        end_writing(s);
+    if (!(s->flags & (STREAM_SHUT | STREAM_DEAF | STREAM_ENDED)))
+        return;
+    if (!(s->flags & STREAM_SHUT) && !s->closed_err)
+        s->closed_err = -EPIPE;
+    shut(s);
 }
 
 void heald__stream_tell_flushed(struct heald_stream *s, int err)
@@ -189,15 +228,20 @@ static void on_out(struct heald_op *op)
 /* A ring sends with the next turn; elsewhere a send is a call, now or later. */
 static bool sends_now(const struct heald_stream *s)
 {
-    return (s->flags & (STREAM_SOCKET | STREAM_CORKED | STREAM_RING | STREAM_PIPED)) ==
-               STREAM_SOCKET &&
-           !s->queue.len && !stream_is_pending(&s->out);
+    const unsigned not_now = STREAM_CORKED | STREAM_RING | STREAM_PIPED | STREAM_ABOVE;
+
+    return (s->flags & (STREAM_SOCKET | not_now)) == STREAM_SOCKET && !s->queue.len &&
+           !stream_is_pending(&s->out);
 }
 
-/* The stream has failed, and the call returns why. */
+/* The stream has failed, and the call returns why: to the program, unless a filter sends for itself
+ * or the stream ends. */
 static int fail_call(struct heald_stream *s, int err)
 {
-    s->flags |= STREAM_ERROR_TOLD;
+    bool is_programs = !s->options.filter || s->flags & STREAM_IN_OUTPUT;
+
+    if (is_programs && !(s->flags & STREAM_ENDING))
+        s->flags |= STREAM_ERROR_TOLD;
     heald__stream_fail(s, err);
     return err;
 }
@@ -224,11 +268,21 @@ bool heald__stream_has_sent(struct heald_stream *s)
     return more;
 }
 
-static int check_send(const struct heald_stream *s, size_t len)
+static int check_send(const struct heald_stream *s)
 {
     if (s->flags & STREAM_FAILED)
         return s->err;
-    if (s->flags & (STREAM_SHUT | STREAM_CLOSING))
+    return s->flags & (STREAM_SHUT | STREAM_CLOSING) ? -EPIPE : 0;
+}
+
+/* The limit is for what the program writes. */
+static int check_write(const struct heald_stream *s, size_t len)
+{
+    int err = check_send(s);
+
+    if (err)
+        return err;
+    if (s->flags & STREAM_OVER)
         return -EPIPE;
     size_t queued = heald_stream_queued(s), most = s->options.max;
     bool fits = s->flags & STREAM_NO_MAX || (queued <= most && len <= most - queued);
@@ -262,16 +316,24 @@ static int send_other(struct heald_stream *s, const char *data, size_t len, int6
     return queue_rest(s, data + n, len - n);
 }
 
-int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
+static int send_bytes(struct heald_stream *s, const void *data, size_t len)
 {
-    int err = check_send(s, len);
     int64_t n = -EAGAIN;
 
-    if (err || !len)
-        return err;
+    if (!len)
+        return 0;
     if (sends_now(s) && (n = send_at_once(s, data, len)) == (int64_t)len)
         return 0;
     return send_other(s, data, len, n);
+}
+
+int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
+{
+    int err = check_send(s);
+
+    if (!err && !data)
+        shut(s);
+    return err ? err : send_bytes(s, data, len);
 }
 
 /* Flags with which a write is not simply sent. */
@@ -284,6 +346,18 @@ static inline bool is_simple(const struct heald_stream *s, size_t len)
 {
     return (s->flags & NOT_SIMPLE) == STREAM_SOCKET && !s->queue.len && len - 1 < s->options.high &&
            !stream_is_pending(&s->out);
+}
+
+/* With 1 a filter may have kept the data back: `drain` comes when it has sent something. */
+static int write_filtered(struct heald_stream *s, const void *data, size_t len)
+{
+    int err = len ? filter_output(s, data, len) : 0;
+
+    if (err == 1) {
+        s->flags |= STREAM_ABOVE;
+        await_out(s);
+    }
+    return err;
 }
 
 int heald_stream_write(struct heald_stream *s, const void *data, size_t len)
@@ -301,9 +375,10 @@ int heald_stream_write(struct heald_stream *s, const void *data, size_t len)
         int64_t n = send_at_once(s, data, len);
         return n == (int64_t)len ? 0 : send_other(s, data, len, n);
     }
-    if (s->flags & STREAM_FILTERED)
-        return s->options.filter->output(s, data, len);
-    return heald_stream_send(s, data, len);
+    int err = check_write(s, len);
+    if (err)
+        return err;
+    return s->flags & STREAM_FILTERED ? write_filtered(s, data, len) : send_bytes(s, data, len);
 }
 
 void heald_stream_cork(struct heald_stream *s)
@@ -334,10 +409,7 @@ int heald_stream_shutdown(struct heald_stream *s)
         return s->err;
     if (!(s->flags & STREAM_SOCKET))
         return -ENOTSOCK;
-    if (s->flags & (STREAM_SHUT | STREAM_CLOSING))
+    if (s->flags & (STREAM_SHUT | STREAM_OVER | STREAM_CLOSING))
         return -EPIPE;
-    s->flags |= STREAM_SHUT;
-    await_out(s);
-    heald__stream_start_out(s);
-    return 0;
+    return end_writing(s);
 }

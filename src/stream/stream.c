@@ -66,7 +66,8 @@ static void on_idle(struct heald_op *op)
     if (heald__stream_has_sent(s))
         stream_touch(s);
     if (s->flags & STREAM_ENDING) {
-        s->closed_err = heald_stream_queued(s) ? -ETIMEDOUT : 0;
+        if (stream_has_unsent(s))
+            s->closed_err = -ETIMEDOUT;
         heald__stream_close(s);
     }
     if (!idle || s->flags & (STREAM_CLOSING | STREAM_DEAF))
@@ -216,6 +217,17 @@ void heald__stream_fail_in(struct heald_stream *s, int err)
         s->events->error(s, err);
 }
 
+void heald_stream_fail(struct heald_stream *s, int err)
+{
+    heald__stream_fail_in(s, err);
+    if (!(s->flags & STREAM_ENDING))
+        return;
+    if (stream_has_unsent(s))
+        s->closed_err = err;
+    s->flags |= STREAM_DEAF;
+    heald__stream_end_out(s);
+}
+
 void heald__stream_close(struct heald_stream *s)
 {
     s->flags |= STREAM_CLOSING;
@@ -243,6 +255,8 @@ void heald__stream_op_ended(struct heald_stream *s)
     heald__stream_tell_flushed(s, s->closed_err ? s->closed_err : -ECANCELED);
     heald_stream_background(s, 1);
     s->loop = NULL;
+    if (s->options.filter && s->options.filter->closed)
+        s->options.filter->closed(s);
     if (s->closed)
         s->closed(s, s->closed_err);
 }
@@ -263,7 +277,7 @@ int heald_stream_close(struct heald_stream *s, void (*fn)(struct heald_stream *s
     if (!s->loop || s->flags & STREAM_CLOSING)
         return s->loop ? -EALREADY : -EINVAL;
     s->closed = fn;
-    s->closed_err = s->err ? s->err : heald_stream_queued(s) ? -ECANCELED : 0;
+    s->closed_err = s->err ? s->err : stream_has_unsent(s) ? -ECANCELED : 0;
     heald__stream_close(s);
     return 0;
 }
@@ -281,9 +295,9 @@ int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *str
     int64_t now = heald_now(s->loop), left = HEALD_FOREVER - now;
     s->end_at_ns = s->options.end_ns < left ? now + s->options.end_ns : HEALD_FOREVER;
     set_timer(s, s->end_at_ns);
-    s->flags |= STREAM_SHUT | STREAM_ENDING;
+    s->flags |= STREAM_ENDING;
     unpipe(s);
-    heald__stream_await_out(s);
+    heald__stream_end_out(s);
     /* A peer that writes before it reads must get rid of it. */
     if (!(s->flags & STREAM_CLOSING))
         heald__stream_start_in(s);
@@ -296,7 +310,7 @@ int heald_stream_pipe(struct heald_stream *from, struct heald_stream *to)
 
     if (!from->loop || (to && (from == to || from->loop != to->loop)))
         return -EINVAL;
-    if (to && (from->flags & gone || to->flags & (gone | STREAM_SHUT)))
+    if (to && (from->flags & gone || to->flags & (gone | STREAM_SHUT | STREAM_OVER)))
         return -EPIPE;
     if (to && to->source && to->source != from)
         return -EBUSY;

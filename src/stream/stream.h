@@ -34,7 +34,10 @@ enum {
     STREAM_NO_MAX = 0x400000,   /* what is written now has no limit */
     STREAM_BULK = 0x800000,     /* much has arrived at a time, to be piped */
     STREAM_PIPED = 0x1000000,   /* the pipe is not empty */
-    STREAM_NO_SPLICE = 0x2000000
+    STREAM_NO_SPLICE = 0x2000000,
+    STREAM_OVER = 0x4000000,     /* the program writes no more; STREAM_SHUT when the filter has sent
+                                the rest */
+    STREAM_IN_OUTPUT = 0x8000000 /* the filter has what a call of the program writes */
 };
 
 enum { NO_DELIMITER = -1 };
@@ -74,9 +77,10 @@ void heald__stream_let_go(struct heald_stream *s);
 void heald__stream_note_in(struct heald_stream *s);
 
 /* output.c. write_all: whatever the limit is. start_out: sends if there is something, and it is not
- * sending; then half-closes, and ends. */
+ * sending; then half-closes, and ends. end_out: the program writes no more and closes. */
 int heald__stream_write_all(struct heald_stream *s, const char *data, size_t len);
 void heald__stream_start_out(struct heald_stream *s);
+void heald__stream_end_out(struct heald_stream *s);
 bool heald__stream_has_sent(struct heald_stream *s);  /* since it was asked last */
 void heald__stream_await_out(struct heald_stream *s); /* … and is notified when all is sent */
 void heald__stream_tell_flushed(struct heald_stream *s, int err);
@@ -94,6 +98,12 @@ void heald__splice_close(struct heald_stream *s);
 static inline bool stream_is_pending(const struct heald_op *op)
 {
     return op->state != OP_IDLE;
+}
+
+/* Has something been written that is not yet with the system, or is in the filter? */
+static inline bool stream_has_unsent(const struct heald_stream *s)
+{
+    return heald_stream_queued(s) || (s->flags & (STREAM_OVER | STREAM_SHUT)) == STREAM_OVER;
 }
 
 /* May its callbacks run that read? */

@@ -515,7 +515,7 @@ static int filter_out(struct heald_stream *s, const char *data, size_t len)
 
 HEALD_CASE(a_filter_between)
 {
-    static const struct heald_stream_filter filter = {filter_in, filter_out};
+    static const struct heald_stream_filter filter = {.input = filter_in, .output = filter_out};
     struct end *e =
         end_open(_i, PAIR_TCP, false, true, (struct heald_stream_options){.filter = &filter});
     char buf[] = "secret\n", back[16];
