@@ -55,6 +55,7 @@ struct heald_stream_events {
 /*
  * A filter lies between the descriptor and the program: TLS, compression. Each member may be NULL.
  * A filter with a state per stream has both in one struct, and finds it with heald_container_of().
+ * heald/adapter/openssl.h is one.
  */
 struct heald_stream_filter {
     /* Gets what was read, and passes on what it makes of it with heald_stream_feed(), then or
