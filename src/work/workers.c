@@ -13,7 +13,13 @@
  * the mailbox goes, waits for it. That takes as long as a system call, not as a function.
  *
  * An op is pending until its loop has got it back (`pending`): while one is, its lane stays and
- * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it.
+ * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it. Of a
+ * lane it is counted by its loop alone, of the workers by all: the last count is a release, which
+ * pairs with the acquire in heald_workers_close().
+ *
+ * An op whose function cannot be detached needs no decision when that has returned: the thread
+ * gives it to the sink without the lock, which it takes once for each op. `running` and `idle` are
+ * changed without the lock, too; they are for the statistics, and for how many threads there are.
  *
  * No thread waits for a function: heald_workers_close() joins the threads without a function and
  * leaves the others alone. `refs` counts who still uses the memory: the opener, lanes, and threads
@@ -29,44 +35,11 @@
  * threads, one is on its way or a thread that has the lock is about to look; and a burst of short
  * functions is not a burst of wakes.
  */
-#include "work/workers.h"
-
-#include "base/alloc.h"
-#include "base/list.h"
-#include "platform/sys.h"
+#include "work/state.h"
 
 #include <errno.h>
-#include <sched.h>
 
 enum { THREADS_MAX = 256, QUEUE_DEFAULT = 1024 };
-
-struct worker {
-    struct heald_workers *workers;
-    pthread_t thread;
-    /* Guarded by the lock: */
-    const struct heald_work *work; /* that it runs and that can be detached */
-    int64_t since_ns;              /* when its function began; 0: it runs none */
-    bool away;                     /* its function is detached */
-    bool left;                     /* its thread ends without being joined */
-};
-
-struct heald_workers {
-    const struct heald_sys *sys;
-    struct heald_allocator alloc;
-    unsigned limit, queue_limit;
-    size_t stack;
-    pthread_mutex_t lock;
-    pthread_cond_t work;  /* an op is queued, or it is time to end */
-    pthread_cond_t quiet; /* a lane that is being closed has delivered */
-    /* Guarded by lock: */
-    struct heald_link turns; /* lanes with queued ops: the first is next */
-    unsigned queued, started, idle, running, detached, pending;
-    unsigned sleeping; /* of the idle ones: in pthread_cond_wait(3) */
-    bool waking;       /* one of these was woken, and does not have the lock yet */
-    unsigned refs;
-    bool closing;
-    struct worker workers[];
-};
 
 static size_t size_of(unsigned threads)
 {
@@ -103,6 +76,20 @@ no_work:
     return -err;
 }
 
+void heald__workers_unref(struct heald_workers *w)
+{
+    bool last = --w->refs == 0;
+
+    pthread_mutex_unlock(&w->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&w->quiet);
+    pthread_cond_destroy(&w->work);
+    pthread_mutex_destroy(&w->lock);
+    struct heald_allocator alloc = w->alloc;
+    alloc_free(&alloc, w, size_of(w->limit));
+}
+
 int heald_workers_open(struct heald_workers **ret_workers,
                        const struct heald_workers_options *options)
 {
@@ -128,185 +115,14 @@ int heald_workers_open(struct heald_workers **ret_workers,
     return err;
 }
 
-/* Under the lock, which it releases. */
-static void unref(struct heald_workers *w)
-{
-    bool last = --w->refs == 0;
-
-    pthread_mutex_unlock(&w->lock);
-    if (!last)
-        return;
-    pthread_cond_destroy(&w->quiet);
-    pthread_cond_destroy(&w->work);
-    pthread_mutex_destroy(&w->lock);
-    struct heald_allocator alloc = w->alloc;
-    alloc_free(&alloc, w, size_of(w->limit));
-}
-
-/* Is a sleeping thread to be woken? One at a time: it wakes the next one, if there is still a queue
- * then. Under the lock. */
-static bool must_wake(struct heald_workers *w)
-{
-    bool wakes = w->queued && w->sleeping && !w->waking;
-
-    w->waking = w->waking || wakes;
-    return wakes;
-}
-
-/* Until there is something to do, perhaps. Under the lock. */
-static void sleep_idle(struct heald_workers *w)
-{
-    w->idle++;
-    w->sleeping++;
-    pthread_cond_wait(&w->work, &w->lock);
-    w->sleeping--;
-    w->idle--;
-    w->waking = false;
-}
-
-/* The next op, which is the caller's then; or NULL. Under the lock. */
-static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret_lane)
-{
-    struct heald_link *turn = list_pop(&w->turns);
-
-    if (!turn)
-        return NULL;
-    struct heald_lane *lane = heald_container_of(turn, struct heald_lane, turn);
-    struct heald_link *link = list_pop(&lane->queue);
-    link->prev = NULL;
-    w->queued--;
-    if (--lane->queued)
-        list_push(&w->turns, &lane->turn);
-    *ret_lane = lane;
-    return heald_container_of(link, struct heald_op, aux);
-}
-
-/* Relaxed: what goes with it is guarded by the lock; fn, which has no lock, asks again. */
-static void set_state(struct heald_work *work, enum work_state state)
-{
-    __atomic_store_n(&work->state, state, __ATOMIC_RELAXED);
-}
-
-/* Under the lock, but not while it gives the op to the loop. */
-static void deliver(struct heald_lane *lane, struct heald_op *op, int64_t result)
-{
-    struct heald_workers *w = lane->workers;
-
-    op->u.work.since_ns = (int64_t)(intptr_t)lane;
-    lane->delivering++;
-    w->idle++;
-    pthread_mutex_unlock(&w->lock);
-    lane->sink->done_remote(lane->sink, op, result);
-    pthread_mutex_lock(&w->lock);
-    w->idle--;
-    lane->delivering--;
-    if (lane->closing)
-        pthread_cond_broadcast(&w->quiet);
-}
-
-/* Under the lock, but not while it runs. */
-static void release(struct heald_workers *w, struct heald_work *work)
-{
-    set_state(work, WORK_IDLE);
-    pthread_mutex_unlock(&w->lock);
-    work->release(work);
-    pthread_mutex_lock(&w->lock);
-}
-
-/* Under the lock, but not while the function runs. */
-static void run(struct worker *me, struct heald_lane *lane, struct heald_op *op)
-{
-    struct heald_workers *w = me->workers;
-    struct heald_work *work = op->kind == OP_WORK ? NULL : op->u.work.u.work;
-
-    me->work = work;
-    if (work)
-        set_state(work, WORK_RUNNING);
-    me->since_ns = w->sys->now(HEALD_CLOCK_MONOTONIC);
-    w->running++;
-    pthread_mutex_unlock(&w->lock);
-    int64_t result = work ? work->fn(work) : op->u.work.u.fn(op);
-    pthread_mutex_lock(&w->lock);
-    me->work = NULL;
-    if (work && me->away)
-        release(w, work);
-    me->since_ns = 0;
-    w->running--;
-    if (me->away) {
-        me->away = false;
-        w->detached--;
-        return;
-    }
-    if (work)
-        set_state(work, WORK_IDLE);
-    /* Last, since the loop may close the workers as soon as it has the op. */
-    deliver(lane, op, result);
-}
-
-/* With one op at a time the loop that gets its result often has the next one: if it gets the
- * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
-static void linger(struct heald_workers *w)
-{
-    if (w->queued || w->running)
-        return;
-    w->idle++;
-    pthread_mutex_unlock(&w->lock);
-    sched_yield();
-    pthread_mutex_lock(&w->lock);
-    w->idle--;
-}
-
-static void *worker_main(void *arg)
-{
-    struct worker *me = arg;
-    struct heald_workers *w = me->workers;
-    struct heald_lane *lane;
-    struct heald_op *op;
-
-    pthread_mutex_lock(&w->lock);
-    for (;;) {
-        if ((op = next_op(w, &lane))) {
-            if (must_wake(w))
-                pthread_cond_signal(&w->work);
-            run(me, lane, op);
-            linger(w);
-        } else if (w->closing) {
-            break;
-        } else {
-            sleep_idle(w);
-        }
-    }
-    if (me->left)
-        unref(w);
-    else
-        pthread_mutex_unlock(&w->lock);
-    return NULL;
-}
-
-/* One thread more: 0 or -errno. Under the lock, so that `started` and `workers` agree. */
-static int start_thread(struct heald_workers *w)
-{
-    struct worker *me = &w->workers[w->started];
-    int err = w->sys->gate(HEALD_GATE_THREAD);
-
-    if (err)
-        return err;
-    me->workers = w;
-    err = w->stack ? heald__plat_thread_start_small(&me->thread, w->stack, worker_main, me)
-                   : heald__plat_thread_start(&me->thread, worker_main, me);
-    if (!err)
-        w->started++;
-    return err;
-}
-
 /* The queue of the workers becomes longer by one: is somebody there for it? Under the lock. */
 static int make_room(struct heald_workers *w, const struct heald_lane *lane)
 {
     if (lane->queued >= w->queue_limit)
         return -ENOBUFS;
-    if (w->queued < w->idle || w->started == w->limit)
+    if (w->queued < counted(&w->idle) || w->started == w->limit)
         return 0;
-    int err = start_thread(w);
+    int err = heald__worker_start(w);
     /* With a thread the op is only slower; without any it would wait indefinitely. */
     return w->started ? 0 : err;
 }
@@ -324,7 +140,7 @@ int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now
             list_push(&w->turns, &lane->turn);
         w->queued++;
         lane->pending++;
-        w->pending++;
+        count(&w->pending, 1);
     }
     bool wakes = must_wake(w);
     pthread_mutex_unlock(&w->lock);
@@ -360,11 +176,11 @@ static bool detach(struct heald_workers *w, struct heald_op *op)
     return true;
 }
 
-/* Under the lock. */
-static void end_pending(struct heald_lane *lane)
+void heald__lane_done(struct heald_lane *lane)
 {
     lane->pending--;
-    lane->workers->pending--;
+    /* Release: pairs with the acquire in heald_workers_close(). */
+    __atomic_fetch_sub(&lane->workers->pending, 1, __ATOMIC_RELEASE);
 }
 
 enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op)
@@ -379,19 +195,10 @@ enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op
     } else if (detach(w, op)) {
         what = LANE_DETACHED;
     }
+    pthread_mutex_unlock(&w->lock);
     if (what != LANE_RUNNING)
-        end_pending(lane);
-    pthread_mutex_unlock(&w->lock);
+        heald__lane_done(lane);
     return what;
-}
-
-void heald__lane_done(struct heald_lane *lane)
-{
-    struct heald_workers *w = lane->workers;
-
-    pthread_mutex_lock(&w->lock);
-    end_pending(lane);
-    pthread_mutex_unlock(&w->lock);
 }
 
 int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers,
@@ -445,7 +252,7 @@ void heald__lane_close(struct heald_lane *lane)
     heald__lane_quiesce(lane);
     pthread_mutex_lock(&w->lock);
     alloc_free(&w->alloc, lane, sizeof *lane);
-    unref(w);
+    heald__workers_unref(w);
 }
 
 /* Threads with a detached function end by themselves. Under the lock. */
@@ -464,7 +271,8 @@ static void leave_away(struct heald_workers *w)
 int heald_workers_close(struct heald_workers *w)
 {
     pthread_mutex_lock(&w->lock);
-    if (w->queued || w->pending) {
+    /* Acquire: pairs with the release in heald__lane_done(). */
+    if (w->queued || __atomic_load_n(&w->pending, __ATOMIC_ACQUIRE)) {
         pthread_mutex_unlock(&w->lock);
         return -EBUSY;
     }
@@ -477,7 +285,7 @@ int heald_workers_close(struct heald_workers *w)
         if (!w->workers[i].left)
             pthread_join(w->workers[i].thread, NULL);
     pthread_mutex_lock(&w->lock);
-    unref(w);
+    heald__workers_unref(w);
     return 0;
 }
 
@@ -499,7 +307,7 @@ static int64_t longest_since(struct heald_workers *w)
     int64_t longest = HEALD_FOREVER;
 
     for (unsigned i = 0; i < w->started; i++) {
-        int64_t since = w->workers[i].since_ns;
+        int64_t since = __atomic_load_n(&w->workers[i].since_ns, __ATOMIC_RELAXED);
         longest = since && since < longest ? since : longest;
     }
     return longest;
@@ -515,7 +323,7 @@ void heald_workers_stats(struct heald_workers *w, struct heald_workers_stats *re
     pthread_mutex_lock(&w->lock);
     int64_t now = w->sys->now(HEALD_CLOCK_MONOTONIC);
     *ret_stats = (struct heald_workers_stats){.threads = w->started,
-                                              .running = w->running,
+                                              .running = counted(&w->running),
                                               .queued = w->queued,
                                               .detached = w->detached,
                                               .oldest_ns = age(oldest_since(w), now),

@@ -26,9 +26,9 @@ struct heald_lane {
     struct heald_link turn;  /* in workers.turns while the queue holds something */
     struct heald_link queue; /* of ops, by aux; aux.prev is set exactly while one is in it */
     unsigned queued;
-    unsigned pending;    /* ops that the loop has not got back */
-    unsigned delivering; /* threads that are about to give an op to the sink, or do so */
+    unsigned delivering; /* threads that run, or have run, an op that goes to the sink */
     bool closing;
+    unsigned pending; /* ops that the loop has not got back; the loop's thread alone */
 };
 
 /* 0 or -ENOMEM. close: no op of it is pending. Waits for what gives an op to the sink, and never

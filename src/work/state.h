@@ -1,0 +1,72 @@
+/* work/state.h: what the threads and the loops share; see workers.c for the argument. */
+#ifndef HEALD_SRC_WORK_STATE_H
+#define HEALD_SRC_WORK_STATE_H
+
+#include "work/workers.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "platform/sys.h"
+
+struct worker {
+    struct heald_workers *workers;
+    pthread_t thread;
+    /* Guarded by the lock: */
+    const struct heald_work *work; /* that it runs and that can be detached */
+    bool away;                     /* its function is detached */
+    bool left;                     /* its thread ends without being joined */
+    int64_t since_ns;              /* atomic: when its function began; 0: it runs none */
+};
+
+struct heald_workers {
+    const struct heald_sys *sys;
+    struct heald_allocator alloc;
+    unsigned limit, queue_limit;
+    size_t stack;
+    pthread_mutex_t lock;
+    pthread_cond_t work;  /* an op is queued, or it is time to end */
+    pthread_cond_t quiet; /* a lane that is being closed has delivered */
+    /* Guarded by lock: */
+    struct heald_link turns; /* lanes with queued ops: the first is next */
+    unsigned queued, started, detached;
+    unsigned sleeping; /* of the idle ones: in pthread_cond_wait(3) */
+    bool waking;       /* one of these was woken, and does not have the lock yet */
+    unsigned refs;
+    bool closing;
+    unsigned idle, running, pending; /* atomic */
+    struct worker workers[];
+};
+
+/* Relaxed: see the argument; who needs to see it gets it with an op or with the lock. */
+static inline void count(unsigned *counter, int by)
+{
+    __atomic_fetch_add(counter, (unsigned)by, __ATOMIC_RELAXED);
+}
+
+static inline unsigned counted(const unsigned *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Is a sleeping thread to be woken? One at a time: it wakes the next one, if there is still a queue
+ * then. Under the lock. */
+static inline bool must_wake(struct heald_workers *w)
+{
+    bool wakes = w->queued && w->sleeping && !w->waking;
+
+    w->waking = w->waking || wakes;
+    return wakes;
+}
+
+/* Relaxed: what goes with it is guarded by the lock; fn, which has no lock, asks again. */
+static inline void set_state(struct heald_work *work, enum work_state state)
+{
+    __atomic_store_n(&work->state, state, __ATOMIC_RELAXED);
+}
+
+/* workers.c: one reference less; under the lock, which it releases. worker.c: one thread more: 0 or
+ * -errno; under the lock, so that `started` and `workers` agree. */
+void heald__workers_unref(struct heald_workers *w);
+int heald__worker_start(struct heald_workers *w);
+
+#endif

@@ -1,0 +1,178 @@
+/* work/worker.c: a thread of workers: takes ops, runs their functions, and gives their loops the
+ * results. See workers.c for the argument. */
+#include "work/state.h"
+
+#include <sched.h>
+
+/* Until there is something to do, perhaps. Under the lock. */
+static void sleep_idle(struct heald_workers *w)
+{
+    count(&w->idle, 1);
+    w->sleeping++;
+    pthread_cond_wait(&w->work, &w->lock);
+    w->sleeping--;
+    count(&w->idle, -1);
+    w->waking = false;
+}
+
+/* The next op, which is the caller's then; or NULL. Under the lock. */
+static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret_lane)
+{
+    struct heald_link *turn = list_pop(&w->turns);
+
+    if (!turn)
+        return NULL;
+    struct heald_lane *lane = heald_container_of(turn, struct heald_lane, turn);
+    struct heald_link *link = list_pop(&lane->queue);
+    link->prev = NULL;
+    w->queued--;
+    if (--lane->queued)
+        list_push(&w->turns, &lane->turn);
+    *ret_lane = lane;
+    return heald_container_of(link, struct heald_op, aux);
+}
+
+/* Gives an op to its loop, which may close the workers as soon as it has it, and waits for
+ * `delivering` before the lane. Without the lock. */
+static void give(struct heald_lane *lane, struct heald_op *op, int64_t result)
+{
+    struct heald_workers *w = lane->workers;
+
+    op->u.work.since_ns = (int64_t)(intptr_t)lane;
+    count(&w->idle, 1);
+    lane->sink->done_remote(lane->sink, op, result);
+}
+
+/* … and it was. With the lock. */
+static void given(struct heald_lane *lane)
+{
+    count(&lane->workers->idle, -1);
+    lane->delivering--;
+    if (lane->closing)
+        pthread_cond_broadcast(&lane->workers->quiet);
+}
+
+/* Under the lock, but not while it runs. */
+static void release(struct heald_workers *w, struct heald_work *work)
+{
+    set_state(work, WORK_IDLE);
+    pthread_mutex_unlock(&w->lock);
+    work->release(work);
+    pthread_mutex_lock(&w->lock);
+}
+
+static void begin(struct worker *me)
+{
+    struct heald_workers *w = me->workers;
+
+    __atomic_store_n(&me->since_ns, w->sys->now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+    count(&w->running, 1);
+}
+
+static void end(struct worker *me)
+{
+    __atomic_store_n(&me->since_ns, 0, __ATOMIC_RELAXED);
+    count(&me->workers->running, -1);
+}
+
+/* Under the lock, but not while the function runs. */
+static void run(struct worker *me, struct heald_lane *lane, struct heald_op *op)
+{
+    struct heald_workers *w = me->workers;
+
+    lane->delivering++;
+    pthread_mutex_unlock(&w->lock);
+    begin(me);
+    int64_t result = op->u.work.u.fn(op);
+    end(me);
+    give(lane, op, result);
+    pthread_mutex_lock(&w->lock);
+    given(lane);
+}
+
+/* The same of a function that can be detached. */
+static void run_detachable(struct worker *me, struct heald_lane *lane, struct heald_op *op)
+{
+    struct heald_workers *w = me->workers;
+    struct heald_work *work = op->u.work.u.work;
+
+    me->work = work;
+    set_state(work, WORK_RUNNING);
+    pthread_mutex_unlock(&w->lock);
+    begin(me);
+    int64_t result = work->fn(work);
+    pthread_mutex_lock(&w->lock);
+    me->work = NULL;
+    if (me->away)
+        release(w, work);
+    end(me);
+    if (me->away) {
+        me->away = false;
+        w->detached--;
+        return;
+    }
+    set_state(work, WORK_IDLE);
+    lane->delivering++;
+    pthread_mutex_unlock(&w->lock);
+    give(lane, op, result);
+    pthread_mutex_lock(&w->lock);
+    given(lane);
+}
+
+/* With one op at a time the loop that gets its result often has the next one: if it gets the
+ * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
+static void linger(struct heald_workers *w)
+{
+    if (w->queued || counted(&w->running))
+        return;
+    count(&w->idle, 1);
+    pthread_mutex_unlock(&w->lock);
+    sched_yield();
+    pthread_mutex_lock(&w->lock);
+    count(&w->idle, -1);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *me = arg;
+    struct heald_workers *w = me->workers;
+    struct heald_lane *lane;
+    struct heald_op *op;
+
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        if ((op = next_op(w, &lane))) {
+            if (must_wake(w))
+                pthread_cond_signal(&w->work);
+            if (op->kind == OP_WORK)
+                run(me, lane, op);
+            else
+                run_detachable(me, lane, op);
+            linger(w);
+        } else if (w->closing) {
+            break;
+        } else {
+            sleep_idle(w);
+        }
+    }
+    if (me->left)
+        heald__workers_unref(w);
+    else
+        pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+int heald__worker_start(struct heald_workers *w)
+{
+    struct worker *me = &w->workers[w->started];
+    int err = w->sys->gate(HEALD_GATE_THREAD);
+
+    if (err)
+        return err;
+    me->workers = w;
+    err = w->stack ? heald__plat_thread_start_small(&me->thread, w->stack, worker_main, me)
+                   : heald__plat_thread_start(&me->thread, worker_main, me);
+    if (!err)
+        w->started++;
+    return err;
+}
