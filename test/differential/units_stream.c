@@ -1,6 +1,6 @@
 /*
  * test/differential/units_stream.c: a stream from its first byte to its end, in random portions by
- * random calls, with one or two reads in flight at a time, or a multishot receive.
+ * random calls, with one or two reads in flight at a time, or a multishot receive or read.
  */
 #include "differential/program.h"
 
@@ -27,6 +27,7 @@ struct stream {
     unsigned depth, asked, notified; /* reads submitted, and reads whose data was looked at */
     bool ended;
     struct heald_op end, multi, close;
+    enum { MULTI_RECV, MULTI_RUN, MULTI_READ } how; /* that of `multi` */
     struct heald_buf_group *group;
     unsigned char *memory;
     unsigned held[BUFFERS_MAX], held_count;
@@ -179,7 +180,29 @@ static void read_more(struct unit *u, struct portion *p)
 static void give_back(struct stream *s)
 {
     while (s->held_count)
-        ck_assert_int_eq(heald_buf_return(s->group, s->held[--s->held_count]), 0);
+        ck_assert_int_eq(heald_buf_return_run(s->group, s->held[--s->held_count]), 0);
+}
+
+static void prep_multi(struct stream *s)
+{
+    switch (s->how) {
+    case MULTI_RECV: heald_prep_recv_multishot(&s->multi, s->in, s->group, 0); break;
+    case MULTI_RUN: heald_prep_recv_run_multishot(&s->multi, s->in, s->group, 0); break;
+    case MULTI_READ: heald_prep_read_multishot(&s->multi, s->in, s->group); break;
+    }
+}
+
+static void check_run(struct unit *u, unsigned first, size_t len)
+{
+    struct stream *s = u->state;
+    struct iovec iov[BUFFERS_MAX];
+    int n = heald_buf_iov(s->group, first, len, iov, BUFFERS_MAX);
+
+    for (int i = 0; i < n; i++) {
+        check_data(u, iov[i].iov_base, iov[i].iov_len);
+        len -= iov[i].iov_len;
+    }
+    ck_assert_uint_eq(len, 0);
 }
 
 static void on_portion(struct heald_op *op)
@@ -189,7 +212,7 @@ static void on_portion(struct heald_op *op)
 
     if (op->flags & HEALD_MORE) {
         ck_assert_int_gt(op->result, 0);
-        check_data(u, heald_buf_data(s->group, op->buffer), (size_t)op->result);
+        check_run(u, op->buffer, (size_t)op->result);
         s->held[s->held_count++] = op->buffer;
         if (!rng_one_in(&u->noise, 4))
             give_back(s);
@@ -197,7 +220,7 @@ static void on_portion(struct heald_op *op)
     }
     give_back(s);
     if (op->result == -ENOBUFS) {
-        heald_prep_recv_multishot(op, s->in, s->group, 0);
+        prep_multi(s);
         unit_go(u, op, on_portion);
         return;
     }
@@ -215,7 +238,8 @@ static void receive(struct unit *u)
     ck_assert_ptr_nonnull(s->memory = malloc(count * size));
     int err = heald_buf_group_open(&s->group, u->run->loop, s->memory, count, size);
     ck_assert_msg(err == 0, "group: %s", heald_strerror(err));
-    heald_prep_recv_multishot(&s->multi, s->in, s->group, 0);
+    s->how = has_messages(s) ? rng_below(&u->noise, 3) : MULTI_READ;
+    prep_multi(s);
     unit_go(u, &s->multi, on_portion);
 }
 
@@ -236,7 +260,7 @@ static void start(struct unit *u)
     bool reads_first = rng_one_in(&u->noise, 2);
     if (!reads_first)
         write_more(u);
-    if (has_messages(s) && rng_one_in(&u->noise, 2))
+    if (rng_one_in(&u->noise, 2))
         receive(u);
     else
         for (unsigned i = 0; i < s->depth; i++)
