@@ -256,7 +256,8 @@ static int64_t receive_multi(struct heald_op *op, unsigned *ret_buffer)
     if (!kernel.buffer_count)
         return -ENOBUFS;
     unsigned index = kernel.buffers[kernel.buffer_count - 1];
-    int64_t n = world_sys.recv_now(op_fd(op), heald_buf_data(g, index), g->size, 0);
+    struct iovec iov = {.iov_base = heald_buf_data(g, index), .iov_len = g->size};
+    int64_t n = world_sys.readv_now(op_fd(op), &iov, 1);
     if (n > 0) {
         kernel.buffer_count--;
         heald__group_take(g, index, 1);
@@ -293,7 +294,9 @@ static int64_t attempt(struct held *h, unsigned *ret_buffer)
     case OP_RECV: return world_sys.recv_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
     case OP_READ:
         return file ? world_sys.preadv(h->fd, &iov, 1, 0) : world_sys.readv_now(h->fd, &iov, 1);
-    case OP_RECV_MULTI: return receive_multi(op, ret_buffer);
+    case OP_RECV_MULTI:
+    case OP_RECV_RUN:
+    case OP_READ_MULTI: return receive_multi(op, ret_buffer);
     case OP_ACCEPT:
     case OP_ACCEPT_MULTI: return world_sys.accept_now(h->fd, op->u.accept.addr, NULL);
     case OP_SEND: return world_sys.send_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
@@ -337,7 +340,8 @@ static bool complete(struct heald_backend *b, struct held *h)
     /* A multishot op has room for one result. */
     if (op->flags & (OP_DUE | HEALD_MORE) || (r = result_of(h, &buffer)) == -EAGAIN)
         return false;
-    bool multi = op->kind == OP_RECV_MULTI ? r > 0 : op->kind == OP_ACCEPT_MULTI && r >= 0;
+    bool is_group = heald__op_traits[op->kind] & OP_GROUP;
+    bool multi = is_group ? r > 0 : op->kind == OP_ACCEPT_MULTI && r >= 0;
     bool more = multi && !h->cancel && !chance(4);
     if (!more)
         *h = kernel.held[--kernel.count];
@@ -348,7 +352,7 @@ static bool complete(struct heald_backend *b, struct held *h)
     }
     if (!more)
         op_stage_move(op, STAGE_LOOP);
-    if (op->kind == OP_RECV_MULTI)
+    if (is_group)
         op->buffer = (uint16_t)buffer;
     heald__result(b->loop, op, r, more);
     return true;

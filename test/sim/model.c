@@ -26,6 +26,12 @@ static bool may_be_passed(const struct slot *s)
            s->deadline <= world.now;
 }
 
+/* Does it receive into the buffers of the group? */
+static bool is_group(const struct heald_op *op)
+{
+    return heald__op_traits[op->kind] & OP_GROUP;
+}
+
 static bool is_same_queue(const struct slot *s, int fd, int dir)
 {
     return s->live && waits_on_fd(s) && s->fd == fd && s->generation == world.fd[fd].generation &&
@@ -59,7 +65,7 @@ static struct slot *slot_of_buf(int fd, int dir, const void *buf)
         return slot_of(model.taker);
     for (unsigned i = 0; i < SLOTS; i++) {
         struct slot *s = &model.slot[i];
-        bool fits = s->op.kind == OP_RECV_MULTI || s->op.kind == OP_ACCEPT_MULTI ||
+        bool fits = is_group(&s->op) || s->op.kind == OP_ACCEPT_MULTI ||
                     s->op.kind == OP_SHUTDOWN || s->op.kind == OP_CONNECT;
         fits = fits && s->op.state != OP_DONE && s->op.state != OP_IDLE;
         fits = fits && !(s->op.flags & (OP_DUE | OP_DETACHED));
@@ -175,7 +181,7 @@ static void check_own_end(const struct slot *s, int64_t r)
         VERIFY(r == 0 && s->deadline <= world.now && !s->op.u.timer.period,
                "slot %d, timer: %lld at %lld for %lld", i, (long long)r, (long long)world.now,
                (long long)s->deadline);
-    else if (s->op.kind == OP_RECV_MULTI && r == -ENOBUFS)
+    else if (is_group(&s->op) && r == -ENOBUFS)
         VERIFY(model.held_count == BUFFERS || s->turn != model.turn || r, "slot %d: no buffer", i);
     else if (s->op.kind == OP_POLL)
         VERIFY(r > 0, "slot %d, poll: %lld", i, (long long)r);
@@ -197,20 +203,21 @@ static void check_more(struct slot *s, int64_t r)
     VERIFY(s->given && s->result == r, "slot %d, %s: %lld was not given", i, heald_op_kind(&s->op),
            (long long)r);
     s->given = false;
-    if (s->op.kind == OP_RECV_MULTI) {
+    if (is_group(&s->op)) {
         VERIFY((s->op.buffer == HEALD_NO_BUFFER) == (r == 0), "slot %d: buffer %u for %lld", i,
                s->op.buffer, (long long)r);
-        if (r)
-            model.held[model.held_count++] = s->op.buffer;
-        VERIFY(model.held_count <= BUFFERS, "more buffers than there are");
+        for (unsigned b = s->op.buffer; b != HEALD_NO_BUFFER; b = heald_buf_next(model.group, b)) {
+            VERIFY(model.held_count < BUFFERS, "more buffers than there are");
+            model.held[model.held_count++] = b;
+        }
     }
 }
 
 static void check_end(struct slot *s)
 {
     int64_t r = s->op.result;
-    bool portion = (s->op.kind == OP_RECV_MULTI && s->result > 0) ||
-                   (s->op.kind == OP_ACCEPT_MULTI && s->result >= 0);
+    bool portion =
+        (is_group(&s->op) && s->result > 0) || (s->op.kind == OP_ACCEPT_MULTI && s->result >= 0);
 
     if (s->given && !portion)
         VERIFY(r == s->result, "slot %d, %s: given %lld, told %lld", (int)(s - model.slot),
@@ -254,6 +261,8 @@ static bool could_go_on(const struct slot *s)
     switch ((enum op_kind)s->op.kind) {
     case OP_RECV:
     case OP_READ: return w->in || w->eof || w->err;
+    case OP_RECV_RUN:
+    case OP_READ_MULTI:
     case OP_RECV_MULTI: return w->in || w->eof || w->err;
     case OP_ACCEPT:
     case OP_ACCEPT_MULTI: return w->backlog;

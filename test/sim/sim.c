@@ -33,7 +33,7 @@ static int some_fd(bool listener)
         if (++open == 1 && below(8))
             return fd;
     }
-    int fd = open > 12 ? -1 : world_open(listener ? FD_STREAM : types[below(5)]);
+    int fd = open > 12 ? -1 : world_open(listener ? FD_STREAM : types[below(6)]);
     if (fd >= 0) {
         world.fd[fd].listener = listener;
         if (listener)
@@ -60,9 +60,14 @@ static int prep_inward(struct slot *s)
     if (listener)
         return below(2) ? heald_prep_accept_multishot(&s->op, fd)
                         : heald_prep_accept(&s->op, fd, (struct sockaddr *)(void *)s->buf, &s->len);
-    switch (below(3)) {
-    case 0: return heald_prep_recv(&s->op, fd, s->buf, 1 + below(ROOM), 0);
-    case 1: return heald_prep_read(&s->op, fd, s->buf, 1 + below(ROOM), HEALD_NO_OFFSET);
+    switch (below(6)) {
+    case 0:
+    case 1: return heald_prep_recv(&s->op, fd, s->buf, 1 + below(ROOM), 0);
+    case 2:
+    case 3: return heald_prep_read(&s->op, fd, s->buf, 1 + below(ROOM), HEALD_NO_OFFSET);
+    case 4:
+        return below(2) ? heald_prep_recv_run_multishot(&s->op, fd, model.group, 0)
+                        : heald_prep_read_multishot(&s->op, fd, model.group);
     default: return heald_prep_recv_multishot(&s->op, fd, model.group, 0);
     }
 }

@@ -162,11 +162,37 @@ static bool listens(int fd)
     return world_fd(fd) != NULL;
 }
 
-/* A message has as many bytes as its place says, none at times. */
-static int64_t receive(int fd, void *buf, size_t len)
+/* A message has as many bytes as its place says, none at times. Returns how many of up to `len`. */
+static int64_t draw(struct wfd *w, size_t len)
+{
+    int64_t n;
+
+    if (w->in && w->type == FD_DATAGRAM) {
+        w->in--;
+        n = rng_below(&world.rng, 12);
+        return n < (int64_t)len ? n : (int64_t)len;
+    }
+    if (w->in) {
+        n = w->in < len ? w->in : (int64_t)len;
+        /* Only there may a short read leave something behind. */
+        if (w->type == FD_SOCKET && chance(3))
+            n = rng_range(&world.rng, 1, (unsigned)n);
+        w->in -= (unsigned)n;
+        return n;
+    }
+    if (w->err) {
+        n = -w->err;
+        w->err = 0;
+        w->eof = w->type != FD_DATAGRAM;
+        return n;
+    }
+    return w->eof ? 0 : -EAGAIN;
+}
+
+static int64_t receive(int fd, const struct iovec *iov, size_t count)
 {
     struct wfd *w = world_fd(fd);
-    int64_t n;
+    size_t len = 0;
 
     if (!w)
         return -EBADF;
@@ -174,28 +200,17 @@ static int64_t receive(int fd, void *buf, size_t len)
         return -ENOTCONN;
     if (chance(30))
         return -EINTR;
-    if (w->in && w->type == FD_DATAGRAM) {
-        w->in--;
-        n = rng_below(&world.rng, 12);
-        n = n < (int64_t)len ? n : (int64_t)len;
-    } else if (w->in) {
-        n = w->in < len ? w->in : (int64_t)len;
-        /* Only there may a short read leave something behind. */
-        if (w->type == FD_SOCKET && chance(3))
-            n = rng_range(&world.rng, 1, (unsigned)n);
-        w->in -= (unsigned)n;
-    } else if (w->err) {
-        n = -w->err;
-        w->err = 0;
-        w->eof = w->type != FD_DATAGRAM;
-    } else if (w->eof) {
-        n = 0;
-    } else {
-        return -EAGAIN;
+    for (size_t i = 0; i < count; i++)
+        len += iov[i].iov_len;
+    int64_t n = draw(w, len);
+    if (n == -EAGAIN)
+        return n;
+    for (size_t i = 0, left = n > 0 ? (size_t)n : 0; left; i++) {
+        size_t part = left < iov[i].iov_len ? left : iov[i].iov_len;
+        memset(iov[i].iov_base, fd, part);
+        left -= part;
     }
-    if (n > 0)
-        memset(buf, fd, (size_t)n);
-    model_took(fd, DIR_IN, buf, n);
+    model_took(fd, DIR_IN, iov->iov_base, n);
     return n;
 }
 
@@ -220,8 +235,10 @@ static int64_t transmit(int fd, const void *buf, size_t len)
 
 static int64_t recv_now(int fd, void *buf, size_t len, int flags)
 {
+    struct iovec iov = {.iov_base = buf, .iov_len = len};
+
     (void)flags;
-    return receive(fd, buf, len);
+    return receive(fd, &iov, 1);
 }
 
 static int64_t send_now(int fd, const void *buf, size_t len, int flags)
@@ -232,8 +249,7 @@ static int64_t send_now(int fd, const void *buf, size_t len, int flags)
 
 static int64_t readv_now(int fd, const struct iovec *iov, int count)
 {
-    (void)count;
-    return receive(fd, iov->iov_base, iov->iov_len);
+    return receive(fd, iov, (size_t)count);
 }
 
 static int64_t writev_now(int fd, const struct iovec *iov, int count)
@@ -245,7 +261,7 @@ static int64_t writev_now(int fd, const struct iovec *iov, int count)
 static int64_t recvmsg_now(int fd, struct msghdr *msg, int flags)
 {
     (void)flags;
-    return receive(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len);
+    return receive(fd, msg->msg_iov, msg->msg_iovlen);
 }
 
 static int64_t sendmsg_now(int fd, const struct msghdr *msg, int flags)
