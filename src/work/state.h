@@ -15,7 +15,10 @@ struct worker {
     const struct heald_work *work; /* that it runs and that can be detached */
     bool away;                     /* its function is detached */
     bool left;                     /* its thread ends without being joined */
-    int64_t since_ns;              /* atomic: when its function began; 0: it runs none */
+    /* Atomic, relaxed: see the argument. */
+    bool busy;        /* it has an op whose function has not returned */
+    int64_t since_ns; /* when that began; 0: it has not */
+    char apart[64];   /* two threads that write do not share a cache line */
 };
 
 struct heald_workers {
@@ -33,19 +36,19 @@ struct heald_workers {
     bool waking;       /* one of these was woken, and does not have the lock yet */
     unsigned refs;
     bool closing;
-    unsigned idle, running, pending; /* atomic */
+    unsigned pending; /* atomic */
     struct worker workers[];
 };
 
-/* Relaxed: see the argument; who needs to see it gets it with an op or with the lock. */
-static inline void count(unsigned *counter, int by)
+/* How many threads have an op whose function has not returned; the others take the next op without
+ * waiting for one. Under the lock, under which they take it. */
+static inline unsigned count_busy(const struct heald_workers *w)
 {
-    __atomic_fetch_add(counter, (unsigned)by, __ATOMIC_RELAXED);
-}
+    unsigned busy = 0;
 
-static inline unsigned counted(const unsigned *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < w->started; i++)
+        busy += __atomic_load_n(&w->workers[i].busy, __ATOMIC_RELAXED);
+    return busy;
 }
 
 /* Is a sleeping thread to be woken? One at a time: it wakes the next one, if there is still a queue

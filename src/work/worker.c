@@ -7,11 +7,9 @@
 /* Until there is something to do, perhaps. Under the lock. */
 static void sleep_idle(struct heald_workers *w)
 {
-    count(&w->idle, 1);
     w->sleeping++;
     pthread_cond_wait(&w->work, &w->lock);
     w->sleeping--;
-    count(&w->idle, -1);
     w->waking = false;
 }
 
@@ -36,17 +34,13 @@ static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret
  * `delivering` before the lane. Without the lock. */
 static void give(struct heald_lane *lane, struct heald_op *op, int64_t result)
 {
-    struct heald_workers *w = lane->workers;
-
     op->u.work.since_ns = (int64_t)(intptr_t)lane;
-    count(&w->idle, 1);
     lane->sink->done_remote(lane->sink, op, result);
 }
 
 /* … and it was. With the lock. */
 static void given(struct heald_lane *lane)
 {
-    count(&lane->workers->idle, -1);
     lane->delivering--;
     if (lane->closing)
         pthread_cond_broadcast(&lane->workers->quiet);
@@ -63,16 +57,15 @@ static void release(struct heald_workers *w, struct heald_work *work)
 
 static void begin(struct worker *me)
 {
-    struct heald_workers *w = me->workers;
-
-    __atomic_store_n(&me->since_ns, w->sys->now(HEALD_CLOCK_MONOTONIC), __ATOMIC_RELAXED);
-    count(&w->running, 1);
+    int64_t now = me->workers->sys->now(HEALD_CLOCK_MONOTONIC);
+    __atomic_store_n(&me->since_ns, now, __ATOMIC_RELAXED);
 }
 
+/* Before the op is given to its loop, which may ask for the statistics then. */
 static void end(struct worker *me)
 {
     __atomic_store_n(&me->since_ns, 0, __ATOMIC_RELAXED);
-    count(&me->workers->running, -1);
+    __atomic_store_n(&me->busy, false, __ATOMIC_RELAXED);
 }
 
 /* Under the lock, but not while the function runs. */
@@ -123,13 +116,11 @@ static void run_detachable(struct worker *me, struct heald_lane *lane, struct he
  * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
 static void linger(struct heald_workers *w)
 {
-    if (w->queued || counted(&w->running))
+    if (w->queued || count_busy(w))
         return;
-    count(&w->idle, 1);
     pthread_mutex_unlock(&w->lock);
     sched_yield();
     pthread_mutex_lock(&w->lock);
-    count(&w->idle, -1);
 }
 
 static void *worker_main(void *arg)
@@ -142,6 +133,7 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&w->lock);
     for (;;) {
         if ((op = next_op(w, &lane))) {
+            __atomic_store_n(&me->busy, true, __ATOMIC_RELAXED);
             if (must_wake(w))
                 pthread_cond_signal(&w->work);
             if (op->kind == OP_WORK)

@@ -18,8 +18,9 @@
  * pairs with the acquire in heald_workers_close().
  *
  * An op whose function cannot be detached needs no decision when that has returned: the thread
- * gives it to the sink without the lock, which it takes once for each op. `running` and `idle` are
- * changed without the lock, too; they are for the statistics, and for how many threads there are.
+ * gives it to the sink without the lock, which it takes once for each op. It becomes `busy` under
+ * the lock and is so until the function has returned; that is for the statistics, and for how many
+ * threads there are.
  *
  * No thread waits for a function: heald_workers_close() joins the threads without a function and
  * leaves the others alone. `refs` counts who still uses the memory: the opener, lanes, and threads
@@ -27,8 +28,9 @@
  * it after the unlock, as POSIX demands of pthread_mutex_unlock(3).
  *
  * Threads are started as in pool/pool.c: one more when the queue is longer than there are idle
- * ones. A thread counts as idle if it takes the next op without waiting for one: also one that was
- * woken and does not have the lock yet, one that gives an op to the sink, and one in linger().
+ * ones. A thread is idle if it is not busy, since it takes the next op without waiting for one:
+ * also one that was woken and does not have the lock yet, one that gives an op to the sink, and one
+ * in linger().
  *
  * Threads are woken one at a time: who puts an op into the queue wakes one, if none is on its way,
  * and that one wakes the next if there is still a queue. So while there are ops and sleeping
@@ -120,7 +122,7 @@ static int make_room(struct heald_workers *w, const struct heald_lane *lane)
 {
     if (lane->queued >= w->queue_limit)
         return -ENOBUFS;
-    if (w->queued < counted(&w->idle) || w->started == w->limit)
+    if (w->started == w->limit || w->queued < w->started - count_busy(w))
         return 0;
     int err = heald__worker_start(w);
     /* With a thread the op is only slower; without any it would wait indefinitely. */
@@ -140,7 +142,8 @@ int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now
             list_push(&w->turns, &lane->turn);
         w->queued++;
         lane->pending++;
-        count(&w->pending, 1);
+        /* Relaxed: heald_workers_close() is called when nobody submits. */
+        __atomic_fetch_add(&w->pending, 1, __ATOMIC_RELAXED);
     }
     bool wakes = must_wake(w);
     pthread_mutex_unlock(&w->lock);
@@ -323,7 +326,7 @@ void heald_workers_stats(struct heald_workers *w, struct heald_workers_stats *re
     pthread_mutex_lock(&w->lock);
     int64_t now = w->sys->now(HEALD_CLOCK_MONOTONIC);
     *ret_stats = (struct heald_workers_stats){.threads = w->started,
-                                              .running = counted(&w->running),
+                                              .running = count_busy(w),
                                               .queued = w->queued,
                                               .detached = w->detached,
                                               .oldest_ns = age(oldest_since(w), now),
