@@ -6,6 +6,7 @@
 #include <heald/barrier.h>
 #include <heald/base.h>
 #include <heald/cond.h>
+#include <heald/describe.h>
 #include <heald/file.h>
 #include <heald/file_lock.h>
 #include <heald/futex.h>

@@ -37,7 +37,7 @@ enum heald_policy {
 /*
  * The source of the loop's memory. `resize` is called like realloc(3), with the old size as well. A
  * `size` of 0 frees `ptr` and returns NULL. After heald_loop_open() it is called only when a table
- * grows (descriptors, pollers), never for an op.
+ * grows (descriptors, pollers, `since`), never for an op.
  */
 struct heald_allocator {
     void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t size);
@@ -61,6 +61,8 @@ struct heald_loop_options {
                                  256, at most 32768; a ring may start smaller and grow */
     unsigned pool_threads;    /* of the engine `threads` and of heald_op_notify_thread(); default 4,
                                  at most 256 */
+    unsigned since;           /* 1: heald_op_describe() says since when an op is pending; costs a
+                                 look at a table in each submission, and its memory */
     struct heald_workers *workers[2]; /* by enum heald_workers_kind; default: its own */
     struct heald_allocator allocator; /* default: realloc() and free() */
     const struct heald_sys *sys;      /* default: the system */
@@ -282,6 +284,7 @@ HEALD_API void heald_loop_stats(const struct heald_loop *loop, struct heald_loop
 /*
  * Calls each(op, user) for every pending op except the library's own, and returns the number of
  * these ops. `each` may be NULL. It must not submit or cancel.
+ * heald_op_format() (heald/describe.h) makes a line of text of an op.
  */
 HEALD_API size_t heald_loop_list(struct heald_loop *loop,
                                  void (*each)(const struct heald_op *op, void *user), void *user);

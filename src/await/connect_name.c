@@ -20,6 +20,7 @@
 #include <heald/timer.h>
 
 #include <errno.h>
+#include <stdio.h>
 
 #define RESOLUTION_NS (50 * HEALD_MS)  /* the "Resolution Delay" of RFC 8305 */
 #define DELAY_NS      (250 * HEALD_MS) /* the "Connection Attempt Delay" */
@@ -56,6 +57,8 @@ struct race {
     unsigned pending;      /* callbacks of our ops that are to come */
     int64_t next_ns;       /* when the next step is due */
     int64_t result;
+    char host[NAME_MAX_HOST + 1]; /* for heald_op_describe(); cut if it is too long */
+    char service[NAME_MAX_SERVICE];
     unsigned attempts;
     struct attempt attempt[FAMILIES * RACE_ADDRS];
 };
@@ -351,6 +354,8 @@ static int race_start(struct heald_loop *loop, struct heald_op *op)
     op_move(op, OP_ARMED);
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
+    snprintf(r->host, sizeof r->host, "%s", host ? host : "");
+    snprintf(r->service, sizeof r->service, "%s", service ? service : "");
     if (service)
         ask_all(r, name->family, host, service);
     else
@@ -370,6 +375,15 @@ static void race_cancel(struct heald_loop *loop, struct heald_op *op)
         end(r, -ECANCELED);
     if (!r->pending)
         end_op(r);
+}
+
+void heald__race_question(const struct heald_op *op, const char **ret_host,
+                          const char **ret_service)
+{
+    const struct race *r = op->u.connect_name.name->race;
+
+    *ret_host = r && r->host[0] ? r->host : NULL;
+    *ret_service = r && r->service[0] ? r->service : NULL;
 }
 
 const struct heald_upper heald__await_races = {

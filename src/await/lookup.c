@@ -329,6 +329,15 @@ static void lookup_cancel(struct heald_loop *loop, struct heald_op *op)
     end(loop, op, -ECANCELED);
 }
 
+void heald__lookup_question(const struct heald_op *op, const char **ret_host,
+                            const char **ret_service)
+{
+    const struct job *job = op->u.name.lookup->job;
+
+    *ret_host = job ? job->query.host : NULL;
+    *ret_service = job ? job->query.service : NULL;
+}
+
 const struct heald_upper heald__await_names = {
     .start = lookup_start,
     .cancel = lookup_cancel,

@@ -23,6 +23,7 @@ static int grow(struct heald_loop *loop, int fd)
     memset(v + old, 0, (size - old) * sizeof *v);
     loop->fds.v = v;
     loop->fds.size = size;
+    loop->fds.plain = loop->since ? 0 : size;
     return 0;
 }
 
@@ -204,5 +205,5 @@ void heald__fds_close(struct heald_loop *loop)
     heald__pauses_free(loop);
     alloc_free(&loop->alloc, loop->fds.v, loop->fds.size * sizeof *loop->fds.v);
     loop->fds.v = NULL;
-    loop->fds.size = 0;
+    loop->fds.size = loop->fds.plain = 0;
 }

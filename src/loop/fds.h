@@ -65,6 +65,7 @@ struct heald_fd {
 struct heald_fds {
     struct heald_fd *v;
     unsigned size;
+    unsigned plain;            /* of these have the short cuts of plain.c: all or none */
     unsigned whole;            /* sockets with FDS_WHOLE */
     bool all_whole;            /* a ring must have them all: readiness is not to be had */
     struct heald_fd detached;  /* `files`: the ops that belong to no descriptor */

@@ -130,6 +130,7 @@ static void dismantle(struct heald_loop *loop)
     if (loop->mirror >= 0)
         loop->sys->close(loop->mirror);
     heald__fds_close(loop);
+    heald__since_close(loop);
     alloc_free(&alloc, loop, sizeof *loop);
 }
 
@@ -150,8 +151,10 @@ static int failed(const struct heald_loop_options *o, const char *step, int err)
 static int build(struct heald_loop *loop, const struct heald_loop_options *o,
                  const struct heald_backend_ops *backend)
 {
-    int err;
+    int err = o->since ? heald__since_open(loop) : 0;
 
+    if (err)
+        return failed(o, "memory for heald_loop_options.since", err);
     if (backend) {
         loop->backend.ops = backend;
         err = backend->open(&loop->backend);

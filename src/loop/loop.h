@@ -26,6 +26,7 @@
 #include "loop/buffers.h"
 #include "loop/fds.h"
 #include "loop/policy.h"
+#include "loop/since.h"
 #include "loop/upper.h"
 #include "op/sink.h"
 
@@ -133,6 +134,7 @@ struct heald_loop {
     uint8_t classes; /* not 0: ops of other classes than the usual one have been submitted */
     unsigned holds;
     union heald_attention attention;
+    struct heald_since *since;         /* NULL: nobody asked since when ops are pending */
     const struct heald_op *submitting; /* if this one completes now, it was done at once */
     struct heald_loop_stats stats;
     struct heald_owed owed;

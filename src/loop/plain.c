@@ -8,7 +8,8 @@
  *
  * One look at the flags of the entry says what is to be done: FDS_PLAIN: a socket that is not being
  * closed, and does not listen; FDS_WHOLE: a ring does it; FDS_READABLE, FDS_FULL: it may be tried,
- * or not.
+ * or not. In a loop that notes when ops are submitted (loop/since.h) `fds.plain` is 0: each
+ * submission goes the way of all ops, where that is done.
  */
 #include "base/attr.h"
 #include "loop/complete.h"
@@ -117,7 +118,7 @@ static inline int submit_receive(struct heald_loop *loop, struct heald_op *op, h
     int fd = op->u.rw.fd;
 
     heald__submit_begin(loop, op, fn);
-    if ((unsigned)fd >= loop->fds.size)
+    if ((unsigned)fd >= loop->fds.plain)
         return submit_begun(loop, op);
     struct heald_fd *e = &loop->fds.v[fd];
     if (e->queue[DIR_IN])
@@ -141,7 +142,7 @@ static inline int submit_send(struct heald_loop *loop, struct heald_op *op, heal
     int fd = op->u.rw.fd;
 
     heald__submit_begin(loop, op, fn);
-    if ((unsigned)fd >= loop->fds.size)
+    if ((unsigned)fd >= loop->fds.plain)
         return submit_begun(loop, op);
     struct heald_fd *e = &loop->fds.v[fd];
     if (e->queue[DIR_OUT])

@@ -213,6 +213,8 @@ int heald__submit_start(struct heald_loop *loop, struct heald_op *op)
 {
     bool deferred = op->notify == OP_NOTIFY_DEFERRED;
 
+    if (loop->since)
+        heald__since_note(loop, op);
     loop->submitting = op;
     int err = starts[op->kind](loop, op);
     loop->submitting = NULL;

@@ -24,7 +24,8 @@
 /* clang-format off */
 #define FEATURES(X) \
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(background) X(buffered) X(buffers) \
-    X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(edges) \
+    X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(describe) \
+    X(edges) \
     X(environment) X(errors) X(files) X(filters) X(flags) X(flags_kept) \
     X(futex) X(guest) X(hooks) X(idle) \
     X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \

@@ -30,13 +30,22 @@ struct heald_loop *loop_on(int combination)
     return loop_with(combination, (struct heald_loop_options){0});
 }
 
+static void print_op(const struct heald_op *op, void *user)
+{
+    char line[HEALD_OP_TEXT];
+
+    (void)user;
+    heald_op_format(op, line, sizeof line);
+    fprintf(stderr, "pending: %s\n", line);
+}
+
 void loop_end(struct heald_loop *loop)
 {
     struct heald_loop_stats stats;
 
     heald_loop_stats(loop, &stats);
+    ck_assert_uint_eq(heald_loop_list(loop, print_op, NULL), 0);
     ck_assert_uint_eq(stats.pending, 0);
-    ck_assert_uint_eq(heald_loop_list(loop, NULL, NULL), 0);
     ck_assert_int_eq(heald_loop_close(loop), 0);
 }
 
