@@ -96,6 +96,15 @@ HEALD_API void heald_workers_stats(struct heald_workers *workers,
 HEALD_API int heald_loop_workers(struct heald_loop *loop, enum heald_workers_kind kind,
                                  struct heald_workers **ret_workers);
 
+/*
+ * Fills *ret_stats with what the threads for files of a loop do: the engine `threads`, and the
+ * other engines for what they cannot do; callbacks after heald_op_notify_thread(). `queued` counts
+ * both, `oldest_ns` is that of an op on a file. All 0 if there is no thread yet. What a ring does
+ * has no thread. Does not block. The loop's thread.
+ */
+HEALD_API void heald_loop_file_stats(struct heald_loop *loop,
+                                     struct heald_workers_stats *ret_stats);
+
 /* Runs on a thread of the workers. What it returns is the result of the op: >= 0 or -errno. */
 typedef int64_t heald_work_fn(struct heald_op *op);
 

@@ -79,6 +79,21 @@ static void run_waiting_job(void *ctx, struct heald_link *job)
     loop->sink.done_remote(&loop->sink, op, perform_blocking(loop->sys, op));
 }
 
+/* When a thread of the engine got it; of a callback nothing is kept. The loop's thread. */
+static int64_t queued_since(const struct heald_link *job)
+{
+    const struct heald_op *op = heald_container_of(job, struct heald_op, aux);
+
+    return op->stage == STAGE_POOL ? op->result : 0;
+}
+
+void heald_loop_file_stats(struct heald_loop *loop, struct heald_workers_stats *ret_stats)
+{
+    *ret_stats = (struct heald_workers_stats){0};
+    if (loop->pools[POOL_FILES])
+        heald__pool_stats(loop->pools[POOL_FILES], ret_stats);
+}
+
 int heald__loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret_pool)
 {
     bool files = which == POOL_FILES;
@@ -88,7 +103,9 @@ int heald__loop_pool(struct heald_loop *loop, int which, struct heald_pool **ret
         err = heald__pool_open(&loop->pools[which], loop->sys, &loop->alloc,
                                files ? loop->pool_threads : WAITS_MAX,
                                files ? run_job : run_waiting_job, loop);
-        if (!err && !files)
+        if (!err && files)
+            heald__pool_timed(loop->pools[which], queued_since);
+        else if (!err)
             heald__pool_interruptible(loop->pools[which]);
     }
     *ret_pool = loop->pools[which];

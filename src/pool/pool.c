@@ -31,6 +31,7 @@ struct worker {
     struct heald_pool *pool;
     pthread_t thread;
     const struct heald_link *job; /* that it runs, or has just run; only compared */
+    int64_t since_ns;             /* when that began, in a pool that is timed; 0: it runs none */
     bool fresh;                   /* counted in `fresh` */
     bool interruptible;           /* its own: it has unblocked `signo` */
 };
@@ -39,6 +40,7 @@ struct heald_pool {
     const struct heald_sys *sys;
     struct heald_allocator alloc;
     heald_pool_run *run, *refuse;
+    heald_pool_since *since; /* NULL: it is not timed */
     void *ctx;
     struct heald_pool *starter; /* NULL: the submitter starts threads */
     unsigned limit;
@@ -78,6 +80,7 @@ static void run_job(struct worker *w, struct heald_link *job)
     int signo = p->signo;
 
     w->job = job;
+    w->since_ns = p->since ? p->sys->now(HEALD_CLOCK_MONOTONIC) : 0;
     pthread_mutex_unlock(&p->lock);
     if (signo && !w->interruptible)
         heald__plat_interrupt_allow(signo);
@@ -85,6 +88,7 @@ static void run_job(struct worker *w, struct heald_link *job)
     p->run(p->ctx, job);
     pthread_mutex_lock(&p->lock);
     w->job = NULL;
+    w->since_ns = 0;
 }
 
 /* The first job of the queue, which is nobody else's then, or NULL. Under the lock. */
@@ -349,6 +353,45 @@ bool heald__pool_is_queued(struct heald_pool *p, struct heald_link *job)
 void heald__pool_stack(struct heald_pool *p, size_t bytes)
 {
     p->stack = bytes;
+}
+
+void heald__pool_timed(struct heald_pool *p, heald_pool_since *since)
+{
+    p->since = since;
+}
+
+/* For how long, of what is known to be since then. */
+static int64_t age(int64_t since_ns, int64_t now_ns)
+{
+    return since_ns && since_ns < now_ns ? now_ns - since_ns : since_ns != 0;
+}
+
+/* The queue is in order. Under the lock. */
+static int64_t oldest_since(const struct heald_pool *p)
+{
+    int64_t since = 0;
+
+    for (const struct heald_link *n = p->queue.next; !since && n != &p->queue; n = n->next)
+        since = p->since(n);
+    return since;
+}
+
+void heald__pool_stats(struct heald_pool *p, struct heald_workers_stats *ret_stats)
+{
+    struct heald_workers_stats stats = {0};
+
+    pthread_mutex_lock(&p->lock);
+    int64_t now = p->sys->now(HEALD_CLOCK_MONOTONIC);
+    stats.threads = p->started;
+    stats.queued = p->queued;
+    stats.oldest_ns = age(oldest_since(p), now);
+    for (unsigned i = 0; i < p->started; i++) {
+        int64_t ran = age(p->workers[i].since_ns, now);
+        stats.running += ran > 0;
+        stats.longest_ns = ran > stats.longest_ns ? ran : stats.longest_ns;
+    }
+    pthread_mutex_unlock(&p->lock);
+    *ret_stats = stats;
 }
 
 void heald__pool_interruptible(struct heald_pool *p)

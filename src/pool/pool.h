@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 #include "platform/sys.h"
 
+#include <heald/work.h>
+
 struct heald_pool;
 
 /* Runs a job on a pool thread. The job's memory is not touched afterwards. */
@@ -53,6 +55,15 @@ bool heald__pool_grow(struct heald_pool *pool, struct heald_link *job);
 /* Are there more jobs than threads for them, though the limit allows some? Then the starter tries
  * again, and it is to be asked after a while: starting one may have failed. */
 bool heald__pool_retry(struct heald_pool *pool);
+
+/*
+ * heald__pool_timed: from now on the pool keeps for how long its jobs run; before the first job.
+ * since() says since when a queued job waits; 0: not known. heald__pool_stats: what its threads do
+ * now; of the oldest job whose time is known. Any thread that may call since().
+ */
+typedef int64_t heald_pool_since(const struct heald_link *job);
+void heald__pool_timed(struct heald_pool *pool, heald_pool_since *since);
+void heald__pool_stats(struct heald_pool *pool, struct heald_workers_stats *ret_stats);
 
 /* Starts the first thread now, before the first job: 0 or -errno. */
 int heald__pool_begin(struct heald_pool *pool);

@@ -279,6 +279,47 @@ HEALD_CASE(two_that_need_each_other)
     dir_remove(dir, path);
 }
 
+/* Two threads open a FIFO that nobody writes, and as many ops wait for a thread. */
+HEALD_CASE(the_threads_for_files_are_counted)
+{
+    struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.pool_threads = 2});
+    bool on_threads = strcmp(engine_of(_i), "threads") == 0;
+    struct heald_workers_stats stats = {.queued = 1};
+    struct probe p[4] = {0};
+    char path[64], fifo[96];
+    int dir = dir_make(path);
+
+    snprintf(fifo, sizeof fifo, "%s/fifo", path);
+    ck_assert_int_eq(heald_fifo(fifo, 0600), 0);
+    heald_loop_file_stats(loop, &stats);
+    ck_assert_uint_eq(stats.threads + stats.running + stats.queued, 0);
+    ck_assert_int_eq(stats.oldest_ns + stats.longest_ns, 0);
+    for (int i = 0; on_threads && i < 4; i++) {
+        heald_prep_open(&p[i].op, AT_FDCWD, fifo, O_RDONLY, 0);
+        probe_start(loop, &p[i]);
+    }
+    int64_t end = now() + 5 * harness_slow() * HEALD_SEC;
+    while (on_threads && (stats.running < 2 || stats.oldest_ns < HEALD_MS)) {
+        must(now() < end);
+        heald_loop_file_stats(loop, &stats);
+    }
+    ck_assert_uint_eq(stats.queued, on_threads ? 2 : 0);
+    ck_assert_uint_eq(stats.threads, on_threads ? 2 : 0);
+    ck_assert_int_eq(stats.longest_ns > 0, on_threads);
+    int writer = on_threads ? open(fifo, O_RDWR | O_CLOEXEC) : -1;
+    for (int i = 0; on_threads && i < 4; i++)
+        heald_close(loop, (int)probe_end(&p[i]));
+    while (on_threads && stats.running) {
+        must(now() < end);
+        heald_loop_file_stats(loop, &stats);
+    }
+    ck_assert_int_eq(stats.oldest_ns + stats.longest_ns, 0);
+    if (writer >= 0)
+        close(writer);
+    loop_end(loop);
+    dir_remove(dir, path);
+}
+
 HEALD_CASE(nothing_leads_out_of_a_dir)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -450,6 +491,7 @@ void add_files(TCase *group)
     add_everywhere(group, hundreds_at_once);
     add_everywhere(group, megabytes_at_once);
     add_everywhere(group, two_that_need_each_other);
+    add_everywhere(group, the_threads_for_files_are_counted);
     add_everywhere(group, nothing_leads_out_of_a_dir);
     add_everywhere(group, facts_about_links_directories_and_descriptors);
     add_everywhere(group, flags_of_stat);

@@ -27,6 +27,8 @@ static void threads_submit(struct heald_engine *e, struct heald_op *op)
     struct heald_pool *pool;
     int err = e->pool(e, &pool);
 
+    /* Until it completes the result is free: for heald_loop_file_stats(). */
+    op->result = e->sys->now(HEALD_CLOCK_MONOTONIC);
     if (!err)
         err = heald__pool_submit(pool, &op->aux);
     /* Its result comes by the loop's thread, so the stage is not looked at before. */
