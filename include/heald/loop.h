@@ -61,6 +61,8 @@ struct heald_loop_options {
                                  256, at most 32768; a ring may start smaller and grow */
     unsigned pool_threads;    /* of the engine `threads` and of heald_op_notify_thread(); default 4,
                                  at most 256 */
+    int64_t lookup_cache_ns;  /* for how long answers to look-ups of names are kept (heald/name.h);
+                                 default: not at all; at most 30 s */
     unsigned since;           /* 1: heald_op_describe() says since when an op is pending; costs a
                                  look at a table in each submission, and its memory */
     struct heald_workers *workers[2]; /* by enum heald_workers_kind; default: its own */

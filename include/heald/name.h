@@ -14,6 +14,11 @@
  * environment variable HEALD_RESOLVER overrides the file: `libc`, `resolved`, or `resolved:` and
  * the address of its socket (unix:/path); in set-user-ID programs it is ignored.
  *
+ * By default each look-up asks again. A loop that was opened with `lookup_cache_ns` keeps answers
+ * for so long, and the same look-up then completes in the next turn, without a thread; a change is
+ * seen that much later. It keeps the answers to the last 256 questions, of 64 addresses at most
+ * each, and never an error. The cache belongs to the loop.
+ *
  * A numeric address, `localhost` (RFC 6761) and a path need no thread: the op completes in the next
  * turn.
  *

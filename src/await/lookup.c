@@ -12,8 +12,11 @@
  * its answer is on its way to the loop already, it is freed when that comes, which
  * heald_loop_close() awaits as well. From a job that resolved has, the last one leaves with the end
  * of its connection: so nothing is pending when the op has completed.
+ *
+ * An answer may be kept for later questions (cache.c).
  */
 #include "await/await.h"
+#include "await/cache.h"
 #include "await/resolved.h"
 #include "await/work.h"
 #include "base/list.h"
@@ -99,6 +102,7 @@ static void job_end(struct heald_loop *loop, struct job *job)
 
     if (list_linked(&job->of_loop))
         list_remove(&job->of_loop);
+    heald__cache_keep(loop, &job->query, &job->answer);
     while ((link = list_pop(&job->waiters)))
         deliver(loop, op_of(link), &job->answer);
     job_free(job);
@@ -281,9 +285,14 @@ static int lookup_start(struct heald_loop *loop, struct heald_op *op)
                                   .type = lookup->type,
                                   .flags = lookup->flags};
     struct heald_addr addrs[NAME_NOW_ADDRS];
+    struct heald_answer now = {.addrs = addrs};
     struct job *job = NULL;
 
-    int n = heald__name_now(&q, addrs), err = n ? 0 : job_get(loop, &q, &job);
+    int n = heald__name_now(&q, addrs);
+    now.count = n > 0 ? (unsigned)n : 0;
+    now.err = n < 0 ? n : 0;
+    if (!n && !heald__cache_find(loop, &q, &now))
+        now.err = job_get(loop, &q, &job);
     op_move(op, OP_ARMED);
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
@@ -291,9 +300,7 @@ static int lookup_start(struct heald_loop *loop, struct heald_op *op)
     if (job)
         list_push(&job->waiters, &op->aux);
     else
-        deliver(loop, op,
-                &(struct heald_answer){
-                    .err = n < 0 ? n : err, .count = n > 0 ? (unsigned)n : 0, .addrs = addrs});
+        deliver(loop, op, &now);
     return 0;
 }
 

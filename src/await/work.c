@@ -9,6 +9,7 @@
 #include "await/work.h"
 
 #include "await/await.h"
+#include "await/cache.h"
 #include "base/list.h"
 #include "loop/loop.h"
 
@@ -23,6 +24,7 @@ static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
             return -ENOMEM;
         list_init(&loop->works->lanes);
         list_init(&loop->works->jobs);
+        list_init(&loop->works->cached);
     }
     *ret_works = loop->works;
     return 0;
@@ -176,6 +178,7 @@ static void work_close(struct heald_loop *loop)
     for (int kind = 0; kind < KINDS; kind++)
         if (works->own[kind])
             heald_workers_close(works->own[kind]);
+    heald__cache_close(loop);
     alloc_free(&loop->alloc, works, sizeof *works);
     loop->works = NULL;
 }

@@ -15,6 +15,8 @@ struct heald_works {
     struct heald_addr resolved; /* where it listens */
     int64_t rest_ns;            /* until then it is not asked: it has failed */
     unsigned asking;            /* connections to it */
+    struct heald_link cached;   /* of cache.c */
+    unsigned cached_count;
 };
 
 /* The lane of a loop at workers; NULL: at those of HEALD_WORKERS_CPU. 0 or -ENOMEM. */

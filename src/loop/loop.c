@@ -23,6 +23,8 @@ enum {
     SHARE_MAX = 1000
 };
 
+#define LOOKUP_CACHE_MAX (30 * HEALD_SEC)
+
 static void set_defaults(struct heald_loop_options *o)
 {
     static const unsigned shares[POLICY_CLASSES] = {8, 32, 2};
@@ -60,6 +62,10 @@ static int check_options(const struct heald_loop_options *o)
         heald__why_set(why, "pool_threads=%u: at most %d", o->pool_threads, THREADS_MAX);
         return -EINVAL;
     }
+    if (o->lookup_cache_ns < 0 || o->lookup_cache_ns > LOOKUP_CACHE_MAX) {
+        heald__why_set(why, "lookup_cache_ns=%lld: 0 to 30 s", (long long)o->lookup_cache_ns);
+        return -EINVAL;
+    }
     return 0;
 }
 
@@ -91,6 +97,7 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->backend.loop = loop;
     loop->backend.entries = o->entries;
     loop->pool_threads = o->pool_threads;
+    loop->lookup_cache_ns = o->lookup_cache_ns;
     memcpy(loop->workers, o->workers, sizeof loop->workers);
     loop->turn_callbacks = o->turn_callbacks;
     loop->mirror = -1;

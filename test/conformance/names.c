@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-enum { CROWD = 1000, THREADS = 8 /* of HEALD_WORKERS_NAMES */ };
+enum { CROWD = 1000, THREADS = 8 /* of HEALD_WORKERS_NAMES */, KEPT = 256 };
 
 static const char *text_of(const struct heald_addr *addr)
 {
@@ -276,6 +276,112 @@ HEALD_CASE(a_child_of_fork_looks_up_as_well)
     loop_end(loop);
 }
 
+/* Waits until what was kept has expired. */
+static void wait_ns(int64_t ns)
+{
+    int64_t end = now() + ns;
+
+    while (now() <= end)
+        usleep(1000);
+}
+
+HEALD_CASE(answers_that_are_kept)
+{
+    struct heald_loop *loop =
+        loop_with(_i, (struct heald_loop_options){.lookup_cache_ns = 30 * HEALD_SEC});
+    struct heald_loop *other = loop_on(_i);
+    struct query q = {0};
+
+    for (int i = 0; i < 3; i++) {
+        memset(q.addrs, 0, sizeof q.addrs);
+        ck_assert_int_eq(query_do(loop, &q, "fast.test", "81"), 1);
+        ck_assert_str_eq(text_of(&q.addrs[0]), "192.0.2.1:81");
+        ck_assert_int_eq(q.lookup.eai, 0);
+    }
+    ck_assert_int_eq(resolver_get(&resolver.calls), 1);
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "82"), 1); /* another question */
+    ck_assert_int_eq(query_do(other, &q, "fast.test", "81"), 1);
+    ck_assert_int_eq(query_do(other, &q, "fast.test", "81"), 1);
+    ck_assert_int_eq(resolver_get(&resolver.calls), 4);
+    /* No error is kept, nor what is very long. */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(query_do(loop, &q, "none.test", "80"), -HEALD_ENONAME);
+        ck_assert_int_eq(query_do(loop, &q, "again.test", "80"), -HEALD_ENAMESERVER);
+        ck_assert_int_eq(query_do(loop, &q, "many.test", "80"), 100);
+    }
+    ck_assert_int_eq(resolver_get(&resolver.calls), 10);
+    loop_end(other);
+    loop_end(loop);
+}
+
+/* A thousand at once are one call; what comes later is not even that. */
+HEALD_CASE(one_call_and_then_none)
+{
+    static struct query q[CROWD];
+    struct heald_loop *loop =
+        loop_with(_i, (struct heald_loop_options){.lookup_cache_ns = 30 * HEALD_SEC});
+
+    memset(q, 0, sizeof q);
+    for (int i = 0; i < CROWD; i++)
+        query_start(loop, &q[i], "hang.test", "80");
+    resolver_wait(&resolver.hanging, 1);
+    probe_cancel(&q[0].p);
+    resolver_go();
+    for (int i = 1; i < CROWD; i++)
+        ck_assert_int_eq(probe_end(&q[i].p), 1);
+    q[0].p.finals = 0;
+    ck_assert_int_eq(query_do(loop, &q[0], "hang.test", "80"), 1);
+    ck_assert_int_eq(resolver_get(&resolver.calls), 1);
+    loop_end(loop);
+}
+
+HEALD_CASE(what_is_kept_expires)
+{
+    struct heald_loop *loop =
+        loop_with(_i, (struct heald_loop_options){.lookup_cache_ns = 5 * HEALD_MS});
+    struct query q = {0};
+
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "80"), 1);
+    wait_ns(6 * HEALD_MS);
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "80"), 1);
+    ck_assert_int_eq(resolver_get(&resolver.calls), 2);
+    loop_end(loop);
+}
+
+/* The oldest of them goes. */
+HEALD_CASE(so_many_are_kept)
+{
+    struct heald_loop *loop =
+        loop_with(_i, (struct heald_loop_options){.lookup_cache_ns = 30 * HEALD_SEC});
+    struct query q = {0};
+    char port[8];
+
+    for (int i = 0; i < KEPT + 1; i++) {
+        snprintf(port, sizeof port, "%d", i);
+        ck_assert_int_eq(query_do(loop, &q, "fast.test", port), 1);
+    }
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "1"), 1);
+    ck_assert_int_eq(resolver_get(&resolver.calls), KEPT + 1);
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "0"), 1);
+    ck_assert_int_eq(query_do(loop, &q, "fast.test", "1"), 1);
+    ck_assert_int_eq(resolver_get(&resolver.calls), KEPT + 3);
+    loop_end(loop);
+}
+
+HEALD_CASE(for_how_long_they_may_be_kept)
+{
+    static const int64_t wrong[] = {-1, 30 * HEALD_SEC + 1};
+    struct heald_loop *loop = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        struct heald_why why;
+        struct heald_loop_options options = {.lookup_cache_ns = wrong[i], .ret_why = &why};
+        ck_assert_int_eq(heald_loop_open(&loop, &options), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(why.text, "lookup_cache_ns="));
+    }
+    ck_assert_ptr_null(loop);
+}
+
 HEALD_CASE(what_is_refused)
 {
     struct heald_addr addr;
@@ -304,5 +410,10 @@ void add_names(TCase *group)
     add_everywhere(group, nine_that_hang);
     add_on_backends(group, a_loop_closes_without_what_hangs);
     add_on_backends(group, a_child_of_fork_looks_up_as_well);
+    add_everywhere(group, answers_that_are_kept);
+    add_on_backends(group, one_call_and_then_none);
+    add_on_backends(group, what_is_kept_expires);
+    add_on_backends(group, so_many_are_kept);
+    add_once(group, for_how_long_they_may_be_kept);
     add_once(group, what_is_refused);
 }
