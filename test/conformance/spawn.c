@@ -424,7 +424,7 @@ static void on_stopped(struct heald_child_stop *stop, int err)
 /* One that ends when it is asked, one that does not, one that is stopped, and a whole group. */
 HEALD_CASE(asked_and_then_killed)
 {
-    static const char *const lines[] = {"sleep 100", "trap '' TERM; sleep 100; sleep 100",
+    static const char *const lines[] = {"exec sleep 100", "trap '' TERM; sleep 100; sleep 100",
                                         "kill -STOP $$; sleep 100", "sleep 100 & wait"};
     static const int signals[] = {SIGTERM, SIGKILL, SIGTERM, SIGTERM};
 
