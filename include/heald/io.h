@@ -87,6 +87,7 @@ extern "C" {
  *   -ESPIPE   (result) an offset is given and the descriptor cannot seek
  *   -EPIPE    (result) the other end is closed for reading; for a pipe the system also sends
  *             SIGPIPE, which the program should ignore; for a socket there is no signal
+ *             (HEALD_STDIO_SOCKET, heald/process.h)
  */
 HEALD_API int heald_prep_read(struct heald_op *op, int fd, void *buf, size_t len, int64_t offset);
 HEALD_API int heald_prep_write(struct heald_op *op, int fd, const void *buf, size_t len,

@@ -67,10 +67,17 @@ enum {
     HEALD_STDIO_INHERIT = 0, /* the stream of the caller */
     HEALD_STDIO_NULL = -1,   /* /dev/null */
     HEALD_STDIO_PIPE = -2,   /* a pipe; its other end is in heald_child.stdio */
-    HEALD_STDIO_PTY = -3     /* a terminal, so that the program writes line by line; its master is
+    HEALD_STDIO_PTY = -3,    /* a terminal, so that the program writes line by line; its master is
                                 heald_child.pty. The child leads a session with it */
+    HEALD_STDIO_SOCKET = -4  /* one of two Unix stream sockets that are connected; the other is in
+                                heald_child.stdio. A write to it after the child has ended is -EPIPE
+                                or -ECONNRESET, and sends no SIGPIPE; heald_stream_shutdown() sends
+                                the end of the input. Not for a program that opens its /dev/stdin */
 };
 #define HEALD_STDIO_FD(fd) ((fd) + 1) /* the descriptor `fd` of the caller */
+
+/* The same as stream `n` of the child: 2>&1 is stdio[2] = HEALD_STDIO_SAME(1). */
+#define HEALD_STDIO_SAME(n) (-16 - (n))
 
 /* A further descriptor of a new child. */
 struct heald_spawn_fd {
@@ -129,7 +136,8 @@ struct heald_spawn {
 /* A child that heald_spawn() has started. */
 struct heald_child {
     pid_t pid;
-    int stdio[3]; /* the caller's ends of the pipes, close-on-exec and non-blocking; -1: no pipe */
+    int stdio[3]; /* the caller's ends of the pipes and sockets, close-on-exec and non-blocking; -1:
+                     neither */
     int pty;      /* the master of its terminal, the same; -1: none */
     int handle;   /* a descriptor of the process; -1: none. See heald_child_kill() */
 };
@@ -138,16 +146,18 @@ struct heald_child {
  * Starts a program, by posix_spawn(3), or by fork(2) if it needs more than that can do: a
  * death_signal, a terminal, `set` (but HEALD_SPAWN_HANDLE), `fds` or `limits`. The child has
  * default signal handling (see keep_ignored), an empty signal mask, and no descriptor that heald
- * opened. Its ends of the pipes are blocking. The caller waits for its end with heald_prep_child()
- * and closes the pipes and the terminal with heald_close(). May block while the system starts the
- * program. Thread-safe. On failure no resource remains, and *ret_child is untouched.
+ * opened. Its ends of the pipes and sockets are blocking. The caller waits for its end with
+ * heald_prep_child() and closes the descriptors of *ret_child with heald_close(). May block while
+ * the system starts the program. Thread-safe. On failure no resource remains, and *ret_child is
+ * untouched.
  *
  * In the child the limits come first, then the descriptors, umask and nice, then the user, and last
  * the directory, which that user must be allowed to enter.
  *
  *   0         *ret_child is the child
  *   -EINVAL   file is NULL; a stream, death_signal, a number, or a bit of `set` is invalid; two
- *             descriptors have the same number in the child; both cwd and cwd_fd are given
+ *             descriptors have the same number in the child; both cwd and cwd_fd are given;
+ *             HEALD_STDIO_SAME() of the stream itself, or of one that has it as well
  *   -ENOENT   there is no such program
  *   -ENOSYS   cwd or death_signal is set, and the system does not support it
  *   -EPERM    the caller may not become that user, or raise that limit or priority

@@ -159,7 +159,7 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
  * a readiness back end what need not wait is sent within the call; many small writes are better
  * gathered between heald_stream_cork() and heald_stream_uncork(); `drain` cannot come in between.
  * A write to a pipe that nobody reads any more also sends SIGPIPE to the process, which should
- * ignore that signal.
+ * ignore that signal; for a child's input HEALD_STDIO_SOCKET avoids it.
  *
  *   0          done
  *   1          done, and more than `high` is queued: write no more until `drain`

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -30,14 +31,20 @@ static void close_all(int fds[3])
             close(fds[i]);
 }
 
-static int open_pipes(const struct heald_spawn *spawn, struct streams *s)
+static bool is_pair(int stdio)
+{
+    return stdio == HEALD_STDIO_PIPE || stdio == HEALD_STDIO_SOCKET;
+}
+
+static int open_pairs(const struct heald_spawn *spawn, struct streams *s)
 {
     int ends[2];
 
     for (int i = 0; i < 3; i++) {
-        if (spawn->stdio[i] != HEALD_STDIO_PIPE)
+        if (!is_pair(spawn->stdio[i]))
             continue;
-        int err = heald__plat_pipe(ends);
+        int err = spawn->stdio[i] == HEALD_STDIO_PIPE ? heald__plat_pipe(ends)
+                                                      : heald__plat_socketpair(SOCK_STREAM, ends);
         if (err)
             return err;
         s->ours[i] = ends[i == 0];
@@ -63,9 +70,31 @@ static int lift(int fd, int above, int *ret_copy)
     return 0;
 }
 
+/* HEALD_STDIO_SAME(): as which stream? */
+static bool is_same(int stdio)
+{
+    return stdio <= HEALD_STDIO_SAME(0) && stdio >= HEALD_STDIO_SAME(2);
+}
+
+static int same_as(int stdio)
+{
+    return HEALD_STDIO_SAME(0) - stdio;
+}
+
+/* Only the other end of a pair is there to be the same as; all else can be said of both. */
+static void resolve_same(struct heald_spawn *s)
+{
+    for (int i = 0; i < 3; i++) {
+        int n = is_same(s->stdio[i]) ? same_as(s->stdio[i]) : i;
+        if (n != i && !is_pair(s->stdio[n]))
+            s->stdio[i] = s->stdio[n] == HEALD_STDIO_INHERIT ? HEALD_STDIO_FD(n) : s->stdio[n];
+    }
+}
+
 /* The descriptor that becomes a stream; -1: none of the caller's. */
 static int source_of(const struct heald_spawn *spawn, const struct streams *s, int i)
 {
+    i = is_same(spawn->stdio[i]) ? same_as(spawn->stdio[i]) : i;
     return s->theirs[i] >= 0 ? s->theirs[i] : spawn->stdio[i] > 0 ? spawn->stdio[i] - 1 : -1;
 }
 
@@ -177,12 +206,21 @@ static bool are_fds_valid(const struct heald_spawn *s)
 
 enum { SET_ALL = HEALD_SPAWN_HANDLE * 2 - 1, LIMITS_MAX = 64, GROUPS_MAX = 65536 };
 
+static bool is_stream_valid(const struct heald_spawn *s, int i)
+{
+    int n = same_as(s->stdio[i]);
+
+    if (is_same(s->stdio[i]))
+        return n != i && !is_same(s->stdio[n]);
+    return s->stdio[i] >= HEALD_STDIO_SOCKET;
+}
+
 static bool is_valid(const struct heald_spawn *s)
 {
     if (!s->file || s->death_signal < 0 || s->death_signal >= NSIG)
         return false;
     for (int i = 0; i < 3; i++)
-        if (s->stdio[i] < HEALD_STDIO_PTY)
+        if (!is_stream_valid(s, i))
             return false;
     if (s->set & ~(unsigned)SET_ALL || (s->cwd && s->set & HEALD_SPAWN_CWD_FD))
         return false;
@@ -230,7 +268,7 @@ static int open_terminal(const struct heald_spawn *spawn, struct child_plan *pla
 static int start(const struct heald_spawn *spawn, struct streams *s, struct child_plan *plan,
                  struct heald_child *child)
 {
-    int err = open_pipes(spawn, s);
+    int err = open_pairs(spawn, s);
 
     if (!err && has_pty(spawn))
         err = open_terminal(spawn, plan, &child->pty);
@@ -242,13 +280,11 @@ static int start(const struct heald_spawn *spawn, struct streams *s, struct chil
                              : start_spawn(plan, &child->pid);
 }
 
-int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
+static int spawn_resolved(const struct heald_spawn *spawn, struct heald_child *ret_child)
 {
     struct streams s = {{-1, -1, -1}, {-1, -1, -1}};
     struct heald_child child = {.pid = -1, .pty = -1, .handle = -1};
 
-    if (!is_valid(spawn))
-        return -EINVAL;
     char *alone[] = {(char *)spawn->file, NULL};
     struct child_plan plan = {.spawn = spawn,
                               .argv = spawn->argv ? spawn->argv : alone,
@@ -274,4 +310,14 @@ int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
         child.stdio[i] = s.ours[i];
     *ret_child = child;
     return 0;
+}
+
+int heald_spawn(const struct heald_spawn *spawn, struct heald_child *ret_child)
+{
+    struct heald_spawn resolved = *spawn;
+
+    if (!is_valid(spawn))
+        return -EINVAL;
+    resolve_same(&resolved);
+    return spawn_resolved(&resolved, ret_child);
 }

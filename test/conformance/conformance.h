@@ -31,9 +31,9 @@
     X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \
     X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \
     X(poll) X(post) X(readiness) X(reuse) \
-    X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) X(spin) \
-    X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) X(streams) X(suspend) \
-    X(timers) X(transfers) X(watches) \
+    X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \
+    X(spawn_streams) X(spin) X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) \
+    X(streams) X(suspend) X(timers) X(transfers) X(watches) \
     X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths)
 /* clang-format on */
 

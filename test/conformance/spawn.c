@@ -160,7 +160,7 @@ HEALD_CASE(no_such_program)
     s.file = NULL;
     ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
     s.file = "true";
-    s.stdio[0] = HEALD_STDIO_PTY - 1;
+    s.stdio[0] = HEALD_STDIO_SOCKET - 1;
     ck_assert_int_eq(heald_spawn(&s, &child), -EINVAL);
     s.stdio[0] = HEALD_STDIO_FD(100000);
     ck_assert_int_eq(heald_spawn(&s, &child), -EBADF);
@@ -468,7 +468,7 @@ HEALD_CASE(what_a_spawn_refuses)
         {.file = "true", .fds = &high, .fd_count = 1},
         {.file = "true", .fd_count = 1},
         {.file = "true", .limit_count = 1},
-        {.file = "true", .stdio = {-4}},
+        {.file = "true", .stdio = {HEALD_STDIO_SOCKET - 1}},
     };
     struct heald_child child;
 
