@@ -77,7 +77,8 @@ struct heald_lookup {
  *   -HEALD_ENONAME, -HEALD_ENAMESERVER, -HEALD_ENAMEFAIL, -HEALD_ESERVICE
  *                        see enum heald_name_error
  *   -ENAMETOOLONG        the host, the service or the path is too long
- *   -EINVAL              the port is above 65535, or there is no such interface
+ *   -EINVAL              the port is above 65535, or the host is no address and has a colon
+ *   -ENODEV              there is no such interface
  *   -EAFNOSUPPORT        the numeric address is not of the family
  *   -ECANCELED, -ETIMEDOUT
  *                        it was cancelled, or its deadline passed

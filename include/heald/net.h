@@ -41,8 +41,8 @@ struct heald_addr {
  *   fifo:/path            a FIFO
  *
  *   0               *ret_addr is the address; with port 0 the system chooses a port
- *   -EINVAL         the text has none of these forms (localhost:80, :80), or there is no such
- *                   interface
+ *   -EINVAL         the text has none of these forms (localhost:80, :80)
+ *   -ENODEV         there is no such interface
  *   -ENAMETOOLONG   the path does not fit in a sockaddr_un
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
@@ -70,7 +70,7 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  * and opened for reading and writing, so that reads do not end when the last writer closes it.
  *
  *   >= 0           the descriptor
- *   -EINVAL, -ENAMETOOLONG
+ *   -EINVAL, -ENAMETOOLONG, -ENODEV
  *                  see heald_addr_parse()
  *   -EINVAL        the type is none of SOCK_STREAM, SOCK_SEQPACKET and SOCK_DGRAM, or has a flag
  *                  beside it

@@ -49,14 +49,12 @@ static int parse_ipv6(char *host, uint16_t port, struct heald_addr *ret_addr)
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = port};
     char *scope = strchr(host, '%');
 
-    if (scope) {
+    if (scope)
         *scope++ = 0;
-        in6.sin6_scope_id = if_nametoindex(scope);
-        if (!in6.sin6_scope_id)
-            return -EINVAL;
-    }
-    if (inet_pton(AF_INET6, host, &in6.sin6_addr) != 1)
+    if (inet_pton(AF_INET6, host, &in6.sin6_addr) != 1 || (scope && !*scope))
         return -EINVAL;
+    if (scope && !(in6.sin6_scope_id = if_nametoindex(scope)))
+        return -ENODEV;
     memset(ret_addr, 0, sizeof *ret_addr);
     memcpy(&ret_addr->u, &in6, sizeof in6);
     ret_addr->len = sizeof in6;

@@ -86,8 +86,9 @@ static int numeric(const struct heald_query *q, const char *service, struct heal
     bool v6 = strchr(q->host, ':') != NULL;
 
     snprintf(text, sizeof text, v6 ? "[%s]:%s" : "%s:%s", q->host, service);
-    if (heald_addr_parse(text, ret_addr) != 0)
-        return v6 ? -EINVAL : 0; /* no name has a colon */
+    int err = heald_addr_parse(text, ret_addr);
+    if (err)
+        return v6 ? err : 0; /* no name has a colon */
     return q->family && q->family != ret_addr->u.sa.sa_family ? -EAFNOSUPPORT : 1;
 }
 

@@ -51,7 +51,7 @@ HEALD_CASE(what_needs_no_thread)
         {"192.0.2.1", "65536", 0, 0, -EINVAL, NULL, NULL},
         {"localhost", "", 0, 0, -EINVAL, NULL, NULL},
         {"1:2", "80", 0, 0, -EINVAL, NULL, NULL},
-        {"fe80::1%nowhere", "80", 0, 0, -EINVAL, NULL, NULL},
+        {"fe80::1%nowhere", "80", 0, 0, -ENODEV, NULL, NULL},
         {"", "80", 0, 0, -HEALD_ENONAME, NULL, NULL},
         {"fast.test", "80", 0, HEALD_LOOKUP_NUMERIC, -HEALD_ENONAME, NULL, NULL},
         {"unix:", NULL, 0, 0, -EINVAL, NULL, NULL},

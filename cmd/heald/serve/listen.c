@@ -20,6 +20,8 @@ static const char *check_host(const char *text, const char *colon)
 {
     static const char numeric[] = "0123456789.:[]%*";
 
+    if (text[0] == '[' && strchr(text, '%'))
+        return "not an IPv6 address, or there is no such interface";
     if (text[0] == '[')
         return "not an IPv6 address";
     if (memchr(text, ':', (size_t)(colon - text)))
