@@ -197,11 +197,13 @@ void heald__stream_fail(struct heald_stream *s, int err)
         if (s->flushed)
             set_timer(s, 0);
     }
-    if (s->flags & (STREAM_ERROR_TOLD | STREAM_CLOSING))
+    /* It ends also if its reading has failed before, which was reported. */
+    bool ends = s->flags & STREAM_ENDING, told = s->flags & STREAM_ERROR_TOLD;
+    if (s->flags & STREAM_CLOSING || (told && !ends))
         return;
     s->flags |= STREAM_ERROR_TOLD;
     s->closed_err = s->err;
-    if (s->flags & STREAM_ENDING)
+    if (ends)
         heald__stream_close(s);
     else if (s->events->error)
         s->events->error(s, s->err);

@@ -8,7 +8,7 @@ struct reader {
     struct heald_loop *loop;
     char got[256];
     size_t len;
-    int frames, ends, closed, pause_at, peer;
+    int frames, ends, errors, closed, pause_at, peer;
 };
 
 static void on_data(struct heald_stream *s, char *data, size_t len)
@@ -27,13 +27,20 @@ static void on_end(struct heald_stream *s)
     ((struct reader *)s->data)->ends++;
 }
 
+static void on_error(struct heald_stream *s, int err)
+{
+    (void)err;
+    ((struct reader *)s->data)->errors++;
+}
+
 static void on_closed(struct heald_stream *s, int err)
 {
     (void)err;
     ((struct reader *)s->data)->closed++;
 }
 
-static const struct heald_stream_events events = {.data = on_data, .end = on_end};
+static const struct heald_stream_events events = {
+    .data = on_data, .end = on_end, .error = on_error};
 
 static void reader_open(struct reader *r, struct heald_loop *loop)
 {
@@ -177,8 +184,27 @@ HEALD_CASE(a_pause_holds_under_a_pipe)
     loop_end(loop);
 }
 
+/* Its reading has failed, and then it cannot send its last words either. */
+HEALD_CASE(an_end_that_fails_after_an_error)
+{
+    static const char words[512 * 1024];
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r;
+
+    reader_open(&r, loop);
+    heald_stream_set_idle(&r.s, HEALD_MS);
+    turn_until(loop, &r.errors, 1);
+    ck_assert_int_eq(heald_stream_write(&r.s, words, sizeof words), 1);
+    ck_assert_int_eq(heald_stream_end(&r.s, on_closed), 0);
+    close(r.peer);
+    turn_until(loop, &r.closed, 1);
+    ck_assert_int_eq(r.errors, 1);
+    loop_end(loop);
+}
+
 void add_stream_edges(TCase *group)
 {
+    add_everywhere(group, an_end_that_fails_after_an_error);
     add_everywhere(group, kept_bytes_are_frames_of_the_new_mode);
     add_everywhere(group, a_pause_before_the_end_keeps_frames);
     add_everywhere(group, writes_of_one_turn_all_arrive);
