@@ -161,16 +161,18 @@ int heald_stream_open(struct heald_stream *s, struct heald_loop *loop, int fd,
     return err;
 }
 
-/* A stream without a sink is held up by none. */
+/* No longer held up by the one before. */
 static void set_sink(struct heald_stream *s, struct heald_stream *sink)
 {
+    bool changes = s->sink != sink;
+
     if (s->sink)
         s->sink->source = NULL;
     s->sink = sink;
     if (sink)
         sink->source = s;
     heald__stream_note_in(s);
-    if (!sink)
+    if (changes)
         heald__stream_let_go(s);
 }
 

@@ -263,8 +263,38 @@ HEALD_CASE(it_is_unpiped)
     loop_end(loop);
 }
 
+/* Held up by one target, it goes on with another one. */
+HEALD_CASE(it_is_piped_elsewhere)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_stream other = {.data = NULL};
+    struct pipe p;
+    int fds[2], closed = 0;
+    char byte;
+
+    for (enum pair_kind kind = PAIR_TCP; kind <= PAIR_UNIX; kind++) {
+        pipe_open_pair(&p, loop, kind);
+        fill_the_way(&p);
+        pair_open(kind, fds);
+        other.data = &p;
+        ck_assert_int_eq(heald_stream_open(&other, loop, fds[1], &events, NULL), 0);
+        ck_assert_int_eq(heald_stream_pipe(&p.from, &other), 0);
+        int64_t until = now() + 5 * HEALD_SEC;
+        while (recv(fds[0], &byte, 1, 0) != 1 && now() < until)
+            feed(&p, PART), turn(&p);
+        ck_assert_int_lt(now(), until);
+        closed = p.closed;
+        ck_assert_int_eq(heald_stream_close(&other, on_closed), 0);
+        turn_until(loop, &p.closed, closed + 1);
+        close(fds[0]);
+        close_both(&p);
+    }
+    loop_end(loop);
+}
+
 void add_stream_pipes(TCase *group)
 {
+    add_on_backends(group, it_is_piped_elsewhere);
     add_on_backends(group, all_of_it_arrives);
     add_on_backends(group, a_write_beside_it);
     add_on_backends(group, the_source_is_closed);
