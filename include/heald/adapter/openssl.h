@@ -198,7 +198,8 @@ static inline void heald__openssl_input(struct heald_stream *stream, char *data,
         return;
     if (!data && !(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN))
         heald_stream_fail(stream, -ECONNRESET);
-    if (!data)
+    /* Nothing is read behind a close_notify: it would be kept. */
+    if (!data || SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN)
         return;
     if (BIO_write(SSL_get_rbio(tls->ssl), data, (int)len) != (int)len) {
         heald_stream_fail(stream, -ENOMEM);
