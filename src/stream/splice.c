@@ -102,7 +102,7 @@ static int into_queue(struct heald_stream *to)
             err = heald__buffer_append(&queue, a, data, (size_t)n);
         to->piped -= n > 0 ? (size_t)n : 0;
     }
-    if (!err)
+    if (!err && to->queue.len)
         err = heald__buffer_append(&queue, a, to->queue.data, to->queue.len);
     heald__buffer_free(&to->queue, a);
     to->queue = queue;
