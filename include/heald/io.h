@@ -182,7 +182,7 @@ HEALD_API int64_t heald_try_send(struct heald_loop *loop, int fd, const void *bu
  *   -EINVAL   (open) memory is NULL, size is 0 or above HEALD_MAX_LEN, or count is invalid
  *   -ENOMEM   (open) no memory, or all 65536 numbers of groups are in use
  *   -errno    (open) an error of the system
- *   -EBUSY    (close) an op uses the group
+ *   -EBUSY    (close) an op or a stream uses the group
  */
 HEALD_API int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop,
                                    void *memory, unsigned count, size_t size);
@@ -243,7 +243,8 @@ HEALD_API int heald_buf_iov(const struct heald_buf_group *group, unsigned first,
                             struct iovec *ret_iov, int max);
 
 /* Releases a run: buffer `first` and those behind it. Returns as heald_buf_return(). The buffers of
- * a run may also be released one by one, each after heald_buf_next() was called with it. */
+ * a run may also be released one by one, front to back, each after heald_buf_next() was called with
+ * it. */
 HEALD_API int heald_buf_return_run(struct heald_buf_group *group, unsigned first);
 
 /*

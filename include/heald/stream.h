@@ -79,7 +79,8 @@ struct heald_stream_filter {
 /* Options of heald_stream_open(). A member that is 0 or NULL has its default. */
 struct heald_stream_options {
     struct heald_buf_group *group; /* of sockets: receives into these buffers, so that an idle
-                                         stream holds none; it outlives the stream */
+                                         stream holds none; it outlives the stream. With less than
+                                         a buffer for each stream that receives they take turns */
     size_t input_size;             /* without a group: bytes of a read; default 16 KiB */
     size_t frame_max;              /* default 64 KiB */
     size_t high, low;              /* watermarks of what is queued; default 64 KiB, 16 KiB */
@@ -113,6 +114,7 @@ struct heald_stream {
     int delimiter, err;
     int64_t last_ns;
     struct heald_stream *source, *sink;
+    struct heald_link starved; /* waits for a buffer of the group */
     int pipe[2]; /* for splice(2) */
     size_t piped;
     void (*flushed)(struct heald_stream *stream, int err);
@@ -241,10 +243,11 @@ HEALD_API int heald_stream_pipe(struct heald_stream *from, struct heald_stream *
 /*
  * For filters. feed: what the program is to read; data NULL: the end. send: what is to be written
  * to the descriptor; data NULL: the end, after which it is half-closed; returns as
- * heald_stream_write(), but knows no `max`. If it fails, `output` returns that; elsewhere `error`
- * runs within the call. fail, in `input` only: what was read is invalid; `error` runs with err, and
- * the stream reads no more. While heald_stream_end() is pending it does not run, and the stream is
- * closed when the queue is sent.
+ * heald_stream_write(), but `max` does not hold. What a filter sends of itself fails the stream
+ * with -ENOBUFS when twice `max` is queued, as its peer does not read. If it fails, `output`
+ * returns that; elsewhere `error` runs within the call. fail, in `input` only: what was read is
+ * invalid; `error` runs with err, and the stream reads no more. While heald_stream_end() is pending
+ * it does not run, and the stream is closed when the queue is sent.
  */
 HEALD_API void heald_stream_feed(struct heald_stream *stream, char *data, size_t len);
 HEALD_API int heald_stream_send(struct heald_stream *stream, const void *data, size_t len);

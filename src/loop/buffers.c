@@ -58,6 +58,7 @@ int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *
     g->id = id;
     g->kernel_keeps = loop->backend.ops->group != NULL;
     g->given = count - 1;
+    list_init(&g->starved);
     for (unsigned i = 0; i < count; i++)
         g->next[i] = i + 1 < count ? i + 1 : GROUP_END;
     int err =
@@ -75,7 +76,7 @@ int heald_buf_group_close(struct heald_buf_group *g)
 {
     struct heald_loop *loop = g->loop;
 
-    if (g->users)
+    if (g->users || !list_empty(&g->starved))
         return -EBUSY;
     if (g->kernel_keeps)
         loop->backend.ops->group(&loop->backend, g, HEALD_GROUP_CLOSE, 0);

@@ -13,7 +13,8 @@ struct heald_buf_group {
     char *memory;
     size_t size;
     unsigned count;
-    unsigned users; /* ops that draw from it */
+    unsigned users;            /* ops that draw from it */
+    struct heald_link starved; /* streams that wait until a buffer is in */
     uint16_t id;
     bool kernel_keeps; /* those that are in, and picks them */
     void *ring;        /* the back end's */
@@ -63,6 +64,12 @@ static inline int heald__group_acquire(struct heald_buf_group *g)
     g->first = g->next[index];
     g->next[index] = GROUP_OUT | GROUP_END;
     return (int)index;
+}
+
+/* How many buffers there are for each op that draws from the group; one at least. */
+static inline unsigned heald__group_share(const struct heald_buf_group *g)
+{
+    return g->users < g->count ? g->count / g->users : 1;
 }
 
 /* Buffers that are in, as they will be taken out. Returns how many; 0: none is in. */

@@ -126,15 +126,17 @@ static int64_t attempt_read_multi(struct heald_loop *loop, const struct heald_fd
 
 enum { RUN_MAX = 64, RUN_FEW = 4 /* buffers that are offered to one receive */ };
 
-/* As many as twice what the last receive took: few while little comes at a time. Where messages are
- * kept apart a run is one buffer, as in a ring. How much was offered is kept in `last`. */
+/* As many as twice what the last receive took: few while little comes at a time; and no more than
+ * its share of a group that many draw from. Where messages are kept apart a run is one buffer, as
+ * in a ring. How much was offered is kept in `last`. */
 static unsigned offer_run(struct heald_op *op, int type, struct iovec *ret_iov)
 {
     const struct heald_buf_group *g = op->u.group.group;
     unsigned last = op->result > 0 ? 2 * group_count_for(g, op->result) : 0;
-    unsigned want = !fd_type_is_bytes(type) ? 1 : last < RUN_FEW ? RUN_FEW : last;
+    unsigned want = last < RUN_FEW ? RUN_FEW : last < RUN_MAX ? last : RUN_MAX;
+    unsigned share = fd_type_is_bytes(type) ? heald__group_share(g) : 1;
 
-    return op->u.group.last = heald__group_offer(g, ret_iov, want < RUN_MAX ? want : RUN_MAX);
+    return op->u.group.last = heald__group_offer(g, ret_iov, want < share ? want : share);
 }
 
 static int64_t attempt_recv_run(struct heald_loop *loop, const struct heald_fd *e,

@@ -10,6 +10,8 @@
  */
 #include "stream/stream.h"
 
+#include "base/list.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -206,6 +208,8 @@ static void on_resumed(struct heald_op *op)
 {
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
 
+    if (list_linked(&s->starved))
+        list_remove(&s->starved);
     if (s->flags & STREAM_CLOSING) {
         heald__stream_op_ended(s);
         return;
@@ -227,6 +231,15 @@ static void start_timer(struct heald_stream *s, int64_t ns)
     heald_submit(s->loop, &s->in, on_resumed);
 }
 
+/* A buffer is in: the stream that has waited longest may try, with the next turn. */
+static void let_one_try(struct heald_buf_group *group)
+{
+    struct heald_link *link = list_pop(&group->starved);
+
+    if (link)
+        heald_op_set_deadline(&heald_container_of(link, struct heald_stream, starved)->in, 0);
+}
+
 /* Each buffer is released when the program has had it. */
 static void run_arrived(struct heald_stream *s, struct heald_buf_group *group, unsigned first,
                         size_t len)
@@ -237,8 +250,23 @@ static void run_arrived(struct heald_stream *s, struct heald_buf_group *group, u
         if (!(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
             arrived(s, heald_buf_data(group, buffer), part);
         heald_buf_return(group, buffer);
+        let_one_try(group);
         len -= part;
     }
+}
+
+/* Do others wait for a buffer? Then this one is behind them when it has had a run. */
+static bool is_starved(const struct heald_stream *s)
+{
+    return s->options.group && !list_empty(&s->options.group->starved);
+}
+
+/* `in` is idle. */
+static void wait_for_buffer(struct heald_stream *s)
+{
+    start_timer(s, RETRY_NS);
+    if (stream_is_pending(&s->in))
+        list_push(&s->options.group->starved, &s->starved);
 }
 
 static void on_any(struct heald_op *op)
@@ -253,7 +281,7 @@ static void on_any(struct heald_op *op)
     else if (result > 0 && !(s->flags & (STREAM_CLOSING | STREAM_FAILED)))
         arrived(s, s->raw.data, (size_t)result);
     if (op->flags & HEALD_MORE) {
-        if (s->flags & (STREAM_PAUSED | STREAM_HELD_UP))
+        if (s->flags & (STREAM_PAUSED | STREAM_HELD_UP) || is_starved(s))
             heald_cancel(op);
         return;
     }
@@ -269,8 +297,8 @@ static void on_any(struct heald_op *op)
         heald__stream_fail(s, (int)result);
     else if (s->unread.len && stream_reads(s))
         parse_unread(s);
-    if (result == -ENOBUFS)
-        start_timer(s, RETRY_NS);
+    if (result == -ENOBUFS || (result == -ECANCELED && is_starved(s)))
+        wait_for_buffer(s);
     else
         heald__stream_start_in(s);
 }

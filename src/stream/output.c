@@ -330,10 +330,18 @@ static int send_bytes(struct heald_stream *s, const void *data, size_t len)
 int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
 {
     int err = check_send(s);
+    bool answers = s->options.filter && !(s->flags & STREAM_IN_OUTPUT);
 
-    if (!err && !data)
+    if (err)
+        return err;
+    if (!data) {
         shut(s);
-    return err ? err : send_bytes(s, data, len);
+        return 0;
+    }
+    /* A peer that only asks, and does not read, must not take the memory. */
+    if (answers && heald_stream_queued(s) / 2 > s->options.max)
+        return fail_call(s, -ENOBUFS);
+    return send_bytes(s, data, len);
 }
 
 /* Flags with which a write is not simply sent. */

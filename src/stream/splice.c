@@ -191,7 +191,8 @@ static void on_readable(struct heald_op *op)
         heald__stream_op_ended(s);
         return;
     }
-    if (op->result > 0 && stream_reads(s) && suits(s) && is_clear(s->sink) && !pass(s))
+    bool may_pass = stream_reads(s) && suits(s) && is_clear(s->sink);
+    if (op->result < 0 || (may_pass && !pass(s)))
         s->flags &= ~(unsigned)STREAM_BULK;
     heald__stream_start_in(s);
 }

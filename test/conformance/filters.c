@@ -393,8 +393,46 @@ HEALD_CASE(piped_through_a_filter)
     side_close(e);
 }
 
+/* Each byte is answered by a hundred. */
+static void answer(struct heald_stream *s, char *data, size_t len)
+{
+    static const char answers[100];
+
+    if (!data)
+        heald_stream_feed(s, NULL, 0);
+    for (size_t i = 0; i < len; i++)
+        if (heald_stream_send(s, answers, sizeof answers) < 0)
+            return;
+}
+
+/* A peer that asks and does not read ends its stream, and does not take the memory. */
+HEALD_CASE(a_peer_that_only_asks)
+{
+    static const struct heald_stream_filter answers = {.input = answer};
+    const struct heald_stream_options options = {
+        .filter = &answers, .high = 1024, .low = 512, .max = 4096};
+    struct heald_loop *loop = loop_on(_i);
+    struct side e = {.loop = loop};
+    char asks[100] = {0};
+    int fds[2];
+
+    pair_open(PAIR_UNIX, fds);
+    ck_assert_int_eq(heald_stream_open(&e.s, loop, fds[0], &events, &options), 0);
+    while (!e.errors) {
+        must(send(fds[1], asks, sizeof asks, MSG_NOSIGNAL) > 0 || errno == EAGAIN);
+        must(heald_loop_turn(loop, now() + HEALD_MS) >= 0);
+        must(heald_stream_queued(&e.s) < 32 * 1024);
+    }
+    ck_assert_int_eq(e.err, -ENOBUFS);
+    ck_assert_int_eq(heald_stream_close(&e.s, on_closed), 0);
+    turn_until(loop, &e.closed, 1);
+    close(fds[1]);
+    loop_end(loop);
+}
+
 void add_filters(TCase *group)
 {
+    add_on_backends(group, a_peer_that_only_asks);
     add_on_backends(group, what_is_held_is_drained);
     add_on_backends(group, a_half_close_that_is_held);
     add_on_backends(group, an_end_waits_for_the_filter);

@@ -42,6 +42,15 @@ static void on_closed(struct heald_stream *s, int err)
 static const struct heald_stream_events events = {
     .data = on_data, .end = on_end, .error = on_error};
 
+static void on_counted(struct heald_stream *s, char *data, size_t len)
+{
+    (void)data;
+    must(len > 0);
+    ((struct reader *)s->data)->frames++;
+}
+
+static const struct heald_stream_events counts = {.data = on_counted};
+
 static void reader_open(struct reader *r, struct heald_loop *loop)
 {
     int fds[2];
@@ -202,8 +211,50 @@ HEALD_CASE(an_end_that_fails_after_an_error)
     loop_end(loop);
 }
 
+/* All send without end, and there are far fewer buffers than streams: each has its turn. */
+HEALD_CASE(many_streams_of_a_small_group)
+{
+    enum { STREAMS = 60, BUFFERS = 4, ROUNDS = 3, SIZE = 64 };
+    static char memory[BUFFERS][SIZE], data[1024];
+    static struct reader readers[STREAMS];
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_stream_options options = {0};
+    int fds[2], served = 0, closed = 0;
+
+    ck_assert_int_eq(heald_buf_group_open(&options.group, loop, memory, BUFFERS, SIZE), 0);
+    for (int i = 0; i < STREAMS; i++) {
+        pair_open(PAIR_UNIX, fds);
+        readers[i] = (struct reader){.loop = loop, .peer = fds[1]};
+        readers[i].s.data = &readers[i];
+        int err = heald_stream_open(&readers[i].s, loop, fds[0], &counts, &options);
+        ck_assert_int_eq(err, 0);
+    }
+    for (int64_t end = now() + 5 * HEALD_SEC * harness_slow(); served < STREAMS; served = 0) {
+        must(now() < end);
+        for (int i = 0; i < STREAMS; i++)
+            must(send(readers[i].peer, data, sizeof data, 0) > 0 || errno == EAGAIN);
+        must(heald_loop_turn(loop, 0) >= 0);
+        for (int i = 0; i < STREAMS && readers[i].frames >= ROUNDS; i++)
+            served = i + 1;
+        if (served == STREAMS)
+            break;
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        ck_assert_int_eq(heald_stream_close(&readers[i].s, on_closed), 0);
+        close(readers[i].peer);
+    }
+    while (closed < STREAMS) {
+        turn_for(loop, HEALD_MS);
+        for (closed = 0; closed < STREAMS && readers[closed].closed;)
+            closed++;
+    }
+    ck_assert_int_eq(heald_buf_group_close(options.group), 0);
+    loop_end(loop);
+}
+
 void add_stream_edges(TCase *group)
 {
+    add_on_backends(group, many_streams_of_a_small_group);
     add_everywhere(group, an_end_that_fails_after_an_error);
     add_everywhere(group, kept_bytes_are_frames_of_the_new_mode);
     add_everywhere(group, a_pause_before_the_end_keeps_frames);

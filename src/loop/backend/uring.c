@@ -29,7 +29,10 @@ struct uring {
     bool watched;
 };
 
-enum { POLLS_MAX = 1024 };
+enum {
+    POLLS_MAX = 1024,
+    RUN_SHARE = 2 /* with fewer buffers for each op a bundle would take those of others */
+};
 
 /* The kernel puts before a datagram what heald_datagram says. */
 _Static_assert(sizeof(struct heald_datagram) ==
@@ -122,7 +125,8 @@ static bool uring_takes(const struct heald_backend *b, const struct heald_op *op
 /* Of a receive in runs u.group.last is the type of its descriptor, as fill.c wants it. */
 HEALD_SEPARATE static void submit_run(struct heald_client *c, struct heald_op *op)
 {
-    if (!heald__ring_bundles(&c->ring, c->alloc))
+    if (heald__group_share(op->u.group.group) < RUN_SHARE ||
+        !heald__ring_bundles(&c->ring, c->alloc))
         op->u.group.last = FD_SOCKET;
     heald__client_submit(c, op);
 }
