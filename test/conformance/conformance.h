@@ -147,6 +147,9 @@ size_t fill_up(int fd);
 void pattern_fill(void *buf, size_t len, size_t offset);
 void pattern_check(const void *buf, size_t len, size_t offset);
 
+/* Sends so many of them to a socket that has room for all. */
+void pattern_send(int fd, size_t offset, size_t len);
+
 /* A directory of its own for the case, removed with everything in it by directory_remove(). */
 int dir_make(char path[static 64]);
 void dir_remove(int fd, const char *path);

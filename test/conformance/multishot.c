@@ -59,19 +59,6 @@ static void listen_to(struct heald_loop *loop, struct listener *l, int fd)
     ck_assert_int_eq(heald_submit(loop, &l->op, on_portion), 0);
 }
 
-static void send_pattern(int fd, size_t from, size_t len)
-{
-    char buf[4096];
-
-    while (len) {
-        size_t n = len < sizeof buf ? len : sizeof buf;
-        pattern_fill(buf, n, from);
-        ck_assert_int_eq(send(fd, buf, n, 0), (ssize_t)n);
-        from += n;
-        len -= n;
-    }
-}
-
 HEALD_CASE(portions_then_the_end)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -84,9 +71,9 @@ HEALD_CASE(portions_then_the_end)
         pair_open(kind, fds);
         listen_to(loop, &l, fds[0]);
         turn_for(loop, 0);
-        send_pattern(fds[1], 0, 5);
+        pattern_send(fds[1], 0, 5);
         turn_until(loop, &l.calls, 1);
-        send_pattern(fds[1], 5, 3);
+        pattern_send(fds[1], 5, 3);
         turn_until(loop, &l.calls, 2);
         ck_assert_int_eq(l.done, 8);
         ck_assert_int_eq(heald_buf_group_close(l.group), -EBUSY);
@@ -112,7 +99,7 @@ HEALD_CASE(a_long_stream)
         pair_open(kind, fds);
         listen_to(loop, &l, fds[0]);
         for (size_t sent = 0; sent < TOTAL; sent += 5000) {
-            send_pattern(fds[1], sent, 5000);
+            pattern_send(fds[1], sent, 5000);
             while (l.done < sent + 5000) {
                 must(heald_loop_turn(loop, now() + HEALD_SEC) >= 0);
                 /* The kernel may run out of buffers before the callbacks return them. */
@@ -141,7 +128,7 @@ HEALD_CASE(without_a_buffer_nothing_is_lost)
         l.done = 0;
         pair_open(kind, fds);
         listen_to(loop, &l, fds[0]);
-        send_pattern(fds[1], 0, BUFFERS * SIZE + 10);
+        pattern_send(fds[1], 0, BUFFERS * SIZE + 10);
         turn_until(loop, &l.finals, 1);
         ck_assert_int_eq(l.end, -ENOBUFS);
         ck_assert_int_eq(l.done, BUFFERS * SIZE);
@@ -175,7 +162,7 @@ HEALD_CASE(cancelled_in_its_own_callback)
         char rest[256];
         pair_open(kind, fds);
         listen_to(loop, &l, fds[0]);
-        send_pattern(fds[1], 0, 100);
+        pattern_send(fds[1], 0, 100);
         turn_until(loop, &l.finals, 1);
         ck_assert_int_eq(l.end, -ECANCELED);
         ck_assert_int_ge(l.calls, 1);
@@ -238,11 +225,11 @@ HEALD_CASE(an_empty_datagram_is_a_portion)
 
     ck_assert_int_eq(heald_socketpair(SOCK_DGRAM, fds), 0);
     listen_to(loop, &l, fds[0]);
-    send_pattern(fds[1], 0, 7);
+    pattern_send(fds[1], 0, 7);
     turn_until(loop, &l.calls, 1);
     ck_assert_int_eq(op_send(loop, fds[1], "", 0), 0);
     turn_until(loop, &l.calls, 2);
-    send_pattern(fds[1], 7, 3);
+    pattern_send(fds[1], 7, 3);
     turn_until(loop, &l.calls, 3);
     ck_assert_int_eq(l.portions[0], 7);
     ck_assert_int_eq(l.portions[1], 0);
@@ -268,7 +255,7 @@ HEALD_CASE(empty_datagrams_leave_the_buffers)
         turn_until(loop, &l.calls, i + 1);
         ck_assert_int_eq(l.finals, 0);
     }
-    send_pattern(fds[1], 0, 5);
+    pattern_send(fds[1], 0, 5);
     turn_until(loop, &l.calls, 10 * BUFFERS + 1);
     ck_assert_int_eq(l.done, 5);
     ck_assert_int_eq(heald_cancel(&l.op), 0);
@@ -291,7 +278,7 @@ HEALD_CASE(many_share_a_group)
     }
     for (int round = 0; round < 10; round++)
         for (int i = 0; i < 20; i++) {
-            send_pattern(fds[i][1], (size_t)round * 10, 10);
+            pattern_send(fds[i][1], (size_t)round * 10, 10);
             while (l[i].done < (size_t)round * 10 + 10)
                 turn_until(loop, &l[i].calls, l[i].calls + 1);
         }

@@ -82,19 +82,6 @@ static void start(struct heald_loop *loop, struct reader *r, int fd)
     ck_assert_int_eq(heald_submit(loop, &r->op, on_run), 0);
 }
 
-static void send_pattern(int fd, size_t from, size_t len)
-{
-    char buf[4096];
-
-    while (len) {
-        size_t n = len < sizeof buf ? len : sizeof buf;
-        pattern_fill(buf, n, from);
-        ck_assert_int_eq(send(fd, buf, n, 0), (ssize_t)n);
-        from += n;
-        len -= n;
-    }
-}
-
 /* Turns until so many bytes have come. Without a buffer it goes on when some are back. */
 static void receive_until(struct heald_loop *loop, struct reader *r, int fd, size_t done)
 {
@@ -129,9 +116,9 @@ HEALD_CASE(runs_then_the_end)
         pair_open(kind, fds);
         start(loop, &r, fds[0]);
         turn_for(loop, 0);
-        send_pattern(fds[1], 0, 5);
+        pattern_send(fds[1], 0, 5);
         receive_until(loop, &r, fds[0], 5);
-        send_pattern(fds[1], 5, 5 * SIZE + 1);
+        pattern_send(fds[1], 5, 5 * SIZE + 1);
         receive_until(loop, &r, fds[0], 5 * SIZE + 6);
         ck_assert_int_eq(heald_buf_group_close(r.group), -EBUSY);
         ck_assert_int_eq(heald_close(loop, fds[1]), 0);
@@ -152,7 +139,7 @@ HEALD_CASE(one_callback_for_many_buffers)
     for (enum pair_kind kind = 0; kind <= PAIR_UNIX; kind++) {
         struct reader r = {.group = open_group(loop)};
         pair_open(kind, fds);
-        send_pattern(fds[1], 0, 10 * SIZE);
+        pattern_send(fds[1], 0, 10 * SIZE);
         start(loop, &r, fds[0]);
         receive_until(loop, &r, fds[0], 10 * SIZE);
         if (strcmp(heald_loop_backend(loop), "uring") != 0)
@@ -175,7 +162,7 @@ HEALD_CASE(a_long_stream_of_runs)
         pair_open(kind, fds);
         start(loop, &r, fds[0]);
         for (size_t sent = 0, n = 1; sent < TOTAL; sent += n, n = n * 7 % 601 + 1) {
-            send_pattern(fds[1], sent, n);
+            pattern_send(fds[1], sent, n);
             receive_until(loop, &r, fds[0], sent + n);
         }
         stop(loop, &r);
@@ -203,7 +190,7 @@ HEALD_CASE(one_group_for_several)
     for (int round = 0; round < 300; round++) {
         for (int i = 0; i < READERS; i++) {
             size_t n = (size_t)((round + 1) * (i + 3) * 7 % 150);
-            send_pattern(fds[i][1], sent[i], n);
+            pattern_send(fds[i][1], sent[i], n);
             sent[i] += n;
         }
         for (int i = 0; i < READERS; i++)
@@ -227,9 +214,9 @@ HEALD_CASE(a_message_is_a_run)
     int fds[2];
 
     ck_assert_int_eq(heald_socketpair(SOCK_SEQPACKET, fds), 0);
-    send_pattern(fds[1], 0, SIZE);
-    send_pattern(fds[1], SIZE, SIZE);
-    send_pattern(fds[1], 2 * SIZE, 3);
+    pattern_send(fds[1], 0, SIZE);
+    pattern_send(fds[1], SIZE, SIZE);
+    pattern_send(fds[1], 2 * SIZE, 3);
     start(loop, &r, fds[0]);
     turn_until(loop, &r.calls, 3);
     ck_assert_int_eq(r.done, 2 * SIZE + 3);
@@ -249,7 +236,7 @@ HEALD_CASE(no_buffer_is_lost_or_released_twice)
 
     pair_open(PAIR_TCP, fds);
     start(loop, &r, fds[0]);
-    send_pattern(fds[1], 0, 3 * SIZE);
+    pattern_send(fds[1], 0, 3 * SIZE);
     receive_until(loop, &r, fds[0], 3 * SIZE);
     unsigned first = r.held[0];
     ck_assert_int_eq(heald_buf_iov(r.group, first, SIZE, iov, 2), 1);
@@ -282,7 +269,7 @@ HEALD_CASE(all_buffers_are_there_after_a_cancel)
     }
     start(loop, &r, fds[0]);
     r.keeps = true;
-    send_pattern(fds[1], 0, BUFFERS * SIZE);
+    pattern_send(fds[1], 0, BUFFERS * SIZE);
     while (r.done < BUFFERS * SIZE && !r.finals)
         must(heald_loop_turn(loop, now() + 5 * HEALD_SEC) >= 0);
     ck_assert_int_eq(r.done, BUFFERS * SIZE);

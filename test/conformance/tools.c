@@ -285,6 +285,19 @@ void pattern_check(const void *buf, size_t len, size_t offset)
             ck_abort_msg("byte %zu is wrong", offset + i);
 }
 
+void pattern_send(int fd, size_t offset, size_t len)
+{
+    char buf[4096];
+
+    while (len) {
+        size_t n = len < sizeof buf ? len : sizeof buf;
+        pattern_fill(buf, n, offset);
+        ck_assert_int_eq(send(fd, buf, n, 0), (ssize_t)n);
+        offset += n;
+        len -= n;
+    }
+}
+
 int dir_make(char path[static 64])
 {
     snprintf(path, 64, "/tmp/heald-test-XXXXXX");
