@@ -1,4 +1,4 @@
-/* copy-tree FROM TO: copies the files and directories in FROM to the directory TO, which exists. */
+/* copy-tree FROM TO: regular files and directories, and nothing else. The directory TO exists. */
 #include <heald/heald.h>
 
 #include <fcntl.h>

@@ -10,10 +10,11 @@ int main(int argc, char **argv)
     struct heald_participant *me;
     struct heald_loop *loop;
     struct heald_op lock = {.name = "lock"};
+    const char *name = argc > 1 ? argv[1] : "/survive";
+    int err = heald_region_open(&region, name, HEALD_REGION_CREATE, NULL);
 
-    if (argc != 2 || heald_region_open(&region, argv[1], HEALD_REGION_CREATE, NULL) ||
-        heald_attach(region, &me) || heald_loop_open(&loop, NULL))
-        return 1;
+    if (err || (err = heald_attach(region, &me)) || (err = heald_loop_open(&loop, NULL)))
+        return fprintf(stderr, "survive: %s: %s\n", name, heald_strerror(err)), 1;
     heald_prep_mutex_lock(&lock, heald_region_data(region), me); /* zeroes are an unlocked mutex */
     lock.deadline_ns = heald_now(loop) + 60 * HEALD_SEC;
     if (heald_submit(loop, &lock, NULL) || heald_loop_run(loop))

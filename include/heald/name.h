@@ -5,7 +5,8 @@
  * /etc/hosts, DNS, mDNS). It blocks, and cannot be stopped: a thread of the loop's workers
  * HEALD_WORKERS_NAMES (heald/work.h) calls it. When an op is cancelled or its deadline passes, the
  * op completes at once, and the thread goes on alone. Look-ups of the same name in a loop share one
- * call. While all threads hang, other look-ups wait for a thread, or for their deadline;
+ * call. Eight questions are asked at a time, or as many as heald_loop_options.workers has threads.
+ * While all threads hang, other look-ups wait for a thread, or for their deadline;
  * heald_workers_stats() shows that.
  *
  * Where the C library would ask systemd-resolved first, by the line `hosts:` of nsswitch.conf, the

@@ -47,6 +47,10 @@ struct heald_addr {
  */
 HEALD_API int heald_addr_parse(const char *text, struct heald_addr *ret_addr);
 
+/* Returns why heald_addr_parse() refuses a text with -EINVAL, as part of a sentence, such as "no
+ * port"; NULL: it does not. The string is static. */
+HEALD_API const char *heald_addr_why(const char *text);
+
 /*
  * Writes an address in the same form to `buf` of `size` bytes. Returns the length of the whole
  * text, as snprintf(3), or -EAFNOSUPPORT if the family is none of the above.

@@ -194,7 +194,8 @@ struct heald_child_stop {
 /*
  * Asks a child to end: sends SIGTERM, and SIGCONT for one that is stopped; after grace_ns without
  * an end SIGKILL. Reaps it, and runs fn(stop, 0). No other op may wait for the child. *stop stays
- * in place until fn runs. The loop's thread. Does not block.
+ * in place until fn runs. The caller releases the handle of the child after that. With to_group
+ * members of the group that outlive the child get no SIGKILL. The loop's thread. Does not block.
  *
  *   0         fn will run; its err is 0, or -ECHILD: another reaped the child
  *   -EINVAL   fn is NULL or grace_ns is negative

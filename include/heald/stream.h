@@ -125,8 +125,9 @@ struct heald_stream {
 
 /*
  * Opens a stream on a connected descriptor, and begins to read. From then on the descriptor belongs
- * to the stream, which closes it. `options` may be NULL. *stream is zeroed but for `data`, which is
- * kept. After a failure nothing has happened, and the descriptor is the caller's.
+ * to the stream, which closes it. `options` may be NULL. *stream must not be open; it is zeroed but
+ * for `data`, which is kept. After a failure nothing has happened, and the descriptor is the
+ * caller's.
  *
  *   0         it is open
  *   -EBADF    the descriptor is not open
@@ -165,6 +166,7 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
  *
  *   0          done
  *   1          done, and more than `high` is queued: write no more until `drain`
+ *   -EINVAL    it is not open
  *   -ENOBUFS   more than `max` would be queued; nothing was written
  *   -EPIPE     after heald_stream_shutdown(), heald_stream_end() or heald_stream_close()
  *   -errno     the stream has failed; `error` does not run for a failure that this call returns
@@ -227,11 +229,12 @@ HEALD_API void heald_stream_set_idle(struct heald_stream *stream, int64_t idle_n
  * Pipes all that `from` reads to `to`; NULL ends that. A stream that the program has paused goes
  * on: open it, pause it, connect, pipe. `from` is held up while more than the high watermark is
  * queued in `to`, which may take one portion more than its `max`. The end of `from` half-closes
- * `to`. Instead of `data` of `from` and `drain` of `to` nothing is reported; the other events are.
- * When `to` fails or is closed the pipe has ended, and `from` goes on without it. Two calls make a
- * proxy; heald_socket_set_nodelay() keeps TCP from holding back the end of each portion. Where much
- * passes between two non-blocking sockets without filters, Linux moves it by splice(2): `to` then
- * has two more descriptors.
+ * `to`, if that is a socket; anything else stays open, and the program calls heald_stream_end(to)
+ * in `end` of `from`. Instead of `data` of `from` and `drain` of `to` nothing is reported; the
+ * other events are. When `to` fails or is closed the pipe has ended, and `from` goes on without it.
+ * Two calls make a proxy; heald_socket_set_nodelay() keeps TCP from holding back the end of each
+ * portion. Where much passes between two non-blocking sockets without filters, Linux moves it by
+ * splice(2): `to` then has two more descriptors.
  *
  *   0        done
  *   -EINVAL  from and to are the same, belong to different loops, or are not open

@@ -110,6 +110,46 @@ int heald_addr_parse(const char *text, struct heald_addr *ret_addr)
     return parse_inet(text, ret_addr);
 }
 
+static const char *why_port(const char *port)
+{
+    uint16_t parsed;
+
+    if (!*port)
+        return "no number of a port behind the colon";
+    if (parse_port(port, &parsed) == 0)
+        return NULL;
+    return port[strspn(port, "0123456789")] ? "the port is not a number"
+                                            : "the port is above 65535";
+}
+
+static const char *why_inet(const char *text)
+{
+    bool v6 = text[0] == '[';
+    const char *end = v6 ? strchr(text, ']') : strrchr(text, ':'), *why;
+
+    if (!end)
+        return v6 ? "no ] behind the address" : "no port: HOST:PORT, or unix:PATH";
+    if (v6 && end[1] != ':')
+        return "no port: [ADDRESS]:PORT";
+    if ((why = why_port(end + (v6 ? 2 : 1))))
+        return why;
+    return v6 ? "no IPv6 address in the brackets"
+              : "the host is not numeric; names are looked up by heald_prep_lookup()";
+}
+
+const char *heald_addr_why(const char *text)
+{
+    struct heald_addr addr;
+
+    if (!text)
+        return "no address";
+    if (heald_addr_parse(text, &addr) != -EINVAL)
+        return NULL;
+    if (strncmp(text, "unix:", 5) == 0 || strncmp(text, "fifo:", 5) == 0)
+        return "no path";
+    return why_inet(text);
+}
+
 static int format_ipv6(const struct heald_addr *addr, char *buf, size_t size)
 {
     char host[INET6_ADDRSTRLEN], scope[IF_NAMESIZE] = "";

@@ -269,6 +269,15 @@ static void wait_for_buffer(struct heald_stream *s)
         list_push(&s->options.group->starved, &s->starved);
 }
 
+/* A peer that has got all, and then resets the connection, is no failure of an end. */
+static void fail_reading(struct heald_stream *s, int err)
+{
+    if (s->flags & STREAM_ENDING && !stream_has_unsent(s))
+        heald__stream_close(s);
+    else
+        heald__stream_fail(s, err);
+}
+
 static void on_any(struct heald_op *op)
 {
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
@@ -294,7 +303,7 @@ static void on_any(struct heald_op *op)
     else if (result == -EBADF && !(s->flags & STREAM_SOCKET))
         s->flags |= STREAM_ENDED | STREAM_END_TOLD; /* it is open for writing alone */
     else if (result < 0 && !goes_on(result))
-        heald__stream_fail(s, (int)result);
+        fail_reading(s, (int)result);
     else if (s->unread.len && stream_reads(s))
         parse_unread(s);
     if (result == -ENOBUFS || (result == -ECANCELED && is_starved(s)))

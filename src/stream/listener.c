@@ -168,9 +168,11 @@ static int open_one(struct heald_listener *l, const char *address)
 /* Nothing is accepted yet. Says why, where the caller asks. */
 static int refuse(struct heald_listener *l, const char *address, int err)
 {
+    const char *why = err == -EINVAL ? heald_addr_why(address) : NULL;
+
     if (l->options.ret_why)
-        heald__why_set(l->options.ret_why, "%s: %s", address ? address : "no address",
-                       heald_strerror(err));
+        heald__why_set(l->options.ret_why, "%s: %s", address ? address : "address",
+                       why ? why : heald_strerror(err));
     for (unsigned i = 0; i < l->count; i++)
         heald_close(l->loop, l->fds[i]);
     l->loop = NULL;

@@ -270,6 +270,8 @@ bool heald__stream_has_sent(struct heald_stream *s)
 
 static int check_send(const struct heald_stream *s)
 {
+    if (!s->loop)
+        return -EINVAL;
     if (s->flags & STREAM_FAILED)
         return s->err;
     return s->flags & (STREAM_SHUT | STREAM_CLOSING) ? -EPIPE : 0;

@@ -8,7 +8,7 @@ struct reader {
     struct heald_loop *loop;
     char got[256];
     size_t len;
-    int frames, ends, errors, closed, pause_at, peer;
+    int err, frames, ends, errors, closed, pause_at, peer;
 };
 
 static void on_data(struct heald_stream *s, char *data, size_t len)
@@ -211,6 +211,47 @@ HEALD_CASE(an_end_that_fails_after_an_error)
     loop_end(loop);
 }
 
+static void on_closed_with(struct heald_stream *s, int err)
+{
+    struct reader *r = s->data;
+
+    r->closed++;
+    r->err = err;
+}
+
+/* All was sent, and the peer has gone with a reset: nothing was lost. */
+HEALD_CASE(reset_after_all_was_sent)
+{
+    const struct linger hard = {.l_onoff = 1};
+    struct heald_loop *loop = loop_on(_i);
+    struct reader r = {.loop = loop};
+    char got[4];
+    int fds[2];
+
+    pair_open(PAIR_TCP, fds);
+    r.s.data = &r;
+    ck_assert_int_eq(heald_stream_open(&r.s, loop, fds[0], &events, NULL), 0);
+    ck_assert_int_eq(heald_stream_write(&r.s, "last", 4), 0);
+    ck_assert_int_eq(heald_stream_end(&r.s, on_closed_with), 0);
+    turn_for(loop, 5 * HEALD_MS);
+    ck_assert_int_eq(recv(fds[1], got, sizeof got, 0), 4);
+    setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(fds[1]);
+    turn_until(loop, &r.closed, 1);
+    ck_assert_int_eq(r.err, 0);
+    loop_end(loop);
+}
+
+/* A zeroed struct says so. */
+HEALD_CASE(a_write_to_what_is_not_open)
+{
+    struct heald_stream s = {0};
+
+    (void)_i;
+    ck_assert_int_eq(heald_stream_write(&s, "x", 1), -EINVAL);
+    ck_assert_int_eq(heald_stream_send(&s, "x", 1), -EINVAL);
+}
+
 /* All send without end, and there are far fewer buffers than streams: each has its turn. */
 HEALD_CASE(many_streams_of_a_small_group)
 {
@@ -255,6 +296,8 @@ HEALD_CASE(many_streams_of_a_small_group)
 void add_stream_edges(TCase *group)
 {
     add_on_backends(group, many_streams_of_a_small_group);
+    add_on_backends(group, reset_after_all_was_sent);
+    add_once(group, a_write_to_what_is_not_open);
     add_everywhere(group, an_end_that_fails_after_an_error);
     add_everywhere(group, kept_bytes_are_frames_of_the_new_mode);
     add_everywhere(group, a_pause_before_the_end_keeps_frames);

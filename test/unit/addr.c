@@ -169,6 +169,40 @@ HEALD_CASE(little_room)
 }
 
 /* Whatever the text, it is an address whose text can be read again, or it is none. */
+static void must_have_reason(const char *text, int err)
+{
+    if (!heald_addr_why(text) != (err != -EINVAL))
+        ck_abort_msg("\"%s\": no reason, or one too many", text);
+}
+
+HEALD_CASE(why_a_text_is_none)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {{NULL, "no address"},
+                 {"127.0.0.1", "no port"},
+                 {"", "no port"},
+                 {"127.0.0.1:", "behind the colon"},
+                 {"127.0.0.1:http", "not a number"},
+                 {":70000", "above 65535"},
+                 {"example.org:80", "not numeric"},
+                 {"[::1", "no ]"},
+                 {"[::1]", "no port"},
+                 {"[::1]80", "no port"},
+                 {"[nonsense]:80", "no IPv6"},
+                 {"unix:", "no path"}};
+    struct heald_addr addr;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *why = heald_addr_why(cases[i].text);
+        ck_assert_int_eq(heald_addr_parse(cases[i].text, &addr), -EINVAL);
+        if (!why || !strstr(why, cases[i].why))
+            ck_abort_msg("%s: %s", cases[i].text, why ? why : "no reason");
+    }
+    ck_assert_ptr_null(heald_addr_why("127.0.0.1:80"));
+    ck_assert_ptr_null(heald_addr_why("unix:/tmp/x"));
+}
+
 HEALD_CASE(random_texts)
 {
     static const char letters[] = "0123456789abcdef:.[]%*@/unixfo ";
@@ -187,7 +221,9 @@ HEALD_CASE(random_texts)
             text[n] = letters[(state >> 33) % (sizeof letters - 1)];
         }
         text[n] = 0;
-        if (heald_addr_parse(text, &addr))
+        int err = heald_addr_parse(text, &addr);
+        must_have_reason(text, err);
+        if (err)
             continue;
         if (heald_addr_format(&addr, back[0], sizeof back[0]) < 0 ||
             heald_addr_parse(back[0], &addr) ||
@@ -207,6 +243,7 @@ int main(void)
     harness_add(group, long_paths);
     harness_add(group, hosts_that_are_too_long);
     harness_add(group, little_room);
+    harness_add(group, why_a_text_is_none);
     harness_add(group, random_texts);
     return harness_run(suite);
 }

@@ -5,6 +5,7 @@
  * redisAsyncDisconnect(), redisAsyncFree(). Header-only; the program links -lhiredis, and ignores
  * SIGPIPE. It is not part of heald/heald.h. The time-outs of hiredis 1.0 and newer
  * (redisAsyncSetTimeout()) are not served: a timer of the loop and redisAsyncFree() are the way.
+ * redisAsyncDisconnect() waits for all replies; heald_hiredis_close() ends at once.
  *
  * A connected client waits for data, and so keeps heald_loop_run() running until it disconnects.
  * All functions are called on the loop's thread; none blocks.
