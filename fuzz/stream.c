@@ -187,6 +187,9 @@ static void finish(struct run *r)
         peer_reads(r, PART);
     }
     shut_peer(r);
+    uint64_t received, sent;
+    heald_stream_counts(&r->stream, &received, &sent);
+    MUST(received <= r->sent && sent == r->written);
     for (int i = 0; !r->ends && !r->errors; i++) {
         MUST(i < TURNS_MAX);
         MUST(heald_loop_turn(r->loop, heald_clock_now(HEALD_CLOCK_MONOTONIC) + HEALD_MS) >= 0);

@@ -115,8 +115,9 @@ struct heald_stream {
     int64_t last_ns;
     struct heald_stream *source, *sink;
     struct heald_link starved; /* waits for a buffer of the group */
-    int pipe[2]; /* for splice(2) */
+    int pipe[2];               /* for splice(2) */
     size_t piped;
+    uint64_t received, written; /* bytes */
     void (*flushed)(struct heald_stream *stream, int err);
     int64_t end_at_ns;
     int closed_err;
@@ -179,6 +180,12 @@ HEALD_API void heald_stream_uncork(struct heald_stream *stream);
 
 /* Returns the number of bytes that are queued. */
 HEALD_API size_t heald_stream_queued(const struct heald_stream *stream);
+
+/* Get how many bytes were read from the descriptor, and sent to it, since the stream was opened;
+ * with a filter as it makes them. What is piped counts as well. Valid until the function given to
+ * heald_stream_close() or heald_stream_end() has returned. */
+HEALD_API void heald_stream_counts(const struct heald_stream *stream, uint64_t *ret_received,
+                                   uint64_t *ret_sent);
 
 /*
  * Runs fn(stream, 0) when all that was written until then is sent, or fn(stream, err) when the

@@ -188,6 +188,7 @@ static void on_in(struct heald_op *op)
         return;
     }
     stream_touch(s);
+    s->received += (size_t)op->result;
     s->flags |= STREAM_PARSING | STREAM_IN_CALL;
     s->events->data(s, s->raw.data, (size_t)op->result);
     s->flags &= ~(unsigned)(STREAM_PARSING | STREAM_IN_CALL);
@@ -283,6 +284,7 @@ static void on_any(struct heald_op *op)
     struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
     int64_t result = op->result;
 
+    s->received += result > 0 ? (size_t)result : 0;
     if (result > 0 && s->sink)
         heald__splice_note(s, (size_t)result);
     if (result > 0 && s->options.group)

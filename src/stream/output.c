@@ -24,6 +24,13 @@ size_t heald_stream_queued(const struct heald_stream *s)
     return s->queue.len + s->piped + sending;
 }
 
+void heald_stream_counts(const struct heald_stream *s, uint64_t *ret_received, uint64_t *ret_sent)
+{
+    *ret_received = s->received;
+    /* What was lost by a failure has been taken out of it. */
+    *ret_sent = s->flags & STREAM_FAILED ? s->written : s->written - heald_stream_queued(s);
+}
+
 static void on_out(struct heald_op *op);
 static void on_quiet(struct heald_op *op);
 
@@ -315,6 +322,7 @@ static int send_other(struct heald_stream *s, const char *data, size_t len, int6
     if (sent < 0 && sent != -EAGAIN)
         return fail_call(s, (int)sent);
     size_t n = sent > 0 ? (size_t)sent : 0;
+    s->written += len;
     return queue_rest(s, data + n, len - n);
 }
 
@@ -324,8 +332,10 @@ static int send_bytes(struct heald_stream *s, const void *data, size_t len)
 
     if (!len)
         return 0;
-    if (sends_now(s) && (n = send_at_once(s, data, len)) == (int64_t)len)
+    if (sends_now(s) && (n = send_at_once(s, data, len)) == (int64_t)len) {
+        s->written += len;
         return 0;
+    }
     return send_other(s, data, len, n);
 }
 
@@ -378,12 +388,16 @@ int heald_stream_write(struct heald_stream *s, const void *data, size_t len)
         memcpy(s->spare.data, data, len);
         s->spare.len = len;
         s->sending = (struct heald_transfer){.buf = s->spare.data, .len = len};
+        s->written += len;
         send_quietly(s);
         return s->flags & STREAM_FAILED ? s->err : 0;
     }
     if (simple && !(s->flags & STREAM_RING)) {
         int64_t n = send_at_once(s, data, len);
-        return n == (int64_t)len ? 0 : send_other(s, data, len, n);
+        if (n != (int64_t)len)
+            return send_other(s, data, len, n);
+        s->written += len;
+        return 0;
     }
     int err = check_write(s, len);
     if (err)

@@ -168,6 +168,8 @@ static bool pass(struct heald_stream *s)
     if (n <= 0)
         return false;
     stream_touch(s);
+    s->received += (size_t)n;
+    to->written += (size_t)n;
     to->piped += (size_t)n;
     if (n < SMALL)
         s->flags &= ~(unsigned)STREAM_BULK;

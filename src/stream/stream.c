@@ -190,6 +190,7 @@ void heald__stream_fail(struct heald_stream *s, int err)
     if (!(s->flags & STREAM_FAILED)) {
         s->flags |= STREAM_FAILED;
         s->err = err;
+        s->written -= heald_stream_queued(s);
         s->queue.len = 0;
         heald__splice_close(s);
         heald_cancel(&s->in);

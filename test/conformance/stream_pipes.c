@@ -117,6 +117,15 @@ static void take_to_the_end(struct pipe *p)
         turn(p);
 }
 
+static void check_counts(const struct heald_stream *s, uint64_t received, uint64_t sent)
+{
+    uint64_t counts[2];
+
+    heald_stream_counts(s, &counts[0], &counts[1]);
+    ck_assert_uint_eq(counts[0], received);
+    ck_assert_uint_eq(counts[1], sent);
+}
+
 /* All the rest, in random parts, then the end. */
 static void pass_all(struct pipe *p)
 {
@@ -129,6 +138,8 @@ static void pass_all(struct pipe *p)
     ck_assert_int_eq(shutdown(p->source, SHUT_WR), 0);
     take_to_the_end(p);
     ck_assert_uint_eq(p->got, TOTAL);
+    check_counts(&p->from, TOTAL, 0);
+    check_counts(&p->to, 0, TOTAL + p->marks);
     ck_assert_int_eq(p->ends, 1);
     ck_assert_int_eq(p->errors, 0);
 }
@@ -223,6 +234,7 @@ HEALD_CASE(made_blocking_on_the_way)
 /* An error, and no signal. */
 HEALD_CASE(the_target_goes)
 {
+    uint64_t counts[2];
     struct heald_loop *loop = loop_on(_i);
     struct pipe p;
 
@@ -236,6 +248,8 @@ HEALD_CASE(the_target_goes)
         }
         ck_assert(p.err == -EPIPE || p.err == -ECONNRESET);
         ck_assert_uint_eq(heald_stream_queued(&p.to), 0);
+        heald_stream_counts(&p.to, &counts[0], &counts[1]);
+        ck_assert_uint_le(counts[1], p.written);
         p.target = dup(p.source);
         close_both(&p);
     }
