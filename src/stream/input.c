@@ -262,11 +262,11 @@ static bool is_starved(const struct heald_stream *s)
     return s->options.group && !list_empty(&s->options.group->starved);
 }
 
-/* `in` is idle. */
+/* `in` is idle. Without a group it is the system that has none. */
 static void wait_for_buffer(struct heald_stream *s)
 {
     start_timer(s, RETRY_NS);
-    if (stream_is_pending(&s->in))
+    if (s->options.group && stream_is_pending(&s->in))
         list_push(&s->options.group->starved, &s->starved);
 }
 
