@@ -63,18 +63,17 @@ static void start(struct transfer *t, const char *url, int64_t deadline_ns)
 
 int main(int argc, char **argv)
 {
-    struct transfer *transfers = calloc((size_t)argc, sizeof *transfers);
+    static struct transfer transfers[64];
     struct heald_loop *loop;
 
-    if (argc < 3 || !transfers || curl_global_init(CURL_GLOBAL_DEFAULT) ||
+    if (argc < 3 || argc > 65 || curl_global_init(CURL_GLOBAL_DEFAULT) ||
         heald_loop_open(&loop, NULL) || heald_curl_open(&curl, loop, on_done))
         return 1;
     int64_t deadline_ns = heald_now(loop) + (int64_t)(atof(argv[1]) * (double)HEALD_SEC);
     for (int i = 2; i < argc; i++)
-        start(&transfers[i], argv[i], deadline_ns);
+        start(&transfers[i - 2], argv[i], deadline_ns);
     heald_loop_run(loop);
     heald_curl_close(&curl, NULL);
     heald_loop_run(loop);
-    free(transfers);
     return heald_loop_close(loop) < 0;
 }

@@ -33,8 +33,10 @@ static inline void list_push(struct heald_link *head, struct heald_link *node)
 
 static inline void list_remove(struct heald_link *node)
 {
+    /* What is in a list has neighbours. */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     node->prev->next = node->next;
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in a list has neighbours */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     node->next->prev = node->prev;
     node->next = NULL;
 }

@@ -2,6 +2,7 @@
  * when the end is reached and half of it is free: a byte is moved once for each that is dropped. */
 #include "stream/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -9,9 +10,10 @@ enum { BUFFER_FIRST = 512 };
 
 static void move_to_front(struct heald_stream_buffer *b)
 {
-    char *base = b->data ? b->data - b->lead : NULL;
-
-    if (b->len && b->lead)
+    if (!b->lead)
+        return;
+    char *base = b->data - b->lead;
+    if (b->len)
         memmove(base, b->data, b->len);
     b->data = base;
     b->lead = 0;
@@ -41,10 +43,11 @@ static int make_room(struct heald_stream_buffer *b, const struct heald_allocator
 int heald__buffer_append(struct heald_stream_buffer *b, const struct heald_allocator *a,
                          const char *data, size_t len)
 {
-    int err = make_room(b, a, len);
+    int err = len ? make_room(b, a, len) : 0;
 
-    if (err)
+    if (err || !len)
         return err;
+    assert(b->data);
     memcpy(b->data + b->len, data, len);
     b->len += len;
     return 0;
