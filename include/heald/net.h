@@ -116,6 +116,12 @@ HEALD_API int heald_listen_with(const char *text, int type,
  */
 HEALD_API int heald_bind(const char *text, int type);
 
+/* The same with options, of which backlog has no meaning; NULL: none. With reuse_port several
+ * sockets, of several processes, are bound to one port: the datagrams of a multicast group go to
+ * each of them, others to one. Fails as heald_bind() and heald_listen_with(). */
+HEALD_API int heald_bind_with(const char *text, int type,
+                              const struct heald_listen_options *options);
+
 /*
  * Makes a socket for heald_prep_connect() to `addr`. For a FIFO it opens the writing end.
  *
@@ -153,6 +159,19 @@ HEALD_API int heald_socket_set_buffers(int fd, int receive, int send);
  */
 HEALD_API int heald_multicast_join(int fd, const struct heald_addr *group, const char *interface);
 HEALD_API int heald_multicast_leave(int fd, const struct heald_addr *group, const char *interface);
+
+/*
+ * Sets how a bound datagram socket sends to multicast groups: by which interface (NULL: unchanged;
+ * the system's choice by default), over how many hops (below 0: unchanged; by default 1, the local
+ * network), and whether members on this host get it, too (below 0: unchanged; by default they do).
+ * Does not wait.
+ *   0               done
+ *   -EAFNOSUPPORT   the socket is neither of IPv4 nor of IPv6
+ *   -EINVAL         more than 255 hops
+ *   -ENODEV         there is no such interface
+ *   -errno          an error of setsockopt(2)
+ */
+HEALD_API int heald_multicast_send(int fd, const char *interface, int hops, int loop);
 
 /* Get the address that a socket is bound to, and that of its peer. *ret_addr is untouched on
  * failure. Return 0, or the error of getsockname(2) or getpeername(2). */

@@ -252,14 +252,19 @@ static int bind_text(const char *text, int err, const struct heald_addr *addr, i
     return err == -EINVAL && text ? bind_here(text, type, o) : err;
 }
 
-int heald_bind(const char *text, int type)
+int heald_bind_with(const char *text, int type, const struct heald_listen_options *options)
 {
     struct heald_addr addr = {0};
     int err = heald_addr_parse(text, &addr);
 
-    if ((!err && !addr.len) || !is_type(type))
+    if ((!err && !addr.len) || !is_type(type) || (options && !heald__listen_is_valid(options)))
         return -EINVAL;
-    return bind_text(text, err, &addr, type, NULL);
+    return bind_text(text, err, &addr, type, options);
+}
+
+int heald_bind(const char *text, int type)
+{
+    return heald_bind_with(text, type, NULL);
 }
 
 int heald_listen_with(const char *text, int type, const struct heald_listen_options *options)

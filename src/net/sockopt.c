@@ -92,3 +92,43 @@ int heald_multicast_leave(int fd, const struct heald_addr *group, const char *in
 {
     return membership(fd, group, interface, 0);
 }
+
+static int send4(int fd, unsigned index, int hops, int loop)
+{
+    const struct ip_mreqn interface = {.imr_ifindex = (int)index};
+    int err = index && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) < 0
+                  ? -errno
+                  : 0;
+
+    if (!err && hops >= 0)
+        err = set(fd, IPPROTO_IP, IP_MULTICAST_TTL, hops);
+    return err || loop < 0 ? err : set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, loop != 0);
+}
+
+static int send6(int fd, unsigned index, int hops, int loop)
+{
+    int err = index ? set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)index) : 0;
+
+    if (!err && hops >= 0)
+        err = set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops);
+    return err || loop < 0 ? err : set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loop != 0);
+}
+
+int heald_multicast_send(int fd, const char *interface, int hops, int loop)
+{
+    unsigned index = interface ? if_nametoindex(interface) : 0;
+    struct heald_addr addr;
+    int err = heald_local_addr(fd, &addr);
+
+    if (err)
+        return err;
+    if (hops > UINT8_MAX)
+        return -EINVAL;
+    if (interface && !index)
+        return -ENODEV;
+    switch (addr.u.sa.sa_family) {
+    case AF_INET: return send4(fd, index, hops, loop);
+    case AF_INET6: return send6(fd, index, hops, loop);
+    default: return -EAFNOSUPPORT;
+    }
+}

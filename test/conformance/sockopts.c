@@ -92,6 +92,46 @@ HEALD_CASE(groups_of_ipv6)
     join_and_leave("[::]:0", "[ff01::7071]:0");
 }
 
+/* Two processes would do the same: each member gets what is sent by that interface. */
+HEALD_CASE(members_at_one_port)
+{
+    const struct heald_listen_options shared = {.reuse_port = 1};
+    struct heald_addr group, port;
+    char got[4] = "";
+    int fds[2], sender = heald_bind("127.0.0.1:0", SOCK_DGRAM);
+
+    ck_assert_int_ge(fds[0] = heald_bind_with("*:0", SOCK_DGRAM, &shared), 0);
+    ck_assert_int_eq(heald_local_addr(fds[0], &port), 0);
+    char text[HEALD_ADDR_TEXT];
+    heald_addr_format(&port, text, sizeof text);
+    ck_assert_int_eq(heald_bind(text, SOCK_DGRAM), -EADDRINUSE);
+    ck_assert_int_ge(fds[1] = heald_bind_with(text, SOCK_DGRAM, &shared), 0);
+    ck_assert_int_eq(heald_addr_parse("239.255.70.72:0", &group), 0);
+    memcpy(&((struct sockaddr_in *)(void *)&group.u)->sin_port,
+           &((struct sockaddr_in *)(void *)&port.u)->sin_port, sizeof(in_port_t));
+    for (int i = 0; i < 2; i++) {
+        int err = heald_multicast_join(fds[i], &group, "lo");
+        if (err == -ENODEV || err == -EOPNOTSUPP || err == -ENOPROTOOPT)
+            harness_skip("no multicast on the interface lo: %s", heald_strerror(err));
+        ck_assert_int_eq(err, 0);
+    }
+    ck_assert_int_eq(heald_multicast_send(sender, "lo", 1, 1), 0);
+    ck_assert_int_eq(sendto(sender, "all", 3, 0, &group.u.sa, group.len), 3);
+    for (int i = 0; i < 2; i++) {
+        struct pollfd p = {.fd = fds[i], .events = POLLIN};
+        ck_assert_int_eq(poll(&p, 1, 5000), 1);
+        ck_assert_int_eq(recv(fds[i], got, sizeof got, 0), 3);
+        close(fds[i]);
+    }
+    ck_assert_int_eq(heald_multicast_send(sender, "no-such-if", -1, -1), -ENODEV);
+    ck_assert_int_eq(heald_multicast_send(sender, NULL, 256, -1), -EINVAL);
+    ck_assert_int_eq(heald_multicast_send(sender, NULL, -1, 0), 0);
+    ck_assert_int_eq(option(sender, IPPROTO_IP, IP_MULTICAST_LOOP), 0);
+    ck_assert_int_eq(option(sender, IPPROTO_IP, IP_MULTICAST_TTL), 1);
+    close(sender);
+    ck_assert_int_eq(heald_multicast_send(sender, NULL, -1, -1), -EBADF);
+}
+
 HEALD_CASE(an_address_without_groups)
 {
     struct heald_addr addr;
@@ -110,5 +150,6 @@ void add_sockopts(TCase *group)
     add_once(group, sizes_of_buffers);
     add_once(group, groups_of_ipv4);
     add_once(group, groups_of_ipv6);
+    add_once(group, members_at_one_port);
     add_once(group, an_address_without_groups);
 }
