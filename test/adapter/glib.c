@@ -1,5 +1,5 @@
 /* test/adapter/glib.c: the host is a context of GLib. */
-#include "adapter/adapter.h"
+#include "adapter/guests.h"
 
 #include <heald/adapter/glib.h>
 
@@ -13,8 +13,6 @@ static GMainContext *host;
 static GSource *watched;
 static unsigned iterations;
 static bool is_stopped;
-
-static struct heald_glib *guests[GUESTS];
 
 void host_open(void)
 {
@@ -88,43 +86,4 @@ void host_watch(int fd, void (*fn)(void))
     g_source_attach(watched, host);
 }
 
-static int number_of(struct heald_glib *adapter)
-{
-    return *(int *)adapter->data;
-}
-
-static void on_error(struct heald_glib *adapter, int err)
-{
-    on_guest_error(number_of(adapter), err, adapter->error);
-}
-
-static void on_closed(struct heald_glib *adapter)
-{
-    guests_closed++;
-    guests[number_of(adapter)] = NULL;
-    free(adapter);
-}
-
-int guest_open(int i, struct heald_loop *loop)
-{
-    static int numbers[GUESTS] = {0, 1};
-    struct heald_glib *adapter = malloc(sizeof *adapter);
-
-    adapter->data = &numbers[i];
-    int err = heald_glib_open(adapter, host, loop, on_error);
-    if (err)
-        free(adapter);
-    else
-        guests[i] = adapter;
-    return err;
-}
-
-void guest_update(int i)
-{
-    heald_glib_update(guests[i]);
-}
-
-void guest_close(int i)
-{
-    heald_glib_close(guests[i], on_closed);
-}
+GUESTS_IN(glib, host)

@@ -1,5 +1,5 @@
 /* test/adapter/sd-event.c: the host is an sd_event of systemd. */
-#include "adapter/adapter.h"
+#include "adapter/guests.h"
 
 #include <heald/adapter/sd-event.h>
 
@@ -13,8 +13,6 @@ static sd_event *host;
 static sd_event_source *watched;
 static unsigned iterations;
 static bool is_stopped;
-
-static struct heald_sd_event *guests[GUESTS];
 
 void host_open(void)
 {
@@ -91,43 +89,4 @@ void host_watch(int fd, void (*fn)(void))
         ck_assert_int_ge(sd_event_add_io(host, &watched, fd, EPOLLIN, on_watch, NULL), 0);
 }
 
-static int number_of(struct heald_sd_event *adapter)
-{
-    return *(int *)adapter->data;
-}
-
-static void on_error(struct heald_sd_event *adapter, int err)
-{
-    on_guest_error(number_of(adapter), err, adapter->error);
-}
-
-static void on_closed(struct heald_sd_event *adapter)
-{
-    guests_closed++;
-    guests[number_of(adapter)] = NULL;
-    free(adapter);
-}
-
-int guest_open(int i, struct heald_loop *loop)
-{
-    static int numbers[GUESTS] = {0, 1};
-    struct heald_sd_event *adapter = malloc(sizeof *adapter);
-
-    adapter->data = &numbers[i];
-    int err = heald_sd_event_open(adapter, host, loop, on_error);
-    if (err)
-        free(adapter);
-    else
-        guests[i] = adapter;
-    return err;
-}
-
-void guest_update(int i)
-{
-    heald_sd_event_update(guests[i]);
-}
-
-void guest_close(int i)
-{
-    heald_sd_event_close(guests[i], on_closed);
-}
+GUESTS_IN(sd_event, host)

@@ -1,5 +1,5 @@
 /* test/adapter/uv.c: the host is a loop of libuv. */
-#include "adapter/adapter.h"
+#include "adapter/guests.h"
 
 #include <heald/adapter/uv.h>
 
@@ -24,8 +24,6 @@ static struct after {
 } afters[AFTERS];
 
 static int after_count;
-
-static struct heald_uv *guests[GUESTS];
 
 static void on_count(uv_prepare_t *handle)
 {
@@ -102,43 +100,4 @@ void host_watch(int fd, void (*fn)(void))
     ck_assert_int_eq(uv_poll_start(&poller, UV_READABLE, on_poll), 0);
 }
 
-static int number_of(struct heald_uv *adapter)
-{
-    return *(int *)adapter->data;
-}
-
-static void on_error(struct heald_uv *adapter, int err)
-{
-    on_guest_error(number_of(adapter), err, adapter->error);
-}
-
-static void on_closed(struct heald_uv *adapter)
-{
-    guests_closed++;
-    guests[number_of(adapter)] = NULL;
-    free(adapter);
-}
-
-int guest_open(int i, struct heald_loop *loop)
-{
-    static int numbers[GUESTS] = {0, 1};
-    struct heald_uv *adapter = malloc(sizeof *adapter);
-
-    adapter->data = &numbers[i];
-    int err = heald_uv_open(adapter, &host, loop, on_error);
-    if (err)
-        free(adapter);
-    else
-        guests[i] = adapter;
-    return err;
-}
-
-void guest_update(int i)
-{
-    heald_uv_update(guests[i]);
-}
-
-void guest_close(int i)
-{
-    heald_uv_close(guests[i], on_closed);
-}
+GUESTS_IN(uv, &host)
