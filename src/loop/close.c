@@ -57,12 +57,13 @@ static struct heald_op *make_own(struct heald_loop *loop, int fd)
     return op;
 }
 
-/* Where a ring's client notes that, see fill.c. */
+/* Where the entry notes that, see ring/fill.c. While results of an op with a group are kept `last`
+ * is the place of one, and its entry is not such a one. */
 static bool is_late(const struct heald_op *op)
 {
-    bool is_group = heald__op_traits[op->kind] & OP_GROUP;
-
-    return (is_group ? op->u.group.last : op->buffer) & OP_LATE;
+    if (!(heald__op_traits[op->kind] & OP_GROUP))
+        return op->buffer & OP_LATE;
+    return !op->u.group.first && op->u.group.last & OP_LATE;
 }
 
 /* Is one of them in a ring, where a worker of the kernel's is about to look the number up? */

@@ -338,7 +338,7 @@ bool heald__client_next(struct heald_client *c, struct heald_op *op)
     struct heald_result *r = &c->results[place - 1], copy = *r;
     op->u.group.first = r->next;
     if (!r->next)
-        op->u.group.last = 0;
+        op->u.group.last = 0; /* no place any more: see is_late() in loop/close.c */
     r->next = c->results_free;
     c->results_free = place;
     deliver(c, op, copy.result, copy.flags);

@@ -339,8 +339,55 @@ HEALD_CASE(on_what_is_no_socket)
     loop_end(loop);
 }
 
+struct byte_reader {
+    struct heald_op op;
+    struct heald_buf_group *group;
+    int calls, finals, fds[2];
+};
+
+static void on_byte(struct heald_op *op)
+{
+    struct byte_reader *r = heald_container_of(op, struct byte_reader, op);
+
+    r->calls++;
+    r->finals += !(op->flags & HEALD_MORE);
+    if (op->flags & HEALD_MORE)
+        must(heald_buf_return(r->group, op->buffer) == 0);
+}
+
+/* In a ring they wait for their callbacks; the numbers are free at once all the same. */
+HEALD_CASE(closed_with_many_results_to_come)
+{
+    enum { MANY = 1024, READERS = 16 };
+    static char memory[MANY];
+    struct heald_loop *loop = loop_with(_i, (struct heald_loop_options){.turn_callbacks = 1});
+    struct byte_reader r[READERS] = {{.calls = 0}};
+    struct heald_buf_group *group;
+
+    ck_assert_int_eq(heald_buf_group_open(&group, loop, memory, MANY, 1), 0);
+    for (int i = 0; i < READERS; i++) {
+        r[i].group = group;
+        pair_open(PAIR_UNIX, r[i].fds);
+        pattern_send(r[i].fds[1], 0, MANY / READERS);
+        heald_prep_recv_multishot(&r[i].op, r[i].fds[0], group, 0);
+        ck_assert_int_eq(heald_submit(loop, &r[i].op, on_byte), 0);
+    }
+    turn_until(loop, &r[0].calls, 2);
+    for (int i = 0; i < READERS; i++) {
+        ck_assert_int_eq(heald_close(loop, r[i].fds[0]), 0);
+        ck_assert_int_eq(fcntl(r[i].fds[0], F_GETFD), -1);
+    }
+    for (int i = 0; i < READERS; i++) {
+        turn_until(loop, &r[i].finals, 1);
+        close(r[i].fds[1]);
+    }
+    ck_assert_int_eq(heald_buf_group_close(group), 0);
+    loop_end(loop);
+}
+
 void add_multishot(TCase *group)
 {
+    add_on_backends(group, closed_with_many_results_to_come);
     add_everywhere(group, portions_then_the_end);
     add_everywhere(group, a_long_stream);
     add_everywhere(group, without_a_buffer_nothing_is_lost);
