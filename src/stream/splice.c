@@ -96,11 +96,12 @@ static int into_queue(struct heald_stream *to)
     while (!err && to->piped) {
         struct iovec iov = {.iov_base = data, .iov_len = sizeof data};
         int64_t n = to->loop->sys->preadv(to->pipe[0], &iov, 1, -1);
-        if (n <= 0 && n != -EINTR)
-            return n < 0 ? (int)n : -EIO;
-        if (n > 0)
+        if (n > 0) {
             err = heald__buffer_append(&queue, a, data, (size_t)n);
-        to->piped -= n > 0 ? (size_t)n : 0;
+            to->piped -= (size_t)n;
+        } else if (n != -EINTR) {
+            err = n < 0 ? (int)n : -EIO;
+        }
     }
     if (!err && to->queue.len)
         err = heald__buffer_append(&queue, a, to->queue.data, to->queue.len);
