@@ -6,6 +6,7 @@
  */
 #include "op/op.h"
 
+#include "base/attr.h"
 #include "config.h"
 
 #include <heald/await.h>
@@ -106,8 +107,9 @@ static int check_flags(struct heald_op *op, int flags)
     return 0;
 }
 
-static int prep_special(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
-                        int flags)
+/* Apart, so that the usual case keeps nothing for it in registers. */
+static HEALD_SEPARATE int prep_special(struct heald_op *op, enum op_kind kind, int fd, void *buf,
+                                       size_t len, int flags)
 {
     int err = prep_rw(op, kind, fd, buf, len, flags);
     return err || !(flags & (HOW_TO_WAIT | ASIDE)) ? err : check_flags(op, flags);

@@ -398,13 +398,14 @@ void heald__client_harvest(struct heald_client *c)
     struct io_uring_cqe *next;
 
     while ((next = heald__ring_peek(&c->ring))) {
-        struct io_uring_cqe cqe = *next;
-        if (is_plain_end(cqe.user_data)) {
+        struct heald_op *op = (struct heald_op *)(uintptr_t)next->user_data;
+        if (is_plain_end(next->user_data)) {
+            int result = next->res;
             heald__ring_seen(&c->ring);
-            end_plain(c, (struct heald_op *)(uintptr_t)cqe.user_data, cqe.res);
+            end_plain(c, op, result);
             continue;
         }
-        struct heald_op *op = (struct heald_op *)(uintptr_t)cqe.user_data;
+        struct io_uring_cqe cqe = *next;
         bool other = cqe.user_data & HEALD_RING_NO_OP, waits = !other && must_wait(op);
         /* Without memory it stays where it is, and what is behind it, until the callback has
          * run. */
