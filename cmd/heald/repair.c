@@ -118,7 +118,8 @@ static int repair_object(const struct repair *r, const struct snapshot_object *o
     case HEALD_OBJECT_DATA:
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
-    case HEALD_OBJECT_ONCE: break;
+    case HEALD_OBJECT_ONCE:
+    case HEALD_OBJECT_QUEUE: break;
     }
     return -EINVAL;
 }
@@ -139,7 +140,8 @@ static const char *problem_of(const struct snapshot_object *o)
     case HEALD_OBJECT_DATA:
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
-    case HEALD_OBJECT_ONCE: break;
+    case HEALD_OBJECT_ONCE:
+    case HEALD_OBJECT_QUEUE: break;
     }
     return NULL;
 }

@@ -39,6 +39,7 @@
 #include <heald/cond.h>
 #include <heald/once.h>
 #include <heald/op.h>
+#include <heald/queue.h>
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 
@@ -85,6 +86,25 @@ HEALD_API int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier 
                                       struct heald_participant *me, uint32_t *ret_round);
 HEALD_API int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
                                     struct heald_participant *me);
+
+/*
+ * heald_queue_send(), heald_queue_recv(), heald_queue_reserve() and heald_queue_peek() as ops. The
+ * result is 0, or an error of the function. `message` and `place` stay in place until the callback
+ * runs, and so does the data of the message. A message that was received has its size and priority
+ * in *message. *slot has what was reserved or taken; a reserve reads its `priority` first. A
+ * cancelled op has sent nothing, and has received nothing. -EINVAL: also if message or slot is
+ * NULL.
+ */
+HEALD_API int heald_prep_queue_send(struct heald_op *op, struct heald_queue *queue,
+                                    struct heald_participant *me,
+                                    struct heald_queue_message *message);
+HEALD_API int heald_prep_queue_recv(struct heald_op *op, struct heald_queue *queue,
+                                    struct heald_participant *me,
+                                    struct heald_queue_message *message);
+HEALD_API int heald_prep_queue_reserve(struct heald_op *op, struct heald_queue *queue,
+                                       struct heald_participant *me, struct heald_queue_slot *slot);
+HEALD_API int heald_prep_queue_peek(struct heald_op *op, struct heald_queue *queue,
+                                    struct heald_participant *me, struct heald_queue_slot *slot);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,7 @@
 #include <heald/op.h>
 #include <heald/path.h>
 #include <heald/process.h>
+#include <heald/queue.h>
 #include <heald/region.h>
 #include <heald/rwlock.h>
 #include <heald/sem.h>

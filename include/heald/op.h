@@ -211,6 +211,7 @@ struct heald_op {
             union {
                 struct heald_cond *cond; /* NULL: not a condition, or its wait has ended */
                 uint32_t *ret_round;     /* of a barrier; may be NULL */
+                void *message;           /* of a queue: the message, or the slot */
             } u;
         } lock;
         struct {

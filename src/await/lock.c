@@ -8,11 +8,13 @@
  *
  * A condition's op has two halves: with u.lock.u.cond it waits for the signal, and `result` keeps
  * what it saw; without, for the mutex. A cancel or a deadline ends the first half only. With the
- * others `result` is what the object keeps between two tries.
+ * others `result` is what the object keeps between two tries; of a queue the address of the
+ * message.
  */
 #include "await/await.h"
 #include "await/futex.h"
 #include "await/queue.h"
+#include "message/wait_ops.h"
 #include "sync/lockdep.h"
 #include "sync/wait_ops.h"
 
@@ -279,7 +281,7 @@ static int start_futex(struct heald_loop *loop, struct heald_op *op)
 
 static int locks_start(struct heald_loop *loop, struct heald_op *op)
 {
-    op->result = 0;
+    op->result = heald__op_traits[op->kind] & OP_MESSAGE ? (intptr_t)op->u.lock.u.message : 0;
     op->buffer = 0;
     if (op_has_no_region(op))
         return start_futex(loop, op);

@@ -78,7 +78,7 @@ void heald__locks_close(struct heald_locks *locks)
 
     waiter->ops->close(waiter);
     for (struct heald_link *link; (link = list_pop(&locks->queues));) {
-        struct heald_queue *queue = heald_container_of(link, struct heald_queue, all);
+        struct heald_wait_queue *queue = heald_container_of(link, struct heald_wait_queue, all);
         waiter->ops->release(waiter, queue);
         alloc_free(&loop->alloc, queue, waiter->ops->queue_size);
     }
@@ -86,12 +86,12 @@ void heald__locks_close(struct heald_locks *locks)
         next = entry->all;
         alloc_free(&loop->alloc, entry, sizeof *entry);
     }
-    alloc_free(&loop->alloc, locks->table, locks->table_size * sizeof(struct heald_queue *));
+    alloc_free(&loop->alloc, locks->table, locks->table_size * sizeof(struct heald_wait_queue *));
     alloc_free(&loop->alloc, locks, sizeof *locks);
     loop->locks = NULL;
 }
 
-static struct heald_queue **slot_of(const struct heald_locks *locks, const uint32_t *word)
+static struct heald_wait_queue **slot_of(const struct heald_locks *locks, const uint32_t *word)
 {
     /* Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4). */
     uint64_t hash = (uint64_t)((uintptr_t)word / sizeof *word) * UINT64_C(11400714819323198485);
@@ -99,18 +99,18 @@ static struct heald_queue **slot_of(const struct heald_locks *locks, const uint3
     return &locks->table[hash >> 32 & (locks->table_size - 1)];
 }
 
-static void list_queue(struct heald_locks *locks, struct heald_queue *queue)
+static void list_queue(struct heald_locks *locks, struct heald_wait_queue *queue)
 {
-    struct heald_queue **slot = slot_of(locks, queue->word.word);
+    struct heald_wait_queue **slot = slot_of(locks, queue->word.word);
 
     queue->next = *slot;
     *slot = queue;
     queue->is_listed = true;
 }
 
-static void unlist_queue(struct heald_locks *locks, struct heald_queue *queue)
+static void unlist_queue(struct heald_locks *locks, struct heald_wait_queue *queue)
 {
-    struct heald_queue **at = slot_of(locks, queue->word.word);
+    struct heald_wait_queue **at = slot_of(locks, queue->word.word);
 
     while (*at != queue)
         at = &(*at)->next;
@@ -118,9 +118,9 @@ static void unlist_queue(struct heald_locks *locks, struct heald_queue *queue)
     queue->is_listed = false;
 }
 
-static struct heald_queue *find_queue(const struct heald_locks *locks, const uint32_t *word)
+static struct heald_wait_queue *find_queue(const struct heald_locks *locks, const uint32_t *word)
 {
-    struct heald_queue *queue = *slot_of(locks, word);
+    struct heald_wait_queue *queue = *slot_of(locks, word);
 
     while (queue && queue->word.word != word)
         queue = queue->next;
@@ -132,18 +132,18 @@ static int grow_table(struct heald_locks *locks)
 {
     struct heald_loop *loop = locks->loop;
     unsigned old = locks->table_size, size = old ? old * 2 : TABLE_FIRST;
-    struct heald_queue **was = locks->table;
+    struct heald_wait_queue **was = locks->table;
 
     if (locks->queue_count <= old && old)
         return 0;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
-    struct heald_queue **table = alloc_new(&loop->alloc, size * sizeof *table);
+    struct heald_wait_queue **table = alloc_new(&loop->alloc, size * sizeof *table);
     if (!table)
         return old ? 0 : -ENOMEM;
     locks->table = table;
     locks->table_size = size;
     for (unsigned i = 0; i < old; i++)
-        for (struct heald_queue *queue = was[i], *next; queue; queue = next) {
+        for (struct heald_wait_queue *queue = was[i], *next; queue; queue = next) {
             next = queue->next;
             list_queue(locks, queue);
         }
@@ -153,12 +153,12 @@ static int grow_table(struct heald_locks *locks)
 }
 
 /* A queue that nobody uses, and NULL if there is no memory. */
-static struct heald_queue *free_queue(struct heald_locks *locks)
+static struct heald_wait_queue *free_queue(struct heald_locks *locks)
 {
     struct heald_waiter *waiter = &locks->waiter;
 
     if (list_empty(&locks->free_queues)) {
-        struct heald_queue *queue = alloc_new(&locks->loop->alloc, waiter->ops->queue_size);
+        struct heald_wait_queue *queue = alloc_new(&locks->loop->alloc, waiter->ops->queue_size);
         if (!queue)
             return NULL;
         list_init(&queue->places);
@@ -167,12 +167,12 @@ static struct heald_queue *free_queue(struct heald_locks *locks)
         locks->queue_count++;
         waiter->ops->prepare(waiter, queue);
     }
-    return heald_container_of(locks->free_queues.next, struct heald_queue, free);
+    return heald_container_of(locks->free_queues.next, struct heald_wait_queue, free);
 }
 
 int heald__locks_reserve(struct heald_locks *locks, unsigned words, bool alone)
 {
-    struct heald_queue *queue = free_queue(locks);
+    struct heald_wait_queue *queue = free_queue(locks);
     int err = queue ? grow_table(locks) : -ENOMEM;
 
     if (err)
@@ -202,13 +202,13 @@ struct heald_entry *heald__locks_add(struct heald_locks *locks, struct heald_op 
     return entry;
 }
 
-static void arm(struct heald_locks *locks, struct heald_queue *queue)
+static void arm(struct heald_locks *locks, struct heald_wait_queue *queue)
 {
     if (locks->waiter.ops->arm(&locks->waiter, queue))
         queue->state = QUEUE_ARMED;
 }
 
-static void disarm(struct heald_locks *locks, struct heald_queue *queue)
+static void disarm(struct heald_locks *locks, struct heald_wait_queue *queue)
 {
     if (queue->state != QUEUE_ARMED)
         return;
@@ -216,9 +216,9 @@ static void disarm(struct heald_locks *locks, struct heald_queue *queue)
     locks->waiter.ops->disarm(&locks->waiter, queue);
 }
 
-static void leave(struct heald_locks *locks, struct heald_queue_place *place)
+static void leave(struct heald_locks *locks, struct heald_wait_place *place)
 {
-    struct heald_queue *queue = place->queue;
+    struct heald_wait_queue *queue = place->queue;
 
     if (!queue)
         return;
@@ -235,9 +235,9 @@ static void leave(struct heald_locks *locks, struct heald_queue_place *place)
 }
 
 /* To a queue; NULL: no memory. */
-static void stand(struct heald_entry *entry, unsigned i, struct heald_queue *queue)
+static void stand(struct heald_entry *entry, unsigned i, struct heald_wait_queue *queue)
 {
-    struct heald_queue_place *place = &entry->places[i];
+    struct heald_wait_place *place = &entry->places[i];
 
     if (!queue)
         return;
@@ -249,10 +249,10 @@ static void stand(struct heald_entry *entry, unsigned i, struct heald_queue *que
 }
 
 /* The queue of a word that none has yet; NULL: no memory. */
-static struct heald_queue *queue_for(struct heald_locks *locks, const struct heald_word *word,
-                                     bool wakes_one)
+static struct heald_wait_queue *queue_for(struct heald_locks *locks, const struct heald_word *word,
+                                          bool wakes_one)
 {
-    struct heald_queue *queue = free_queue(locks);
+    struct heald_wait_queue *queue = free_queue(locks);
 
     if (!queue)
         return NULL;
@@ -268,14 +268,14 @@ static struct heald_queue *queue_for(struct heald_locks *locks, const struct hea
 static void join(struct heald_locks *locks, struct heald_entry *entry, unsigned i,
                  const struct heald_word *word)
 {
-    struct heald_queue_place *place = &entry->places[i];
+    struct heald_wait_place *place = &entry->places[i];
 
     if (!place->queue || place->queue->word.word != word->word) {
-        struct heald_queue *queue = find_queue(locks, word->word);
+        struct heald_wait_queue *queue = find_queue(locks, word->word);
         leave(locks, place);
         stand(entry, i, queue ? queue : queue_for(locks, word, i == REGION_WORDS - 1));
     }
-    struct heald_queue *queue = place->queue;
+    struct heald_wait_queue *queue = place->queue;
     if (!queue)
         return;
     if (queue->word.seen != word->seen) {
@@ -290,7 +290,7 @@ static void join(struct heald_locks *locks, struct heald_entry *entry, unsigned 
 static void wait_alone(struct heald_locks *locks, struct heald_entry *entry)
 {
     const struct heald_wait *wait = &entry->wait;
-    struct heald_queue_place *place = &entry->places[0];
+    struct heald_wait_place *place = &entry->places[0];
 
     if (!wait->count) {
         leave(locks, place);
@@ -298,7 +298,7 @@ static void wait_alone(struct heald_locks *locks, struct heald_entry *entry)
     }
     if (!place->queue)
         stand(entry, 0, free_queue(locks));
-    struct heald_queue *queue = place->queue;
+    struct heald_wait_queue *queue = place->queue;
     if (!queue)
         return;
     if (queue->word.word != wait->few.word || queue->word.seen != wait->few.seen)
@@ -333,7 +333,7 @@ void heald__entry_wait(struct heald_locks *locks, struct heald_entry *entry)
 
 bool heald__entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
 {
-    struct heald_queue *queue = entry->places[0].queue;
+    struct heald_wait_queue *queue = entry->places[0].queue;
 
     if (!queue)
         return true;
@@ -346,7 +346,7 @@ bool heald__entry_withdraw(struct heald_locks *locks, struct heald_entry *entry)
 /* It may have been woken by a lifeline, and will not look any more. */
 static void pass_on(const struct heald_entry *entry)
 {
-    const struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
+    const struct heald_wait_queue *life = entry->places[REGION_WORDS - 1].queue;
 
     if (life)
         heald__plat_word_wake_one(life->word.word);
@@ -384,17 +384,17 @@ void heald__locks_all_due(struct heald_locks *locks)
         heald__entry_due(locks, entry_of(fds_op(n)));
 }
 
-void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken)
+void heald__wait_queue_ended(struct heald_locks *locks, struct heald_wait_queue *queue, int woken)
 {
     bool is_heard = queue->state == QUEUE_ARMED && !list_empty(&queue->places);
 
     queue->state = QUEUE_IDLE;
     if (woken >= 0 && queue->wakes_one && !is_heard)
-        heald__plat_word_wake_one(heald__queue_word(queue, (unsigned)woken).word);
+        heald__plat_word_wake_one(heald__wait_queue_word(queue, (unsigned)woken).word);
     if (list_empty(&queue->places))
         list_push(&locks->free_queues, &queue->free);
     for (struct heald_link *n = queue->places.next; n != &queue->places; n = n->next) {
-        struct heald_entry *entry = heald_container_of(n, struct heald_queue_place, link)->entry;
+        struct heald_entry *entry = heald_container_of(n, struct heald_wait_place, link)->entry;
         if (woken >= 0 && is_heard && op_has_no_region(entry->op))
             entry->op->result = woken + 1;
         heald__entry_due(locks, entry);
@@ -406,7 +406,7 @@ void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, in
 static bool wait_has_ended(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     struct region_wait wait = entry->wait.region;
-    struct heald_queue *life = entry->places[REGION_WORDS - 1].queue;
+    struct heald_wait_queue *life = entry->places[REGION_WORDS - 1].queue;
     bool is_known = life && life->asked == locks->ticks && life->holder == wait.holder;
 
     wait.holder = is_known ? 0 : wait.holder;
@@ -423,7 +423,7 @@ static bool wait_has_ended(const struct heald_locks *locks, const struct heald_e
 static bool has_reason(const struct heald_locks *locks, const struct heald_entry *entry)
 {
     const struct heald_wait *wait = &entry->wait;
-    const struct heald_queue *queue = entry->places[0].queue;
+    const struct heald_wait_queue *queue = entry->places[0].queue;
 
     return !queue || queue->state == QUEUE_IDLE || wait_is_futex(wait) || wait->region.several ||
            wait_has_ended(locks, entry);

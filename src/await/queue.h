@@ -2,7 +2,7 @@
  * await/queue.h: wait queues: which ops of a loop wait for which words of shared memory, and which
  * of them a wake concerns. Known to lock.c, which tries the ops, and to the waiters, which wait for
  * the words. The loop's thread, but for what a waiter's threads read of a queue
- * (heald__queue_word()).
+ * (heald__wait_queue_word()).
  */
 #ifndef HEALD_SRC_AWAIT_QUEUE_H
 #define HEALD_SRC_AWAIT_QUEUE_H
@@ -18,12 +18,12 @@ enum heald_queue_state {
 
 /* A wait queue: a word, or the words of one op, and the entries that wait for it. Armed and
  * disarmed by queue.c alone. */
-struct heald_queue {
-    struct heald_link all;    /* of the loop */
-    struct heald_link free;   /* while nobody waits here and it is idle */
-    struct heald_queue *next; /* in the table of words */
-    struct heald_link places; /* of the entries that wait here */
-    uint64_t holder;          /* of a lifeline: the holder found alive at the tick `asked` */
+struct heald_wait_queue {
+    struct heald_link all;         /* of the loop */
+    struct heald_link free;        /* while nobody waits here and it is idle */
+    struct heald_wait_queue *next; /* in the table of words */
+    struct heald_link places;      /* of the entries that wait here */
+    uint64_t holder;               /* of a lifeline: the holder found alive at the tick `asked` */
     unsigned asked;
     enum heald_queue_state state;
     bool wakes_one;                 /* a change of the word wakes one of its waiters */
@@ -34,9 +34,9 @@ struct heald_queue {
 };
 
 /* Where an entry waits: at the queue, or (NULL) at none. */
-struct heald_queue_place {
+struct heald_wait_place {
     struct heald_link link;
-    struct heald_queue *queue;
+    struct heald_wait_queue *queue;
     struct heald_entry *entry;
 };
 
@@ -48,7 +48,7 @@ struct heald_entry {
     struct heald_link due;   /* while it is to be tried; while nobody has it, of the free ones */
     struct heald_entry *all; /* of the loop */
     struct heald_wait wait;
-    struct heald_queue_place places[REGION_WORDS];
+    struct heald_wait_place places[REGION_WORDS];
 };
 
 /* The ops of a loop that wait for what lies in shared memory. */
@@ -66,7 +66,7 @@ struct heald_locks {
     struct heald_link free_queues, free_entries;
     struct heald_entry *entries; /* all */
     unsigned queue_count, table_size;
-    struct heald_queue **table; /* by word; table_size is a power of two, or 0 */
+    struct heald_wait_queue **table; /* by word; table_size is a power of two, or 0 */
 };
 
 static inline struct heald_entry *entry_of(const struct heald_op *op)
@@ -105,11 +105,12 @@ void heald__locks_fetch_due(struct heald_locks *locks, struct heald_link *ret_ba
  * the one that was woken, or negative: none was, or it is not known. tick: heald__locks_tick_ns()
  * have passed, while ops wait.
  */
-void heald__queue_ended(struct heald_locks *locks, struct heald_queue *queue, int woken);
+void heald__wait_queue_ended(struct heald_locks *locks, struct heald_wait_queue *queue, int woken);
 void heald__locks_tick(struct heald_locks *locks);
 int64_t heald__locks_tick_ns(const struct heald_locks *locks);
 
-static inline struct heald_word heald__queue_word(const struct heald_queue *queue, unsigned i)
+static inline struct heald_word heald__wait_queue_word(const struct heald_wait_queue *queue,
+                                                       unsigned i)
 {
     return queue->many ? (struct heald_word){queue->many[i].word, queue->many[i].expected}
                        : queue->word;

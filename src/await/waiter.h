@@ -4,8 +4,8 @@
  *
  * The ops that wait stand in wait queues (queue.h), one for each word. A waiter waits for the words
  * of the queues that it was given and says which of them ended, whatever the reason:
- * heald__queue_ended(). While ops wait it calls heald__locks_tick() every heald__locks_tick_ns().
- * All calls are made on the loop's thread.
+ * heald__wait_queue_ended(). While ops wait it calls heald__locks_tick() every
+ * heald__locks_tick_ns(). All calls are made on the loop's thread.
  */
 #ifndef HEALD_SRC_AWAIT_WAITER_H
 #define HEALD_SRC_AWAIT_WAITER_H
@@ -16,7 +16,7 @@
 
 #include "region/region.h"
 
-struct heald_queue;
+struct heald_wait_queue;
 struct heald_waiter_ops;
 
 /* What an op waits for: what a participant does, or (region.me is NULL) words that others made.
@@ -49,18 +49,19 @@ struct heald_waiter_ops {
     void (*close)(struct heald_waiter *waiter);
 
     /* A new queue, whose memory is zeroed; and before that is freed. */
-    void (*prepare)(struct heald_waiter *waiter, struct heald_queue *queue);
-    void (*release)(struct heald_waiter *waiter, struct heald_queue *queue);
+    void (*prepare)(struct heald_waiter *waiter, struct heald_wait_queue *queue);
+    void (*release)(struct heald_waiter *waiter, struct heald_wait_queue *queue);
 
     /* Room for so many words more, all in this queue, or (NULL) each in another. 0, -ENOMEM,
      * -EAGAIN. */
-    int (*reserve)(struct heald_waiter *waiter, struct heald_queue *queue, unsigned words);
+    int (*reserve)(struct heald_waiter *waiter, struct heald_wait_queue *queue, unsigned words);
 
     /* Waits for the words of the queue until one is woken or differs. False: there is no room. */
-    bool (*arm)(struct heald_waiter *waiter, struct heald_queue *queue);
+    bool (*arm)(struct heald_waiter *waiter, struct heald_wait_queue *queue);
 
-    /* Asks for the end of that; heald__queue_ended() reports it, perhaps before this returns. */
-    void (*disarm)(struct heald_waiter *waiter, struct heald_queue *queue);
+    /* Asks for the end of that; heald__wait_queue_ended() reports it, perhaps before this
+     * returns. */
+    void (*disarm)(struct heald_waiter *waiter, struct heald_wait_queue *queue);
 
     /* Makes all that was asked for happen, and reports what has ended already, if it can. */
     void (*flush)(struct heald_waiter *waiter);

@@ -30,7 +30,7 @@
 #include <errno.h>
 
 struct ring_queue {
-    struct heald_queue queue;
+    struct heald_wait_queue queue;
     struct heald_op op; /* OP_WORDS; its state is that of the entry */
     uint32_t leave;     /* atomic: changes to recall the entry, if that has it */
     bool has_leave;
@@ -53,7 +53,7 @@ struct ring_waiter {
 
 enum { ENTRIES = 64, TEST_ENTRIES = 4, FEW = 4, SEARCHED = 64 };
 
-static struct ring_queue *own_part(struct heald_queue *queue)
+static struct ring_queue *own_part(struct heald_wait_queue *queue)
 {
     return heald_container_of(queue, struct ring_queue, queue);
 }
@@ -67,8 +67,8 @@ static void on_end(struct heald_op *op)
     op_move(op, OP_DONE);
     op_move(op, OP_IDLE);
     /* Of `leave` it is -1 as well. */
-    heald__queue_ended(r->locks, &part->queue,
-                       op->result < 0 ? -1 : (int)op->result - (int)part->has_leave);
+    heald__wait_queue_ended(r->locks, &part->queue,
+                            op->result < 0 ? -1 : (int)op->result - (int)part->has_leave);
 }
 
 static void on_done(struct heald_client *c, struct heald_op *op, int64_t result, unsigned flags)
@@ -96,7 +96,7 @@ static struct futex_waitv entry_of_word(const struct heald_word *w)
     return (struct futex_waitv){.uaddr = (uintptr_t)w->word, .val = w->seen, .flags = FUTEX_32};
 }
 
-static bool ring_arm(struct heald_waiter *waiter, struct heald_queue *queue)
+static bool ring_arm(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     struct ring_queue *part = own_part(queue);
     struct futex_waitv *entry = queue->count > 1 ? part->more : part->entry;
@@ -109,7 +109,7 @@ static bool ring_arm(struct heald_waiter *waiter, struct heald_queue *queue)
         entry[n++] = entry_of_word(&(struct heald_word){&part->leave, now});
     }
     for (unsigned i = 0; i < queue->count; i++) {
-        struct heald_word w = heald__queue_word(queue, i);
+        struct heald_word w = heald__wait_queue_word(queue, i);
         entry[n++] = entry_of_word(&w);
     }
     part->op.u.rw.buf = entry;
@@ -118,7 +118,7 @@ static bool ring_arm(struct heald_waiter *waiter, struct heald_queue *queue)
     return true;
 }
 
-static void ring_disarm(struct heald_waiter *waiter, struct heald_queue *queue)
+static void ring_disarm(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     struct ring_waiter *r = waiter->priv;
     struct ring_queue *part = own_part(queue);
@@ -180,19 +180,19 @@ static void on_tick(struct heald_op *tick)
     heald__locks_tick(r->locks);
 }
 
-static void ring_prepare(struct heald_waiter *waiter, struct heald_queue *queue)
+static void ring_prepare(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     own_part(queue)->op = (struct heald_op){.kind = OP_WORDS, .fn = on_end, .data = waiter->priv};
 }
 
-static void ring_release(struct heald_waiter *waiter, struct heald_queue *queue)
+static void ring_release(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     struct ring_queue *part = own_part(queue);
 
     alloc_free(&waiter->locks->loop->alloc, part->more, part->more_size * sizeof *part->more);
 }
 
-static int ring_reserve(struct heald_waiter *waiter, struct heald_queue *queue, unsigned words)
+static int ring_reserve(struct heald_waiter *waiter, struct heald_wait_queue *queue, unsigned words)
 {
     struct ring_queue *part = queue ? own_part(queue) : NULL;
 

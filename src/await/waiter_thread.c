@@ -42,7 +42,7 @@ struct place {
 };
 
 struct thread_queue {
-    struct heald_queue queue;
+    struct heald_wait_queue queue;
     /* Guarded by the lock: */
     uint64_t arming;             /* odd while its words are in chunks; never goes back */
     struct heald_link ended;     /* in waiter.ended: its end was not reported to the loop */
@@ -91,7 +91,7 @@ struct copy {
     bool wakes_one;
 };
 
-static struct thread_queue *own_part(struct heald_queue *queue)
+static struct thread_queue *own_part(struct heald_wait_queue *queue)
 {
     return heald_container_of(queue, struct thread_queue, queue);
 }
@@ -164,7 +164,7 @@ static void search(struct chunk *chunk)
         if (i >= chunk->count)
             continue;
         const struct slot *slot = &chunk->slots[i];
-        struct heald_word w = heald__queue_word(&slot->part->queue, slot->index);
+        struct heald_word w = heald__wait_queue_word(&slot->part->queue, slot->index);
         /* Acquire: what made it change is seen with it. */
         if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != w.seen)
             woken(chunk->waiter, slot->part, slot->index);
@@ -189,7 +189,7 @@ static unsigned collect(struct chunk *chunk, struct heald_word words[HEALD_WORDS
         (struct heald_word){&chunk->control, __atomic_load_n(&chunk->control, __ATOMIC_RELAXED)};
     for (unsigned i = 0; heald__words_sleep && i < chunk->count; i++, n++) {
         const struct slot *slot = &chunk->slots[i];
-        words[n] = heald__queue_word(&slot->part->queue, slot->index);
+        words[n] = heald__wait_queue_word(&slot->part->queue, slot->index);
         copies[n] =
             (struct copy){slot->part, slot->part->arming, slot->index, slot->part->queue.wakes_one};
     }
@@ -267,7 +267,7 @@ static void on_bell(struct heald_op *watch)
     pthread_mutex_unlock(&t->lock);
     while ((link = list_pop(&ended))) {
         struct thread_queue *part = heald_container_of(link, struct thread_queue, ended);
-        heald__queue_ended(t->locks, &part->queue, part->woken);
+        heald__wait_queue_ended(t->locks, &part->queue, part->woken);
     }
     if (tick)
         heald__locks_tick(t->locks);
@@ -363,7 +363,8 @@ static int add_chunk(struct waiter *t)
     return 0;
 }
 
-static int thread_reserve(struct heald_waiter *waiter, struct heald_queue *queue, unsigned words)
+static int thread_reserve(struct heald_waiter *waiter, struct heald_wait_queue *queue,
+                          unsigned words)
 {
     struct waiter *t = waiter->priv;
     struct thread_queue *part = queue ? own_part(queue) : NULL;
@@ -381,13 +382,13 @@ static int thread_reserve(struct heald_waiter *waiter, struct heald_queue *queue
     return err;
 }
 
-static void thread_prepare(struct heald_waiter *waiter, struct heald_queue *queue)
+static void thread_prepare(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     (void)waiter;
     (void)queue;
 }
 
-static void thread_release(struct heald_waiter *waiter, struct heald_queue *queue)
+static void thread_release(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     alloc_free(&waiter->locks->loop->alloc, own_part(queue)->places,
                HEALD_FUTEX_MAX * sizeof(struct place));
@@ -411,7 +412,7 @@ static void retire(struct waiter *t)
     }
 }
 
-static bool thread_arm(struct heald_waiter *waiter, struct heald_queue *queue)
+static bool thread_arm(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     struct waiter *t = waiter->priv;
     struct thread_queue *part = own_part(queue);
@@ -435,7 +436,7 @@ static bool thread_arm(struct heald_waiter *waiter, struct heald_queue *queue)
     return fits;
 }
 
-static void thread_disarm(struct heald_waiter *waiter, struct heald_queue *queue)
+static void thread_disarm(struct heald_waiter *waiter, struct heald_wait_queue *queue)
 {
     struct waiter *t = waiter->priv;
     struct thread_queue *part = own_part(queue);
@@ -448,7 +449,7 @@ static void thread_disarm(struct heald_waiter *waiter, struct heald_queue *queue
         list_remove(&part->ended);
     }
     pthread_mutex_unlock(&t->lock);
-    heald__queue_ended(t->locks, queue, part->woken);
+    heald__wait_queue_ended(t->locks, queue, part->woken);
 }
 
 static void thread_flush(struct heald_waiter *waiter)

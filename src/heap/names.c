@@ -29,6 +29,7 @@ static const struct {
     [HEALD_OBJECT_RWLOCK] = {"rwlock", sizeof(struct heald_rwlock), HEALD_RWLOCK_SIZE(1)},
     [HEALD_OBJECT_BARRIER] = {"barrier", sizeof(struct heald_barrier), HEALD_BARRIER_SIZE(1)},
     [HEALD_OBJECT_ONCE] = {"once", sizeof(struct heald_once), sizeof(struct heald_once)},
+    [HEALD_OBJECT_QUEUE] = {"queue", 0, 256},
 };
 
 enum { TYPES = sizeof types / sizeof types[0] };

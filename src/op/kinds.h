@@ -181,7 +181,15 @@
     X(RDLOCK,  "rdlock",       none, lock, lock, rdlock,  none, none, OP_PUBLIC | OP_SHOWN) \
     X(WRLOCK,  "wrlock",       none, lock, lock, wrlock,  none, none, OP_PUBLIC | OP_SHOWN) \
     X(BARRIER, "barrier-wait", none, lock, lock, barrier, none, none, OP_PUBLIC | OP_SHOWN) \
-    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC | OP_SHOWN)
+    X(ONCE,    "once-begin",   none, lock, lock, once,    none, none, OP_PUBLIC | OP_SHOWN) \
+    X(QUEUE_SEND,    "queue-send",    none, lock, lock, queue_send,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(QUEUE_RECV,    "queue-recv",    none, lock, lock, queue_recv,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(QUEUE_RESERVE, "queue-reserve", none, lock, lock, queue_reserve, none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(QUEUE_PEEK,    "queue-peek",    none, lock, lock, queue_peek,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE)
 
 /* On what others wait with. */
 #define HEALD_KINDS_FUTEX(X) \

@@ -12,6 +12,7 @@
  */
 #include "region/region.h"
 
+#include "platform/fence.h"
 #include "platform/shm.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ int heald__region_adopt(struct heald_region **ret_region, char *base,
         .name_count = head->names,
         .fd = fd,
         .mapped = head->max_size,
+        .is_fenced = heald__plat_fence_join(),
     };
     if (head->flags & REGION_TRACED)
         region->order = (struct region_order *)(void *)(base + head->order_at);

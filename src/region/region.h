@@ -24,6 +24,7 @@ struct heald_region {
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
+    bool is_fenced;   /* takes part in heavy barriers (platform/fence.h) */
     bool is_snapshot; /* `base` is a copy of what lies in front of the data; nothing is mapped */
     size_t mapped;    /* bytes at `base` */
     char *temporary;  /* the path of one whose name goes with its last user, or NULL */
@@ -57,6 +58,14 @@ struct region_held {
     uint32_t times; /* how often it was taken */
 };
 
+/* What a participant knows of an object that it has checked, in private memory: which, and what. */
+struct region_memo {
+    const void *object;
+    uint64_t words[15];
+};
+
+enum { REGION_MEMOS = 4 };
+
 /* What this process keeps of a slot. Written by the holder of the slot's lifeline; `pending` by
  * loops. */
 struct region_seat {
@@ -66,6 +75,7 @@ struct region_seat {
     int pending;                  /* atomic: ops that wait in loops */
     unsigned char held_count;     /* of `held`, if the region is traced */
     struct region_held held[REGION_HELD_MAX];
+    struct region_memo memos[REGION_MEMOS]; /* by the address of the object (message/queue.h) */
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */

@@ -29,6 +29,8 @@ struct scene_data {
     int through;            /* atomic: it has done it */
     long mended;            /* how often what a dead process left was repaired */
     uint64_t where[3];      /* what was allocated */
+    uint64_t queue[128];    /* a queue */
+    unsigned char got[8];   /* how often a message was received */
 };
 
 /* How the victim and the survivor wait. */
@@ -72,7 +74,7 @@ struct scene_list {
     unsigned count;
 };
 
-extern const struct scene_list crash_objects, crash_memory;
+extern const struct scene_list crash_objects, crash_memory, crash_messages;
 
 /* Waits until the survivor is through; false: not in time. */
 bool crash_through(struct stage *stage);

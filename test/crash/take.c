@@ -142,6 +142,33 @@ int take_once(struct stage *st)
     return run(st, &op, heald_prep_once_begin(&op, &st->data->once, st->me));
 }
 
+static struct heald_queue *queue_of(struct stage *st)
+{
+    return (struct heald_queue *)st->data->queue;
+}
+
+int take_message(struct stage *st, int *ret_number)
+{
+    struct heald_queue_message m = {.data = ret_number, .size = sizeof *ret_number};
+    struct heald_op op = {0};
+
+    if (st->loop)
+        return run(st, &op, heald_prep_queue_recv(&op, queue_of(st), st->me, &m));
+    ssize_t n =
+        heald_queue_recv(queue_of(st), st->me, ret_number, sizeof *ret_number, NULL, soon());
+    return n < 0 ? (int)n : 0;
+}
+
+int take_room(struct stage *st, int number, unsigned priority)
+{
+    struct heald_queue_message m = {.data = &number, .size = sizeof number, .priority = priority};
+    struct heald_op op = {0};
+
+    if (st->loop)
+        return run(st, &op, heald_prep_queue_send(&op, queue_of(st), st->me, &m));
+    return heald_queue_send(queue_of(st), st->me, &number, sizeof number, priority, soon());
+}
+
 bool scene_mend(struct stage *st, int err)
 {
     struct scene_data *d = st->data;

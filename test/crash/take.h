@@ -29,6 +29,8 @@ int take_reading(struct stage *st);
 int take_writing(struct stage *st);
 int take_barrier(struct stage *st);
 int take_once(struct stage *st);
+int take_message(struct stage *st, int *ret_number);
+int take_room(struct stage *st, int number, unsigned priority); /* sends it */
 
 /* With the mutex held: what it guards is in order, or is repaired if the holder died. */
 bool scene_mend(struct stage *st, int err);

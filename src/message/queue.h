@@ -1,0 +1,112 @@
+/*
+ * message/queue.h: a queue as it lies in a region, and what the calls share.
+ *
+ * A queue with several priorities has a ring for each. All rings have the same two bells: a
+ * receiver waits for any of them.
+ */
+#ifndef HEALD_SRC_MESSAGE_QUEUE_H
+#define HEALD_SRC_MESSAGE_QUEUE_H
+
+#include <heald/await.h>
+#include <heald/queue.h>
+
+#include "message/ring.h"
+
+#include <errno.h>
+
+struct queue {
+    /* As it was made. */
+    uint32_t capacity, priorities, message_max, flags;
+    uint64_t check; /* all of the above */
+    /* Atomic: the ids of the only sender and receiver, of a queue that has one of them. */
+    uint64_t sender, receiver;
+    struct queue_bells bells;
+    struct queue_hints rings[];
+};
+
+/* A queue that was checked, in the hands of a participant; it is kept in a memo, as the check takes
+ * longer than a message. */
+struct queue_view {
+    struct queue *q;
+    uint64_t check;
+    struct ring ring; /* that of priority 0 */
+    uint32_t priorities, message_max, flags;
+    bool is_lane; /* one sender, one receiver: message/lane.h */
+};
+
+_Static_assert(sizeof(struct queue_view) <= sizeof(uint64_t[15]), "a memo has room");
+
+/* The memory of a queue begins at the first cache line in it. */
+static inline struct queue *queue_at(const struct heald_queue *queue)
+{
+    return (struct queue *)(((uintptr_t)queue + 63) & ~(uintptr_t)63);
+}
+
+static inline size_t queue_stride(uint32_t message_max)
+{
+    return (sizeof(struct queue_cell) + message_max + 63) & ~(size_t)63;
+}
+
+/* Checks a queue. 0; -ESTALE, -EBADMSG. */
+int heald__queue_check(const struct queue_view **ret, const struct heald_queue *queue,
+                       struct heald_participant *me);
+
+/* The same, of one that the caller has used before. */
+static inline int queue_view(const struct queue_view **ret, const struct heald_queue *queue,
+                             struct heald_participant *me)
+{
+    struct queue *q = queue_at(queue);
+
+    /* `id` before anything else: the region of a stale handle may be closed. */
+    if (__builtin_expect(!__atomic_load_n(&me->id, __ATOMIC_RELAXED), 0))
+        return -ESTALE;
+    struct region_memo *memo =
+        &me->seat->memos[(uintptr_t)q / 64 * 0x9e37 >> 8 & (REGION_MEMOS - 1)];
+    const struct queue_view *v = (const struct queue_view *)(void *)memo->words;
+    *ret = v;
+    /* What the check says of the queue is what it was when it was checked. */
+    if (__builtin_expect(memo->object == q && v->ring.me == me &&
+                             __atomic_load_n(&q->check, __ATOMIC_RELAXED) == v->check,
+                         1))
+        return 0;
+    return heald__queue_check(ret, queue, me);
+}
+
+/* The ring of a priority, which is valid; `other` is memory for it. */
+static inline const struct ring *queue_ring(const struct queue_view *v, unsigned priority,
+                                            struct ring *other)
+{
+    if (__builtin_expect(priority == 0, 1))
+        return &v->ring;
+    *other = v->ring;
+    other->hints += priority;
+    other->cells += priority * ((v->ring.mask + 1) * v->ring.stride);
+    return other;
+}
+
+/* The caller is the only sender, or receiver, from now on. 0; -EPERM: another one is. */
+int heald__queue_become(uint64_t *word, struct heald_participant *me);
+
+/*
+ * Neither waits. claim: a slot to send in. take: a message of at most `size` bytes; thoroughly:
+ * also one that a receiver has left. 0; -EAGAIN: the queue is full, or empty, and whose end is to
+ * be watched; errors as heald_queue_reserve() and heald_queue_peek().
+ */
+int heald__queue_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
+                       struct ring_holder *holder);
+int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
+                      struct heald_queue_slot *ret, struct ring_holder *holder);
+
+/* As heald_queue_commit(), heald_queue_abandon() and heald_queue_release(), of a slot that is the
+ * caller's. 0, -EPROTO: it is not. */
+int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slot *slot,
+                        size_t size);
+int heald__queue_abandon(const struct queue_view *v, const struct heald_queue_slot *slot);
+int heald__queue_release(const struct queue_view *v, const struct heald_queue_slot *slot);
+int heald__queue_return(const struct queue_view *v, const struct heald_queue_slot *slot);
+
+/* Does the caller have that slot, in that state? */
+bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_slot *slot,
+                           enum cell_state state);
+
+#endif

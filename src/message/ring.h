@@ -1,0 +1,74 @@
+/*
+ * message/ring.h: a ring of cells, for any number of senders and receivers: claim, take, and what
+ * becomes of cells whose owner is gone. Nothing here waits. Any thread, as the participant it is.
+ */
+#ifndef HEALD_SRC_MESSAGE_RING_H
+#define HEALD_SRC_MESSAGE_RING_H
+
+#include "message/cell.h"
+
+#include <stdalign.h>
+
+/* In the region, atomic. Hints: all truth is in the cells; but of a lane (lane.h) `tail` and `head`
+ * are the truth. */
+struct queue_hints {
+    alignas(64) uint64_t tail; /* all positions below were claimed */
+    uint64_t seen_head;        /* of a lane: what its sender last saw */
+    alignas(64) uint64_t head; /* where receivers begin to look */
+    uint64_t first;            /* all positions below are free again */
+    uint64_t seen_tail;        /* of a lane: what its receiver last saw */
+};
+
+/* What the rings of a queue have in common; in the region. */
+struct queue_bells {
+    alignas(64) uint32_t arrived; /* an event count: that of the receivers */
+    uint32_t closed;              /* atomic */
+    uint64_t dropped;             /* atomic */
+    alignas(64) uint32_t room;    /* an event count: that of the senders */
+};
+
+/* What a caller knows of a ring; in its own memory, and checked. */
+struct ring {
+    struct heald_participant *me;
+    struct queue_hints *hints;
+    char *cells;
+    struct queue_bells *bells;
+    uint64_t mask;  /* of a position: the number of its cell */
+    size_t stride;  /* bytes from cell to cell */
+    unsigned shift; /* a position in laps */
+    bool drops, at_most_once;
+};
+
+/* A cell that is the caller's. */
+struct ring_cell {
+    struct queue_cell *cell;
+    uint64_t word, position;
+    bool redelivered;
+};
+
+/* Whose end is to be watched while one waits. */
+struct ring_holder {
+    uint64_t id; /* 0: nobody's */
+    bool several;
+};
+
+static inline struct queue_cell *ring_cell_at(const struct ring *r, uint64_t position)
+{
+    return (struct queue_cell *)(void *)(r->cells + (position & r->mask) * r->stride);
+}
+
+/* Claims the next position to send in. 0; -EAGAIN: the ring is full, or with `drops` its oldest
+ * message is being received; -EBADMSG. */
+int heald__ring_claim(const struct ring *r, struct ring_cell *ret, struct ring_holder *holder);
+
+/*
+ * Takes the next message, if it has at most `size` bytes. 0; -EMSGSIZE; -EBADMSG; -EAGAIN: there is
+ * none, or the next one is being sent. thoroughly: also one that a receiver left.
+ */
+int heald__ring_take(const struct ring *r, size_t size, bool thoroughly, struct ring_cell *ret,
+                     struct ring_holder *holder);
+
+/* A message that the caller has taken is to be received again. */
+int heald__ring_return(const struct ring *r, const struct ring_cell *taken);
+
+#endif

@@ -1,0 +1,216 @@
+/* message/slot.c: the slots of a queue: one attempt to get one, and giving it away. */
+#include "message/hand_over.h"
+#include "message/lane.h"
+#include "message/queue.h"
+
+static struct queue_cell *cell_of(const struct heald_queue_slot *slot)
+{
+    return heald_container_of(slot->data, struct queue_cell, data);
+}
+
+static bool is_closed(const struct queue_view *v)
+{
+    /* Seq_cst: after the claim, or after the caller has prepared to wait. */
+    return __atomic_load_n(&v->q->bells.closed, __ATOMIC_SEQ_CST);
+}
+
+static inline int become(uint64_t *word, struct heald_participant *me)
+{
+    /* Relaxed: nobody else makes it the caller's, or not. */
+    return __atomic_load_n(word, __ATOMIC_RELAXED) == me->id ? 0 : heald__queue_become(word, me);
+}
+
+static int check_sender(const struct queue_view *v, unsigned priority)
+{
+    if (priority >= v->priorities)
+        return -EINVAL;
+    return v->flags & HEALD_QUEUE_ONE_SENDER ? become(&v->q->sender, v->ring.me) : 0;
+}
+
+static int check_receiver(const struct queue_view *v)
+{
+    return v->flags & HEALD_QUEUE_ONE_RECEIVER ? become(&v->q->receiver, v->ring.me) : 0;
+}
+
+/* Who may change what a caller of a lane waits for. */
+static void watch(uint64_t *word, struct ring_holder *holder)
+{
+    holder->id = __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
+                      struct ring_holder *holder)
+{
+    const struct ring *r = &v->ring;
+    uint64_t position;
+    int err = is_closed(v) ? -EPIPE : heald__lane_claim(r, &position);
+
+    if (err) {
+        watch(&v->q->receiver, holder);
+        return err;
+    }
+    ret->data = ring_cell_at(r, position)->data;
+    ret->position = position;
+    ret->word = 0;
+    return 0;
+}
+
+static int claim_cell(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
+                      struct ring_holder *holder)
+{
+    struct ring other;
+    const struct ring *r = queue_ring(v, priority, &other);
+    struct ring_cell got;
+    int err = is_closed(v) ? -EPIPE : heald__ring_claim(r, &got, holder);
+
+    if (err)
+        return err;
+    ret->data = got.cell->data;
+    ret->position = got.position;
+    ret->word = got.word;
+    if (!is_closed(v))
+        return 0;
+    heald__queue_abandon(v, ret);
+    return -EPIPE;
+}
+
+int heald__queue_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
+                       struct ring_holder *holder)
+{
+    int err = check_sender(v, priority);
+
+    if (err)
+        return err;
+    ret->size = v->message_max;
+    ret->priority = priority;
+    ret->redelivered = 0;
+    return v->is_lane ? claim_lane(v, ret, holder) : claim_cell(v, priority, ret, holder);
+}
+
+int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slot *slot,
+                        size_t size)
+{
+    struct ring other;
+    const struct ring *r = queue_ring(v, slot->priority, &other);
+    struct queue_cell *cell = cell_of(slot);
+
+    if (v->is_lane) {
+        heald__lane_commit(r, slot->position, (uint32_t)size);
+        return 0;
+    }
+    __atomic_store_n(&cell->size, (uint32_t)size, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->flags, 0, __ATOMIC_RELAXED);
+    return cell_hand_over(cell, slot->word, CELL_FULL, &v->q->bells.arrived);
+}
+
+/* Receivers that wait for the message pass on, and senders that wait for the cell a lap later. */
+int heald__queue_abandon(const struct queue_view *v, const struct heald_queue_slot *slot)
+{
+    if (v->is_lane)
+        return 0;
+    int err = cell_hand_over(cell_of(slot), slot->word, CELL_FREE, &v->q->bells.arrived);
+    eventcount_notify(&v->q->bells.room);
+    return err;
+}
+
+int heald__queue_release(const struct queue_view *v, const struct heald_queue_slot *slot)
+{
+    if (!v->is_lane)
+        return cell_hand_over(cell_of(slot), slot->word, CELL_FREE, &v->q->bells.room);
+    const struct ring *r = &v->ring;
+    heald__lane_release(r, slot->position);
+    return 0;
+}
+
+static int take_lane(const struct queue_view *v, size_t size, struct heald_queue_slot *ret,
+                     struct ring_holder *holder)
+{
+    const struct ring *r = &v->ring;
+    uint64_t position;
+    int err = heald__lane_take(r, size, &position);
+
+    if (err) {
+        watch(&v->q->sender, holder);
+        return err;
+    }
+    struct queue_cell *cell = ring_cell_at(r, position);
+    *ret = (struct heald_queue_slot){.data = cell->data,
+                                     .size = __atomic_load_n(&cell->size, __ATOMIC_RELAXED),
+                                     .position = position};
+    return 0;
+}
+
+static int take_cell(const struct queue_view *v, unsigned priority, size_t size, bool thoroughly,
+                     struct heald_queue_slot *ret, struct ring_holder *holder)
+{
+    struct ring other;
+    const struct ring *r = queue_ring(v, priority, &other);
+    struct ring_cell got;
+    int err = heald__ring_take(r, size, thoroughly, &got, holder);
+
+    if (err)
+        return err;
+    *ret = (struct heald_queue_slot){.data = got.cell->data,
+                                     .size = __atomic_load_n(&got.cell->size, __ATOMIC_RELAXED),
+                                     .priority = priority,
+                                     .redelivered = got.redelivered,
+                                     .word = got.word,
+                                     .position = got.position};
+    return 0;
+}
+
+int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
+                      struct heald_queue_slot *ret, struct ring_holder *holder)
+{
+    int err = check_receiver(v);
+
+    if (err)
+        return err;
+    bool closed = is_closed(v);
+    err = -EAGAIN;
+    if (v->is_lane)
+        err = take_lane(v, size, ret, holder);
+    else
+        for (unsigned i = v->priorities; i-- && err == -EAGAIN;)
+            err = take_cell(v, i, size, thoroughly || closed, ret, holder);
+    /* Closed before the look: who claims later finds that, and who has claimed is waited for. */
+    bool is_end = closed && (v->is_lane || !holder->id);
+    return err == -EAGAIN && is_end ? -ENODATA : err;
+}
+
+int heald__queue_return(const struct queue_view *v, const struct heald_queue_slot *slot)
+{
+    struct ring other;
+    const struct ring *r = queue_ring(v, slot->priority, &other);
+    struct ring_cell taken = {
+        .cell = cell_of(slot), .word = slot->word, .position = slot->position};
+
+    return v->is_lane ? 0 : heald__ring_return(r, &taken);
+}
+
+/* Of a lane: the slot that is next, of its only sender or receiver. */
+static bool has_lane_slot(const struct queue_view *v, const struct ring *r,
+                          const struct heald_queue_slot *slot, bool sends)
+{
+    uint64_t tail = __atomic_load_n(&r->hints->tail, __ATOMIC_RELAXED);
+    uint64_t head = __atomic_load_n(&r->hints->head, __ATOMIC_RELAXED);
+    const uint64_t *user = sends ? &v->q->sender : &v->q->receiver;
+
+    return __atomic_load_n(user, __ATOMIC_RELAXED) == v->ring.me->id &&
+           (sends ? tail == slot->position : head == slot->position && head != tail);
+}
+
+bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_slot *slot,
+                           enum cell_state state)
+{
+    if (slot->priority >= v->priorities)
+        return false;
+    struct ring other;
+    const struct ring *r = queue_ring(v, slot->priority, &other);
+    if (ring_cell_at(r, slot->position)->data != slot->data)
+        return false;
+    if (v->is_lane)
+        return has_lane_slot(v, r, slot, state == CELL_CLAIMED);
+    return cell_load(cell_of(slot)) == slot->word && cell_state(slot->word) == state &&
+           cell_owned(slot->word, state, cell_owner(v->ring.me->id)) == slot->word;
+}

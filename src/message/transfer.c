@@ -1,0 +1,299 @@
+/*
+ * message/transfer.c: send and receive, reserve and peek, of one message.
+ *
+ * A wait is a table of functions, as of the objects of sync/, for blocking calls and for the ops of
+ * a loop. What it keeps between two tries (`memory`) is the address of the message or the slot.
+ */
+#include "message/queue.h"
+#include "message/wait_ops.h"
+#include "platform/fence.h"
+
+#include <string.h>
+
+/* Before the look that decides to wait. */
+static void prepare(const struct queue_view *v, uint32_t *bell, struct region_wait *wait)
+{
+    *wait = (struct region_wait){.me = v->ring.me,
+                                 .word = bell,
+                                 .bell = region_bell(v->ring.me),
+                                 .seen = eventcount_prepare(bell)};
+    if (v->is_lane)
+        heald__plat_fence_heavy();
+}
+
+/* The result of a look: of a wait -EBUSY, and whom to watch. */
+static int decide(int err, const struct ring_holder *holder, bool several, struct region_wait *wait)
+{
+    if (err != -EAGAIN)
+        return err;
+    wait->holder = holder->id;
+    wait->several = holder->several || several;
+    return -EBUSY;
+}
+
+static int try_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
+                     struct region_wait *wait)
+{
+    struct ring_holder holder = {0};
+    int err = heald__queue_claim(v, priority, ret, &holder);
+
+    if (err != -EAGAIN)
+        return err;
+    prepare(v, &v->q->bells.room, wait);
+    holder = (struct ring_holder){0};
+    err = heald__queue_claim(v, priority, ret, &holder);
+    return decide(err, &holder, v->flags & HEALD_QUEUE_AT_MOST_ONCE, wait);
+}
+
+static int try_take(const struct queue_view *v, size_t size, struct heald_queue_slot *ret,
+                    struct region_wait *wait)
+{
+    struct ring_holder holder = {0};
+    int err = heald__queue_take(v, size, false, ret, &holder);
+
+    if (err != -EAGAIN)
+        return err;
+    prepare(v, &v->q->bells.arrived, wait);
+    holder = (struct ring_holder){0};
+    err = heald__queue_take(v, size, true, ret, &holder);
+    return decide(err, &holder, false, wait);
+}
+
+static void *address(int64_t memory)
+{
+    return (void *)(intptr_t)memory;
+}
+
+static int try_reserve(void *object, struct heald_participant *me, int64_t *memory,
+                       struct region_wait *wait)
+{
+    struct heald_queue_slot *slot = address(*memory);
+    const struct queue_view *v;
+    int err = queue_view(&v, object, me);
+
+    slot->queue = object;
+    return err ? err : try_claim(v, slot->priority, slot, wait);
+}
+
+static int try_peek(void *object, struct heald_participant *me, int64_t *memory,
+                    struct region_wait *wait)
+{
+    struct heald_queue_slot *slot = address(*memory);
+    const struct queue_view *v;
+    int err = queue_view(&v, object, me);
+
+    if (!err && (err = try_take(v, SIZE_MAX, slot, wait)) == 0)
+        slot->queue = object;
+    return err;
+}
+
+static int send_in(const struct queue_view *v, const struct heald_queue_slot *slot,
+                   const void *data, size_t size)
+{
+    if (size)
+        memcpy(slot->data, data, size);
+    return heald__queue_commit(v, slot, size);
+}
+
+static int receive_from(const struct queue_view *v, const struct heald_queue_slot *slot,
+                        struct heald_queue_message *m)
+{
+    if (slot->size)
+        memcpy(m->data, slot->data, slot->size);
+    m->priority = slot->priority;
+    m->size = slot->size;
+    return heald__queue_release(v, slot);
+}
+
+static int check_message(const struct queue_view *v, const struct heald_queue_message *m)
+{
+    if (m->size > v->message_max)
+        return -EMSGSIZE;
+    return m->data || !m->size ? 0 : -EINVAL;
+}
+
+static int try_send(void *object, struct heald_participant *me, int64_t *memory,
+                    struct region_wait *wait)
+{
+    const struct heald_queue_message *m = address(*memory);
+    struct heald_queue_slot slot;
+    const struct queue_view *v;
+    int err = queue_view(&v, object, me);
+
+    if (!err)
+        err = check_message(v, m);
+    if (!err)
+        err = try_claim(v, m->priority, &slot, wait);
+    return err ? err : send_in(v, &slot, m->data, m->size);
+}
+
+static int try_recv(void *object, struct heald_participant *me, int64_t *memory,
+                    struct region_wait *wait)
+{
+    struct heald_queue_message *m = address(*memory);
+    struct heald_queue_slot slot;
+    const struct queue_view *v;
+    int err = queue_view(&v, object, me);
+
+    if (!err)
+        err = try_take(v, m->size, &slot, wait);
+    return err ? err : receive_from(v, &slot, m);
+}
+
+const struct sync_wait_ops heald__queue_send_wait_ops = {
+    .try = try_send, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_WRITE};
+const struct sync_wait_ops heald__queue_recv_wait_ops = {
+    .try = try_recv, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_READ};
+const struct sync_wait_ops heald__queue_reserve_wait_ops = {
+    .try = try_reserve, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_WRITE};
+const struct sync_wait_ops heald__queue_peek_wait_ops = {
+    .try = try_peek, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_READ};
+
+/* Blocks in one of these waits. */
+static int block(const struct sync_wait_ops *ops, struct heald_queue *queue,
+                 struct heald_participant *me, void *what, int64_t deadline_ns, uint64_t site)
+{
+    int64_t memory = (intptr_t)what;
+
+    me->site = site;
+    return heald__sync_block_keep(ops, queue, me, deadline_ns, &memory);
+}
+
+int heald_queue_trysend(struct heald_queue *queue, struct heald_participant *me, const void *data,
+                        size_t size, unsigned priority)
+{
+    struct heald_queue_message m = {.data = (void *)data, .size = size, .priority = priority};
+    struct heald_queue_slot slot;
+    struct ring_holder holder = {0};
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    if (!err)
+        err = check_message(v, &m);
+    if (!err)
+        err = heald__queue_claim(v, priority, &slot, &holder);
+    return err ? err : send_in(v, &slot, data, size);
+}
+
+int heald_queue_send(struct heald_queue *queue, struct heald_participant *me, const void *data,
+                     size_t size, unsigned priority, int64_t deadline_ns)
+{
+    struct heald_queue_message m = {.data = (void *)data, .size = size, .priority = priority};
+    int err = heald_queue_trysend(queue, me, data, size, priority);
+
+    if (err != -EAGAIN)
+        return err;
+    return block(&heald__queue_send_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
+}
+
+/* 0; or what heald__queue_take() says. */
+static int receive_now(struct heald_queue *queue, struct heald_participant *me,
+                       struct heald_queue_message *m, bool thoroughly)
+{
+    struct heald_queue_slot slot;
+    struct ring_holder holder = {0};
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    if (!err)
+        err = heald__queue_take(v, m->size, thoroughly, &slot, &holder);
+    return err ? err : receive_from(v, &slot, m);
+}
+
+static ssize_t received(int err, const struct heald_queue_message *m, unsigned *ret_priority)
+{
+    if (err)
+        return err;
+    if (ret_priority)
+        *ret_priority = m->priority;
+    return (ssize_t)m->size;
+}
+
+ssize_t heald_queue_tryrecv(struct heald_queue *queue, struct heald_participant *me, void *buf,
+                            size_t size, unsigned *ret_priority)
+{
+    struct heald_queue_message m = {.data = buf, .size = size};
+    int err = receive_now(queue, me, &m, false);
+
+    if (err == -EAGAIN)
+        err = receive_now(queue, me, &m, true);
+    return received(err, &m, ret_priority);
+}
+
+ssize_t heald_queue_recv(struct heald_queue *queue, struct heald_participant *me, void *buf,
+                         size_t size, unsigned *ret_priority, int64_t deadline_ns)
+{
+    struct heald_queue_message m = {.data = buf, .size = size};
+    int err = receive_now(queue, me, &m, false);
+
+    if (err == -EAGAIN)
+        err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
+    return received(err, &m, ret_priority);
+}
+
+int heald_queue_reserve(struct heald_queue *queue, struct heald_participant *me, unsigned priority,
+                        struct heald_queue_slot *ret_slot, int64_t deadline_ns)
+{
+    *ret_slot = (struct heald_queue_slot){.priority = priority};
+    return block(&heald__queue_reserve_wait_ops, queue, me, ret_slot, deadline_ns, SYNC_SITE);
+}
+
+int heald_queue_peek(struct heald_queue *queue, struct heald_participant *me,
+                     struct heald_queue_slot *ret_slot, int64_t deadline_ns)
+{
+    *ret_slot = (struct heald_queue_slot){0};
+    return block(&heald__queue_peek_wait_ops, queue, me, ret_slot, deadline_ns, SYNC_SITE);
+}
+
+/* Is it a slot that the caller has, as a sender or as a receiver? */
+static int check_slot(const struct queue_view **v, const struct heald_queue_slot *slot,
+                      struct heald_participant *me, enum cell_state state)
+{
+    if (!slot->data || !slot->queue)
+        return -EINVAL;
+    int err = queue_view(v, slot->queue, me);
+    if (err)
+        return err;
+    return heald__queue_has_slot(*v, slot, state) ? 0 : -EINVAL;
+}
+
+static int give_away(struct heald_queue_slot *slot, int err)
+{
+    if (!err)
+        slot->data = NULL;
+    return err == -EPROTO ? -EINVAL : err;
+}
+
+int heald_queue_commit(struct heald_participant *me, struct heald_queue_slot *slot, size_t size)
+{
+    const struct queue_view *v;
+    int err = check_slot(&v, slot, me, CELL_CLAIMED);
+
+    if (!err && size > v->message_max)
+        return -EMSGSIZE;
+    return err ? err : give_away(slot, heald__queue_commit(v, slot, size));
+}
+
+int heald_queue_abandon(struct heald_participant *me, struct heald_queue_slot *slot)
+{
+    const struct queue_view *v;
+    int err = check_slot(&v, slot, me, CELL_CLAIMED);
+
+    return err ? err : give_away(slot, heald__queue_abandon(v, slot));
+}
+
+int heald_queue_release(struct heald_participant *me, struct heald_queue_slot *slot)
+{
+    const struct queue_view *v;
+    int err = check_slot(&v, slot, me, CELL_TAKEN);
+
+    return err ? err : give_away(slot, heald__queue_release(v, slot));
+}
+
+int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *slot)
+{
+    const struct queue_view *v;
+    int err = check_slot(&v, slot, me, CELL_TAKEN);
+
+    return err ? err : give_away(slot, heald__queue_return(v, slot));
+}

@@ -1,0 +1,10 @@
+/* message/wait_ops.h: the waits of queues; `memory` is the address of the message or the slot. */
+#ifndef HEALD_SRC_MESSAGE_WAIT_OPS_H
+#define HEALD_SRC_MESSAGE_WAIT_OPS_H
+
+#include "sync/wait_ops.h"
+
+extern const struct sync_wait_ops heald__queue_send_wait_ops, heald__queue_recv_wait_ops,
+    heald__queue_reserve_wait_ops, heald__queue_peek_wait_ops;
+
+#endif

@@ -1,0 +1,144 @@
+/* op/prep_lock.c: the preps on what lies in shared memory, see prep.c: locks, queues, and the locks
+ * and words of others. */
+#include "op/op.h"
+
+#include <heald/await.h>
+#include <heald/futex.h>
+
+#include <errno.h>
+
+static int prep_lock(struct heald_op *op, enum op_kind kind, void *object,
+                     struct heald_participant *me)
+{
+    int err = op_prepare_kind(op, kind, object && me);
+
+    if (err)
+        return err;
+    op->u.lock.object = object;
+    op->u.lock.me = me;
+    op->u.lock.u.cond = NULL;
+    return 0;
+}
+
+int heald_prep_mutex_lock(struct heald_op *op, struct heald_mutex *mutex,
+                          struct heald_participant *me)
+{
+    return prep_lock(op, OP_MUTEX, mutex, me);
+}
+
+int heald_prep_cond_wait(struct heald_op *op, struct heald_cond *cond, struct heald_mutex *mutex,
+                         struct heald_participant *me)
+{
+    int err = prep_lock(op, OP_COND, cond ? mutex : NULL, me);
+
+    if (!err)
+        op->u.lock.u.cond = cond;
+    return err;
+}
+
+int heald_prep_sem_wait(struct heald_op *op, struct heald_sem *sem, struct heald_participant *me)
+{
+    return prep_lock(op, OP_SEM, sem, me);
+}
+
+int heald_prep_rwlock_rdlock(struct heald_op *op, struct heald_rwlock *lock,
+                             struct heald_participant *me)
+{
+    return prep_lock(op, OP_RDLOCK, lock, me);
+}
+
+int heald_prep_rwlock_wrlock(struct heald_op *op, struct heald_rwlock *lock,
+                             struct heald_participant *me)
+{
+    return prep_lock(op, OP_WRLOCK, lock, me);
+}
+
+int heald_prep_barrier_wait(struct heald_op *op, struct heald_barrier *barrier,
+                            struct heald_participant *me, uint32_t *ret_round)
+{
+    int err = prep_lock(op, OP_BARRIER, barrier, me);
+
+    if (!err)
+        op->u.lock.u.ret_round = ret_round;
+    return err;
+}
+
+int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
+                          struct heald_participant *me)
+{
+    return prep_lock(op, OP_ONCE, once, me);
+}
+
+static int prep_queue(struct heald_op *op, enum op_kind kind, struct heald_queue *queue,
+                      struct heald_participant *me, void *message)
+{
+    int err = prep_lock(op, kind, message ? queue : NULL, me);
+
+    if (!err)
+        op->u.lock.u.message = message;
+    return err;
+}
+
+int heald_prep_queue_send(struct heald_op *op, struct heald_queue *queue,
+                          struct heald_participant *me, struct heald_queue_message *message)
+{
+    return prep_queue(op, OP_QUEUE_SEND, queue, me, message);
+}
+
+int heald_prep_queue_recv(struct heald_op *op, struct heald_queue *queue,
+                          struct heald_participant *me, struct heald_queue_message *message)
+{
+    return prep_queue(op, OP_QUEUE_RECV, queue, me, message);
+}
+
+int heald_prep_queue_reserve(struct heald_op *op, struct heald_queue *queue,
+                             struct heald_participant *me, struct heald_queue_slot *slot)
+{
+    return prep_queue(op, OP_QUEUE_RESERVE, queue, me, slot);
+}
+
+int heald_prep_queue_peek(struct heald_op *op, struct heald_queue *queue,
+                          struct heald_participant *me, struct heald_queue_slot *slot)
+{
+    return prep_queue(op, OP_QUEUE_PEEK, queue, me, slot);
+}
+
+static int prep_futex(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
+{
+    int err = op_prepare_kind(op, kind, object);
+
+    if (err)
+        return err;
+    op->u.futex.object = object;
+    op->u.futex.expected = expected;
+    return 0;
+}
+
+int heald_prep_pthread_mutex_lock(struct heald_op *op, pthread_mutex_t *mutex)
+{
+    return prep_futex(op, OP_PTHREAD_MUTEX, mutex, 0);
+}
+
+int heald_prep_sem_t_wait(struct heald_op *op, sem_t *sem)
+{
+    return prep_futex(op, OP_SEM_T, sem, 0);
+}
+
+static bool is_futex(const uint32_t *word)
+{
+    return word && (uintptr_t)word % sizeof *word == 0;
+}
+
+int heald_prep_futex_wait(struct heald_op *op, uint32_t *word, uint32_t expected)
+{
+    return prep_futex(op, OP_FUTEX, is_futex(word) ? word : NULL, expected);
+}
+
+int heald_prep_futex_wait_any(struct heald_op *op, const struct heald_futex words[], unsigned count)
+{
+    bool valid = words && count && count <= HEALD_FUTEX_MAX;
+
+    for (unsigned i = 0; valid && i < count; i++)
+        valid = is_futex(words[i].word);
+    return prep_futex(op, OP_FUTEX_ANY, valid ? (void *)words : NULL, count);
+}

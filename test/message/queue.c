@@ -1,0 +1,348 @@
+/* test/message/queue.c: what a queue does while nobody dies. */
+#include "message/message.h"
+
+#include <pthread.h>
+
+HEALD_CASE(options_are_checked)
+{
+    static const struct heald_queue_options wrong[] = {
+        {.capacity = HEALD_QUEUE_CAPACITY_MAX + 1},
+        {.priorities = HEALD_QUEUE_PRIORITIES_MAX + 1},
+        {.message_max = (size_t)HEALD_QUEUE_MESSAGE_MAX + 1},
+        {.flags = 16},
+        {.flags = ONE_EACH | HEALD_QUEUE_DROP_OLDEST},
+    };
+    uint64_t memory[8];
+
+    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_uint_eq(heald_queue_size(&wrong[i]), 0);
+        ck_assert_int_eq(heald_queue_init((struct heald_queue *)memory, &wrong[i]), -EINVAL);
+    }
+    ck_assert_uint_gt(heald_queue_size(NULL), 64 * 1024);
+    ck_assert_int_eq(heald_queue_init((struct heald_queue *)((char *)memory + 4), NULL), -EINVAL);
+}
+
+/* Many times round the ring, with messages of every length. */
+HEALD_CASE(messages_arrive_in_order)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        char text[32], got[32];
+        for (unsigned i = 0; i < 200; i++) {
+            size_t size = i % 33;
+            memset(text, (int)i, sizeof text);
+            ck_assert_int_eq(heald_queue_send(q, f.me, text, size, 0, HEALD_FOREVER), 0);
+            memset(text, (int)i + 1, sizeof text);
+            ck_assert_int_eq(heald_queue_trysend(q, f.me, text, 1, 0), 0);
+            memset(got, 0, sizeof got);
+            ck_assert_int_eq(heald_queue_recv(q, f.me, got, sizeof got, NULL, 0), (int)size);
+            memset(text, (int)i, sizeof text);
+            ck_assert_mem_eq(got, text, size);
+            ck_assert_int_eq(heald_queue_tryrecv(q, f.me, got, sizeof got, NULL), 1);
+            ck_assert_int_eq(got[0], (char)(i + 1));
+        }
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, got, sizeof got, NULL), -EAGAIN);
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(full_and_empty)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct heald_queue_info info;
+        ck_assert_int_eq(receive_number(&f, in_ms(2)), -ETIMEDOUT);
+        for (uint64_t i = 0; i < 4; i++)
+            ck_assert_int_eq(send_number(&f, i, 0), 0);
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, "x", 1, 0), -EAGAIN);
+        ck_assert_int_eq(send_number(&f, 4, in_ms(2)), -ETIMEDOUT);
+        ck_assert_int_eq(heald_queue_describe(q, f.me, &info), 0);
+        ck_assert_uint_eq(info.depth, 4);
+        ck_assert_uint_eq(info.sent, 4);
+        for (int64_t i = 0; i < 4; i++)
+            ck_assert_int_eq(receive_number(&f, 0), i);
+        ck_assert_int_eq(receive_number(&f, 0), -ETIMEDOUT);
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(a_message_that_is_too_long)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct iovec few[1];
+        char buf[40] = {0};
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, buf, 33, 0), -EMSGSIZE);
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, NULL, 1, 0), -EINVAL);
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, NULL, 0, 0), 0);
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, "12345", 5, 0), 0);
+        ck_assert_int_eq(heald_queue_recv(q, f.me, NULL, 0, NULL, HEALD_FOREVER), 0);
+        ck_assert_int_eq(heald_queue_recv(q, f.me, buf, 4, NULL, HEALD_FOREVER), -EMSGSIZE);
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, buf, 4, NULL), -EMSGSIZE);
+        few[0] = (struct iovec){buf, 4};
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, few, 1, 0), -EMSGSIZE);
+        ck_assert_int_eq(heald_queue_recv(q, f.me, buf, 5, NULL, HEALD_FOREVER), 5);
+        ck_assert_str_eq(buf, "12345");
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(higher_priorities_come_first)
+{
+    struct fixture f = queue_fixture();
+    struct heald_queue *q = queue_make(&f, &forms[3]);
+    static const unsigned order[] = {2, 2, 1, 0, 0};
+    unsigned priority, value;
+
+    ck_assert_int_eq(heald_queue_trysend(q, f.me, "x", 1, 3), -EINVAL);
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned p = i % 3;
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, &i, sizeof i, (p + 2) % 3), 0);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, &value, sizeof value, &priority), 4);
+        ck_assert_uint_eq(priority, order[i]);
+        ck_assert_uint_eq((value + 2) % 3, priority);
+    }
+    fixture_close(&f);
+}
+
+/* The oldest goes, and is counted. */
+HEALD_CASE(the_oldest_is_dropped)
+{
+    struct fixture f = queue_fixture();
+    struct heald_queue_options options = forms[0];
+    struct heald_queue_info info;
+    struct heald_queue_slot slot;
+
+    options.flags = HEALD_QUEUE_DROP_OLDEST;
+    struct heald_queue *q = queue_make(&f, &options);
+    for (uint64_t i = 0; i < 11; i++)
+        ck_assert_int_eq(send_number(&f, i, 0), 0);
+    ck_assert_int_eq(heald_queue_describe(q, f.me, &info), 0);
+    ck_assert_uint_eq(info.dropped, 7);
+    ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
+    ck_assert_uint_eq(*(uint64_t *)slot.data, 7);
+    ck_assert_int_eq(heald_queue_trysend(q, f.me, "x", 1, 0), -EAGAIN);
+    ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+    ck_assert_int_eq(send_number(&f, 11, 0), 0);
+    for (int64_t i = 8; i < 12; i++)
+        ck_assert_int_eq(receive_number(&f, 0), i);
+    fixture_close(&f);
+}
+
+HEALD_CASE(in_the_memory_of_the_queue)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct heald_queue_slot slot, copy;
+        bool lane = forms[form].flags == ONE_EACH;
+        ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
+        ck_assert_uint_eq(slot.size, 32);
+        memcpy(slot.data, "abcd", 5);
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, &copy, sizeof copy, NULL), -EAGAIN);
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 33), -EMSGSIZE);
+        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        copy = slot;
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 5), 0);
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 5), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(f.me, &copy, 5), -EINVAL);
+        ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
+        ck_assert_int_eq(heald_queue_abandon(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
+        ck_assert_uint_eq(slot.size, 5);
+        ck_assert_str_eq(slot.data, "abcd");
+        ck_assert_int_eq(slot.redelivered, 0);
+        ck_assert_int_eq(heald_queue_return(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
+        ck_assert_int_eq(slot.redelivered, !lane);
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 0), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), -ETIMEDOUT);
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(several_at_once)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        char text[6][2] = {"0", "1", "2", "3", "4", "5"}, got[6][2];
+        struct iovec out[6], in[6];
+        for (int i = 0; i < 6; i++) {
+            out[i] = (struct iovec){text[i], 2};
+            in[i] = (struct iovec){got[i], 2};
+        }
+        ck_assert_int_eq(heald_queue_send_many(q, f.me, out, 0, 0, 0), -EINVAL);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, in, 0, 0), -EINVAL);
+        ck_assert_int_eq(heald_queue_send_many(q, f.me, out, 6, 0, HEALD_FOREVER), 4);
+        ck_assert_int_eq(heald_queue_send_many(q, f.me, out, 6, 0, 0), -ETIMEDOUT);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, in, 3, HEALD_FOREVER), 3);
+        ck_assert_int_eq(heald_queue_send_many(q, f.me, out + 4, 2, 0, 0), 2);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, in + 3, 3, 0), 3);
+        for (int i = 0; i < 6; i++)
+            ck_assert_str_eq(got[i], text[i]);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, in, 3, 0), -ETIMEDOUT);
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(a_closed_queue_is_drained)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct heald_queue_slot slot;
+        struct heald_queue_info info;
+        ck_assert_int_eq(send_number(&f, 1, 0), 0);
+        ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
+        ck_assert_int_eq(heald_queue_close(q, f.me), 0);
+        ck_assert_int_eq(heald_queue_close(q, f.me), 0);
+        ck_assert_int_eq(send_number(&f, 2, HEALD_FOREVER), -EPIPE);
+        ck_assert_int_eq(heald_queue_describe(q, f.me, &info), 0);
+        ck_assert_int_eq(info.closed, 1);
+        ck_assert_int_eq(receive_number(&f, 0), 1);
+        *(uint64_t *)slot.data = 3;
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, sizeof(uint64_t)), 0);
+        ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), 3);
+        ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), -ENODATA);
+        ck_assert_int_eq(receive_number(&f, 0), -ENODATA);
+    }
+    fixture_close(&f);
+}
+
+static void *receives_the_end(void *arg)
+{
+    struct fixture f = *(struct fixture *)arg;
+
+    must(heald_attach(f.region, &f.me) == 0);
+    set_flag(&shared_of(&f)->ready);
+    int64_t got = receive_number(&f, HEALD_FOREVER);
+    heald_detach(f.me);
+    return (void *)(intptr_t)got;
+}
+
+HEALD_CASE(a_close_wakes_who_waits)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        pthread_t thread;
+        void *got;
+        ck_assert_int_eq(pthread_create(&thread, NULL, receives_the_end, &f), 0);
+        until_set(&shared_of(&f)->ready);
+        usleep(2000);
+        ck_assert_int_eq(heald_queue_close(q, f.me), 0);
+        ck_assert_int_eq(pthread_join(thread, &got), 0);
+        ck_assert_int_eq((intptr_t)got, -ENODATA);
+    }
+    fixture_close(&f);
+}
+
+HEALD_CASE(one_sender_and_one_receiver)
+{
+    struct fixture f = queue_fixture();
+    struct heald_participant *other;
+    char buf[8];
+
+    struct heald_queue *q = queue_make(&f, &forms[1]);
+    ck_assert_int_eq(heald_attach(f.region, &other), 0);
+    ck_assert_int_eq(send_number(&f, 1, 0), 0);
+    ck_assert_int_eq(heald_queue_trysend(q, other, "x", 1, 0), -EPERM);
+    ck_assert_int_eq(heald_queue_send(q, other, "x", 1, 0, HEALD_FOREVER), -EPERM);
+    ck_assert_int_eq(receive_number(&f, 0), 1);
+    ck_assert_int_eq(heald_queue_recv(q, other, buf, 8, NULL, HEALD_FOREVER), -EPERM);
+    heald_detach(f.me);
+    ck_assert_int_eq(heald_queue_trysend(q, f.me, "x", 1, 0), -ESTALE);
+    ck_assert_int_eq(heald_queue_trysend(q, other, "xyz", 3, 0), 0);
+    ck_assert_int_eq(heald_queue_recv(q, other, buf, 8, NULL, HEALD_FOREVER), 3);
+    heald_detach(other);
+    ck_assert_int_eq(heald_region_close(f.region), 0);
+}
+
+static int corrupt_every_word(struct fixture *f, int form)
+{
+    struct heald_queue *q = queue_make(f, &forms[form]);
+    char buf[64];
+    int refused = 0;
+
+    for (size_t i = 0; i < heald_queue_size(&forms[form]) / 4; i++)
+        for (int way = 0; way < 2; way++) {
+            q = queue_make(f, &forms[form]);
+            ck_assert_int_eq(send_number(f, 1, 0), 0);
+            ((uint32_t *)shared_of(f)->memory)[i] = way ? UINT32_MAX : 0x5a5a5a5a;
+            int err = heald_queue_trysend(q, f->me, "x", 1, 0);
+            ssize_t got = heald_queue_tryrecv(q, f->me, buf, sizeof buf, NULL);
+            refused += err == -EBADMSG || got == -EBADMSG;
+        }
+    return refused;
+}
+
+/* Whatever is in one word: an error, or a result; no crash, and no endless loop. */
+HEALD_CASE(a_corrupt_queue)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++)
+        ck_assert_int_gt(corrupt_every_word(&f, form), 0);
+    fixture_close(&f);
+}
+
+HEALD_CASE(by_name)
+{
+    struct heald_queue *a, *b;
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 64 * 1024, .heap_max = 1 << 20});
+    struct heald_queue_options other = forms[0];
+    void *memory;
+
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &forms[0], &a), 0);
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &forms[0], &b), 0);
+    ck_assert_ptr_eq(a, b);
+    other.priorities = 2;
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &other, &b), -EPROTOTYPE);
+    other.capacity = 3;
+    other.priorities = 1;
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &other, &b), 0);
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &(struct heald_queue_options){.flags = 99}, &b),
+                     -EINVAL);
+    ck_assert_int_eq(heald_object_find(f.me, "jobs", HEALD_OBJECT_QUEUE, 0, &memory), 0);
+    ck_assert_int_eq(heald_queue_trysend(a, f.me, "abc", 3, 0), 0);
+    ck_assert_int_eq(heald_queue_tryrecv(memory, f.me, &other, 3, NULL), 3);
+    ck_assert_int_eq(heald_object_remove(f.me, "jobs"), 0);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("message-queue");
+    TCase *group = harness_group(suite, "queue");
+
+    harness_add(group, options_are_checked);
+    harness_add(group, messages_arrive_in_order);
+    harness_add(group, full_and_empty);
+    harness_add(group, a_message_that_is_too_long);
+    harness_add(group, higher_priorities_come_first);
+    harness_add(group, the_oldest_is_dropped);
+    harness_add(group, in_the_memory_of_the_queue);
+    harness_add(group, several_at_once);
+    harness_add(group, a_closed_queue_is_drained);
+    harness_add(group, a_close_wakes_who_waits);
+    harness_add(group, one_sender_and_one_receiver);
+    harness_add(group, a_corrupt_queue);
+    harness_add(group, by_name);
+    return harness_run(suite);
+}
