@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+enum { LINGER_NS = 5000 };
 enum { KINDS = HEALD_WORKERS_NAMES + 1, NAMES_THREADS = 8, NAMES_STACK = 512 * 1024 };
 
 static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
@@ -25,6 +26,7 @@ static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
         list_init(&loop->works->lanes);
         list_init(&loop->works->jobs);
         list_init(&loop->works->cached);
+        spin_init(&loop->works->spin);
     }
     *ret_works = loop->works;
     return 0;
@@ -127,6 +129,8 @@ static int work_start(struct heald_loop *loop, struct heald_op *op)
 
     if (err || (err = claim(op)))
         return err;
+    loop->works->pending++;
+    loop->attention.more |= MORE_WORK;
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
     op_move(op, OP_ARMED);
@@ -141,9 +145,24 @@ static int work_start(struct heald_loop *loop, struct heald_op *op)
 /* It has completed. One that was withdrawn, detached or refused is in no lane. */
 static void work_tidy(struct heald_loop *loop, struct heald_op *op)
 {
-    (void)loop;
     if (heald__lane_of(op))
         heald__lane_done(heald__lane_of(op));
+    if (!--loop->works->pending)
+        loop->attention.more &= (uint8_t)~MORE_WORK;
+}
+
+static bool is_there(const void *loop)
+{
+    return heald__mailbox_any(loop);
+}
+
+/* A result that comes while the loop is awake needs no bell. */
+static void work_linger(struct heald_loop *loop)
+{
+    struct spin *spin = &loop->works->spin;
+
+    if (!heald__mailbox_any(loop) && spin_begins(spin))
+        spin_ends(spin, spin_for(loop->sys, LINGER_NS, is_there, loop));
 }
 
 static void work_cancel(struct heald_loop *loop, struct heald_op *op)
@@ -203,5 +222,6 @@ const struct heald_upper heald__await_work = {
     .start = work_start,
     .cancel = work_cancel,
     .tidy = work_tidy,
+    .linger = work_linger,
     .close = work_close,
 };

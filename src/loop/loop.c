@@ -289,6 +289,8 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool is_idle
     if (!is_idle && until && loop->attention.standing)
         until = wait_until(loop, until);
     bool sleeps = until > 0;
+    if (sleeps && !is_idle && loop->attention.more & MORE_WORK)
+        loop->upper[UPPER_WORK]->linger(loop);
     if (sleeps && !heald__mailbox_sleep(loop))
         until = 0;
     loop->stats.turns++;
@@ -305,7 +307,7 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
 
-    if (loop->attention.more)
+    if (loop->attention.more & MORE_HOOKS)
         heald__hooks_run(loop, HEALD_HOOK_PREPARE);
     if (loop->attention.signals)
         heald__flush_signals(loop);
@@ -328,7 +330,7 @@ static void tend(struct heald_loop *loop)
         heald__timers_expire(loop);
     if (loop->attention.posts || heald__mailbox_any(loop))
         heald__mailbox_fetch(loop);
-    if (loop->attention.more)
+    if (loop->attention.more & MORE_HOOKS)
         heald__hooks_run(loop, HEALD_HOOK_CHECK);
 }
 

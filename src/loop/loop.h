@@ -74,6 +74,8 @@ struct heald_alarm {
     struct heald_op watch;
 };
 
+enum { MORE_HOOKS = 1, MORE_BOOT = 2, MORE_WORK = 4 };
+
 /* What a turn sees to beside descriptors and posts; in the usual turn all of it is 0. */
 union heald_attention {
     struct {
@@ -90,7 +92,7 @@ union heald_attention {
             struct {
                 bool mirrored; /* `mirror` is open */
                 bool timers;   /* `timers` may hold something */
-                bool more;     /* there are timers of the boot clock, or hooks */
+                uint8_t more;  /* MORE_…: there is something that few loops have */
                 bool threads;  /* threads wait for ops, see `waiting` */
             };
             uint32_t standing;

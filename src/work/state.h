@@ -2,6 +2,7 @@
 #ifndef HEALD_SRC_WORK_STATE_H
 #define HEALD_SRC_WORK_STATE_H
 
+#include "work/spin.h"
 #include "work/workers.h"
 
 #include "base/alloc.h"
@@ -31,9 +32,12 @@ struct heald_workers {
     pthread_cond_t quiet; /* a lane that is being closed has delivered */
     /* Guarded by lock: */
     struct heald_link turns; /* lanes with queued ops: the first is next */
-    unsigned queued, started, detached;
+    unsigned started, detached;
+    unsigned queued;   /* atomic, for who looks without the lock */
+    struct spin spin;
     unsigned sleeping; /* of the idle ones: in pthread_cond_wait(3) */
-    bool waking;       /* one of these was woken, and does not have the lock yet */
+    bool waking;       /* one of the idle ones will look at the queue: it was woken, or it lingers,
+                        * and does not have the lock */
     unsigned refs;
     bool closing;
     unsigned pending; /* atomic */
@@ -59,6 +63,12 @@ static inline bool must_wake(struct heald_workers *w)
 
     w->waking = w->waking || wakes;
     return wakes;
+}
+
+/* Under the lock. Relaxed: who looks without the lock takes it then, and looks again. */
+static inline void count_queued(struct heald_workers *w, int more)
+{
+    __atomic_store_n(&w->queued, w->queued + (unsigned)more, __ATOMIC_RELAXED);
 }
 
 /* Relaxed: what goes with it is guarded by the lock; fn, which has no lock, asks again. */

@@ -4,6 +4,8 @@
 
 #include <sched.h>
 
+enum { LINGER_NS = 20000 };
+
 /* Until there is something to do, perhaps. Under the lock. */
 static void sleep_idle(struct heald_workers *w)
 {
@@ -23,7 +25,7 @@ static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret
     struct heald_lane *lane = heald_container_of(turn, struct heald_lane, turn);
     struct heald_link *link = list_pop(&lane->queue);
     link->prev = NULL;
-    w->queued--;
+    count_queued(w, -1);
     if (--lane->queued)
         list_push(&w->turns, &lane->turn);
     *ret_lane = lane;
@@ -112,15 +114,32 @@ static void run_detachable(struct worker *me, struct heald_lane *lane, struct he
     given(lane);
 }
 
-/* With one op at a time the loop that gets its result often has the next one: if it gets the
- * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
+static bool is_queued(const void *workers)
+{
+    const struct heald_workers *w = workers;
+
+    return __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
+}
+
+/*
+ * With one op at a time the loop that gets its result often has the next one: if a thread is awake
+ * then, none has to be woken for that. It looks for a while, and yields the processor where that
+ * does not pay: the loop may need it. Under the lock, but not all of the time.
+ */
 static void linger(struct heald_workers *w)
 {
-    if (w->queued || count_busy(w))
+    if (w->queued || w->waking || w->closing)
         return;
+    w->waking = true;
+    bool spins = spin_begins(&w->spin);
     pthread_mutex_unlock(&w->lock);
-    sched_yield();
+    bool found = spins && spin_for(w->sys, LINGER_NS, is_queued, w);
+    if (!found)
+        sched_yield();
     pthread_mutex_lock(&w->lock);
+    if (spins)
+        spin_ends(&w->spin, found);
+    w->waking = false;
 }
 
 static void *worker_main(void *arg)

@@ -62,7 +62,7 @@ static int check_options(struct heald_workers_options *o)
 /* 0 or -errno, and nothing is left. */
 static int init_locks(struct heald_workers *w)
 {
-    int err = pthread_mutex_init(&w->lock, NULL);
+    int err = heald__plat_mutex_init_short(&w->lock);
 
     if (err)
         return -err;
@@ -110,6 +110,7 @@ int heald_workers_open(struct heald_workers **ret_workers,
     w->stack = o.stack;
     w->refs = 1;
     list_init(&w->turns);
+    spin_init(&w->spin);
     if ((err = init_locks(w)))
         alloc_free(&o.allocator, w, size_of(o.threads));
     else
@@ -140,7 +141,7 @@ int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now
         list_push(&lane->queue, &op->aux);
         if (!lane->queued++)
             list_push(&w->turns, &lane->turn);
-        w->queued++;
+        count_queued(w, 1);
         lane->pending++;
         /* Relaxed: heald_workers_close() is called when nobody submits. */
         __atomic_fetch_add(&w->pending, 1, __ATOMIC_RELAXED);
@@ -156,7 +157,7 @@ static void withdraw(struct heald_lane *lane, struct heald_op *op)
 {
     list_remove(&op->aux);
     op->aux.prev = NULL;
-    lane->workers->queued--;
+    count_queued(lane->workers, -1);
     if (!--lane->queued)
         list_remove(&lane->turn);
 }
