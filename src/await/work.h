@@ -10,8 +10,8 @@
 /* What a loop has of workers; made when first needed. */
 struct heald_works {
     struct heald_link lanes;
-    struct spin spin; /* for results of functions */
-    unsigned pending; /* functions */
+    struct spin spin;             /* for results of functions */
+    unsigned pending;             /* functions */
     struct heald_workers *own[2]; /* by enum heald_workers_kind; NULL: not yet made */
     struct heald_link jobs;       /* of lookup.c, as all below */
     bool knows_resolver, is_resolved;

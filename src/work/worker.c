@@ -10,23 +10,31 @@ enum { LINGER_NS = 20000 };
 static void sleep_idle(struct heald_workers *w)
 {
     w->sleeping++;
-    pthread_cond_wait(&w->work, &w->lock);
-    w->sleeping--;
-    w->waking = false;
+    set_wants(w);
+    fetch(w);
+    if (w->queued) {
+        w->sleeping--;
+    } else {
+        pthread_cond_wait(&w->work, &w->lock);
+        w->sleeping--;
+        w->waking = false;
+    }
+    set_wants(w);
 }
 
 /* The next op, which is the caller's then; or NULL. Under the lock. */
 static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret_lane)
 {
+    fetch(w);
     struct heald_link *turn = list_pop(&w->turns);
-
     if (!turn)
         return NULL;
     struct heald_lane *lane = heald_container_of(turn, struct heald_lane, turn);
     struct heald_link *link = list_pop(&lane->queue);
     link->prev = NULL;
     count_queued(w, -1);
-    if (--lane->queued)
+    __atomic_store_n(&lane->taken, lane->taken + 1, __ATOMIC_RELAXED);
+    if (!list_empty(&lane->queue))
         list_push(&w->turns, &lane->turn);
     *ret_lane = lane;
     return heald_container_of(link, struct heald_op, aux);
@@ -118,7 +126,8 @@ static bool is_queued(const void *workers)
 {
     const struct heald_workers *w = workers;
 
-    return __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
+    return __atomic_load_n(&w->top, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
 }
 
 /*
@@ -128,9 +137,10 @@ static bool is_queued(const void *workers)
  */
 static void linger(struct heald_workers *w)
 {
-    if (w->queued || w->waking || w->closing)
+    if (is_queued(w) || w->waking || w->closing)
         return;
     w->waking = true;
+    set_wants(w);
     bool spins = spin_begins(&w->spin);
     pthread_mutex_unlock(&w->lock);
     bool found = spins && spin_for(w->sys, LINGER_NS, is_queued, w);
@@ -140,6 +150,7 @@ static void linger(struct heald_workers *w)
     if (spins)
         spin_ends(&w->spin, found);
     w->waking = false;
+    set_wants(w);
 }
 
 static void *worker_main(void *arg)
@@ -184,6 +195,6 @@ int heald__worker_start(struct heald_workers *w)
     err = w->stack ? heald__plat_thread_start_small(&me->thread, w->stack, worker_main, me)
                    : heald__plat_thread_start(&me->thread, worker_main, me);
     if (!err)
-        w->started++;
+        __atomic_store_n(&w->started, w->started + 1, __ATOMIC_RELAXED);
     return err;
 }
