@@ -81,7 +81,7 @@ static inline bool must_wake(struct heald_workers *w)
     return true;
 }
 
-/* Under the lock. Relaxed: who looks without the lock takes it then, and looks again. */
+/* Under the lock. Relaxed: who looks without the lock then takes it and looks under it. */
 static inline void count_queued(struct heald_workers *w, int more)
 {
     __atomic_store_n(&w->queued, w->queued + (unsigned)more, __ATOMIC_RELAXED);
