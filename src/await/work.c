@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-enum { LINGER_NS = 5000 };
+enum { LINGER_NS = 5000, NAP_NS = 50000, NAP_RESULTS = 4 };
 enum { KINDS = HEALD_WORKERS_NAMES + 1, NAMES_THREADS = 8, NAMES_STACK = 512 * 1024 };
 
 static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
@@ -147,6 +147,7 @@ static void work_tidy(struct heald_loop *loop, struct heald_op *op)
 {
     if (heald__lane_of(op))
         heald__lane_done(heald__lane_of(op));
+    loop->works->results++;
     if (!--loop->works->pending)
         loop->attention.more &= (uint8_t)~MORE_WORK;
 }
@@ -157,12 +158,19 @@ static bool is_there(const void *loop)
 }
 
 /* A result that comes while the loop is awake needs no bell. */
-static void work_linger(struct heald_loop *loop)
+static int64_t work_linger(struct heald_loop *loop)
 {
-    struct spin *spin = &loop->works->spin;
+    struct heald_works *works = loop->works;
+    unsigned results = works->results;
 
-    if (!heald__mailbox_any(loop) && spin_begins(spin))
-        spin_ends(spin, spin_for(loop->sys, LINGER_NS, is_there, loop));
+    works->results = 0;
+    if (heald__mailbox_any(loop))
+        return 0;
+    if (results >= NAP_RESULTS && works->pending >= NAP_RESULTS)
+        return NAP_NS;
+    if (spin_begins(&works->spin))
+        spin_ends(&works->spin, spin_for(loop->sys, LINGER_NS, is_there, loop));
+    return 0;
 }
 
 static void work_cancel(struct heald_loop *loop, struct heald_op *op)

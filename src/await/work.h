@@ -12,6 +12,7 @@ struct heald_works {
     struct heald_link lanes;
     struct spin spin;             /* for results of functions */
     unsigned pending;             /* functions */
+    unsigned results;             /* since the last wait */
     struct heald_workers *own[2]; /* by enum heald_workers_kind; NULL: not yet made */
     struct heald_link jobs;       /* of lookup.c, as all below */
     bool knows_resolver, is_resolved;

@@ -26,13 +26,14 @@
 
 enum { LEAST_SHARE = 8 /* one in so many callbacks of a turn */ };
 
-static void wake(struct heald_loop *loop)
+static void wake(struct heald_loop *loop, bool from_nap)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
     /* Pairs with heald__mailbox_sleep(). */
-    if (__atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST) &&
-        __atomic_exchange_n(&m->sleeping, 0, __ATOMIC_SEQ_CST)) {
+    int how = __atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST);
+    if (how && (how == LOOP_SLEEPS || from_nap) &&
+        __atomic_exchange_n(&m->sleeping, LOOP_AWAKE, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(&m->rings, 1, __ATOMIC_RELAXED);
         loop->sys->bell_ring(m->bell[1]);
     }
@@ -65,7 +66,7 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     if (op_class_of(op) != HEALD_NORMAL)
         __atomic_store_n(&loop->mailbox.sorts, true, __ATOMIC_RELAXED);
     push(loop, op);
-    wake(loop);
+    wake(loop, true);
     return 0;
 }
 
@@ -75,13 +76,22 @@ void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t
 
     op->result = result;
     push(loop, op);
-    wake(loop);
+    wake(loop, true);
+}
+
+void heald__mailbox_in_passing(struct heald_sink *sink, struct heald_op *op, int64_t result)
+{
+    struct heald_loop *loop = loop_of_sink(sink);
+
+    op->result = result;
+    push(loop, op);
+    wake(loop, false);
 }
 
 void heald_loop_stop(struct heald_loop *loop)
 {
     __atomic_store_n(&loop->mailbox.stop, 1, __ATOMIC_SEQ_CST);
-    wake(loop);
+    wake(loop, true);
 }
 
 /* Takes what is in the stack, and turns it round to the end of the inbox. */

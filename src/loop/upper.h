@@ -40,8 +40,8 @@ struct heald_upper {
     void (*try)(struct heald_loop *loop);
 
     /* The turn is about to sleep: what is about to come may be waited for awake, for a few
-     * microseconds. Called while loop->attention.more has MORE_WORK. */
-    void (*linger)(struct heald_loop *loop);
+     * microseconds. For how long to nap, or 0. Called while loop->attention.more has MORE_WORK. */
+    int64_t (*linger)(struct heald_loop *loop);
 
     /* Calls each() for the ops that lie in none of the loop's own lists. */
     void (*each)(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),

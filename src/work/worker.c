@@ -40,12 +40,23 @@ static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret
     return heald_container_of(link, struct heald_op, aux);
 }
 
+static bool is_queued(const void *workers)
+{
+    const struct heald_workers *w = workers;
+
+    return __atomic_load_n(&w->top, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
+}
+
 /* Gives an op to its loop, which may close the workers as soon as it has it, and waits for
  * `delivering` before the lane. Without the lock. */
 static void give(struct heald_lane *lane, struct heald_op *op, int64_t result)
 {
     op->u.work.since_ns = (int64_t)(intptr_t)lane;
-    lane->sink->done_remote(lane->sink, op, result);
+    if (is_queued(lane->workers))
+        lane->sink->done_in_passing(lane->sink, op, result);
+    else
+        lane->sink->done_remote(lane->sink, op, result);
 }
 
 /* … and it was. With the lock. */
@@ -120,14 +131,6 @@ static void run_detachable(struct worker *me, struct heald_lane *lane, struct he
     give(lane, op, result);
     pthread_mutex_lock(&w->lock);
     given(lane);
-}
-
-static bool is_queued(const void *workers)
-{
-    const struct heald_workers *w = workers;
-
-    return __atomic_load_n(&w->top, __ATOMIC_RELAXED) ||
-           __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
 }
 
 /*
