@@ -5,6 +5,12 @@
  * A pending op lies in the loop's list of operations that name no descriptor, where
  * heald_loop_list() finds it, and its result comes by the mailbox. A lane lives as long as its
  * loop, so a thread that gives an op to the loop finds it.
+ *
+ * Before it sleeps, a loop with pending functions looks for results (work/spin.h), for LINGER_NS at
+ * most, while looks pay. One that has just got several at once, and waits for as many, naps
+ * instead: for NAP_NS (and the slack of the system's timers) a result wakes it only if no other op
+ * is queued behind it, since others will follow, and each wake costs more than the function.
+ * Descriptors, posts and deadlines end a nap as they end any wait.
  */
 #include "await/work.h"
 

@@ -8,12 +8,13 @@
  * come in order. A poster that is held up halfway holds up nobody else, as it would in a queue that
  * is linked after the exchange.
  *
- * No wake is lost: the loop stores sleeping = 1 and then loads top; a poster stores top and then
+ * No wake is lost: the loop stores `sleeping` and then loads top; a poster stores top and then
  * loads sleeping. All four are sequentially consistent, so at least one sees the other's store:
  * either the loop finds the op and does not sleep, or the poster finds it asleep and rings the
- * bell. The poster that turns sleeping from 1 to 0 rings; the others need not, for the bell stays
+ * bell. The poster that turns `sleeping` to 0 rings; the others need not, for the bell stays
  * readable until the loop drains it, and the loop fetches after that, or does not sleep while
- * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top.
+ * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top. A loop that naps
+ * (LOOP_NAPS) waits for a bounded time only, so who will push more may leave it asleep.
  *
  * A turn delivers no more than it can call back, so that a flood of posts keeps neither descriptors
  * nor the cache waiting; a share of the turn is theirs even when more is due. Where one op may

@@ -1,21 +1,27 @@
 /*
  * work/workers.c: threads for the ops of several loops.
  *
- * Argument. One lock guards all that crosses threads. Under it, an op of a lane is in exactly one
- * of three places: in the lane's queue (aux.prev is set), with a thread, or the loop's. A thread
- * takes it out of the queue, and a recall does; so one of the two gets it. A thread that has run
- * its function decides under the lock whether the work was detached: if not, the op is on its way
- * to the loop from then on, and a recall changes nothing any more. If it was, the op may not exist
- * any more, and the thread touches the work alone.
+ * Argument. Under the lock an op of a lane is in exactly one of four places: put (in `top`), in the
+ * lane's queue, with a thread, or the loop's. Its aux.prev is set in the first two. A thread takes
+ * it out of the queue, and a recall does, each after a fetch that empties `top`; so one of the two
+ * gets it. A thread that has run its function decides under the lock whether the work was detached:
+ * if not, the op is on its way to the loop from then on, and a recall changes nothing any more. If
+ * it was, the op may not exist any more, and the thread touches the work alone.
+ *
+ * A loop puts an op without the lock: `top` is a stack as in loop/post.c, which a thread takes
+ * whole, under the lock, each time before it takes an op: so the order of a loop's ops and the
+ * turns of the loops are as if each had been queued under the lock. `room` and `put` are the
+ * loop's, `taken` says how many of what it put have left, so the loop knows how long its queue is
+ * at most.
  *
  * A thread that gives an op to the sink wakes the loop after that, when the loop may have run the
  * callback already: so the lane counts it (`delivering`), and the lane's close, which comes before
  * the mailbox goes, waits for it. That takes as long as a system call, not as a function.
  *
  * An op is pending until its loop has got it back (`pending`): while one is, its lane stays and
- * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it. Of a
- * lane it is counted by its loop alone, of the workers by all: the last count is a release, which
- * pairs with the acquire in heald_workers_close().
+ * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it. It is
+ * counted by the loop alone: the last count is a release, which pairs with the acquire in
+ * heald_workers_close().
  *
  * An op whose function cannot be detached needs no decision when that has returned: the thread
  * gives it to the sink without the lock, which it takes once for each op. It becomes `busy` under
@@ -32,10 +38,22 @@
  * also one that was woken and does not have the lock yet, one that gives an op to the sink, and one
  * in linger().
  *
- * Threads are woken one at a time: who puts an op into the queue wakes one, if none is on its way,
- * and that one wakes the next if there is still a queue. So while there are ops and sleeping
- * threads, one is on its way or a thread that has the lock is about to look; and a burst of short
- * functions is not a burst of wakes.
+ * Threads are woken one at a time: who puts an op wakes one, if none is on its way (`waking`), and
+ * that one wakes the next if there is still a queue. So while there are ops and sleeping threads,
+ * one is on its way or a thread that has the lock is about to look; and a burst of short functions
+ * is not a burst of wakes. A thread that lingers is on its way as well: it looks at the queue when
+ * it has the lock again, whatever it has seen without it.
+ *
+ * No wake is lost: a loop puts an op and then loads `wants`; a thread stores `wants` and then loads
+ * `top`. All four are sequentially consistent, so one sees the other's store. `wants` is true while
+ * a thread sleeps and none is on its way, or while one can be started: then the loop takes the lock
+ * and looks. It becomes true where a thread goes to sleep, and where one that was on its way has
+ * the lock, and both fetch after that, before they sleep. While it is false, either every thread
+ * that was started is awake and will fetch before it sleeps, or one is on its way.
+ *
+ * No result is lost or late: a thread that gives one wakes a loop that sleeps. A loop that naps it
+ * wakes only if it leaves no queue behind: if it leaves one, the next function may be long, but the
+ * nap ends by itself (see await/work.c).
  */
 #include "work/state.h"
 
