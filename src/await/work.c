@@ -7,9 +7,9 @@
  * loop, so a thread that gives an op to the loop finds it.
  *
  * Before it sleeps, a loop with pending functions looks for results (work/spin.h), for LINGER_NS at
- * most, while looks pay. One that has just got several at once, and waits for as many, naps
- * instead: for NAP_NS (and the slack of the system's timers) a result wakes it only if no other op
- * is queued behind it, since others will follow, and each wake costs more than the function.
+ * most, while looks pay. One with several of them naps instead, while naps bring several results:
+ * for NAP_NS (and the slack of the system's timers) a result wakes it only if no other op is queued
+ * behind it, since others will follow, and each wake costs more than a short function does.
  * Descriptors, posts and deadlines end a nap as they end any wait.
  */
 #include "await/work.h"
@@ -33,6 +33,7 @@ static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
         list_init(&loop->works->jobs);
         list_init(&loop->works->cached);
         spin_init(&loop->works->spin);
+        loop->works->nap.parallel = true;
     }
     *ret_works = loop->works;
     return 0;
@@ -163,16 +164,24 @@ static bool is_there(const void *loop)
     return heald__mailbox_any(loop);
 }
 
+/* Is it to nap? As long as naps bring several results. */
+static bool naps(struct heald_works *works)
+{
+    if (works->napped)
+        spin_ends(&works->nap, works->results >= NAP_RESULTS);
+    works->results = 0;
+    works->napped = works->pending >= NAP_RESULTS && spin_begins(&works->nap);
+    return works->napped;
+}
+
 /* A result that comes while the loop is awake needs no bell. */
 static int64_t work_linger(struct heald_loop *loop)
 {
     struct heald_works *works = loop->works;
-    unsigned results = works->results;
 
-    works->results = 0;
     if (heald__mailbox_any(loop))
         return 0;
-    if (results >= NAP_RESULTS && works->pending >= NAP_RESULTS)
+    if (naps(works))
         return NAP_NS;
     if (spin_begins(&works->spin))
         spin_ends(&works->spin, spin_for(loop->sys, LINGER_NS, is_there, loop));

@@ -10,7 +10,9 @@
 /* What a loop has of workers; made when first needed. */
 struct heald_works {
     struct heald_link lanes;
-    struct spin spin;             /* for results of functions */
+    struct spin spin; /* for results of functions */
+    struct spin nap;  /* the same, of naps */
+    bool napped;
     unsigned pending;             /* functions */
     unsigned results;             /* since the last wait */
     struct heald_workers *own[2]; /* by enum heald_workers_kind; NULL: not yet made */
