@@ -11,6 +11,11 @@
  * The ops of one loop begin in the order of their submission. Loops that share workers take turns,
  * one op each.
  *
+ * Where there are several processors, a thread that becomes idle and a loop with functions pending
+ * look for what comes, for 20 and 5 microseconds, before they sleep, as long as that pays. While
+ * several functions are pending, the callback of one may be late by 50 microseconds and the slack
+ * of the system's timers (1 ms where they have no better), so that others come with it.
+ *
  * A cancel or a deadline
  *
  *   of an op that waits for a thread    completes it at once; fn does not run

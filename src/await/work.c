@@ -5,6 +5,12 @@
  * A pending op lies in the loop's list of operations that name no descriptor, where
  * heald_loop_list() finds it, and its result comes by the mailbox. A lane lives as long as its
  * loop, so a thread that gives an op to the loop finds it.
+ *
+ * Before it sleeps, a loop with pending functions looks for results (work/spin.h), for LINGER_NS at
+ * most, while looks pay. One with several of them naps instead, while naps bring several results:
+ * for NAP_NS (and the slack of the system's timers) a result wakes it only if no other op is queued
+ * behind it, since others will follow, and each wake costs more than a short function does.
+ * Descriptors, posts and deadlines end a nap as they end any wait.
  */
 #include "await/work.h"
 
@@ -15,6 +21,7 @@
 
 #include <errno.h>
 
+enum { LINGER_NS = 5000, NAP_NS = 50000, NAP_RESULTS = 4 };
 enum { KINDS = HEALD_WORKERS_NAMES + 1, NAMES_THREADS = 8, NAMES_STACK = 512 * 1024 };
 
 static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
@@ -25,6 +32,8 @@ static int works_of(struct heald_loop *loop, struct heald_works **ret_works)
         list_init(&loop->works->lanes);
         list_init(&loop->works->jobs);
         list_init(&loop->works->cached);
+        spin_init(&loop->works->spin);
+        loop->works->nap.parallel = true;
     }
     *ret_works = loop->works;
     return 0;
@@ -127,6 +136,8 @@ static int work_start(struct heald_loop *loop, struct heald_op *op)
 
     if (err || (err = claim(op)))
         return err;
+    loop->works->pending++;
+    loop->attention.more |= MORE_WORK;
     op->flags |= OP_FILE | OP_DETACHED;
     fds_push(&loop->fds.detached.files, op);
     op_move(op, OP_ARMED);
@@ -141,9 +152,40 @@ static int work_start(struct heald_loop *loop, struct heald_op *op)
 /* It has completed. One that was withdrawn, detached or refused is in no lane. */
 static void work_tidy(struct heald_loop *loop, struct heald_op *op)
 {
-    (void)loop;
     if (heald__lane_of(op))
         heald__lane_done(heald__lane_of(op));
+    loop->works->results++;
+    if (!--loop->works->pending)
+        loop->attention.more &= (uint8_t)~MORE_WORK;
+}
+
+static bool is_there(const void *loop)
+{
+    return heald__mailbox_any(loop);
+}
+
+/* Is it to nap? As long as naps bring several results. */
+static bool naps(struct heald_works *works)
+{
+    if (works->napped)
+        spin_ends(&works->nap, works->results >= NAP_RESULTS);
+    works->results = 0;
+    works->napped = works->pending >= NAP_RESULTS && spin_begins(&works->nap);
+    return works->napped;
+}
+
+/* A result that comes while the loop is awake needs no bell. */
+static int64_t work_linger(struct heald_loop *loop)
+{
+    struct heald_works *works = loop->works;
+
+    if (heald__mailbox_any(loop))
+        return 0;
+    if (naps(works))
+        return NAP_NS;
+    if (spin_begins(&works->spin))
+        spin_ends(&works->spin, spin_for(loop->sys, LINGER_NS, is_there, loop));
+    return 0;
 }
 
 static void work_cancel(struct heald_loop *loop, struct heald_op *op)
@@ -203,5 +245,6 @@ const struct heald_upper heald__await_work = {
     .start = work_start,
     .cancel = work_cancel,
     .tidy = work_tidy,
+    .linger = work_linger,
     .close = work_close,
 };

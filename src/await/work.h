@@ -2,6 +2,7 @@
 #ifndef HEALD_SRC_AWAIT_WORK_H
 #define HEALD_SRC_AWAIT_WORK_H
 
+#include "work/spin.h"
 #include "work/workers.h"
 
 #include <heald/net.h>
@@ -9,6 +10,11 @@
 /* What a loop has of workers; made when first needed. */
 struct heald_works {
     struct heald_link lanes;
+    struct spin spin; /* for results of functions */
+    struct spin nap;  /* the same, of naps */
+    bool napped;
+    unsigned pending;             /* functions */
+    unsigned results;             /* since the last wait */
     struct heald_workers *own[2]; /* by enum heald_workers_kind; NULL: not yet made */
     struct heald_link jobs;       /* of lookup.c, as all below */
     bool knows_resolver, is_resolved;

@@ -103,8 +103,8 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     if (err && err != -EINTR)
         return err;
     bool owed = heald__flush_signals(loop);
-    bool quiet =
-        heald__mailbox_sleep(loop) && !heald__due_any(&loop->due) && !owed && !loop->attention.now;
+    bool quiet = heald__mailbox_sleep(loop, LOOP_SLEEPS) && !heald__due_any(&loop->due) && !owed &&
+                 !loop->attention.now;
     *ret_deadline_ns = quiet ? heald__timers_next(loop) : 0;
     return 0;
 }

@@ -15,7 +15,7 @@ int heald_hook_add(struct heald_loop *loop, struct heald_hook *hook, enum heald_
         return -EBUSY;
     hook->fn = fn;
     list_push(&loop->hooks[when], &hook->link);
-    loop->attention.more = true;
+    loop->attention.more |= MORE_HOOKS;
     return 0;
 }
 

@@ -89,7 +89,9 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
 {
     for (int part = 0; part < UPPERS; part++)
         loop->upper[part] = upper ? upper[part] : &nothing;
-    loop->sink = (struct heald_sink){.done = sink_done, .done_remote = heald__mailbox_remote};
+    loop->sink = (struct heald_sink){.done = sink_done,
+                                     .done_remote = heald__mailbox_remote,
+                                     .done_in_passing = heald__mailbox_in_passing};
     loop->sys = o->sys;
     loop->alloc = o->allocator;
     loop->backend.sys = o->sys;
@@ -256,12 +258,12 @@ bool heald__mailbox_any(const struct heald_loop *loop)
     return __atomic_load_n(&loop->mailbox.top, __ATOMIC_RELAXED) != NULL;
 }
 
-bool heald__mailbox_sleep(struct heald_loop *loop)
+bool heald__mailbox_sleep(struct heald_loop *loop, enum heald_sleep how)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
     /* Pairs with wake() in post.c, see the argument there. */
-    __atomic_store_n(&m->sleeping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&m->sleeping, (int)how, __ATOMIC_SEQ_CST);
     return !__atomic_load_n(&m->top, __ATOMIC_SEQ_CST) &&
            !__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
 }
@@ -280,6 +282,18 @@ static int64_t wait_until(struct heald_loop *loop, int64_t deadline_ns)
     return next < deadline_ns ? next : deadline_ns;
 }
 
+/* Before it sleeps while functions are pending. How it sleeps then, and until when. */
+static enum heald_sleep linger(struct heald_loop *loop, int64_t *until)
+{
+    int64_t ns = loop->upper[UPPER_WORK]->linger(loop);
+    int64_t end = ns ? heald_now(loop) + ns : HEALD_FOREVER;
+
+    if (end >= *until)
+        return LOOP_SLEEPS;
+    *until = end;
+    return LOOP_NAPS;
+}
+
 /* `is_idle`: nothing needs attention. */
 HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool is_idle)
 {
@@ -289,7 +303,10 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool is_idle
     if (!is_idle && until && loop->attention.standing)
         until = wait_until(loop, until);
     bool sleeps = until > 0;
-    if (sleeps && !heald__mailbox_sleep(loop))
+    enum heald_sleep how = LOOP_SLEEPS;
+    if (sleeps && !is_idle && loop->attention.more & MORE_WORK)
+        how = linger(loop, &until);
+    if (sleeps && !heald__mailbox_sleep(loop, how))
         until = 0;
     loop->stats.turns++;
     int err = loop->backend.ops->wait(&loop->backend, until);
@@ -305,7 +322,7 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
 
-    if (loop->attention.more)
+    if (loop->attention.more & MORE_HOOKS)
         heald__hooks_run(loop, HEALD_HOOK_PREPARE);
     if (loop->attention.signals)
         heald__flush_signals(loop);
@@ -328,7 +345,7 @@ static void tend(struct heald_loop *loop)
         heald__timers_expire(loop);
     if (loop->attention.posts || heald__mailbox_any(loop))
         heald__mailbox_fetch(loop);
-    if (loop->attention.more)
+    if (loop->attention.more & MORE_HOOKS)
         heald__hooks_run(loop, HEALD_HOOK_CHECK);
 }
 

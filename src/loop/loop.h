@@ -42,6 +42,8 @@ enum { HOOKS = HEALD_HOOK_CHECK + 1 };
 /* For files and callbacks; for what may wait as long as it likes. */
 enum { POOL_FILES, POOL_WAITS, POOLS };
 
+enum heald_sleep { LOOP_AWAKE, LOOP_SLEEPS /* or is about to */, LOOP_NAPS };
+
 /*
  * Ops that other threads hand to the loop; see post.c for the argument. What they write lies apart
  * from what the loop writes, on whatever cache line the allocator puts it.
@@ -49,7 +51,7 @@ enum { POOL_FILES, POOL_WAITS, POOLS };
 struct heald_mailbox {
     char apart_before[CACHE_LINE];
     struct heald_link *top; /* atomic: pushed and not yet fetched, newest first */
-    int sleeping;           /* atomic: 1 while the loop waits, or is about to */
+    int sleeping;           /* atomic: enum heald_sleep */
     int stop;               /* atomic */
     uint64_t rings;         /* atomic */
     bool sorts;             /* atomic: an op of another class than the usual one was posted */
@@ -74,6 +76,8 @@ struct heald_alarm {
     struct heald_op watch;
 };
 
+enum { MORE_HOOKS = 1, MORE_BOOT = 2, MORE_WORK = 4 };
+
 /* What a turn sees to beside descriptors and posts; in the usual turn all of it is 0. */
 union heald_attention {
     struct {
@@ -90,7 +94,7 @@ union heald_attention {
             struct {
                 bool mirrored; /* `mirror` is open */
                 bool timers;   /* `timers` may hold something */
-                bool more;     /* there are timers of the boot clock, or hooks */
+                uint8_t more;  /* MORE_…: there is something that few loops have */
                 bool threads;  /* threads wait for ops, see `waiting` */
             };
             uint32_t standing;
@@ -296,6 +300,7 @@ void heald__mailbox_close(struct heald_loop *loop);
 void heald__mailbox_fetch(struct heald_loop *loop); /* a turn's share */
 void heald__mailbox_fetch_all(struct heald_loop *loop);
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result);
+void heald__mailbox_in_passing(struct heald_sink *sink, struct heald_op *op, int64_t result);
 
 /* loop.c: how many ops are pending; the time that is left until a deadline, or 0. */
 uint64_t heald__loop_pending(const struct heald_loop *loop);
@@ -304,7 +309,7 @@ int64_t heald__time_until(struct heald_loop *loop, int64_t deadline_ns);
 /* loop.c. any: has something been posted that was not fetched? sleep: before waiting; false: do
  * not, something is there. awake: after that. */
 bool heald__mailbox_any(const struct heald_loop *loop);
-bool heald__mailbox_sleep(struct heald_loop *loop);
+bool heald__mailbox_sleep(struct heald_loop *loop, enum heald_sleep how);
 void heald__mailbox_awake(struct heald_loop *loop);
 
 /*

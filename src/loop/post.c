@@ -8,12 +8,13 @@
  * come in order. A poster that is held up halfway holds up nobody else, as it would in a queue that
  * is linked after the exchange.
  *
- * No wake is lost: the loop stores sleeping = 1 and then loads top; a poster stores top and then
+ * No wake is lost: the loop stores `sleeping` and then loads top; a poster stores top and then
  * loads sleeping. All four are sequentially consistent, so at least one sees the other's store:
  * either the loop finds the op and does not sleep, or the poster finds it asleep and rings the
- * bell. The poster that turns sleeping from 1 to 0 rings; the others need not, for the bell stays
+ * bell. The poster that turns `sleeping` to 0 rings; the others need not, for the bell stays
  * readable until the loop drains it, and the loop fetches after that, or does not sleep while
- * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top.
+ * something lies in the inbox. heald_loop_stop() uses `stop` in the place of top. A loop that naps
+ * (LOOP_NAPS) waits for a bounded time only, so who will push more may leave it asleep.
  *
  * A turn delivers no more than it can call back, so that a flood of posts keeps neither descriptors
  * nor the cache waiting; a share of the turn is theirs even when more is due. Where one op may
@@ -26,13 +27,14 @@
 
 enum { LEAST_SHARE = 8 /* one in so many callbacks of a turn */ };
 
-static void wake(struct heald_loop *loop)
+static void wake(struct heald_loop *loop, bool from_nap)
 {
     struct heald_mailbox *m = &loop->mailbox;
 
     /* Pairs with heald__mailbox_sleep(). */
-    if (__atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST) &&
-        __atomic_exchange_n(&m->sleeping, 0, __ATOMIC_SEQ_CST)) {
+    int how = __atomic_load_n(&m->sleeping, __ATOMIC_SEQ_CST);
+    if (how && (how == LOOP_SLEEPS || from_nap) &&
+        __atomic_exchange_n(&m->sleeping, LOOP_AWAKE, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(&m->rings, 1, __ATOMIC_RELAXED);
         loop->sys->bell_ring(m->bell[1]);
     }
@@ -65,7 +67,7 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     if (op_class_of(op) != HEALD_NORMAL)
         __atomic_store_n(&loop->mailbox.sorts, true, __ATOMIC_RELAXED);
     push(loop, op);
-    wake(loop);
+    wake(loop, true);
     return 0;
 }
 
@@ -75,13 +77,22 @@ void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t
 
     op->result = result;
     push(loop, op);
-    wake(loop);
+    wake(loop, true);
+}
+
+void heald__mailbox_in_passing(struct heald_sink *sink, struct heald_op *op, int64_t result)
+{
+    struct heald_loop *loop = loop_of_sink(sink);
+
+    op->result = result;
+    push(loop, op);
+    wake(loop, false);
 }
 
 void heald_loop_stop(struct heald_loop *loop)
 {
     __atomic_store_n(&loop->mailbox.stop, 1, __ATOMIC_SEQ_CST);
-    wake(loop);
+    wake(loop, true);
 }
 
 /* Takes what is in the stack, and turns it round to the end of the inbox. */

@@ -119,7 +119,7 @@ static int boot_open(struct heald_loop *loop)
         return err;
     }
     loop->boot = a;
-    loop->attention.more = true;
+    loop->attention.more |= MORE_BOOT;
     return 0;
 }
 

@@ -39,6 +39,10 @@ struct heald_upper {
     /* Called once in a turn while loop->attention.try is set, for which no turn waits. */
     void (*try)(struct heald_loop *loop);
 
+    /* The turn is about to sleep: what is about to come may be waited for awake, for a few
+     * microseconds. For how long to nap, or 0. Called while loop->attention.more has MORE_WORK. */
+    int64_t (*linger)(struct heald_loop *loop);
+
     /* Calls each() for the ops that lie in none of the loop's own lists. */
     void (*each)(struct heald_loop *loop, void (*each)(const struct heald_op *op, void *user),
                  void *user);

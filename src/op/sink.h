@@ -18,6 +18,9 @@ struct heald_sink {
 
     /* From any thread: the end of an attempt. */
     void (*done_remote)(struct heald_sink *sink, struct heald_op *op, int64_t result);
+
+    /* The same where others are about to follow: a loop that naps is not woken for it. */
+    void (*done_in_passing)(struct heald_sink *sink, struct heald_op *op, int64_t result);
 };
 
 #endif

@@ -366,6 +366,10 @@ size_t heald__plat_page_size(void);
 
 /* How many processors there are for threads: 1 to `max`. */
 unsigned heald__plat_processors(unsigned max);
+/* May the calling thread, and those that it starts, run on several of them? */
+bool heald__plat_parallel(void);
+/* A mutex that is held for some instructions at a time: 0 or an error number. */
+int heald__plat_mutex_init_short(pthread_mutex_t *mutex);
 /* At most 256 random bytes. 0 or -errno. */
 int heald__plat_random(void *buf, size_t len);
 

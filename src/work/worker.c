@@ -4,30 +4,48 @@
 
 #include <sched.h>
 
+enum { LINGER_NS = 20000 };
+
 /* Until there is something to do, perhaps. Under the lock. */
 static void sleep_idle(struct heald_workers *w)
 {
     w->sleeping++;
-    pthread_cond_wait(&w->work, &w->lock);
-    w->sleeping--;
-    w->waking = false;
+    set_wants(w);
+    fetch(w);
+    if (w->queued) {
+        w->sleeping--;
+    } else {
+        pthread_cond_wait(&w->work, &w->lock);
+        w->sleeping--;
+        w->waking = false;
+    }
+    set_wants(w);
 }
 
 /* The next op, which is the caller's then; or NULL. Under the lock. */
 static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret_lane)
 {
+    fetch(w);
     struct heald_link *turn = list_pop(&w->turns);
-
     if (!turn)
         return NULL;
     struct heald_lane *lane = heald_container_of(turn, struct heald_lane, turn);
     struct heald_link *link = list_pop(&lane->queue);
     link->prev = NULL;
-    w->queued--;
-    if (--lane->queued)
+    count_queued(w, -1);
+    __atomic_store_n(&lane->taken, lane->taken + 1, __ATOMIC_RELAXED);
+    if (!list_empty(&lane->queue))
         list_push(&w->turns, &lane->turn);
     *ret_lane = lane;
     return heald_container_of(link, struct heald_op, aux);
+}
+
+static bool is_queued(const void *workers)
+{
+    const struct heald_workers *w = workers;
+
+    return __atomic_load_n(&w->top, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&w->queued, __ATOMIC_RELAXED);
 }
 
 /* Gives an op to its loop, which may close the workers as soon as it has it, and waits for
@@ -35,7 +53,10 @@ static struct heald_op *next_op(struct heald_workers *w, struct heald_lane **ret
 static void give(struct heald_lane *lane, struct heald_op *op, int64_t result)
 {
     op->u.work.since_ns = (int64_t)(intptr_t)lane;
-    lane->sink->done_remote(lane->sink, op, result);
+    if (is_queued(lane->workers))
+        lane->sink->done_in_passing(lane->sink, op, result);
+    else
+        lane->sink->done_remote(lane->sink, op, result);
 }
 
 /* … and it was. With the lock. */
@@ -112,15 +133,27 @@ static void run_detachable(struct worker *me, struct heald_lane *lane, struct he
     given(lane);
 }
 
-/* With one op at a time the loop that gets its result often has the next one: if it gets the
- * processor now, no thread has to be woken for that. Under the lock, but not all of the time. */
+/*
+ * With one op at a time the loop that gets its result often has the next one: if a thread is awake
+ * then, none has to be woken for that. It looks for a while, and yields the processor where that
+ * does not pay: the loop may need it. Under the lock, but not all of the time.
+ */
 static void linger(struct heald_workers *w)
 {
-    if (w->queued || count_busy(w))
+    if (is_queued(w) || w->waking || w->closing)
         return;
+    w->waking = true;
+    set_wants(w);
+    bool spins = spin_begins(&w->spin);
     pthread_mutex_unlock(&w->lock);
-    sched_yield();
+    bool found = spins && spin_for(w->sys, LINGER_NS, is_queued, w);
+    if (!found)
+        sched_yield();
     pthread_mutex_lock(&w->lock);
+    if (spins)
+        spin_ends(&w->spin, found);
+    w->waking = false;
+    set_wants(w);
 }
 
 static void *worker_main(void *arg)
@@ -165,6 +198,6 @@ int heald__worker_start(struct heald_workers *w)
     err = w->stack ? heald__plat_thread_start_small(&me->thread, w->stack, worker_main, me)
                    : heald__plat_thread_start(&me->thread, worker_main, me);
     if (!err)
-        w->started++;
+        __atomic_store_n(&w->started, w->started + 1, __ATOMIC_RELAXED);
     return err;
 }

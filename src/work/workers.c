@@ -1,21 +1,27 @@
 /*
  * work/workers.c: threads for the ops of several loops.
  *
- * Argument. One lock guards all that crosses threads. Under it, an op of a lane is in exactly one
- * of three places: in the lane's queue (aux.prev is set), with a thread, or the loop's. A thread
- * takes it out of the queue, and a recall does; so one of the two gets it. A thread that has run
- * its function decides under the lock whether the work was detached: if not, the op is on its way
- * to the loop from then on, and a recall changes nothing any more. If it was, the op may not exist
- * any more, and the thread touches the work alone.
+ * Argument. Under the lock an op of a lane is in exactly one of four places: put (in `top`), in the
+ * lane's queue, with a thread, or the loop's. Its aux.prev is set in the first two. A thread takes
+ * it out of the queue, and a recall does, each after a fetch that empties `top`; so one of the two
+ * gets it. A thread that has run its function decides under the lock whether the work was detached:
+ * if not, the op is on its way to the loop from then on, and a recall changes nothing any more. If
+ * it was, the op may not exist any more, and the thread touches the work alone.
+ *
+ * A loop puts an op without the lock: `top` is a stack as in loop/post.c, which a thread takes
+ * whole, under the lock, each time before it takes an op: so the order of a loop's ops and the
+ * turns of the loops are as if each had been queued under the lock. `room` and `put` are the
+ * loop's, `taken` says how many of what it put have left, so the loop knows how long its queue is
+ * at most.
  *
  * A thread that gives an op to the sink wakes the loop after that, when the loop may have run the
  * callback already: so the lane counts it (`delivering`), and the lane's close, which comes before
  * the mailbox goes, waits for it. That takes as long as a system call, not as a function.
  *
  * An op is pending until its loop has got it back (`pending`): while one is, its lane stays and
- * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it. Of a
- * lane it is counted by its loop alone, of the workers by all: the last count is a release, which
- * pairs with the acquire in heald_workers_close().
+ * heald_workers_close() refuses. A thread that gives an op to the sink leaves the lane in it. It is
+ * counted by the loop alone: the last count is a release, which pairs with the acquire in
+ * heald_workers_close().
  *
  * An op whose function cannot be detached needs no decision when that has returned: the thread
  * gives it to the sink without the lock, which it takes once for each op. It becomes `busy` under
@@ -32,10 +38,22 @@
  * also one that was woken and does not have the lock yet, one that gives an op to the sink, and one
  * in linger().
  *
- * Threads are woken one at a time: who puts an op into the queue wakes one, if none is on its way,
- * and that one wakes the next if there is still a queue. So while there are ops and sleeping
- * threads, one is on its way or a thread that has the lock is about to look; and a burst of short
- * functions is not a burst of wakes.
+ * Threads are woken one at a time: who puts an op wakes one, if none is on its way (`waking`), and
+ * that one wakes the next if there is still a queue. So while there are ops and sleeping threads,
+ * one is on its way or a thread that has the lock is about to look; and a burst of short functions
+ * is not a burst of wakes. A thread that lingers is on its way as well: it looks at the queue when
+ * it has the lock again, whatever it has seen without it.
+ *
+ * No wake is lost: a loop puts an op and then loads `wants`; a thread stores `wants` and then loads
+ * `top`. All four are sequentially consistent, so one sees the other's store. `wants` is true while
+ * a thread sleeps and none is on its way, or while one can be started: then the loop takes the lock
+ * and looks. It becomes true where a thread goes to sleep, and where one that was on its way has
+ * the lock, and both fetch after that, before they sleep. While it is false, either every thread
+ * that was started is awake and will fetch before it sleeps, or one is on its way.
+ *
+ * No result is lost or late: a thread that gives one wakes a loop that sleeps. A loop that naps it
+ * wakes only if it leaves no queue behind: if it leaves one, the next function may be long, but the
+ * nap ends by itself (see await/work.c).
  */
 #include "work/state.h"
 
@@ -62,7 +80,7 @@ static int check_options(struct heald_workers_options *o)
 /* 0 or -errno, and nothing is left. */
 static int init_locks(struct heald_workers *w)
 {
-    int err = pthread_mutex_init(&w->lock, NULL);
+    int err = heald__plat_mutex_init_short(&w->lock);
 
     if (err)
         return -err;
@@ -109,7 +127,10 @@ int heald_workers_open(struct heald_workers **ret_workers,
     w->queue_limit = o.queue;
     w->stack = o.stack;
     w->refs = 1;
+    w->wants = true;
     list_init(&w->turns);
+    list_init(&w->lanes);
+    spin_init(&w->spin);
     if ((err = init_locks(w)))
         alloc_free(&o.allocator, w, size_of(o.threads));
     else
@@ -117,47 +138,108 @@ int heald_workers_open(struct heald_workers **ret_workers,
     return err;
 }
 
-/* The queue of the workers becomes longer by one: is somebody there for it? Under the lock. */
-static int make_room(struct heald_workers *w, const struct heald_lane *lane)
+void heald__workers_fetch(struct heald_workers *w)
 {
-    if (lane->queued >= w->queue_limit)
-        return -ENOBUFS;
-    if (w->started == w->limit || w->queued < w->started - count_busy(w))
-        return 0;
-    int err = heald__worker_start(w);
-    /* With a thread the op is only slower; without any it would wait indefinitely. */
-    return w->started ? 0 : err;
+    /* Acquire by way of seq_cst: pairs with put(). */
+    struct heald_link *node = __atomic_exchange_n(&w->top, NULL, __ATOMIC_SEQ_CST);
+    struct heald_link *next, *first = NULL;
+    int count = 0;
+
+    for (; node; node = next, count++) {
+        next = node->next;
+        node->next = first;
+        first = node;
+    }
+    for (node = first; node; node = next) {
+        struct heald_lane *lane = (struct heald_lane *)(void *)node->prev;
+        next = node->next;
+        if (list_empty(&lane->queue))
+            list_push(&w->turns, &lane->turn);
+        list_push(&lane->queue, node);
+    }
+    count_queued(w, count);
 }
 
-int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now_ns)
+/* Is there a thread for what is queued, and is it awake? */
+static void look(struct heald_workers *w)
 {
-    struct heald_workers *w = lane->workers;
-
     pthread_mutex_lock(&w->lock);
-    int err = make_room(w, lane);
-    if (!err) {
-        op->u.work.since_ns = now_ns;
-        list_push(&lane->queue, &op->aux);
-        if (!lane->queued++)
-            list_push(&w->turns, &lane->turn);
-        w->queued++;
-        lane->pending++;
-        /* Relaxed: heald_workers_close() is called when nobody submits. */
-        __atomic_fetch_add(&w->pending, 1, __ATOMIC_RELAXED);
-    }
+    fetch(w);
+    /* With a thread it is only slower if no other can be had. */
+    if (w->started < w->limit && w->queued > w->started - count_busy(w))
+        heald__worker_start(w);
+    set_wants(w);
     bool wakes = must_wake(w);
     pthread_mutex_unlock(&w->lock);
     if (wakes)
         pthread_cond_signal(&w->work); /* without the lock: the thread would wait for it */
+}
+
+/* Without any thread an op would wait indefinitely. 0 or -errno. */
+static int start_first(struct heald_workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    int err = w->started ? 0 : heald__worker_start(w);
+    pthread_mutex_unlock(&w->lock);
     return err;
+}
+
+static int make_room(struct heald_lane *lane)
+{
+    struct heald_workers *w = lane->workers;
+
+    /* Relaxed: it says how many, and not what became of them. */
+    if (!lane->room)
+        lane->room = w->queue_limit - (lane->put - __atomic_load_n(&lane->taken, __ATOMIC_RELAXED));
+    if (!lane->room)
+        return -ENOBUFS;
+    return __atomic_load_n(&w->started, __ATOMIC_RELAXED) ? 0 : start_first(w);
+}
+
+/* Until it is in the queue of its lane, its aux.prev is the lane. */
+static void put(struct heald_lane *lane, struct heald_op *op)
+{
+    struct heald_workers *w = lane->workers;
+    struct heald_link *top = __atomic_load_n(&w->top, __ATOMIC_RELAXED);
+
+    op->aux.prev = (struct heald_link *)(void *)lane;
+    /* Release by way of seq_cst: pairs with the exchange in heald__workers_fetch(). */
+    do
+        op->aux.next = top;
+    while (!__atomic_compare_exchange_n(&w->top, &top, &op->aux, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
+}
+
+/* Relaxed: heald_workers_close() is called when nobody submits. */
+static void count_pending(struct heald_lane *lane, int more, int order)
+{
+    __atomic_store_n(&lane->pending, lane->pending + (unsigned)more, order);
+}
+
+int heald__lane_submit(struct heald_lane *lane, struct heald_op *op, int64_t now_ns)
+{
+    int err = make_room(lane);
+
+    if (err)
+        return err;
+    lane->room--;
+    lane->put++;
+    count_pending(lane, 1, __ATOMIC_RELAXED);
+    op->u.work.since_ns = now_ns;
+    put(lane, op);
+    /* Pairs with set_wants(), see the argument. */
+    if (__atomic_load_n(&lane->workers->wants, __ATOMIC_SEQ_CST))
+        look(lane->workers);
+    return 0;
 }
 
 static void withdraw(struct heald_lane *lane, struct heald_op *op)
 {
     list_remove(&op->aux);
     op->aux.prev = NULL;
-    lane->workers->queued--;
-    if (!--lane->queued)
+    count_queued(lane->workers, -1);
+    __atomic_store_n(&lane->taken, lane->taken + 1, __ATOMIC_RELAXED);
+    if (list_empty(&lane->queue))
         list_remove(&lane->turn);
 }
 
@@ -181,9 +263,8 @@ static bool detach(struct heald_workers *w, struct heald_op *op)
 
 void heald__lane_done(struct heald_lane *lane)
 {
-    lane->pending--;
     /* Release: pairs with the acquire in heald_workers_close(). */
-    __atomic_fetch_sub(&lane->workers->pending, 1, __ATOMIC_RELEASE);
+    count_pending(lane, -1, __ATOMIC_RELEASE);
 }
 
 enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op)
@@ -192,6 +273,7 @@ enum lane_recall heald__lane_recall(struct heald_lane *lane, struct heald_op *op
     enum lane_recall what = LANE_RUNNING;
 
     pthread_mutex_lock(&w->lock);
+    fetch(w);
     if (op->aux.prev) {
         withdraw(lane, op);
         what = LANE_WITHDRAWN;
@@ -215,6 +297,7 @@ int heald__lane_open(struct heald_lane **ret_lane, struct heald_workers *workers
     lane->sink = sink;
     list_init(&lane->queue);
     pthread_mutex_lock(&workers->lock);
+    list_push(&workers->lanes, &lane->of_workers);
     workers->refs++;
     pthread_mutex_unlock(&workers->lock);
     *ret_lane = lane;
@@ -241,7 +324,7 @@ void heald__lane_quiesce(struct heald_lane *lane)
     struct heald_workers *w = lane->workers;
 
     pthread_mutex_lock(&w->lock);
-    assert(!lane->queued);
+    assert(list_empty(&lane->queue));
     lane->closing = true;
     while (lane->delivering)
         pthread_cond_wait(&w->quiet, &w->lock);
@@ -254,6 +337,7 @@ void heald__lane_close(struct heald_lane *lane)
 
     heald__lane_quiesce(lane);
     pthread_mutex_lock(&w->lock);
+    list_remove(&lane->of_workers);
     alloc_free(&w->alloc, lane, sizeof *lane);
     heald__workers_unref(w);
 }
@@ -271,11 +355,23 @@ static void leave_away(struct heald_workers *w)
     }
 }
 
+/* Under the lock. */
+static bool any_pending(struct heald_workers *w)
+{
+    bool any = false;
+
+    for (struct heald_link *n = w->lanes.next; n != &w->lanes; n = n->next) {
+        const struct heald_lane *lane = heald_container_of(n, struct heald_lane, of_workers);
+        /* Acquire: pairs with the release in heald__lane_done(). */
+        any = any || __atomic_load_n(&lane->pending, __ATOMIC_ACQUIRE);
+    }
+    return any;
+}
+
 int heald_workers_close(struct heald_workers *w)
 {
     pthread_mutex_lock(&w->lock);
-    /* Acquire: pairs with the release in heald__lane_done(). */
-    if (w->queued || __atomic_load_n(&w->pending, __ATOMIC_ACQUIRE)) {
+    if (any_pending(w)) {
         pthread_mutex_unlock(&w->lock);
         return -EBUSY;
     }
@@ -324,6 +420,7 @@ static int64_t age(int64_t since_ns, int64_t now_ns)
 void heald_workers_stats(struct heald_workers *w, struct heald_workers_stats *ret_stats)
 {
     pthread_mutex_lock(&w->lock);
+    fetch(w);
     int64_t now = w->sys->now(HEALD_CLOCK_MONOTONIC);
     *ret_stats = (struct heald_workers_stats){.threads = w->started,
                                               .running = count_busy(w),

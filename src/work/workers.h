@@ -22,13 +22,18 @@ struct heald_lane {
     struct heald_link of_loop; /* the owner's list of lanes */
     struct heald_workers *workers;
     struct heald_sink *sink;
+    /* The loop's thread alone: */
+    unsigned put;     /* ops that were queued, modulo 2^32 */
+    unsigned room;    /* so many more have room; more may have */
+    unsigned pending; /* atomic, for others: ops that the loop has not got back */
+    char apart[64];   /* the loop and the threads write to different cache lines */
     /* Guarded by the lock of the workers: */
+    struct heald_link of_workers;
     struct heald_link turn;  /* in workers.turns while the queue holds something */
-    struct heald_link queue; /* of ops, by aux; aux.prev is set exactly while one is in it */
-    unsigned queued;
-    unsigned delivering; /* threads that run, or have run, an op that goes to the sink */
+    struct heald_link queue; /* of ops, by aux */
+    unsigned taken;          /* atomic, for the loop: of those that were put */
+    unsigned delivering;     /* threads that run, or have run, an op that goes to the sink */
     bool closing;
-    unsigned pending; /* ops that the loop has not got back; the loop's thread alone */
 };
 
 /* 0 or -ENOMEM. close: no op of it is pending. Waits for what gives an op to the sink, and never

@@ -34,7 +34,8 @@
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \
     X(spawn_streams) X(spin) X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) \
     X(streams) X(suspend) X(timers) X(transfers) X(watches) \
-    X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths)
+    X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths) \
+    X(work_short)
 /* clang-format on */
 
 #define FEATURE_DECLARE(name) void add_##name(TCase *group);

@@ -45,3 +45,22 @@ unsigned heald__plat_processors(unsigned max)
         return 1;
     return n < (long)max ? (unsigned)n : max;
 }
+
+int heald__plat_mutex_init_short(pthread_mutex_t *mutex)
+{
+#ifdef __GLIBC__
+    /* Waits awake for a while. Others do that anyhow. */
+    const int type = PTHREAD_MUTEX_ADAPTIVE_NP;
+#else
+    const int type = PTHREAD_MUTEX_DEFAULT;
+#endif
+    pthread_mutexattr_t attr;
+    int err = pthread_mutexattr_init(&attr);
+
+    if (err)
+        return err;
+    if (!(err = pthread_mutexattr_settype(&attr, type)))
+        err = pthread_mutex_init(mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+    return err;
+}
