@@ -110,7 +110,8 @@ struct heald_sys {
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
-    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. */
+    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. Into it only if
+     * the socket was polled and nobody has read it since: it waits where there is nothing. */
     int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
     int (*pipe_open)(int ret_fds[2]); /* non-blocking, above 2 */
     /* What it returns is close-on-exec and non-blocking. */
