@@ -404,6 +404,10 @@ int heald__pty_name(int master, char *buf, size_t size); /* 0 or -errno */
  * its process: 0 or -errno. */
 int heald__plat_handle_open(pid_t pid);
 int heald__plat_handle_kill(int handle, int signo);
+/* The same to the process group that the process leads or led, which is never another one that has
+ * got its number. 0; -ESRCH: nobody is in it; -EINVAL, -ENOSYS: the system cannot (Linux 6.9 can).
+ */
+int heald__plat_handle_kill_group(int handle, int signo);
 
 /* Has the calling process get a signal when the thread that made it ends; -ENOSYS where the system
  * cannot. */
