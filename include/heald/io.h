@@ -182,7 +182,8 @@ HEALD_API int64_t heald_try_send(struct heald_loop *loop, int fd, const void *bu
  *   -EINVAL   (open) memory is NULL, size is 0 or above HEALD_MAX_LEN, or count is invalid
  *   -ENOMEM   (open) no memory, or all 65536 numbers of groups are in use
  *   -errno    (open) an error of the system
- *   -EBUSY    (close) an op or a stream uses the group
+ *   -EBUSY    (close) an op that was submitted with the group, or a stream whose options name it,
+ *             has not completed
  */
 HEALD_API int heald_buf_group_open(struct heald_buf_group **ret_group, struct heald_loop *loop,
                                    void *memory, unsigned count, size_t size);
@@ -213,7 +214,8 @@ HEALD_API int heald_buf_return(struct heald_buf_group *group, unsigned index);
  * a cancel.
  *
  *   0         (final result) end of the stream
- *   -ENOBUFS  (final result) no buffer is free; no data is lost; release buffers and submit again
+ *   -ENOBUFS  (final result) no buffer of the group is free; no data is lost; release buffers and
+ *             submit again
  *   -EINVAL   (prep) group is NULL
  *   -EINVAL   (prep) flags has MSG_DONTWAIT, MSG_WAITALL, MSG_PEEK, MSG_TRUNC, MSG_OOB or
  *             MSG_ERRQUEUE
@@ -252,7 +254,8 @@ HEALD_API int heald_buf_return_run(struct heald_buf_group *group, unsigned first
  * receives. A pending op on a device or a terminal may hold a buffer of the group.
  *
  *   0         (final result) end of the stream
- *   -ENOBUFS  (final result) no buffer is free; no data is lost; release buffers and submit again
+ *   -ENOBUFS  (final result) no buffer of the group is free; no data is lost; release buffers and
+ *             submit again
  *   -EINVAL   (prep) group is NULL
  *   -EINVAL   (heald_submit()) the group belongs to another loop
  *   -EINVAL   (result) the descriptor is a regular file, a directory or a block device
@@ -297,7 +300,8 @@ HEALD_API struct heald_datagram *heald_buf_datagram(const struct heald_buf_group
  *   -EINVAL                 (result) the socket does not listen
  *   -EOPNOTSUPP, -ENOTSOCK  (result) the descriptor is not a stream socket, or not a socket
  *   -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM
- *                           (result) no descriptor or no memory is free
+ *                           (result) the process (RLIMIT_NOFILE) or the system has no descriptor
+ *                           free, or the kernel no memory for a socket
  *   -errno                  (result) an error of accept(2)
  *
  * After one of the four errors above, the next accept on that listener starts after a pause. The

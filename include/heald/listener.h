@@ -63,7 +63,9 @@ struct heald_listener {
  *   -EINVAL   fn is NULL, count is 0, an address or an option is invalid
  *   -E2BIG    more than HEALD_LISTENER_MAX addresses and descriptors
  *   -ENOENT   (systemd) no socket was passed, or none of that name
- *   -errno    an error of heald_listen_with() or heald_submit()
+ *   -errno    an error of heald_listen_with() or heald_submit(): -EADDRINUSE also for some
+ *             milliseconds after a process that accepted in an io_uring; heald_listen() has the
+ *             remedies
  */
 HEALD_API int heald_listener_open(struct heald_listener *listener, struct heald_loop *loop,
                                   const char *const addresses[], unsigned count,

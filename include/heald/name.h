@@ -83,7 +83,7 @@ struct heald_lookup {
  *   -EAFNOSUPPORT        the numeric address is not of the family
  *   -ECANCELED, -ETIMEDOUT
  *                        it was cancelled, or its deadline passed
- *   -ENOBUFS             too many names wait for a thread (1024)
+ *   -ENOBUFS             1024 names that this loop looks up wait for a thread
  *   -EAGAIN, -ENOMEM     not even one thread can be started; no memory
  *   -errno               an error of the system
  */

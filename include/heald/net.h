@@ -79,10 +79,17 @@ HEALD_API int heald_addr_format(const struct heald_addr *addr, char *buf, size_t
  *   -EINVAL        the type is none of SOCK_STREAM, SOCK_SEQPACKET and SOCK_DGRAM, or has a flag
  *                  beside it
  *   -EOPNOTSUPP    the type is SOCK_DGRAM: use heald_bind()
- *   -EADDRINUSE    a socket is bound there, of whatever type, listening or not
+ *   -EADDRINUSE    a socket is bound there, of whatever type, listening or not. Right after a
+ *                  restart: see below
  *   -EADDRINUSE    (unix:/path) the file is not a socket
  *   -EADDRINUSE    (unix:/path) the directory cannot be opened or locked, or the lock stayed held
  *   -EEXIST        (fifo:/path) the file is not a FIFO
+ *
+ * A process that accepted in an io_uring and ended without closing its listener may keep the port
+ * for some milliseconds more, as heald_close() says. A program that is restarted closes its
+ * listener and runs one more turn before it ends; or listens again after 10 ms, a few times; or
+ * sets reuse_port each time; or gets its sockets from systemd (heald_listener_open()), which keeps
+ * them.
  */
 HEALD_API int heald_listen(const char *text, int type, int backlog);
 

@@ -248,6 +248,9 @@ struct heald_op {
  *   0              it completed with success, was never submitted, or its prep was refused
  *   other -errno   it completed with this error
  *
+ * So on the thread of its loop an op is idle, and may be prepared, submitted or freed, if the value
+ * is not -EINPROGRESS.
+ *
  * An op with a callback has completed when its final callback begins. Another thread cannot tell
  * from this value that the callback has returned. After any value but -EINPROGRESS the result and
  * the caller's buffers may be read.

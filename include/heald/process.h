@@ -188,14 +188,19 @@ struct heald_child_stop {
     struct heald_op op; /* private, as all that follow */
     struct heald_child child;
     void (*fn)(struct heald_child_stop *stop, int err);
+    int64_t deadline_ns;
+    int group; /* a descriptor of it, or -1 */
     int is_killed;
 };
 
 /*
  * Asks a child to end: sends SIGTERM, and SIGCONT for one that is stopped; after grace_ns without
  * an end SIGKILL. Reaps it, and runs fn(stop, 0). No other op may wait for the child. *stop stays
- * in place until fn runs. The caller releases the handle of the child after that. With to_group
- * members of the group that outlive the child get no SIGKILL. The loop's thread. Does not block.
+ * in place until fn runs. The caller releases the handle of the child after that. With to_group the
+ * members of the group that outlive the child have the rest of grace_ns to end, and get SIGKILL
+ * then; fn runs when all have ended and were reaped by their parents, or were killed. That needs
+ * Linux 6.9: elsewhere the number may be another group's by then, and they get no SIGKILL. The
+ * loop's thread. Does not block.
  *
  *   0         fn will run; its err is 0, or -ECHILD: another reaped the child
  *   -EINVAL   fn is NULL or grace_ns is negative

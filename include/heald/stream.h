@@ -168,7 +168,7 @@ HEALD_API void heald_stream_resume(struct heald_stream *stream);
  *   0          done
  *   1          done, and more than `high` is queued: write no more until `drain`
  *   -EINVAL    it is not open
- *   -ENOBUFS   more than `max` would be queued; nothing was written
+ *   -ENOBUFS   more than heald_stream_options.max would be queued; nothing was written
  *   -EPIPE     after heald_stream_shutdown(), heald_stream_end() or heald_stream_close()
  *   -errno     the stream has failed; `error` does not run for a failure that this call returns
  */

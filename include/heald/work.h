@@ -71,7 +71,7 @@ HEALD_API int heald_workers_open(struct heald_workers **ret_workers,
  * and frees the rest. Loops that have used the workers may still be open. Any thread.
  *
  *   0        the workers are closed
- *   -EBUSY   ops are pending; nothing happened
+ *   -EBUSY   ops of loops that were submitted to these workers are pending; nothing happened
  */
 HEALD_API int heald_workers_close(struct heald_workers *workers);
 
@@ -123,7 +123,8 @@ typedef int64_t heald_work_fn(struct heald_op *op);
  *   -ECANCELED, -ETIMEDOUT
  *                      it was cancelled before fn began. Also if fn returns -ECANCELED, which
  *                      becomes -ETIMEDOUT after a deadline
- *   -ENOBUFS           the queue has no room for another op of this loop
+ *   -ENOBUFS           so many ops of this loop wait for a thread as heald_workers_options.queue
+ *                      says (1024)
  *   -EAGAIN, -ENOMEM   not even one thread can be started
  *   -ENOMEM            (heald_submit()) no memory
  */

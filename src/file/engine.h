@@ -30,6 +30,7 @@ struct heald_engine {
 
     /* The loop's pool, opened when first asked for: 0 and *ret_pool, or -errno. */
     int (*pool)(struct heald_engine *engine, struct heald_pool **ret_pool);
+    int64_t (*now)(struct heald_engine *engine); /* heald_now() of the loop */
 };
 
 struct heald_engine_ops {

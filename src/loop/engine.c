@@ -118,6 +118,11 @@ static int pool_of(struct heald_engine *engine, struct heald_pool **ret_pool)
                             ret_pool);
 }
 
+static int64_t now_of(struct heald_engine *engine)
+{
+    return heald_now(heald_container_of(engine, struct heald_loop, engine));
+}
+
 int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *ops, bool is_native)
 {
     unsigned entries = loop->backend.entries;
@@ -129,7 +134,8 @@ int heald__engine_open(struct heald_loop *loop, const struct heald_engine_ops *o
                                          .entries = entries,
                                          .edge = loop->backend.ops->edge,
                                          .fd = -1,
-                                         .pool = pool_of};
+                                         .pool = pool_of,
+                                         .now = now_of};
     loop->files_native = is_native;
     return is_native ? 0 : ops->open(&loop->engine);
 }

@@ -87,40 +87,47 @@ static int64_t attempt_sendmsg(struct heald_loop *loop, const struct heald_fd *e
     return loop->sys->sendmsg_now(op->u.msg.fd, op->u.msg.msg, op->u.msg.flags);
 }
 
+/* The buffer that is first in the group is received into, and taken out only if something is in it.
+ * So an attempt that finds nothing has nothing to return. */
+static void *next_buffer(struct heald_op *op)
+{
+    const struct heald_buf_group *g = op->u.group.group;
+
+    op->buffer = HEALD_NO_BUFFER;
+    return g->first == GROUP_END ? NULL : heald_buf_data(g, g->first);
+}
+
+static void take_buffer(struct heald_op *op)
+{
+    op->buffer = (uint16_t)heald__group_acquire(op->u.group.group);
+}
+
 static int64_t attempt_recv_multi(struct heald_loop *loop, const struct heald_fd *e,
                                   struct heald_op *op)
 {
-    struct heald_buf_group *g = op->u.group.group;
-    int index = heald__group_acquire(g);
+    void *buf = next_buffer(op);
 
     (void)e;
-    op->buffer = HEALD_NO_BUFFER;
-    if (index < 0)
-        return index;
-    int64_t n = loop->sys->recv_now(op->u.group.fd, heald_buf_data(g, (unsigned)index), g->size,
-                                    op->u.group.flags);
-    /* As a ring does: what takes no room takes no buffer. */
+    if (!buf)
+        return -ENOBUFS;
+    int64_t n =
+        loop->sys->recv_now(op->u.group.fd, buf, op->u.group.group->size, op->u.group.flags);
     if (n > 0)
-        op->buffer = (uint16_t)index;
-    else
-        heald_buf_return(g, (unsigned)index);
+        take_buffer(op);
     return n;
 }
 
 static int64_t attempt_read_multi(struct heald_loop *loop, const struct heald_fd *e,
                                   struct heald_op *op)
 {
-    struct heald_buf_group *g = op->u.group.group;
-
     if (fds_is_socket(e))
         return attempt_recv_multi(loop, e, op);
-    op->buffer = HEALD_NO_BUFFER;
-    if (g->first == GROUP_END)
+    struct iovec iov = {.iov_base = next_buffer(op), .iov_len = op->u.group.group->size};
+    if (!iov.iov_base)
         return -ENOBUFS;
-    struct iovec iov = {.iov_base = heald_buf_data(g, g->first), .iov_len = g->size};
     int64_t n = on_device(loop->sys, e->again ? e->again : op_fd(op), e->again != 0, true, &iov, 1);
     if (n > 0)
-        op->buffer = (uint16_t)heald__group_acquire(g);
+        take_buffer(op);
     return n;
 }
 
@@ -178,20 +185,16 @@ static int64_t receive_datagram(struct heald_loop *loop, int fd, struct heald_da
 static int64_t attempt_recvfrom_multi(struct heald_loop *loop, const struct heald_fd *e,
                                       struct heald_op *op)
 {
-    struct heald_buf_group *g = op->u.group.group;
-    int index = heald__group_acquire(g);
+    struct heald_datagram *d = next_buffer(op);
 
-    op->buffer = HEALD_NO_BUFFER;
-    if (index < 0)
-        return index;
-    int64_t n = e->type != FD_DATAGRAM
-                    ? -EINVAL
-                    : receive_datagram(loop, op->u.group.fd, heald_buf_datagram(g, (unsigned)index),
-                                       g->size, op->u.group.flags);
+    if (!d)
+        return -ENOBUFS;
+    if (e->type != FD_DATAGRAM)
+        return -EINVAL;
+    int64_t n =
+        receive_datagram(loop, op->u.group.fd, d, op->u.group.group->size, op->u.group.flags);
     if (n >= 0)
-        op->buffer = (uint16_t)index;
-    else
-        heald_buf_return(g, (unsigned)index);
+        take_buffer(op);
     return n;
 }
 

@@ -215,11 +215,13 @@ void heald__ready_receive_multi(struct heald_loop *loop, struct heald_fd *e, str
         heald__ready_event_other(loop, e, POLLIN);
         return;
     }
+    /* Reported readable, so it gets something: the buffer is taken out now and not looked at again
+     * after the call. */
     unsigned index = (unsigned)heald__group_acquire(g);
     op->buffer = (uint16_t)index;
     int64_t result = loop->sys->recv_now(op->u.group.fd, g->memory + index * g->size, g->size,
                                          op->u.group.flags);
-    if (result > 0 && result < (int64_t)op->u.group.group->size)
+    if (result > 0 && result < (int64_t)g->size)
         heald__complete_more_inline(loop, op, result);
     else
         received_multi(loop, op, result);

@@ -110,7 +110,8 @@ struct heald_sys {
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
-    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. */
+    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. Into it only if
+     * the socket was polled and nobody has read it since: it waits where there is nothing. */
     int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
     int (*pipe_open)(int ret_fds[2]); /* non-blocking, above 2 */
     /* What it returns is close-on-exec and non-blocking. */
@@ -407,6 +408,10 @@ int heald__pty_name(int master, char *buf, size_t size); /* 0 or -errno */
  * its process: 0 or -errno. */
 int heald__plat_handle_open(pid_t pid);
 int heald__plat_handle_kill(int handle, int signo);
+/* The same to the process group that the process leads or led, which is never another one that has
+ * got its number. 0; -ESRCH: nobody is in it; -EINVAL, -ENOSYS: the system cannot (Linux 6.9 can).
+ */
+int heald__plat_handle_kill_group(int handle, int signo);
 
 /* Has the calling process get a signal when the thread that made it ends; -ENOSYS where the system
  * cannot. */

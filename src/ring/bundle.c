@@ -9,10 +9,9 @@
 #include "ring/ring.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
-enum { BUFFERS = 4, SIZE = 16, SENT = 3 * SIZE + SIZE / 2 };
+enum { GROUP = 0, BUFFERS = 4, SIZE = 16, SENT = 3 * SIZE + SIZE / 2 };
 enum { FEAT_BUNDLE = 1 << 14 /* Linux 6.10; the system's headers may be older */ };
 
 #define TEST_NS (100 * HEALD_MS)
@@ -26,7 +25,6 @@ struct test {
     unsigned done; /* buffers that were filled */
     unsigned got;  /* bytes */
     char data[BUFFERS][SIZE];
-    struct io_uring_buf_ring *buffers; /* at the start of a page */
 };
 
 static char byte_at(unsigned n)
@@ -34,19 +32,11 @@ static char byte_at(unsigned n)
     return (char)(n * 7 + 1);
 }
 
-static int give_buffers(struct test *t)
+static void give_buffers(struct test *t, struct io_uring_buf_ring *buffers)
 {
-    struct io_uring_buf_reg reg = {.ring_addr = (uint64_t)(uintptr_t)t->buffers,
-                                   .ring_entries = BUFFERS};
-    int err = io_uring_register_buf_ring(&t->ring.ring, &reg, 0);
-
-    if (err)
-        return err;
-    io_uring_buf_ring_init(t->buffers);
     for (int i = 0; i < BUFFERS; i++)
-        io_uring_buf_ring_add(t->buffers, t->data[order[i]], SIZE, order[i], BUFFERS - 1, i);
-    io_uring_buf_ring_advance(t->buffers, BUFFERS);
-    return 0;
+        io_uring_buf_ring_add(buffers, t->data[order[i]], SIZE, order[i], BUFFERS - 1, i);
+    io_uring_buf_ring_advance(buffers, BUFFERS);
 }
 
 static void submit_receive(struct test *t)
@@ -55,6 +45,7 @@ static void submit_receive(struct test *t)
 
     io_uring_prep_recv_multishot(sqe, t->fds[0], NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = GROUP;
     sqe->ioprio |= HEALD_RING_BUNDLE;
 }
 
@@ -95,7 +86,7 @@ static bool receives(struct test *t)
 
     for (unsigned i = 0; i < SENT; i++)
         data[i] = byte_at(i);
-    if (t->ring.sys->send_now(t->fds[1], data, SENT, 0) != SENT || give_buffers(t))
+    if (t->ring.sys->send_now(t->fds[1], data, SENT, 0) != SENT)
         return false;
     submit_receive(t);
     while (t->got < SENT)
@@ -109,24 +100,31 @@ static bool receives(struct test *t)
            !(cqe.flags & IORING_CQE_F_BUFFER);
 }
 
+static bool try_buffers(struct test *t)
+{
+    struct io_uring_buf_ring *buffers;
+
+    if (heald__ring_provide(&t->ring, GROUP, BUFFERS, &buffers))
+        return false;
+    give_buffers(t, buffers);
+    bool works = receives(t);
+    heald__ring_unprovide(&t->ring, GROUP, BUFFERS, buffers);
+    return works;
+}
+
 static bool try_bundle(const struct heald_sys *sys, const struct heald_allocator *alloc)
 {
-    const size_t size = BUFFERS * sizeof(struct io_uring_buf);
     struct test t = {.done = 0};
     bool works = false;
 
-    t.buffers = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-    if (t.buffers == MAP_FAILED)
+    if (heald__plat_socketpair(SOCK_STREAM, t.fds))
         return false;
-    if (!heald__plat_socketpair(SOCK_STREAM, t.fds)) {
-        if (!heald__ring_open(&t.ring, sys, alloc, BUFFERS, false)) {
-            works = receives(&t);
-            heald__ring_close(&t.ring, alloc);
-        }
-        sys->close(t.fds[0]);
-        sys->close(t.fds[1]);
+    if (!heald__ring_open(&t.ring, sys, alloc, BUFFERS, false)) {
+        works = try_buffers(&t);
+        heald__ring_close(&t.ring, alloc);
     }
-    munmap(t.buffers, size);
+    sys->close(t.fds[0]);
+    sys->close(t.fds[1]);
     return works;
 }
 

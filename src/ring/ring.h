@@ -132,6 +132,13 @@ static inline bool heald__ring_taken(const struct heald_ring *r, unsigned entry)
 /* Does a pipe read and write in the ring without blocking the submitter (Linux 6.4)? */
 bool heald__ring_pipes_nowait(struct heald_ring *r);
 
+/* provided.c: a ring of `count` (a power of two) provided buffers, which is known as `id`; nothing
+ * is in it yet. provide: 0 or -errno. */
+int heald__ring_provide(struct heald_ring *r, uint16_t id, unsigned count,
+                        struct io_uring_buf_ring **ret_buffers);
+void heald__ring_unprovide(struct heald_ring *r, uint16_t id, unsigned count,
+                           struct io_uring_buf_ring *buffers);
+
 /* bundle.c: does a receive fill several buffers of a group, in the order in which they were given
  * (Linux 6.10)? Tried once, in a ring of its own. HEALD_RING_BUNDLE: the flag in ioprio. */
 enum { HEALD_RING_BUNDLE = 1 << 4 };

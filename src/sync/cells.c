@@ -119,3 +119,22 @@ bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_p
     }
     return false;
 }
+
+uint64_t heald__cells_any(uint64_t cells[], unsigned count, const uint64_t *used,
+                          const struct heald_participant *me)
+{
+    /* Seq_cst: pairs with heald__cells_claim(), which sets the bit first. */
+    uint64_t bits = __atomic_load_n(used, __ATOMIC_SEQ_CST);
+
+    for (unsigned first = 0; bits && first < count; first += 64)
+        for (uint64_t left = bits; left; left &= left - 1) {
+            unsigned i = first + (unsigned)__builtin_ctzll(left);
+            /* Seq_cst: pairs with heald__cells_swap(). */
+            uint64_t id = i < count ? __atomic_load_n(&cells[i], __ATOMIC_SEQ_CST) : 0;
+            if (id && heald__cells_is_gone(me, id) != -EOWNERDEAD)
+                return id;
+            if (id)
+                heald__cells_swap(&cells[i], id, 0);
+        }
+    return 0;
+}

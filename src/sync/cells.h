@@ -47,4 +47,9 @@ void heald__cells_return(uint64_t *cell);
 /* Releases one that is the caller's, once. False: none is. */
 bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
 
+/* Frees those of participants that are gone, as far as their bits in `used` are set, and returns
+ * what is in one of another participant; 0: there is none. */
+uint64_t heald__cells_any(uint64_t cells[], unsigned count, const uint64_t *used,
+                          const struct heald_participant *me);
+
 #endif

@@ -208,31 +208,11 @@ static int try_to_read(void *object, struct heald_participant *me, int64_t *memo
     }
 }
 
-/* Forgets the readers that are gone. One of the others, or 0. */
-static uint64_t some_reader(struct heald_rwlock *lock, unsigned cells,
-                            const struct heald_participant *me)
-{
-    /* Seq_cst: pairs with heald__cells_claim(); see above. */
-    uint64_t used = __atomic_load_n(&lock->used, __ATOMIC_SEQ_CST);
-
-    for (unsigned first = 0; used && first < cells; first += 64)
-        for (uint64_t left = used; left; left &= left - 1) {
-            unsigned i = first + (unsigned)__builtin_ctzll(left);
-            /* Seq_cst: as above. */
-            uint64_t id = i < cells ? __atomic_load_n(&lock->readers[i], __ATOMIC_SEQ_CST) : 0;
-            if (id && heald__cells_is_gone(me, id) != -EOWNERDEAD)
-                return id;
-            if (id)
-                heald__cells_swap(&lock->readers[i], id, 0);
-        }
-    return 0;
-}
-
 /* The PENDING writer is the caller. 0: there are no readers, and the lock is the caller's. */
 static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
                                const struct heald_participant *me)
 {
-    uint64_t reader = some_reader(lock, cells, me);
+    uint64_t reader = heald__cells_any(lock->readers, cells, &lock->used, me);
 
     /* Acquire: pairs with heald__cells_release(). */
     if (!reader)

@@ -66,6 +66,7 @@ void skip_on_portable(const char *why);
  * then heald does what the portable platform does, for which the answer is no, too.
  */
 bool has_pidfd_open(void);
+bool has_pidfd_group(void); /* signals to the group that a process has led */
 bool has_openat2(void);
 const char *engine_of(int combination);
 

@@ -68,12 +68,30 @@ bool has_pidfd_open(void)
     return has_call(SYS_pidfd_open);
 }
 
+bool has_pidfd_group(void)
+{
+    enum { PROCESS_GROUP = 1 << 2 }; /* Linux 6.9; the headers of the system may be older */
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+    if (fd < 0)
+        return false;
+    /* -ESRCH: there is no group of this number. */
+    bool has = syscall(SYS_pidfd_send_signal, fd, 0, NULL, PROCESS_GROUP) == 0 || errno == ESRCH;
+    close(fd);
+    return has;
+}
+
 bool has_openat2(void)
 {
     return has_call(SYS_openat2);
 }
 #else
 bool has_pidfd_open(void)
+{
+    return false;
+}
+
+bool has_pidfd_group(void)
 {
     return false;
 }

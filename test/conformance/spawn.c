@@ -442,7 +442,8 @@ HEALD_CASE(asked_and_then_killed)
         stops = 0;
         ck_assert_int_eq(heald_child_stop(&stop, loop, &child, 50 * HEALD_MS, NULL), -EINVAL);
         ck_assert_int_eq(heald_child_stop(&stop, loop, &child,
-                                          i == 1 ? 50 * HEALD_MS : 5 * HEALD_SEC, on_stopped),
+                                          i == 1 ? 50 * HEALD_MS : harness_slow() * HEALD_SEC,
+                                          on_stopped),
                          0);
         turn_until(loop, &stops, 1);
         ck_assert_int_eq(stop_err, 0);
@@ -451,6 +452,45 @@ HEALD_CASE(asked_and_then_killed)
         ck_assert_int_eq(WTERMSIG(stop.status.status), signals[i]);
         ck_assert_int_eq(heald_child_kill(&child, 0), -ESRCH);
         heald_child_release(&child);
+        loop_end(loop);
+    }
+}
+
+/* The child ends when it is asked; a member of its group does after a while, or not at all. */
+HEALD_CASE(a_group_that_outlives_its_leader)
+{
+    static const char *const lines[] = {
+        "sh -c 'trap \"sleep 0.1; echo; exit\" TERM; echo; while :; do sleep 0.1; done' & wait",
+        "sh -c 'trap \"\" TERM; echo; while :; do sleep 0.1; done' & wait",
+    };
+
+    skip_on_portable("a group is known by its number alone");
+    if (!has_pidfd_group())
+        harness_skip("the kernel knows a group by its number alone");
+    for (int i = 0; i < 2; i++) {
+        struct heald_loop *loop = loop_on(_i);
+        char *argv[] = {(char *)"sh", (char *)"-c", (char *)lines[i], NULL}, byte;
+        struct heald_spawn s = {.file = "sh", .argv = argv, .set = HEALD_SPAWN_GROUP};
+        struct heald_child_stop stop = {.to_group = 1};
+        struct heald_child child;
+
+        s.stdio[1] = HEALD_STDIO_PIPE;
+        ck_assert_int_eq(heald_spawn(&s, &child), 0);
+        struct pollfd member = {.fd = child.stdio[1], .events = POLLIN};
+        ck_assert_int_eq(poll(&member, 1, 10000 * (int)harness_slow()), 1);
+        ck_assert_int_eq(read(member.fd, &byte, 1), 1);
+        stops = 0;
+        int64_t grace = i ? 100 * HEALD_MS : 600 * (int64_t)harness_slow() * HEALD_MS;
+        ck_assert_int_eq(heald_child_stop(&stop, loop, &child, grace, on_stopped), 0);
+        turn_until(loop, &stops, 1);
+        ck_assert_int_eq(stop_err, 0);
+        ck_assert_int_eq(WTERMSIG(stop.status.status), SIGTERM);
+        /* The first was not killed before it could say so. A killed one may take a moment. */
+        if (!i)
+            ck_assert_int_eq(read(member.fd, &byte, 1), 1);
+        ck_assert_int_eq(poll(&member, 1, 10000 * (int)harness_slow()), 1);
+        ck_assert_int_eq(read(member.fd, &byte, 1), 0);
+        heald_close(loop, member.fd);
         loop_end(loop);
     }
 }
@@ -498,5 +538,7 @@ void add_spawn(TCase *group)
     add_once(group, a_terminal_of_its_own);
     add_once(group, a_signal_to_nobody_else);
     add_on_backends(group, asked_and_then_killed);
+    add_on_backends(group, a_group_that_outlives_its_leader);
+    add_on_backends(group, a_group_that_outlives_its_leader);
     add_once(group, what_a_spawn_refuses);
 }

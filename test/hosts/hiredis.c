@@ -4,6 +4,8 @@
 
 #include <heald/adapter/hiredis.h>
 
+#include <stdlib.h>
+
 struct scene {
     struct heald_hiredis redis;
     struct heald_loop *loop;
@@ -167,6 +169,68 @@ HEALD_CASE(nobody_listens)
     ck_assert_int_eq(heald_loop_close(s.loop), 0);
 }
 
+/* One that answers before it reads, and then reads all of a long command. */
+HEALD_CASE(more_than_the_socket_takes)
+{
+    enum { LONG = 8 << 20 };
+    struct scene s;
+    char *value = calloc(1, LONG), part[65536];
+    size_t got = 0;
+    ssize_t n;
+
+    scene_open(&s, _i);
+    redisAsyncCommand(s.redis.context, on_reply, &s, "PING");
+    redisAsyncCommand(s.redis.context, on_reply, &s, "SET key %b", value, (size_t)LONG);
+    int fd = accept4(s.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (!(s.redis.watch.wanted & POLLIN))
+        ck_assert_int_ge(heald_loop_turn(s.loop, 0), 0);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_ge(heald_loop_turn(s.loop, 0), 0);
+    ck_assert_uint_eq(s.redis.watch.wanted, POLLIN | POLLOUT);
+    ck_assert_int_eq(write(fd, "+PONG\r\n", 7), 7);
+    turn_until(s.loop, &s.replies, 1);
+    ck_assert_uint_eq(s.redis.watch.wanted, POLLIN | POLLOUT);
+    int64_t end = heald_now(s.loop) + 10 * HEALD_SEC * harness_slow();
+    while (got < LONG + 40 && heald_now(s.loop) < end) {
+        while ((n = read(fd, part, sizeof part)) > 0)
+            got += (size_t)n;
+        ck_assert_int_ge(heald_loop_turn(s.loop, heald_now(s.loop) + HEALD_MS), 0);
+    }
+    ck_assert_uint_ge(got, LONG + 40);
+    ck_assert_int_eq(write(fd, "+OK\r\n", 5), 5);
+    turn_until(s.loop, &s.replies, 2);
+    ck_assert_uint_eq(s.redis.watch.wanted, POLLIN);
+    close(fd);
+    free(value);
+    scene_end(&s);
+}
+
+/* By a server that answers once, and not again. */
+HEALD_CASE(commands_time_out)
+{
+#if HIREDIS_MAJOR >= 1
+    struct scene s;
+
+    scene_open(&s, _i);
+    redisAsyncCommand(s.redis.context, on_reply, &s, "PING");
+    int fd = accept(s.fd, NULL, NULL);
+    ck_assert_int_eq(write(fd, "+PONG\r\n", 7), 7);
+    turn_until(s.loop, &s.replies, 1);
+    int64_t before = heald_now(s.loop);
+    redisAsyncSetTimeout(s.redis.context, (struct timeval){.tv_usec = 20000});
+    redisAsyncCommand(s.redis.context, on_reply, &s, "PING");
+    turn_until(s.loop, &s.closed, 1);
+    ck_assert_int_ge(heald_now(s.loop) - before, 20 * HEALD_MS);
+    ck_assert_int_eq(s.without, 1);
+    ck_assert_int_eq(s.disconnected, 1);
+    close(fd);
+    scene_end(&s);
+#else
+    (void)_i;
+    harness_skip("hiredis %d has no time-outs", HIREDIS_MAJOR);
+#endif
+}
+
 int main(void)
 {
     Suite *suite = suite_create("hosts");
@@ -177,5 +241,7 @@ int main(void)
     harness_add_range(group, the_server_closes, 0, BACKENDS);
     harness_add_range(group, one_after_the_other, 0, BACKENDS);
     harness_add_range(group, nobody_listens, 0, BACKENDS);
+    harness_add_range(group, more_than_the_socket_takes, 0, BACKENDS);
+    harness_add_range(group, commands_time_out, 0, BACKENDS);
     return harness_run(suite);
 }

@@ -1,8 +1,12 @@
 /* test/hosts/pq.c: how a connection of libpq ends in a loop before it is one: closed in the middle,
- * refused, cut, tried at several addresses. No server is needed. */
+ * refused, cut, tried at several addresses; and one to a server that does not read for a while. No
+ * server is needed. */
 #include "hosts/traps.h"
 
 #include <heald/adapter/pq.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
 
 struct scene {
     struct heald_pq pq;
@@ -135,6 +139,156 @@ HEALD_CASE(fails_at_once)
     scene_end(&s);
 }
 
+struct talk {
+    struct heald_pq pq;
+    struct heald_loop *loop;
+    int ready, results, failures, ends, notices, errors, closed;
+};
+
+static void on_talk_ready(struct heald_pq *pq)
+{
+    ((struct talk *)pq->data)->ready++;
+}
+
+static void on_talk_result(struct heald_pq *pq, PGresult *result)
+{
+    struct talk *t = pq->data;
+
+    t->results += result && PQresultStatus(result) == PGRES_COMMAND_OK;
+    t->failures += result && PQresultStatus(result) == PGRES_FATAL_ERROR;
+    t->ends += !result;
+}
+
+static void on_talk_notify(struct heald_pq *pq, PGnotify *notify)
+{
+    ck_assert_str_eq(notify->relname, "news");
+    ((struct talk *)pq->data)->notices++;
+}
+
+static void on_talk_error(struct heald_pq *pq, const char *text)
+{
+    (void)text;
+    ((struct talk *)pq->data)->errors++;
+}
+
+static void on_talk_closed(struct heald_pq *pq)
+{
+    ((struct talk *)pq->data)->closed++;
+}
+
+static const struct heald_pq_events talk_events = {.ready = on_talk_ready,
+                                                   .result = on_talk_result,
+                                                   .notify = on_talk_notify,
+                                                   .error = on_talk_error};
+
+/* A message of the protocol: what of it is in the literal, which has a length of its own. */
+#define SEND(fd, message) \
+    ck_assert_int_eq(write((fd), (message), sizeof(message) - 1), sizeof(message) - 1)
+
+/* What has come, until there is no more. Returns how much. */
+static size_t read_all(int fd)
+{
+    char part[65536];
+    size_t got = 0;
+    ssize_t n;
+
+    while ((n = read(fd, part, sizeof part)) > 0)
+        got += (size_t)n;
+    return got;
+}
+
+/* Turns until `most` bytes have come; how many came. */
+static size_t read_and_turn(struct talk *t, int fd, size_t most)
+{
+    int64_t end = heald_now(t->loop) + 10 * HEALD_SEC * harness_slow();
+    size_t got = read_all(fd);
+
+    while (got < most && heald_now(t->loop) < end) {
+        ck_assert_int_ge(heald_loop_turn(t->loop, heald_now(t->loop) + HEALD_MS), 0);
+        got += read_all(fd);
+    }
+    return got;
+}
+
+/* Connected to a server that is this test, which accepts whoever it is. */
+static int talk_open(struct talk *t, int backend)
+{
+    char text[100];
+    int port, listener;
+
+    memset(t, 0, sizeof *t);
+    t->loop = loop_on(backend);
+    t->pq.data = t;
+    listener = silent_server(SOCK_STREAM, &port);
+    snprintf(text, sizeof text,
+             "user=x sslmode=disable gssencmode=disable hostaddr=127.0.0.1 port=%d", port);
+    ck_assert_int_eq(heald_pq_open(&t->pq, t->loop, text, &talk_events), 0);
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    close(listener);
+    ck_assert_uint_gt(read_and_turn(t, fd, 8), 8);
+    SEND(fd, "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"); /* authenticated, ready */
+    turn_until(t->loop, &t->ready, 1);
+    return fd;
+}
+
+/* What the server says meanwhile is reported, and all of the query arrives. */
+HEALD_CASE(more_than_the_socket_takes)
+{
+    enum { LONG = 8 << 20 };
+    struct talk t;
+    int fd = talk_open(&t, _i);
+    char *query = malloc(LONG + 1);
+
+    memset(query, ' ', LONG);
+    query[LONG] = 0;
+    ck_assert_int_eq(PQsendQuery(t.pq.conn, query), 1);
+    ck_assert_int_eq(heald_pq_flush(&t.pq), 0);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_ge(heald_loop_turn(t.loop, 0), 0);
+    ck_assert_uint_eq(t.pq.watch.wanted, POLLIN | POLLOUT);
+    SEND(fd, "A\0\0\0\x0e\0\0\0\x01news\0\0");
+    turn_until(t.loop, &t.notices, 1);
+    ck_assert_uint_eq(t.pq.watch.wanted, POLLIN | POLLOUT);
+    ck_assert_int_eq(t.results, 0);
+    ck_assert_uint_eq(read_and_turn(&t, fd, LONG + 6), LONG + 6);
+    SEND(fd, "C\0\0\0\x08SET\0Z\0\0\0\x05I");
+    turn_until(t.loop, &t.ends, 1);
+    ck_assert_int_eq(t.results, 1);
+    ck_assert_uint_eq(t.pq.watch.wanted, POLLIN);
+    ck_assert_int_eq(t.errors, 0);
+    heald_pq_close(&t.pq, on_talk_closed);
+    ck_assert_int_eq(heald_loop_run(t.loop), 0);
+    ck_assert_int_eq(t.closed, 1);
+    free(query);
+    close(fd);
+    ck_assert_int_eq(heald_loop_close(t.loop), 0);
+}
+
+/* The server closes while the query is on its way. */
+HEALD_CASE(lost_while_it_sends)
+{
+    enum { LONG = 8 << 20 };
+    struct talk t;
+    int fd = talk_open(&t, _i);
+    char *query = calloc(1, LONG + 1);
+
+    memset(query, ' ', LONG);
+    ck_assert_int_eq(PQsendQuery(t.pq.conn, query), 1);
+    ck_assert_int_eq(heald_pq_flush(&t.pq), 0);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_ge(heald_loop_turn(t.loop, 0), 0);
+    close(fd);
+    turn_until(t.loop, &t.errors, 1);
+    ck_assert_int_eq(t.failures, 1);
+    ck_assert_int_eq(t.results, 0);
+    heald_pq_close(&t.pq, on_talk_closed);
+    ck_assert_int_eq(heald_loop_run(t.loop), 0);
+    ck_assert_int_eq(t.closed, 1);
+    free(query);
+    ck_assert_int_eq(heald_loop_close(t.loop), 0);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("hosts");
@@ -143,5 +297,7 @@ int main(void)
     harness_add_range(group, closed_in_the_middle, 0, BACKENDS);
     harness_add_range(group, does_not_connect, 0, BACKENDS);
     harness_add_range(group, fails_at_once, 0, BACKENDS);
+    harness_add_range(group, more_than_the_socket_takes, 0, BACKENDS);
+    harness_add_range(group, lost_while_it_sends, 0, BACKENDS);
     return harness_run(suite);
 }

@@ -198,3 +198,38 @@ inline wait_for_event() {
 }
 
 #define CELLS_LOCALS LOCALS; byte j, at; short id, holder_id; bool tells
+
+#ifdef WITH_USED
+/* cells_any(): frees the cells of those that are gone; `holder_id` is one of the others, or NOBODY.
+ * The bits in `used` are read before. */
+inline cells_any() {
+    atomic {
+        STEP(cells_any_used);
+        bits = used[0];
+#if CELLS > 1
+        bits = bits | used[1] << 1
+#endif
+    }
+    j = 0;
+    holder_id = NOBODY;
+    do
+    :: j < CELLS && holder_id == NOBODY && (bits >> j & 1) ->
+        atomic { STEP(cells_any_look); id = cell[j]; is = lives }
+        if
+        :: id != NOBODY -> cells_is_gone(id, is)
+        :: else
+        fi;
+        if
+        :: id != NOBODY && is == gone_by ->
+            atomic { STEP(cells_any_swap); cell[j] = (cell[j] == id -> NOBODY : cell[j]) }
+        :: else -> holder_id = id
+        fi;
+        id = 0;
+        j++
+    :: j < CELLS && holder_id == NOBODY && !(bits >> j & 1) -> j++
+    :: else -> break
+    od;
+    bits = 0;
+    j = 0
+}
+#endif

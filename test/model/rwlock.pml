@@ -140,39 +140,6 @@ inline try_to_read() {
     od
 }
 
-/* some_reader(): forgets the readers that are gone; `holder_id` is one of the others, or NOBODY.
- * The bits in `used` are read before. */
-inline some_reader() {
-    atomic {
-        STEP(some_reader_used);
-        bits = used[0];
-#if CELLS > 1
-        bits = bits | used[1] << 1
-#endif
-    }
-    j = 0;
-    holder_id = NOBODY;
-    do
-    :: j < CELLS && holder_id == NOBODY && (bits >> j & 1) ->
-        atomic { STEP(some_reader_look); id = cell[j]; is = lives }
-        if
-        :: id != NOBODY -> cells_is_gone(id, is)
-        :: else
-        fi;
-        if
-        :: id != NOBODY && is == gone_by ->
-            atomic { STEP(forget_reader); cell[j] = (cell[j] == id -> NOBODY : cell[j]) }
-        :: else -> holder_id = id
-        fi;
-        id = 0;
-        j++
-    :: j < CELLS && holder_id == NOBODY && !(bits >> j & 1) -> j++
-    :: else -> break
-    od;
-    bits = 0;
-    j = 0
-}
-
 /* finish_pending(): `holder_id` is NOBODY: the lock is the caller's. */
 inline finish_pending() {
 #ifdef MUTANT_WRITER_LOOKS_FIRST
@@ -182,7 +149,7 @@ inline finish_pending() {
     :: else
     fi
 #else
-    some_reader();
+    cells_any();
     if
     :: holder_id == NOBODY ->
         atomic { STEP(finish_pending); writer = writer & ~W_PENDING; DONE_WAITING }
@@ -209,7 +176,7 @@ inline owner_release() {
 inline begin_pending() {
     res = again;
 #ifdef MUTANT_WRITER_LOOKS_FIRST
-    some_reader();
+    cells_any();
 #endif
     do
     :: res == again ->

@@ -287,29 +287,25 @@ static int64_t attempt(struct held *h, unsigned *ret_buffer)
 {
     struct heald_op *op = h->op;
     struct iovec iov = {.iov_base = op->u.rw.buf, .iov_len = op->u.rw.len};
-    const struct wfd *w = world_fd(h->fd);
-    bool file = w && w->type == FD_FILE;
 
+    if (op->flags & OP_FILE && op->kind != OP_CLOSE)
+        return heald__file_attempt(&world_sys, op);
     switch ((enum op_kind)op->kind) {
     case OP_RECV: return world_sys.recv_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
-    case OP_READ:
-        return file ? world_sys.preadv(h->fd, &iov, 1, 0) : world_sys.readv_now(h->fd, &iov, 1);
+    case OP_READ: return world_sys.readv_now(h->fd, &iov, 1);
     case OP_RECV_MULTI:
     case OP_RECV_RUN:
     case OP_READ_MULTI: return receive_multi(op, ret_buffer);
     case OP_ACCEPT:
     case OP_ACCEPT_MULTI: return world_sys.accept_now(h->fd, op->u.accept.addr, NULL);
     case OP_SEND: return world_sys.send_now(h->fd, op->u.rw.buf, op->u.rw.len, 0);
-    case OP_WRITE:
-        return file ? world_sys.pwritev(h->fd, &iov, 1, 0) : world_sys.writev_now(h->fd, &iov, 1);
+    case OP_WRITE: return world_sys.writev_now(h->fd, &iov, 1);
     case OP_CONNECT: return connect_for(h);
     case OP_SHUTDOWN: return world_sys.shutdown(h->fd, 0);
     case OP_POLL:
     case OP_CHILD:
     case OP_WATCH: return poll_for(op);
     case OP_CLOSE: return world_sys.close(h->fd);
-    case OP_OPEN: return world_sys.open(-1, op->u.path.path, 0, 0);
-    case OP_FSYNC: return world_sys.fsync(h->fd, false);
     default: ck_abort_msg("the kernel is given a %s", heald_op_kind(op)); return -EINVAL;
     }
 }

@@ -93,6 +93,31 @@ void model_took(int fd, int dir, const void *buf, int64_t result)
     s->result = result;
 }
 
+/* Is it an op on a file where that descriptor stands? */
+static bool moves_position(const struct slot *s)
+{
+    return s->live && s->file && s->fd >= 0 && heald__op_traits[s->op.kind] & OP_RW &&
+           s->op.u.rw.off < 0;
+}
+
+void model_gave(int64_t result)
+{
+    const struct heald_op *op = model.taker ? model.taker : model.entrant;
+
+    VERIFY(op, "a file gives %lld to nobody", (long long)result);
+    struct slot *s = slot_of(op);
+    VERIFY(s->live && s->file && !s->given, "slot %d, %s, makes a call", (int)(s - model.slot),
+           heald_op_kind(op));
+    for (unsigned i = 0; moves_position(s) && i < SLOTS; i++) {
+        const struct slot *o = &model.slot[i];
+        VERIFY(!moves_position(o) || o->fd != s->fd || o->generation != s->generation || o->given ||
+                   o->order >= s->order || may_be_passed(o),
+               "file %d: slot %d before slot %u", s->fd, (int)(s - model.slot), i);
+    }
+    s->given = true;
+    s->result = result;
+}
+
 struct slot *model_idle(void)
 {
     unsigned first = rng_below(&world.rng, SLOTS);
@@ -142,7 +167,7 @@ void model_post(void)
         return;
     s->fd = -1;
     s->deadline = HEALD_FOREVER;
-    s->given = s->cancelled = s->closed = false;
+    s->given = s->cancelled = s->closed = s->file = false;
     VERIFY(heald_loop_post(model.loop, &s->op, model_callback) == 0, "a post is refused");
     model_submitted(s, false);
     s->posted = true;
@@ -177,6 +202,9 @@ static void check_own_end(const struct slot *s, int64_t r)
     else if (r == -ETIMEDOUT)
         VERIFY(s->deadline <= world.now && s->op.kind != OP_TIMER, "slot %d, %s, timed out early",
                i, heald_op_kind(&s->op));
+    else if (s->file)
+        VERIFY(r == -EBADF, "slot %d, %s: %lld came from nowhere", i, heald_op_kind(&s->op),
+               (long long)r);
     else if (s->op.kind == OP_TIMER)
         VERIFY(r == 0 && s->deadline <= world.now && !s->op.u.timer.period,
                "slot %d, timer: %lld at %lld for %lld", i, (long long)r, (long long)world.now,
@@ -186,7 +214,7 @@ static void check_own_end(const struct slot *s, int64_t r)
     else if (s->op.kind == OP_POLL)
         VERIFY(r > 0, "slot %d, poll: %lld", i, (long long)r);
     else if (waits_on_fd(s) && s->op.kind != OP_SHUTDOWN)
-        VERIFY(r == -EBADF || r == -ENOTCONN || r == -ENOTSOCK || world.fd[s->fd].type == FD_FILE,
+        VERIFY(r == -EBADF || r == -ENOTCONN || r == -ENOTSOCK,
                "slot %d, %s: %lld came from nowhere", i, heald_op_kind(&s->op), (long long)r);
 }
 
@@ -232,6 +260,7 @@ static void check_end(struct slot *s)
         VERIFY(*last < s->order, "slot %d: a post overtakes another", (int)(s - model.slot));
         *last = s->order;
     }
+    files_told(s);
     s->given = s->live = s->posted = false;
     model.live--;
     model.ends++;

@@ -42,13 +42,6 @@ static int some_fd(bool listener)
     return fd;
 }
 
-static int some_file(void)
-{
-    int fd = world_open(FD_FILE);
-
-    return fd;
-}
-
 static int prep_inward(struct slot *s)
 {
     bool listener = below(4) == 0;
@@ -107,34 +100,26 @@ static int prep_other(struct slot *s)
 {
     static struct heald_child_status status;
 
-    switch (below(6)) {
-    case 0:
-    case 1:
-        s->fd = some_fd(false);
-        return s->fd < 0 ? -1 : heald_prep_poll(&s->op, s->fd, below(2) ? POLLIN : POLLOUT);
-    case 2: return heald_prep_child(&s->op, 1 + (int)below(1000), &status);
-    case 3: return heald_prep_open(&s->op, AT_FDCWD, "none", 0, 0);
-    case 4: s->fd = some_file(); return s->fd < 0 ? -1 : heald_prep_fsync(&s->op, s->fd, 0);
-    default:
-        s->fd = some_file();
-        return s->fd < 0
-                   ? -1
-                   : heald_prep_read(&s->op, s->fd, s->buf, ROOM, below(2) ? 0 : HEALD_NO_OFFSET);
-    }
+    if (below(3) == 0)
+        return heald_prep_child(&s->op, 1 + (int)below(1000), &status);
+    s->fd = some_fd(false);
+    return s->fd < 0 ? -1 : heald_prep_poll(&s->op, s->fd, below(2) ? POLLIN : POLLOUT);
 }
 
 static int prep_some(struct slot *s)
 {
     s->fd = -1;
-    s->given = s->cancelled = s->closed = false;
-    switch (below(8)) {
+    s->given = s->cancelled = s->closed = s->file = false;
+    switch (below(10)) {
     case 0:
     case 1:
     case 2: return prep_inward(s);
     case 3:
     case 4: return prep_outward(s);
-    case 5:
-    case 6: return prep_other(s);
+    case 5: return prep_other(s);
+    case 6:
+    case 7:
+    case 8: return files_prep(s);
     default: return prep_timer(s);
     }
 }
@@ -153,7 +138,9 @@ static void submit(void)
     bool silent = !op_is_multishot(&s->op) && below(5) == 0;
     /* What is done within the submission is done to a pending op. */
     model_submitted(s, silent);
+    model.entrant = &s->op;
     int err = heald_submit(model.loop, &s->op, silent ? NULL : model_callback);
+    model.entrant = NULL;
     VERIFY(err == 0 || (err == -EMFILE && s->op.kind == OP_CHILD), "submit of %s: %d",
            heald_op_kind(&s->op), err);
     if (err) {
@@ -164,7 +151,7 @@ static void submit(void)
 
 static void close_some(void)
 {
-    int fd = some_fd(below(4) == 0);
+    int fd = below(3) ? some_fd(below(4) == 0) : files_some();
     struct slot *s = model_idle();
 
     if (fd < 0)
@@ -172,12 +159,15 @@ static void close_some(void)
     model_closed(fd);
     switch (below(3)) {
     case 0: heald_forget(model.loop, fd); break;
-    case 1: VERIFY(heald_close(model.loop, fd) == 0, "close of %d", fd); break;
+    case 1:
+        world.fd[fd].closing = true; /* it may be deferred */
+        VERIFY(heald_close(model.loop, fd) == 0, "close of %d", fd);
+        break;
     default:
         if (!s)
             return;
         s->fd = -1;
-        s->given = s->cancelled = s->closed = false;
+        s->given = s->cancelled = s->closed = s->file = false;
         s->deadline = HEALD_FOREVER;
         world.fd[fd].closing = true;
         heald_prep_close(&s->op, fd);
@@ -288,6 +278,7 @@ static void run(uint64_t seed, const struct heald_backend_ops *backend)
     }
     finish();
     VERIFY(heald_loop_close(model.loop) == 0, "close");
+    files_verify_end();
     VERIFY(world.bytes == 0, "%zu bytes are left", world.bytes);
 }
 

@@ -3,6 +3,7 @@
  * descriptors that are a few numbers, two back ends that report what these numbers say.
  *
  *   world.c     descriptors, the clock, and the table of system calls on them
+ *   files.c     files, and ops on them
  *   backends.c  one back end that reports readiness, one that takes whole ops
  *   model.c     the oracle: what was submitted, what the world gave to which op, what must complete
  *   sim.c       the random program
@@ -25,6 +26,8 @@ enum {
     FDS = 120,
     SLOTS = 40,
     ROOM = 32,
+    NAMES = 6, /* of files */
+    NODES = 64,
     BUFFERS = 4,
     BUFFER_SIZE = 16
 };
@@ -49,6 +52,18 @@ struct wfd {
     bool pending;     /* an edge has not been reported */
     bool has_stale;
     uint32_t key, stale; /* of the present registration, and of one that is no more */
+    uint8_t node;        /* of a file: which, and where it stands */
+    int64_t position;
+    bool owned; /* the program knows that it is open */
+};
+
+enum wnode_kind { NODE_FILE, NODE_DIRECTORY, NODE_LINK };
+
+/* What names and descriptors are of. */
+struct wnode {
+    enum wnode_kind kind;
+    unsigned users; /* names and descriptors; 0: it is free */
+    int64_t size;
 };
 
 struct world {
@@ -59,6 +74,8 @@ struct world {
     bool edge;
     size_t bytes;
     struct wfd fd[FDS];
+    struct wnode node[NODES];
+    uint8_t name[NAMES]; /* the number of a node, or 0 */
 };
 extern struct world world;
 
@@ -80,7 +97,7 @@ struct slot {
     unsigned char buf[ROOM];
     socklen_t len;
     struct iovec iov;
-    bool live, silent, cancelled, closed;
+    bool live, silent, cancelled, closed, file;
     bool given; /* the world has given `result`, whose callback has not run yet */
     int64_t result;
     int64_t deadline;      /* HEALD_FOREVER: none */
@@ -93,7 +110,8 @@ struct slot {
 
 struct model {
     struct heald_loop *loop;
-    const struct heald_op *taker; /* whose attempt the kernel makes, or NULL */
+    const struct heald_op *taker;   /* whose attempt the kernel makes, or NULL */
+    const struct heald_op *entrant; /* that is being submitted, or NULL */
     struct slot slot[SLOTS];
     uint64_t order, turn, ends, posts;
     uint64_t last_post[POLICY_CLASSES]; /* the order of the last callback, of each class */
@@ -108,8 +126,9 @@ extern struct model model;
 
 /* The world gives something to the op that owns `buf` (or waits on `fd`). */
 void model_took(int fd, int dir, const void *buf, int64_t result);
-struct slot *model_idle(void); /* one that is free, or NULL */
-struct slot *model_any(void);  /* a live one, or NULL */
+void model_gave(int64_t result); /* of a file, to the op that makes the call */
+struct slot *model_idle(void);   /* one that is free, or NULL */
+struct slot *model_any(void);    /* a live one, or NULL */
 void model_submitted(struct slot *s, bool silent);
 void model_closed(int fd); /* before it is closed or forgotten */
 void model_post(void);
@@ -118,5 +137,28 @@ void model_callback(struct heald_op *op);
 void model_sleep(int64_t timeout_ns); /* the loop is about to wait, and nothing is there */
 void model_verify(void);
 void model_after_turn(int callbacks, unsigned limit);
+
+/* files.c: the calls on files; then the program's part: a descriptor, a prep, what an open gave. */
+int files_open(int dirfd, const char *name, int flags, mode_t mode);
+int files_tempfile_unnamed(int dirfd, const char *directory, int flags);
+int files_stat(int dirfd, const char *name, int flags, struct heald_stat *ret_stat);
+int files_fsync(int fd, bool data_only);
+int files_unlink(int dirfd, const char *name, int flags);
+int files_mkdir(int dirfd, const char *name, mode_t mode);
+int files_symlink(const char *target, int dirfd, const char *name);
+int files_link(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int files_rename(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int64_t files_readlink(int dirfd, const char *name, char *buf, size_t len);
+int files_chmod(int dirfd, const char *name, mode_t mode, int flags);
+int files_utimens(int dirfd, const char *name, const struct heald_time *times, int flags);
+int files_ftruncate(int fd, int64_t size);
+int files_fallocate(int fd, int mode, int64_t offset, int64_t size);
+int64_t files_preadv(int fd, const struct iovec *iov, int count, int64_t offset);
+int64_t files_pwritev(int fd, const struct iovec *iov, int count, int64_t offset);
+void files_closed(const struct wfd *w);
+int files_some(void); /* a descriptor, or -1 */
+int files_prep(struct slot *s);
+void files_told(const struct slot *s);
+void files_verify_end(void);
 
 #endif

@@ -336,43 +336,12 @@ static int close_fd(int fd)
     if (!w)
         return -EBADF;
     VERIFY(!w->armed, "descriptor %d is closed while it is armed", fd);
+    files_closed(w);
     *w = (struct wfd){.generation = w->generation + 1,
                       .key = w->key,
                       .stale = w->key,
                       .has_stale = w->armed != 0};
     return 0;
-}
-
-static int64_t preadv_file(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    (void)count;
-    (void)offset;
-    if (!world_fd(fd))
-        return -EBADF;
-    memset(iov->iov_base, 'f', iov->iov_len);
-    return (int64_t)iov->iov_len;
-}
-
-static int64_t pwritev_file(int fd, const struct iovec *iov, int count, int64_t offset)
-{
-    (void)count;
-    (void)offset;
-    return world_fd(fd) ? (int64_t)iov->iov_len : -EBADF;
-}
-
-static int open_file(int dirfd, const char *path, int flags, mode_t mode)
-{
-    (void)dirfd;
-    (void)path;
-    (void)flags;
-    (void)mode;
-    return -ENOENT;
-}
-
-static int fsync_file(int fd, bool data_only)
-{
-    (void)data_only;
-    return world_fd(fd) ? 0 : -EBADF;
 }
 
 static int poll_now(struct pollfd *fds, unsigned count, int64_t timeout_ns)
@@ -440,11 +409,23 @@ const struct heald_sys world_sys = {
     .connect_end = connect_end,
     .shutdown = shut,
     .close = close_fd,
-    .preadv = preadv_file,
-    .pwritev = pwritev_file,
-    .open = open_file,
-    .open_beneath = open_file,
-    .fsync = fsync_file,
+    .preadv = files_preadv,
+    .pwritev = files_pwritev,
+    .open = files_open,
+    .open_beneath = files_open,
+    .tempfile_unnamed = files_tempfile_unnamed,
+    .stat = files_stat,
+    .fsync = files_fsync,
+    .unlink = files_unlink,
+    .mkdir = files_mkdir,
+    .symlink = files_symlink,
+    .link = files_link,
+    .rename = files_rename,
+    .readlink = files_readlink,
+    .chmod = files_chmod,
+    .utimens = files_utimens,
+    .ftruncate = files_ftruncate,
+    .fallocate = files_fallocate,
     .poll = poll_now,
     .bell_open = bell_open,
     .bell_ring = bell_ring,

@@ -27,8 +27,9 @@ static void threads_submit(struct heald_engine *e, struct heald_op *op)
     struct heald_pool *pool;
     int err = e->pool(e, &pool);
 
-    /* Until it completes the result is free: for heald_loop_file_stats(). */
-    op->result = e->sys->now(HEALD_CLOCK_MONOTONIC);
+    /* Until it completes the result is free: for heald_loop_file_stats(). In a callback it is the
+     * time of the turn: the clock is not read for each op. */
+    op->result = e->now(e);
     if (!err)
         err = heald__pool_submit(pool, &op->aux);
     /* Its result comes by the loop's thread, so the stage is not looked at before. */

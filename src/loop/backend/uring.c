@@ -19,7 +19,6 @@
 #include <heald/io.h>
 
 #include <errno.h>
-#include <sys/mman.h>
 
 struct uring {
     struct heald_client client;
@@ -197,27 +196,14 @@ static void give(struct heald_buf_group *g, unsigned index)
     io_uring_buf_ring_advance(ring, 1);
 }
 
-static size_t ring_size(const struct heald_buf_group *g)
-{
-    return g->count * sizeof(struct io_uring_buf);
-}
-
 static int group_open(struct heald_client *c, struct heald_buf_group *g)
 {
-    struct io_uring_buf_reg reg = {.ring_entries = g->count, .bgid = g->id};
-    void *memory =
-        mmap(NULL, ring_size(g), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    struct io_uring_buf_ring *buffers;
+    int err = heald__ring_provide(&c->ring, g->id, g->count, &buffers);
 
-    if (memory == MAP_FAILED)
-        return -ENOMEM;
-    reg.ring_addr = (uint64_t)(uintptr_t)memory;
-    int err = io_uring_register_buf_ring(&c->ring.ring, &reg, 0);
-    if (err < 0) {
-        munmap(memory, ring_size(g));
+    if (err)
         return err;
-    }
-    g->ring = memory;
-    io_uring_buf_ring_init(memory);
+    g->ring = buffers;
     for (unsigned i = 0; i < g->count; i++)
         give(g, i);
     return 0;
@@ -231,10 +217,7 @@ static int uring_group(struct heald_backend *b, struct heald_buf_group *g,
     switch (what) {
     case HEALD_GROUP_OPEN: return group_open(c, g);
     case HEALD_GROUP_RETURN: give(g, index); return 0;
-    case HEALD_GROUP_CLOSE:
-        io_uring_unregister_buf_ring(&c->ring.ring, g->id);
-        munmap(g->ring, ring_size(g));
-        return 0;
+    case HEALD_GROUP_CLOSE: heald__ring_unprovide(&c->ring, g->id, g->count, g->ring); return 0;
     }
     return -EINVAL;
 }

@@ -52,6 +52,13 @@ int heald__plat_handle_kill(int handle, int signo)
     return syscall(SYS_pidfd_send_signal, handle, signo, NULL, 0) < 0 ? -errno : 0;
 }
 
+int heald__plat_handle_kill_group(int handle, int signo)
+{
+    enum { PROCESS_GROUP = 1 << 2 }; /* the headers of the system may be older */
+
+    return syscall(SYS_pidfd_send_signal, handle, signo, NULL, PROCESS_GROUP) < 0 ? -errno : 0;
+}
+
 int heald__pty_name(int master, char *buf, size_t size)
 {
     return -ptsname_r(master, buf, size);

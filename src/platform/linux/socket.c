@@ -73,13 +73,12 @@ static ssize_t splice_quietly(int from, int to, size_t len)
     return err ? -err : n;
 }
 
-/* On the socket's side it may wait for what O_NONBLOCK says. */
+/* On the socket's side it may wait for what only O_NONBLOCK prevents. To look at that is a system
+ * call for each portion, and a socket that has just been polled has something to take. */
 int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len)
 {
-    if (!heald__plat_nonblocking(socket))
-        return SYS_ELSEWHERE;
     if (!in)
-        return splice_quietly(pipe, socket, len);
+        return heald__plat_nonblocking(socket) ? splice_quietly(pipe, socket, len) : SYS_ELSEWHERE;
     ssize_t n = splice(socket, NULL, pipe, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     return n < 0 ? -errno : n;
 }

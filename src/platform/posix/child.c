@@ -36,6 +36,13 @@ int heald__plat_handle_kill(int handle, int signo)
     return -ENOSYS;
 }
 
+int heald__plat_handle_kill_group(int handle, int signo)
+{
+    (void)handle;
+    (void)signo;
+    return -ENOSYS;
+}
+
 /* Not thread-safe where the system has only this. */
 int heald__pty_name(int master, char *buf, size_t size)
 {
