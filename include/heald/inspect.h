@@ -62,7 +62,7 @@ enum heald_object_condition {
     HEALD_OBJECT_HELD,     /* a new caller waits, for the holders or for a signal */
     HEALD_OBJECT_ORPHANED, /* its holder has died; the next participant gets -EOWNERDEAD */
     HEALD_OBJECT_LOST,     /* it was given up, or it is a broken barrier */
-    HEALD_OBJECT_DONE,     /* a one-time initialization is done */
+    HEALD_OBJECT_DONE,     /* a one-time initialization is done; a queue is closed */
     HEALD_OBJECT_UNKNOWN   /* it is data, or corrupt */
 };
 
@@ -92,7 +92,8 @@ struct heald_object_state {
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
     int is_writing;     /* 1: the holder of a read-write lock writes */
     unsigned free, max; /* semaphore: free permits, and all; max 0: a counting semaphore. Barrier:
-                           missing arrivals, and all */
+                           missing arrivals, and all. Queue: free slots, and all */
+    uint64_t messages;  /* queue: those that wait */
     /* Of a mutex: */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* the last holders, the latest first; their

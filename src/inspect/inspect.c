@@ -16,6 +16,7 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 
+#include "inspect/queue.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
@@ -281,6 +282,38 @@ static void read_barrier(const struct view *view, struct heald_object_state *s)
         s->condition = HEALD_OBJECT_HELD;
 }
 
+struct queue_holders {
+    const struct view *view;
+    struct heald_object_state *state;
+};
+
+static void add_owner(void *ctx, uint64_t id)
+{
+    const struct queue_holders *h = ctx;
+
+    add_noted(h->view, h->state, id);
+}
+
+static void read_queue(const struct view *view, struct heald_object_state *s)
+{
+    struct queue_holders holders = {view, s};
+    struct queue_census census = {.owner = add_owner, .ctx = &holders};
+
+    if (!heald__inspect_queue(view->region, view->offset, view->room, &census)) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    s->max = census.slots;
+    s->free = census.free;
+    s->messages = census.messages;
+    if (census.is_closed)
+        s->condition = HEALD_OBJECT_DONE;
+    else if (s->condition == HEALD_OBJECT_FREE && !census.free)
+        s->condition = HEALD_OBJECT_HELD;
+}
+
+enum { QUEUE_LEAST = 256 }; /* as in heap/names.c */
+
 static const struct {
     size_t size;
     void (*look)(const struct view *view, struct heald_object_state *s);
@@ -292,6 +325,7 @@ static const struct {
     [HEALD_OBJECT_RWLOCK] = {HEALD_RWLOCK_SIZE(0), read_rwlock},
     [HEALD_OBJECT_BARRIER] = {HEALD_BARRIER_SIZE(0), read_barrier},
     [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), read_once},
+    [HEALD_OBJECT_QUEUE] = {QUEUE_LEAST, read_queue},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

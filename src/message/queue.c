@@ -11,66 +11,75 @@ enum {
     ONE_EACH = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER
 };
 
-/* Puts the defaults in. 0, -EINVAL. */
-static int complete(struct heald_queue_options *o, const struct heald_queue_options *options)
+/* 2^20 messages of 2^28 bytes in 32 rings are below 2^54 bytes. */
+bool heald__queue_shape(struct queue_shape *ret, uint32_t capacity, uint32_t priorities,
+                        uint32_t message_max, uint32_t flags)
 {
-    unsigned capacity = 1;
+    bool has_one_each = (flags & ONE_EACH) == ONE_EACH;
 
-    *o = options ? *options : (struct heald_queue_options){0};
-    o->capacity = o->capacity ? o->capacity : HEALD_QUEUE_CAPACITY_DEFAULT;
-    o->priorities = o->priorities ? o->priorities : 1;
-    o->message_max = o->message_max ? o->message_max : HEALD_QUEUE_MESSAGE_MAX_DEFAULT;
-    if (o->capacity > HEALD_QUEUE_CAPACITY_MAX || o->priorities > HEALD_QUEUE_PRIORITIES_MAX ||
-        o->message_max > HEALD_QUEUE_MESSAGE_MAX || o->flags & ~(unsigned)ALL_FLAGS ||
-        (o->flags & HEALD_QUEUE_DROP_OLDEST && (o->flags & ONE_EACH) == ONE_EACH))
+    if (!capacity || capacity > HEALD_QUEUE_CAPACITY_MAX || capacity & (capacity - 1) ||
+        !priorities || priorities > HEALD_QUEUE_PRIORITIES_MAX || !message_max ||
+        message_max > HEALD_QUEUE_MESSAGE_MAX || flags & ~(unsigned)ALL_FLAGS ||
+        (flags & HEALD_QUEUE_DROP_OLDEST && has_one_each))
+        return false;
+    size_t stride = (sizeof(struct queue_cell) + message_max + 63) & ~(size_t)63;
+    uint64_t ring = sizeof(struct queue_hints) + (uint64_t)capacity * stride;
+    *ret = (struct queue_shape){
+        .capacity = capacity,
+        .priorities = priorities,
+        .message_max = message_max,
+        .flags = flags,
+        .stride = stride,
+        .size = sizeof(struct queue) + priorities * ring,
+        .check = ~((uint64_t)message_max << 32 | capacity << 10 | priorities << 4 | flags),
+        .is_lane = has_one_each && priorities == 1};
+    return true;
+}
+
+/* With the defaults. 0, -EINVAL. */
+static int shape_from(struct queue_shape *ret, const struct heald_queue_options *options)
+{
+    struct heald_queue_options o = options ? *options : (struct heald_queue_options){0};
+    uint32_t wanted = o.capacity ? o.capacity : HEALD_QUEUE_CAPACITY_DEFAULT, capacity = 1;
+    size_t most = o.message_max ? o.message_max : HEALD_QUEUE_MESSAGE_MAX_DEFAULT;
+
+    if (wanted > HEALD_QUEUE_CAPACITY_MAX || most > HEALD_QUEUE_MESSAGE_MAX)
         return -EINVAL;
-    while (capacity < o->capacity)
+    while (capacity < wanted)
         capacity *= 2;
-    o->capacity = capacity;
-    return 0;
-}
-
-/* 2^20 messages of 2^28 bytes in 32 rings are below 2^54. */
-static uint64_t size_of(uint32_t capacity, uint32_t priorities, uint32_t message_max)
-{
-    uint64_t cells = (uint64_t)capacity * queue_stride(message_max);
-
-    return sizeof(struct queue) + priorities * (sizeof(struct queue_hints) + cells);
-}
-
-static uint64_t check_of(uint32_t capacity, uint32_t priorities, uint32_t message_max,
-                         uint32_t flags)
-{
-    return ~((uint64_t)message_max << 32 | capacity << 10 | priorities << 4 | flags);
+    return heald__queue_shape(ret, capacity, o.priorities ? o.priorities : 1, (uint32_t)most,
+                              o.flags)
+               ? 0
+               : -EINVAL;
 }
 
 size_t heald_queue_size(const struct heald_queue_options *options)
 {
-    struct heald_queue_options o;
+    struct queue_shape shape;
 
-    if (complete(&o, options))
+    if (shape_from(&shape, options))
         return 0;
-    uint64_t size = size_of(o.capacity, o.priorities, (uint32_t)o.message_max) + 64;
+    /* It begins at a cache line. */
+    uint64_t size = shape.size + 64;
     return size <= SIZE_MAX ? (size_t)size : 0;
 }
 
 int heald_queue_init(struct heald_queue *queue, const struct heald_queue_options *options)
 {
-    struct heald_queue_options o;
     struct queue *q = queue_at(queue);
+    struct queue_shape shape;
 
-    if (complete(&o, options) || (uintptr_t)queue % sizeof(uint64_t))
+    if (shape_from(&shape, options) || (uintptr_t)queue % sizeof(uint64_t))
         return -EINVAL;
-    uint32_t most = (uint32_t)o.message_max;
-    memset(q, 0, sizeof *q + o.priorities * sizeof q->rings[0]);
-    char *cells = (char *)&q->rings[o.priorities];
-    for (uint64_t i = 0; i < (uint64_t)o.capacity * o.priorities; i++)
-        memset(cells + i * queue_stride(most), 0, sizeof(struct queue_cell));
-    q->capacity = o.capacity;
-    q->priorities = o.priorities;
-    q->message_max = most;
-    q->flags = o.flags;
-    q->check = check_of(o.capacity, o.priorities, most, o.flags);
+    memset(q, 0, sizeof *q + shape.priorities * sizeof q->rings[0]);
+    char *cells = (char *)&q->rings[shape.priorities];
+    for (uint64_t i = 0; i < (uint64_t)shape.capacity * shape.priorities; i++)
+        memset(cells + i * shape.stride, 0, sizeof(struct queue_cell));
+    q->capacity = shape.capacity;
+    q->priorities = shape.priorities;
+    q->message_max = shape.message_max;
+    q->flags = shape.flags;
+    q->check = shape.check;
     return 0;
 }
 
@@ -83,27 +92,28 @@ static int init_object(void *object, size_t size, void *ctx)
 int heald_queue_open(struct heald_participant *me, const char *name,
                      const struct heald_queue_options *options, struct heald_queue **ret_queue)
 {
-    struct heald_queue_options o;
+    struct heald_object_options how = {.type = HEALD_OBJECT_QUEUE,
+                                       .size = heald_queue_size(options),
+                                       .init = init_object,
+                                       .ctx = (void *)(uintptr_t)options};
     const struct queue_view *v;
+    struct queue_shape shape;
     void *object;
 
-    if (complete(&o, options))
+    if (!how.size || shape_from(&shape, options))
         return -EINVAL;
-    struct heald_object_options how = {
-        .type = HEALD_OBJECT_QUEUE, .size = heald_queue_size(&o), .init = init_object, .ctx = &o};
-    int err = how.size ? heald_object_open(me, name, &how, &object, NULL) : -EINVAL;
-    if (err)
-        return err;
-    if ((err = queue_view(&v, object, me)))
-        return err;
-    if (v->check != check_of(o.capacity, o.priorities, (uint32_t)o.message_max, o.flags))
-        return -EPROTOTYPE;
-    *ret_queue = object;
-    return 0;
+    int err = heald_object_open(me, name, &how, &object, NULL);
+    if (!err)
+        err = queue_view(&v, object, me);
+    if (!err && v->check != shape.check)
+        err = -EPROTOTYPE;
+    if (!err)
+        *ret_queue = object;
+    return err;
 }
 
 /* What is in the head of a queue, read once. 0, -EBADMSG. */
-static int read_head(struct heald_queue_options *ret, uint64_t *ret_check, const struct queue *q,
+static int read_head(struct queue_shape *ret, const struct queue *q,
                      const struct heald_region *region)
 {
     if (!region_has(region, q, sizeof *q))
@@ -112,13 +122,10 @@ static int read_head(struct heald_queue_options *ret, uint64_t *ret_check, const
     uint32_t priorities = __atomic_load_n(&q->priorities, __ATOMIC_RELAXED);
     uint32_t most = __atomic_load_n(&q->message_max, __ATOMIC_RELAXED);
     uint32_t flags = __atomic_load_n(&q->flags, __ATOMIC_RELAXED);
-    struct heald_queue_options as_made = {
-        .capacity = capacity, .priorities = priorities, .message_max = most, .flags = flags};
-    *ret_check = check_of(capacity, priorities, most, flags);
-    /* Each is at least 1, so nothing becomes its default, and a power of two stays what it is. */
-    if (!capacity || !priorities || !most || complete(ret, &as_made) || ret->capacity != capacity ||
-        __atomic_load_n(&q->check, __ATOMIC_RELAXED) != *ret_check ||
-        !region_has(region, q, size_of(capacity, priorities, most)))
+
+    if (!heald__queue_shape(ret, capacity, priorities, most, flags) ||
+        __atomic_load_n(&q->check, __ATOMIC_RELAXED) != ret->check ||
+        !region_has(region, q, ret->size))
         return -EBADMSG;
     return 0;
 }
@@ -130,29 +137,28 @@ int heald__queue_check(const struct queue_view **ret, const struct heald_queue *
     /* The one that queue_view() looked at. */
     struct queue_view *v = (struct queue_view *)(uintptr_t)*ret;
     struct region_memo *memo = heald_container_of((uint64_t *)(void *)v, struct region_memo, words);
-    struct heald_queue_options o;
-    uint64_t check;
-    int err = read_head(&o, &check, q, me->region);
+    struct queue_shape shape;
+    int err = read_head(&shape, q, me->region);
 
     memo->object = NULL;
     if (err)
         return err;
     *v = (struct queue_view){
         .q = q,
-        .check = check,
+        .check = shape.check,
         .ring = {.me = me,
                  .hints = q->rings,
-                 .cells = (char *)&q->rings[o.priorities],
+                 .cells = (char *)&q->rings[shape.priorities],
                  .bells = &q->bells,
-                 .mask = o.capacity - 1,
-                 .stride = queue_stride((uint32_t)o.message_max),
-                 .shift = (unsigned)__builtin_ctz(o.capacity),
-                 .drops = o.flags & HEALD_QUEUE_DROP_OLDEST,
-                 .at_most_once = o.flags & HEALD_QUEUE_AT_MOST_ONCE},
-        .priorities = o.priorities,
-        .message_max = (uint32_t)o.message_max,
-        .flags = o.flags,
-        .is_lane = (o.flags & ONE_EACH) == ONE_EACH && o.priorities == 1,
+                 .mask = shape.capacity - 1,
+                 .stride = shape.stride,
+                 .shift = (unsigned)__builtin_ctz(shape.capacity),
+                 .drops = shape.flags & HEALD_QUEUE_DROP_OLDEST,
+                 .at_most_once = shape.flags & HEALD_QUEUE_AT_MOST_ONCE},
+        .priorities = shape.priorities,
+        .message_max = shape.message_max,
+        .flags = shape.flags,
+        .is_lane = shape.is_lane,
     };
     memo->object = q;
     return 0;

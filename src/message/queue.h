@@ -24,6 +24,19 @@ struct queue {
     struct queue_hints rings[];
 };
 
+/* What follows from how a queue was made. */
+struct queue_shape {
+    uint32_t capacity, priorities, message_max, flags;
+    size_t stride;  /* bytes from cell to cell */
+    uint64_t size;  /* bytes of the queue */
+    uint64_t check; /* that of its head */
+    bool is_lane;   /* one sender, one receiver: message/lane.h */
+};
+
+/* False: no queue has such numbers. */
+bool heald__queue_shape(struct queue_shape *ret, uint32_t capacity, uint32_t priorities,
+                        uint32_t message_max, uint32_t flags);
+
 /* A queue that was checked, in the hands of a participant; it is kept in a memo, as the check takes
  * longer than a message. */
 struct queue_view {
@@ -40,11 +53,6 @@ _Static_assert(sizeof(struct queue_view) <= sizeof(uint64_t[15]), "a memo has ro
 static inline struct queue *queue_at(const struct heald_queue *queue)
 {
     return (struct queue *)(((uintptr_t)queue + 63) & ~(uintptr_t)63);
-}
-
-static inline size_t queue_stride(uint32_t message_max)
-{
-    return (sizeof(struct queue_cell) + message_max + 63) & ~(size_t)63;
 }
 
 /* Checks a queue. 0; -ESTALE, -EBADMSG. */

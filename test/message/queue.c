@@ -301,6 +301,41 @@ HEALD_CASE(a_corrupt_queue)
     fixture_close(&f);
 }
 
+static struct heald_object_state look_at(const struct fixture *f)
+{
+    struct heald_object_state state;
+    uint64_t at = heald_offset(f->region, queue_of(f));
+
+    ck_assert_int_eq(heald_object_inspect(f->region, at, HEALD_OBJECT_QUEUE, &state), 0);
+    return state;
+}
+
+HEALD_CASE(looked_at_from_outside)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        unsigned all = look_at(&f).max;
+        struct heald_queue_slot slot;
+        ck_assert_uint_eq(all, form == 3 ? 12 : 4);
+        ck_assert_uint_eq(look_at(&f).free, all);
+        ck_assert_int_eq(send_number(&f, 1, 0), 0);
+        ck_assert_int_eq(send_number(&f, 2, 0), 0);
+        ck_assert_int_eq(receive_number(&f, 0), 1);
+        struct heald_object_state state = look_at(&f);
+        ck_assert_uint_eq(state.messages, 1);
+        ck_assert_uint_eq(state.free, all - 1);
+        ck_assert_int_eq(state.condition, HEALD_OBJECT_FREE);
+        ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
+        state = look_at(&f);
+        ck_assert_uint_eq(state.holder_count, forms[form].flags == ONE_EACH ? 0 : 1);
+        ck_assert_int_eq(heald_queue_close(q, f.me), 0);
+        ck_assert_int_eq(look_at(&f).condition, HEALD_OBJECT_DONE);
+    }
+    fixture_close(&f);
+}
+
 HEALD_CASE(by_name)
 {
     struct heald_queue *a, *b;
@@ -343,6 +378,7 @@ int main(void)
     harness_add(group, a_close_wakes_who_waits);
     harness_add(group, one_sender_and_one_receiver);
     harness_add(group, a_corrupt_queue);
+    harness_add(group, looked_at_from_outside);
     harness_add(group, by_name);
     return harness_run(suite);
 }

@@ -1,0 +1,98 @@
+/*
+ * inspect/queue.c: see queue.h. Reads only, each word by itself: the numbers are those of several
+ * moments. Of a ring at most CELLS_MAX cells are read, from the first that is in use on.
+ */
+#include "inspect/queue.h"
+
+#include "message/queue.h"
+
+#include <string.h>
+
+enum { CELLS_MAX = 4096 };
+
+struct source {
+    const struct heald_region *region;
+    uint64_t at; /* where the queue begins */
+};
+
+static uint64_t read_word(const struct source *s, uint64_t at)
+{
+    uint64_t word = 0;
+
+    if (s->region->is_snapshot)
+        heald__region_read(s->region, s->at + at, &word, sizeof word);
+    else
+        word =
+            __atomic_load_n((uint64_t *)(void *)(s->region->base + s->at + at), __ATOMIC_ACQUIRE);
+    return word;
+}
+
+static uint32_t read_half(const struct source *s, uint64_t at)
+{
+    uint32_t word = 0;
+
+    if (s->region->is_snapshot)
+        heald__region_read(s->region, s->at + at, &word, sizeof word);
+    else
+        word =
+            __atomic_load_n((uint32_t *)(void *)(s->region->base + s->at + at), __ATOMIC_ACQUIRE);
+    return word;
+}
+
+static void count_cell(const struct source *s, uint64_t cell, struct queue_census *census)
+{
+    uint64_t word = read_word(s, cell);
+
+    switch (cell_state(word)) {
+    case CELL_FREE: return;
+    case CELL_FULL: census->messages++; break;
+    case CELL_CLAIMED:
+    case CELL_TAKEN: census->owner(census->ctx, cell_id(s->region, word)); break;
+    }
+    census->free -= census->free > 0;
+}
+
+static void count_ring(const struct source *s, const struct queue_shape *shape, unsigned number,
+                       struct queue_census *census)
+{
+    uint64_t hints = offsetof(struct queue, rings) + number * sizeof(struct queue_hints);
+    uint64_t cells = offsetof(struct queue, rings) +
+                     shape->priorities * sizeof(struct queue_hints) +
+                     (uint64_t)number * shape->capacity * shape->stride;
+    uint64_t tail = read_word(s, hints + offsetof(struct queue_hints, tail));
+    uint64_t head = read_word(s, hints + offsetof(struct queue_hints, head));
+    uint64_t count = shape->capacity < CELLS_MAX ? shape->capacity : CELLS_MAX;
+
+    if (shape->is_lane) {
+        uint64_t depth = tail - head;
+        census->messages = depth <= shape->capacity ? depth : shape->capacity;
+        census->free -= (unsigned)census->messages;
+        return;
+    }
+    uint64_t p = tail > shape->capacity ? tail - shape->capacity : 0;
+    for (uint64_t i = 0; i < count; i++)
+        count_cell(s, cells + ((p + i) & (shape->capacity - 1)) * shape->stride, census);
+}
+
+bool heald__inspect_queue(const struct heald_region *region, uint64_t offset, uint64_t room,
+                          struct queue_census *census)
+{
+    uint64_t skipped = -offset & 63;
+    struct source s = {.region = region, .at = offset + skipped};
+    struct queue_shape shape;
+
+    if (room < skipped + sizeof(struct queue))
+        return false;
+    uint32_t capacity = read_half(&s, offsetof(struct queue, capacity));
+    uint32_t priorities = read_half(&s, offsetof(struct queue, priorities));
+    uint32_t most = read_half(&s, offsetof(struct queue, message_max));
+    uint32_t flags = read_half(&s, offsetof(struct queue, flags));
+    if (!heald__queue_shape(&shape, capacity, priorities, most, flags) ||
+        shape.check != read_word(&s, offsetof(struct queue, check)) || shape.size > room - skipped)
+        return false;
+    census->slots = census->free = capacity * priorities;
+    census->is_closed = read_half(&s, offsetof(struct queue, bells.closed));
+    for (unsigned i = 0; i < priorities; i++)
+        count_ring(&s, &shape, i, census);
+    return true;
+}
