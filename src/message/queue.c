@@ -150,6 +150,7 @@ int heald__queue_check(const struct queue_view **ret, const struct heald_queue *
                  .hints = q->rings,
                  .cells = (char *)&q->rings[shape.priorities],
                  .bells = &q->bells,
+                 .owner = cell_owner(me->id),
                  .mask = shape.capacity - 1,
                  .stride = shape.stride,
                  .shift = (unsigned)__builtin_ctz(shape.capacity),

@@ -16,21 +16,6 @@
 
 #include "message/hand_over.h"
 
-static uint64_t lap_of(const struct ring *r, uint64_t position)
-{
-    return (position >> r->shift) + 1;
-}
-
-static uint64_t hint(const uint64_t *at)
-{
-    return __atomic_load_n(at, __ATOMIC_RELAXED);
-}
-
-static void set_hint(uint64_t *at, uint64_t position)
-{
-    __atomic_store_n(at, position, __ATOMIC_RELAXED);
-}
-
 /* The first position that may be free to send, after one whose cell is so many laps ahead. */
 static uint64_t next_to_send(const struct ring *r, uint64_t position, int32_t ahead)
 {
@@ -63,8 +48,8 @@ static void give_again(const struct ring *r, struct queue_cell *cell, uint64_t w
     __atomic_store_n(&cell->flags, CELL_REDELIVERED, __ATOMIC_RELAXED);
     if (!cell_change(cell, word, cell_in_state(word, CELL_FULL)))
         return;
-    if (hint(&r->hints->head) > position)
-        set_hint(&r->hints->head, position);
+    if (ring_hint(&r->hints->head) > position)
+        ring_set_hint(&r->hints->head, position);
     eventcount_notify(&r->bells->arrived);
 }
 
@@ -94,11 +79,11 @@ static int make_room(const struct ring *r, struct queue_cell *cell, uint64_t wor
 
 int heald__ring_claim(const struct ring *r, struct ring_cell *ret, struct ring_holder *holder)
 {
-    uint64_t p = hint(&r->hints->tail), owner = cell_owner(r->me->id);
+    uint64_t p = ring_hint(&r->hints->tail), owner = r->owner;
 
     for (;;) {
         struct queue_cell *cell = ring_cell_at(r, p);
-        uint64_t word = cell_load(cell), lap = lap_of(r, p);
+        uint64_t word = cell_load(cell), lap = ring_lap(r, p);
         int32_t ahead = cell_ahead(word, lap);
         if (ahead >= 0) {
             p = next_to_send(r, p, ahead);
@@ -118,7 +103,7 @@ int heald__ring_claim(const struct ring *r, struct ring_cell *ret, struct ring_h
             continue;
         if (drop)
             __atomic_fetch_add(&r->bells->dropped, 1, __ATOMIC_RELAXED);
-        set_hint(&r->hints->tail, p + 1);
+        ring_set_hint(&r->hints->tail, p + 1);
         *ret = (struct ring_cell){.cell = cell, .word = mine, .position = p};
         return 0;
     }
@@ -130,7 +115,7 @@ static int take_cell(const struct ring *r, struct queue_cell *cell, uint64_t wor
 {
     /* Read before it is the caller's: right if the word is then still the same. */
     uint32_t bytes = __atomic_load_n(&cell->size, __ATOMIC_RELAXED);
-    uint64_t mine = cell_owned(word, CELL_TAKEN, cell_owner(r->me->id));
+    uint64_t mine = cell_owned(word, CELL_TAKEN, r->owner);
 
     if (bytes > size)
         return cell_load(cell) == word ? -EMSGSIZE : -EBUSY;
@@ -164,7 +149,7 @@ static int meet(const struct ring *r, struct queue_cell *cell, uint64_t word, si
 static int look_back(const struct ring *r, uint64_t end, size_t size, struct ring_cell *ret,
                      struct ring_holder *holder)
 {
-    uint64_t p = hint(&r->hints->first), lowest = end;
+    uint64_t p = ring_hint(&r->hints->first), lowest = end;
 
     if (end - p > r->mask + 1)
         p = end > r->mask ? end - r->mask - 1 : 0;
@@ -173,7 +158,7 @@ static int look_back(const struct ring *r, uint64_t end, size_t size, struct rin
         uint64_t word = cell_load(cell);
         enum cell_state state = cell_state(word);
         int err = -EAGAIN;
-        if (cell_ahead(word, lap_of(r, p)) == 0 && state != CELL_FREE) {
+        if (cell_ahead(word, ring_lap(r, p)) == 0 && state != CELL_FREE) {
             err = state == CELL_FULL ? take_cell(r, cell, word, size, p, ret)
                                      : meet(r, cell, word, size, p, ret, holder);
             lowest = p < lowest ? p : lowest;
@@ -183,19 +168,19 @@ static int look_back(const struct ring *r, uint64_t end, size_t size, struct rin
         else if (err != -EBUSY)
             return err;
     }
-    set_hint(&r->hints->first, lowest);
+    ring_set_hint(&r->hints->first, lowest);
     return -EAGAIN;
 }
 
 int heald__ring_take(const struct ring *r, size_t size, bool thoroughly, struct ring_cell *ret,
                      struct ring_holder *holder)
 {
-    uint64_t p = hint(&r->hints->head);
+    uint64_t p = ring_hint(&r->hints->head);
 
     for (;;) {
         struct queue_cell *cell = ring_cell_at(r, p);
         uint64_t word = cell_load(cell);
-        int32_t ahead = cell_ahead(word, lap_of(r, p));
+        int32_t ahead = cell_ahead(word, ring_lap(r, p));
         enum cell_state state = cell_state(word);
         int err = -EBUSY;
         if (ahead < -1)
@@ -209,7 +194,7 @@ int heald__ring_take(const struct ring *r, size_t size, bool thoroughly, struct 
         else
             p = next_to_receive(r, p, ahead);
         if (err == 0)
-            set_hint(&r->hints->head, p + 1);
+            ring_set_hint(&r->hints->head, p + 1);
         if (err == -EAGAIN)
             break;
         if (err != -EBUSY)

@@ -37,6 +37,7 @@ struct ring {
     size_t stride;  /* bytes from cell to cell */
     unsigned shift; /* a position in laps */
     bool drops, at_most_once;
+    uint64_t owner; /* cell_owner() of `me` */
 };
 
 /* A cell that is the caller's. */
@@ -55,6 +56,58 @@ struct ring_holder {
 static inline struct queue_cell *ring_cell_at(const struct ring *r, uint64_t position)
 {
     return (struct queue_cell *)(void *)(r->cells + (position & r->mask) * r->stride);
+}
+
+/* A position in laps. */
+static inline uint64_t ring_lap(const struct ring *r, uint64_t position)
+{
+    return (position >> r->shift) + 1;
+}
+
+/* Relaxed: a hint. */
+static inline uint64_t ring_hint(const uint64_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static inline void ring_set_hint(uint64_t *at, uint64_t position)
+{
+    __atomic_store_n(at, position, __ATOMIC_RELAXED);
+}
+
+/* The usual case of heald__ring_claim(): the position that the hint names is free. */
+static inline bool ring_claim_next(const struct ring *r, struct ring_cell *ret)
+{
+    uint64_t p = ring_hint(&r->hints->tail), lap = ring_lap(r, p);
+    struct queue_cell *cell = ring_cell_at(r, p);
+    uint64_t word = cell_load(cell), mine = cell_word(lap, CELL_CLAIMED) | r->owner;
+
+    if (cell_state(word) != CELL_FREE || cell_ahead(word, lap) != -1 ||
+        !cell_change(cell, word, mine))
+        return false;
+    ring_set_hint(&r->hints->tail, p + 1);
+    *ret = (struct ring_cell){.cell = cell, .word = mine, .position = p};
+    return true;
+}
+
+/* The usual case of heald__ring_take(): the message that the hint names is there. */
+static inline bool ring_take_next(const struct ring *r, size_t size, struct ring_cell *ret)
+{
+    uint64_t p = ring_hint(&r->hints->head);
+    struct queue_cell *cell = ring_cell_at(r, p);
+    uint64_t word = cell_load(cell), mine = cell_owned(word, CELL_TAKEN, r->owner);
+
+    if (cell_state(word) != CELL_FULL || cell_ahead(word, ring_lap(r, p)) != 0 ||
+        /* Read before it is the caller's: right if the word is then still the same. */
+        __atomic_load_n(&cell->size, __ATOMIC_RELAXED) > size || !cell_change(cell, word, mine))
+        return false;
+    ring_set_hint(&r->hints->head, p + 1);
+    *ret = (struct ring_cell){.cell = cell,
+                              .word = mine,
+                              .position = p,
+                              .redelivered = __atomic_load_n(&cell->flags, __ATOMIC_RELAXED) &
+                                             CELL_REDELIVERED};
+    return true;
 }
 
 /* Claims the next position to send in. 0; -EAGAIN: the ring is full, or with `drops` its oldest

@@ -43,7 +43,7 @@ static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
 {
     const struct ring *r = &v->ring;
     uint64_t position;
-    int err = is_closed(v) ? -EPIPE : heald__lane_claim(r, &position);
+    int err = is_closed(v) ? -EPIPE : lane_claim(r, &position);
 
     if (err) {
         watch(&v->q->receiver, holder);
@@ -61,7 +61,12 @@ static int claim_cell(const struct queue_view *v, unsigned priority, struct heal
     struct ring other;
     const struct ring *r = queue_ring(v, priority, &other);
     struct ring_cell got;
-    int err = is_closed(v) ? -EPIPE : heald__ring_claim(r, &got, holder);
+    int err = 0;
+
+    if (is_closed(v))
+        err = -EPIPE;
+    else if (!ring_claim_next(r, &got))
+        err = heald__ring_claim(r, &got, holder);
 
     if (err)
         return err;
@@ -95,7 +100,7 @@ int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slo
     struct queue_cell *cell = cell_of(slot);
 
     if (v->is_lane) {
-        heald__lane_commit(r, slot->position, (uint32_t)size);
+        lane_commit(r, slot->position, (uint32_t)size);
         return 0;
     }
     __atomic_store_n(&cell->size, (uint32_t)size, __ATOMIC_RELAXED);
@@ -118,7 +123,7 @@ int heald__queue_release(const struct queue_view *v, const struct heald_queue_sl
     if (!v->is_lane)
         return cell_hand_over(cell_of(slot), slot->word, CELL_FREE, &v->q->bells.room);
     const struct ring *r = &v->ring;
-    heald__lane_release(r, slot->position);
+    lane_release(r, slot->position);
     return 0;
 }
 
@@ -127,7 +132,7 @@ static int take_lane(const struct queue_view *v, size_t size, struct heald_queue
 {
     const struct ring *r = &v->ring;
     uint64_t position;
-    int err = heald__lane_take(r, size, &position);
+    int err = lane_take(r, size, &position);
 
     if (err) {
         watch(&v->q->sender, holder);
@@ -146,7 +151,8 @@ static int take_cell(const struct queue_view *v, unsigned priority, size_t size,
     struct ring other;
     const struct ring *r = queue_ring(v, priority, &other);
     struct ring_cell got;
-    int err = heald__ring_take(r, size, thoroughly, &got, holder);
+    int err =
+        ring_take_next(r, size, &got) ? 0 : heald__ring_take(r, size, thoroughly, &got, holder);
 
     if (err)
         return err;
@@ -212,5 +218,5 @@ bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_
     if (v->is_lane)
         return has_lane_slot(v, r, slot, state == CELL_CLAIMED);
     return cell_load(cell_of(slot)) == slot->word && cell_state(slot->word) == state &&
-           cell_owned(slot->word, state, cell_owner(v->ring.me->id)) == slot->word;
+           cell_owned(slot->word, state, v->ring.owner) == slot->word;
 }

@@ -4,11 +4,11 @@
  * A wait is a table of functions, as of the objects of sync/, for blocking calls and for the ops of
  * a loop. What it keeps between two tries (`memory`) is the address of the message or the slot.
  */
+#include "base/attr.h"
 #include "message/queue.h"
+#include "message/usual.h"
 #include "message/wait_ops.h"
 #include "platform/fence.h"
-
-#include <string.h>
 
 /* Before the look that decides to wait. */
 static void prepare(const struct queue_view *v, uint32_t *bell, struct region_wait *wait)
@@ -159,50 +159,80 @@ static int block(const struct sync_wait_ops *ops, struct heald_queue *queue,
     return heald__sync_block_keep(ops, queue, me, deadline_ns, &memory);
 }
 
-int heald_queue_trysend(struct heald_queue *queue, struct heald_participant *me, const void *data,
-                        size_t size, unsigned priority)
+/* What is not usual_send(). */
+static HEALD_SEPARATE int send_otherwise(const struct queue_view *v,
+                                         const struct heald_queue_message *m)
 {
-    struct heald_queue_message m = {.data = (void *)data, .size = size, .priority = priority};
     struct heald_queue_slot slot;
     struct ring_holder holder = {0};
+    int err = check_message(v, m);
+
+    if (!err)
+        err = heald__queue_claim(v, m->priority, &slot, &holder);
+    return err ? err : send_in(v, &slot, m->data, m->size);
+}
+
+static inline int send_now(struct heald_queue *queue, struct heald_participant *me,
+                           const void *data, size_t size, unsigned priority)
+{
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 
-    if (!err)
-        err = check_message(v, &m);
-    if (!err)
-        err = heald__queue_claim(v, priority, &slot, &holder);
-    return err ? err : send_in(v, &slot, data, size);
+    if (__builtin_expect(err, 0))
+        return err;
+    if (size <= v->message_max && priority == 0 && (data || !size) &&
+        usual_send(v, data, size, &err))
+        return err;
+    return send_otherwise(v,
+                          &(struct heald_queue_message){(void *)(uintptr_t)data, size, priority});
+}
+
+int heald_queue_trysend(struct heald_queue *queue, struct heald_participant *me, const void *data,
+                        size_t size, unsigned priority)
+{
+    return send_now(queue, me, data, size, priority);
 }
 
 int heald_queue_send(struct heald_queue *queue, struct heald_participant *me, const void *data,
                      size_t size, unsigned priority, int64_t deadline_ns)
 {
-    struct heald_queue_message m = {.data = (void *)data, .size = size, .priority = priority};
-    int err = heald_queue_trysend(queue, me, data, size, priority);
+    int err = send_now(queue, me, data, size, priority);
 
     if (err != -EAGAIN)
         return err;
+    struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
     return block(&heald__queue_send_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
 }
 
-/* 0; or what heald__queue_take() says. */
-static int receive_now(struct heald_queue *queue, struct heald_participant *me,
-                       struct heald_queue_message *m, bool thoroughly)
+/* What is not usual_receive(). 0; or what heald__queue_take() says. */
+static HEALD_SEPARATE int receive_otherwise(const struct queue_view *v,
+                                            struct heald_queue_message *m, bool thoroughly)
 {
     struct heald_queue_slot slot;
     struct ring_holder holder = {0};
-    const struct queue_view *v;
-    int err = queue_view(&v, queue, me);
+    int err = heald__queue_take(v, m->size, false, &slot, &holder);
 
-    if (!err)
-        err = heald__queue_take(v, m->size, thoroughly, &slot, &holder);
+    if (err == -EAGAIN && thoroughly)
+        err = heald__queue_take(v, m->size, true, &slot, &holder);
     return err ? err : receive_from(v, &slot, m);
 }
 
-static ssize_t received(int err, const struct heald_queue_message *m, unsigned *ret_priority)
+static inline int receive_now(struct heald_queue *queue, struct heald_participant *me,
+                              struct heald_queue_message *m, bool thoroughly)
 {
-    if (err)
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    if (__builtin_expect(err, 0))
+        return err;
+    if (usual_receive(v, m->data, &m->size, &err))
+        return err;
+    return receive_otherwise(v, m, thoroughly);
+}
+
+static inline ssize_t received(int err, const struct heald_queue_message *m, unsigned *ret_priority)
+{
+    if (__builtin_expect(err, 0))
         return err;
     if (ret_priority)
         *ret_priority = m->priority;
@@ -213,10 +243,8 @@ ssize_t heald_queue_tryrecv(struct heald_queue *queue, struct heald_participant 
                             size_t size, unsigned *ret_priority)
 {
     struct heald_queue_message m = {.data = buf, .size = size};
-    int err = receive_now(queue, me, &m, false);
+    int err = receive_now(queue, me, &m, true);
 
-    if (err == -EAGAIN)
-        err = receive_now(queue, me, &m, true);
     return received(err, &m, ret_priority);
 }
 

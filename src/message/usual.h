@@ -1,0 +1,80 @@
+/*
+ * message/usual.h: a send and a receive where nothing is in the way: the queue is neither closed,
+ * full nor empty, the message has the lowest priority, the only sender or receiver of a queue that
+ * has one is the caller. One pass, without a slot between its halves. What slot.c and transfer.c do
+ * of it otherwise is the same, step by step.
+ */
+#ifndef HEALD_SRC_MESSAGE_USUAL_H
+#define HEALD_SRC_MESSAGE_USUAL_H
+
+#include "message/hand_over.h"
+#include "message/lane.h"
+#include "message/queue.h"
+
+#include <string.h>
+
+static inline void usual_copy(void *to, const void *from, size_t size)
+{
+    if (size)
+        memcpy(to, from, size);
+}
+
+/* True: sent, or *ret_err. */
+static inline bool usual_send(const struct queue_view *v, const void *data, size_t size,
+                              int *ret_err)
+{
+    const struct ring *r = &v->ring;
+    struct ring_cell got;
+    uint64_t position;
+
+    if (__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST))
+        return false;
+    *ret_err = 0;
+    if (v->is_lane) {
+        if (__atomic_load_n(&v->q->sender, __ATOMIC_RELAXED) != r->me->id ||
+            lane_claim(r, &position) != 0)
+            return false;
+        usual_copy(ring_cell_at(r, position)->data, data, size);
+        lane_commit(r, position, (uint32_t)size);
+        return true;
+    }
+    if (v->flags & HEALD_QUEUE_ONE_SENDER || !ring_claim_next(r, &got))
+        return false;
+    if (__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST)) {
+        cell_hand_over(got.cell, got.word, CELL_FREE, &r->bells->arrived);
+        eventcount_notify(&r->bells->room);
+        return false;
+    }
+    usual_copy(got.cell->data, data, size);
+    __atomic_store_n(&got.cell->size, (uint32_t)size, __ATOMIC_RELAXED);
+    __atomic_store_n(&got.cell->flags, 0, __ATOMIC_RELAXED);
+    *ret_err = cell_hand_over(got.cell, got.word, CELL_FULL, &r->bells->arrived);
+    return true;
+}
+
+/* True: received so many bytes, or *ret_err. */
+static inline bool usual_receive(const struct queue_view *v, void *buf, size_t *size, int *ret_err)
+{
+    const struct ring *r = &v->ring;
+    struct ring_cell got;
+    uint64_t position;
+
+    *ret_err = 0;
+    if (v->is_lane) {
+        if (__atomic_load_n(&v->q->receiver, __ATOMIC_RELAXED) != r->me->id ||
+            lane_take(r, *size, &position) != 0)
+            return false;
+        *size = __atomic_load_n(&ring_cell_at(r, position)->size, __ATOMIC_RELAXED);
+        usual_copy(buf, ring_cell_at(r, position)->data, *size);
+        lane_release(r, position);
+        return true;
+    }
+    if (v->priorities > 1 || v->flags & HEALD_QUEUE_ONE_RECEIVER || !ring_take_next(r, *size, &got))
+        return false;
+    *size = __atomic_load_n(&got.cell->size, __ATOMIC_RELAXED);
+    usual_copy(buf, got.cell->data, *size);
+    *ret_err = cell_hand_over(got.cell, got.word, CELL_FREE, &r->bells->room);
+    return true;
+}
+
+#endif
