@@ -44,6 +44,7 @@ extern "C" {
 enum {
     HEALD_QUEUE_CAPACITY_MAX = 1 << 20,    /* messages of one priority */
     HEALD_QUEUE_MESSAGE_MAX = 1 << 28,     /* bytes of a message */
+    HEALD_QUEUE_SENDERS_MAX = 64,          /* participants that have joined */
     HEALD_QUEUE_PRIORITIES_MAX = 32,       /* 0 is the lowest */
     HEALD_QUEUE_CAPACITY_DEFAULT = 64,     /* messages */
     HEALD_QUEUE_MESSAGE_MAX_DEFAULT = 1008 /* bytes: with its head a slot has 1024 */
@@ -125,6 +126,7 @@ HEALD_API int heald_queue_trysend(struct heald_queue *queue, struct heald_partic
  *   >= 0         the bytes of the message
  *   -EMSGSIZE    the message is longer than size; it stays in the queue
  *   -ENODATA     the queue is closed, and empty
+ *   -EPIPE       the last sender that had joined has gone, and the queue is empty
  *   -EPERM       (ONE_RECEIVER) another participant is the receiver
  *   -EAGAIN      (tryrecv) the queue is empty, or the next message is being sent
  *   -ETIMEDOUT   (recv) the deadline has passed
@@ -209,6 +211,20 @@ HEALD_API int heald_queue_return(struct heald_participant *me, struct heald_queu
  * closed already.
  */
 HEALD_API int heald_queue_close(struct heald_queue *queue, struct heald_participant *me);
+
+/*
+ * Join a queue as a sender, and leave it. A participant that ends, or detaches, has left. Once one
+ * has joined, a receiver that finds no message while none is there gets -EPIPE, also if it waits
+ * when the last one leaves or dies; and waits again when another one has joined. A participant need
+ * not join to send.
+ *
+ *   0           done
+ *   -EALREADY   (join) it has joined
+ *   -EUSERS     (join) HEALD_QUEUE_SENDERS_MAX have joined
+ *   -EPERM      (leave) it has not joined
+ */
+HEALD_API int heald_queue_join(struct heald_queue *queue, struct heald_participant *me);
+HEALD_API int heald_queue_leave(struct heald_queue *queue, struct heald_participant *me);
 
 /* A message of an op: see heald_prep_queue_send() in heald/await.h. */
 struct heald_queue_message {

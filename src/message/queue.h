@@ -14,12 +14,16 @@
 
 #include <errno.h>
 
+enum { QUEUE_SENDERS = HEALD_QUEUE_SENDERS_MAX };
+
 struct queue {
     /* As it was made. */
     uint32_t capacity, priorities, message_max, flags;
     uint64_t check; /* all of the above */
     /* Atomic: the ids of the only sender and receiver, of a queue that has one of them. */
     uint64_t sender, receiver;
+    uint32_t has_senders;            /* atomic: one has joined */
+    uint64_t senders[QUEUE_SENDERS]; /* atomic: the ids of those that have joined; 0 */
     struct queue_bells bells;
     struct queue_hints rings[];
 };
@@ -104,6 +108,10 @@ int heald__queue_claim(const struct queue_view *v, unsigned priority, struct hea
                        struct ring_holder *holder);
 int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
                       struct heald_queue_slot *ret, struct ring_holder *holder);
+
+/* Nothing is there to receive. May a sender that has joined, or any if none has, still send?
+ * -EAGAIN: yes, and whom to watch; -EPIPE; -EBADMSG. */
+int heald__queue_any_sender(const struct queue_view *v, struct ring_holder *holder);
 
 /* As heald_queue_commit(), heald_queue_abandon() and heald_queue_release(), of a slot that is the
  * caller's. 0, -EPROTO: it is not. */

@@ -181,7 +181,11 @@ int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
             err = take_cell(v, i, size, thoroughly || closed, ret, holder);
     /* Closed before the look: who claims later finds that, and who has claimed is waited for. */
     bool is_end = closed && (v->is_lane || !holder->id);
-    return err == -EAGAIN && is_end ? -ENODATA : err;
+    if (err != -EAGAIN)
+        return err;
+    if (is_end)
+        return -ENODATA;
+    return thoroughly ? heald__queue_any_sender(v, holder) : -EAGAIN;
 }
 
 int heald__queue_return(const struct queue_view *v, const struct heald_queue_slot *slot)

@@ -53,7 +53,7 @@ static void set(int *flag)
     __atomic_store_n(flag, 1, __ATOMIC_RELEASE);
 }
 
-/* A process that does this when it is told to, as a participant of its own, and then ends, or waits
+/* A process that does this once `go` is set, as a participant of its own, and then ends, or waits
  * to be killed. */
 static pid_t start(void (*fn)(void), bool stays)
 {

@@ -310,6 +310,40 @@ static struct heald_object_state look_at(const struct fixture *f)
     return state;
 }
 
+static bool joins(struct fixture *f)
+{
+    must(heald_queue_join(queue_of(f), f->me) == 0);
+    must(send_number(f, 7, HEALD_FOREVER) == 0);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+/* The last one leaves, or is killed while a receiver waits. */
+HEALD_CASE(the_last_sender_goes)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        ck_assert_int_eq(heald_queue_leave(q, f.me), -EPERM);
+        ck_assert_int_eq(heald_queue_join(q, f.me), 0);
+        ck_assert_int_eq(heald_queue_join(q, f.me), -EALREADY);
+        ck_assert_int_eq(receive_number(&f, 0), -ETIMEDOUT);
+        ck_assert_int_eq(heald_queue_leave(q, f.me), 0);
+        ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), -EPIPE);
+        pid_t pid = child_start(&f, joins);
+        until_set(&shared_of(&f)->ready);
+        ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), 7);
+        ck_assert_int_eq(receive_number(&f, in_ms(2)), -ETIMEDOUT);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        int64_t begin = in_ms(0);
+        ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), -EPIPE);
+        ck_assert_int_lt(in_ms(0) - begin, 2 * HEALD_SEC * harness_slow());
+        child_kill(pid);
+    }
+    fixture_close(&f);
+}
+
 HEALD_CASE(looked_at_from_outside)
 {
     struct fixture f = queue_fixture();
@@ -378,6 +412,7 @@ int main(void)
     harness_add(group, a_close_wakes_who_waits);
     harness_add(group, one_sender_and_one_receiver);
     harness_add(group, a_corrupt_queue);
+    harness_add(group, the_last_sender_goes);
     harness_add(group, looked_at_from_outside);
     harness_add(group, by_name);
     return harness_run(suite);
