@@ -10,8 +10,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_ls,  &command_locks, &command_gc,       &command_repair, &command_lock, &command_sem,
-    &command_aio, &command_serve, &command_backends, &command_demo,   &command_help,
+    &command_ls,    &command_locks,    &command_gc,   &command_repair, &command_lock,
+    &command_sem,   &command_send,     &command_recv, &command_pipe,   &command_aio,
+    &command_serve, &command_backends, &command_demo, &command_help,
 };
 
 struct help_options {
@@ -44,7 +45,8 @@ void commands_print_help(void)
 {
     printf("usage: heald COMMAND [OPTION...] [ARGUMENT...]\n\n");
     options_print_text(
-        "Inspects and repairs locks in shared memory, runs commands under such a lock, "
+        "Inspects and repairs locks in shared memory, runs commands under such a lock, sends "
+        "and receives messages, "
         "runs programs with heald's POSIX AIO, and serves files.");
     printf("\ncommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)

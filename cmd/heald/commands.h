@@ -13,6 +13,9 @@ extern const struct command command_gc;
 extern const struct command command_repair;
 extern const struct command command_lock;
 extern const struct command command_sem;
+extern const struct command command_send;
+extern const struct command command_recv;
+extern const struct command command_pipe;
 extern const struct command command_aio;
 extern const struct command command_help;
 

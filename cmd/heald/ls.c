@@ -62,8 +62,8 @@ static void describe_object(struct text *t, const struct snapshot_region *r,
     else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
         text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_QUEUE)
-        text_addf(t, ", %llu messages, %u of %u slots free", (unsigned long long)s->messages,
-                  s->free, s->max);
+        text_addf(t, ", %llu message%s, %u of %u slots free", (unsigned long long)s->messages,
+                  s->messages == 1 ? "" : "s", s->free, s->max);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
         char participant[THREAD_TEXT_SIZE];

@@ -299,7 +299,10 @@ static void read_queue(const struct view *view, struct heald_object_state *s)
     struct queue_holders holders = {view, s};
     struct queue_census census = {.owner = add_owner, .ctx = &holders};
 
-    if (!heald__inspect_queue(view->region, view->offset, view->room, &census)) {
+    /* Of a snapshot `room` is that of the copy, and a queue is longer: it is read word by word. */
+    uint64_t room = region_size(view->region) - view->offset;
+
+    if (!heald__inspect_queue(view->region, view->offset, room, &census)) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }

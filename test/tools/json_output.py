@@ -39,6 +39,7 @@ def json_is_what_the_pages_say():
     name = PREFIX + '-json'
     try:
         checked(pages['help'], 'help', '--json')
+        assert heald('send', name + '-queue', 'x').returncode == 0
         for command in ('lock', 'sem'):
             checked(pages['lock'], command, '--json', name + command, *['2'] * (command == 'sem'),
                     'true')
@@ -66,7 +67,7 @@ def json_is_what_the_pages_say():
                                 if not path.startswith(('files[]', 'range'))]
         assert not any(missing.values()), f'in a page, and never printed: {missing}'
     finally:
-        for path in ('lock', 'sem', '-x'):
+        for path in ('lock', 'sem', '-queue', '-x'):
             remove(name + path)
 
 

@@ -1,0 +1,128 @@
+/* send.c: `heald send`: puts messages into a queue. */
+#include "channel.h"
+#include "commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct send_options {
+    unsigned capacity, message_max, priority, priorities;
+    int64_t timeout_ns;
+    bool is_trying, ends;
+};
+
+static const struct option options[] = {
+    {'p', "--priority", OPTION_COUNT, offsetof(struct send_options, priority), 0,
+     HEALD_QUEUE_PRIORITIES_MAX - 1, "N", "priority of the messages (default: 0, the lowest)"},
+    {'w', "--timeout", OPTION_SECONDS, offsetof(struct send_options, timeout_ns), 0, 1000000000,
+     "SECONDS", "wait at most this long for room for a message (default: indefinitely)"},
+    {'n', "--nonblock", OPTION_FLAG, offsetof(struct send_options, is_trying), 0, 0, NULL,
+     "do not wait for room"},
+    {'c', "--close", OPTION_FLAG, offsetof(struct send_options, ends), 0, 0, NULL,
+     "close the queue afterwards"},
+    {0, "--capacity", OPTION_COUNT, offsetof(struct send_options, capacity), 1,
+     HEALD_QUEUE_CAPACITY_MAX, "N", "messages in a queue that is created (default: 64)"},
+    {0, "--size", OPTION_COUNT, offsetof(struct send_options, message_max), 1,
+     HEALD_QUEUE_MESSAGE_MAX, "BYTES",
+     "longest message of a queue that is created (default: 1008)"},
+    {0, "--priorities", OPTION_COUNT, offsetof(struct send_options, priorities), 1,
+     HEALD_QUEUE_PRIORITIES_MAX, "N", "priorities of a queue that is created (default: 1)"},
+    {0},
+};
+
+static int run_send(const struct command *command, const char *program, int argc, char **argv);
+
+const struct command command_send = {
+    .name = "send",
+    .run = run_send,
+    .summary = "send messages to a queue in shared memory",
+    .arguments = "NAME[:QUEUE] [MESSAGE...]",
+    .arguments_max = UINT_MAX,
+    .options = options,
+    .details =
+        "NAME is /name or file:/path, and QUEUE the name of a queue in that region (default: "
+        "queue). Both are created if they do not exist. Without MESSAGE each line of "
+        "standard input is a message.\n"
+        "Exit status: 0 all were sent; 1 there was no room in time; 2 an error.",
+};
+
+struct sender {
+    struct channel channel;
+    const struct send_options *options;
+};
+
+/* 0, or the exit status. */
+static int send_one(const struct sender *s, const char *data, size_t size)
+{
+    const struct send_options *o = s->options;
+    int64_t deadline_ns = channel_deadline(o->is_trying, o->timeout_ns);
+    int err =
+        heald_queue_send(s->channel.queue, s->channel.me, data, size, o->priority, deadline_ns);
+
+    if (err == -EMSGSIZE)
+        return options_refuse(s->channel.command, "%s: a message of %zu bytes is too long",
+                              s->channel.name, size);
+    if (err == -EINVAL)
+        return options_refuse(s->channel.command, "%s: the queue has no priority %u",
+                              s->channel.name, o->priority);
+    if (err == -EPIPE)
+        return options_refuse(s->channel.command, "%s: the queue is closed", s->channel.name);
+    if (err == -ETIMEDOUT) {
+        options_refuse(s->channel.command, "%s: the queue is full", s->channel.name);
+        return EXIT_NO;
+    }
+    return err ? channel_complain(&s->channel, err) : 0;
+}
+
+static int send_lines(const struct sender *s)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    int status = 0;
+
+    while (!status && (n = getline(&line, &room, stdin)) >= 0) {
+        size_t size = (size_t)n;
+        status = send_one(s, line, size && line[size - 1] == '\n' ? size - 1 : size);
+    }
+    free(line);
+    if (!status && ferror(stdin))
+        status =
+            options_refuse(s->channel.command, "cannot read standard input: %s", strerror(errno));
+    return status;
+}
+
+static int run_send(const struct command *command, const char *program, int argc, char **argv)
+{
+    struct send_options o = {.timeout_ns = HEALD_FOREVER};
+    struct sender s = {.options = &o};
+    const char **words = calloc((size_t)argc + 1, sizeof *words);
+    int status = words ? options_parse(command, argc, argv, &o, words) : EXIT_ERROR;
+
+    (void)program;
+    if (status == OPTIONS_GO_ON && !words[0])
+        status = options_refuse(command, "a name is required; see heald send --help");
+    if (status != OPTIONS_GO_ON) {
+        free(words);
+        return status;
+    }
+    struct heald_queue_options q = {
+        .capacity = o.capacity, .message_max = o.message_max, .priorities = o.priorities};
+    if (!o.priorities)
+        q.priorities = o.priority + 1;
+    status = channel_open(&s.channel, command, words[0], "queue", &q, true);
+    if (!status) {
+        for (size_t i = 1; !status && words[i]; i++)
+            status = send_one(&s, words[i], strlen(words[i]));
+        if (!words[1])
+            status = send_lines(&s);
+        if (!status && o.ends)
+            heald_queue_close(s.channel.queue, s.channel.me);
+        channel_close(&s.channel);
+    }
+    free(words);
+    return status;
+}

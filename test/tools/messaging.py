@@ -1,0 +1,98 @@
+"""heald send, recv and pipe, between processes as a person starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+
+from regions import PREFIX, end, remove, start, until
+from schema import Schema
+from serving import HEALD, heald
+
+
+def messages():
+    name = PREFIX + '-queue'
+    try:
+        assert heald('recv', '-n', name).returncode == 1
+        assert heald('send', name, 'one', '', 'three').returncode == 0
+        result = subprocess.run([HEALD, 'send', '-c', name], input='4th\n5th', text=True,
+                                capture_output=True, check=False)
+        assert result.returncode == 0, result
+        seen = json.loads(heald('ls', '--json', name).stdout)['regions'][0]['objects'][0]
+        assert (seen['type'], seen['messages'], seen['state']) == ('queue', 5, 'done'), seen
+        result = heald('recv', '-N', '2', name)
+        assert (result.returncode, result.stdout) == (0, 'one\n\n'), result
+        result = heald('recv', '--json', '-N', '1', name)
+        Schema('heald-recv.1').check(json.loads(result.stdout))
+        result = heald('recv', '-0', name)
+        assert (result.returncode, result.stdout) == (0, '4th\0005th\0'), result
+        result = heald('send', name, 'late')
+        assert result.returncode == 2 and 'is closed' in result.stderr, result
+    finally:
+        remove(name)
+
+
+def messages_that_do_not_fit():
+    name = PREFIX + '-small'
+    try:
+        assert heald('send', '--capacity', '1', '--size', '3', name, 'abc').returncode == 0
+        result = heald('send', '-n', name, 'x')
+        assert result.returncode == 1 and 'is full' in result.stderr, result
+        result = heald('send', '-w', '0.01', name, 'abcd')
+        assert result.returncode == 2 and '4 bytes is too long' in result.stderr, result
+        result = heald('send', '-p', '1', name, 'x')
+        assert result.returncode == 2 and 'no priority 1' in result.stderr, result
+        for bad in (name + ':', ':x', name + ':' + 48 * 'x', 'x'):
+            assert heald('send', '-n', bad, 'x').returncode == 2, bad
+    finally:
+        remove(name)
+
+
+def one_waits_for_the_other():
+    name = PREFIX + '-wait'
+    try:
+        receiver = start('recv', '-N', '1', name + ':jobs')
+        until(lambda: os.path.exists('/dev/shm' + name) or not os.path.isdir('/dev/shm'))
+        assert heald('send', name + ':jobs', 'work').returncode == 0
+        assert end(receiver) == (0, 'work\n', '')
+    finally:
+        remove(name)
+
+
+def a_pipe():
+    name = PREFIX + '-pipe'
+    data = os.urandom(5 << 20)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            sender = subprocess.Popen([HEALD, 'pipe', '-s', name], stdin=file)
+            received = subprocess.run([HEALD, 'pipe', '-r', name], capture_output=True, check=False)
+            assert sender.wait() == 0 and received.returncode == 0, received
+            assert received.stdout == data and received.stderr == b''
+        assert heald('ls', name).returncode == 2  # it is removed
+        assert heald('pipe', '-s', '-r', name).returncode == 2
+    finally:
+        remove(name)
+
+
+def a_pipe_whose_sender_is_killed():
+    name = PREFIX + '-cut'
+    try:
+        sender = subprocess.Popen([HEALD, 'pipe', '-s', name], stdin=subprocess.PIPE)
+        sender.stdin.write(b'beginning')
+        sender.stdin.flush()
+        receiver = subprocess.Popen([HEALD, 'pipe', '-r', name], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        assert receiver.stdout.read(9) == b'beginning'
+        sender.send_signal(signal.SIGKILL)
+        sender.communicate()
+        _, err = receiver.communicate()
+        assert receiver.returncode == 2 and b'the sender ended' in err, err
+    finally:
+        remove(name)
+
+
+CASES = (messages, messages_that_do_not_fit, one_waits_for_the_other, a_pipe,
+         a_pipe_whose_sender_is_killed)
