@@ -15,8 +15,10 @@ enum { PARTICIPANTS = 256, HEAP_SPARE = 64 * 1024 };
 /* The last colon, unless it is that of "file:". */
 static int split(struct channel *c, const char *usual, const char **ret_queue)
 {
-    const char *name = c->name, *path = strncmp(name, "file:", 5) == 0 ? name + 5 : name;
-    const char *colon = strrchr(path, ':');
+    const char *name = c->name, *colon = strrchr(name, ':');
+
+    if (colon == name + 4 && strncmp(name, "file:", 5) == 0)
+        colon = NULL;
     size_t length = colon ? (size_t)(colon - name) : strlen(name);
 
     *ret_queue = colon ? colon + 1 : usual;
