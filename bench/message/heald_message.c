@@ -1,6 +1,6 @@
 /*
- * heald's queues. HEALD_FORM=lane: for one sender and one receiver. HEALD_AWAITED=N: each receive is
- * an op of a loop, in which ops on N - 1 other queues wait.
+ * heald's queues. HEALD_FORM=lane: for one sender and one receiver. HEALD_AWAITED=N: each receive
+ * is an op of a loop, in which ops on N - 1 other queues wait.
  */
 #include "message.h"
 
