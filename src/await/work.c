@@ -6,11 +6,11 @@
  * heald_loop_list() finds it, and its result comes by the mailbox. A lane lives as long as its
  * loop, so a thread that gives an op to the loop finds it.
  *
- * Before it sleeps, a loop with pending functions looks for results (work/spin.h), for LINGER_NS at
- * most, while looks pay. One with several of them naps instead, while naps bring several results:
- * for NAP_NS (and the slack of the system's timers) a result wakes it only if no other op is queued
- * behind it, since others will follow, and each wake costs more than a short function does.
- * Descriptors, posts and deadlines end a nap as they end any wait.
+ * Before it sleeps, a loop with pending functions looks for results (platform/spin.h), for
+ * LINGER_NS at most, while looks pay. One with several of them naps instead, while naps bring
+ * several results: for NAP_NS (and the slack of the system's timers) a result wakes it only if no
+ * other op is queued behind it, since others will follow, and each wake costs more than a short
+ * function does. Descriptors, posts and deadlines end a nap as they end any wait.
  */
 #include "await/work.h"
 

@@ -2,7 +2,7 @@
 #ifndef HEALD_SRC_AWAIT_WORK_H
 #define HEALD_SRC_AWAIT_WORK_H
 
-#include "work/spin.h"
+#include "platform/spin.h"
 #include "work/workers.h"
 
 #include <heald/net.h>

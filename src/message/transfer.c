@@ -149,6 +149,58 @@ const struct sync_wait_ops heald__queue_reserve_wait_ops = {
 const struct sync_wait_ops heald__queue_peek_wait_ops = {
     .try = try_peek, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_READ};
 
+/*
+ * A message may come at once. To sleep and to be woken takes two processes some 10 us of a
+ * processor: so a call that may block looks for less than that first (platform/spin.h), where that
+ * was of use of late.
+ */
+#define LOOK_NS (5 * HEALD_US)
+
+static bool is_full_next(const void *of)
+{
+    const struct ring *r = of;
+    uint64_t p = ring_hint(&r->hints->head);
+    uint64_t word = cell_load(ring_cell_at(r, p));
+
+    return cell_ahead(word, ring_lap(r, p)) >= 0 && cell_state(word) != CELL_CLAIMED;
+}
+
+static bool is_free_next(const void *of)
+{
+    const struct ring *r = of;
+    uint64_t p = ring_hint(&r->hints->tail);
+    uint64_t word = cell_load(ring_cell_at(r, p));
+
+    return cell_ahead(word, ring_lap(r, p)) >= 0 || cell_state(word) == CELL_FREE;
+}
+
+static bool is_sent_next(const void *of)
+{
+    const struct ring *r = of;
+    return ring_hint(&r->hints->tail) != ring_hint(&r->hints->head);
+}
+
+static bool is_received_next(const void *of)
+{
+    const struct ring *r = of;
+    return ring_hint(&r->hints->tail) - ring_hint(&r->hints->head) <= r->mask;
+}
+
+/* Did it come, or is there room, before the caller sleeps? */
+static bool look(struct heald_queue *queue, struct heald_participant *me, bool sends)
+{
+    struct spin *spin = &me->seat->spin;
+    const struct queue_view *v;
+
+    if (queue_view(&v, queue, me) || v->priorities > 1 || !spin_begins(spin))
+        return false;
+    bool (*found)(const void *of) = v->is_lane ? (sends ? is_received_next : is_sent_next)
+                                               : (sends ? is_free_next : is_full_next);
+    bool came = spin_for(&heald__sys_native, LOOK_NS, found, &v->ring);
+    spin_ends(spin, came);
+    return came;
+}
+
 /* Blocks in one of these waits. */
 static int block(const struct sync_wait_ops *ops, struct heald_queue *queue,
                  struct heald_participant *me, void *what, int64_t deadline_ns, uint64_t site)
@@ -198,6 +250,8 @@ int heald_queue_send(struct heald_queue *queue, struct heald_participant *me, co
 {
     int err = send_now(queue, me, data, size, priority);
 
+    if (err == -EAGAIN && deadline_ns && look(queue, me, true))
+        err = send_now(queue, me, data, size, priority);
     if (err != -EAGAIN)
         return err;
     struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
@@ -254,6 +308,8 @@ ssize_t heald_queue_recv(struct heald_queue *queue, struct heald_participant *me
     struct heald_queue_message m = {.data = buf, .size = size};
     int err = receive_now(queue, me, &m, false);
 
+    if (err == -EAGAIN && deadline_ns && look(queue, me, false))
+        err = receive_now(queue, me, &m, false);
     if (err == -EAGAIN)
         err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
     return received(err, &m, ret_priority);

@@ -48,6 +48,7 @@ int heald__region_adopt(struct heald_region **ret_region, char *base,
         .fd = fd,
         .mapped = head->max_size,
         .is_fenced = heald__plat_fence_join(),
+        .is_parallel = sysconf(_SC_NPROCESSORS_ONLN) > 1,
     };
     if (head->flags & REGION_TRACED)
         region->order = (struct region_order *)(void *)(base + head->order_at);

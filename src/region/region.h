@@ -7,6 +7,7 @@
 
 #include <heald/region.h>
 
+#include "platform/spin.h"
 #include "region/eventcount.h"
 #include "region/layout.h"
 
@@ -24,6 +25,7 @@ struct heald_region {
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
+    bool is_parallel; /* the machine has several processors */
     bool is_fenced;   /* takes part in heavy barriers (platform/fence.h) */
     bool is_snapshot; /* `base` is a copy of what lies in front of the data; nothing is mapped */
     size_t mapped;    /* bytes at `base` */
@@ -75,6 +77,7 @@ struct region_seat {
     int pending;                  /* atomic: ops that wait in loops */
     unsigned char held_count;     /* of `held`, if the region is traced */
     struct region_held held[REGION_HELD_MAX];
+    struct spin spin; /* looks before a wait for a message (message/transfer.c) */
     struct region_memo memos[REGION_MEMOS]; /* by the address of the object (message/queue.h) */
 };
 

@@ -279,6 +279,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     me->who = (uint64_t)getpid() << 32 | (uint32_t)slot->thread;
     me->is_traced = region->order != NULL;
     seat->held_count = 0;
+    seat->spin = (struct spin){.parallel = region->is_parallel};
     /* Relaxed: the others that read it only ask whether it is 0. */
     __atomic_store_n(&me->id, make_id(generation, index), __ATOMIC_RELAXED);
     /* Release: pairs with heald__region_in_use(). */

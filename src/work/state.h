@@ -2,7 +2,7 @@
 #ifndef HEALD_SRC_WORK_STATE_H
 #define HEALD_SRC_WORK_STATE_H
 
-#include "work/spin.h"
+#include "platform/spin.h"
 #include "work/workers.h"
 
 #include "base/alloc.h"

@@ -9,7 +9,7 @@ enum { ONE_EACH = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER, CROWD = 100
 
 struct shared {
     int ready, go;
-    uint64_t memory[];
+    _Alignas(64) uint64_t memory[];
 };
 
 /* What a case has: the region, its participant, and a queue of two messages. */

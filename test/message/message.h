@@ -20,7 +20,7 @@ enum { FORMS = sizeof forms / sizeof forms[0] };
 struct shared {
     int ready, go, result;
     uint64_t words[8];
-    uint64_t memory[];
+    _Alignas(64) uint64_t memory[];
 };
 
 static inline struct fixture queue_fixture(void)

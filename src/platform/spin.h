@@ -1,5 +1,5 @@
 /*
- * work/spin.h: to look for something for a few microseconds before sleeping until it comes.
+ * platform/spin.h: to look for something for a few microseconds before sleeping until it comes.
  *
  * Who sleeps and is woken costs two threads some microseconds of a processor each. Who looks until
  * it comes costs as long as that takes. What is to come is not known, so a look is short, and pays
@@ -9,8 +9,8 @@
  *
  * For several processors alone: on a single one, the other thread cannot run meanwhile.
  */
-#ifndef HEALD_SRC_WORK_SPIN_H
-#define HEALD_SRC_WORK_SPIN_H
+#ifndef HEALD_SRC_PLATFORM_SPIN_H
+#define HEALD_SRC_PLATFORM_SPIN_H
 
 #include "platform/futex.h"
 #include "platform/sys.h"
