@@ -32,6 +32,7 @@ union object {
     struct heald_rwlock rwlock;
     struct heald_barrier barrier;
     struct heald_once once;
+    uint64_t queue[160];
 };
 
 struct shared {
@@ -186,6 +187,44 @@ static void use_once(union object *o, struct heald_participant *me)
     heald_once_end(&o->once, me, 1);
 }
 
+static void set_queue_with(union object *o, unsigned flags)
+{
+    struct heald_queue_options options = {.capacity = 4, .message_max = 16, .flags = flags};
+
+    must(heald_queue_size(&options) <= sizeof o->queue);
+    must(heald_queue_init((struct heald_queue *)o->queue, &options) == 0);
+}
+
+static void set_queue(union object *o)
+{
+    set_queue_with(o, 0);
+}
+
+static void set_lane(union object *o)
+{
+    set_queue_with(o, HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER);
+}
+
+static void use_queue(union object *o, struct heald_participant *me)
+{
+    struct heald_queue *queue = (struct heald_queue *)o->queue;
+    struct heald_queue_slot slot;
+    struct heald_queue_info info;
+    char text[16];
+
+    heald_queue_trysend(queue, me, "one", 4, 0);
+    heald_queue_send(queue, me, "two", 4, 0, soon());
+    heald_queue_tryrecv(queue, me, text, sizeof text, NULL);
+    heald_queue_recv(queue, me, text, sizeof text, NULL, soon());
+    if (heald_queue_reserve(queue, me, 0, &slot, 0) == 0)
+        heald_queue_commit(me, &slot, 16);
+    if (heald_queue_peek(queue, me, &slot, 0) == 0)
+        heald_queue_release(me, &slot);
+    heald_queue_join(queue, me);
+    heald_queue_describe(queue, me, &info);
+    heald_queue_close(queue, me);
+}
+
 static const struct kind {
     const char *name;
     enum heald_object_type type;
@@ -212,6 +251,8 @@ static const struct kind {
     {"barrier of many", HEALD_OBJECT_BARRIER, HEALD_BARRIER_SIZE(MANY), set_barrier_of_many,
      use_barrier},
     {"once", HEALD_OBJECT_ONCE, sizeof(struct heald_once), set_once, use_once},
+    {"queue", HEALD_OBJECT_QUEUE, sizeof(uint64_t[160]), set_queue, use_queue},
+    {"lane", HEALD_OBJECT_QUEUE, sizeof(uint64_t[160]), set_lane, use_queue},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -20,6 +20,7 @@ struct shared {
     struct heald_mutex mutex, fair;
     struct heald_cond cond;
     struct heald_once once;
+    _Alignas(8) uint64_t ring[192], lane[192]; /* queues */
 };
 
 struct stage {
@@ -198,6 +199,47 @@ static void use_once(struct stage *st)
     end_once(st, awaited(st, &op, heald_prep_once_begin(&op, &st->s->once, st->f->me)));
 }
 
+static struct heald_queue *ring_of(struct shared *s)
+{
+    return (struct heald_queue *)s->ring;
+}
+
+static struct heald_queue *lane_of(struct shared *s)
+{
+    return (struct heald_queue *)s->lane;
+}
+
+/* One who is stopped with a message, or with a slot, may hold up both directions. */
+static void use_any_queue(struct stage *st, struct heald_queue *queue)
+{
+    struct heald_participant *me = st->f->me;
+    struct heald_queue_message m = {.data = &m.priority, .size = sizeof m.priority};
+    struct heald_op op = {0};
+    int64_t number;
+
+    AT_ONCE(st, (int)heald_queue_tryrecv(queue, me, &number, sizeof number, NULL));
+    AT_ONCE(st, heald_queue_trysend(queue, me, &number, sizeof m.priority, 0));
+    soon(st, "heald_queue_recv");
+    back(st, (int)heald_queue_recv(queue, me, &number, sizeof number, NULL,
+                                   st->begin + SHORT_MS * HEALD_MS));
+    soon(st, "heald_queue_send");
+    back(st, heald_queue_send(queue, me, &number, sizeof m.priority, 0,
+                              st->begin + SHORT_MS * HEALD_MS));
+    awaited(st, &op, heald_prep_queue_recv(&op, queue, me, &m));
+    m.size = sizeof m.priority;
+    awaited(st, &op, heald_prep_queue_send(&op, queue, me, &m));
+}
+
+static void use_ring(struct stage *st)
+{
+    use_any_queue(st, ring_of(st->s));
+}
+
+static void use_lane(struct stage *st)
+{
+    use_any_queue(st, lane_of(st->s));
+}
+
 /* What the stopped one does. */
 
 static struct shared *shared_of(struct fixture *f)
@@ -283,6 +325,25 @@ static void begin_and_end(struct fixture *f)
         heald_once_end(&shared_of(f)->once, f->me, 0);
 }
 
+static void send_and_receive(struct fixture *f, struct heald_queue *queue)
+{
+    unsigned number = 0;
+
+    heald_queue_send(queue, f->me, &number, sizeof number, 0, in_a_moment());
+    heald_queue_recv(queue, f->me, &number, sizeof number, NULL, in_a_moment());
+    heald_queue_recv(queue, f->me, &number, sizeof number, NULL, in_a_moment());
+}
+
+static void send_in_ring(struct fixture *f)
+{
+    send_and_receive(f, ring_of(shared_of(f)));
+}
+
+static void send_in_lane(struct fixture *f)
+{
+    send_and_receive(f, lane_of(shared_of(f)));
+}
+
 /* What the test has meanwhile: what the other is stopped over is not free. */
 
 static bool has_permit(struct stage *st, bool take)
@@ -333,6 +394,8 @@ static const struct scene {
     {"fair mutex", lock_the_fair, use_fair, NULL},
     {"cond", await_signal, use_cond, NULL},
     {"once", begin_and_end, use_once, NULL},
+    {"queue", send_in_ring, use_ring, NULL},
+    {"lane", send_in_lane, use_lane, NULL},
 };
 
 static const struct {
@@ -351,6 +414,11 @@ static void set_up(struct stage *st, unsigned flags)
     ck_assert_int_eq(heald_rwlock_init(&st->s->lock, flags), 0);
     ck_assert_int_eq(heald_barrier_init(&st->s->barrier, 2), 0);
     ck_assert_int_eq(heald_mutex_init(&st->s->fair, HEALD_MUTEX_FAIR), 0);
+    struct heald_queue_options o = {.capacity = 2, .message_max = 8};
+    ck_assert_uint_le(heald_queue_size(&o), sizeof st->s->ring);
+    ck_assert_int_eq(heald_queue_init(ring_of(st->s), &o), 0);
+    o.flags = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER;
+    ck_assert_int_eq(heald_queue_init(lane_of(st->s), &o), 0);
 }
 
 static void open_loop(struct stage *st, const char *backend, const char *await)
