@@ -63,6 +63,8 @@ char *locks_name(const struct snapshot_object *o, char text[LOCKS_NAME_SIZE])
 
 const char *locks_purpose(const struct heald_wait_info *wait)
 {
+    if (wait->type == HEALD_OBJECT_SERVICE)
+        return wait->flags & HEALD_WAIT_TO_READ ? "for a request" : "for a reply";
     if (wait->type == HEALD_OBJECT_QUEUE)
         return wait->flags & HEALD_WAIT_TO_READ ? "to receive" : "to send";
     if (wait->flags & (HEALD_WAIT_TO_READ | HEALD_WAIT_TO_WRITE))
@@ -75,6 +77,7 @@ const char *locks_purpose(const struct heald_wait_info *wait)
     case HEALD_OBJECT_ONCE: return "for its completion";
     case HEALD_OBJECT_RWLOCK:
     case HEALD_OBJECT_QUEUE:
+    case HEALD_OBJECT_SERVICE:
     case HEALD_OBJECT_DATA: break;
     }
     return "";

@@ -119,7 +119,8 @@ static int repair_object(const struct repair *r, const struct snapshot_object *o
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
     case HEALD_OBJECT_ONCE:
-    case HEALD_OBJECT_QUEUE: break;
+    case HEALD_OBJECT_QUEUE:
+    case HEALD_OBJECT_SERVICE: break;
     }
     return -EINVAL;
 }
@@ -141,7 +142,8 @@ static const char *problem_of(const struct snapshot_object *o)
     case HEALD_OBJECT_COND:
     case HEALD_OBJECT_SEM:
     case HEALD_OBJECT_ONCE:
-    case HEALD_OBJECT_QUEUE: break;
+    case HEALD_OBJECT_QUEUE:
+    case HEALD_OBJECT_SERVICE: break;
     }
     return NULL;
 }

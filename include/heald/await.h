@@ -42,6 +42,7 @@
 #include <heald/queue.h>
 #include <heald/rwlock.h>
 #include <heald/sem.h>
+#include <heald/service.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -89,7 +90,7 @@ HEALD_API int heald_prep_once_begin(struct heald_op *op, struct heald_once *once
 
 /*
  * heald_queue_send(), heald_queue_recv(), heald_queue_reserve() and heald_queue_peek() as ops. The
- * result is 0, or an error of the function. `message` and `place` stay in place until the callback
+ * result is 0, or an error of the function. `message` and `slot` stay in place until the callback
  * runs, and so does the data of the message. A message that was received has its size and priority
  * in *message. *slot has what was reserved or taken; a reserve reads its `priority` first. A
  * cancelled op has sent nothing, and has received nothing. -EINVAL: also if message or slot is
@@ -105,6 +106,17 @@ HEALD_API int heald_prep_queue_reserve(struct heald_op *op, struct heald_queue *
                                        struct heald_participant *me, struct heald_queue_slot *slot);
 HEALD_API int heald_prep_queue_peek(struct heald_op *op, struct heald_queue *queue,
                                     struct heald_participant *me, struct heald_queue_slot *slot);
+
+/*
+ * heald_service_call() and heald_service_receive() as ops. `call`, with what it points to, and
+ * `request` stay in place until the callback runs. A client may have several calls pending.
+ * -EINVAL: also if call or request is NULL.
+ */
+HEALD_API int heald_prep_service_call(struct heald_op *op, struct heald_service_client *client,
+                                      struct heald_call *call);
+HEALD_API int heald_prep_service_receive(struct heald_op *op, struct heald_service *service,
+                                         struct heald_participant *me,
+                                         struct heald_request *request);
 
 #ifdef __cplusplus
 }

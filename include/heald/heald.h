@@ -28,6 +28,7 @@
 #include <heald/region.h>
 #include <heald/rwlock.h>
 #include <heald/sem.h>
+#include <heald/service.h>
 #include <heald/stream.h>
 #include <heald/timer.h>
 #include <heald/work.h>

@@ -40,7 +40,8 @@ enum heald_object_type {
     HEALD_OBJECT_RWLOCK,
     HEALD_OBJECT_BARRIER,
     HEALD_OBJECT_ONCE,
-    HEALD_OBJECT_QUEUE
+    HEALD_OBJECT_QUEUE,
+    HEALD_OBJECT_SERVICE
 };
 
 /* Bits of heald_wait_info.flags (heald/inspect.h). */

@@ -30,6 +30,7 @@ static const struct {
     [HEALD_OBJECT_BARRIER] = {"barrier", sizeof(struct heald_barrier), HEALD_BARRIER_SIZE(1)},
     [HEALD_OBJECT_ONCE] = {"once", sizeof(struct heald_once), sizeof(struct heald_once)},
     [HEALD_OBJECT_QUEUE] = {"queue", 0, 256},
+    [HEALD_OBJECT_SERVICE] = {"service", 0, 256},
 };
 
 enum { TYPES = sizeof types / sizeof types[0] };

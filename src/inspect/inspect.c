@@ -17,6 +17,7 @@
 #include <heald/sem.h>
 
 #include "inspect/queue.h"
+#include "message/service.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
@@ -315,6 +316,20 @@ static void read_queue(const struct view *view, struct heald_object_state *s)
         s->condition = HEALD_OBJECT_HELD;
 }
 
+/* The queue of its requests lies behind its head. */
+static void read_service(const struct view *view, struct heald_object_state *s)
+{
+    uint64_t skipped = (-view->offset & 63) + sizeof(struct service);
+    struct view requests = *view;
+
+    if (view->room < skipped) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    requests.offset += skipped;
+    read_queue(&requests, s);
+}
+
 enum { QUEUE_LEAST = 256 }; /* as in heap/names.c */
 
 static const struct {
@@ -329,6 +344,7 @@ static const struct {
     [HEALD_OBJECT_BARRIER] = {HEALD_BARRIER_SIZE(0), read_barrier},
     [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), read_once},
     [HEALD_OBJECT_QUEUE] = {QUEUE_LEAST, read_queue},
+    [HEALD_OBJECT_SERVICE] = {QUEUE_LEAST, read_service},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -21,7 +21,17 @@
 
 #include "region/region.h"
 
-enum cell_state { CELL_FREE = 0, CELL_CLAIMED = 1, CELL_FULL = 2, CELL_TAKEN = 3 };
+enum cell_state {
+    CELL_FREE = 0,
+    CELL_CLAIMED = 1,
+    CELL_FULL = 2,
+    CELL_TAKEN = 3,
+    /* Of a reply (service.h). */
+    MAIL_FREE = CELL_FREE,
+    MAIL_AWAITED = CELL_CLAIMED,
+    MAIL_DONE = CELL_FULL,
+    MAIL_WRITING = CELL_TAKEN
+};
 
 struct queue_cell {
     uint64_t word;  /* atomic */

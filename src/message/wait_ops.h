@@ -7,4 +7,7 @@
 extern const struct sync_wait_ops heald__queue_send_wait_ops, heald__queue_recv_wait_ops,
     heald__queue_reserve_wait_ops, heald__queue_peek_wait_ops;
 
+/* The same of services: the address of the call, or of the request. */
+extern const struct sync_wait_ops heald__service_call_wait_ops, heald__service_receive_wait_ops;
+
 #endif

@@ -189,6 +189,10 @@
     X(QUEUE_RESERVE, "queue-reserve", none, lock, lock, queue_reserve, none, none, \
       OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
     X(QUEUE_PEEK,    "queue-peek",    none, lock, lock, queue_peek,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(SERVICE_CALL,    "service-call",    none, lock, lock, service_call,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(SERVICE_RECEIVE, "service-receive", none, lock, lock, service_receive, none, none, \
       OP_PUBLIC | OP_SHOWN | OP_MESSAGE)
 
 /* On what others wait with. */

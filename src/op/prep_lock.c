@@ -103,6 +103,33 @@ int heald_prep_queue_peek(struct heald_op *op, struct heald_queue *queue,
     return prep_queue(op, OP_QUEUE_PEEK, queue, me, slot);
 }
 
+/* What call.c begins with. */
+int heald_prep_service_call(struct heald_op *op, struct heald_service_client *client,
+                            struct heald_call *call)
+{
+    int err = prep_lock(op, OP_SERVICE_CALL, client && call ? client->service : NULL,
+                        client ? client->me : NULL);
+
+    if (err)
+        return err;
+    call->client = client;
+    call->mail = UINT32_MAX;
+    call->number = 0;
+    call->was_taken = 0;
+    op->u.lock.u.message = call;
+    return 0;
+}
+
+int heald_prep_service_receive(struct heald_op *op, struct heald_service *service,
+                               struct heald_participant *me, struct heald_request *request)
+{
+    int err = prep_lock(op, OP_SERVICE_RECEIVE, request ? service : NULL, me);
+
+    if (!err)
+        op->u.lock.u.message = request;
+    return err;
+}
+
 static int prep_futex(struct heald_op *op, enum op_kind kind, void *object, uint32_t expected)
 {
     int err = op_prepare_kind(op, kind, object);

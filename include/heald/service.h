@@ -1,0 +1,156 @@
+/*
+ * heald/service.h: requests and replies between participants of a region.
+ *
+ * A service has a queue of requests, which any number of servers share, and a place for the replies
+ * of each client. A client calls, and waits for the reply of its call; it may have several calls at
+ * a time. Each request is received by one server.
+ *
+ * Deaths. A request whose server died before it replied is given to another server (at least once).
+ * In a service with HEALD_SERVICE_AT_MOST_ONCE it is not: the call fails with -EOWNERDEAD, within
+ * 50 ms. A reply to a client that has died, or gave up, is dropped.
+ *
+ * `me` is as in heald/mutex.h. None of these functions is async-signal-safe. Each function returns,
+ * besides the errors below:
+ *
+ *   -ESTALE    `me` is detached, or belongs to the parent of this process
+ *   -EBADMSG   the service is corrupt
+ */
+#ifndef HEALD_SERVICE_H
+#define HEALD_SERVICE_H
+
+#include <heald/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    HEALD_SERVICE_AT_MOST_ONCE = 1, /* a flag: a request is never given to a second server */
+    HEALD_SERVICE_CLIENTS_MAX = 4096,
+    HEALD_SERVICE_CALLS_MAX = 64 /* of a client at a time */
+};
+
+/* A member that is 0 has its default. */
+struct heald_service_options {
+    unsigned capacity;  /* requests that wait; default 64; rounded up to a power of two */
+    unsigned clients;   /* that are open at a time; default 16 */
+    unsigned calls;     /* of each client at a time; default 4 */
+    size_t request_max; /* bytes; default 1000 */
+    size_t reply_max;   /* bytes; default 1000 */
+    unsigned flags;
+};
+
+/* Lies in a region, aligned to 8 bytes. All members are private. */
+struct heald_service;
+
+/* Returns the bytes that a service occupies, or 0 if an option is out of range. Any thread. */
+HEALD_API size_t heald_service_size(const struct heald_service_options *options);
+
+/* Initializes a service in memory of a region; as heald_queue_init(). */
+HEALD_API int heald_service_init(struct heald_service *service,
+                                 const struct heald_service_options *options);
+
+/* Finds the service with a name in the heap of the region, or creates it; as heald_queue_open(). */
+HEALD_API int heald_service_open(struct heald_participant *me, const char *name,
+                                 const struct heald_service_options *options,
+                                 struct heald_service **ret_service);
+
+/* A client of a service. Belongs to the thread that is `me`. All members are private. */
+struct heald_service_client {
+    struct heald_service *service;
+    struct heald_participant *me;
+    unsigned index;
+    uint64_t pending; /* a bit for each call */
+};
+
+/*
+ * Opens a client. Does not block.
+ *
+ *   0         the caller closes it
+ *   -EUSERS   so many clients are open as the service has places for
+ */
+HEALD_API int heald_service_client_open(struct heald_service_client *ret_client,
+                                        struct heald_service *service,
+                                        struct heald_participant *me);
+
+/* Closes a client. 0; -EBUSY: one of its calls is pending in a loop. */
+HEALD_API int heald_service_client_close(struct heald_service_client *client);
+
+/* A call. */
+struct heald_call {
+    const void *request; /* what is sent */
+    size_t request_size;
+    void *reply;       /* where the reply is copied to; NULL if reply_size is 0 */
+    size_t reply_size; /* bytes that there is room for; bytes of the reply */
+    int was_taken;     /* after a failure: a server had received the request */
+    /* Private: */
+    struct heald_service_client *client;
+    uint32_t mail, number;
+};
+
+/*
+ * Calls: sends a request and waits for its reply. Blocks until `deadline_ns` (absolute, monotonic;
+ * HEALD_FOREVER). A call that fails after its request was sent is not undone; was_taken says
+ * whether a server has begun it.
+ *
+ *   0             call->reply has the reply
+ *   -errno        the error that the server replied (heald_service_fail())
+ *   -EMSGSIZE     the request is longer than request_max, or the reply than reply_size; then it is
+ *                 lost, and reply_size is its length
+ *   -EINVAL       call->request is NULL and request_size is not 0
+ *   -ENOBUFS      the client has as many calls pending as the service allows
+ *   -EOWNERDEAD   (AT_MOST_ONCE) the server died
+ *   -EPIPE        the service is closed
+ *   -ETIMEDOUT    the deadline has passed
+ */
+HEALD_API int heald_service_call(struct heald_service_client *client, struct heald_call *call,
+                                 int64_t deadline_ns);
+
+/* A request that a server has received. */
+struct heald_request {
+    const void *data; /* in the region, until the reply */
+    size_t size;
+    int redelivered; /* 1: a server had it before, and died */
+    /* Private: */
+    struct heald_service *service;
+    struct heald_queue_slot slot;
+    uint32_t client, mail, number;
+};
+
+/*
+ * Receives a request. It belongs to the thread that is `me` until it replies. Blocks until
+ * `deadline_ns`.
+ *
+ *   0            *ret_request is the request
+ *   -ENODATA     the service is closed, and no request waits
+ *   -ETIMEDOUT   the deadline has passed
+ */
+HEALD_API int heald_service_receive(struct heald_service *service, struct heald_participant *me,
+                                    struct heald_request *ret_request, int64_t deadline_ns);
+
+/*
+ * Reply to a request, and give it away: with `size` bytes, or with an error, which the call
+ * returns. Do not block.
+ *
+ *   0            done
+ *   -ECANCELED   done; the client no longer waits, or has died
+ *   -EMSGSIZE    size is above reply_max; the request is still the caller's
+ *   -EINVAL      the request is not the caller's, or `err` is not a negative error number
+ */
+HEALD_API int heald_service_reply(struct heald_participant *me, struct heald_request *request,
+                                  const void *data, size_t size);
+HEALD_API int heald_service_fail(struct heald_participant *me, struct heald_request *request,
+                                 int err);
+
+/* Does the client of a request still wait? 1 or 0. For a server that computes for a long time. */
+HEALD_API int heald_request_is_awaited(const struct heald_request *request,
+                                       struct heald_participant *me);
+
+/* Closes a service for all: as heald_queue_close() of its requests. Calls that were sent are still
+ * served. */
+HEALD_API int heald_service_close(struct heald_service *service, struct heald_participant *me);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
