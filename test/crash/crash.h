@@ -29,7 +29,7 @@ struct scene_data {
     int through;            /* atomic: it has done it */
     long mended;            /* how often what a dead process left was repaired */
     uint64_t where[3];      /* what was allocated */
-    _Alignas(8) uint64_t queue[128]; /* a queue */
+    _Alignas(8) uint64_t queue[256]; /* a queue */
     unsigned char got[8];   /* how often a message was received */
 };
 

@@ -5,6 +5,7 @@
 #include "crash/take.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The messages: what they say is their number. */
@@ -260,6 +261,88 @@ static void kill_the_receiver(struct stage *st)
     put_second(st);
 }
 
+static struct heald_service *service_of(struct stage *st)
+{
+    return (struct heald_service *)st->data->queue;
+}
+
+static void make_service(struct stage *st)
+{
+    struct heald_service_options o = {.capacity = 2,
+                                      .clients = 2,
+                                      .calls = 1,
+                                      .request_max = sizeof(int),
+                                      .reply_max = sizeof(int)};
+
+    must(heald_service_size(&o) <= sizeof st->data->queue);
+    must(heald_service_init(service_of(st), &o) == 0);
+}
+
+/* The reply is the request and one. -ETIMEDOUT: there was none in that time. */
+static int serve(struct stage *st, int64_t deadline_ns, int *ret_number)
+{
+    struct heald_request request;
+    int err = heald_service_receive(service_of(st), st->me, &request, deadline_ns);
+
+    if (err)
+        return err;
+    memcpy(ret_number, request.data, sizeof *ret_number);
+    int answer = *ret_number + 1;
+    err = heald_service_reply(st->me, &request, &answer, sizeof answer);
+    return err == -ECANCELED ? 0 : err;
+}
+
+static void serve_one(struct stage *st)
+{
+    int number;
+
+    must(serve(st, HEALD_FOREVER, &number) == 0);
+}
+
+static void serve_to_last(struct stage *st)
+{
+    int number = 0;
+
+    while (number != LAST)
+        must(serve(st, HEALD_FOREVER, &number) == 0);
+}
+
+static bool ask(struct stage *st, int number)
+{
+    struct heald_service_client client;
+    int answer = 0;
+    struct heald_call call = {.request = &number,
+                              .request_size = sizeof number,
+                              .reply = &answer,
+                              .reply_size = sizeof answer};
+
+    return heald_service_client_open(&client, service_of(st), st->me) == 0 &&
+           heald_service_call(&client, &call, HEALD_FOREVER) == 0 && answer == number + 1 &&
+           heald_service_client_close(&client) == 0;
+}
+
+static void ask_first(struct stage *st)
+{
+    must(ask(st, FIRST));
+}
+
+/* Whatever the dead server did, the client gets its reply, if need be from this one. */
+static bool serve_the_survivor(struct stage *st)
+{
+    int number, err = 0;
+
+    while (!err && !__atomic_load_n(&st->data->through, __ATOMIC_ACQUIRE)) {
+        err = serve(st, heald_clock_now(HEALD_CLOCK_MONOTONIC) + HEALD_MS, &number);
+        err = err == -ETIMEDOUT ? 0 : err;
+    }
+    return err == 0 && crash_through(st);
+}
+
+static bool ask_last(struct stage *st)
+{
+    return ask(st, LAST) && crash_through(st);
+}
+
 enum { NONE, SEEN = SCENE_SURVIVOR, BOTH = SCENE_SURVIVOR | SCENE_LOOP };
 
 static const struct scene scenes[] = {
@@ -286,6 +369,9 @@ static const struct scene scenes[] = {
      kill_the_sender, receive_one, survivor_is_through},
     {"queue: one that finds a dead receiver", SEEN, let_one_receive, nothing, receive_one,
      kill_the_receiver, receive_one, survivor_is_through},
+    {"service: server, a client waits", SEEN, make_service, nothing, serve_one, NULL, ask_first,
+     serve_the_survivor},
+    {"service: client", SEEN, make_service, nothing, ask_first, NULL, serve_to_last, ask_last},
     {"lane: sender, a receiver waits", BOTH, make_lane, nothing, send_third, NULL, receive_to_last,
      send_last},
     {"lane: receiver, a sender waits", SEEN, make_full_lane, nothing, receive_one, NULL, send_third,
