@@ -55,7 +55,7 @@ static int work(void)
 
 int main(int argc, char **argv)
 {
-    struct heald_region_options options = {.heap = 128 * 1024};
+    struct heald_region_options options = {.heap = 1 << 17};
     struct heald_region *region;
     int err = heald_region_open(&region, "/heald-jobs", HEALD_REGION_CREATE, &options);
 

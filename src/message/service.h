@@ -41,9 +41,10 @@ struct service_client {
 };
 
 struct service {
-    uint32_t capacity, clients, calls, request_max, reply_max, flags;
+    alignas(64) uint32_t capacity;
+    uint32_t clients, calls, request_max, reply_max, flags;
     uint64_t check; /* of the above */
-    alignas(64) uint64_t unused;
+    uint64_t unused[4];
 };
 
 /* What follows from how a service was made; in private memory. */
