@@ -72,8 +72,7 @@ static inline int queue_view(const struct queue_view **ret, const struct heald_q
     /* `id` before anything else: the region of a stale handle may be closed. */
     if (__builtin_expect(!__atomic_load_n(&me->id, __ATOMIC_RELAXED), 0))
         return -ESTALE;
-    struct region_memo *memo =
-        &me->seat->memos[(uintptr_t)q / 64 * 0x9e37 >> 8 & (REGION_MEMOS - 1)];
+    struct region_memo *memo = region_memo_of(me, q);
     const struct queue_view *v = (const struct queue_view *)(void *)memo->words;
     *ret = v;
     /* What the check says of the queue is what it was when it was checked. */

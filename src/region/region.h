@@ -78,7 +78,7 @@ struct region_seat {
     unsigned char held_count;     /* of `held`, if the region is traced */
     struct region_held held[REGION_HELD_MAX];
     struct spin spin; /* looks before a wait for a message (message/transfer.c) */
-    struct region_memo memos[REGION_MEMOS]; /* by the address of the object (message/queue.h) */
+    struct region_memo memos[REGION_MEMOS]; /* region_memo_of() says which */
 };
 
 /* Of this process alone: a child of fork(2) finds it zeroed. */
@@ -89,6 +89,13 @@ struct region_local {
     uint64_t time_space, boot;  /* atomic: those of heald__region_is_clock_of(); 0: not asked yet */
     struct region_seat seats[]; /* one for each slot */
 };
+
+/* Where a participant remembers an object, or another one with the same number. */
+static inline struct region_memo *region_memo_of(const struct heald_participant *me,
+                                                 const void *object)
+{
+    return &me->seat->memos[(uintptr_t)object / 64 * 0x9e37 >> 8 & (REGION_MEMOS - 1)];
+}
 
 static inline size_t region_local_size(unsigned slots)
 {
