@@ -67,6 +67,8 @@ const char *locks_purpose(const struct heald_wait_info *wait)
         return wait->flags & HEALD_WAIT_TO_READ ? "for a request" : "for a reply";
     if (wait->type == HEALD_OBJECT_QUEUE)
         return wait->flags & HEALD_WAIT_TO_READ ? "to receive" : "to send";
+    if (wait->type == HEALD_OBJECT_TOPIC && wait->flags & HEALD_WAIT_TO_WRITE)
+        return "to publish";
     if (wait->flags & (HEALD_WAIT_TO_READ | HEALD_WAIT_TO_WRITE))
         return wait->flags & HEALD_WAIT_TO_READ ? "to read" : "to write";
     switch (wait->type) {
@@ -75,6 +77,7 @@ const char *locks_purpose(const struct heald_wait_info *wait)
     case HEALD_OBJECT_COND: return "for a signal";
     case HEALD_OBJECT_BARRIER: return "for the others";
     case HEALD_OBJECT_ONCE: return "for its completion";
+    case HEALD_OBJECT_TOPIC: return "for subscribers";
     case HEALD_OBJECT_RWLOCK:
     case HEALD_OBJECT_QUEUE:
     case HEALD_OBJECT_SERVICE:

@@ -120,7 +120,8 @@ static int repair_object(const struct repair *r, const struct snapshot_object *o
     case HEALD_OBJECT_SEM:
     case HEALD_OBJECT_ONCE:
     case HEALD_OBJECT_QUEUE:
-    case HEALD_OBJECT_SERVICE: break;
+    case HEALD_OBJECT_SERVICE:
+    case HEALD_OBJECT_TOPIC: break;
     }
     return -EINVAL;
 }
@@ -143,7 +144,8 @@ static const char *problem_of(const struct snapshot_object *o)
     case HEALD_OBJECT_SEM:
     case HEALD_OBJECT_ONCE:
     case HEALD_OBJECT_QUEUE:
-    case HEALD_OBJECT_SERVICE: break;
+    case HEALD_OBJECT_SERVICE:
+    case HEALD_OBJECT_TOPIC: break;
     }
     return NULL;
 }

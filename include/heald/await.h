@@ -43,6 +43,7 @@
 #include <heald/rwlock.h>
 #include <heald/sem.h>
 #include <heald/service.h>
+#include <heald/topic.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -117,6 +118,23 @@ HEALD_API int heald_prep_service_call(struct heald_op *op, struct heald_service_
 HEALD_API int heald_prep_service_receive(struct heald_op *op, struct heald_service *service,
                                          struct heald_participant *me,
                                          struct heald_request *request);
+
+/*
+ * heald_topic_loan(), heald_topic_publish(), heald_topic_take() and heald_topic_wait() as ops. The
+ * result is 0, or an error of the function. `loan`, `sample` and `subscriber` stay in place until
+ * the callback runs. A cancelled op has borrowed, published and taken nothing. -EINVAL: also if one
+ * of them is NULL, the loan is none, or size is above what a loan can have.
+ */
+HEALD_API int heald_prep_topic_loan(struct heald_op *op, struct heald_topic *topic,
+                                    struct heald_participant *me, struct heald_topic_loan *loan);
+HEALD_API int heald_prep_topic_publish(struct heald_op *op, struct heald_topic_loan *loan,
+                                       struct heald_participant *me, size_t size);
+HEALD_API int heald_prep_topic_take(struct heald_op *op,
+                                    const struct heald_topic_subscriber *subscriber,
+                                    struct heald_participant *me,
+                                    struct heald_topic_sample *sample);
+HEALD_API int heald_prep_topic_wait(struct heald_op *op, struct heald_topic *topic,
+                                    struct heald_participant *me, enum heald_topic_event event);
 
 #ifdef __cplusplus
 }

@@ -41,15 +41,16 @@ enum heald_object_type {
     HEALD_OBJECT_BARRIER,
     HEALD_OBJECT_ONCE,
     HEALD_OBJECT_QUEUE,
-    HEALD_OBJECT_SERVICE
+    HEALD_OBJECT_SERVICE,
+    HEALD_OBJECT_TOPIC
 };
 
 /* Bits of heald_wait_info.flags (heald/inspect.h). */
 enum heald_wait_flag {
     HEALD_WAIT_DEADLINE = 1, /* the wait has a deadline */
     HEALD_WAIT_IN_LOOP = 2,  /* an op waits, not a thread */
-    HEALD_WAIT_TO_READ = 4,  /* it waits to read (read-write lock), or to receive */
-    HEALD_WAIT_TO_WRITE = 8  /* it waits to write (read-write lock), or to send */
+    HEALD_WAIT_TO_READ = 4,  /* it waits to read (read-write lock), to receive or to take */
+    HEALD_WAIT_TO_WRITE = 8  /* it waits to write (read-write lock), to send or publish */
 };
 
 /* Returns the name of a type, such as "data" or "mutex", or NULL if there is no such type. The

@@ -211,7 +211,8 @@ struct heald_op {
             union {
                 struct heald_cond *cond; /* NULL: not a condition, or its wait has ended */
                 uint32_t *ret_round;     /* of a barrier; may be NULL */
-                void *message;           /* of a queue: the message, or the slot */
+                void *message;           /* of a queue or a topic: what it sends, or where to
+                                            receive; or the event */
             } u;
         } lock;
         struct {

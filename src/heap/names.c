@@ -31,6 +31,7 @@ static const struct {
     [HEALD_OBJECT_ONCE] = {"once", sizeof(struct heald_once), sizeof(struct heald_once)},
     [HEALD_OBJECT_QUEUE] = {"queue", 0, 256},
     [HEALD_OBJECT_SERVICE] = {"service", 0, 256},
+    [HEALD_OBJECT_TOPIC] = {"topic", 0, 512},
 };
 
 enum { TYPES = sizeof types / sizeof types[0] };

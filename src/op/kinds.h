@@ -193,6 +193,14 @@
     X(SERVICE_CALL,    "service-call",    none, lock, lock, service_call,    none, none, \
       OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
     X(SERVICE_RECEIVE, "service-receive", none, lock, lock, service_receive, none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(TOPIC_LOAN,    "topic-loan",    none, lock, lock, topic_loan,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(TOPIC_PUBLISH, "topic-publish", none, lock, lock, topic_publish, none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(TOPIC_TAKE,    "topic-take",    none, lock, lock, topic_take,    none, none, \
+      OP_PUBLIC | OP_SHOWN | OP_MESSAGE) \
+    X(TOPIC_EVENT,   "topic-wait",    none, lock, lock, topic_event,   none, none, \
       OP_PUBLIC | OP_SHOWN | OP_MESSAGE)
 
 /* On what others wait with. */

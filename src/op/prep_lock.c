@@ -1,5 +1,5 @@
-/* op/prep_lock.c: the preps on what lies in shared memory, see prep.c: locks, queues, and the locks
- * and words of others. */
+/* op/prep_lock.c: the preps on what lies in shared memory, see prep.c: locks, queues, topics, and
+ * the locks and words of others. */
 #include "op/op.h"
 
 #include <heald/await.h>
@@ -69,10 +69,10 @@ int heald_prep_once_begin(struct heald_op *op, struct heald_once *once,
     return prep_lock(op, OP_ONCE, once, me);
 }
 
-static int prep_queue(struct heald_op *op, enum op_kind kind, struct heald_queue *queue,
-                      struct heald_participant *me, void *message)
+static int prep_message(struct heald_op *op, enum op_kind kind, void *object,
+                        struct heald_participant *me, void *message)
 {
-    int err = prep_lock(op, kind, message ? queue : NULL, me);
+    int err = prep_lock(op, kind, message ? object : NULL, me);
 
     if (!err)
         op->u.lock.u.message = message;
@@ -82,25 +82,58 @@ static int prep_queue(struct heald_op *op, enum op_kind kind, struct heald_queue
 int heald_prep_queue_send(struct heald_op *op, struct heald_queue *queue,
                           struct heald_participant *me, struct heald_queue_message *message)
 {
-    return prep_queue(op, OP_QUEUE_SEND, queue, me, message);
+    return prep_message(op, OP_QUEUE_SEND, queue, me, message);
 }
 
 int heald_prep_queue_recv(struct heald_op *op, struct heald_queue *queue,
                           struct heald_participant *me, struct heald_queue_message *message)
 {
-    return prep_queue(op, OP_QUEUE_RECV, queue, me, message);
+    return prep_message(op, OP_QUEUE_RECV, queue, me, message);
 }
 
 int heald_prep_queue_reserve(struct heald_op *op, struct heald_queue *queue,
                              struct heald_participant *me, struct heald_queue_slot *slot)
 {
-    return prep_queue(op, OP_QUEUE_RESERVE, queue, me, slot);
+    return prep_message(op, OP_QUEUE_RESERVE, queue, me, slot);
 }
 
 int heald_prep_queue_peek(struct heald_op *op, struct heald_queue *queue,
                           struct heald_participant *me, struct heald_queue_slot *slot)
 {
-    return prep_queue(op, OP_QUEUE_PEEK, queue, me, slot);
+    return prep_message(op, OP_QUEUE_PEEK, queue, me, slot);
+}
+
+int heald_prep_topic_loan(struct heald_op *op, struct heald_topic *topic,
+                          struct heald_participant *me, struct heald_topic_loan *loan)
+{
+    return prep_message(op, OP_TOPIC_LOAN, topic, me, loan);
+}
+
+int heald_prep_topic_publish(struct heald_op *op, struct heald_topic_loan *loan,
+                             struct heald_participant *me, size_t size)
+{
+    bool is_loan = loan && size <= HEALD_TOPIC_SAMPLE_MAX;
+    int err = prep_message(op, OP_TOPIC_PUBLISH, is_loan ? loan->topic : NULL, me, loan);
+
+    if (!err)
+        loan->bytes = (uint32_t)size;
+    return err;
+}
+
+int heald_prep_topic_take(struct heald_op *op, const struct heald_topic_subscriber *subscriber,
+                          struct heald_participant *me, struct heald_topic_sample *sample)
+{
+    int err = prep_message(op, OP_TOPIC_TAKE, subscriber ? subscriber->topic : NULL, me, sample);
+
+    if (!err)
+        sample->subscriber = *subscriber;
+    return err;
+}
+
+int heald_prep_topic_wait(struct heald_op *op, struct heald_topic *topic,
+                          struct heald_participant *me, enum heald_topic_event event)
+{
+    return prep_message(op, OP_TOPIC_EVENT, topic, me, (void *)(uintptr_t)event);
 }
 
 /* What call.c begins with. */
