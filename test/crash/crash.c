@@ -311,8 +311,8 @@ static void stay_on_one_processor(void)
 /* The number of a case: that of a scene, and of a way to wait. */
 static const struct scene *scene_of(int number)
 {
-    static const struct scene_list *const lists[] = {&crash_objects, &crash_memory,
-                                                     &crash_messages};
+    static const struct scene_list *const lists[] = {&crash_objects, &crash_memory, &crash_messages,
+                                                     &crash_topics};
     unsigned i = (unsigned)number / WAITERS, list = 0;
 
     while (i >= lists[list]->count)
@@ -346,7 +346,8 @@ int main(int argc, char **argv)
         execv("/proc/self/exe", argv);
     Suite *suite = suite_create("crash");
     TCase *group = harness_group(suite, "crash");
-    int scenes = (int)(crash_objects.count + crash_memory.count + crash_messages.count);
+    int scenes =
+        (int)(crash_objects.count + crash_memory.count + crash_messages.count + crash_topics.count);
 
     all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED || sched_getaffinity(0, sizeof processors, &processors) != 0)

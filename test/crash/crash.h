@@ -21,16 +21,17 @@ struct scene_data {
     struct heald_rwlock lock;
     struct heald_barrier barrier;
     struct heald_once once;
-    struct heald_sem never; /* zeroed: it counts, and is never posted */
-    long a, b;              /* equal but while the mutex is held */
-    int turn;               /* the condition: guarded by the mutex */
-    int waiting;            /* the one about to wait for the turn; guarded by the mutex */
-    int ready;              /* atomic: the survivor is about to do its operation */
-    int through;            /* atomic: it has done it */
-    long mended;            /* how often what a dead process left was repaired */
-    uint64_t where[3];      /* what was allocated */
+    struct heald_sem never;          /* zeroed: it counts, and is never posted */
+    long a, b;                       /* equal but while the mutex is held */
+    int turn;                        /* the condition: guarded by the mutex */
+    int waiting;                     /* the one about to wait for the turn; guarded by the mutex */
+    int ready;                       /* atomic: the survivor is about to do its operation */
+    int through;                     /* atomic: it has done it */
+    long mended;                     /* how often what a dead process left was repaired */
+    uint64_t where[3];               /* what was allocated */
     _Alignas(8) uint64_t queue[256]; /* a queue */
-    unsigned char got[8];   /* how often a message was received */
+    _Alignas(8) uint64_t topic[256]; /* a topic */
+    unsigned char got[8];            /* how often a message was received */
 };
 
 /* How the victim and the survivor wait. */
@@ -74,7 +75,7 @@ struct scene_list {
     unsigned count;
 };
 
-extern const struct scene_list crash_objects, crash_memory, crash_messages;
+extern const struct scene_list crash_objects, crash_memory, crash_messages, crash_topics;
 
 /* Waits until the survivor is through; false: not in time. */
 bool crash_through(struct stage *stage);

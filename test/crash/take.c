@@ -169,6 +169,44 @@ int take_room(struct stage *st, int number, unsigned priority)
     return heald_queue_send(queue_of(st), st->me, &number, sizeof number, priority, soon());
 }
 
+static struct heald_topic *topic_of(struct stage *st)
+{
+    return (struct heald_topic *)st->data->topic;
+}
+
+int take_loan(struct stage *st, struct heald_topic_loan *loan)
+{
+    struct heald_op op = {0};
+
+    return st->loop ? run(st, &op, heald_prep_topic_loan(&op, topic_of(st), st->me, loan))
+                    : heald_topic_loan(topic_of(st), st->me, loan, soon());
+}
+
+int take_publication(struct stage *st, struct heald_topic_loan *loan, size_t size)
+{
+    struct heald_op op = {0};
+
+    return st->loop ? run(st, &op, heald_prep_topic_publish(&op, loan, st->me, size))
+                    : heald_topic_publish(st->me, loan, size, soon());
+}
+
+int take_sample(struct stage *st, const struct heald_topic_subscriber *subscriber,
+                struct heald_topic_sample *sample)
+{
+    struct heald_op op = {0};
+
+    return st->loop ? run(st, &op, heald_prep_topic_take(&op, subscriber, st->me, sample))
+                    : heald_topic_take(st->me, subscriber, sample, soon());
+}
+
+int take_event(struct stage *st, enum heald_topic_event event)
+{
+    struct heald_op op = {0};
+
+    return st->loop ? run(st, &op, heald_prep_topic_wait(&op, topic_of(st), st->me, event))
+                    : heald_topic_wait(topic_of(st), st->me, event, soon());
+}
+
 bool scene_mend(struct stage *st, int err)
 {
     struct scene_data *d = st->data;

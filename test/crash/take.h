@@ -32,6 +32,12 @@ int take_once(struct stage *st);
 int take_message(struct stage *st, int *ret_number);
 int take_room(struct stage *st, int number, unsigned priority); /* sends it */
 
+int take_loan(struct stage *st, struct heald_topic_loan *loan);
+int take_publication(struct stage *st, struct heald_topic_loan *loan, size_t size);
+int take_sample(struct stage *st, const struct heald_topic_subscriber *subscriber,
+                struct heald_topic_sample *sample);
+int take_event(struct stage *st, enum heald_topic_event event);
+
 /* With the mutex held: what it guards is in order, or is repaired if the holder died. */
 bool scene_mend(struct stage *st, int err);
 
