@@ -75,8 +75,11 @@ static int join(const struct topic_view *v, struct topic_subscriber *s, uint64_t
     __atomic_store_n(&s->owner, owner | TOPIC_READY, __ATOMIC_SEQ_CST);
     if ((err = heald__topic_tail(v, &tail)))
         return err;
-    if (cursor < before(tail, v->mask))
-        __atomic_store_n(&s->cursor, before(tail, v->mask), __ATOMIC_RELEASE);
+    if (cursor < before(tail, v->mask)) {
+        /* Seq_cst: before the event count is read. A publisher may have found it behind. */
+        __atomic_store_n(&s->cursor, before(tail, v->mask), __ATOMIC_SEQ_CST);
+        eventcount_notify(&v->t->room);
+    }
     return 0;
 }
 
