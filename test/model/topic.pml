@@ -225,9 +225,9 @@ inline try_claim() {
         atomic {
             STEP(claim);
             if
-            :: cells[p % CELLS].next + CELLS > p + 1 && cells[p % CELLS].next <= p &&
-               (cells[p % CELLS].state != CLAIMED || IS_GONE(cells[p % CELLS].owner)) ||
-               (cells[p % CELLS].next == 0 && p < CELLS) ->
+            :: (cells[p % CELLS].next + CELLS == p + 1 ||
+                (cells[p % CELLS].next == 0 && p < CELLS)) &&
+               (cells[p % CELLS].state != CLAIMED || IS_GONE(cells[p % CELLS].owner)) ->
                 cells[p % CELLS].state = CLAIMED;
                 cells[p % CELLS].owner = _pid;
                 cells[p % CELLS].next = p + 1;
@@ -315,6 +315,10 @@ inline join() {
         fi
     };
 #endif
+#ifndef MUTANT_NO_RING_AT_JOIN
+    /* Where the position has changed. */
+    notify_room();
+#endif
     p = 0
 }
 
@@ -365,7 +369,7 @@ inline topic_take() {
 #endif
                 cursor[_pid] = CELL.next - CELLS
             :: CELL.next == cursor[_pid] + 1 && CELL.state == FULL -> is_full = true
-            :: CELL.next == cursor[_pid] + 1 && CELL.state == FREE -> cursor[_pid]++
+            :: CELL.next == cursor[_pid] + 1 && CELL.state == FREE -> cursor[_pid]++; moved = true
             :: CELL.next == cursor[_pid] + 1 && CELL.state == CLAIMED ->
                 if
                 :: IS_GONE(CELL.owner) -> CELL.state = FREE
@@ -374,8 +378,15 @@ inline topic_take() {
             :: else
             fi
         };
-        if :: is_full -> confirm() :: else fi;
-        is_full = false
+        if
+        :: is_full -> confirm()
+#if defined BLOCK && !defined MUTANT_NO_RING_AT_SKIP
+        :: moved -> notify_room()
+#endif
+        :: else
+        fi;
+        is_full = false;
+        moved = false
     od
 }
 

@@ -61,7 +61,7 @@ end: skip
 
 active [SUBSCRIBERS] proctype subscriber() {
     byte c, p, n;
-    bool got, is_full, aw;
+    bool got, is_full, moved, aw;
     join();
     do
     :: n < TAKES ->
