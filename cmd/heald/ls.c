@@ -64,6 +64,9 @@ static void describe_object(struct text *t, const struct snapshot_region *r,
     else if (o->info.type == HEALD_OBJECT_QUEUE)
         text_addf(t, ", %llu message%s, %u of %u slots free", (unsigned long long)s->messages,
                   s->messages == 1 ? "" : "s", s->free, s->max);
+    else if (o->info.type == HEALD_OBJECT_TOPIC)
+        text_addf(t, ", %u of %u chunks free, slowest subscriber %llu behind", s->free, s->max,
+                  (unsigned long long)s->messages);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
         char participant[THREAD_TEXT_SIZE];
@@ -160,10 +163,10 @@ static void put_object(struct json *j, const struct snapshot_region *r,
     json_unsigned(j, "offset", o->info.offset);
     json_unsigned(j, "size", o->info.size);
     json_text(j, "state", heald_object_condition_name(s->condition));
-    if (o->info.type == HEALD_OBJECT_QUEUE)
+    if (o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_TOPIC)
         json_unsigned(j, "messages", s->messages);
     if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER ||
-        o->info.type == HEALD_OBJECT_QUEUE) {
+        o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_TOPIC) {
         json_unsigned(j, "free", s->free);
         json_unsigned(j, "max", s->max);
     }

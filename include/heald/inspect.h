@@ -92,8 +92,10 @@ struct heald_object_state {
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
     int is_writing;     /* 1: the holder of a read-write lock writes */
     unsigned free, max; /* semaphore: free permits, and all; max 0: a counting semaphore. Barrier:
-                           missing arrivals, and all. Queue: free slots, and all */
-    uint64_t messages;  /* queue: those that wait */
+                           missing arrivals, and all. Queue: free slots, and all.
+                           Topic: chunks that nobody has on loan or holds, and all */
+    uint64_t messages;  /* queue: those that wait. Topic: how many samples the slowest subscriber is
+                           behind */
     /* Of a mutex: */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* the last holders, the latest first; their

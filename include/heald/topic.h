@@ -23,7 +23,7 @@
  * A participant that waits is woken by what it waits for. It tries again every 50 ms as well, which
  * matters in these cases only:
  *   - a second participant died while it recorded the death of the first
- *   - it waits for a chunk, several participants have one, and one of them died
+ *   - it waits for a chunk, several participants have one or look for one, and one of them died
  *   - with HEALD_TOPIC_LATEST: several publishers were publishing, and one of them died
  *
  * A subscriber writes to the topic: its position and what it holds. So it needs the region for

@@ -17,6 +17,7 @@
 #include <heald/sem.h>
 
 #include "inspect/queue.h"
+#include "inspect/topic.h"
 #include "message/service.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
@@ -283,21 +284,21 @@ static void read_barrier(const struct view *view, struct heald_object_state *s)
         s->condition = HEALD_OBJECT_HELD;
 }
 
-struct queue_holders {
+struct object_holders {
     const struct view *view;
     struct heald_object_state *state;
 };
 
 static void add_owner(void *ctx, uint64_t id)
 {
-    const struct queue_holders *h = ctx;
+    const struct object_holders *h = ctx;
 
     add_noted(h->view, h->state, id);
 }
 
 static void read_queue(const struct view *view, struct heald_object_state *s)
 {
-    struct queue_holders holders = {view, s};
+    struct object_holders holders = {view, s};
     struct queue_census census = {.owner = add_owner, .ctx = &holders};
 
     /* Of a snapshot `room` is that of the copy, and a queue is longer: it is read word by word. */
@@ -330,7 +331,42 @@ static void read_service(const struct view *view, struct heald_object_state *s)
     read_queue(&requests, s);
 }
 
-enum { QUEUE_LEAST = 256 }; /* as in heap/names.c */
+/* Once, however much it has. */
+static void add_owner_once(void *ctx, uint64_t id)
+{
+    const struct object_holders *h = ctx;
+
+    for (unsigned i = 0; i < h->state->holder_count && i < HEALD_HOLDERS_SHOWN; i++)
+        if (h->state->holders[i].slot == region_id_slot(id))
+            return;
+    add_noted(h->view, h->state, id);
+}
+
+static bool owner_lives(void *ctx, uint64_t id)
+{
+    const struct object_holders *h = ctx;
+
+    return lives(h->view->region, id);
+}
+
+static void read_topic(const struct view *view, struct heald_object_state *s)
+{
+    struct object_holders holders = {view, s};
+    struct topic_census census = {.lives = owner_lives, .owner = add_owner_once, .ctx = &holders};
+    /* As of a queue. */
+    uint64_t room = region_size(view->region) - view->offset;
+
+    if (!heald__inspect_topic(view->region, view->offset, room, &census)) {
+        s->condition = HEALD_OBJECT_UNKNOWN;
+        return;
+    }
+    s->max = census.chunks;
+    s->free = census.used < census.chunks ? census.chunks - census.used : 0;
+    s->messages = census.lag;
+    s->condition = census.is_blocked || !s->free ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
+}
+
+enum { QUEUE_LEAST = 256, TOPIC_LEAST = 512 }; /* as in heap/names.c */
 
 static const struct {
     size_t size;
@@ -345,6 +381,7 @@ static const struct {
     [HEALD_OBJECT_ONCE] = {sizeof(struct heald_once), read_once},
     [HEALD_OBJECT_QUEUE] = {QUEUE_LEAST, read_queue},
     [HEALD_OBJECT_SERVICE] = {QUEUE_LEAST, read_service},
+    [HEALD_OBJECT_TOPIC] = {TOPIC_LEAST, read_topic},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

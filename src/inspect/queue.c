@@ -4,44 +4,14 @@
  */
 #include "inspect/queue.h"
 
+#include "inspect/source.h"
 #include "message/queue.h"
-
-#include <string.h>
 
 enum { CELLS_MAX = 4096 };
 
-struct source {
-    const struct heald_region *region;
-    uint64_t at; /* where the queue begins */
-};
-
-static uint64_t read_word(const struct source *s, uint64_t at)
-{
-    uint64_t word = 0;
-
-    if (s->region->is_snapshot)
-        heald__region_read(s->region, s->at + at, &word, sizeof word);
-    else
-        word =
-            __atomic_load_n((uint64_t *)(void *)(s->region->base + s->at + at), __ATOMIC_ACQUIRE);
-    return word;
-}
-
-static uint32_t read_half(const struct source *s, uint64_t at)
-{
-    uint32_t word = 0;
-
-    if (s->region->is_snapshot)
-        heald__region_read(s->region, s->at + at, &word, sizeof word);
-    else
-        word =
-            __atomic_load_n((uint32_t *)(void *)(s->region->base + s->at + at), __ATOMIC_ACQUIRE);
-    return word;
-}
-
 static void count_cell(const struct source *s, uint64_t cell, struct queue_census *census)
 {
-    uint64_t word = read_word(s, cell);
+    uint64_t word = source_word(s, cell);
 
     switch (cell_state(word)) {
     case CELL_FREE: return;
@@ -59,8 +29,8 @@ static void count_ring(const struct source *s, const struct queue_shape *shape, 
     uint64_t cells = offsetof(struct queue, rings) +
                      shape->priorities * sizeof(struct queue_hints) +
                      (uint64_t)number * shape->capacity * shape->stride;
-    uint64_t tail = read_word(s, hints + offsetof(struct queue_hints, tail));
-    uint64_t head = read_word(s, hints + offsetof(struct queue_hints, head));
+    uint64_t tail = source_word(s, hints + offsetof(struct queue_hints, tail));
+    uint64_t head = source_word(s, hints + offsetof(struct queue_hints, head));
     uint64_t count = shape->capacity < CELLS_MAX ? shape->capacity : CELLS_MAX;
 
     if (shape->is_lane) {
@@ -83,15 +53,16 @@ bool heald__inspect_queue(const struct heald_region *region, uint64_t offset, ui
 
     if (room < skipped + sizeof(struct queue))
         return false;
-    uint32_t capacity = read_half(&s, offsetof(struct queue, capacity));
-    uint32_t priorities = read_half(&s, offsetof(struct queue, priorities));
-    uint32_t most = read_half(&s, offsetof(struct queue, message_max));
-    uint32_t flags = read_half(&s, offsetof(struct queue, flags));
+    uint32_t capacity = source_half(&s, offsetof(struct queue, capacity));
+    uint32_t priorities = source_half(&s, offsetof(struct queue, priorities));
+    uint32_t most = source_half(&s, offsetof(struct queue, message_max));
+    uint32_t flags = source_half(&s, offsetof(struct queue, flags));
     if (!heald__queue_shape(&shape, capacity, priorities, most, flags) ||
-        shape.check != read_word(&s, offsetof(struct queue, check)) || shape.size > room - skipped)
+        shape.check != source_word(&s, offsetof(struct queue, check)) ||
+        shape.size > room - skipped)
         return false;
     census->slots = census->free = capacity * priorities;
-    census->is_closed = read_half(&s, offsetof(struct queue, bells.closed));
+    census->is_closed = source_half(&s, offsetof(struct queue, bells.closed));
     for (unsigned i = 0; i < priorities; i++)
         count_ring(&s, &shape, i, census);
     return true;

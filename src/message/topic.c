@@ -80,7 +80,7 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 
 /* 2^20 chunks of 2^28 bytes, and what is before them, are below 2^49. Of each process the address
  * has the same remainder: a region begins at a page. */
-static struct topic_parts parts_of(const struct topic_made *m, uintptr_t address)
+static struct topic_parts parts_of(const struct topic_made *m, uint64_t address)
 {
     uint32_t ring = topic_ring_of(m->capacity, m->history);
     struct topic_parts p = {.cells = sizeof(struct topic)};
@@ -125,6 +125,16 @@ int heald_topic_init(struct heald_topic *topic, const struct heald_topic_options
     return 0;
 }
 
+bool heald__topic_shape(const struct topic_made *m, uint64_t address, uint64_t *ret_check,
+                        struct topic_parts *ret_parts)
+{
+    if (!is_valid(m))
+        return false;
+    *ret_check = check_of(m);
+    *ret_parts = parts_of(m, address);
+    return true;
+}
+
 int heald__topic_read_head(struct topic_made *m, uint64_t *ret_check, struct topic_parts *ret_parts,
                            const struct topic *t, const struct heald_region *region)
 {
@@ -142,10 +152,9 @@ int heald__topic_read_head(struct topic_made *m, uint64_t *ret_check, struct top
     };
     for (size_t i = 0; i < sizeof m->version - 1; i++)
         m->version[i] = __atomic_load_n(&t->version[i], __ATOMIC_RELAXED);
-    *ret_check = check_of(m);
-    if (__atomic_load_n(&t->check, __ATOMIC_RELAXED) != *ret_check || !is_valid(m))
+    if (!heald__topic_shape(m, (uintptr_t)t, ret_check, ret_parts) ||
+        __atomic_load_n(&t->check, __ATOMIC_RELAXED) != *ret_check)
         return -EBADMSG;
-    *ret_parts = parts_of(m, (uintptr_t)t);
     return region_has(region, t, (size_t)ret_parts->end) ? 0 : -EBADMSG;
 }
 

@@ -101,6 +101,10 @@ static inline uint32_t topic_ring_of(uint32_t capacity, uint32_t history)
     return cells;
 }
 
+/* What follows from how a topic at an address was made. False: no topic has such numbers. */
+bool heald__topic_shape(const struct topic_made *m, uint64_t address, uint64_t *ret_check,
+                        struct topic_parts *ret_parts);
+
 /* What is in the head of a topic, read once. 0, -EBADMSG. */
 int heald__topic_read_head(struct topic_made *m, uint64_t *ret_check, struct topic_parts *ret_parts,
                            const struct topic *t, const struct heald_region *region);

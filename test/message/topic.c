@@ -455,6 +455,35 @@ HEALD_CASE(a_release_wakes_a_publisher)
     fixture_close(&f);
 }
 
+/* What a tool sees: who has chunks, and for whom publishers wait. */
+HEALD_CASE(it_is_inspected)
+{
+    struct fixture f = topic_fixture();
+    struct heald_topic *t = topic_make(&f, &small);
+    struct heald_topic_subscriber s = subscribe(&f, HEALD_TOPIC_BLOCK, 0);
+    uint64_t offset = heald_offset(f.region, t);
+    struct heald_object_state state;
+    struct heald_topic_sample sample;
+    struct heald_topic_loan loan;
+
+    ck_assert_int_eq(heald_object_inspect(f.region, offset, HEALD_OBJECT_TOPIC, &state), 0);
+    ck_assert_int_eq(state.condition, HEALD_OBJECT_FREE);
+    ck_assert_uint_eq(state.max, CHUNKS);
+    ck_assert_uint_eq(state.free, CHUNKS);
+    ck_assert_uint_eq(state.holder_count, 0);
+    ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
+    ck_assert_int_eq(publish_number(&f, 1, 0), 0);
+    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+    for (uint64_t n = 0; n < RING; n++)
+        ck_assert_int_eq(publish_number(&f, n, 0), 0);
+    ck_assert_int_eq(heald_object_inspect(f.region, offset, HEALD_OBJECT_TOPIC, &state), 0);
+    ck_assert_int_eq(state.condition, HEALD_OBJECT_HELD);
+    ck_assert_uint_eq(state.free, CHUNKS - 2);
+    ck_assert_uint_eq(state.messages, RING);
+    ck_assert_uint_eq(state.holder_count, 1);
+    fixture_close(&f);
+}
+
 HEALD_CASE(by_name_and_type)
 {
     struct fixture f =
@@ -523,6 +552,7 @@ int main(void)
     harness_add(group, somebody_is_there);
     harness_add(group, publishers_and_subscribers_at_once);
     harness_add(group, a_release_wakes_a_publisher);
+    harness_add(group, it_is_inspected);
     harness_add(group, by_name_and_type);
     return harness_run(suite);
 }

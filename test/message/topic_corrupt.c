@@ -14,6 +14,7 @@ static int use_corrupt(struct fixture *f, const struct heald_topic_subscriber *s
     struct heald_topic_sample sample;
     struct heald_topic_loan loan;
     struct heald_topic_info info;
+    struct heald_object_state state;
     int errs[5];
 
     errs[0] = heald_topic_tryloan(t, f->me, &loan);
@@ -25,6 +26,7 @@ static int use_corrupt(struct fixture *f, const struct heald_topic_subscriber *s
     errs[2] = heald_topic_subscribe(t, f->me, NULL, &more);
     errs[3] = heald_topic_describe(t, f->me, &info);
     errs[4] = heald_topic_wait(t, f->me, HEALD_TOPIC_UNSUBSCRIBED, 0);
+    heald_object_inspect(f->region, heald_offset(f->region, t), HEALD_OBJECT_TOPIC, &state);
     for (int i = 0; i < 5; i++)
         if (errs[i] == -EBADMSG)
             return 1;
