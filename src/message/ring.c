@@ -16,6 +16,13 @@
 
 #include "message/hand_over.h"
 
+/* So many positions are passed at most: a hint is less than a lap behind, but for what others do
+ * meanwhile. Cells that are corrupt may lead round without end. */
+static uint64_t tries(const struct ring *r)
+{
+    return 8 * (r->mask + 1) + 4096;
+}
+
 /* The first position that may be free to send, after one whose cell is so many laps ahead. */
 static uint64_t next_to_send(const struct ring *r, uint64_t position, int32_t ahead)
 {
@@ -81,12 +88,13 @@ int heald__ring_claim(const struct ring *r, struct ring_cell *ret, struct ring_h
 {
     uint64_t p = ring_hint(&r->hints->tail), owner = r->owner;
 
-    for (;;) {
+    for (uint64_t left = tries(r); left;) {
         struct queue_cell *cell = ring_cell_at(r, p);
         uint64_t word = cell_load(cell), lap = ring_lap(r, p);
         int32_t ahead = cell_ahead(word, lap);
         if (ahead >= 0) {
             p = next_to_send(r, p, ahead);
+            left--;
             continue;
         }
         if (ahead < -1)
@@ -107,6 +115,7 @@ int heald__ring_claim(const struct ring *r, struct ring_cell *ret, struct ring_h
         *ret = (struct ring_cell){.cell = cell, .word = mine, .position = p};
         return 0;
     }
+    return -EBADMSG;
 }
 
 /* Takes a cell that is full, or was left: `word`. 0; -EBUSY: it has changed; -EMSGSIZE. */
@@ -175,9 +184,9 @@ static int look_back(const struct ring *r, uint64_t end, size_t size, struct rin
 int heald__ring_take(const struct ring *r, size_t size, bool thoroughly, struct ring_cell *ret,
                      struct ring_holder *holder)
 {
-    uint64_t p = ring_hint(&r->hints->head);
+    uint64_t p = ring_hint(&r->hints->head), left = tries(r);
 
-    for (;;) {
+    for (; left; left--) {
         struct queue_cell *cell = ring_cell_at(r, p);
         uint64_t word = cell_load(cell);
         int32_t ahead = cell_ahead(word, ring_lap(r, p));
@@ -200,6 +209,8 @@ int heald__ring_take(const struct ring *r, size_t size, bool thoroughly, struct 
         if (err != -EBUSY)
             return err;
     }
+    if (!left)
+        return -EBADMSG;
     return thoroughly ? look_back(r, p, size, ret, holder) : -EAGAIN;
 }
 
