@@ -327,7 +327,7 @@ HEALD_CASE(listed)
     ck_assert_ptr_eq(heald_at(f.region, info.offset), f.data);
     ck_assert_int_eq(heald_object_next(f.region, &cursor, &info), 0);
     ck_assert_str_eq(heald_object_type_name(HEALD_OBJECT_RWLOCK), "rwlock");
-    ck_assert_ptr_null(heald_object_type_name((enum heald_object_type)(HEALD_OBJECT_SERVICE + 1)));
+    ck_assert_ptr_null(heald_object_type_name((enum heald_object_type)(HEALD_OBJECT_TOPIC + 1)));
     fixture_close(&f);
 }
 

@@ -269,8 +269,7 @@ HEALD_CASE(every_kind_is_looked_at)
         heald_object_inspect(f.region, heald_offset(f.region, s) + 4, HEALD_OBJECT_MUTEX, &state),
         -EINVAL);
     ck_assert_int_eq(heald_object_inspect(f.region, heald_offset(f.region, s),
-                                          (enum heald_object_type)(HEALD_OBJECT_SERVICE + 1),
-                                          &state),
+                                          (enum heald_object_type)(HEALD_OBJECT_TOPIC + 1), &state),
                      -EINVAL);
     s->sem.sem.permits ^= 1;
     s->rwlock.size ^= 2;
@@ -279,7 +278,7 @@ HEALD_CASE(every_kind_is_looked_at)
     ck_assert_int_eq(look(&f, &s->rwlock, HEALD_OBJECT_RWLOCK).condition, HEALD_OBJECT_UNKNOWN);
     ck_assert_int_eq(look(&f, &s->barrier, HEALD_OBJECT_BARRIER).condition, HEALD_OBJECT_UNKNOWN);
     memset(s, 0xff, sizeof *s);
-    for (int type = 0; type <= HEALD_OBJECT_SERVICE; type++)
+    for (int type = 0; type <= HEALD_OBJECT_TOPIC; type++)
         look(&f, s, (enum heald_object_type)type);
     ck_assert_str_eq(heald_object_condition_name(HEALD_OBJECT_LOST), "lost");
     fixture_close(&f);
