@@ -16,6 +16,7 @@
 #include <heald/listener.h>
 #include <heald/loop.h>
 #include <heald/map.h>
+#include <heald/mq.h>
 #include <heald/mutex.h>
 #include <heald/name.h>
 #include <heald/net.h>

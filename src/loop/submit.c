@@ -69,6 +69,8 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
                                                 : op->kind != OP_READ_MULTI || e->type != FD_FILE;
     if (!is_fit)
         return refuse(loop, e, op, -EINVAL);
+    if (heald__op_traits[op->kind] & OP_MQ && e->type != FD_OTHER)
+        return refuse(loop, e, op, heald__perform(loop, e, op));
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
     if (heald__op_traits[op->kind] & OP_GROUP && loop->backend.ops->submit &&

@@ -75,6 +75,10 @@
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_READINESS) \
     X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
+    X(MQ_RECEIVE,   "mq-receive",       in,  fd, held, mq_receive,   none,         none, \
+      OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_READINESS | OP_MQ) \
+    X(MQ_SEND,      "mq-send",          out, fd, held, mq_send,      none,         none, \
+      OP_PUBLIC | OP_ON_FD | OP_READINESS | OP_MQ) \
     X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET)
 

@@ -45,7 +45,7 @@ enum fd_type {
     FD_PIPE,     /* pipe or FIFO */
     FD_SOCKET,   /* any other socket: seqpacket, SCTP */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
-    FD_OTHER,    /* terminal, character device, eventfd, … */
+    FD_OTHER,    /* terminal, character device, eventfd, message queue, … */
     FD_HELD      /* open, and nobody has asked what it is */
 };
 
@@ -114,6 +114,9 @@ struct heald_sys {
      * the socket was polled and nobody has read it since: it waits where there is nothing. */
     int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
     int (*pipe_open)(int ret_fds[2]); /* non-blocking, above 2 */
+    /* On a message queue; -EBADF: it is none. A send returns 0. */
+    int64_t (*mq_send_now)(int fd, const void *buf, size_t len, unsigned priority);
+    int64_t (*mq_receive_now)(int fd, void *buf, size_t len, unsigned *ret_priority);
     /* What it returns is close-on-exec and non-blocking. */
     int (*accept_now)(int fd, struct sockaddr *addr, socklen_t *len);
     int (*connect_now)(int fd, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
@@ -361,6 +364,8 @@ int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 int heald__plat_own(int fd);
 int heald__plat_own_pipe(int ret_fds[2]);
 int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len);
+int64_t heald__plat_mq_send_now(int fd, const void *buf, size_t len, unsigned priority);
+int64_t heald__plat_mq_receive_now(int fd, void *buf, size_t len, unsigned *ret_priority);
 
 /* A power of 2. */
 size_t heald__plat_page_size(void);

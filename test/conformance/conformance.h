@@ -28,7 +28,7 @@
     X(edges) \
     X(environment) X(errors) X(files) X(filters) X(flags) X(flags_kept) \
     X(futex) X(guest) X(hooks) X(idle) \
-    X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \
+    X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(mq) X(multishot) \
     X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \
     X(poll) X(post) X(queues) X(readiness) X(reuse) \
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \

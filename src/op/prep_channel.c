@@ -1,0 +1,36 @@
+/* op/prep_channel.c: the preps for message queues of POSIX. Pure. */
+#include "op/op.h"
+
+#include <heald/mq.h>
+
+static int prep_mq(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
+                   bool is_valid)
+{
+    int err = op_prepare_kind(op, kind, is_valid && (buf || !len) && len <= HEALD_MAX_LEN);
+
+    if (err)
+        return err;
+    op->u.mq.fd = fd;
+    op->u.mq.len = (uint32_t)len;
+    op->u.mq.buf = buf;
+    return 0;
+}
+
+int heald_prep_mq_send(struct heald_op *op, int fd, const void *buf, size_t len, unsigned priority)
+{
+    int err = prep_mq(op, OP_MQ_SEND, fd, (void *)buf, len, priority < HEALD_MQ_PRIORITIES);
+
+    if (!err)
+        op->u.mq.u.priority = priority;
+    return err;
+}
+
+int heald_prep_mq_receive(struct heald_op *op, int fd, void *buf, size_t len,
+                          unsigned *ret_priority)
+{
+    int err = prep_mq(op, OP_MQ_RECEIVE, fd, buf, len, true);
+
+    if (!err)
+        op->u.mq.u.ret_priority = ret_priority;
+    return err;
+}
