@@ -1,15 +1,15 @@
 /*
  * heald/net.h: sockets, pipes and FIFOs by textual address.
  *
- * The functions need no loop. They are thread-safe, and not async-signal-safe. They return 0, a
- * descriptor or a count, or -errno; besides the errors below they return those of the system call.
- * Every descriptor that they make is close-on-exec and non-blocking, and belongs to the caller.
- * None waits for a peer.
+ * The functions need no loop, but for heald_prep_fifo_open(). They are thread-safe, and not
+ * async-signal-safe. They return 0, a descriptor or a count, or -errno; besides the errors below
+ * they return those of the system call. Every descriptor that they make is close-on-exec and
+ * non-blocking, and belongs to the caller. None waits for a peer.
  */
 #ifndef HEALD_NET_H
 #define HEALD_NET_H
 
-#include <heald/base.h>
+#include <heald/op.h>
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -193,6 +193,49 @@ HEALD_API int heald_peer_addr(int fd, struct heald_addr *ret_addr);
 HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
+
+/* How to open a FIFO: one of the first two, and KEEP. */
+enum {
+    HEALD_FIFO_READ = 1,
+    HEALD_FIFO_WRITE = 2,
+    HEALD_FIFO_KEEP = 4 /* the other end, too, in the same descriptor (O_RDWR) */
+};
+
+/*
+ * Opens a FIFO without waiting for the other end: see heald_prep_fifo_open() for that. Blocks only
+ * as the file system does when it looks a path up.
+ *
+ * READ: readers and writers come and go. A read returns 0, the end of file, while no writer has the
+ * FIFO open, before the first one as well; on Linux heald_prep_poll() for POLLIN does not complete
+ * before the first writer came. With KEEP a read waits for the next writer instead, and never
+ * returns 0.
+ *
+ * WRITE: a write after the last reader has closed is -EPIPE, and as with any pipe the system may
+ * send SIGPIPE, which the program should ignore (heald/io.h). With KEEP neither occurs, and no
+ * reader is needed: what is written waits in the FIFO, up to its capacity, and is lost if this
+ * descriptor is closed before a reader opens it.
+ *
+ *   >= 0            the descriptor
+ *   -ENXIO          (WRITE without KEEP) no process has it open for reading
+ *   -EINVAL         the file is not a FIFO; the flags are none of the above; path is NULL
+ *   -ENOENT, -EACCES, -EMFILE and others
+ *                   as open(2)
+ */
+HEALD_API int heald_fifo_open(const char *path, int flags);
+
+/*
+ * The same as an op, which for WRITE without KEEP waits until a process has the FIFO open for
+ * reading. The result is the descriptor, or an error of heald_fifo_open() but -ENXIO; also
+ * -ECANCELED and -ETIMEDOUT. Nothing announces a reader, so the open is tried again after 1, 2, 4
+ * ... 32 ms: a reader is seen up to 32 ms late, and each try is two system calls. A cancel or a
+ * deadline leaves no descriptor. `path` stays in place until the op completes. The prep does not
+ * block.
+ *
+ *   0         the op is prepared
+ *   -EBUSY    the op is pending
+ *   -EINVAL   path is NULL, or the flags are invalid
+ */
+HEALD_API int heald_prep_fifo_open(struct heald_op *op, const char *path, int flags);
 
 /* The credentials of a process. */
 struct heald_cred {

@@ -111,6 +111,7 @@ static part_fn *const parts[OP_KINDS] = {
     [OP_MAP_READ] = of_map,        [OP_MAP_WRITE] = of_map,   [OP_COND] = of_cond,
     [OP_PTHREAD_MUTEX] = of_futex, [OP_SEM_T] = of_futex,     [OP_FUTEX] = of_futex,
     [OP_FUTEX_ANY] = of_futex,     [OP_LOOKUP] = of_lookup,   [OP_CONNECT_NAME] = of_race,
+    [OP_FIFO_OPEN] = of_path,
 };
 
 static bool has_fd(const struct heald_op *op)

@@ -174,6 +174,11 @@ static int start_race(struct heald_loop *loop, struct heald_op *op)
     return loop->upper[UPPER_RACES]->start(loop, op);
 }
 
+static int start_retry(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_RETRIES]->start(loop, op);
+}
+
 /* The library's own, which nobody submits. */
 static int start_none(struct heald_loop *loop, struct heald_op *op)
 {
@@ -329,6 +334,11 @@ static void cancel_lookup(struct heald_loop *loop, struct heald_op *op)
 static void cancel_race(struct heald_loop *loop, struct heald_op *op)
 {
     loop->upper[UPPER_RACES]->cancel(loop, op);
+}
+
+static void cancel_retry(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_RETRIES]->cancel(loop, op);
 }
 
 /* The library's own, which nobody cancels. */

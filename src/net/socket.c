@@ -54,17 +54,6 @@ int heald_socket(const struct heald_addr *addr, int type)
     return fd < 0 ? -errno : fd;
 }
 
-int heald_fifo(const char *path, mode_t mode)
-{
-    struct stat st;
-
-    if (mkfifo(path, mode) == 0)
-        return 0;
-    if (errno == EEXIST && stat(path, &st) == 0)
-        return S_ISFIFO(st.st_mode) ? 0 : -EEXIST;
-    return -errno;
-}
-
 /* Open for writing as well, so that it never ends while writers come and go. */
 static int listen_fifo(const char *path)
 {

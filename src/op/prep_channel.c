@@ -1,7 +1,10 @@
-/* op/prep_channel.c: the preps for message queues of POSIX. Pure. */
+/* op/prep_channel.c: the preps for message queues of POSIX and for FIFOs. Pure. */
 #include "op/op.h"
 
 #include <heald/mq.h>
+#include <heald/net.h>
+
+#include <fcntl.h>
 
 static int prep_mq(struct heald_op *op, enum op_kind kind, int fd, void *buf, size_t len,
                    bool is_valid)
@@ -33,4 +36,18 @@ int heald_prep_mq_receive(struct heald_op *op, int fd, void *buf, size_t len,
     if (!err)
         op->u.mq.u.ret_priority = ret_priority;
     return err;
+}
+
+int heald_prep_fifo_open(struct heald_op *op, const char *path, int flags)
+{
+    int end = flags & ~HEALD_FIFO_KEEP;
+    int err = op_prepare_kind(op, OP_FIFO_OPEN,
+                              path && (end == HEALD_FIFO_READ || end == HEALD_FIFO_WRITE));
+
+    if (err)
+        return err;
+    op->u.path.dirfd = AT_FDCWD;
+    op->u.path.flags = flags;
+    op->u.path.path = path;
+    return 0;
 }

@@ -27,6 +27,7 @@ const struct heald_sys heald__sys_native = {
     .sendmsg_now = heald__plat_sendmsg_now,
     .splice_now = heald__plat_splice_now,
     .pipe_open = heald__plat_own_pipe,
+    .fifo_open = heald__plat_fifo_open,
     .mq_send_now = heald__plat_mq_send_now,
     .mq_receive_now = heald__plat_mq_receive_now,
     .accept_now = heald__plat_accept_now,

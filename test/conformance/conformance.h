@@ -26,7 +26,7 @@
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(background) X(buffered) X(buffers) \
     X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(describe) \
     X(edges) \
-    X(environment) X(errors) X(files) X(filters) X(flags) X(flags_kept) \
+    X(environment) X(errors) X(fifos) X(files) X(filters) X(flags) X(flags_kept) \
     X(futex) X(guest) X(hooks) X(idle) \
     X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(mq) X(multishot) \
     X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \

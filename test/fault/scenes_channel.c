@@ -1,8 +1,9 @@
-/* test/fault/scenes_channel.c: a scene with a message queue of POSIX. */
+/* test/fault/scenes_channel.c: scenes with a message queue of POSIX, and with a FIFO. */
 #include "fault/scene.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { MESSAGE = 8 };
@@ -35,3 +36,54 @@ static void queue(struct scene *s)
 }
 
 const struct scene_kind scene_queue = {"queue", queue, NULL};
+
+/* Two wait for a reader, which comes; a third times out; the two write ends are closed. */
+struct fifo {
+    char path[64], none[72];
+};
+
+static void fifo_opened(struct entry *e)
+{
+    if (e->op.result >= 0)
+        close((int)e->op.result);
+}
+
+static void fifo_read(struct entry *e)
+{
+    struct fifo *f = e->scene->own;
+
+    scene_keep(e->scene, heald_fifo_open(f->path, HEALD_FIFO_READ));
+}
+
+static void fifo(struct scene *s)
+{
+    struct fifo *f = s->own = calloc(1, sizeof *f);
+    struct entry *e;
+
+    snprintf(f->path, sizeof f->path, "/tmp/heald-fault-%ld", (long)getpid());
+    snprintf(f->none, sizeof f->none, "%s-none", f->path);
+    if (heald_fifo(f->path, 0600) || heald_fifo(f->none, 0600))
+        abort();
+    for (int i = 0; i < 2; i++) {
+        heald_prep_fifo_open(&(e = scene_op(s, fifo_opened))->op, f->path, HEALD_FIFO_WRITE);
+        scene_go(e);
+    }
+    heald_prep_timer(&(e = scene_op(s, fifo_read))->op,
+                     heald_clock_now(HEALD_CLOCK_MONOTONIC) + 300 * HEALD_US);
+    scene_go(e);
+    heald_prep_fifo_open(&(e = scene_op(s, fifo_opened))->op, f->none, HEALD_FIFO_WRITE);
+    e->op.deadline_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 300 * HEALD_US;
+    e->cancelled = true; /* nobody reads it */
+    scene_go(e);
+}
+
+static void fifo_stop(struct scene *s)
+{
+    struct fifo *f = s->own;
+
+    unlink(f->path);
+    unlink(f->none);
+    free(f);
+}
+
+const struct scene_kind scene_fifo = {"fifo", fifo, fifo_stop};
