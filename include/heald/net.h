@@ -248,6 +248,38 @@ struct heald_cred {
  * -ENOSYS if the system does not report them. */
 HEALD_API int heald_peer_cred(int fd, struct heald_cred *ret_cred);
 
+enum { HEALD_PEER_GROUPS = 64, HEALD_PEER_LABEL = 256 };
+
+/* Who is at the other end of a connection. */
+struct heald_peer {
+    pid_t pid; /* 0: the system does not report it, or it is in another PID name space */
+    uid_t uid;
+    gid_t gid;
+    int pidfd;       /* a descriptor of the process; -1: none. It belongs to the caller */
+    int group_count; /* of its supplementary groups; -1: not known */
+    gid_t groups[HEALD_PEER_GROUPS]; /* the first of them */
+    char label[HEALD_PEER_LABEL];    /* its security label (SELinux, AppArmor); empty: none */
+};
+
+/*
+ * Gets the identity of the peer of a connected Unix socket: the process that connected, or that
+ * listened, as it was then. Of two sockets of heald_socketpair() it is their maker. Does not block.
+ * *ret_peer is untouched on failure.
+ *
+ * The number of a process may belong to another one meanwhile: pidfd never does. It signals the
+ * process (heald_child_kill() with it as the handle), and heald_prep_poll() for POLLIN completes
+ * when the process has ended. It is of Linux 6.5, and -1 if the process was reaped before this call
+ * (until Linux 6.16). The groups and the label are of Linux alone.
+ *
+ *   0            done
+ *   -EOPNOTSUPP  not a Unix socket; or one of datagrams, but for those of heald_socketpair()
+ *   -ENOTCONN    the socket is not connected
+ *   -ENOSYS      the system does not report it
+ *   -EBADF, -ENOTSOCK
+ *                no socket
+ */
+HEALD_API int heald_peer_identity(int fd, struct heald_peer *ret_peer);
+
 /* The maximum number of descriptors in one message. */
 #define HEALD_MSG_FDS 16
 
@@ -267,8 +299,9 @@ struct heald_fd_msg {
  * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors. The kernel
  * duplicates them when the message is sent; the caller closes its own after that. On a stream `len`
  * is not 0. heald_fd_msg_recv: space to receive a message. heald_fd_msg_fds: after the receive,
- * moves the descriptors to ret_fds, of `max` entries; they belong to the caller. Descriptors that
- * do not fit are closed.
+ * moves the descriptors to ret_fds, of `max` entries; they belong to the caller, and are
+ * close-on-exec. Descriptors that do not fit are closed, and so is one of the sender's process
+ * (SO_PASSPIDFD).
  *
  *   0, or the number of descriptors (fds)
  *   -EINVAL     (send) count is above HEALD_MSG_FDS, or fds is NULL and count is not 0

@@ -312,12 +312,3 @@ int heald_pipe(int ret_fds[2])
 {
     return heald__plat_pipe(ret_fds);
 }
-
-int heald_peer_cred(int fd, struct heald_cred *ret_cred)
-{
-    struct heald_cred c;
-    int err = heald__plat_peer_cred(fd, &c.pid, &c.uid, &c.gid);
-    if (!err)
-        *ret_cred = c;
-    return err;
-}

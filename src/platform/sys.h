@@ -433,5 +433,14 @@ int heald__plat_socket(int family, int type);
 int heald__plat_socketpair(int type, int ret_fds[2]);
 int heald__plat_pipe(int ret_fds[2]);
 int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
+/* How many groups it is in, and the first `max` of them; -1: not known. */
+int heald__plat_peer_groups(int fd, gid_t *ret_groups, int max);
+/* Its security label, or an empty text. */
+void heald__plat_peer_label(int fd, char *ret_label, size_t size);
+/* A descriptor of its process, close-on-exec; -1: there is none. */
+int heald__plat_peer_handle(int fd);
+
+/* The type of a control message that has a descriptor of a process; -1: there is none. */
+extern const int heald__scm_pidfd;
 
 #endif

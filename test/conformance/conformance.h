@@ -29,7 +29,7 @@
     X(environment) X(errors) X(fifos) X(files) X(filters) X(flags) X(flags_kept) \
     X(futex) X(guest) X(hooks) X(idle) \
     X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(mq) X(multishot) \
-    X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \
+    X(net) X(notify) X(order) X(peers) X(pipes) X(policy) X(read_multishot) X(runs) \
     X(poll) X(post) X(queues) X(readiness) X(reuse) \
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \
     X(spawn_streams) X(spin) X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) \
