@@ -415,6 +415,9 @@ int heald__pty_name(int master, char *buf, size_t size); /* 0 or -errno */
  * its process: 0 or -errno. */
 int heald__plat_handle_open(pid_t pid);
 int heald__plat_handle_kill(int handle, int signo);
+/* A signal with a value: to the process of a handle, or of a number. */
+int heald__plat_handle_queue(int handle, int signo, void *value);
+int heald__plat_process_queue(pid_t pid, int signo, void *value);
 /* The same to the process group that the process leads or led, which is never another one that has
  * got its number. 0; -ESRCH: nobody is in it; -EINVAL, -ENOSYS: the system cannot (Linux 6.9 can).
  */
