@@ -31,6 +31,7 @@
 #include <heald/sem.h>
 #include <heald/service.h>
 #include <heald/stream.h>
+#include <heald/sysv.h>
 #include <heald/timer.h>
 #include <heald/topic.h>
 #include <heald/work.h>

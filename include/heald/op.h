@@ -196,6 +196,12 @@ struct heald_op {
             } u;
         } mq;
         struct {
+            int queue;
+            uint32_t size;
+            void *message;
+            long type;
+        } sysv;
+        struct {
             int clock;
             int pad;
             int64_t period;

@@ -1,6 +1,7 @@
 /*
  * await/retry.c: what no event announces, tried again and again: to open a FIFO for writing, which
- * fails until a reader has it open. The loop's thread.
+ * fails until a reader has it open; to send to or receive from a queue of System V. The loop's
+ * thread.
  *
  * The ops wait in one list, in the order of their submission, and share one pause, which lies in
  * the loop's timers. It is short at first and twice as long each time, up to PAUSE_MAX_MS; after a
@@ -27,6 +28,17 @@ struct heald_retries {
 static int64_t attempt_fifo(const struct heald_sys *sys, const struct heald_op *op)
 {
     return sys->fifo_open(op->u.path.path, op->u.path.flags);
+}
+
+static int64_t attempt_msgsnd(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->msgsnd_now(op->u.sysv.queue, op->u.sysv.message, op->u.sysv.size);
+}
+
+static int64_t attempt_msgrcv(const struct heald_sys *sys, const struct heald_op *op)
+{
+    return sys->msgrcv_now(op->u.sysv.queue, op->u.sysv.message, op->u.sysv.size, op->u.sysv.type,
+                           op->buffer);
 }
 
 #define ATTEMPT_ROW(kind, name, events, start, cancel, attempt, ...) \

@@ -166,7 +166,9 @@
 
 /* What no event announces: they are tried after a pause, again and again. */
 #define HEALD_KINDS_RETRIED(X) \
-    X(FIFO_OPEN, "fifo-open", none, retry, retry, fifo, none, none, OP_PUBLIC)
+    X(FIFO_OPEN, "fifo-open", none, retry, retry, fifo,   none, none, OP_PUBLIC) \
+    X(MSGSND,    "msgsnd",    none, retry, retry, msgsnd, none, none, OP_PUBLIC) \
+    X(MSGRCV,    "msgrcv",    none, retry, retry, msgrcv, none, none, OP_PUBLIC)
 
 /* Functions on threads. */
 #define HEALD_KINDS_WORK(X) \

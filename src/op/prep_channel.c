@@ -1,8 +1,9 @@
-/* op/prep_channel.c: the preps for message queues of POSIX and for FIFOs. Pure. */
+/* op/prep_channel.c: the preps for message queues of POSIX and of System V, and for FIFOs. Pure. */
 #include "op/op.h"
 
 #include <heald/mq.h>
 #include <heald/net.h>
+#include <heald/sysv.h>
 
 #include <fcntl.h>
 
@@ -49,5 +50,36 @@ int heald_prep_fifo_open(struct heald_op *op, const char *path, int flags)
     op->u.path.dirfd = AT_FDCWD;
     op->u.path.flags = flags;
     op->u.path.path = path;
+    return 0;
+}
+
+static int prep_sysv(struct heald_op *op, enum op_kind kind, int queue, void *message, size_t size,
+                     bool is_valid)
+{
+    int err = op_prepare_kind(op, kind, is_valid && message && size <= UINT32_MAX);
+
+    if (err)
+        return err;
+    op->u.sysv.queue = queue;
+    op->u.sysv.size = (uint32_t)size;
+    op->u.sysv.message = message;
+    return 0;
+}
+
+int heald_prep_msgsnd(struct heald_op *op, int queue, const void *message, size_t size)
+{
+    return prep_sysv(op, OP_MSGSND, queue, (void *)message, size, true);
+}
+
+int heald_prep_msgrcv(struct heald_op *op, int queue, void *message, size_t size, long type,
+                      int flags)
+{
+    bool is_valid = !(flags & ~(HEALD_MSGRCV_CUT | HEALD_MSGRCV_EXCEPT));
+    int err = prep_sysv(op, OP_MSGRCV, queue, message, size, is_valid);
+
+    if (err)
+        return err;
+    op->u.sysv.type = type;
+    op->buffer = (uint16_t)flags;
     return 0;
 }

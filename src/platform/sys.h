@@ -115,6 +115,9 @@ struct heald_sys {
     int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
     int (*pipe_open)(int ret_fds[2]);              /* non-blocking, above 2 */
     int (*fifo_open)(const char *path, int flags); /* HEALD_FIFO_…; -EINVAL: it is no FIFO */
+    /* On a message queue of System V; flags: HEALD_MSGRCV_… */
+    int (*msgsnd_now)(int queue, const void *message, size_t size);
+    int64_t (*msgrcv_now)(int queue, void *message, size_t size, long type, int flags);
     /* On a message queue; -EBADF: it is none. A send returns 0. */
     int64_t (*mq_send_now)(int fd, const void *buf, size_t len, unsigned priority);
     int64_t (*mq_receive_now)(int fd, void *buf, size_t len, unsigned *ret_priority);
@@ -365,6 +368,8 @@ int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 int heald__plat_own(int fd);
 int heald__plat_own_pipe(int ret_fds[2]);
 int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len);
+int heald__plat_msgsnd_now(int queue, const void *message, size_t size);
+int64_t heald__plat_msgrcv_now(int queue, void *message, size_t size, long type, int flags);
 int heald__plat_fifo_open(const char *path, int flags);
 int64_t heald__plat_mq_send_now(int fd, const void *buf, size_t len, unsigned priority);
 int64_t heald__plat_mq_receive_now(int fd, void *buf, size_t len, unsigned *ret_priority);

@@ -1,9 +1,12 @@
-/* test/fault/scenes_channel.c: scenes with a message queue of POSIX, and with a FIFO. */
+/* test/fault/scenes_channel.c: scenes with message queues of POSIX and of System V, and with a
+ * FIFO. */
 #include "fault/scene.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <unistd.h>
 
 enum { MESSAGE = 8 };
@@ -87,3 +90,42 @@ static void fifo_stop(struct scene *s)
 }
 
 const struct scene_kind scene_fifo = {"fifo", fifo, fifo_stop};
+
+struct sysv {
+    int queue;
+    struct {
+        long type;
+        char text[MESSAGE];
+    } out, in[2];
+};
+
+/* A receive, a send, and a receive that times out. */
+static void sysv(struct scene *s)
+{
+    struct sysv *v = s->own = calloc(1, sizeof *v);
+    struct entry *e;
+
+    v->queue = msgget(IPC_PRIVATE, 0600);
+    if (v->queue < 0)
+        return;
+    v->out.type = 1;
+    heald_prep_msgrcv(&(e = scene_op(s, NULL))->op, v->queue, &v->in[0], MESSAGE, 0, 0);
+    scene_go(e);
+    heald_prep_msgsnd(&(e = scene_op(s, NULL))->op, v->queue, &v->out, MESSAGE);
+    scene_go(e);
+    heald_prep_msgrcv(&(e = scene_op(s, NULL))->op, v->queue, &v->in[1], MESSAGE, 2, 0);
+    e->op.deadline_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 300 * HEALD_US;
+    e->cancelled = true; /* nobody sends this type */
+    scene_go(e);
+}
+
+static void sysv_stop(struct scene *s)
+{
+    struct sysv *v = s->own;
+
+    if (v->queue >= 0)
+        msgctl(v->queue, IPC_RMID, NULL);
+    free(v);
+}
+
+const struct scene_kind scene_sysv = {"sysv", sysv, sysv_stop};
