@@ -175,6 +175,45 @@ HEALD_CASE(messages_of_another_process)
     loop_end(loop);
 }
 
+/* Both are woken for a message that one of them gets: the other waits on, and neither is forgotten.
+ */
+HEALD_CASE(receivers_compete)
+{
+    struct heald_loop *loop[2] = {loop_on(_i), loop_on(_i)};
+    int fd[2] = {queue_make(O_RDWR)};
+    struct probe p[2] = {0};
+    char buf[2][SIZE];
+
+    skip_on_kqueue(_i, "libkqueue takes a queue for a regular file");
+    fd[1] = fcntl(fd[0], F_DUPFD_CLOEXEC, 3);
+    for (int i = 0; i < 2; i++) {
+        heald_prep_mq_receive(&p[i].op, fd[i], buf[i], SIZE, NULL);
+        probe_start(loop[i], &p[i]);
+    }
+    for (int n = 0; n < 100; n++) {
+        ck_assert_int_eq(heald_mq_send(fd[0], (const char *)&n, sizeof n, 0), 0);
+        int64_t end = now() + 5 * HEALD_SEC * harness_slow();
+        while (!p[0].finals && !p[1].finals) {
+            must(now() < end);
+            for (int i = 0; i < 2; i++)
+                turn_for(loop[(n + i) & 1], 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            if (!p[i].finals)
+                continue;
+            ck_assert_int_eq(p[i].result, sizeof n);
+            ck_assert_mem_eq(buf[i], &n, sizeof n);
+            heald_prep_mq_receive(&p[i].op, fd[i], buf[i], SIZE, NULL);
+            probe_start(loop[i], &p[i]);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        probe_cancel(&p[i]);
+        heald_close(loop[i], fd[i]);
+        loop_end(loop[i]);
+    }
+}
+
 HEALD_CASE(polls_see_messages)
 {
     struct heald_loop *loop = loop_on(_i);
@@ -279,6 +318,7 @@ void add_mq(TCase *group)
     add_everywhere(group, ops_wait_for_messages_and_for_room);
     add_everywhere(group, cancel_deadline_and_close_lose_nothing);
     add_everywhere(group, messages_of_another_process);
+    add_everywhere(group, receivers_compete);
     add_everywhere(group, polls_see_messages);
     add_everywhere(group, what_is_refused);
     add_once(group, errors_name_the_limit);
