@@ -93,12 +93,12 @@ HEALD_CASE(a_region_to_another_process)
 HEALD_CASE(other_descriptors)
 {
     char path[] = "/tmp/heald-none-XXXXXX";
+    struct heald_region *r = region_make(NULL);
     struct ends e = ends_open(SOCK_STREAM);
     int fds[2], file = mkstemp(path), null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    struct heald_region *r = region_make(NULL);
 
-    heald_region_close(r);
     unlink(path);
+    heald_region_close(r);
     ck_assert_int_eq(ftruncate(file, 4096), 0);
     ck_assert_int_eq(pipe(fds), 0);
     int kinds[] = {fds[0], fds[1], null, e.from};
