@@ -29,7 +29,8 @@ struct heald_op_info {
     const char *host;       /* of a look-up or a connection to a name; NULL: none */
     const char *service;    /* the same */
     const void *object;     /* the lock, condition, word, array of words or map; NULL: none */
-    int number;             /* the signal, or the process id of a child; 0: none */
+    int number;             /* the signal, the process id of a child, or the queue of System V; 0:
+                               none */
     struct heald_addr addr; /* what is at the other end of the descriptor now: its peer; where a
                                connect goes; of an accept, where it listens; len 0: none */
 };

@@ -16,6 +16,7 @@
 #include <heald/listener.h>
 #include <heald/loop.h>
 #include <heald/map.h>
+#include <heald/mq.h>
 #include <heald/mutex.h>
 #include <heald/name.h>
 #include <heald/net.h>
@@ -30,6 +31,7 @@
 #include <heald/sem.h>
 #include <heald/service.h>
 #include <heald/stream.h>
+#include <heald/sysv.h>
 #include <heald/timer.h>
 #include <heald/topic.h>
 #include <heald/work.h>

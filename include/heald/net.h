@@ -1,15 +1,15 @@
 /*
  * heald/net.h: sockets, pipes and FIFOs by textual address.
  *
- * The functions need no loop. They are thread-safe, and not async-signal-safe. They return 0, a
- * descriptor or a count, or -errno; besides the errors below they return those of the system call.
- * Every descriptor that they make is close-on-exec and non-blocking, and belongs to the caller.
- * None waits for a peer.
+ * The functions need no loop, but for heald_prep_fifo_open(). They are thread-safe, and not
+ * async-signal-safe. They return 0, a descriptor or a count, or -errno; besides the errors below
+ * they return those of the system call. Every descriptor that they make is close-on-exec and
+ * non-blocking, and belongs to the caller. None waits for a peer.
  */
 #ifndef HEALD_NET_H
 #define HEALD_NET_H
 
-#include <heald/base.h>
+#include <heald/op.h>
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -194,6 +194,49 @@ HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
 
+/* How to open a FIFO: one of the first two, and KEEP. */
+enum {
+    HEALD_FIFO_READ = 1,
+    HEALD_FIFO_WRITE = 2,
+    HEALD_FIFO_KEEP = 4 /* the other end, too, in the same descriptor (O_RDWR) */
+};
+
+/*
+ * Opens a FIFO without waiting for the other end: see heald_prep_fifo_open() for that. Blocks only
+ * as the file system does when it looks a path up.
+ *
+ * READ: readers and writers come and go. A read returns 0, the end of file, while no writer has the
+ * FIFO open, before the first one as well; on Linux heald_prep_poll() for POLLIN does not complete
+ * before the first writer came. With KEEP a read waits for the next writer instead, and never
+ * returns 0.
+ *
+ * WRITE: a write after the last reader has closed is -EPIPE, and as with any pipe the system may
+ * send SIGPIPE, which the program should ignore (heald/io.h). With KEEP neither occurs, and no
+ * reader is needed: what is written waits in the FIFO, up to its capacity, and is lost if this
+ * descriptor is closed before a reader opens it.
+ *
+ *   >= 0            the descriptor
+ *   -ENXIO          (WRITE without KEEP) no process has it open for reading
+ *   -EINVAL         the file is not a FIFO; the flags are none of the above; path is NULL
+ *   -ENOENT, -EACCES, -EMFILE and others
+ *                   as open(2)
+ */
+HEALD_API int heald_fifo_open(const char *path, int flags);
+
+/*
+ * The same as an op, which for WRITE without KEEP waits until a process has the FIFO open for
+ * reading. The result is the descriptor, or an error of heald_fifo_open() but -ENXIO; also
+ * -ECANCELED and -ETIMEDOUT. Nothing announces a reader, so the open is tried again after 1, 2, 4
+ * ... 32 ms: a reader is seen up to 32 ms late, and each try is two system calls. A cancel or a
+ * deadline leaves no descriptor. `path` stays in place until the op completes. The prep does not
+ * block.
+ *
+ *   0         the op is prepared
+ *   -EBUSY    the op is pending
+ *   -EINVAL   path is NULL, or the flags are invalid
+ */
+HEALD_API int heald_prep_fifo_open(struct heald_op *op, const char *path, int flags);
+
 /* The credentials of a process. */
 struct heald_cred {
     pid_t pid; /* 0 if the system does not report it */
@@ -204,6 +247,38 @@ struct heald_cred {
 /* Gets the credentials that the peer of a connected Unix socket had when it connected. Returns 0;
  * -ENOSYS if the system does not report them. */
 HEALD_API int heald_peer_cred(int fd, struct heald_cred *ret_cred);
+
+enum { HEALD_PEER_GROUPS = 64, HEALD_PEER_LABEL = 256 };
+
+/* Who is at the other end of a connection. */
+struct heald_peer {
+    pid_t pid; /* 0: the system does not report it, or it is in another PID name space */
+    uid_t uid;
+    gid_t gid;
+    int pidfd;       /* a descriptor of the process; -1: none. It belongs to the caller */
+    int group_count; /* of its supplementary groups; -1: not known */
+    gid_t groups[HEALD_PEER_GROUPS]; /* the first of them */
+    char label[HEALD_PEER_LABEL];    /* its security label (SELinux, AppArmor); empty: none */
+};
+
+/*
+ * Gets the identity of the peer of a connected Unix socket: the process that connected, or that
+ * listened, as it was then. Of two sockets of heald_socketpair() it is their maker. Does not block.
+ * *ret_peer is untouched on failure.
+ *
+ * The number of a process may belong to another one meanwhile: pidfd never does. It signals the
+ * process (heald_child_kill() with it as the handle), and heald_prep_poll() for POLLIN completes
+ * when the process has ended. It is of Linux 6.5, and -1 if the process was reaped before this call
+ * (until Linux 6.16). The groups and the label are of Linux alone.
+ *
+ *   0            done
+ *   -EOPNOTSUPP  not a Unix socket; or one of datagrams, but for those of heald_socketpair()
+ *   -ENOTCONN    the socket is not connected
+ *   -ENOSYS      the system does not report it
+ *   -EBADF, -ENOTSOCK
+ *                no socket
+ */
+HEALD_API int heald_peer_identity(int fd, struct heald_peer *ret_peer);
 
 /* The maximum number of descriptors in one message. */
 #define HEALD_MSG_FDS 16
@@ -224,8 +299,9 @@ struct heald_fd_msg {
  * heald_fd_msg_send: a message of `len` bytes that carries `count` descriptors. The kernel
  * duplicates them when the message is sent; the caller closes its own after that. On a stream `len`
  * is not 0. heald_fd_msg_recv: space to receive a message. heald_fd_msg_fds: after the receive,
- * moves the descriptors to ret_fds, of `max` entries; they belong to the caller. Descriptors that
- * do not fit are closed.
+ * moves the descriptors to ret_fds, of `max` entries; they belong to the caller, and are
+ * close-on-exec. Descriptors that do not fit are closed, and so is one of the sender's process
+ * (SO_PASSPIDFD).
  *
  *   0, or the number of descriptors (fds)
  *   -EINVAL     (send) count is above HEALD_MSG_FDS, or fds is NULL and count is not 0

@@ -187,6 +187,21 @@ struct heald_op {
             size_t len;
         } sendfile;
         struct {
+            int fd;
+            uint32_t len;
+            void *buf;
+            union {
+                unsigned priority;
+                unsigned *ret_priority; /* may be NULL */
+            } u;
+        } mq;
+        struct {
+            int queue;
+            uint32_t size;
+            void *message;
+            long type;
+        } sysv;
+        struct {
             int clock;
             int pad;
             int64_t period;

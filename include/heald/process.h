@@ -177,6 +177,24 @@ HEALD_API int heald_spawn(const struct heald_spawn *spawn, struct heald_child *r
  */
 HEALD_API int heald_child_kill(const struct heald_child *child, int signo);
 
+/*
+ * Sends a signal with a value to a process: by pidfd, a descriptor of it (heald_peer_identity(),
+ * heald_child.handle), which never stands for another process; with a pidfd of -1 by its number.
+ * The receiver finds it in value_ptr, or value_int, of its struct heald_siginfo, with SI_QUEUE as
+ * the code. A pointer means something only to the process that it belongs to. A signal that is not
+ * real-time (SIGRTMIN to SIGRTMAX) is dropped, with its value, while another of its number is
+ * pending there. signo 0 sends nothing and checks the rest. Does not block. Not async-signal-safe.
+ *
+ *   0         sent, or dropped as above
+ *   -EAGAIN   the receiver has RLIMIT_SIGPENDING signals pending
+ *   -EINVAL   signo is not a signal; without a pidfd, pid is 0 or negative
+ *   -ESRCH    there is no such process
+ *   -EPERM    the caller may not signal it
+ *   -EBADF    pidfd is not open, or no descriptor of a process
+ *   -ENOSYS   the system cannot queue signals, or has no descriptors of processes
+ */
+HEALD_API int heald_kill_value(pid_t pid, int pidfd, int signo, void *value);
+
 /* Closes the handle, and sets it to -1. */
 HEALD_API void heald_child_release(struct heald_child *child);
 

@@ -108,7 +108,8 @@ HEALD_API int heald_region_open(struct heald_region **ret_region, const char *na
                                 const struct heald_region_options *options);
 
 /*
- * Creates a region without a name. Its size cannot change, except for its heap. `options` may be
+ * Creates a region without a name. Its file is sealed: it cannot shrink, nor grow unless heap_max
+ * is above `heap`, nor become executable (Linux 6.3), and no seal can be added. `options` may be
  * NULL. Fails as heald_region_open(), and:
  *
  *   -ENOSYS   the system has no memfd_create(2)
@@ -122,6 +123,66 @@ HEALD_API int heald_region_create_memfd(struct heald_region **ret_region,
  * caller. Fails as heald_region_open(), and with -EBADF.
  */
 HEALD_API int heald_region_open_fd(struct heald_region **ret_region, int fd);
+
+/* What heald_region_open_sealed() and heald_region_recv() accept. */
+struct heald_region_limits {
+    uint64_t size_max;    /* bytes of the whole region, with what it may grow to; not 0 */
+    int may_grow;         /* 1: accept a region whose heap grows */
+    const char **ret_why; /* an output, may be NULL: a static text with the check that failed, or
+                             NULL */
+};
+
+/*
+ * As heald_region_open_fd(), for a descriptor that came from another process. Checks, before it
+ * maps anything, that the descriptor is a memfd as heald_region_create_memfd() makes them: sealed,
+ * so that it can neither shrink nor grow nor be sealed further, and not larger than size_max. So
+ * no access to the region raises SIGBUS, whatever the other process does with the file.
+ *
+ * A region whose heap grows is not sealed against growth, and is accepted with may_grow only. Its
+ * maximum is mapped, and pages that the file does not have yet raise SIGBUS: heald uses them only
+ * after the heap has grown, but the other process can write that it has.
+ *
+ * It is the file that is checked. The participants of a region trust each other all the same: the
+ * other process can write to it at any time. The descriptor stays with the caller. Does not block.
+ *
+ *   0            *ret_region is the region; the caller closes it
+ *   -EINVAL      limits is NULL, size_max is 0, or may_grow is neither 0 nor 1
+ *   -EPROTOTYPE  the descriptor is no memfd: a pipe, a socket, a file
+ *   -EPERM       it is not sealed so; or it is sealed against writing
+ *   -EFBIG       it is larger than size_max, or may become so
+ *   -ENOEXEC, -EPROTONOSUPPORT, -EBADMSG
+ *                it is not a region: see heald_region_open()
+ *   -EBADF, -EMFILE, -ENOMEM
+ *                as heald_region_open_fd()
+ *   -ENOSYS      the system has no memfd_create(2)
+ */
+HEALD_API int heald_region_open_sealed(struct heald_region **ret_region, int fd,
+                                       const struct heald_region_limits *limits);
+
+/*
+ * Pass a region over a connected Unix socket `fd`, as one byte with the descriptor of the region,
+ * and receive one. Neither waits: await the socket with heald_prep_poll(). A program that sends
+ * other data over the socket knows from its own protocol that a region comes next.
+ *
+ * heald_region_send: the region stays open here, and may be closed at once.
+ *
+ *   0        sent
+ *   -EAGAIN  the socket is full
+ *   -EPIPE, -ECONNRESET, -ENOTSOCK, -EBADF and others
+ *            as sendmsg(2); there is no SIGPIPE
+ *
+ * heald_region_recv: fails as heald_region_open_sealed() with the descriptor that came, which it
+ * closes. The message has been received then. Besides:
+ *
+ *   0            *ret_region is the region; the caller closes it
+ *   -EAGAIN      there is no message yet
+ *   -ECONNRESET  the peer has closed
+ *   -EPROTO      the message is not of heald_region_send(), or has not exactly one descriptor; all
+ *                that came are closed
+ */
+HEALD_API int heald_region_send(int fd, const struct heald_region *region);
+HEALD_API int heald_region_recv(int fd, const struct heald_region_limits *limits,
+                                struct heald_region **ret_region);
 
 /*
  * Unmaps a region. No thread may access it afterwards. The region itself exists until it is

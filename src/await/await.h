@@ -5,7 +5,8 @@
 #include "loop/upper.h"
 
 extern const struct heald_upper heald__await_signals, heald__await_children, heald__await_locks,
-    heald__await_work, heald__await_names, heald__await_races;
+    heald__await_work, heald__await_names, heald__await_races,
+    heald__await_retries;
 
 /* All of them, for heald__loop_open_on(). */
 extern const struct heald_upper *const heald__await_all[UPPERS];

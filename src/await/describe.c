@@ -68,6 +68,11 @@ static void of_child(const struct heald_op *op, struct heald_op_info *info)
     info->fd[0] = -1;
 }
 
+static void of_sysv(const struct heald_op *op, struct heald_op_info *info)
+{
+    info->number = op->u.sysv.queue;
+}
+
 static void of_map(const struct heald_op *op, struct heald_op_info *info)
 {
     info->object = op->u.map.map;
@@ -111,6 +116,7 @@ static part_fn *const parts[OP_KINDS] = {
     [OP_MAP_READ] = of_map,        [OP_MAP_WRITE] = of_map,   [OP_COND] = of_cond,
     [OP_PTHREAD_MUTEX] = of_futex, [OP_SEM_T] = of_futex,     [OP_FUTEX] = of_futex,
     [OP_FUTEX_ANY] = of_futex,     [OP_LOOKUP] = of_lookup,   [OP_CONNECT_NAME] = of_race,
+    [OP_FIFO_OPEN] = of_path,      [OP_MSGSND] = of_sysv,     [OP_MSGRCV] = of_sysv,
 };
 
 static bool has_fd(const struct heald_op *op)

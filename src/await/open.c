@@ -12,6 +12,7 @@ const struct heald_upper *const heald__await_all[UPPERS] = {
     [UPPER_SIGNALS] = &heald__await_signals, [UPPER_CHILDREN] = &heald__await_children,
     [UPPER_LOCKS] = &heald__await_locks,     [UPPER_WORK] = &heald__await_work,
     [UPPER_NAMES] = &heald__await_names,     [UPPER_RACES] = &heald__await_races,
+    [UPPER_RETRIES] = &heald__await_retries,
 };
 
 int heald_loop_open(struct heald_loop **ret_loop, const struct heald_loop_options *options)

@@ -22,6 +22,14 @@ int heald_child_kill(const struct heald_child *child, int signo)
     return kill(child->pid, signo) < 0 ? -errno : 0;
 }
 
+/* To a group, or to all, there is no value. */
+int heald_kill_value(pid_t pid, int pidfd, int signo, void *value)
+{
+    if (pidfd >= 0)
+        return heald__plat_handle_queue(pidfd, signo, value);
+    return pid > 0 ? heald__plat_process_queue(pid, signo, value) : -EINVAL;
+}
+
 void heald_child_release(struct heald_child *child)
 {
     if (child->handle >= 0)

@@ -117,8 +117,7 @@ static void close_upper(struct heald_loop *loop, enum heald_upper_part part)
         loop->upper[part]->close(loop);
 }
 
-/* Everything that a loop holds, in the order of need turned round. Works on a loop that was opened
- * half-way. */
+/* All that a loop holds, in the order of need turned round. The loop may be open half-way. */
 static void dismantle(struct heald_loop *loop)
 {
     struct heald_allocator alloc = loop->alloc;
@@ -130,6 +129,7 @@ static void dismantle(struct heald_loop *loop)
     heald__engine_close(loop);
     close_upper(loop, UPPER_SIGNALS);
     close_upper(loop, UPPER_CHILDREN);
+    close_upper(loop, UPPER_RETRIES);
     heald__timers_close(loop);
     if (loop->backend.priv)
         loop->backend.ops->close(&loop->backend);

@@ -131,6 +131,7 @@ struct heald_loop {
     struct heald_signals *signals;
     struct heald_locks *locks; /* made when first needed, as the next */
     struct heald_works *works;
+    struct heald_retries *retries;
     int64_t lookup_cache_ns;          /* for how long it keeps answers; 0: not at all */
     struct heald_workers *workers[2]; /* given by the program; NULL: those of the loop's own */
     int mirror;                       /* guest mode of a back end without a descriptor; -1: none */

@@ -250,6 +250,21 @@ static int64_t attempt_sendfile(struct heald_loop *loop, const struct heald_fd *
     return heald__file_send(loop->sys, op, false);
 }
 
+static int64_t attempt_mq_send(struct heald_loop *loop, const struct heald_fd *e,
+                               struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->mq_send_now(op->u.mq.fd, op->u.mq.buf, op->u.mq.len, op->u.mq.u.priority);
+}
+
+static int64_t attempt_mq_receive(struct heald_loop *loop, const struct heald_fd *e,
+                                  struct heald_op *op)
+{
+    (void)e;
+    return loop->sys->mq_receive_now(op->u.mq.fd, op->u.mq.buf, op->u.mq.len,
+                                     op->u.mq.u.ret_priority);
+}
+
 static int64_t attempt_shutdown(struct heald_loop *loop, const struct heald_fd *e,
                                 struct heald_op *op)
 {

@@ -69,6 +69,8 @@ static int start_fd(struct heald_loop *loop, struct heald_op *op)
                                                 : op->kind != OP_READ_MULTI || e->type != FD_FILE;
     if (!is_fit)
         return refuse(loop, e, op, -EINVAL);
+    if (heald__op_traits[op->kind] & OP_MQ && e->type != FD_OTHER)
+        return refuse(loop, e, op, heald__perform(loop, e, op));
     if (e->type == FD_FILE)
         return start_on_file(loop, e, op);
     if (heald__op_traits[op->kind] & OP_GROUP && loop->backend.ops->submit &&
@@ -170,6 +172,11 @@ static int start_lookup(struct heald_loop *loop, struct heald_op *op)
 static int start_race(struct heald_loop *loop, struct heald_op *op)
 {
     return loop->upper[UPPER_RACES]->start(loop, op);
+}
+
+static int start_retry(struct heald_loop *loop, struct heald_op *op)
+{
+    return loop->upper[UPPER_RETRIES]->start(loop, op);
 }
 
 /* The library's own, which nobody submits. */
@@ -327,6 +334,11 @@ static void cancel_lookup(struct heald_loop *loop, struct heald_op *op)
 static void cancel_race(struct heald_loop *loop, struct heald_op *op)
 {
     loop->upper[UPPER_RACES]->cancel(loop, op);
+}
+
+static void cancel_retry(struct heald_loop *loop, struct heald_op *op)
+{
+    loop->upper[UPPER_RETRIES]->cancel(loop, op);
 }
 
 /* The library's own, which nobody cancels. */

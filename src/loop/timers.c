@@ -73,6 +73,8 @@ static void expired(void *ctx, struct heald_op *op)
         timer_expired(x->loop, op, x->now);
     } else if (op->kind == OP_PAUSE) {
         heald__pause_expired(x->loop, op);
+    } else if (op->kind == OP_RETRY) {
+        x->loop->upper[UPPER_RETRIES]->try(x->loop);
     } else if (!op_is_ending(op)) {
         op->flags |= OP_TIMED_OUT;
         heald__op_cancel(x->loop, op);

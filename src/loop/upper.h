@@ -14,11 +14,12 @@ enum heald_upper_part {
     UPPER_LOCKS,
     UPPER_WORK,
     UPPER_NAMES,
-    UPPER_RACES, /* connections to names */
+    UPPER_RACES,   /* connections to names */
+    UPPER_RETRIES, /* what is tried after a pause */
     UPPERS
 };
 
-/* A function is NULL where no op of the part leads to it; only the locks are asked to look. A loop
+/* A function is NULL where no op of the part leads to it. A loop
  * that is opened without the tables, to see whether it can be, refuses such ops. */
 struct heald_upper {
     /* Takes an op: 0, or -errno and nothing has happened. */
@@ -36,7 +37,8 @@ struct heald_upper {
     /* An op with OP_TIDIES completes: releases what it held. */
     void (*tidy)(struct heald_loop *loop, struct heald_op *op);
 
-    /* Called once in a turn while loop->attention.try is set, for which no turn waits. */
+    /* Of the locks: called once in a turn while loop->attention.try is set, for which no turn
+     * waits. Of what is tried after a pause: the pause has ended. */
     void (*try)(struct heald_loop *loop);
 
     /* The turn is about to sleep: what is about to come may be waited for awake, for a few

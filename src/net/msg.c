@@ -1,5 +1,7 @@
 /* net/msg.c: messages that carry descriptors. What came is hostile until it is counted.
  * Thread-safe. */
+#include "platform/sys.h"
+
 #include <heald/net.h>
 
 #include <errno.h>
@@ -64,9 +66,14 @@ int heald_fd_msg_fds(struct heald_fd_msg *m, int *ret_fds, unsigned max)
     bool cut = m->msg.msg_flags & MSG_CTRUNC;
 
     if (m->msg.msg_control)
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg); c; c = CMSG_NXTHDR(&m->msg, c))
-            if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg); c; c = CMSG_NXTHDR(&m->msg, c)) {
+            if (c->cmsg_level != SOL_SOCKET)
+                continue;
+            if (c->cmsg_type == SCM_RIGHTS)
                 have = take(c, ret_fds, have, cut ? 0 : max);
+            else if (c->cmsg_type == heald__scm_pidfd)
+                take(c, NULL, 0, 0); /* nobody asked for it here */
+        }
     m->msg.msg_controllen = 0; /* The next call finds none. */
     return cut ? -EMSGSIZE : have;
 }

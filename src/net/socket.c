@@ -54,17 +54,6 @@ int heald_socket(const struct heald_addr *addr, int type)
     return fd < 0 ? -errno : fd;
 }
 
-int heald_fifo(const char *path, mode_t mode)
-{
-    struct stat st;
-
-    if (mkfifo(path, mode) == 0)
-        return 0;
-    if (errno == EEXIST && stat(path, &st) == 0)
-        return S_ISFIFO(st.st_mode) ? 0 : -EEXIST;
-    return -errno;
-}
-
 /* Open for writing as well, so that it never ends while writers come and go. */
 static int listen_fifo(const char *path)
 {
@@ -322,13 +311,4 @@ int heald_socketpair(int type, int ret_fds[2])
 int heald_pipe(int ret_fds[2])
 {
     return heald__plat_pipe(ret_fds);
-}
-
-int heald_peer_cred(int fd, struct heald_cred *ret_cred)
-{
-    struct heald_cred c;
-    int err = heald__plat_peer_cred(fd, &c.pid, &c.uid, &c.gid);
-    if (!err)
-        *ret_cred = c;
-    return err;
 }

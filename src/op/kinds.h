@@ -12,6 +12,7 @@
  *              on a descriptor                                    loop/perform.c attempt_…()
  *              on what lies in a region: its form                 await/lock.c   heald__sync_…_form
  *              on a lock of others                      await/futex.c try_…(), abandon_…()
+ *              after a pause                                      await/retry.c  attempt_…()
  *   call     the system call for it, which may block              file/file.c    call_…()
  *              by a thread, on a duplicate of the descriptor
  *   entry    the entry of an io_uring for it                      ring/fill.c    fill_…()
@@ -75,6 +76,10 @@
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_READINESS) \
     X(CONNECT,      "connect",          out, fd, held, connect,      connect,      connect, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET | OP_WHOLE) \
+    X(MQ_RECEIVE,   "mq-receive",       in,  fd, held, mq_receive,   none,         none, \
+      OP_PUBLIC | OP_ON_FD | OP_INWARD | OP_READINESS | OP_MQ) \
+    X(MQ_SEND,      "mq-send",          out, fd, held, mq_send,      none,         none, \
+      OP_PUBLIC | OP_ON_FD | OP_READINESS | OP_MQ) \
     X(SHUTDOWN,     "shutdown",         out, fd, held, shutdown,     none,         shutdown, \
       OP_PUBLIC | OP_ON_FD | OP_SOCKET)
 
@@ -159,6 +164,12 @@
     X(SIGNAL, "signal", none, signal, signal, none, none, none, OP_PUBLIC | OP_MULTI) \
     X(CHILD,  "child",  in,   child,  held,   none, none, poll, OP_PUBLIC | OP_BESIDE | OP_TIDIES)
 
+/* What no event announces: they are tried after a pause, again and again. */
+#define HEALD_KINDS_RETRIED(X) \
+    X(FIFO_OPEN, "fifo-open", none, retry, retry, fifo,   none, none, OP_PUBLIC) \
+    X(MSGSND,    "msgsnd",    none, retry, retry, msgsnd, none, none, OP_PUBLIC) \
+    X(MSGRCV,    "msgrcv",    none, retry, retry, msgrcv, none, none, OP_PUBLIC)
+
 /* Functions on threads. */
 #define HEALD_KINDS_WORK(X) \
     X(WORK,            "work", none, work, work, none, none, none, \
@@ -215,11 +226,12 @@
       OP_PUBLIC | OP_NO_REGION)
 
 /* The library's own: a ring waits for words, or for a while; the end of a descriptor's pause; what
- * another thread posts; a question to the C library. */
+ * another thread posts; a question to the C library; the pause of what is tried again. */
 #define HEALD_KINDS_OWN(X) \
     X(WORDS, "words", none, none, none, none, none, words, OP_DIRECT) \
     X(TICK,  "tick",  none, none, none, none, none, tick,  OP_DIRECT) \
     X(PAUSE, "pause", none, none, none, none, none, none,  0) \
+    X(RETRY, "retry", none, none, none, none, none, none,  0) \
     X(POST,  "post",  none, none, none, none, none, none,  0) \
     X(RESOLVE, "resolve", none, none, none, none, none, none, OP_DIRECT)
 
@@ -230,6 +242,7 @@
     HEALD_KINDS_BESIDE(X) \
     HEALD_KINDS_FILE(X) \
     HEALD_KINDS_OTHER(X) \
+    HEALD_KINDS_RETRIED(X) \
     HEALD_KINDS_WORK(X) \
     HEALD_KINDS_NAME(X) \
     HEALD_KINDS_LOCK(X) \

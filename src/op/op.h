@@ -166,8 +166,9 @@ enum {
     OP_FLAGS = 0x10000,      /* its flags are in op->buffer: there is no room for them in `u` */
     OP_READINESS = 0x800000, /* waits for readiness on every back end: no ring attempts it */
     OP_LOCKS = 0x1000000,    /* waits for a lock of a file, see loop/file_lock.c */
-    OP_MESSAGE = 0x2000000   /* u.lock.u.message is what it sends, or where to receive, or
+    OP_MESSAGE = 0x2000000,  /* u.lock.u.message is what it sends, or where to receive, or
                                an event */
+    OP_MQ = 0x4000000        /* on a message queue of POSIX */
 };
 
 extern const uint32_t heald__op_traits[OP_KINDS];

@@ -34,6 +34,11 @@ void heald__plat_draft_end(struct heald_draft *draft);
 int heald__plat_memfd(const char *name);
 int heald__plat_memfd_seal(int fd, bool may_grow);
 
+/* What can no longer be done with the file of a descriptor: it cannot shrink, nor grow, nor be
+ * sealed further. -EINVAL: it has no seals, and is no memfd. */
+enum { HEALD_SEAL_SHRINK = 1, HEALD_SEAL_GROW = 2, HEALD_SEAL_SEAL = 4 };
+int heald__plat_memfd_seals(int fd);
+
 /* The flock(2) of an open file: exclusive, else -EWOULDBLOCK; or shared, for which it waits while a
  * process has it exclusively. Only processes that lock it are seen. */
 int heald__plat_file_claim(int fd);

@@ -45,7 +45,7 @@ enum fd_type {
     FD_PIPE,     /* pipe or FIFO */
     FD_SOCKET,   /* any other socket: seqpacket, SCTP */
     FD_DATAGRAM, /* a socket where 0 bytes are a message and not the end */
-    FD_OTHER,    /* terminal, character device, eventfd, … */
+    FD_OTHER,    /* terminal, character device, eventfd, message queue, … */
     FD_HELD      /* open, and nobody has asked what it is */
 };
 
@@ -113,7 +113,14 @@ struct heald_sys {
     /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. Into it only if
      * the socket was polled and nobody has read it since: it waits where there is nothing. */
     int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
-    int (*pipe_open)(int ret_fds[2]); /* non-blocking, above 2 */
+    int (*pipe_open)(int ret_fds[2]);              /* non-blocking, above 2 */
+    int (*fifo_open)(const char *path, int flags); /* HEALD_FIFO_…; -EINVAL: it is no FIFO */
+    /* On a message queue of System V; flags: HEALD_MSGRCV_… */
+    int (*msgsnd_now)(int queue, const void *message, size_t size);
+    int64_t (*msgrcv_now)(int queue, void *message, size_t size, long type, int flags);
+    /* On a message queue; -EBADF: it is none. A send returns 0. */
+    int64_t (*mq_send_now)(int fd, const void *buf, size_t len, unsigned priority);
+    int64_t (*mq_receive_now)(int fd, void *buf, size_t len, unsigned *ret_priority);
     /* What it returns is close-on-exec and non-blocking. */
     int (*accept_now)(int fd, struct sockaddr *addr, socklen_t *len);
     int (*connect_now)(int fd, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS */
@@ -361,6 +368,11 @@ int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
 int heald__plat_own(int fd);
 int heald__plat_own_pipe(int ret_fds[2]);
 int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len);
+int heald__plat_msgsnd_now(int queue, const void *message, size_t size);
+int64_t heald__plat_msgrcv_now(int queue, void *message, size_t size, long type, int flags);
+int heald__plat_fifo_open(const char *path, int flags);
+int64_t heald__plat_mq_send_now(int fd, const void *buf, size_t len, unsigned priority);
+int64_t heald__plat_mq_receive_now(int fd, void *buf, size_t len, unsigned *ret_priority);
 
 /* A power of 2. */
 size_t heald__plat_page_size(void);
@@ -408,6 +420,9 @@ int heald__pty_name(int master, char *buf, size_t size); /* 0 or -errno */
  * its process: 0 or -errno. */
 int heald__plat_handle_open(pid_t pid);
 int heald__plat_handle_kill(int handle, int signo);
+/* A signal with a value: to the process of a handle, or of a number. */
+int heald__plat_handle_queue(int handle, int signo, void *value);
+int heald__plat_process_queue(pid_t pid, int signo, void *value);
 /* The same to the process group that the process leads or led, which is never another one that has
  * got its number. 0; -ESRCH: nobody is in it; -EINVAL, -ENOSYS: the system cannot (Linux 6.9 can).
  */
@@ -426,5 +441,14 @@ int heald__plat_socket(int family, int type);
 int heald__plat_socketpair(int type, int ret_fds[2]);
 int heald__plat_pipe(int ret_fds[2]);
 int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
+/* How many groups it is in, and the first `max` of them; -1: not known. */
+int heald__plat_peer_groups(int fd, gid_t *ret_groups, int max);
+/* Its security label, or an empty text. */
+void heald__plat_peer_label(int fd, char *ret_label, size_t size);
+/* A descriptor of its process, close-on-exec; -1: there is none. */
+int heald__plat_peer_handle(int fd);
+
+/* The type of a control message that has a descriptor of a process; -1: there is none. */
+extern const int heald__scm_pidfd;
 
 #endif

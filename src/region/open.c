@@ -192,16 +192,15 @@ static int read_head(int fd, bool any_owner, struct region_head *head, const cha
     return -ENOEXEC;
 }
 
-/* Takes over fd when it succeeds. any_owner: also that of another user. */
-static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
+/* Maps it, and takes over fd when it succeeds. */
+static int open_head(struct heald_region **ret_region, int fd, int flags,
+                     const struct region_head *found)
 {
     bool read_only = flags & HEALD_REGION_READ_ONLY, copies = flags & HEALD_REGION_SNAPSHOT;
-    struct region_head head = {0};
+    struct region_head head = *found;
     char *base = NULL;
-    int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
+    int err;
 
-    if (err)
-        return err;
     size_t size = (size_t)(copies ? head.data_at : head.max_size);
     err = copies ? heald__region_copy(fd, &head, &base)
                  : heald__region_map(fd, head.max_size, read_only, &base);
@@ -216,6 +215,15 @@ static int open_fd(struct heald_region **ret_region, int fd, int flags, const ch
     (*ret_region)->is_snapshot = copies;
     (*ret_region)->mapped = size;
     return 0;
+}
+
+/* The same, of which nothing is known. any_owner: also that of another user. */
+static int open_fd(struct heald_region **ret_region, int fd, int flags, const char **ret_why)
+{
+    struct region_head head = {0};
+    int err = read_head(fd, flags & HEALD_REGION_ANY_OWNER, &head, ret_why);
+
+    return err ? err : open_head(ret_region, fd, flags, &head);
 }
 
 /* Has the file a name still? Else it was unlinked between open(2) and flock(2). */
@@ -352,22 +360,42 @@ int heald_region_create_memfd(struct heald_region **ret_region,
     return 0;
 }
 
+static int check_limits(const struct region_head *head, uint64_t size_max, bool whole,
+                        const char **ret_why)
+{
+    if (head->max_size > size_max) {
+        *ret_why = "it may grow above size_max";
+        return -EFBIG;
+    }
+    if (!whole || head->max_size == head->size)
+        return 0;
+    *ret_why = "its heap grows, and its file is sealed";
+    return -EBADMSG;
+}
+
+int heald__region_open_copy(struct heald_region **ret_region, int fd, uint64_t size_max, bool whole,
+                            const char **ret_why)
+{
+    struct region_head head = {0};
+    int copy = heald__plat_own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    int err = copy < 0 ? copy : read_head(copy, true, &head, ret_why);
+
+    if (!err)
+        err = check_limits(&head, size_max, whole, ret_why);
+    if (!err)
+        err = open_head(ret_region, copy, HEALD_REGION_ANY_OWNER, &head);
+    if (!err)
+        heald__plat_file_share(copy);
+    else if (copy >= 0)
+        close(copy);
+    return err;
+}
+
 int heald_region_open_fd(struct heald_region **ret_region, int fd)
 {
-    struct heald_region *region;
     const char *why;
-    int copy = heald__plat_own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 
-    if (copy < 0)
-        return copy;
-    int err = open_fd(&region, copy, HEALD_REGION_ANY_OWNER, &why);
-    if (err) {
-        close(copy);
-        return err;
-    }
-    heald__plat_file_share(copy);
-    *ret_region = region;
-    return 0;
+    return heald__region_open_copy(ret_region, fd, UINT64_MAX, false, &why);
 }
 
 /* So that a slip of the pen does not cost a file that is something else. A descriptor, or -errno.

@@ -134,6 +134,11 @@ int heald__region_handle_new(struct heald_region *region, struct region_seat *se
 /* Frees all. */
 void heald__region_handles_free(struct heald_region *region);
 
+/* open.c: as heald_region_open_fd(), but -EFBIG if its size, with what it may grow to, is above
+ * size_max; whole: and -EBADMSG if not all of that is in the file already. */
+int heald__region_open_copy(struct heald_region **ret_region, int fd, uint64_t size_max, bool whole,
+                            const char **ret_why);
+
 /* Maps a region of this size; a handle for it, which takes over base and fd. */
 int heald__region_map(int fd, uint64_t size, bool read_only, char **ret_base);
 int heald__region_adopt(struct heald_region **ret_region, char *base,

@@ -26,14 +26,14 @@
     X(combinations) X(accept) X(accept_persistent) X(alloc) X(background) X(buffered) X(buffers) \
     X(cancel) X(children) X(close) X(connect) X(datagrams) X(deadlines) X(deferred) X(describe) \
     X(edges) \
-    X(environment) X(errors) X(files) X(filters) X(flags) X(flags_kept) \
+    X(environment) X(errors) X(fifos) X(files) X(filters) X(flags) X(flags_kept) \
     X(futex) X(guest) X(hooks) X(idle) \
-    X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(multishot) \
-    X(net) X(notify) X(order) X(pipes) X(policy) X(read_multishot) X(runs) \
+    X(limits) X(listeners) X(listening) X(locks) X(loop) X(messages) X(moved) X(mq) X(multishot) \
+    X(net) X(notify) X(order) X(peers) X(pipes) X(policy) X(read_multishot) X(runs) \
     X(poll) X(post) X(queues) X(readiness) X(reuse) \
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \
     X(spawn_streams) X(spin) X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) \
-    X(streams) X(suspend) X(timers) X(transfers) X(watches) \
+    X(streams) X(suspend) X(sysv) X(timers) X(transfers) X(watches) \
     X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths) \
     X(work_short)
 /* clang-format on */

@@ -3,6 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 static bool is_blocked(int signo)
 {
@@ -11,6 +15,19 @@ static bool is_blocked(int signo)
     ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
     return sigismember(&set, signo);
 }
+
+#ifdef __linux__
+static int pidfd_of(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+#else
+static int pidfd_of(pid_t pid)
+{
+    (void)pid;
+    return -1;
+}
+#endif
 
 HEALD_CASE(each_one_with_what_came_with_it)
 {
@@ -37,6 +54,53 @@ HEALD_CASE(each_one_with_what_came_with_it)
     ck_assert_int_eq(p.finals, 0);
     probe_cancel(&p);
     loop_end(loop);
+}
+
+/* By number and by descriptor, from another process to this one and back. */
+HEALD_CASE(a_value_from_another_process)
+{
+    struct heald_siginfo info = {0};
+    struct probe p = {0};
+    sigset_t set;
+    int status;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 4);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        siginfo_t si;
+        if (heald_kill_value(parent, -1, SIGRTMIN + 4, (void *)(intptr_t)42) ||
+            sigwaitinfo(&set, &si) != SIGRTMIN + 4)
+            _exit(1);
+        _exit(si.si_code == SI_QUEUE && si.si_pid == parent ? si.si_value.sival_int : 1);
+    }
+    struct heald_loop *loop = loop_on(_i);
+    ck_assert_int_eq(heald_prep_signal(&p.op, SIGRTMIN + 4, &info), 0);
+    probe_start(loop, &p);
+    turn_until(loop, &p.calls, 1);
+    ck_assert_int_eq(info.value_int, 42);
+    ck_assert_int_eq(info.code, SI_QUEUE);
+    ck_assert_int_eq(info.pid, child);
+    probe_cancel(&p);
+    loop_end(loop);
+    int pidfd = has_pidfd_open() ? pidfd_of(child) : -1;
+    ck_assert_int_eq(heald_kill_value(pidfd < 0 ? child : 0, pidfd, SIGRTMIN + 4, (void *)7), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 7);
+    ck_assert_int_eq(heald_kill_value(child, pidfd, 0, NULL), -ESRCH);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+HEALD_CASE(values_that_are_refused)
+{
+    ck_assert_int_eq(heald_kill_value(0, -1, SIGUSR1, NULL), -EINVAL);
+    ck_assert_int_eq(heald_kill_value(-1, -1, SIGUSR1, NULL), -EINVAL);
+    ck_assert_int_eq(heald_kill_value(getpid(), -1, 12345, NULL), -EINVAL);
+    ck_assert_int_eq(heald_kill_value(getpid(), -1, 0, NULL), 0);
+    if (has_pidfd_open())
+        ck_assert_int_eq(heald_kill_value(getpid(), 0, SIGUSR1, NULL), -EBADF);
 }
 
 static int order[40], orders;
@@ -301,6 +365,8 @@ HEALD_CASE(signals_that_are_refused)
 void add_signals(TCase *group)
 {
     add_everywhere(group, each_one_with_what_came_with_it);
+    add_everywhere(group, a_value_from_another_process);
+    add_once(group, values_that_are_refused);
     add_everywhere(group, queued_ones_come_in_order);
     add_everywhere(group, all_ops_of_a_loop_hear_of_it);
     add_everywhere(group, the_mask_and_the_action_are_left_as_they_were);

@@ -143,6 +143,12 @@ WRAP(int64_t, recvmsg_now, (int fd, struct msghdr *msg, int flags), (fd, msg, fl
 WRAP(int64_t, sendmsg_now, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP(int64_t, splice_now, (int socket, int pipe, bool in, size_t n), (socket, pipe, in, n))
 WRAP(int, pipe_open, (int fds[2]), (fds))
+WRAP(int, fifo_open, (const char *path, int flags), (path, flags))
+WRAP(int, msgsnd_now, (int queue, const void *m, size_t n), (queue, m, n))
+WRAP(int64_t, msgrcv_now, (int queue, void *m, size_t n, long type, int flags),
+     (queue, m, n, type, flags))
+WRAP(int64_t, mq_send_now, (int fd, const void *b, size_t n, unsigned prio), (fd, b, n, prio))
+WRAP(int64_t, mq_receive_now, (int fd, void *b, size_t n, unsigned *prio), (fd, b, n, prio))
 WRAP(int, accept_now, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 WRAP(int, connect_end, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(int, accept, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
@@ -221,6 +227,11 @@ const struct heald_sys fault_sys = {
     .sendmsg_now = sendmsg_now_faulty,
     .splice_now = splice_now_faulty,
     .pipe_open = pipe_open_faulty,
+    .fifo_open = fifo_open_faulty,
+    .msgsnd_now = msgsnd_now_faulty,
+    .msgrcv_now = msgrcv_now_faulty,
+    .mq_send_now = mq_send_now_faulty,
+    .mq_receive_now = mq_receive_now_faulty,
     .accept_now = accept_now_faulty,
     .connect_now = connect_now_faulty,
     .connect_end = connect_end_faulty,

@@ -29,6 +29,11 @@
     X(sendmsg_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(splice_now, "EINTR EAGAIN ENOMEM EINVAL EIO")     \
     X(pipe_open, "EMFILE ENOMEM")                       \
+    X(fifo_open, "EINTR EMFILE EIO")                    \
+    X(msgsnd_now, "EINTR EAGAIN ENOMEM EIO")            \
+    X(msgrcv_now, "EINTR EAGAIN EIO")                   \
+    X(mq_send_now, "EINTR EAGAIN ENOMEM EIO")           \
+    X(mq_receive_now, "EINTR EAGAIN EIO")               \
     X(accept_now, "EINTR EAGAIN ENOMEM EMFILE ENOBUFS") \
     X(connect_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(connect_end, "EINTR EAGAIN ENOBUFS EIO")          \

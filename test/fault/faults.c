@@ -33,9 +33,10 @@ enum {
 };
 
 static const struct scene_kind *const scenes[] = {
-    &scene_streams, &scene_pipes, &scene_net,   &scene_files, &scene_timers, &scene_signals,
-    &scene_child,   &scene_posts, &scene_guest, &scene_crowd, &scene_work,   &scene_lookups,
-    &scene_calls,   &scene_paths, &scene_locks, &scene_piped};
+    &scene_streams, &scene_pipes,   &scene_net,   &scene_files, &scene_timers,
+    &scene_signals, &scene_child,   &scene_posts, &scene_guest, &scene_crowd,
+    &scene_work,    &scene_lookups, &scene_calls, &scene_paths, &scene_locks,
+    &scene_piped,   &scene_queue,   &scene_fifo,  &scene_sysv};
 static const char *const backends[] = {"poll", "select", "epoll", "kqueue", "uring"};
 static const char *const engines[] = {"sync", "threads", "uring"};
 

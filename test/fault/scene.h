@@ -49,7 +49,7 @@ struct scene_kind {
 
 extern const struct scene_kind scene_streams, scene_pipes, scene_net, scene_files, scene_timers,
     scene_signals, scene_child, scene_posts, scene_guest, scene_crowd, scene_work, scene_lookups,
-    scene_calls, scene_paths, scene_locks, scene_piped;
+    scene_calls, scene_paths, scene_locks, scene_piped, scene_queue, scene_fifo, scene_sysv;
 
 /* A fresh op to prepare. */
 struct entry *scene_op(struct scene *s, void (*then)(struct entry *e));

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    MAX_GROUPS = 256,
+    MAX_GROUPS = 512,
     MAX_REASONS = 1024, /* skips beyond it are counted, their reasons are not kept */
     REASON_SIZE = 240,
     MAX_SCAN = 65536, /* descriptors looked at one by one where the system has no list */

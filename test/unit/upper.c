@@ -71,7 +71,7 @@ HEALD_CASE(nothing_above)
 
 HEALD_CASE(parts_are_called)
 {
-    const struct heald_upper *const upper[UPPERS] = {&counter, &counter, &counter,
+    const struct heald_upper *const upper[UPPERS] = {&counter, &counter, &counter, &counter,
                                                      &counter, &counter, &counter};
     struct heald_loop *loop;
     struct heald_op op = {0};

@@ -3,6 +3,7 @@
  * family and the protocol of a socket: then its own address says the first, and no stream is taken
  * for one that keeps messages apart.
  */
+#include "platform/mq.h"
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -67,6 +68,8 @@ int heald__plat_fd_type(int fd)
         return -errno;
     if (S_ISSOCK(st.st_mode))
         return socket_type(fd);
+    if (S_ISREG(st.st_mode) && heald__plat_is_mq(fd, &st))
+        return FD_OTHER;
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
         return FD_FILE;
     return S_ISFIFO(st.st_mode) ? FD_PIPE : FD_OTHER;

@@ -52,6 +52,21 @@ int heald__plat_handle_kill(int handle, int signo)
     return syscall(SYS_pidfd_send_signal, handle, signo, NULL, 0) < 0 ? -errno : 0;
 }
 
+int heald__plat_handle_queue(int handle, int signo, void *value)
+{
+    siginfo_t si = {.si_signo = signo, .si_code = SI_QUEUE};
+
+    si.si_pid = getpid();
+    si.si_uid = getuid();
+    si.si_value.sival_ptr = value;
+    return syscall(SYS_pidfd_send_signal, handle, signo, &si, 0) < 0 ? -errno : 0;
+}
+
+int heald__plat_process_queue(pid_t pid, int signo, void *value)
+{
+    return sigqueue(pid, signo, (union sigval){.sival_ptr = value}) < 0 ? -errno : 0;
+}
+
 int heald__plat_handle_kill_group(int handle, int signo)
 {
     enum { PROCESS_GROUP = 1 << 2 }; /* the headers of the system may be older */

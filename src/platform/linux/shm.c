@@ -54,13 +54,27 @@ int heald__plat_draft_name(struct heald_draft *draft, const char *path)
 
 int heald__plat_memfd(const char *name)
 {
-    return heald__plat_own(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    enum { NOEXEC_SEAL = 8 }; /* MFD_NOEXEC_SEAL, Linux 6.3; the headers may be older */
+    int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING, fd = memfd_create(name, flags | NOEXEC_SEAL);
+
+    return heald__plat_own(fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd);
 }
 
 int heald__plat_memfd_seal(int fd, bool may_grow)
 {
     int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
     return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+int heald__plat_memfd_seals(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0)
+        return -errno;
+    return (seals & F_SEAL_SHRINK ? HEALD_SEAL_SHRINK : 0) |
+           (seals & F_SEAL_GROW ? HEALD_SEAL_GROW : 0) |
+           (seals & F_SEAL_SEAL ? HEALD_SEAL_SEAL : 0);
 }
 
 /* A file of /proc as text. */

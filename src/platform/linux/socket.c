@@ -5,10 +5,22 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+/* The headers of the system may be older. These numbers are those of all machines but PA-RISC and
+ * SPARC. */
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
 const bool heald__connect_repeats = true;
+const int heald__scm_pidfd = 4; /* SCM_PIDFD, Linux 6.5 */
 
 int heald__plat_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
@@ -49,6 +61,47 @@ int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid
     *ret_uid = cred.uid;
     *ret_gid = cred.gid;
     return 0;
+}
+
+/* More than there is room for is asked for once more, with room for all. */
+static int many_groups(int fd, gid_t *ret_groups, int max, socklen_t size)
+{
+    gid_t *all = malloc(size);
+    int count = -1;
+
+    if (all && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, all, &size) == 0) {
+        count = (int)(size / sizeof *all);
+        memcpy(ret_groups, all, sizeof *all * (size_t)(count < max ? count : max));
+    }
+    free(all);
+    return count;
+}
+
+int heald__plat_peer_groups(int fd, gid_t *ret_groups, int max)
+{
+    socklen_t size = (socklen_t)max * sizeof *ret_groups;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret_groups, &size) == 0)
+        return (int)(size / sizeof *ret_groups);
+    return errno == ERANGE ? many_groups(fd, ret_groups, max, size) : -1;
+}
+
+void heald__plat_peer_label(int fd, char *ret_label, size_t size)
+{
+    socklen_t length = (socklen_t)size - 1;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, ret_label, &length) < 0)
+        length = 0;
+    ret_label[length] = 0;
+}
+
+/* Linux 6.5. Since 6.16 also of a process that has ended. */
+int heald__plat_peer_handle(int fd)
+{
+    int handle = -1;
+    socklen_t size = sizeof handle;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &handle, &size) < 0 ? -1 : handle;
 }
 
 /* splice(2) without SIGPIPE, which has no flag for that: one that it makes is taken out. One that

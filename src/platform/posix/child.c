@@ -36,6 +36,14 @@ int heald__plat_handle_kill(int handle, int signo)
     return -ENOSYS;
 }
 
+int heald__plat_handle_queue(int handle, int signo, void *value)
+{
+    (void)handle;
+    (void)signo;
+    (void)value;
+    return -ENOSYS;
+}
+
 int heald__plat_handle_kill_group(int handle, int signo)
 {
     (void)handle;

@@ -152,8 +152,21 @@ int heald__plat_signal_queue(int signo, void *value)
     (void)value;
     return -ENOSYS;
 }
+
+int heald__plat_process_queue(pid_t pid, int signo, void *value)
+{
+    (void)pid;
+    (void)signo;
+    (void)value;
+    return -ENOSYS;
+}
 #else
 const bool heald__can_queue_signals = true;
+
+int heald__plat_process_queue(pid_t pid, int signo, void *value)
+{
+    return sigqueue(pid, signo, (union sigval){.sival_ptr = value}) < 0 ? -errno : 0;
+}
 
 int heald__plat_signal_queue(int signo, void *value)
 {

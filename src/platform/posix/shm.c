@@ -31,6 +31,12 @@ int heald__plat_memfd_seal(int fd, bool may_grow)
     return -ENOSYS;
 }
 
+int heald__plat_memfd_seals(int fd)
+{
+    (void)fd;
+    return -ENOSYS;
+}
+
 uint64_t heald__plat_boot(void)
 {
     return 0;

@@ -125,6 +125,29 @@ int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid
 #endif
 }
 
+int heald__plat_peer_groups(int fd, gid_t *ret_groups, int max)
+{
+    (void)fd;
+    (void)ret_groups;
+    (void)max;
+    return -1;
+}
+
+void heald__plat_peer_label(int fd, char *ret_label, size_t size)
+{
+    (void)fd;
+    if (size)
+        ret_label[0] = 0;
+}
+
+int heald__plat_peer_handle(int fd)
+{
+    (void)fd;
+    return -1;
+}
+
+const int heald__scm_pidfd = -1;
+
 int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len)
 {
     (void)socket;
