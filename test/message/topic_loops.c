@@ -122,7 +122,7 @@ HEALD_CASE(room_is_awaited)
         ck_assert_int_eq(publish_number(&s.f, n, 0), 0);
     ck_assert_int_eq(heald_topic_tryloan(s.topic, s.f.me, &loan), 0);
     sample_fill(&loan, RING);
-    ck_assert_int_eq(heald_prep_topic_publish(&op, &loan, s.f.me, (size_t)1 << 40), -EINVAL);
+    ck_assert_int_eq(heald_prep_topic_publish(&op, &loan, s.f.me, SIZE_MAX), -EINVAL);
     ck_assert_int_eq(heald_prep_topic_publish(&op, &loan, s.f.me, small.type.size), 0);
     submit(&s, &op, &count);
     turn_in_vain(&s, &count, 0);
