@@ -102,13 +102,14 @@ void channel_close(struct channel *c)
     heald_region_close(c->region);
 }
 
-void channel_remove(struct channel *c)
+void channel_remove(struct channel *c, bool ends)
 {
     struct heald_object_info info;
     bool is_empty = true;
 
     for (unsigned cursor = 0; heald_object_next(c->region, &cursor, &info);)
-        if (info.type == HEALD_OBJECT_QUEUE && heald_at(c->region, info.offset) == (void *)c->queue)
+        if (ends && info.type == HEALD_OBJECT_QUEUE &&
+            heald_at(c->region, info.offset) == (void *)c->queue)
             heald_object_remove(c->me, info.name);
         else
             is_empty = false;

@@ -24,9 +24,9 @@ int channel_open(struct channel *c, const struct command *command, const char *n
                  const char *usual, const struct heald_queue_options *options, bool creates);
 void channel_close(struct channel *c);
 
-/* Closes it, and removes the queue, and the region if nothing else is in it and nobody has it open.
- */
-void channel_remove(struct channel *c);
+/* Closes it; with `ends` removes the queue; and removes the region if nothing is in it then, and
+ * nobody has it open. */
+void channel_remove(struct channel *c, bool ends);
 
 /* A line on stderr with what failed; EXIT_ERROR. */
 int channel_complain(const struct channel *c, int err);

@@ -51,6 +51,7 @@ const struct command command_pipe = {
 struct copy {
     struct channel channel;
     struct progress progress;
+    bool is_cut; /* the sender was killed: its stream has ended */
 };
 
 /* The portion that was read into a slot goes. 0, or an error. */
@@ -69,8 +70,14 @@ static int send_all(struct copy *c)
 {
     struct channel *ch = &c->channel;
     struct heald_queue_slot slot;
+    struct heald_queue_info info;
     ssize_t n = 1;
-    int err = heald_queue_join(ch->queue, ch->me);
+    int err = heald_queue_describe(ch->queue, ch->me, &info);
+
+    if (!err && info.sent)
+        return options_refuse(ch->command, "%s: what another process sent is in it", ch->name);
+    if (!err)
+        err = heald_queue_join(ch->queue, ch->me);
 
     while (!err && n > 0) {
         err = heald_queue_reserve(ch->queue, ch->me, 0, &slot, HEALD_FOREVER);
@@ -121,7 +128,8 @@ static int receive_all(struct copy *c)
         return 0;
     if (err == -EPERM)
         return options_refuse(ch->command, "%s: another process receives", ch->name);
-    if (err == -EPIPE)
+    c->is_cut = err == -EPIPE;
+    if (c->is_cut)
         return options_refuse(ch->command, "%s: the sender ended before its input", ch->name);
     return channel_complain(ch, err);
 }
@@ -160,7 +168,7 @@ static int run_pipe(const struct command *command, const char *program, int argc
                                                               HEALD_QUEUE_ONE_RECEIVER};
     struct pipe_options o = {0};
     const char *name = NULL;
-    struct copy c;
+    struct copy c = {0};
     int status = options_parse(command, argc, argv, &o, &name);
 
     (void)program;
@@ -176,9 +184,6 @@ static int run_pipe(const struct command *command, const char *program, int argc
     progress_begin(&c.progress, !o.is_quiet, size_of_input(&o));
     status = o.sends ? send_all(&c) : receive_all(&c);
     progress_end(&c.progress);
-    if (o.receives && !status)
-        channel_remove(&c.channel);
-    else
-        channel_close(&c.channel);
+    channel_remove(&c.channel, o.receives && (!status || c.is_cut));
     return status;
 }

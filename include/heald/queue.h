@@ -8,8 +8,7 @@
  *
  * Deaths. A sender that dies before it has committed a message has not sent it; the queue goes on.
  * A message whose receiver died before it released it is given to another receiver, behind messages
- * that were received meanwhile (at least once); with HEALD_QUEUE_AT_MOST_ONCE it is dropped. A
- * queue with HEALD_QUEUE_ONE_SENDER and HEALD_QUEUE_ONE_RECEIVER gives it again before all others.
+ * that were received meanwhile (at least once); with HEALD_QUEUE_AT_MOST_ONCE it is dropped.
  *
  * A sender that is stopped between reserve and commit holds up the receivers of its priority behind
  * that message. A receiver that is stopped between peek and release holds up senders as soon as its
@@ -54,8 +53,9 @@ enum {
 enum {
     HEALD_QUEUE_ONE_SENDER = 1,   /* the first participant that sends is the only one, until it
                                      ends or detaches */
-    HEALD_QUEUE_ONE_RECEIVER = 2, /* the same of receivers. A queue with both, and one priority, has
-                                     a form without compare-and-swap */
+    HEALD_QUEUE_ONE_RECEIVER = 2, /* the same of receivers. A queue with both, one priority, and
+                                     not AT_MOST_ONCE has a form without compare-and-swap, in which
+                                     no message is marked as redelivered */
     HEALD_QUEUE_AT_MOST_ONCE = 4, /* a message whose receiver died is dropped */
     HEALD_QUEUE_DROP_OLDEST = 8   /* a send to a full queue drops the oldest message of that
                                      priority, and waits only if a receiver has that; not with both
@@ -125,6 +125,7 @@ HEALD_API int heald_queue_trysend(struct heald_queue *queue, struct heald_partic
  *
  *   >= 0         the bytes of the message
  *   -EMSGSIZE    the message is longer than size; it stays in the queue
+ *   -EINVAL      buf is NULL, and size is not 0
  *   -ENODATA     the queue is closed, and empty
  *   -EPIPE       the last sender that had joined has gone, and the queue is empty
  *   -EPERM       (ONE_RECEIVER) another participant is the receiver
@@ -138,9 +139,9 @@ HEALD_API ssize_t heald_queue_tryrecv(struct heald_queue *queue, struct heald_pa
                                       void *buf, size_t size, unsigned *ret_priority);
 
 /*
- * Sends messages of one priority, one for each element of `messages`, with one wakeup. Waits only
- * until there is room for the first one. Fails as heald_queue_send(); -EINVAL: count is 0.
- * Returns how many were sent, from the first on.
+ * Sends messages of one priority, one for each element of `messages` and at most 64 of them, and
+ * wakes who waits once or twice. Waits only until there is room for the first one. Fails as
+ * heald_queue_send(); -EINVAL: count is 0. Returns how many were sent, from the first on.
  */
 HEALD_API int heald_queue_send_many(struct heald_queue *queue, struct heald_participant *me,
                                     const struct iovec messages[], int count, unsigned priority,

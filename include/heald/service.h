@@ -73,7 +73,7 @@ HEALD_API int heald_service_client_open(struct heald_service_client *ret_client,
                                         struct heald_service *service,
                                         struct heald_participant *me);
 
-/* Closes a client. 0; -EBUSY: one of its calls is pending in a loop. */
+/* Closes a client. 0; -EBUSY: one of its calls is pending in a loop; -EINVAL: it is closed. */
 HEALD_API int heald_service_client_close(struct heald_service_client *client);
 
 /* A call. */
@@ -97,7 +97,8 @@ struct heald_call {
  *   -errno        the error that the server replied (heald_service_fail())
  *   -EMSGSIZE     the request is longer than request_max, or the reply than reply_size; then it is
  *                 lost, and reply_size is its length
- *   -EINVAL       call->request is NULL and request_size is not 0
+ *   -EINVAL       call->request is NULL and request_size is not 0, the same of the reply, or the
+ *                 client is closed
  *   -ENOBUFS      the client has as many calls pending as the service allows
  *   -EOWNERDEAD   (AT_MOST_ONCE) the server died
  *   -EPIPE        the service is closed
@@ -135,7 +136,8 @@ HEALD_API int heald_service_receive(struct heald_service *service, struct heald_
  *   0            done
  *   -ECANCELED   done; the client no longer waits, or has died
  *   -EMSGSIZE    size is above reply_max; the request is still the caller's
- *   -EINVAL      the request is not the caller's, or `err` is not a negative error number
+ *   -EINVAL      the request is not the caller's, or `err` is not a negative error number, or is
+ *                -EAGAIN or -EBUSY
  */
 HEALD_API int heald_service_reply(struct heald_participant *me, struct heald_request *request,
                                   const void *data, size_t size);

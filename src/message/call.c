@@ -100,7 +100,7 @@ static int read_reply(const struct service_view *v, struct heald_call *call)
     size_t size = __atomic_load_n(&cell->size, __ATOMIC_RELAXED);
     int err = __atomic_load_n(&mail->error, __ATOMIC_RELAXED);
 
-    if (size > v->reply_max || err > 0)
+    if (size > v->reply_max || err > 0 || err == -EAGAIN || err == -EBUSY)
         err = -EBADMSG;
     else if (!err && size > call->reply_size)
         err = -EMSGSIZE;
@@ -231,6 +231,8 @@ int heald_service_call(struct heald_service_client *client, struct heald_call *c
 {
     int64_t memory = (intptr_t)call;
 
+    if (!client->service)
+        return -EINVAL;
     call->client = client;
     call->mail = UINT32_MAX;
     call->number = NOT_SENT;

@@ -32,7 +32,7 @@ bool heald__queue_shape(struct queue_shape *ret, uint32_t capacity, uint32_t pri
         .stride = stride,
         .size = sizeof(struct queue) + priorities * ring,
         .check = ~((uint64_t)message_max << 32 | capacity << 10 | priorities << 4 | flags),
-        .is_lane = has_one_each && priorities == 1};
+        .is_lane = has_one_each && priorities == 1 && !(flags & HEALD_QUEUE_AT_MOST_ONCE)};
     return true;
 }
 

@@ -41,7 +41,8 @@ static int check_owner(const struct ring *r, uint64_t word, struct ring_holder *
     uint64_t id = cell_id(r->me->region, word);
     int err = heald__region_is_gone(r->me->region, id);
 
-    if (err)
+    /* No other releases what the caller has itself. */
+    if (err || (cell_state(word) == CELL_TAKEN && id == r->me->id))
         return err;
     holder->several |= holder->id && holder->id != id;
     holder->id = holder->id ? holder->id : id;

@@ -46,6 +46,10 @@ static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[]
     while (n < count && n < SERIES_MAX &&
            heald__queue_claim(v, slots[0].priority, &slots[n], &holder) == 0)
         n++;
+    /* Who slept before the claims watches nobody: if this one dies before the first is handed over,
+     * those behind it would be there, and nobody awake. Who is woken finds the claim. */
+    if (n > 1)
+        eventcount_notify(&v->q->bells.arrived);
     for (int i = n; i-- > 0;) {
         struct queue_cell *cell = ring_cell_at(r, slots[i].position);
         write_message(&slots[i], &messages[i]);
@@ -150,6 +154,8 @@ int heald_queue_recv_many(struct heald_queue *queue, struct heald_participant *m
 
     if (!err && (!messages || count <= 0))
         err = -EINVAL;
+    for (int i = 0; !err && i < count; i++)
+        err = !messages[i].iov_base && messages[i].iov_len ? -EINVAL : 0;
     if (!err)
         err = peek_first(queue, me, messages[0].iov_len, &slots[0], deadline_ns);
     if (err)

@@ -141,7 +141,10 @@ int heald_service_fail(struct heald_participant *me, struct heald_request *reque
 
     if (err)
         return err;
-    return error < 0 ? reply(&v, request, NULL, 0, error) : -EINVAL;
+    /* These two mean that the call waits. */
+    if (error >= 0 || error == -EAGAIN || error == -EBUSY)
+        return -EINVAL;
+    return reply(&v, request, NULL, 0, error);
 }
 
 int heald_request_is_awaited(const struct heald_request *request, struct heald_participant *me)

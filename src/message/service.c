@@ -223,8 +223,10 @@ int heald_service_client_open(struct heald_service_client *ret_client,
 int heald_service_client_close(struct heald_service_client *client)
 {
     struct service_view v;
-    int err = heald__service_view(&v, client->service, client->me);
 
+    if (!client->service)
+        return -EINVAL;
+    int err = heald__service_view(&v, client->service, client->me);
     if (err)
         return err;
     if (client->pending)
@@ -232,6 +234,7 @@ int heald_service_client_close(struct heald_service_client *client)
     struct service_client *c = service_client(&v, client->index);
     if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) == v.me->id)
         heald__cells_return(&c->owner);
+    client->service = NULL;
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "message/hand_over.h"
 #include "message/lane.h"
 #include "message/queue.h"
+#include "message/usual.h"
 
 static struct queue_cell *cell_of(const struct heald_queue_slot *slot)
 {
@@ -32,10 +33,13 @@ static int check_receiver(const struct queue_view *v)
     return v->flags & HEALD_QUEUE_ONE_RECEIVER ? become(&v->q->receiver, v->ring.me) : 0;
 }
 
-/* Who may change what a caller of a lane waits for. */
-static void watch(uint64_t *word, struct ring_holder *holder)
+/* Who may change what a caller of a lane waits for. If that one is gone there is nobody to watch:
+ * the next one rings the bell. */
+static void watch(const struct queue_view *v, const uint64_t *word, struct ring_holder *holder)
 {
-    holder->id = __atomic_load_n(word, __ATOMIC_RELAXED);
+    uint64_t id = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    holder->id = id && heald__region_is_gone(v->ring.me->region, id) == 0 ? id : 0;
 }
 
 static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
@@ -46,7 +50,7 @@ static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
     int err = is_closed(v) ? -EPIPE : lane_claim(r, &position);
 
     if (err) {
-        watch(&v->q->receiver, holder);
+        watch(v, &v->q->receiver, holder);
         return err;
     }
     ret->data = ring_cell_at(r, position)->data;
@@ -121,7 +125,7 @@ int heald__queue_abandon(const struct queue_view *v, const struct heald_queue_sl
 int heald__queue_release(const struct queue_view *v, const struct heald_queue_slot *slot)
 {
     if (!v->is_lane)
-        return cell_hand_over(cell_of(slot), slot->word, CELL_FREE, &v->q->bells.room);
+        return queue_free(&v->ring, cell_of(slot), slot->word);
     const struct ring *r = &v->ring;
     lane_release(r, slot->position);
     return 0;
@@ -135,7 +139,7 @@ static int take_lane(const struct queue_view *v, size_t size, struct heald_queue
     int err = lane_take(r, size, &position);
 
     if (err) {
-        watch(&v->q->sender, holder);
+        watch(v, &v->q->sender, holder);
         return err;
     }
     struct queue_cell *cell = ring_cell_at(r, position);

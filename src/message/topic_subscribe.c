@@ -91,6 +91,8 @@ static int leave(const struct topic_view *v, struct topic_subscriber *s, uint64_
     __atomic_store_n(&s->owner, owner & REGION_ID_FLAGS & ~(uint64_t)TOPIC_READY, __ATOMIC_SEQ_CST);
     eventcount_notify(&v->t->presence);
     eventcount_notify(&v->t->room);
+    /* An op of its own that waits for a sample finds that it has left. */
+    eventcount_notify(&v->t->arrived);
     return 0;
 }
 

@@ -135,6 +135,8 @@ static int try_recv(void *object, struct heald_participant *me, int64_t *memory,
     const struct queue_view *v;
     int err = queue_view(&v, object, me);
 
+    if (!err && !m->data && m->size)
+        err = -EINVAL;
     if (!err)
         err = try_take(v, m->size, &slot, wait);
     return err ? err : receive_from(v, &slot, m);

@@ -19,6 +19,17 @@ static inline void usual_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
+/* A message was received. Others wait for its end, if the queue is closed: then it may be empty.
+ * The load comes after the change: who closes later rings the bell. */
+static inline int queue_free(const struct ring *r, struct queue_cell *cell, uint64_t mine)
+{
+    int err = cell_hand_over(cell, mine, CELL_FREE, &r->bells->room);
+
+    if (__builtin_expect(__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST), 0))
+        eventcount_notify(&r->bells->arrived);
+    return err;
+}
+
 /* True: sent, or *ret_err. */
 static inline bool usual_send(const struct queue_view *v, const void *data, size_t size,
                               int *ret_err)
@@ -60,6 +71,10 @@ static inline bool usual_receive(const struct queue_view *v, void *buf, size_t *
     uint64_t position;
 
     *ret_err = 0;
+    if (__builtin_expect(!buf && *size, 0)) {
+        *ret_err = -EINVAL;
+        return true;
+    }
     if (v->is_lane) {
         if (__atomic_load_n(&v->q->receiver, __ATOMIC_RELAXED) != r->me->id ||
             lane_take(r, *size, &position) != 0)
@@ -73,7 +88,7 @@ static inline bool usual_receive(const struct queue_view *v, void *buf, size_t *
         return false;
     *size = __atomic_load_n(&got.cell->size, __ATOMIC_RELAXED);
     usual_copy(buf, got.cell->data, *size);
-    *ret_err = cell_hand_over(got.cell, got.word, CELL_FREE, &r->bells->room);
+    *ret_err = queue_free(r, got.cell, got.word);
     return true;
 }
 

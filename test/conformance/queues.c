@@ -106,6 +106,17 @@ static void reserve_one(void)
     must(heald_queue_reserve(here.queue, here.me, 0, &slot, HEALD_FOREVER) == 0);
 }
 
+/* Takes a message, and releases it when `go` is set again. */
+static void hold_one(void)
+{
+    struct heald_queue_slot slot;
+
+    must(heald_queue_peek(here.queue, here.me, &slot, HEALD_FOREVER) == 0);
+    __atomic_store_n(&here.shared->go, 0, __ATOMIC_RELEASE);
+    until(&here.shared->go);
+    must(heald_queue_release(here.me, &slot) == 0);
+}
+
 static void close_it(void)
 {
     must(heald_queue_close(here.queue, here.me) == 0);
@@ -292,6 +303,33 @@ HEALD_CASE(an_end_that_comes)
     close_queue(loop);
 }
 
+/* A closed queue ends when the last message has been released. */
+HEALD_CASE(an_end_behind_a_message)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_queue_message m;
+    struct probe p = {0};
+    char text[16];
+
+    open_queue(0);
+    pid_t pid = start(hold_one, false);
+    send_seven();
+    set(&here.shared->go);
+    for (int64_t late = now() + 5 * HEALD_SEC * harness_slow();
+         __atomic_load_n(&here.shared->go, __ATOMIC_ACQUIRE); usleep(100))
+        must(now() < late);
+    close_it();
+    prep_recv(&p, &m, text);
+    probe_start(loop, &p);
+    ck_assert_int_eq(heald_loop_turn(loop, now() + HEALD_MS), 0);
+    ck_assert_int_eq(heald_op_error(&p.op), -EINPROGRESS);
+    set(&here.shared->go);
+    probe_end(&p);
+    ck_assert_int_eq(heald_op_result(&p.op), -ENODATA);
+    end(pid, false);
+    close_queue(loop);
+}
+
 /* Each message completes one op. */
 HEALD_CASE(many_that_wait)
 {
@@ -332,5 +370,6 @@ void add_queues(TCase *group)
     add_on_waiters(group, in_the_memory_of_the_queue);
     add_on_waiters(group, a_dead_sender);
     add_on_waiters(group, an_end_that_comes);
+    add_on_waiters(group, an_end_behind_a_message);
     add_on_waiters(group, many_that_wait);
 }

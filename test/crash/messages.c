@@ -350,7 +350,7 @@ static const struct scene scenes[] = {
      send_last},
     {"queue: sender of a higher priority", SEEN, make_priorities, nothing, send_high, NULL,
      receive_to_last, send_last},
-    {"queue: sender of two", SEEN, make_ring, nothing, send_two, NULL, receive_to_last, send_last},
+    {"queue: sender of two", BOTH, make_ring, nothing, send_two, NULL, receive_to_last, send_last},
     {"queue: sender that abandons", SEEN, make_ring, nothing, reserve_and_abandon, NULL,
      receive_to_last, send_last},
     {"queue: receiver, a sender waits", BOTH, make_full, nothing, receive_one, NULL, send_third,

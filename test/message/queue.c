@@ -2,6 +2,7 @@
 #include "message/message.h"
 
 #include <pthread.h>
+#include <time.h>
 
 HEALD_CASE(options_are_checked)
 {
@@ -310,6 +311,50 @@ static struct heald_object_state look_at(const struct fixture *f)
     return state;
 }
 
+static bool sends_one(struct fixture *f)
+{
+    must(send_number(f, 7, HEALD_FOREVER) == 0);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+/* A wait for another one costs no processor, although the only sender is dead. */
+HEALD_CASE(the_only_sender_is_dead)
+{
+    struct fixture f = queue_fixture();
+
+    queue_make(&f, &forms[1]);
+    pid_t pid = child_start(&f, sends_one);
+    until_set(&shared_of(&f)->ready);
+    child_kill(pid);
+    ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), 7);
+    struct timespec cpu;
+    ck_assert_int_eq(receive_number(&f, in_ms(1)), -ETIMEDOUT); /* the death is recorded */
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    int64_t begin = cpu.tv_sec * HEALD_SEC + cpu.tv_nsec;
+    ck_assert_int_eq(receive_number(&f, in_ms(400)), -ETIMEDOUT);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    if (heald_clock_now(HEALD_CLOCK_BOOT) >= 0) /* the portable platform polls */
+        ck_assert_int_lt(cpu.tv_sec * HEALD_SEC + cpu.tv_nsec - begin, 100 * HEALD_MS);
+    fixture_close(&f);
+}
+
+HEALD_CASE(where_to_receive_is_checked)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct iovec nowhere = {NULL, 8};
+        ck_assert_int_eq(send_number(&f, 1, 0), 0);
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, NULL, 8, NULL), -EINVAL);
+        ck_assert_int_eq(heald_queue_recv(q, f.me, NULL, 8, NULL, HEALD_FOREVER), -EINVAL);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, &nowhere, 1, HEALD_FOREVER), -EINVAL);
+        ck_assert_int_eq(receive_number(&f, 0), 1);
+    }
+    fixture_close(&f);
+}
+
 static bool joins(struct fixture *f)
 {
     must(heald_queue_join(queue_of(f), f->me) == 0);
@@ -412,6 +457,8 @@ int main(void)
     harness_add(group, a_close_wakes_who_waits);
     harness_add(group, one_sender_and_one_receiver);
     harness_add(group, a_corrupt_queue);
+    harness_add(group, the_only_sender_is_dead);
+    harness_add(group, where_to_receive_is_checked);
     harness_add(group, the_last_sender_goes);
     harness_add(group, looked_at_from_outside);
     harness_add(group, by_name);

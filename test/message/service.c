@@ -113,6 +113,18 @@ HEALD_CASE(calls_and_replies)
     service_fixture_close(&f, &client);
 }
 
+HEALD_CASE(a_client_that_is_closed)
+{
+    struct heald_service_client client;
+    struct fixture f = service_fixture(0, &client);
+    char reply[32];
+
+    ck_assert_int_eq(heald_service_client_close(&client), 0);
+    ck_assert_int_eq(heald_service_client_close(&client), -EINVAL);
+    ck_assert_int_eq(call_with(&client, "x", reply, HEALD_FOREVER), -EINVAL);
+    fixture_close(&f);
+}
+
 HEALD_CASE(what_is_refused)
 {
     struct heald_service_client client;
@@ -372,6 +384,7 @@ int main(void)
     TCase *group = harness_group(suite, "service");
 
     harness_add(group, calls_and_replies);
+    harness_add(group, a_client_that_is_closed);
     harness_add(group, what_is_refused);
     harness_add(group, another_server_gets_the_request);
     harness_add(group, no_other_server_may_get_it);
