@@ -106,6 +106,15 @@ static void reserve_one(void)
     must(heald_queue_reserve(here.queue, here.me, 0, &slot, HEALD_FOREVER) == 0);
 }
 
+/* Dies when the first message of a series is copied, which is after the second. */
+static void die_in_a_series(void)
+{
+    struct iovec two[] = {{(void *)8, 6}, {(char *)(uintptr_t) "eight", 6}};
+
+    close(STDERR_FILENO); /* of what a sanitizer says */
+    heald_queue_send_many(here.queue, here.me, two, 2, 0, HEALD_FOREVER);
+}
+
 /* Takes a message, and releases it when `go` is set again. */
 static void hold_one(void)
 {
@@ -303,6 +312,28 @@ HEALD_CASE(an_end_that_comes)
     close_queue(loop);
 }
 
+/* What it had handed over is received, by one that slept before it began. */
+HEALD_CASE(a_sender_that_dies_in_a_series)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct heald_queue_message m;
+    struct probe p = {0};
+    char text[16];
+    int status;
+
+    open_queue(0);
+    pid_t pid = start(die_in_a_series, false);
+    prep_recv(&p, &m, text);
+    probe_start(loop, &p);
+    ck_assert_int_eq(heald_loop_turn(loop, now() + 5 * HEALD_MS), 0);
+    set(&here.shared->go);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_ne(status, 0);
+    probe_end(&p);
+    check_message(&p, &m, "eight");
+    close_queue(loop);
+}
+
 /* A closed queue ends when the last message has been released. */
 HEALD_CASE(an_end_behind_a_message)
 {
@@ -370,6 +401,7 @@ void add_queues(TCase *group)
     add_on_waiters(group, in_the_memory_of_the_queue);
     add_on_waiters(group, a_dead_sender);
     add_on_waiters(group, an_end_that_comes);
+    add_on_waiters(group, a_sender_that_dies_in_a_series);
     add_on_waiters(group, an_end_behind_a_message);
     add_on_waiters(group, many_that_wait);
 }
