@@ -96,7 +96,7 @@ int heald_queue_send_many(struct heald_queue *queue, struct heald_participant *m
 
 static void read_message(const struct heald_queue_slot *slot, struct iovec *message)
 {
-    if (slot->size)
+    if (message->iov_base && slot->size)
         memcpy(message->iov_base, slot->data, slot->size);
     message->iov_len = slot->size;
 }

@@ -98,7 +98,7 @@ static int send_in(const struct queue_view *v, const struct heald_queue_slot *sl
 static int receive_from(const struct queue_view *v, const struct heald_queue_slot *slot,
                         struct heald_queue_message *m)
 {
-    if (slot->size)
+    if (m->data && slot->size)
         memcpy(m->data, slot->data, slot->size);
     m->priority = slot->priority;
     m->size = slot->size;

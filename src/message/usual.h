@@ -15,7 +15,7 @@
 
 static inline void usual_copy(void *to, const void *from, size_t size)
 {
-    if (size)
+    if (to && size)
         memcpy(to, from, size);
 }
 
