@@ -136,6 +136,7 @@ int message_main(const struct message_peer *peer, int argc, char **argv)
             receive_many(peer, data, size, count);
         else
             answer(peer, data, size, count, is_busy);
+        usleep(100 * 1000); /* some send the last message by a thread of theirs */
         _exit(0);
     }
     if (is_rate)
