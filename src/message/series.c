@@ -1,14 +1,14 @@
 /*
  * message/series.c: several messages in one call. The first may have to be waited for; those behind
  * it are sent or received as far as there are slots, and then all are handed over, the first one
- * last: nobody can want the others before it, so it alone wakes the waiters.
+ * last: nobody can want the others before it.
  *
  * Of a sender that is killed in between the first messages of the series may be lost, and the last
  * ones sent.
  */
-#include "message/hand_over.h"
 #include "message/lane.h"
 #include "message/queue.h"
+#include "message/usual.h"
 
 #include <string.h>
 
@@ -30,8 +30,7 @@ static int check_series(const struct queue_view *v, const struct iovec messages[
 
 static void write_message(const struct heald_queue_slot *slot, const struct iovec *message)
 {
-    if (message->iov_len)
-        memcpy(slot->data, message->iov_base, message->iov_len);
+    usual_copy(slot->data, message->iov_base, message->iov_len);
 }
 
 /* The first has its slot. How many were sent; -EPROTO. */
@@ -53,10 +52,7 @@ static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[]
     for (int i = n; i-- > 0;) {
         struct queue_cell *cell = ring_cell_at(r, slots[i].position);
         write_message(&slots[i], &messages[i]);
-        __atomic_store_n(&cell->size, (uint32_t)messages[i].iov_len, __ATOMIC_RELAXED);
-        __atomic_store_n(&cell->flags, 0, __ATOMIC_RELAXED);
-        int err = i ? cell_hand_over_quietly(cell, slots[i].word, CELL_FULL)
-                    : cell_hand_over(cell, slots[i].word, CELL_FULL, &v->q->bells.arrived);
+        int err = queue_fill(r, cell, slots[i].word, messages[i].iov_len, i > 0);
         if (err)
             return err;
     }
@@ -96,8 +92,7 @@ int heald_queue_send_many(struct heald_queue *queue, struct heald_participant *m
 
 static void read_message(const struct heald_queue_slot *slot, struct iovec *message)
 {
-    if (message->iov_base && slot->size)
-        memcpy(message->iov_base, slot->data, slot->size);
+    usual_copy(message->iov_base, slot->data, slot->size);
     message->iov_len = slot->size;
 }
 

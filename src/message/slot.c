@@ -101,25 +101,17 @@ int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slo
 {
     struct ring other;
     const struct ring *r = queue_ring(v, slot->priority, &other);
-    struct queue_cell *cell = cell_of(slot);
 
     if (v->is_lane) {
         lane_commit(r, slot->position, (uint32_t)size);
         return 0;
     }
-    __atomic_store_n(&cell->size, (uint32_t)size, __ATOMIC_RELAXED);
-    __atomic_store_n(&cell->flags, 0, __ATOMIC_RELAXED);
-    return cell_hand_over(cell, slot->word, CELL_FULL, &v->q->bells.arrived);
+    return queue_fill(r, cell_of(slot), slot->word, size, false);
 }
 
-/* Receivers that wait for the message pass on, and senders that wait for the cell a lap later. */
 int heald__queue_abandon(const struct queue_view *v, const struct heald_queue_slot *slot)
 {
-    if (v->is_lane)
-        return 0;
-    int err = cell_hand_over(cell_of(slot), slot->word, CELL_FREE, &v->q->bells.arrived);
-    eventcount_notify(&v->q->bells.room);
-    return err;
+    return v->is_lane ? 0 : queue_abandon(&v->ring, cell_of(slot), slot->word);
 }
 
 int heald__queue_release(const struct queue_view *v, const struct heald_queue_slot *slot)

@@ -19,6 +19,25 @@ static inline void usual_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
+/* A claimed cell has its message: it is sent. */
+static inline int queue_fill(const struct ring *r, struct queue_cell *cell, uint64_t mine,
+                             size_t size, bool quietly)
+{
+    __atomic_store_n(&cell->size, (uint32_t)size, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->flags, 0, __ATOMIC_RELAXED);
+    return quietly ? cell_hand_over_quietly(cell, mine, CELL_FULL)
+                   : cell_hand_over(cell, mine, CELL_FULL, &r->bells->arrived);
+}
+
+/* A claimed cell has none: receivers that wait for it skip it, and it is room a lap later. */
+static inline int queue_abandon(const struct ring *r, struct queue_cell *cell, uint64_t mine)
+{
+    int err = cell_hand_over(cell, mine, CELL_FREE, &r->bells->arrived);
+
+    eventcount_notify(&r->bells->room);
+    return err;
+}
+
 /* A message was received. Others wait for its end, if the queue is closed: then it may be empty.
  * The load comes after the change: who closes later rings the bell. */
 static inline int queue_free(const struct ring *r, struct queue_cell *cell, uint64_t mine)
@@ -52,14 +71,11 @@ static inline bool usual_send(const struct queue_view *v, const void *data, size
     if (v->flags & HEALD_QUEUE_ONE_SENDER || !ring_claim_next(r, &got))
         return false;
     if (__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST)) {
-        cell_hand_over(got.cell, got.word, CELL_FREE, &r->bells->arrived);
-        eventcount_notify(&r->bells->room);
+        queue_abandon(r, got.cell, got.word);
         return false;
     }
     usual_copy(got.cell->data, data, size);
-    __atomic_store_n(&got.cell->size, (uint32_t)size, __ATOMIC_RELAXED);
-    __atomic_store_n(&got.cell->flags, 0, __ATOMIC_RELAXED);
-    *ret_err = cell_hand_over(got.cell, got.word, CELL_FULL, &r->bells->arrived);
+    *ret_err = queue_fill(r, got.cell, got.word, size, false);
     return true;
 }
 
