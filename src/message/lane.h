@@ -32,7 +32,7 @@ static inline void lane_publish(uint64_t *at, uint64_t position, const struct ri
                                 uint32_t *bell)
 {
     __atomic_store_n(at, position, __ATOMIC_RELEASE);
-    heald__plat_fence_light(r->me->region->is_fenced);
+    heald__plat_fence_light(r->is_fenced);
     eventcount_notify(bell);
 }
 

@@ -37,6 +37,7 @@ struct ring {
     size_t stride;  /* bytes from cell to cell */
     unsigned shift; /* a position in laps */
     bool drops, at_most_once;
+    bool is_fenced; /* of a lane: takes part in heavy barriers */
     uint64_t owner; /* cell_owner() of `me` */
 };
 

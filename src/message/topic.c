@@ -192,6 +192,7 @@ int heald__topic_check(const struct topic_view **ret, const struct heald_topic *
         .subscriber_count = m.subscribers,
         .holds = m.holds,
         .history = m.history,
+        .is_fenced = heald__region_is_fenced(me->region),
     };
     memo->object = t;
     return 0;

@@ -70,6 +70,7 @@ struct topic_view {
     uint32_t mask;  /* of a position: the number of its cell */
     uint32_t shift; /* a position in laps */
     uint32_t chunk_count, subscriber_count, holds, history;
+    bool is_fenced; /* takes part in heavy barriers (platform/fence.h) */
 };
 
 _Static_assert(sizeof(struct topic_view) <= sizeof(uint64_t[15]), "a memo has room");

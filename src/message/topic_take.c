@@ -46,7 +46,7 @@ int heald__topic_check_subscriber(const struct topic_view **ret, struct topic_su
 
 static void notify_room(const struct topic_view *v)
 {
-    heald__plat_fence_light(v->me->region->is_fenced);
+    heald__plat_fence_light(v->is_fenced);
     eventcount_notify(&v->t->room);
 }
 

@@ -90,16 +90,14 @@ static int try_peek(void *object, struct heald_participant *me, int64_t *memory,
 static int send_in(const struct queue_view *v, const struct heald_queue_slot *slot,
                    const void *data, size_t size)
 {
-    if (size)
-        memcpy(slot->data, data, size);
+    usual_copy(slot->data, data, size);
     return heald__queue_commit(v, slot, size);
 }
 
 static int receive_from(const struct queue_view *v, const struct heald_queue_slot *slot,
                         struct heald_queue_message *m)
 {
-    if (m->data && slot->size)
-        memcpy(m->data, slot->data, slot->size);
+    usual_copy(m->data, slot->data, slot->size);
     m->priority = slot->priority;
     m->size = slot->size;
     return heald__queue_release(v, slot);
@@ -194,6 +192,7 @@ static bool look(struct heald_queue *queue, struct heald_participant *me, bool s
     struct spin *spin = &me->seat->spin;
     const struct queue_view *v;
 
+    spin->parallel = heald__region_is_parallel(me->region);
     if (queue_view(&v, queue, me) || v->priorities > 1 || !spin_begins(spin))
         return false;
     bool (*found)(const void *of) = v->is_lane ? (sends ? is_received_next : is_sent_next)

@@ -12,7 +12,6 @@
  */
 #include "region/region.h"
 
-#include "platform/fence.h"
 #include "platform/shm.h"
 
 #include <errno.h>
@@ -47,8 +46,6 @@ int heald__region_adopt(struct heald_region **ret_region, char *base,
         .name_count = head->names,
         .fd = fd,
         .mapped = head->max_size,
-        .is_fenced = heald__plat_fence_join(),
-        .is_parallel = sysconf(_SC_NPROCESSORS_ONLN) > 1,
     };
     if (head->flags & REGION_TRACED)
         region->order = (struct region_order *)(void *)(base + head->order_at);

@@ -25,8 +25,6 @@ struct heald_region {
     unsigned slot_count, name_count;
     int fd;
     bool is_read_only;
-    bool is_parallel; /* the machine has several processors */
-    bool is_fenced;   /* takes part in heavy barriers (platform/fence.h) */
     bool is_snapshot; /* `base` is a copy of what lies in front of the data; nothing is mapped */
     size_t mapped;    /* bytes at `base` */
     char *temporary;  /* the path of one whose name goes with its last user, or NULL */
@@ -87,6 +85,8 @@ struct region_local {
     bool is_first;              /* the process that opened it, no child of that */
     uint64_t pid_space;         /* atomic: heald__region_pid_space(); 0: not asked yet */
     uint64_t time_space, boot;  /* atomic: those of heald__region_is_clock_of(); 0: not asked yet */
+    uint64_t fenced, parallel;  /* atomic: of heald__region_is_fenced() and
+                                 * heald__region_is_parallel(); 0: not asked yet */
     struct region_seat seats[]; /* one for each slot */
 };
 
@@ -261,6 +261,13 @@ uint64_t heald__region_first_waiter(struct heald_participant *me, const void *ob
 /* The PID name space of this process, which may be another than that of the process that opened the
  * region; 0: not known. */
 uint64_t heald__region_pid_space(const struct heald_region *region);
+
+/* Does this process take part in heavy barriers (platform/fence.h)? From the first question on, if
+ * the system has them. */
+bool heald__region_is_fenced(const struct heald_region *region);
+
+/* Has the machine several processors? */
+bool heald__region_is_parallel(const struct heald_region *region);
 
 /* Is the monotonic clock of this process that of the slot's participant? */
 bool heald__region_is_clock_of(const struct heald_region *region, const struct region_slot *slot);

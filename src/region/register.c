@@ -25,6 +25,7 @@
  *
  * Model: test/model/register.pml; its steps are named after the functions here.
  */
+#include "platform/fence.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
@@ -110,6 +111,29 @@ static uint64_t ask_once(uint64_t *known, uint64_t (*ask)(void))
 uint64_t heald__region_pid_space(const struct heald_region *region)
 {
     return ask_once(&region->local->pid_space, heald__plat_pid_space);
+}
+
+/* What the two below have asked. */
+enum { ANSWER_NO = 1, ANSWER_YES = 2 };
+
+static uint64_t join_fences(void)
+{
+    return heald__plat_fence_join() ? ANSWER_YES : ANSWER_NO;
+}
+
+bool heald__region_is_fenced(const struct heald_region *region)
+{
+    return ask_once(&region->local->fenced, join_fences) == ANSWER_YES;
+}
+
+static uint64_t count_processors(void)
+{
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? ANSWER_YES : ANSWER_NO;
+}
+
+bool heald__region_is_parallel(const struct heald_region *region)
+{
+    return ask_once(&region->local->parallel, count_processors) == ANSWER_YES;
 }
 
 /* The name space of this process's monotonic clock; 0: not known. */
@@ -279,7 +303,7 @@ static void occupy(struct heald_region *region, unsigned index, struct heald_par
     me->who = (uint64_t)getpid() << 32 | (uint32_t)slot->thread;
     me->is_traced = region->order != NULL;
     seat->held_count = 0;
-    seat->spin = (struct spin){.parallel = region->is_parallel};
+    seat->spin = (struct spin){0};
     /* Relaxed: the others that read it only ask whether it is 0. */
     __atomic_store_n(&me->id, make_id(generation, index), __ATOMIC_RELAXED);
     /* Release: pairs with heald__region_in_use(). */
