@@ -72,7 +72,7 @@ bench: ## measure, against the peers; the figures of docs/BENCHMARKS.md
 asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call deps,test)
 	$(call build,build-asan,$(GCC),-Dwerror=true -Db_sanitize=address$(comma)undefined)
-	@$(SLOW) $(ASAN_ENV) scripts/run-tests build-asan
+	@HEALD_HOSTILE_SECONDS=60 $(SLOW) $(ASAN_ENV) scripts/run-tests build-asan
 
 tsan: ## the tests with ThreadSanitizer (clang)
 	$(call deps,test)
@@ -99,7 +99,7 @@ valgrind: ## the compiled tests under valgrind, without io_uring
 		scripts/run-tests build $(VALGRIND_TESTS) 2>&1 | \
 		grep --line-buffered -v -E '$(VALGRIND_WORDS)'
 
-fuzz: ## each fuzzer for FUZZ_SECONDS (30)
+fuzz: ## each fuzzer for FUZZ_SECONDS (30; 600 before a release)
 	$(call deps,test)
 	$(call build,build-fuzz,$(CLANG),-Dfuzz=true -Dtests=false -Db_lundef=false \
 		-Db_sanitize=address$(comma)undefined)

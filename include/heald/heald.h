@@ -5,6 +5,8 @@
 #include <heald/await.h>
 #include <heald/barrier.h>
 #include <heald/base.h>
+#include <heald/broadcast.h>
+#include <heald/channel.h>
 #include <heald/cond.h>
 #include <heald/describe.h>
 #include <heald/file.h>

@@ -30,13 +30,21 @@ int heald__plat_draft_name(struct heald_draft *draft, const char *path);
 /* The draft, named or not, is no longer needed; the descriptor stays open. */
 void heald__plat_draft_end(struct heald_draft *draft);
 
-/* Memory without a name, which cannot shrink once it is sealed, nor grow unless it may. */
-int heald__plat_memfd(const char *name);
-int heald__plat_memfd_seal(int fd, bool may_grow);
+/* Seals: what can no longer be done with a file: it cannot shrink, nor grow, nor be sealed further;
+ * nor be written to, but by mappings that there are already. */
+enum {
+    HEALD_SEAL_SHRINK = 1,
+    HEALD_SEAL_GROW = 2,
+    HEALD_SEAL_SEAL = 4,
+    HEALD_SEAL_FUTURE_WRITE = 8
+};
 
-/* What can no longer be done with the file of a descriptor: it cannot shrink, nor grow, nor be
- * sealed further. -EINVAL: it has no seals, and is no memfd. */
-enum { HEALD_SEAL_SHRINK = 1, HEALD_SEAL_GROW = 2, HEALD_SEAL_SEAL = 4 };
+/* Memory without a name; sealed. -EINVAL: the system has no such seal. */
+int heald__plat_memfd(const char *name);
+int heald__plat_memfd_seal(int fd, int seals);
+
+/* The seals of the file of a descriptor. -EINVAL: it has none, and is no memfd, or one of huge
+ * pages, which may be missing when they are touched. */
 int heald__plat_memfd_seals(int fd);
 
 /* The flock(2) of an open file: exclusive, else -EWOULDBLOCK; or shared, for which it waits while a

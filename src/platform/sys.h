@@ -439,6 +439,10 @@ void heald__plat_child_wait(pid_t pid);
  * child/. */
 int heald__plat_socket(int family, int type);
 int heald__plat_socketpair(int type, int ret_fds[2]);
+
+/* No more descriptors are passed to this Unix socket (Linux 6.16; elsewhere no effect). The close
+ * of one that a receiver did not expect might wait for a peer of its sender's choice. */
+void heald__plat_refuse_fds(int fd);
 int heald__plat_pipe(int ret_fds[2]);
 int heald__plat_peer_cred(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
 /* How many groups it is in, and the first `max` of them; -1: not known. */

@@ -351,8 +351,9 @@ int heald_region_create_memfd(struct heald_region **ret_region,
         close(fd);
         return err;
     }
+    int seals = HEALD_SEAL_SHRINK | HEALD_SEAL_SEAL | (o.heap_max > o.heap ? 0 : HEALD_SEAL_GROW);
     err = set_up(region, &o);
-    if (err || (err = heald__plat_memfd_seal(fd, o.heap_max > o.heap))) {
+    if (err || (err = heald__plat_memfd_seal(fd, seals))) {
         heald_region_close(region);
         return err;
     }

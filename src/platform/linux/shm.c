@@ -10,13 +10,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+/* The headers may be older than the kernel. */
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
 
 const char *const heald__shm_directory = "/dev/shm";
 
@@ -60,21 +67,39 @@ int heald__plat_memfd(const char *name)
     return heald__plat_own(fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd);
 }
 
-int heald__plat_memfd_seal(int fd, bool may_grow)
+/* Seals by their numbers here and in the system. */
+static const struct seal {
+    int ours, theirs;
+} seals_known[] = {
+    {HEALD_SEAL_SHRINK, F_SEAL_SHRINK},
+    {HEALD_SEAL_GROW, F_SEAL_GROW},
+    {HEALD_SEAL_SEAL, F_SEAL_SEAL},
+    {HEALD_SEAL_FUTURE_WRITE, F_SEAL_FUTURE_WRITE},
+};
+
+enum { SEALS_KNOWN = sizeof seals_known / sizeof seals_known[0] };
+
+int heald__plat_memfd_seal(int fd, int seals)
 {
-    int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
-    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+    int theirs = 0;
+
+    for (int i = 0; i < SEALS_KNOWN; i++)
+        theirs |= seals & seals_known[i].ours ? seals_known[i].theirs : 0;
+    return fcntl(fd, F_ADD_SEALS, theirs) < 0 ? -errno : 0;
 }
 
 int heald__plat_memfd_seals(int fd)
 {
-    int seals = fcntl(fd, F_GET_SEALS);
+    int theirs = fcntl(fd, F_GET_SEALS), ours = 0;
+    struct statfs fs;
 
-    if (seals < 0)
+    if (theirs < 0 || fstatfs(fd, &fs) < 0)
         return -errno;
-    return (seals & F_SEAL_SHRINK ? HEALD_SEAL_SHRINK : 0) |
-           (seals & F_SEAL_GROW ? HEALD_SEAL_GROW : 0) |
-           (seals & F_SEAL_SEAL ? HEALD_SEAL_SEAL : 0);
+    if (fs.f_type != TMPFS_MAGIC)
+        return -EINVAL;
+    for (int i = 0; i < SEALS_KNOWN; i++)
+        ours |= theirs & seals_known[i].theirs ? seals_known[i].ours : 0;
+    return ours;
 }
 
 /* A file of /proc as text. */

@@ -18,6 +18,9 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 const bool heald__connect_repeats = true;
 const int heald__scm_pidfd = 4; /* SCM_PIDFD, Linux 6.5 */
@@ -32,6 +35,12 @@ int64_t heald__plat_recvmsg_now(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n = recvmsg(fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     return n < 0 ? -errno : n;
+}
+
+void heald__plat_refuse_fds(int fd)
+{
+    int off = 0;
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
 
 int heald__plat_socket(int family, int type)

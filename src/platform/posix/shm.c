@@ -24,10 +24,10 @@ int heald__plat_memfd(const char *name)
     return -ENOSYS;
 }
 
-int heald__plat_memfd_seal(int fd, bool may_grow)
+int heald__plat_memfd_seal(int fd, int seals)
 {
     (void)fd;
-    (void)may_grow;
+    (void)seals;
     return -ENOSYS;
 }
 

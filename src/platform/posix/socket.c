@@ -85,6 +85,11 @@ int heald__plat_socket(int family, int type)
     return fd < 0 ? -errno : set_flags(fd);
 }
 
+void heald__plat_refuse_fds(int fd)
+{
+    (void)fd;
+}
+
 int heald__plat_socketpair(int type, int ret_fds[2])
 {
     int fds[2];

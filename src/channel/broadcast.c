@@ -1,0 +1,174 @@
+/*
+ * channel/broadcast.c: one publisher, whose segment any number of subscribers read; see follow.c.
+ * Its owner's thread. Of each subscriber it reads one word, whether it waits, in a segment of that
+ * subscriber's own: the channel to it.
+ */
+#include "channel/channel.h"
+
+#include "base/alloc.h"
+
+#include <heald/broadcast.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct heald_broadcast {
+    struct segment_map own;
+    int segment_fd; /* to be passed on */
+    uint32_t stride, sample_max, cells;
+    uint64_t published;
+    unsigned count, max;
+    struct heald_channel *subscribers[];
+};
+
+static uint64_t power_of_two(uint64_t n)
+{
+    uint64_t power = 1;
+
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+static size_t bytes_of(unsigned subscribers)
+{
+    return sizeof(struct heald_broadcast) + subscribers * sizeof(struct heald_channel *);
+}
+
+/* The defaults, and the size of the room: 0 if an option is out of range. */
+static uint64_t set_defaults(struct heald_broadcast_options *o)
+{
+    if (!o->samples)
+        o->samples = HEALD_BROADCAST_SAMPLES_DEFAULT;
+    if (!o->sample_max)
+        o->sample_max = HEALD_BROADCAST_SAMPLE_MAX_DEFAULT;
+    if (!o->subscribers)
+        o->subscribers = HEALD_BROADCAST_SUBSCRIBERS_DEFAULT;
+    if (o->sample_max > HEALD_CHANNEL_ROOM_MAX || o->samples > HEALD_CHANNEL_ROOM_MAX ||
+        o->subscribers > HEALD_BROADCAST_SUBSCRIBERS_MAX)
+        return 0;
+    uint64_t cells = power_of_two(o->samples < 2 ? 2 : o->samples);
+    uint64_t room = cells * power_of_two(CELL_HEAD + (uint64_t)o->sample_max);
+    if (room < HEALD_CHANNEL_ROOM_MIN)
+        room = HEALD_CHANNEL_ROOM_MIN;
+    return room <= HEALD_CHANNEL_ROOM_MAX ? room : 0;
+}
+
+int heald_broadcast_open(struct heald_broadcast **ret_broadcast,
+                         const struct heald_broadcast_options *options)
+{
+    struct heald_broadcast_options o = options ? *options : (struct heald_broadcast_options){0};
+    uint64_t room = set_defaults(&o);
+    if (!room)
+        return -EINVAL;
+    struct heald_broadcast *b = alloc_new(&heald__alloc_libc, bytes_of(o.subscribers));
+    if (!b)
+        return -ENOMEM;
+
+    int err = b->segment_fd = heald__segment_make(&b->own, (uint32_t)room);
+    if (err < 0) {
+        alloc_free(&heald__alloc_libc, b, bytes_of(o.subscribers));
+        return err;
+    }
+    b->stride = (uint32_t)power_of_two(CELL_HEAD + (uint64_t)o.sample_max);
+    b->sample_max = (uint32_t)o.sample_max;
+    b->cells = (uint32_t)room / b->stride;
+    b->max = o.subscribers;
+    *ret_broadcast = b;
+    return 0;
+}
+
+/* The own segment is not the channel's. */
+static void end(struct heald_channel *c)
+{
+    heald__segment_unmap(&c->peer);
+    alloc_free(&heald__alloc_libc, c, sizeof *c);
+}
+
+void heald_broadcast_close(struct heald_broadcast *broadcast)
+{
+    if (!broadcast)
+        return;
+    for (unsigned i = 0; i < broadcast->count; i++)
+        end(broadcast->subscribers[i]);
+    close(broadcast->segment_fd);
+    heald__segment_unmap(&broadcast->own);
+    alloc_free(&heald__alloc_libc, broadcast, bytes_of(broadcast->max));
+}
+
+int heald_broadcast_admit(struct heald_broadcast *broadcast, int fd)
+{
+    if (broadcast->count == broadcast->max)
+        return -EUSERS;
+    struct heald_channel *c = alloc_new(&heald__alloc_libc, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+
+    c->own = broadcast->own;
+    c->own_stride = broadcast->stride;
+    c->peer_room_max = HEALD_CHANNEL_ROOM_DEFAULT;
+    int err = heald__channel_begin(c, fd, broadcast->segment_fd);
+    if (err)
+        end(c);
+    else
+        broadcast->subscribers[broadcast->count++] = c;
+    return err;
+}
+
+static void remove_at(struct heald_broadcast *b, unsigned i)
+{
+    end(b->subscribers[i]);
+    b->subscribers[i] = b->subscribers[--b->count];
+}
+
+int heald_broadcast_remove(struct heald_broadcast *broadcast, int fd)
+{
+    for (unsigned i = 0; i < broadcast->count; i++)
+        if (broadcast->subscribers[i]->fd == fd) {
+            remove_at(broadcast, i);
+            return 0;
+        }
+    return -ENOENT;
+}
+
+int heald_broadcast_remove_gone(struct heald_broadcast *broadcast, const char **ret_why)
+{
+    for (unsigned i = 0; i < broadcast->count; i++) {
+        struct heald_channel *c = broadcast->subscribers[i];
+        int fd = c->fd;
+        if (!c->has_ended && !c->why)
+            continue;
+        if (ret_why)
+            *ret_why = c->why;
+        remove_at(broadcast, i);
+        return fd;
+    }
+    return -ENOENT;
+}
+
+/* Release: each store pairs with an acquire of follow.c. */
+static void write_sample(struct heald_broadcast *b, const void *data, uint32_t size)
+{
+    uint64_t n = b->published++;
+    struct cell *cell = (struct cell *)(void *)(b->own.room + (n & (b->cells - 1)) * b->stride);
+
+    __atomic_store_n(&cell->sequence, 2 * n + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&cell->size, size, __ATOMIC_RELAXED);
+    if (size)
+        memcpy((char *)cell + CELL_HEAD, data, size);
+    __atomic_store_n(&cell->sequence, 2 * n + 2, __ATOMIC_RELEASE);
+    __atomic_store_n(&b->own.segment->published, n + 1, __ATOMIC_RELEASE);
+}
+
+int heald_broadcast_publish(struct heald_broadcast *broadcast, const void *data, size_t size)
+{
+    if (size > broadcast->sample_max)
+        return -EMSGSIZE;
+    write_sample(broadcast, data, (uint32_t)size);
+    for (unsigned i = 0; i < broadcast->count; i++)
+        if (!broadcast->subscribers[i]->has_ended && !broadcast->subscribers[i]->why)
+            heald__bell_ring(broadcast->subscribers[i], BELL_IN);
+    return 0;
+}
