@@ -44,7 +44,7 @@ int heald__channel_break(struct heald_channel *c, const char *why);
 /* Passes the own segment to the peer: 0, -errno. */
 int heald__hello_send(const struct heald_channel *c, int segment_fd);
 
-/* Takes the peer's hello from the socket: 0; -EAGAIN; -EPROTO: broken; -ENOMEM. */
+/* Takes the peer's hello from the socket: 0; -EAGAIN; -EPIPE; -EPROTO: broken. */
 int heald__hello_recv(struct heald_channel *c);
 
 /* The peer may wait for what was just changed: wakes it. */

@@ -72,11 +72,8 @@ static int accept_hello(struct heald_channel *c, const struct hello *h, int fd)
 
     if (!is_sane(c, h, &why))
         return heald__channel_break(c, why);
-    int err = heald__segment_map(&c->peer, fd, h->room, &why);
-    if (err == -EPROTO)
+    if (heald__segment_map(&c->peer, fd, h->room, &why))
         return heald__channel_break(c, why);
-    if (err)
-        return err;
     c->peer_recv_max = h->recv_max;
     uint32_t longest = h->stride ? h->stride - CELL_HEAD : h->room - RECORD_HEAD;
     if (!c->recv_max || c->recv_max > longest)
@@ -106,6 +103,8 @@ int heald__hello_recv(struct heald_channel *c)
         c->has_ended = true;
         return -EPIPE;
     }
+    if (count < 0)
+        return heald__channel_break(c, "no descriptor is free for what the peer passed");
     bool is_whole = n == (int64_t)sizeof h && count == 1 && !(m.msg.msg_flags & MSG_TRUNC);
     int err = is_whole ? accept_hello(c, &h, fds[0])
                        : heald__channel_break(c, "the peer does not open a channel");

@@ -56,7 +56,9 @@ int heald__segment_map(struct segment_map *map, int fd, uint32_t room, const cha
         *ret_why = "the memory that the peer passed is not sealed";
     else if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != size_of(room))
         *ret_why = "the memory that the peer passed has not the size that it says";
-    return *ret_why ? -EPROTO : map_it(map, fd, room, HEALD_MAP_READ);
+    if (!*ret_why && map_it(map, fd, room, HEALD_MAP_READ))
+        *ret_why = "no memory is free for what the peer passed";
+    return *ret_why ? -EPROTO : 0;
 }
 
 void heald__segment_unmap(struct segment_map *map)

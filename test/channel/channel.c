@@ -2,6 +2,7 @@
 #include "channel/sides.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -236,6 +237,30 @@ HEALD_CASE(a_peer_that_is_killed_or_stopped)
     close(fds[0]);
 }
 
+/* Neither for an own segment, nor for the peer's. */
+HEALD_CASE(without_descriptors)
+{
+    struct pair p;
+    struct rlimit usual, none;
+    struct heald_channel *c;
+    char got[8];
+
+    ck_assert_int_eq(heald_socketpair(SOCK_STREAM, p.fds), 0);
+    channel_make(&p.a, p.fds[0], NULL);
+    channel_make(&p.b, p.fds[1], NULL);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int err = heald_channel_open(&c, p.fds[0], NULL);
+    ssize_t n = heald_channel_recv(p.a, got, sizeof got, HEALD_FOREVER);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    ck_assert_int_eq(err, -EMFILE);
+    ck_assert_int_eq(n, -EPROTO);
+    ck_assert_str_eq(why_of(p.a), "no descriptor is free for what the peer passed");
+    pair_close(&p);
+}
+
 /* In a loop the socket is polled, as any other. */
 static void on_bell(struct heald_op *op)
 {
@@ -286,6 +311,7 @@ int main(void)
     harness_add(group, the_socket_is_readable_when_there_is_reason);
     harness_add(group, two_processes_echo);
     harness_add(group, a_peer_that_is_killed_or_stopped);
+    harness_add(group, without_descriptors);
     harness_add(group, in_a_loop);
     return harness_run(suite);
 }
