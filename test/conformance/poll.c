@@ -271,9 +271,11 @@ HEALD_CASE(a_deadline_ends_it)
     pair_open(PAIR_UNIX, fds);
     r.fd = fds[0];
     ck_assert_int_eq(heald_prep_poll_multishot(&r.p.op, fds[0], POLLIN), 0);
-    r.p.op.deadline_ns = now() + 5 * HEALD_MS;
+    r.p.op.deadline_ns = now() + 100 * 1000 * HEALD_MS;
     ck_assert_int_eq(heald_submit(loop, &r.p.op, on_readable), 0);
     ck_assert_int_eq(write(fds[1], "ab", 2), 2);
+    turn_until(loop, &r.p.calls, 2);
+    ck_assert_int_eq(heald_op_set_deadline(&r.p.op, now() + 2 * HEALD_MS), 0);
     ck_assert_int_eq(probe_end(&r.p), -ETIMEDOUT);
     ck_assert_int_eq(r.p.calls, 3);
     pair_close(loop, fds);

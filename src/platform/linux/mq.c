@@ -21,8 +21,6 @@
 
 enum { MQUEUE_FS_MAGIC = 0x19800202, QUEUE_FILE_SIZE = 80 /* FILENT_SIZE of the kernel */ };
 
-static const struct timespec passed = {0};
-
 int heald__plat_mq_open(const char *name, int flags, mode_t mode,
                         const struct heald_mq_shape *shape)
 {
@@ -95,6 +93,8 @@ bool heald__plat_is_mq(int fd, const struct stat *st)
 
 int64_t heald__plat_mq_send_now(int fd, const void *buf, size_t len, unsigned priority)
 {
+    struct timespec passed = {0}; /* an emulator writes to it */
+
     if (mq_timedsend(fd, buf, len, priority, &passed) == 0)
         return 0;
     return errno == ETIMEDOUT ? -EAGAIN : -errno;
@@ -102,6 +102,7 @@ int64_t heald__plat_mq_send_now(int fd, const void *buf, size_t len, unsigned pr
 
 int64_t heald__plat_mq_receive_now(int fd, void *buf, size_t len, unsigned *ret_priority)
 {
+    struct timespec passed = {0};
     ssize_t n = mq_timedreceive(fd, buf, len, ret_priority, &passed);
 
     if (n >= 0)
