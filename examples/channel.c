@@ -1,6 +1,5 @@
-/* channel: a worker that is not trusted, say a decoder: `channel TEXT...` has each text done by a
- * process of its own, and waits for it in a loop. Whatever the worker writes to its memory, or if
- * it is killed, this process goes on. */
+/* channel: `channel TEXT...` has each text done by a worker that is not trusted, and waits for it
+ * in a loop. Whatever the worker writes to its memory, this process goes on. */
 #include <heald/heald.h>
 
 #include <ctype.h>
@@ -12,10 +11,9 @@
 enum { LONGEST = 1000 };
 static const struct heald_channel_options limits = {.recv_max = LONGEST};
 
-/* The worker: the reply to a text is the same in capitals. */
 static int work(int fd)
 {
-    struct heald_channel *channel;
+    struct heald_channel *channel = NULL;
     char text[LONGEST];
     ssize_t n = heald_channel_open(&channel, fd, &limits);
     while (n >= 0 && (n = heald_channel_recv(channel, text, sizeof text, HEALD_FOREVER)) >= 0) {
@@ -23,7 +21,7 @@ static int work(int fd)
             text[i] = (char)toupper((unsigned char)text[i]);
         n = heald_channel_send(channel, text, (size_t)n, HEALD_FOREVER);
     }
-    return 0; /* the other side has gone */
+    return heald_channel_close(channel), 0; /* the other side has gone */
 }
 
 struct job {
@@ -66,7 +64,7 @@ int main(int argc, char **argv)
     int fds[2], err = heald_socketpair(SOCK_SEQPACKET, fds);
 
     if (!err && fork() == 0)
-        return close(fds[0]), work(fds[1]);
+        return close(fds[0]), work(fds[1]); /* the worker */
     if (err || (err = heald_loop_open(&loop, NULL)) ||
         (err = heald_channel_open(&job.channel, fds[0], &limits)))
         return fprintf(stderr, "channel: %s\n", heald_strerror(err)), 1;
@@ -76,5 +74,7 @@ int main(int argc, char **argv)
         err = heald_channel_trysend(job.channel, *job.texts, strlen(*job.texts));
     if (!err && !(err = receive(loop, &op)))
         err = heald_loop_run(loop);
+    heald_channel_close(job.channel);
+    heald_loop_close(loop);
     return err || *job.texts;
 }

@@ -1,6 +1,5 @@
-/* frames: large frames for several readers, without a copy. Anybody may be killed.
- * `frames /NAME read` has them all, and `frames /NAME watch` the latest; they wait in a loop.
- * `frames /NAME publish COUNT` waits for a reader, publishes, and waits until none is left. */
+/* frames: large frames for several readers, without a copy. `frames /NAME read` has all, `watch`
+ * the latest; `publish COUNT` waits for a reader, publishes, and waits until none is left. */
 #include <heald/heald.h>
 
 #include <errno.h>
@@ -39,10 +38,8 @@ static void on_frame(struct heald_op *op)
     const struct frame *frame = sample.data;
     int err = (int)op->result, is_last = !err && frame->is_last;
 
-    if (!err) {
-        printf("frame %d, lost %d\n", frame->number, (int)sample.lost);
+    if (!err && printf("frame %d, lost %d\n", frame->number, (int)sample.lost) > 0)
         err = heald_topic_release(me, &sample);
-    }
     if (!err && !is_last && !(err = heald_prep_topic_take(op, &reader, me, &sample)))
         err = heald_submit(op->loop, op, on_frame);
     if (err)
@@ -60,20 +57,24 @@ static int read_frames(int only_latest)
         return err;
     puts("ready");
     heald_prep_topic_take(&op, &reader, me, &sample);
-    return (err = heald_submit(loop, &op, on_frame)) ? err : heald_loop_run(loop);
+    if (!(err = heald_submit(loop, &op, on_frame)))
+        err = heald_loop_run(loop);
+    heald_loop_close(loop);
+    return err;
 }
 
 int main(int argc, char **argv)
 {
     struct heald_topic_options frames = {.type = {.size = sizeof(struct frame)}, .chunks = 32};
     struct heald_region_options memory = {.heap = 64 << 20};
-    struct heald_region *r;
+    struct heald_region *r = NULL;
     int err = argc < 3 ? -EINVAL : heald_region_open(&r, argv[1], HEALD_REGION_CREATE, &memory);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!err && !(err = heald_attach(r, &me)))
-        err = heald_topic_open(me, "frames", &frames, &topic);
-    if (!err)
+    if (!err && !(err = heald_attach(r, &me)) &&
+        !(err = heald_topic_open(me, "frames", &frames, &topic)))
         err = argc > 3 ? publish(atoi(argv[3])) : read_frames(*argv[2] == 'w');
+    heald_detach(me);
+    heald_region_close(r);
     return err ? fprintf(stderr, "frames: %s\n", heald_strerror(err)), 1 : 0;
 }

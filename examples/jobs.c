@@ -56,7 +56,7 @@ static int work(void)
 int main(int argc, char **argv)
 {
     struct heald_region_options options = {.heap = 1 << 17};
-    struct heald_region *region;
+    struct heald_region *region = NULL;
     int err = heald_region_open(&region, "/heald-jobs", HEALD_REGION_CREATE, &options);
 
     if (argc < 2)
@@ -71,5 +71,7 @@ int main(int argc, char **argv)
         err = heald_queue_send(jobs, me, argv[i], strlen(argv[i]), 0, HEALD_FOREVER);
     if (err)
         fprintf(stderr, "jobs: %s\n", heald_strerror(err));
+    heald_detach(me);
+    heald_region_close(region);
     return err != 0;
 }

@@ -71,5 +71,6 @@ int main(int argc, char **argv)
     if (err)
         fprintf(stderr, "mq: %s: %s\n", argv[1], heald_strerror(err));
     heald_close(loop, fd);
+    heald_loop_close(loop);
     return err != 0;
 }
