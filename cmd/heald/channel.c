@@ -1,6 +1,7 @@
 /*
- * channel.c: see channel.h. The region has a heap of just the queue and room for names; whoever
- * comes first makes it.
+ * channel.c: see channel.h. The region has a heap of just the object and room for names; whoever
+ * comes first makes it. One who only reads what others publish, or calls what others serve, does
+ * not know how they make it, and waits until they have.
  */
 #include "channel.h"
 
@@ -8,12 +9,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { PARTICIPANTS = 256, HEAP_SPARE = 64 * 1024 };
+enum { PARTICIPANTS = 256, HEAP_SPARE = 64 * 1024, PAUSE_MS = 50 };
 
 /* The last colon, unless it is that of "file:". */
-static int split(struct channel *c, const char *usual, const char **ret_queue)
+static int split(struct channel *c, const struct channel_plan *plan, const char **ret_object)
 {
     const char *name = c->name, *colon = strrchr(name, ':');
 
@@ -21,13 +24,14 @@ static int split(struct channel *c, const char *usual, const char **ret_queue)
         colon = NULL;
     size_t length = colon ? (size_t)(colon - name) : strlen(name);
 
-    *ret_queue = colon ? colon + 1 : usual;
+    *ret_object = colon ? colon + 1 : plan->usual;
     if (!length || length >= sizeof c->region_name)
         return options_refuse(c->command, "%s: the name of the region is empty or too long",
                               options_shown(name));
-    if (!**ret_queue || strlen(*ret_queue) > HEALD_NAME_MAX)
-        return options_refuse(c->command, "%s: the name of the queue has 1 to %d bytes",
-                              options_shown(name), HEALD_NAME_MAX);
+    if (!**ret_object || strlen(*ret_object) > HEALD_NAME_MAX || strchr(*ret_object, '/'))
+        return options_refuse(c->command, "%s: the name of the %s has 1 to %d bytes, none a slash",
+                              options_shown(name), heald_object_type_name(plan->type),
+                              HEALD_NAME_MAX);
     memcpy(c->region_name, name, length);
     return 0;
 }
@@ -37,7 +41,7 @@ static int refuse_region(const struct channel *c, int err, const char *why)
     char text[REFUSAL_SIZE];
 
     return options_refuse(c->command, "%s: %s", options_shown(c->name),
-                          refusal_text(c->name, err, why, text));
+                          refusal_text(c->region_name, err, why, text));
 }
 
 int channel_complain(const struct channel *c, int err)
@@ -45,55 +49,128 @@ int channel_complain(const struct channel *c, int err)
     return options_refuse(c->command, "%s: %s", options_shown(c->name), heald_strerror(err));
 }
 
-static int open_region(struct channel *c, const char *name,
-                       const struct heald_queue_options *options, bool creates)
+static size_t size_of(const struct channel_plan *plan)
+{
+    if (plan->type == HEALD_OBJECT_TOPIC)
+        return heald_topic_size(plan->options);
+    if (plan->type == HEALD_OBJECT_SERVICE)
+        return heald_service_size(plan->options);
+    return heald_queue_size(plan->options);
+}
+
+/* 0; -ENOENT: it does not exist, and is not created; or the exit status. */
+static int open_region(struct channel *c, const struct channel_plan *plan)
 {
     const char *why = NULL;
-    size_t size = heald_queue_size(options);
+    size_t size = plan->options ? size_of(plan) : 0;
     struct heald_region_options o = {.participants = PARTICIPANTS,
                                      .size = 64,
                                      .heap = size + HEAP_SPARE,
                                      .heap_max = 2 * size + (64 << 20),
                                      .ret_why = &why};
 
-    if (!size)
-        return options_refuse(c->command, "the queue is too large");
-    int err = heald_region_open(&c->region, name, creates ? HEALD_REGION_CREATE : 0, &o);
+    if (plan->options && !size)
+        return options_refuse(c->command, "the %s is too large",
+                              heald_object_type_name(plan->type));
+    int err =
+        heald_region_open(&c->region, c->region_name, plan->options ? HEALD_REGION_CREATE : 0, &o);
     if (!err && (err = heald_attach(c->region, &c->me)))
         heald_region_close(c->region);
+    if (err == -ENOENT && !plan->options)
+        return err;
     return err ? refuse_region(c, err, why) : 0;
 }
 
-static int open_queue(struct channel *c, const char *queue,
-                      const struct heald_queue_options *options, bool creates)
+static int find(struct channel *c, const struct channel_plan *plan, const char *name)
 {
-    void *object;
-    int err = heald_object_find(c->me, queue, HEALD_OBJECT_QUEUE, 0, &object);
+    void *object = NULL;
+    int err = heald_object_find(c->me, name, plan->type, 0, &object);
 
-    c->queue = object;
-    if (err == -ENOENT && creates)
-        err = heald_queue_open(c->me, queue, options, &c->queue);
-    if (err == -ENOENT)
-        return options_refuse(c->command, "%s: there is no queue %s", options_shown(c->name),
-                              options_shown(queue));
+    if (err)
+        return err;
+    c->type = plan->type;
+    c->queue = plan->type == HEALD_OBJECT_QUEUE ? object : NULL;
+    c->topic = plan->type == HEALD_OBJECT_TOPIC ? object : NULL;
+    c->service = plan->type == HEALD_OBJECT_SERVICE ? object : NULL;
+    return 0;
+}
+
+static int create(struct channel *c, const struct channel_plan *plan, const char *name)
+{
+    if (plan->type == HEALD_OBJECT_TOPIC)
+        return heald_topic_open(c->me, name, plan->options, &c->topic);
+    if (plan->type == HEALD_OBJECT_SERVICE)
+        return heald_service_open(c->me, name, plan->options, &c->service);
+    return heald_queue_open(c->me, name, plan->options, &c->queue);
+}
+
+/* 0; -ENOENT: it does not exist, and is not created; or the exit status. */
+static int open_object(struct channel *c, const struct channel_plan *plan, const char *name)
+{
+    const char *type = heald_object_type_name(plan->type);
+    int err = find(c, plan, name);
+
+    if (err == -ENOENT && !plan->options)
+        return err;
+    if (err == -ENOENT && (err = create(c, plan, name)) == 0)
+        c->type = plan->type;
+    /* Another process made it meanwhile, with other options. */
+    if (err == -EPROTOTYPE)
+        err = find(c, plan, name);
+    if (err == -EPROTOTYPE)
+        return options_refuse(c->command, "%s: the object %s is not a %s", options_shown(c->name),
+                              name, type);
+    if (err == -ENOSYS)
+        return options_refuse(c->command, "%s: the region has no heap, and so no %s",
+                              options_shown(c->name), type);
+    if (err == -EINVAL)
+        return options_refuse(c->command, "%s: the options of the %s contradict each other",
+                              options_shown(c->name), type);
     return err ? channel_complain(c, err) : 0;
 }
 
-int channel_open(struct channel *c, const struct command *command, const char *name,
-                 const char *usual, const struct heald_queue_options *options, bool creates)
+/* As open_object(). */
+static int open_both(struct channel *c, const struct channel_plan *plan, const char *name)
 {
-    const char *queue;
+    int status = open_region(c, plan);
 
-    *c = (struct channel){.command = command, .name = name};
-    int status = split(c, usual, &queue);
-    if (!status)
-        status = open_region(c, c->region_name, options, creates);
     if (status)
         return status;
-    status = open_queue(c, queue, options, creates);
+    status = open_object(c, plan, name);
     if (status)
         channel_close(c);
     return status;
+}
+
+static int wait_for_it(struct channel *c, const struct channel_plan *plan, const char *name)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    const char *type = heald_object_type_name(plan->type);
+    bool is_said = false;
+    int status;
+
+    while ((status = open_both(c, plan, name)) == -ENOENT) {
+        if (heald_clock_now(HEALD_CLOCK_MONOTONIC) >= plan->deadline_ns) {
+            options_refuse(c->command, "%s: there is no %s %s", options_shown(c->name), type, name);
+            return EXIT_NO;
+        }
+        if (!is_said)
+            options_refuse(c->command, "%s: there is no %s %s yet; waiting for it",
+                           options_shown(c->name), type, name);
+        is_said = true;
+        nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
+int channel_open(struct channel *c, const struct command *command, const char *name,
+                 const struct channel_plan *plan)
+{
+    const char *object;
+
+    *c = (struct channel){.command = command, .name = name};
+    int status = split(c, plan, &object);
+    return status ? status : wait_for_it(c, plan, object);
 }
 
 void channel_close(struct channel *c)
@@ -105,11 +182,13 @@ void channel_close(struct channel *c)
 void channel_remove(struct channel *c, bool ends)
 {
     struct heald_object_info info;
+    const void *object = c->queue   ? (const void *)c->queue
+                         : c->topic ? (const void *)c->topic
+                                    : (const void *)c->service;
     bool is_empty = true;
 
     for (unsigned cursor = 0; heald_object_next(c->region, &cursor, &info);)
-        if (ends && info.type == HEALD_OBJECT_QUEUE &&
-            heald_at(c->region, info.offset) == (void *)c->queue)
+        if (ends && info.type == c->type && heald_at(c->region, info.offset) == object)
             heald_object_remove(c->me, info.name);
         else
             is_empty = false;
@@ -125,4 +204,31 @@ int64_t channel_deadline(bool is_trying, int64_t timeout_ns)
     if (timeout_ns == HEALD_FOREVER)
         return HEALD_FOREVER;
     return heald_clock_now(HEALD_CLOCK_MONOTONIC) + timeout_ns;
+}
+
+int channel_read_input(const struct command *command, char **ret_data, size_t *ret_size)
+{
+    size_t room = 4096, size = 0, n;
+    char *data = malloc(room + 1);
+
+    while (data && (n = fread(data + size, 1, room - size, stdin)) > 0) {
+        size += n;
+        if (size < room)
+            continue;
+        room *= 2;
+        char *more = realloc(data, room + 1);
+        if (!more)
+            free(data);
+        data = more;
+    }
+    if (!data)
+        return options_refuse(command, "cannot allocate memory");
+    if (ferror(stdin)) {
+        free(data);
+        return options_refuse(command, "cannot read standard input: %s", strerror(errno));
+    }
+    data[size] = 0;
+    *ret_data = data;
+    *ret_size = size;
+    return 0;
 }

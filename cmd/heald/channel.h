@@ -1,4 +1,4 @@
-/* channel.h: the queue in a region that `heald send`, `recv` and `pipe` use. */
+/* channel.h: the queue, topic or service in a region that a command uses. */
 #ifndef HEALD_CMD_CHANNEL_H
 #define HEALD_CMD_CHANNEL_H
 
@@ -12,19 +12,32 @@ struct channel {
     char region_name[256];
     struct heald_region *region;
     struct heald_participant *me;
-    struct heald_queue *queue;
+    enum heald_object_type type;
+    struct heald_queue *queue; /* what of these three it is; the others are NULL */
+    struct heald_topic *topic;
+    struct heald_service *service;
+};
+
+/* What a channel is opened as. */
+struct channel_plan {
+    enum heald_object_type type;
+    const char *usual; /* its name, if none is given */
+    /* The struct heald_queue_options, heald_topic_options or heald_service_options of one that does
+     * not exist; NULL: none is created. */
+    const void *options;
+    int64_t deadline_ns; /* how long to wait for one that does not exist, where none is created */
 };
 
 /*
- * Opens the queue with a name, "NAME" or "NAME:QUEUE", where QUEUE is `usual` if none is named;
- * with `creates` it makes the region and the queue if they do not exist. 0, or the exit status
- * after a line on stderr.
+ * Opens the channel with a name, "NAME" or "NAME:OBJECT". One that exists is opened whatever its
+ * options are. 0, or the exit status after a line on stderr: EXIT_NO, it did not come to exist in
+ * time.
  */
 int channel_open(struct channel *c, const struct command *command, const char *name,
-                 const char *usual, const struct heald_queue_options *options, bool creates);
+                 const struct channel_plan *plan);
 void channel_close(struct channel *c);
 
-/* Closes it; with `ends` removes the queue; and removes the region if nothing is in it then, and
+/* Closes it; with `ends` removes the object; and removes the region if nothing is in it then, and
  * nobody has it open. */
 void channel_remove(struct channel *c, bool ends);
 
@@ -33,5 +46,9 @@ int channel_complain(const struct channel *c, int err);
 
 /* The absolute time at which a wait ends. */
 int64_t channel_deadline(bool is_trying, int64_t timeout_ns);
+
+/* Reads standard input to its end, into memory to free, with a 0 behind it. 0, or the exit status
+ * after a line on stderr. */
+int channel_read_input(const struct command *command, char **ret_data, size_t *ret_size);
 
 #endif

@@ -166,6 +166,8 @@ static int run_pipe(const struct command *command, const char *program, int argc
                                                      .message_max = PORTION - 16,
                                                      .flags = HEALD_QUEUE_ONE_SENDER |
                                                               HEALD_QUEUE_ONE_RECEIVER};
+    static const struct channel_plan plan = {
+        .type = HEALD_OBJECT_QUEUE, .usual = "pipe", .options = &queue};
     struct pipe_options o = {0};
     const char *name = NULL;
     struct copy c = {0};
@@ -178,7 +180,7 @@ static int run_pipe(const struct command *command, const char *program, int argc
         status = choose_direction(command, &o);
     if (status != OPTIONS_GO_ON)
         return status;
-    status = channel_open(&c.channel, command, name, "pipe", &queue, true);
+    status = channel_open(&c.channel, command, name, &plan);
     if (status)
         return status;
     progress_begin(&c.progress, !o.is_quiet, size_of_input(&o));

@@ -111,6 +111,9 @@ static bool receive(struct receiver *r, int *ret_status)
 
 static int run_recv(const struct command *command, const char *program, int argc, char **argv)
 {
+    static const struct heald_queue_options queue = {0};
+    static const struct channel_plan plan = {
+        .type = HEALD_OBJECT_QUEUE, .usual = "queue", .options = &queue};
     struct recv_options o = {.timeout_ns = HEALD_FOREVER};
     struct receiver r = {.options = &o};
     const char *name = NULL;
@@ -121,7 +124,7 @@ static int run_recv(const struct command *command, const char *program, int argc
         return status;
     if (!name)
         return options_refuse(command, "a name is required; see heald recv --help");
-    status = channel_open(&r.channel, command, name, "queue", NULL, true);
+    status = channel_open(&r.channel, command, name, &plan);
     if (status)
         return status;
     while (receive(&r, &status))

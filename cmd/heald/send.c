@@ -113,7 +113,8 @@ static int run_send(const struct command *command, const char *program, int argc
         .capacity = o.capacity, .message_max = o.message_max, .priorities = o.priorities};
     if (!o.priorities)
         q.priorities = o.priority + 1;
-    status = channel_open(&s.channel, command, words[0], "queue", &q, true);
+    const struct channel_plan plan = {.type = HEALD_OBJECT_QUEUE, .usual = "queue", .options = &q};
+    status = channel_open(&s.channel, command, words[0], &plan);
     if (!status) {
         for (size_t i = 1; !status && words[i]; i++)
             status = send_one(&s, words[i], strlen(words[i]));

@@ -94,5 +94,33 @@ def a_pipe_whose_sender_is_killed():
         remove(name)
 
 
-CASES = (messages, messages_that_do_not_fit, one_waits_for_the_other, a_pipe,
+def object_in(name):
+    return json.loads(heald('ls', '--json', name).stdout)['regions'][0]['objects'][0]
+
+
+def samples_are_published():
+    name = PREFIX + '-pub'
+    try:
+        result = heald('pub', '--wait', '-n', '--capacity', '4', '--history', '0', '--chunks', '6',
+                       '--size', '8', name, 'x')
+        assert result.returncode == 1 and 'no subscriber' in result.stderr, result
+        result = subprocess.run([HEALD, 'pub', '-n', name], input='one\n\n12345678', text=True,
+                                capture_output=True, check=False)
+        assert (result.returncode, result.stderr) == (0, ''), result
+        seen = object_in(name)
+        assert (seen['name'], seen['type'], seen['max'], seen['free']) == ('topic', 'topic', 6, 6)
+        result = heald('pub', name, '123456789')
+        assert result.returncode == 2 and 'has room for 8' in result.stderr, result
+        for words in (('-b', name, 'x'), ('-b0', name), (name + ':a/b', 'x'), (name + ':', 'x'),
+                      ('--chunks', '2', name + ':few', 'x'), ()):
+            result = heald('pub', *words)
+            assert result.returncode == 2 and result.stderr.count('\n') == 1, (words, result)
+        assert heald('send', name + ':queue', 'x').returncode == 0
+        result = heald('pub', name + ':queue', 'x')
+        assert result.returncode == 2 and 'queue is not a topic' in result.stderr, result
+    finally:
+        remove(name)
+
+
+CASES = (messages, samples_are_published, messages_that_do_not_fit, one_waits_for_the_other, a_pipe,
          a_pipe_whose_sender_is_killed)
