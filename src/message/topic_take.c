@@ -66,6 +66,21 @@ static void lose(struct taker *t, uint64_t next)
     t->cursor = next;
 }
 
+/*
+ * The cell at the cursor is that of a later position, so those less than a ring before that are
+ * there, or lost as well: all positions below the tail were claimed, and those a ring below it are
+ * no more. Without the tail each attempt would find but one more that is lost.
+ */
+static void skip_lost(struct taker *t, int32_t laps)
+{
+    uint64_t next = t->cursor + ((uint64_t)laps << t->v->shift) - t->v->mask;
+    uint64_t tail = __atomic_load_n(&t->v->t->tail, __ATOMIC_RELAXED);
+    uint64_t oldest = tail - t->v->mask - 1;
+
+    /* Not behind the last position of a ring that begins at `next`: the tail may be corrupt. */
+    lose(t, oldest - next <= t->v->mask ? oldest : next);
+}
+
 /* Stores where it is. Release: pairs with pass() of topic_publish.c. */
 static void set_cursor(const struct taker *t, uint64_t before)
 {
@@ -132,8 +147,7 @@ static int look(struct taker *t, struct heald_topic_sample *ret, struct ring_hol
     if (ahead < 0)
         return ahead < -1 ? -EBADMSG : -EAGAIN;
     if (ahead > 0) {
-        /* The cell is that of a later position; those less than a ring before it are there. */
-        lose(t, t->cursor + ((uint64_t)ahead << v->shift) - v->mask);
+        skip_lost(t, ahead);
         return -EBUSY;
     }
     switch (cell_state(word)) {

@@ -96,6 +96,35 @@ HEALD_CASE(a_type_has_one_size)
     fixture_close(&f);
 }
 
+/* Wherever in the ring it is when that comes round. */
+HEALD_CASE(a_ring_is_left_of_what_was_lost)
+{
+    struct heald_topic_options options = small;
+    struct fixture f = topic_fixture();
+    enum { LONG_RING = 64 };
+
+    options.capacity = LONG_RING - 1;
+    options.chunks = LONG_RING + 4;
+    topic_make(&f, &options);
+    struct heald_topic_subscriber s = subscribe(&f, HEALD_TOPIC_DROP_OLDEST, 0);
+    uint64_t at = 0, lost = 0;
+    for (unsigned more = 1; more < 3 * LONG_RING; more++) {
+        struct heald_topic_sample sample;
+        for (unsigned i = 0; i < LONG_RING + more; i++)
+            ck_assert_int_eq(publish_number(&f, at++, 0), 0);
+        for (unsigned i = 0; i < LONG_RING; i++) {
+            ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+            ck_assert_uint_eq(sample.lost, i ? 0 : more);
+            ck_assert_uint_eq(sample.sequence, at - LONG_RING + i);
+            lost += sample.lost;
+            ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+        }
+        ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), -EAGAIN);
+    }
+    ck_assert_uint_eq(lost, (uint64_t)3 * LONG_RING * (3 * LONG_RING - 1) / 2);
+    fixture_close(&f);
+}
+
 HEALD_CASE(the_oldest_is_lost_and_counted)
 {
     struct fixture f = topic_fixture();
@@ -542,6 +571,7 @@ int main(void)
     harness_add(group, samples_of_any_size);
     harness_add(group, a_type_has_one_size);
     harness_add(group, the_oldest_is_lost_and_counted);
+    harness_add(group, a_ring_is_left_of_what_was_lost);
     harness_add(group, the_latest_alone);
     harness_add(group, a_publisher_waits_for_the_slowest);
     harness_add(group, a_late_subscriber_has_the_history);
