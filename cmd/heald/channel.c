@@ -88,7 +88,6 @@ static int find(struct channel *c, const struct channel_plan *plan, const char *
 
     if (err)
         return err;
-    c->type = plan->type;
     c->queue = plan->type == HEALD_OBJECT_QUEUE ? object : NULL;
     c->topic = plan->type == HEALD_OBJECT_TOPIC ? object : NULL;
     c->service = plan->type == HEALD_OBJECT_SERVICE ? object : NULL;
@@ -104,16 +103,28 @@ static int create(struct channel *c, const struct channel_plan *plan, const char
     return heald_queue_open(c->me, name, plan->options, &c->queue);
 }
 
+/* The name that is not there may be misspelt, or left out. */
+static void note_other(struct channel *c)
+{
+    struct heald_object_info info;
+
+    for (unsigned cursor = 0; heald_object_next(c->region, &cursor, &info);)
+        if (info.type == c->type)
+            snprintf(c->other, sizeof c->other, "%s", info.name);
+}
+
 /* 0; -ENOENT: it does not exist, and is not created; or the exit status. */
 static int open_object(struct channel *c, const struct channel_plan *plan, const char *name)
 {
     const char *type = heald_object_type_name(plan->type);
     int err = find(c, plan, name);
 
-    if (err == -ENOENT && !plan->options)
+    if (err == -ENOENT && !plan->options) {
+        note_other(c);
         return err;
-    if (err == -ENOENT && (err = create(c, plan, name)) == 0)
-        c->type = plan->type;
+    }
+    if (err == -ENOENT)
+        err = create(c, plan, name);
     /* Another process made it meanwhile, with other options. */
     if (err == -EPROTOTYPE)
         err = find(c, plan, name);
@@ -142,21 +153,26 @@ static int open_both(struct channel *c, const struct channel_plan *plan, const c
     return status;
 }
 
+static void say_absent(const struct channel *c, const char *name, const char *end)
+{
+    options_refuse(c->command, "%s: there is no %s %s%s%s%s", options_shown(c->name),
+                   heald_object_type_name(c->type), name, *c->other ? ", but one named " : "",
+                   c->other, end);
+}
+
 static int wait_for_it(struct channel *c, const struct channel_plan *plan, const char *name)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    const char *type = heald_object_type_name(plan->type);
     bool is_said = false;
     int status;
 
     while ((status = open_both(c, plan, name)) == -ENOENT) {
         if (heald_clock_now(HEALD_CLOCK_MONOTONIC) >= plan->deadline_ns) {
-            options_refuse(c->command, "%s: there is no %s %s", options_shown(c->name), type, name);
+            say_absent(c, name, "");
             return EXIT_NO;
         }
         if (!is_said)
-            options_refuse(c->command, "%s: there is no %s %s yet; waiting for it",
-                           options_shown(c->name), type, name);
+            say_absent(c, name, " yet; waiting for it");
         is_said = true;
         nanosleep(&pause, NULL);
     }
@@ -168,7 +184,7 @@ int channel_open(struct channel *c, const struct command *command, const char *n
 {
     const char *object;
 
-    *c = (struct channel){.command = command, .name = name};
+    *c = (struct channel){.command = command, .name = name, .type = plan->type};
     int status = split(c, plan, &object);
     return status ? status : wait_for_it(c, plan, object);
 }

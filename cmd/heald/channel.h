@@ -16,6 +16,7 @@ struct channel {
     struct heald_queue *queue; /* what of these three it is; the others are NULL */
     struct heald_topic *topic;
     struct heald_service *service;
+    char other[HEALD_NAME_MAX + 1]; /* the name of another object of the type; "": none is known */
 };
 
 /* What a channel is opened as. */

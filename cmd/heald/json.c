@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void print_string(FILE *to, const char *text)
 {
@@ -89,6 +91,50 @@ void json_text(struct json *j, const char *name, const char *text)
     }
     print_name(j, name);
     print_string(j->to, text);
+}
+
+/* Three bytes as four digits; what is not there is 0, and its digits are '='. */
+static void print_base64(FILE *to, const unsigned char *data, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    fputc('"', to);
+    for (size_t i = 0; i < size; i += 3) {
+        size_t n = size - i < 3 ? size - i : 3;
+        unsigned bits = (unsigned)data[i] << 16 | (n > 1 ? (unsigned)data[i + 1] << 8 : 0) |
+                        (n > 2 ? data[i + 2] : 0);
+        for (unsigned k = 0; k < 4; k++)
+            fputc(k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=', to);
+    }
+    fputc('"', to);
+}
+
+static bool is_text(const char *text, size_t size)
+{
+    const char *end = text + size;
+
+    for (size_t n; text < end; text += n)
+        if (!(n = utf8_length(text)))
+            return false;
+    return true;
+}
+
+void json_data(struct json *j, const void *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    if (text) {
+        if (size)
+            memcpy(text, data, size);
+        text[size] = 0;
+    }
+    if (text && is_text(text, size)) {
+        json_text(j, "data", text);
+    } else {
+        print_name(j, "base64");
+        print_base64(j->to, data, size);
+    }
+    free(text);
 }
 
 void json_integer(struct json *j, const char *name, int64_t value)

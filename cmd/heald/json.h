@@ -33,6 +33,8 @@ void json_close(struct json *j); /* the innermost object or array */
 /* A text may be anybody's: it comes out escaped, with bytes that are not UTF-8 replaced by U+FFFD.
  * NULL: null. */
 void json_text(struct json *j, const char *name, const char *text);
+/* Bytes: as the text "data" if they are UTF-8 without a null byte, else as "base64" (RFC 4648). */
+void json_data(struct json *j, const void *data, size_t size);
 void json_integer(struct json *j, const char *name, int64_t value);
 void json_unsigned(struct json *j, const char *name, uint64_t value);
 void json_seconds(struct json *j, const char *name, double value); /* to microseconds */

@@ -2,12 +2,11 @@
 #include "channel.h"
 #include "commands.h"
 #include "json.h"
+#include "message_text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct recv_options {
     unsigned count;
@@ -54,29 +53,24 @@ struct receiver {
 
 static void print_json(const struct heald_queue_slot *slot)
 {
-    char *text = calloc(1, slot->size + 1);
     struct json j;
 
-    if (text)
-        memcpy(text, slot->data, slot->size);
     json_begin(&j, stdout);
     json_unsigned(&j, "size", slot->size);
     json_unsigned(&j, "priority", slot->priority);
     json_boolean(&j, "redelivered", slot->redelivered);
-    json_text(&j, "data", text);
+    json_data(&j, slot->data, slot->size);
     json_end(&j);
-    free(text);
 }
 
 /* Printed, and in the hands of the system: 0, EXIT_ERROR; main() says why. */
 static int print(const struct receiver *r, const struct heald_queue_slot *slot)
 {
-    if (r->options->is_json) {
+    if (r->options->is_json)
         print_json(slot);
-    } else {
-        fwrite(slot->data, 1, slot->size, stdout);
-        putchar(r->options->is_terminated ? '\0' : '\n');
-    }
+    else
+        message_print(slot->data, slot->size,
+                      r->options->is_terminated ? MESSAGE_TERMINATED : MESSAGE_LINE);
     return fflush(stdout) || ferror(stdout) ? EXIT_ERROR : 0;
 }
 

@@ -25,6 +25,11 @@ def messages():
         assert (result.returncode, result.stdout) == (0, 'one\n\n'), result
         result = heald('recv', '--json', '-N', '1', name)
         Schema('heald-recv.1').check(json.loads(result.stdout))
+        result = subprocess.run([HEALD, 'send', name + ':bytes'], input=b'a\0b\xff', check=False)
+        result = heald('recv', '--json', '-n', name + ':bytes')
+        line = json.loads(result.stdout)
+        Schema('heald-recv.1').check(line)
+        assert (line['size'], line['base64'], line.get('data')) == (4, 'YQBi/w==', None), line
         result = heald('recv', '-0', name)
         assert (result.returncode, result.stdout) == (0, '4th\0005th\0'), result
         result = heald('send', name, 'late')
