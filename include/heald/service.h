@@ -152,6 +152,20 @@ HEALD_API int heald_request_is_awaited(const struct heald_request *request,
  * served. */
 HEALD_API int heald_service_close(struct heald_service *service, struct heald_participant *me);
 
+/* What a service is doing. The numbers are read one after another while others use the service. */
+struct heald_service_info {
+    struct heald_service_options options; /* as they are, with the defaults */
+    uint64_t sent;    /* requests that were sent, since the service was initialized */
+    unsigned depth;   /* requests that wait for a server */
+    unsigned serving; /* requests that servers have */
+    unsigned clients; /* that are open; not those of participants that are gone */
+    int closed;
+};
+
+/* Describes a service. Does not block. Returns 0. */
+HEALD_API int heald_service_describe(struct heald_service *service, struct heald_participant *me,
+                                     struct heald_service_info *ret_info);
+
 #ifdef __cplusplus
 }
 #endif

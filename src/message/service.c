@@ -245,3 +245,39 @@ int heald_service_close(struct heald_service *service, struct heald_participant 
 
     return err ? err : heald_queue_close(v.requests, me);
 }
+
+static unsigned open_clients(const struct service_view *v)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < v->client_count; i++) {
+        uint64_t id = __atomic_load_n(&service_client(v, i)->owner, __ATOMIC_ACQUIRE);
+        count += id && heald__cells_is_gone(v->me, id) == 0;
+    }
+    return count;
+}
+
+int heald_service_describe(struct heald_service *service, struct heald_participant *me,
+                           struct heald_service_info *ret_info)
+{
+    struct heald_queue_info requests;
+    struct service_view v;
+    int err = heald__service_view(&v, service, me);
+
+    if (!err)
+        err = heald_queue_describe(v.requests, me, &requests);
+    if (err)
+        return err;
+    *ret_info = (struct heald_service_info){.options = {.capacity = requests.options.capacity,
+                                                        .clients = v.client_count,
+                                                        .calls = v.calls,
+                                                        .request_max = v.request_max,
+                                                        .reply_max = v.reply_max,
+                                                        .flags = v.flags},
+                                            .sent = requests.sent,
+                                            .depth = requests.depth,
+                                            .serving = requests.receiving,
+                                            .clients = open_clients(&v),
+                                            .closed = requests.closed};
+    return 0;
+}

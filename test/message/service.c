@@ -113,6 +113,38 @@ HEALD_CASE(calls_and_replies)
     service_fixture_close(&f, &client);
 }
 
+HEALD_CASE(it_is_described)
+{
+    struct heald_service_client client;
+    struct fixture f = service_fixture(AT_MOST_ONCE, &client);
+    struct heald_service_info info;
+    struct heald_request request;
+    char reply[32];
+
+    ck_assert_int_eq(call_with(&client, "one", reply, 0), -ETIMEDOUT);
+    ck_assert_int_eq(call_with(&client, "two", reply, 0), -ETIMEDOUT);
+    ck_assert_int_eq(heald_service_receive(service_of(&f), f.me, &request, 0), 0);
+    ck_assert_int_eq(heald_service_describe(service_of(&f), f.me, &info), 0);
+    ck_assert_uint_eq(info.sent, 2);
+    ck_assert_uint_eq(info.depth, 1);
+    ck_assert_uint_eq(info.serving, 1);
+    ck_assert_uint_eq(info.clients, 1);
+    ck_assert_uint_eq(info.options.capacity, 4);
+    ck_assert_uint_eq(info.options.clients, 2);
+    ck_assert_uint_eq(info.options.calls, CALLS);
+    ck_assert_uint_eq(info.options.request_max, 32);
+    ck_assert_uint_eq(info.options.reply_max, 32);
+    ck_assert_uint_eq(info.options.flags, AT_MOST_ONCE);
+    ck_assert_int_eq(info.closed, 0);
+    ck_assert_int_eq(heald_service_reply(f.me, &request, "x", 1), -ECANCELED);
+    ck_assert_int_eq(heald_service_close(service_of(&f), f.me), 0);
+    ck_assert_int_eq(heald_service_client_close(&client), 0);
+    ck_assert_int_eq(heald_service_describe(service_of(&f), f.me, &info), 0);
+    ck_assert_uint_eq(info.clients + info.serving, 0);
+    ck_assert_int_eq(info.closed, 1);
+    fixture_close(&f);
+}
+
 HEALD_CASE(a_client_that_is_closed)
 {
     struct heald_service_client client;
@@ -384,6 +416,7 @@ int main(void)
     TCase *group = harness_group(suite, "service");
 
     harness_add(group, calls_and_replies);
+    harness_add(group, it_is_described);
     harness_add(group, a_client_that_is_closed);
     harness_add(group, what_is_refused);
     harness_add(group, another_server_gets_the_request);
