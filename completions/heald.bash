@@ -72,10 +72,11 @@ _heald_program()
 _heald_argument()
 {
     case "$command $count" in
-    ls\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0 | send\ 0 | recv\ 0 | pipe\ 0 | pub\ 0 | sub\ 0) _heald_name region ;;
+    ls\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0 | send\ 0 | recv\ 0 | pipe\ 0 | pub\ 0 | sub\ 0 | \
+        call\ 0 | reply\ 0) _heald_name region ;;
     gc\ *) _heald_name all ;;
     repair\ *) _heald_words "$(_heald_names "$name")" "$word" ;;
-    aio\ 0 | lock\ 1 | sem\ 2) _heald_program "$last" ;;
+    aio\ 0 | lock\ 1 | reply\ 1 | sem\ 2) _heald_program "$last" ;;
     serve\ 0 | demo\ 0)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -d -- "$word"))
@@ -96,7 +97,7 @@ _heald_parse()
             name=${name:-$previous}
             ((count++))
             case "$command $count" in
-            aio\ 1 | lock\ 2 | sem\ 3) program=$i && return ;;
+            aio\ 1 | lock\ 2 | reply\ 2 | sem\ 3) program=$i && return ;;
             esac
         elif [[ $previous == -- ]]; then
             is_literal=yes

@@ -27,7 +27,7 @@ function __heald_arguments
     switch "$words[2]"
         case aio
             set max 1
-        case lock
+        case lock reply
             set max 2
         case sem
             set max 3
@@ -58,17 +58,18 @@ function __heald_next
     set -l arguments (__heald_arguments)
     set -l token (commandline -ct)
     switch "$command "(count $arguments)
-        case 'ls *' 'locks *' 'repair 0' 'lock 0' 'sem 0' 'send 0' 'recv 0' 'pipe 0' 'pub 0' 'sub 0'
+        case 'ls *' 'locks *' 'repair 0' 'lock 0' 'sem 0' 'send 0' 'recv 0' 'pipe 0' 'pub 0' \
+            'sub 0' 'call 0' 'reply 0'
             __heald_names region
         case 'gc *'
             __heald_names all
         case 'repair *'
             __heald_names $arguments[1]
-        case 'aio 0' 'lock 1' 'sem 2'
+        case 'aio 0' 'lock 1' 'reply 1' 'sem 2'
             complete -C "$token"
         case 'aio *'
             complete -C (string join ' ' -- (string escape -- $arguments) "$token")
-        case 'lock *'
+        case 'lock *' 'reply *'
             complete -C (string join ' ' -- (string escape -- $arguments[2..]) "$token")
         case 'sem 1'
         case 'sem *'

@@ -155,9 +155,11 @@ static int open_both(struct channel *c, const struct channel_plan *plan, const c
 
 static void say_absent(const struct channel *c, const char *name, const char *end)
 {
-    options_refuse(c->command, "%s: there is no %s %s%s%s%s", options_shown(c->name),
-                   heald_object_type_name(c->type), name, *c->other ? ", but one named " : "",
-                   c->other, end);
+    bool has_other = *c->other;
+
+    options_refuse(c->command, "%s: there is no %s \"%s\"%s%s%s%s", options_shown(c->name),
+                   heald_object_type_name(c->type), name, end, has_other ? " (there is \"" : "",
+                   c->other, has_other ? "\")" : "");
 }
 
 static int wait_for_it(struct channel *c, const struct channel_plan *plan, const char *name)

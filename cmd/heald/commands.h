@@ -18,6 +18,8 @@ extern const struct command command_recv;
 extern const struct command command_pipe;
 extern const struct command command_pub;
 extern const struct command command_sub;
+extern const struct command command_call;
+extern const struct command command_reply;
 extern const struct command command_aio;
 extern const struct command command_help;
 

@@ -41,6 +41,8 @@ struct command {
 enum {
     EXIT_NO = 1,          /* the answer is no: not acquired, a deadlock, in use */
     EXIT_ERROR = 2,       /* the command line is invalid, a name does not exist, an error */
+    EXIT_REPLIED = 3,     /* heald call: with an error */
+    EXIT_UNKNOWN = 4,     /* heald call: the request may have been served */
     EXIT_NOT_RUN = 126,   /* the program to run exists and cannot be run */
     EXIT_NOT_FOUND = 127, /* it does not exist */
     EXIT_SIGNAL = 128     /* and the number of the signal that ended it */

@@ -13,7 +13,7 @@ from regions import PREFIX, remove
 from serving import HEALD, LIMIT, heald
 
 COMMANDS = ('ls', 'locks', 'gc', 'repair', 'lock', 'sem', 'send', 'recv', 'pipe', 'pub', 'sub',
-            'aio', 'serve', 'backends', 'demo', 'help')
+            'call', 'reply', 'aio', 'serve', 'backends', 'demo', 'help')
 
 
 def refused(args, words):

@@ -46,11 +46,11 @@ def stop(process):
 @case
 def a_subscriber_waits_for_the_topic():
     subscriber = start('sub', '-N', '3', NAME)
-    assert 'there is no topic topic yet; waiting' in subscriber.stderr.readline()
+    assert 'there is no topic "topic" yet; waiting' in subscriber.stderr.readline()
     assert publish('--wait', NAME, text='one\n\nthree') == (0, '')
     assert end(subscriber) == (0, 'one\n\nthree\n', '')
-    for args, words in ((('-n', NAME + ':other'), 'no topic other, but one named topic\n'),
-                        (('-w', '0.01', PREFIX + '-none'), 'there is no topic topic\n')):
+    for args, words in ((('-n', NAME + ':other'), 'no topic "other" (there is "topic")\n'),
+                        (('-w', '0.01', PREFIX + '-none'), 'there is no topic "topic"\n')):
         result = heald('sub', *args)
         assert result.returncode == 1 and result.stderr.endswith(words), result
     assert heald('sub', '-w', '0.01', NAME).returncode == 1
