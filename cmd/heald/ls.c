@@ -48,6 +48,47 @@ static unsigned living(const struct snapshot_region *r)
     return count;
 }
 
+/* ", 1 message", ", 2 messages". */
+static void add_count(struct text *t, uint64_t count, const char *noun)
+{
+    text_addf(t, ", %llu %s%s", (unsigned long long)count, noun, count == 1 ? "" : "s");
+}
+
+static void describe_queue(struct text *t, const struct heald_object_state *s)
+{
+    add_count(t, s->messages, "message");
+    text_addf(t, ", %u of %u slots free", s->free, s->max);
+    if (s->priorities > 1)
+        text_addf(t, ", %u priorities", s->priorities);
+    text_addf(t, ", %llu sent", (unsigned long long)s->sent);
+    if (s->dropped)
+        text_addf(t, ", %llu dropped", (unsigned long long)s->dropped);
+}
+
+static void describe_service(struct text *t, const struct heald_object_state *s)
+{
+    add_count(t, s->messages, "request");
+    text_addf(t, " waiting, %u of %u slots free, %llu sent", s->free, s->max,
+              (unsigned long long)s->sent);
+    add_count(t, s->clients, "client");
+}
+
+static void describe_topic(struct text *t, const struct snapshot_region *r,
+                           const struct heald_object_state *s)
+{
+    const struct heald_participant_info *slowest = snapshot_slowest(r, s);
+    char who[THREAD_TEXT_SIZE];
+
+    text_addf(t, ", %u of %u chunks free, %llu published", s->free, s->max,
+              (unsigned long long)s->sent);
+    add_count(t, s->subscribers, "subscriber");
+    if (s->messages)
+        text_addf(t, ", the slowest %llu behind%s%s", (unsigned long long)s->messages,
+                  slowest ? ": " : "", slowest ? thread_text(&slowest->thread, who) : "");
+    if (s->lost)
+        text_addf(t, ", %llu lost", (unsigned long long)s->lost);
+}
+
 /* What is true of an object beside its state. */
 static void describe_object(struct text *t, const struct snapshot_region *r,
                             const struct snapshot_object *o)
@@ -62,11 +103,11 @@ static void describe_object(struct text *t, const struct snapshot_region *r,
     else if (o->info.type == HEALD_OBJECT_BARRIER && s->condition == HEALD_OBJECT_HELD)
         text_addf(t, ", %u of %u arrived", s->max - s->free, s->max);
     else if (o->info.type == HEALD_OBJECT_QUEUE)
-        text_addf(t, ", %llu message%s, %u of %u slots free", (unsigned long long)s->messages,
-                  s->messages == 1 ? "" : "s", s->free, s->max);
+        describe_queue(t, s);
+    else if (o->info.type == HEALD_OBJECT_SERVICE)
+        describe_service(t, s);
     else if (o->info.type == HEALD_OBJECT_TOPIC)
-        text_addf(t, ", %u of %u chunks free, slowest subscriber %llu behind", s->free, s->max,
-                  (unsigned long long)s->messages);
+        describe_topic(t, r, s);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
         char participant[THREAD_TEXT_SIZE];
@@ -152,6 +193,38 @@ static void print_text(const struct snapshot *c)
     table_print(&t);
 }
 
+static void put_thread(struct json *j, const char *name, const struct heald_thread_info *thread)
+{
+    json_object(j, name);
+    json_integer(j, "pid", thread->pid);
+    json_unsigned(j, "thread", thread->thread);
+    json_boolean(j, "stopped", thread_is_stopped(thread));
+    json_close(j);
+}
+
+/* Of a queue, a service or a topic. */
+static void put_messages(struct json *j, const struct snapshot_region *r,
+                         const struct snapshot_object *o)
+{
+    const struct heald_object_state *s = &o->state;
+    const struct heald_participant_info *slowest = snapshot_slowest(r, s);
+
+    json_unsigned(j, "messages", s->messages);
+    json_unsigned(j, "sent", s->sent);
+    json_unsigned(j, "capacity", s->capacity);
+    if (o->info.type == HEALD_OBJECT_QUEUE) {
+        json_unsigned(j, "priorities", s->priorities);
+        json_unsigned(j, "dropped", s->dropped);
+    } else if (o->info.type == HEALD_OBJECT_TOPIC) {
+        json_unsigned(j, "subscribers", s->subscribers);
+        json_unsigned(j, "lost", s->lost);
+    } else {
+        json_unsigned(j, "clients", s->clients);
+    }
+    if (slowest)
+        put_thread(j, "slowest", &slowest->thread);
+}
+
 static void put_object(struct json *j, const struct snapshot_region *r,
                        const struct snapshot_object *o)
 {
@@ -163,22 +236,19 @@ static void put_object(struct json *j, const struct snapshot_region *r,
     json_unsigned(j, "offset", o->info.offset);
     json_unsigned(j, "size", o->info.size);
     json_text(j, "state", heald_object_condition_name(s->condition));
-    if (o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_TOPIC)
-        json_unsigned(j, "messages", s->messages);
     if (o->info.type == HEALD_OBJECT_SEM || o->info.type == HEALD_OBJECT_BARRIER ||
-        o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_TOPIC) {
+        snapshot_has_messages(o)) {
         json_unsigned(j, "free", s->free);
         json_unsigned(j, "max", s->max);
     }
+    if (snapshot_has_messages(o))
+        put_messages(j, r, o);
     json_array(j, "holders");
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
         if (!p)
             continue;
-        json_object(j, NULL);
-        json_integer(j, "pid", p->thread.pid);
-        json_unsigned(j, "thread", p->thread.thread);
-        json_close(j);
+        put_thread(j, NULL, &p->thread);
     }
     json_close(j);
     json_unsigned(j, "waiters", o->wait_count);

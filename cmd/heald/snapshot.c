@@ -296,21 +296,39 @@ char *snapshot_creator(const struct snapshot_region *r, char text[THREAD_TEXT_SI
 }
 
 /* They are in the order of their slots. */
-const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
-                                                     const struct heald_object_state *state,
-                                                     unsigned number)
+static const struct heald_participant_info *find_slot(const struct snapshot_region *r,
+                                                      unsigned slot)
 {
-    unsigned from = 0, to = number < HEALD_HOLDERS_SHOWN ? r->participant_count : 0;
+    unsigned from = 0, to = r->participant_count;
 
     while (from < to) {
         unsigned middle = from + (to - from) / 2;
         const struct heald_participant_info *p = &r->participants[middle];
-        if (p->slot == state->holders[number].slot)
+        if (p->slot == slot)
             return p;
-        if (p->slot < state->holders[number].slot)
+        if (p->slot < slot)
             from = middle + 1;
         else
             to = middle;
     }
     return NULL;
+}
+
+const struct heald_participant_info *snapshot_holder(const struct snapshot_region *r,
+                                                     const struct heald_object_state *state,
+                                                     unsigned number)
+{
+    return number < HEALD_HOLDERS_SHOWN ? find_slot(r, state->holders[number].slot) : NULL;
+}
+
+const struct heald_participant_info *snapshot_slowest(const struct snapshot_region *r,
+                                                      const struct heald_object_state *state)
+{
+    return state->has_slowest ? find_slot(r, state->slowest) : NULL;
+}
+
+bool snapshot_has_messages(const struct snapshot_object *o)
+{
+    return o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_SERVICE ||
+           o->info.type == HEALD_OBJECT_TOPIC;
 }

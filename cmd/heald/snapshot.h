@@ -100,4 +100,11 @@ const struct heald_participant_info *snapshot_holder(const struct snapshot_regio
                                                      const struct heald_object_state *state,
                                                      unsigned number);
 
+/* The subscriber of a topic that is furthest behind; NULL: none is, or it has gone meanwhile. */
+const struct heald_participant_info *snapshot_slowest(const struct snapshot_region *r,
+                                                      const struct heald_object_state *state);
+
+/* Is it a queue, a service or a topic? */
+bool snapshot_has_messages(const struct snapshot_object *o);
+
 #endif

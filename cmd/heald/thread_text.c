@@ -83,21 +83,47 @@ char *thread_text_alone(const struct heald_thread_info *thread, const char *why,
     return text;
 }
 
-char *thread_text(const struct heald_thread_info *thread, char text[THREAD_TEXT_SIZE])
+/* What a file of /proc says of it. As read_file(). */
+static size_t read_of_thread(const struct heald_thread_info *thread, const char *file, char *text,
+                             size_t size)
 {
-    char path[PATH_SIZE], name[64];
+    char path[PATH_SIZE];
     /* Where the system numbers no threads, it is another name of it: then the process's name. */
     bool is_number = thread->thread && thread->thread <= INT32_MAX;
     uint64_t id = is_number ? thread->thread : (uint64_t)thread->pid;
 
+    snprintf(path, sizeof path, "/proc/%ld/task/%llu/%s", (long)thread->pid, (unsigned long long)id,
+             file);
+    return read_file(path, text, size);
+}
+
+/* The state follows the name, which may contain parentheses. */
+static bool is_stopped(const struct heald_thread_info *thread)
+{
+    char text[LINE_SIZE];
+    const char *end = read_of_thread(thread, "stat", text, sizeof text) ? strrchr(text, ')') : NULL;
+
+    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
+bool thread_is_stopped(const struct heald_thread_info *thread)
+{
+    return thread_is_known(thread) && is_stopped(thread);
+}
+
+char *thread_text(const struct heald_thread_info *thread, char text[THREAD_TEXT_SIZE])
+{
+    char name[64];
+
     if (!thread_is_known(thread))
         return thread_text_alone(thread, "of another PID name space", text);
-    snprintf(path, sizeof path, "/proc/%ld/task/%llu/comm", (long)thread->pid,
-             (unsigned long long)id);
-    size_t n = read_file(path, name, sizeof name);
+    size_t n = read_of_thread(thread, "comm", name, sizeof name - sizeof ", stopped");
     if (n && name[n - 1] == '\n')
-        name[n - 1] = 0;
-    return thread_text_alone(thread, n ? mask_controls(name) : "ended", text);
+        name[--n] = 0;
+    mask_controls(name);
+    if (n && is_stopped(thread))
+        snprintf(name + n, sizeof name - n, ", stopped");
+    return thread_text_alone(thread, n ? name : "ended", text);
 }
 
 char *thread_command(const struct heald_thread_info *thread, char text[THREAD_COMMAND_SIZE])

@@ -16,7 +16,11 @@ enum { THREAD_TEXT_SIZE = 128, THREAD_COMMAND_SIZE = 4096 };
 /* Does /proc tell of it? */
 bool thread_is_known(const struct heald_thread_info *thread);
 
-/* "1234 (worker)", or with its thread "1234/1240 (worker)"; in `text`, which it returns. */
+/* Is it stopped, by SIGSTOP, a terminal or a debugger? False where that is not known. */
+bool thread_is_stopped(const struct heald_thread_info *thread);
+
+/* "1234 (worker)", or with its thread "1234/1240 (worker)", or "1234 (worker, stopped)"; in `text`,
+ * which it returns. */
 char *thread_text(const struct heald_thread_info *thread, char text[THREAD_TEXT_SIZE]);
 
 /* The same without a name: "1234 (why)". */

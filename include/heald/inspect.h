@@ -92,10 +92,21 @@ struct heald_object_state {
     struct heald_holder_info holders[HEALD_HOLDERS_SHOWN];
     int is_writing;     /* 1: the holder of a read-write lock writes */
     unsigned free, max; /* semaphore: free permits, and all; max 0: a counting semaphore. Barrier:
-                           missing arrivals, and all. Queue: free slots, and all.
+                           missing arrivals, and all. Queue and service: free slots, and all.
                            Topic: chunks that nobody has on loan or holds, and all */
-    uint64_t messages;  /* queue: those that wait. Topic: how many samples the slowest subscriber is
-                           behind */
+    /* Of a queue, a service (of its requests) and a topic: */
+    uint64_t messages;    /* those that wait. Topic: how many samples the slowest subscriber is
+                             behind */
+    uint64_t sent;        /* messages or samples, since it was initialized */
+    unsigned capacity;    /* messages of each priority. Topic: how many samples a subscriber may be
+                             behind */
+    unsigned priorities;  /* of a queue */
+    uint64_t dropped;     /* of a queue: by HEALD_QUEUE_DROP_OLDEST */
+    unsigned subscribers; /* of a topic, that there are */
+    uint64_t lost;        /* of a topic: samples that those have lost */
+    unsigned clients;     /* of a service, that are open */
+    int has_slowest;      /* 1: a subscriber of a topic is behind: */
+    unsigned slowest;     /* heald_participant_info.slot of the one that is furthest behind */
     /* Of a mutex: */
     unsigned last_count;
     struct heald_thread_info last[HEALD_LAST_SHOWN]; /* the last holders, the latest first; their

@@ -17,8 +17,8 @@
 #include <heald/sem.h>
 
 #include "inspect/queue.h"
+#include "inspect/service.h"
 #include "inspect/topic.h"
-#include "message/service.h"
 #include "platform/shm.h"
 #include "platform/sys.h"
 #include "region/region.h"
@@ -311,24 +311,40 @@ static void read_queue(const struct view *view, struct heald_object_state *s)
     s->max = census.slots;
     s->free = census.free;
     s->messages = census.messages;
+    s->sent = census.sent;
+    s->dropped = census.dropped;
+    s->capacity = census.capacity;
+    s->priorities = census.priorities;
     if (census.is_closed)
         s->condition = HEALD_OBJECT_DONE;
     else if (s->condition == HEALD_OBJECT_FREE && !census.free)
         s->condition = HEALD_OBJECT_HELD;
 }
 
+static bool owner_lives(void *ctx, uint64_t id)
+{
+    const struct object_holders *h = ctx;
+
+    return lives(h->view->region, id);
+}
+
 /* The queue of its requests lies behind its head. */
 static void read_service(const struct view *view, struct heald_object_state *s)
 {
-    uint64_t skipped = (-view->offset & 63) + sizeof(struct service);
+    struct object_holders holders = {view, s};
+    struct service_census census = {.lives = owner_lives, .ctx = &holders};
+    /* As of a queue. */
+    uint64_t room = region_size(view->region) - view->offset;
     struct view requests = *view;
 
-    if (view->room < skipped) {
+    if (!heald__inspect_service(view->region, view->offset, room, &census)) {
         s->condition = HEALD_OBJECT_UNKNOWN;
         return;
     }
-    requests.offset += skipped;
+    requests.offset += census.requests;
     read_queue(&requests, s);
+    s->priorities = 0;
+    s->clients = census.clients;
 }
 
 /* Once, however much it has. */
@@ -340,13 +356,6 @@ static void add_owner_once(void *ctx, uint64_t id)
         if (h->state->holders[i].slot == region_id_slot(id))
             return;
     add_noted(h->view, h->state, id);
-}
-
-static bool owner_lives(void *ctx, uint64_t id)
-{
-    const struct object_holders *h = ctx;
-
-    return lives(h->view->region, id);
 }
 
 static void read_topic(const struct view *view, struct heald_object_state *s)
@@ -363,6 +372,12 @@ static void read_topic(const struct view *view, struct heald_object_state *s)
     s->max = census.chunks;
     s->free = census.used < census.chunks ? census.chunks - census.used : 0;
     s->messages = census.lag;
+    s->sent = census.published;
+    s->capacity = census.capacity;
+    s->subscribers = census.subscribers;
+    s->lost = census.lost;
+    s->has_slowest = census.slowest != 0;
+    s->slowest = census.slowest ? region_id_slot(census.slowest) : 0;
     s->condition = census.is_blocked || !s->free ? HEALD_OBJECT_HELD : HEALD_OBJECT_FREE;
 }
 

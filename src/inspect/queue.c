@@ -31,8 +31,9 @@ static void count_ring(const struct source *s, const struct queue_shape *shape, 
                      (uint64_t)number * shape->capacity * shape->stride;
     uint64_t tail = source_word(s, hints + offsetof(struct queue_hints, tail));
     uint64_t head = source_word(s, hints + offsetof(struct queue_hints, head));
-    uint64_t count = shape->capacity < CELLS_MAX ? shape->capacity : CELLS_MAX;
 
+    census->sent += tail;
+    uint64_t count = shape->capacity < CELLS_MAX ? shape->capacity : CELLS_MAX;
     if (shape->is_lane) {
         uint64_t depth = tail - head;
         census->messages = depth <= shape->capacity ? depth : shape->capacity;
@@ -62,6 +63,9 @@ bool heald__inspect_queue(const struct heald_region *region, uint64_t offset, ui
         shape.size > room - skipped)
         return false;
     census->slots = census->free = capacity * priorities;
+    census->capacity = capacity;
+    census->priorities = priorities;
+    census->dropped = source_word(&s, offsetof(struct queue, bells.dropped));
     census->is_closed = source_half(&s, offsetof(struct queue, bells.closed));
     for (unsigned i = 0; i < priorities; i++)
         count_ring(&s, &shape, i, census);

@@ -5,8 +5,8 @@
 #include "region/region.h"
 
 struct queue_census {
-    unsigned slots, free;
-    uint64_t messages;
+    unsigned slots, free, capacity, priorities;
+    uint64_t messages, sent, dropped;
     bool is_closed;
     /* Called with the id of each participant that has a slot. */
     void (*owner)(void *ctx, uint64_t id);

@@ -56,8 +56,12 @@ static void count_subscriber(const struct source *s, const struct topic_made *m,
     uint64_t behind = tail - source_word(s, at + offsetof(struct topic_subscriber, cursor));
     uint32_t policy = source_half(s, at + offsetof(struct topic_subscriber, policy));
     /* One that is ahead of the hint of the tail is not behind. */
-    if ((int64_t)behind > 0 && behind > census->lag)
+    if ((int64_t)behind > 0 && behind > census->lag) {
         census->lag = behind;
+        census->slowest = region_id(owner);
+    }
+    census->subscribers++;
+    census->lost += source_word(s, at + offsetof(struct topic_subscriber, lost));
     if (policy == HEALD_TOPIC_BLOCK && (int64_t)behind >= topic_ring_of(m->capacity, m->history)) {
         census->is_blocked = true;
         census->owner(census->ctx, region_id(owner));
@@ -85,6 +89,8 @@ bool heald__inspect_topic(const struct heald_region *region, uint64_t offset, ui
     uint64_t tail = source_word(&s, AT(tail));
     uint32_t joined = HALF(&s, joined);
     census->chunks = m.chunks;
+    census->capacity = m.capacity;
+    census->published = tail;
     count_chunks(&s, parts.chunks, census);
     for (uint32_t i = 0; i < m.subscribers && i < joined; i++)
         count_subscriber(&s, &m, parts.subscribers + i * sizeof(struct topic_subscriber), tail,

@@ -6,8 +6,11 @@
 
 struct topic_census {
     unsigned chunks, used; /* used: on loan, or held */
-    uint64_t lag;          /* how many samples the slowest subscriber is behind */
-    bool is_blocked;       /* one for which publishers wait is a ring behind */
+    unsigned capacity, subscribers;
+    uint64_t published, lost;
+    uint64_t lag;     /* how many samples the slowest subscriber is behind */
+    uint64_t slowest; /* the id of that; 0: none is behind */
+    bool is_blocked;  /* one for which publishers wait is a ring behind */
     bool (*lives)(void *ctx, uint64_t id);
     /* Called with the id of each that has a chunk, or for which publishers wait. */
     void (*owner)(void *ctx, uint64_t id);

@@ -15,20 +15,13 @@ enum {
 
 _Static_assert(HEALD_SERVICE_CALLS_MAX <= 64, "heald_service_client.pending has a bit for each");
 
-struct service_shape {
-    uint32_t capacity, clients, calls, request_max, reply_max, flags;
-    size_t requests_size, mail_size;
-    uint64_t size, check;
-};
-
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
     /* FNV-1a, a word at a time (Fowler, Noll, Vo). */
     return (hash ^ value) * UINT64_C(0x100000001b3);
 }
 
-/* False: no service has such numbers. */
-static bool shape_of(struct service_shape *ret, const struct heald_service_options *o)
+bool heald__service_shape(struct service_shape *ret, const struct heald_service_options *o)
 {
     if (!o->clients || o->clients > HEALD_SERVICE_CLIENTS_MAX || !o->calls ||
         o->calls > HEALD_SERVICE_CALLS_MAX || !o->request_max || o->request_max > SIZE_MAX_EACH ||
@@ -74,7 +67,7 @@ static bool shape_from(struct service_shape *ret, const struct heald_service_opt
     o.calls = or_default(o.calls, CALLS_DEFAULT);
     o.request_max = o.request_max ? o.request_max : SIZE_DEFAULT;
     o.reply_max = o.reply_max ? o.reply_max : SIZE_DEFAULT;
-    return shape_of(ret, &o);
+    return heald__service_shape(ret, &o);
 }
 
 static struct service *service_at(const struct heald_service *service)
@@ -163,7 +156,7 @@ int heald__service_view(struct service_view *ret, const struct heald_service *se
                                           __atomic_load_n(&s->request_max, __ATOMIC_RELAXED),
                                       .reply_max = __atomic_load_n(&s->reply_max, __ATOMIC_RELAXED),
                                       .flags = __atomic_load_n(&s->flags, __ATOMIC_RELAXED)};
-    if (!o.capacity || !shape_of(&shape, &o) ||
+    if (!o.capacity || !heald__service_shape(&shape, &o) ||
         shape.check != __atomic_load_n(&s->check, __ATOMIC_RELAXED) ||
         !region_has(me->region, s, shape.size))
         return -EBADMSG;

@@ -40,6 +40,16 @@ struct service_client {
     uint32_t next;              /* atomic: the number of the next call */
 };
 
+/* What follows from the options of a service. */
+struct service_shape {
+    uint32_t capacity, clients, calls, request_max, reply_max, flags;
+    size_t requests_size, mail_size;
+    uint64_t size, check;
+};
+
+/* The options are complete. False: no service has such numbers. */
+bool heald__service_shape(struct service_shape *ret, const struct heald_service_options *o);
+
 struct service {
     alignas(64) uint32_t capacity;
     uint32_t clients, calls, request_max, reply_max, flags;

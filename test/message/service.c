@@ -118,6 +118,7 @@ HEALD_CASE(it_is_described)
     struct heald_service_client client;
     struct fixture f = service_fixture(AT_MOST_ONCE, &client);
     struct heald_service_info info;
+    struct heald_object_state state;
     struct heald_request request;
     char reply[32];
 
@@ -136,6 +137,14 @@ HEALD_CASE(it_is_described)
     ck_assert_uint_eq(info.options.reply_max, 32);
     ck_assert_uint_eq(info.options.flags, AT_MOST_ONCE);
     ck_assert_int_eq(info.closed, 0);
+    uint64_t at = heald_offset(f.region, service_of(&f));
+    ck_assert_int_eq(heald_object_inspect(f.region, at, HEALD_OBJECT_SERVICE, &state), 0);
+    ck_assert_uint_eq(state.messages, 1);
+    ck_assert_uint_eq(state.sent, 2);
+    ck_assert_uint_eq(state.capacity, 4);
+    ck_assert_uint_eq(state.free, 2);
+    ck_assert_uint_eq(state.clients, 1);
+    ck_assert_uint_eq(state.holder_count, 1);
     ck_assert_int_eq(heald_service_reply(f.me, &request, "x", 1), -ECANCELED);
     ck_assert_int_eq(heald_service_close(service_of(&f), f.me), 0);
     ck_assert_int_eq(heald_service_client_close(&client), 0);
@@ -389,6 +398,7 @@ HEALD_CASE(a_corrupt_service)
     struct fixture f = queue_fixture();
     struct heald_request request;
     char reply[32];
+    struct heald_object_state state;
     int refused = 0;
 
     size_t words =
@@ -405,6 +415,9 @@ HEALD_CASE(a_corrupt_service)
         if (!other)
             other = heald_service_reply(f.me, &request, "y", 1);
         refused += err == -EBADMSG || other == -EBADMSG;
+        ck_assert_int_eq(heald_object_inspect(f.region, heald_offset(f.region, service_of(&f)),
+                                              HEALD_OBJECT_SERVICE, &state),
+                         0);
     }
     ck_assert_int_gt(refused, 0);
     fixture_close(&f);

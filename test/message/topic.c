@@ -510,6 +510,12 @@ HEALD_CASE(it_is_inspected)
     ck_assert_uint_eq(state.free, CHUNKS - 2);
     ck_assert_uint_eq(state.messages, RING);
     ck_assert_uint_eq(state.holder_count, 1);
+    ck_assert_uint_eq(state.sent, RING + 1);
+    ck_assert_uint_eq(state.capacity, small.capacity);
+    ck_assert_uint_eq(state.subscribers, 1);
+    ck_assert_uint_eq(state.lost, 0);
+    ck_assert_int_eq(state.has_slowest, 1);
+    ck_assert_uint_eq(state.slowest, state.holders[0].slot);
     fixture_close(&f);
 }
 

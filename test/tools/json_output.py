@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import tempfile
 
 from file_locks import files, hold
-from regions import PREFIX, Hang, Helper, path_of, remove, until
+from regions import PREFIX, Hang, Helper, end, path_of, remove, start, until
 from schema import Schema
 from serving import heald, is_portable
 
@@ -36,10 +37,16 @@ def file_locks_too(page):
 def json_is_what_the_pages_say():
     names = ('ls', 'locks', 'gc', 'repair', 'lock', 'help')
     pages = {name: Schema(f'heald-{name}.1') for name in names}
-    name = PREFIX + '-json'
+    name, slow = PREFIX + '-json', None
     try:
         checked(pages['help'], 'help', '--json')
         assert heald('send', name + '-queue', 'x').returncode == 0
+        assert heald('reply', '-w', '0.01', name + '-queue', 'true').returncode == 1
+        slow = start('sub', name + '-queue')
+        assert heald('pub', '--wait', name + '-queue', 'x').returncode == 0
+        slow.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, slow.pid, os.WSTOPPED)
+        assert heald('pub', name + '-queue', 'x').returncode == 0
         for command in ('lock', 'sem'):
             checked(pages['lock'], command, '--json', name + command, *['2'] * (command == 'sem'),
                     'true')
@@ -67,6 +74,9 @@ def json_is_what_the_pages_say():
                                 if not path.startswith(('files[]', 'range'))]
         assert not any(missing.values()), f'in a page, and never printed: {missing}'
     finally:
+        if slow:
+            slow.kill()
+            end(slow)
         for path in ('lock', 'sem', '-queue', '-x'):
             remove(name + path)
 

@@ -21,6 +21,8 @@ def messages():
         assert result.returncode == 0, result
         seen = json.loads(heald('ls', '--json', name).stdout)['regions'][0]['objects'][0]
         assert (seen['type'], seen['messages'], seen['state']) == ('queue', 5, 'done'), seen
+        assert (seen['sent'], seen['capacity'], seen['priorities']) == (5, 64, 1), seen
+        assert '5 messages, 59 of 64 slots free, 5 sent' in heald('ls', name).stdout
         result = heald('recv', '-N', '2', name)
         assert (result.returncode, result.stdout) == (0, 'one\n\n'), result
         result = heald('recv', '--json', '-N', '1', name)

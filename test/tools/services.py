@@ -76,6 +76,11 @@ def a_server_is_killed():
     first = start('reply', NAME, 'sh', '-c', 'echo on >&2; exec sleep 1000')
     until(lambda: is_served(NAME))
     caller = start('call', NAME, 'x')
+    other = start('call', NAME, 'z')
+    until(lambda: '1 request waiting, 62 of 64 slots free, 2 sent, 2 clients, held by '
+          in heald('ls', NAME).stdout)
+    other.kill()
+    end(other)
     assert first.stderr.readline() == 'on\n'
     code, _, err = call('-w', '0.01', NAME, 'y')
     assert code == 1, err

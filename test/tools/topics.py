@@ -170,7 +170,32 @@ def an_output_that_ends():
     subscriber.stderr.close()
 
 
+def object_in(name):
+    return json.loads(heald('ls', '--json', name).stdout)['regions'][0]['objects'][0]
+
+
+@case
+def ls_shows_the_slowest_subscriber():
+    subscriber, slow = start('sub', NAME), start('sub', NAME)
+    assert publish('--wait', NAME, 'first') == (0, '')
+    until(lambda: object_in(NAME)['subscribers'] == 2 and 'slowest' not in object_in(NAME))
+    stop(slow)
+    assert publish(NAME, text='x\n' * 1000) == (0, '')
+    until(lambda: object_in(NAME)['messages'] == 1000)
+    until(lambda: object_in(NAME)['slowest']['pid'] == slow.pid)
+    seen = object_in(NAME)
+    assert seen['slowest']['stopped'] is os.path.exists('/proc/self/stat'), seen
+    assert (seen['sent'], seen['capacity'], seen['subscribers']) == (1001, 64, 2), seen
+    text = heald('ls', NAME).stdout
+    assert f'1001 published, 2 subscribers, the slowest 1000 behind: {slow.pid}' in text, text
+    assert '(heald, stopped)' in text or not seen['slowest']['stopped'], text
+    for process in (subscriber, slow):
+        process.kill()
+        end(process)
+    assert object_in(NAME)['subscribers'] == 0
+
+
 CASES = (a_subscriber_waits_for_the_topic, samples_are_printed_in_each_form,
          records_of_a_size_are_copied, a_subscriber_that_was_stopped_says_what_it_lost,
          a_subscriber_that_blocks_loses_nothing, a_publisher_is_killed,
-         the_rate_is_a_line_a_second, an_output_that_ends)
+         the_rate_is_a_line_a_second, ls_shows_the_slowest_subscriber, an_output_that_ends)
