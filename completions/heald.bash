@@ -72,7 +72,7 @@ _heald_program()
 _heald_argument()
 {
     case "$command $count" in
-    ls\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0 | send\ 0 | recv\ 0 | pipe\ 0 | pub\ 0 | sub\ 0 | \
+    ls\ * | top\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0 | send\ 0 | recv\ 0 | pipe\ 0 | pub\ 0 | sub\ 0 | \
         call\ 0 | reply\ 0) _heald_name region ;;
     gc\ *) _heald_name all ;;
     repair\ *) _heald_words "$(_heald_names "$name")" "$word" ;;

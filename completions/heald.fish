@@ -58,7 +58,7 @@ function __heald_next
     set -l arguments (__heald_arguments)
     set -l token (commandline -ct)
     switch "$command "(count $arguments)
-        case 'ls *' 'locks *' 'repair 0' 'lock 0' 'sem 0' 'send 0' 'recv 0' 'pipe 0' 'pub 0' \
+        case 'ls *' 'top *' 'locks *' 'repair 0' 'lock 0' 'sem 0' 'send 0' 'recv 0' 'pipe 0' 'pub 0' \
             'sub 0' 'call 0' 'reply 0'
             __heald_names region
         case 'gc *'

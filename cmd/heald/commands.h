@@ -8,6 +8,7 @@ extern const struct command command_serve;
 extern const struct command command_backends;
 extern const struct command command_demo;
 extern const struct command command_ls;
+extern const struct command command_top;
 extern const struct command command_locks;
 extern const struct command command_gc;
 extern const struct command command_repair;

@@ -48,7 +48,7 @@ static void print_row(const struct table *t, const char *const cells[], const un
     }
     if (*cells[last])
         print_spaces(spaces);
-    terminal_wrap(cells[last], at, terminal_columns());
+    terminal_wrap(cells[last], at, t->is_clipped ? 0 : terminal_columns());
     putchar('\n');
 }
 

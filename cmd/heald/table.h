@@ -16,6 +16,7 @@ struct table_column {
 struct table {
     const struct table_column *columns;
     unsigned count;
+    bool is_clipped; /* the terminal cuts lines that are too wide: none is wrapped */
     /* private */
     unsigned cell_count;
     char **cells; /* row by row */
@@ -25,7 +26,7 @@ struct table {
 void table_add(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints the titles and the rows, and frees the rows; nothing if there is none. In a terminal the
- * last column is wrapped; nothing is cut off. */
+ * last column is wrapped unless it is clipped; nothing is cut off. */
 void table_print(struct table *t);
 
 enum { TABLE_NUMBER_SIZE = 32 };

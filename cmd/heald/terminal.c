@@ -26,6 +26,13 @@ unsigned terminal_columns(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+unsigned terminal_rows(void)
+{
+    struct winsize size = {0};
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 bool terminal_has_sequences(void)
 {
     const char *kind = getenv("TERM");

@@ -8,6 +8,9 @@
 /* The width of the terminal; 0: standard output is not a terminal, or its width is not known. */
 unsigned terminal_columns(void);
 
+/* Its height; 0: it is not a terminal, or its height is not known. */
+unsigned terminal_rows(void);
+
 /* Is standard output a terminal that understands control sequences, by TERM? */
 bool terminal_has_sequences(void);
 

@@ -12,8 +12,8 @@ import termios
 from regions import PREFIX, remove
 from serving import HEALD, LIMIT, heald
 
-COMMANDS = ('ls', 'locks', 'gc', 'repair', 'lock', 'sem', 'send', 'recv', 'pipe', 'pub', 'sub',
-            'call', 'reply', 'aio', 'serve', 'backends', 'demo', 'help')
+COMMANDS = ('ls', 'top', 'locks', 'gc', 'repair', 'lock', 'sem', 'send', 'recv', 'pipe', 'pub',
+            'sub', 'call', 'reply', 'aio', 'serve', 'backends', 'demo', 'help')
 
 
 def refused(args, words):
