@@ -57,8 +57,7 @@ static int explain(const struct channel *c, const struct heald_call *call, int e
         return EXIT_NO;
     }
     if (err == -EMSGSIZE && !call->was_taken)
-        return options_refuse(command, "%s: a request of %zu bytes is too long", c->name,
-                              call->request_size);
+        return options_refuse(command, "%s: the request is too long", c->name);
     if (err == -EPIPE && !call->was_taken)
         return options_refuse(command, "%s: the service is closed", c->name);
     if (!call->was_taken || err == -EBADMSG || err == -ESTALE)
@@ -84,38 +83,39 @@ static int call_with(const struct channel *c, struct heald_call *call, int64_t d
     return status;
 }
 
-static int call_and_print(const struct channel *c, const struct call_options *o,
-                          struct heald_call *call, int64_t deadline_ns)
+/* What is to be printed is in call->reply then. */
+static int call_for(const struct channel *c, struct heald_call *call, size_t reply_max,
+                    int64_t deadline_ns)
 {
+    call->reply_size = reply_max;
+    call->reply = malloc(reply_max);
+    if (!call->reply)
+        return options_refuse(c->command, "cannot allocate memory");
+    return call_with(c, call, deadline_ns);
+}
+
+/* The time for the reply begins when the request has been read. */
+static int call_and_print(const struct channel *c, const struct call_options *o,
+                          const char *request)
+{
+    struct heald_call call = {.request = request, .request_size = request ? strlen(request) : 0};
     struct heald_service_info info;
+    char *input = NULL;
     int err = heald_service_describe(c->service, c->me, &info);
 
     if (err)
         return channel_complain(c, err);
-    call->reply_size = info.options.reply_max;
-    call->reply = malloc(call->reply_size);
-    if (!call->reply)
-        return options_refuse(c->command, "cannot allocate memory");
-    int status = call_with(c, call, deadline_ns);
-    if (!status)
-        message_print(call->reply, call->reply_size, o->is_binary ? MESSAGE_BYTES : MESSAGE_LINE);
-    free(call->reply);
-    return status;
-}
-
-static int run(const struct command *command, const struct call_options *o, const char *name,
-               struct heald_call *call)
-{
-    const struct channel_plan plan = {.type = HEALD_OBJECT_SERVICE,
-                                      .usual = "service",
-                                      .deadline_ns = channel_deadline(false, o->timeout_ns)};
-    struct channel c;
-    int status = channel_open(&c, command, name, &plan);
-
+    int status = request ? 0
+                         : channel_read_input(c->command, EOF, info.options.request_max, &input,
+                                              &call.request_size);
     if (status)
         return status;
-    status = call_and_print(&c, o, call, plan.deadline_ns);
-    channel_close(&c);
+    call.request = request ? request : input;
+    status = call_for(c, &call, info.options.reply_max, channel_deadline(false, o->timeout_ns));
+    if (!status)
+        message_print(call.reply, call.reply_size, o->is_binary ? MESSAGE_BYTES : MESSAGE_LINE);
+    free(call.reply);
+    free(input);
     return status;
 }
 
@@ -123,8 +123,7 @@ static int run_call(const struct command *command, const char *program, int argc
 {
     struct call_options o = {.timeout_ns = HEALD_FOREVER};
     const char *words[2] = {0};
-    char *input = NULL;
-    struct heald_call call = {0};
+    struct channel c;
     int status = options_parse(command, argc, argv, &o, words);
 
     (void)program;
@@ -132,13 +131,13 @@ static int run_call(const struct command *command, const char *program, int argc
         return status;
     if (!words[0])
         return options_refuse(command, "a name is required; see heald call --help");
-    if (words[1])
-        call = (struct heald_call){.request = words[1], .request_size = strlen(words[1])};
-    else if ((status = channel_read_input(command, &input, &call.request_size)) == 0)
-        call.request = input;
-    else
+    const struct channel_plan plan = {.type = HEALD_OBJECT_SERVICE,
+                                      .usual = "service",
+                                      .deadline_ns = channel_deadline(false, o.timeout_ns)};
+    status = channel_open(&c, command, words[0], &plan);
+    if (status)
         return status;
-    status = run(command, &o, words[0], &call);
-    free(input);
+    status = call_and_print(&c, &o, words[1]);
+    channel_close(&c);
     return status;
 }

@@ -129,8 +129,8 @@ static int open_object(struct channel *c, const struct channel_plan *plan, const
     if (err == -EPROTOTYPE)
         err = find(c, plan, name);
     if (err == -EPROTOTYPE)
-        return options_refuse(c->command, "%s: the object %s is not a %s", options_shown(c->name),
-                              name, type);
+        return options_refuse(c->command, "%s: the object \"%s\" is not a %s",
+                              options_shown(c->name), name, type);
     if (err == -ENOSYS)
         return options_refuse(c->command, "%s: the region has no heap, and so no %s",
                               options_shown(c->name), type);
@@ -224,29 +224,31 @@ int64_t channel_deadline(bool is_trying, int64_t timeout_ns)
     return heald_clock_now(HEALD_CLOCK_MONOTONIC) + timeout_ns;
 }
 
-int channel_read_input(const struct command *command, char **ret_data, size_t *ret_size)
+int channel_read_input(const struct command *command, int end, size_t max, char **ret_data,
+                       size_t *ret_size)
 {
-    size_t room = 4096, size = 0, n;
-    char *data = malloc(room + 1);
+    size_t room = 0, size = 0;
+    char *data = NULL, *more;
+    int c = 0;
 
-    while (data && (n = fread(data + size, 1, room - size, stdin)) > 0) {
-        size += n;
-        if (size < room)
-            continue;
-        room *= 2;
-        char *more = realloc(data, room + 1);
-        if (!more)
-            free(data);
-        data = more;
+    while (size <= max && (c = getc_unlocked(stdin)) != end && c != EOF) {
+        if (size == room) {
+            room = room ? 2 * room : 128;
+            more = realloc(data, room);
+            if (!more) {
+                free(data);
+                return options_refuse(command, "cannot allocate memory");
+            }
+            data = more;
+        }
+        data[size++] = (char)c;
     }
-    if (!data)
-        return options_refuse(command, "cannot allocate memory");
-    if (ferror(stdin)) {
-        free(data);
-        return options_refuse(command, "cannot read standard input: %s", strerror(errno));
-    }
-    data[size] = 0;
     *ret_data = data;
     *ret_size = size;
-    return 0;
+    if (c != EOF || (!ferror(stdin) && (size || end == EOF)))
+        return 0;
+    free(data);
+    return ferror(stdin)
+               ? options_refuse(command, "cannot read standard input: %s", heald_strerror(-errno))
+               : OPTIONS_GO_ON;
 }

@@ -48,8 +48,12 @@ int channel_complain(const struct channel *c, int err);
 /* The absolute time at which a wait ends. */
 int64_t channel_deadline(bool is_trying, int64_t timeout_ns);
 
-/* Reads standard input to its end, into memory to free, with a 0 behind it. 0, or the exit status
- * after a line on stderr. */
-int channel_read_input(const struct command *command, char **ret_data, size_t *ret_size);
+/*
+ * Reads standard input into memory to free: to its end (end: EOF), or to a byte `end`, which is
+ * left out. Stops behind `max` bytes: then *ret_size is max + 1. 0; OPTIONS_GO_ON: there is nothing
+ * more; or the exit status after a line on stderr.
+ */
+int channel_read_input(const struct command *command, int end, size_t max, char **ret_data,
+                       size_t *ret_size);
 
 #endif

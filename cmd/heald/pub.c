@@ -77,14 +77,14 @@ static int64_t deadline_of(const struct publisher *p)
 
 static int check_size(const struct publisher *p, size_t size)
 {
-    if (p->type_size && size != p->type_size)
+    if (p->type_size && size != p->type_size && size <= p->sample_max)
         return options_refuse(p->channel.command,
                               "%s: a sample has %zu bytes; the type of the topic has %zu",
                               p->channel.name, size, p->type_size);
     if (size > p->sample_max)
         return options_refuse(p->channel.command,
-                              "%s: a sample of %zu bytes is too long; the topic has room for %zu",
-                              p->channel.name, size, p->sample_max);
+                              "%s: a sample is too long; the topic has room for %zu bytes",
+                              p->channel.name, p->sample_max);
     return 0;
 }
 
@@ -102,7 +102,8 @@ static int publish(const struct publisher *p, const char *data, size_t size)
         return refuse(p, "all chunks are in use");
     if (err)
         return channel_complain(c, err);
-    memcpy(loan.data, data, size);
+    if (size)
+        memcpy(loan.data, data, size);
     err = heald_topic_publish(c->me, &loan, size, deadline_of(p));
     if (!err)
         return 0;
@@ -111,58 +112,43 @@ static int publish(const struct publisher *p, const char *data, size_t size)
                              : channel_complain(c, err);
 }
 
-static int complain_of_input(const struct publisher *p, const char *why)
-{
-    return options_refuse(p->channel.command, "cannot read standard input: %s", why);
-}
-
 static int publish_lines(const struct publisher *p)
 {
-    char *line = NULL, end = p->options->is_terminated ? '\0' : '\n';
-    size_t room = 0;
-    ssize_t n;
-    int status = 0;
+    const struct pub_options *o = p->options;
+    int end = o->is_binary ? EOF : o->is_terminated ? '\0' : '\n', status;
+    size_t size;
+    char *line;
 
-    while (!status && (n = getdelim(&line, &room, end, stdin)) >= 0) {
-        size_t size = (size_t)n;
-        status = publish(p, line, size && line[size - 1] == end ? size - 1 : size);
-    }
-    free(line);
-    return !status && ferror(stdin) ? complain_of_input(p, strerror(errno)) : status;
+    do {
+        status = channel_read_input(p->channel.command, end, p->sample_max, &line, &size);
+        if (status)
+            return status == OPTIONS_GO_ON ? 0 : status;
+        status = publish(p, line, size);
+        free(line);
+    } while (!status && end != EOF);
+    return status;
 }
 
 static int publish_records(const struct publisher *p)
 {
+    const struct command *command = p->channel.command;
     char *record = malloc(p->type_size);
     size_t n = 0;
-    int status = record ? 0 : options_refuse(p->channel.command, "cannot allocate memory");
+    int status = record ? 0 : options_refuse(command, "cannot allocate memory");
 
     while (!status && (n = fread(record, 1, p->type_size, stdin)) == p->type_size)
         status = publish(p, record, n);
     free(record);
-    if (!status && ferror(stdin))
-        status = complain_of_input(p, strerror(errno));
-    return !status && n ? complain_of_input(p, "it ends within a sample") : status;
-}
-
-static int publish_all(const struct publisher *p)
-{
-    char *data;
-    size_t size;
-    int status = channel_read_input(p->channel.command, &data, &size);
-
     if (status)
         return status;
-    status = publish(p, data, size);
-    free(data);
-    return status;
+    if (ferror(stdin))
+        return options_refuse(command, "cannot read standard input: %s", heald_strerror(-errno));
+    return n ? options_refuse(command, "standard input ends within a sample") : 0;
 }
 
 static int publish_input(const struct publisher *p)
 {
-    if (!p->options->is_binary)
-        return publish_lines(p);
-    return p->type_size ? publish_records(p) : publish_all(p);
+    return p->options->is_binary && p->type_size ? publish_records(p) : publish_lines(p);
 }
 
 /* What the topic is like, which need not be as the options say. */
@@ -184,6 +170,19 @@ static int begin(struct publisher *p)
                              : 0;
 }
 
+/* There are more chunks than samples in the ring; else a publisher would wait for itself. */
+static int check_chunks(const struct command *command, const struct pub_options *o)
+{
+    unsigned ring = 1;
+
+    while (ring < o->capacity + o->history)
+        ring *= 2;
+    if (o->chunks && o->chunks <= ring)
+        return options_refuse(command, "--chunks %u: the ring has %u samples, and needs more",
+                              o->chunks, ring);
+    return 0;
+}
+
 static int run(const struct command *command, const struct pub_options *o, const char **words)
 {
     const struct heald_topic_options topic = {.sample_max = o->sample_max,
@@ -194,8 +193,10 @@ static int run(const struct command *command, const struct pub_options *o, const
     const struct channel_plan plan = {
         .type = HEALD_OBJECT_TOPIC, .usual = "topic", .options = &topic};
     struct publisher p = {.options = o};
-    int status = channel_open(&p.channel, command, words[0], &plan);
+    int status = check_chunks(command, o);
 
+    if (!status)
+        status = channel_open(&p.channel, command, words[0], &plan);
     if (status)
         return status;
     status = begin(&p);

@@ -117,14 +117,18 @@ def samples_are_published():
         seen = object_in(name)
         assert (seen['name'], seen['type'], seen['max'], seen['free']) == ('topic', 'topic', 6, 6)
         result = heald('pub', name, '123456789')
-        assert result.returncode == 2 and 'has room for 8' in result.stderr, result
+        assert result.returncode == 2 and 'has room for 8 bytes' in result.stderr, result
+        with open('/dev/zero', 'rb') as zeroes:
+            result = subprocess.run([HEALD, 'pub', name], stdin=zeroes, capture_output=True,
+                                    text=True, check=False)
+        assert result.returncode == 2 and 'has room for 8 bytes' in result.stderr, result
         for words in (('-b', name, 'x'), ('-b0', name), (name + ':a/b', 'x'), (name + ':', 'x'),
                       ('--chunks', '2', name + ':few', 'x'), ()):
             result = heald('pub', *words)
             assert result.returncode == 2 and result.stderr.count('\n') == 1, (words, result)
         assert heald('send', name + ':queue', 'x').returncode == 0
         result = heald('pub', name + ':queue', 'x')
-        assert result.returncode == 2 and 'queue is not a topic' in result.stderr, result
+        assert result.returncode == 2 and '"queue" is not a topic' in result.stderr, result
     finally:
         remove(name)
 
