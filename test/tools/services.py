@@ -2,11 +2,13 @@
 
 import subprocess
 
+from locking import kill_with_command
 from regions import PREFIX, end, remove, start, until
 from serving import HEALD, heald
 from topics import stop
 
 NAME = PREFIX + '-service'
+WAITING = ('sh', '-c', 'echo on >&2; exec sleep 1000')
 
 
 def case(function):
@@ -77,7 +79,7 @@ def commands_that_fail():
 
 @case
 def a_server_is_killed():
-    first = start('reply', NAME, 'sh', '-c', 'echo on >&2; exec sleep 1000')
+    first = start('reply', NAME, *WAITING)
     until(lambda: is_served(NAME))
     caller = start('call', NAME, 'x')
     other = start('call', NAME, 'z')
@@ -88,8 +90,8 @@ def a_server_is_killed():
     assert first.stderr.readline() == 'on\n'
     code, _, err = call('-w', '0.01', NAME, 'y')
     assert code == 1, err
-    first.kill()
-    end(first)  # which ends when the command has ended as well
+    kill_with_command(first)
+    end(first)
     assert heald('reply', '-N1', NAME, 'echo', 'second').returncode == 0
     assert end(caller) == (0, 'second\n\n', '')
 
@@ -97,14 +99,14 @@ def a_server_is_killed():
 @case
 def a_server_is_stopped_or_killed_and_has_the_request():
     name = NAME + ':once'
-    server = start('reply', '--at-most-once', name, 'sh', '-c', 'echo on >&2; exec sleep 1000')
+    server = start('reply', '--at-most-once', name, *WAITING)
     until(lambda: '  once  ' in heald('ls', NAME).stdout)
     caller = start('call', name, 'x')
     assert server.stderr.readline() == 'on\n'
     stop(server)
     impatient = start('call', '-w', '0.01', name, 'y')
     assert end(impatient)[0] == 1
-    server.kill()
+    kill_with_command(server)
     end(server)
     code, _, err = end(caller)
     assert code == 4 and 'the server died, and may have served' in err, err

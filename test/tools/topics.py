@@ -8,7 +8,7 @@ import subprocess
 from command_line import in_terminal
 from regions import PREFIX, end, remove, start, until
 from schema import Schema
-from serving import HEALD, heald
+from serving import HEALD, heald, is_portable
 
 NAME = PREFIX + '-topic'
 RING = 128  # of a topic with the defaults of heald pub
@@ -192,7 +192,7 @@ def ls_shows_the_slowest_subscriber():
     for process in (subscriber, slow):
         process.kill()
         end(process)
-    assert object_in(NAME)['subscribers'] == 0
+    assert object_in(NAME)['subscribers'] == 0 or is_portable()  # which sees no death from outside
 
 
 CASES = (a_subscriber_waits_for_the_topic, samples_are_printed_in_each_form,
