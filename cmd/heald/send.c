@@ -77,21 +77,24 @@ static int send_one(const struct sender *s, const char *data, size_t size)
     return err ? channel_complain(&s->channel, err) : 0;
 }
 
+/* A line is read as far as a message may be long. */
 static int send_lines(const struct sender *s)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    int status = 0;
+    const struct channel *c = &s->channel;
+    struct heald_queue_info info;
+    char *line;
+    size_t size;
+    int err = heald_queue_describe(c->queue, c->me, &info), status = 0;
 
-    while (!status && (n = getline(&line, &room, stdin)) >= 0) {
-        size_t size = (size_t)n;
-        status = send_one(s, line, size && line[size - 1] == '\n' ? size - 1 : size);
+    if (err)
+        return channel_complain(c, err);
+    while (!status) {
+        status = channel_read_input(c->command, '\n', info.options.message_max, &line, &size);
+        if (status)
+            return status == OPTIONS_GO_ON ? 0 : status;
+        status = send_one(s, line, size);
+        free(line);
     }
-    free(line);
-    if (!status && ferror(stdin))
-        status =
-            options_refuse(s->channel.command, "cannot read standard input: %s", strerror(errno));
     return status;
 }
 

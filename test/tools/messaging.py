@@ -48,6 +48,10 @@ def messages_that_do_not_fit():
         assert result.returncode == 1 and 'is full' in result.stderr, result
         result = heald('send', '-w', '0.01', name, 'abcd')
         assert result.returncode == 2 and '4 bytes is too long' in result.stderr, result
+        with open('/dev/zero', 'rb') as zeroes:
+            result = subprocess.run([HEALD, 'send', name], stdin=zeroes, capture_output=True,
+                                    text=True, check=False)
+        assert result.returncode == 2 and 'is too long' in result.stderr, result
         result = heald('send', '-p', '1', name, 'x')
         assert result.returncode == 2 and 'no priority 1' in result.stderr, result
         for bad in (name + ':', ':x', name + ':' + 48 * 'x', 'x'):
