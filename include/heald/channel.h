@@ -98,7 +98,8 @@ HEALD_API int heald_channel_trysend(struct heald_channel *channel, const void *d
  *   -EMSGSIZE    the message is longer than size; it stays, and heald_channel_next() says how long
  *   -EAGAIN      (tryrecv) there is no message
  *   -ETIMEDOUT   (recv) the deadline has passed
- *   -EPIPE       the peer has closed the socket, or ended, and all that it sent was received
+ *   -EPIPE       the peer has closed the socket, or ended, and all that it sent was received. A try
+ *                does not look for that: heald_channel_arm() does
  *   -EPROTO      the peer broke the channel. What it had sent before is lost
  */
 HEALD_API ssize_t heald_channel_recv(struct heald_channel *channel, void *buf, size_t size,

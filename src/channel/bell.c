@@ -84,17 +84,21 @@ static void check_reasons(struct heald_channel *c)
         heald__channel_break(c, "the peer rings for no room");
 }
 
+/* It was sent before the peer waited, and what was sent before it came has rung nobody. */
+void heald__bell_meet(struct heald_channel *c)
+{
+    if (!c->peer.segment && heald__hello_recv(c) == 0 && c->messages_sent)
+        heald__bell_ring(c, BELL_IN);
+}
+
 /* At most as many messages as there are bells, and one more, which is one too many or the end. */
 void heald__bell_take(struct heald_channel *c)
 {
     int64_t n = 1;
 
-    if (!c->peer.segment) {
-        if (heald__hello_recv(c) < 0)
-            return;
-        if (c->messages_sent)
-            heald__bell_ring(c, BELL_IN);
-    }
+    heald__bell_meet(c);
+    if (!c->peer.segment)
+        return;
     for (int i = 0; i <= BELLS && n > 0 && !c->why && !c->has_ended; i++)
         n = take_bytes(c);
     if (n == 0 || (n < 0 && n != -EAGAIN))

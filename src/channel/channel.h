@@ -50,6 +50,9 @@ int heald__hello_recv(struct heald_channel *c);
 /* The peer may wait for what was just changed: wakes it. */
 void heald__bell_ring(struct heald_channel *c, int bell);
 
+/* Takes the peer's hello if it has come, and wakes the peer for what was sent before. */
+void heald__bell_meet(struct heald_channel *c);
+
 /* Takes what is in the socket. */
 void heald__bell_take(struct heald_channel *c);
 

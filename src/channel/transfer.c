@@ -136,6 +136,9 @@ static int see_next(struct heald_channel *c)
 int heald__channel_has_message(struct heald_channel *c)
 {
     bool had_ended = c->has_ended;
+
+    if (!c->why && !had_ended)
+        heald__bell_meet(c); /* for those that only try */
     int err = c->why ? -EPROTO : 0;
 
     if (!err && c->peer_stride && (err = heald__broadcast_has_sample(c)) == 1)

@@ -85,6 +85,19 @@ HEALD_CASE(a_full_room_and_an_empty_one)
     pair_close(&p);
 }
 
+/* It neither sends nor waits, so that only its tries can see that the peer has come. */
+HEALD_CASE(a_side_that_only_tries_receives)
+{
+    struct pair p = pair_open(SOCK_STREAM, NULL);
+    char got[8];
+
+    ck_assert_int_eq(heald_channel_trysend(p.a, "there", 5), 0);
+    ck_assert_int_eq(heald_channel_next(p.b), 5);
+    ck_assert_int_eq(heald_channel_tryrecv(p.b, got, sizeof got), 5);
+    ck_assert_int_eq(heald_channel_tryrecv(p.b, got, sizeof got), -EAGAIN);
+    pair_close(&p);
+}
+
 HEALD_CASE(too_long_is_refused_by_the_sender)
 {
     static char data[70000];
@@ -306,6 +319,7 @@ int main(void)
     harness_add(group, options_and_sockets_are_checked);
     harness_add(group, messages_arrive_in_order);
     harness_add(group, a_full_room_and_an_empty_one);
+    harness_add(group, a_side_that_only_tries_receives);
     harness_add(group, too_long_is_refused_by_the_sender);
     harness_add(group, messages_outlive_their_sender);
     harness_add(group, the_socket_is_readable_when_there_is_reason);
