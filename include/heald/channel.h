@@ -15,9 +15,9 @@
  * A message is a sequence of bytes. It is copied to the memory of the sender, and from there to the
  * buffer of the receiver, before anybody looks at it. Messages arrive whole and in order.
  *
- * The first thing of the peer that makes no sense breaks the channel for good, and so does a lack of
- * descriptors or memory when the peer opens its side: from then on each call fails with -EPROTO, and
- * heald_channel_describe() says why.
+ * The first thing of the peer that makes no sense breaks the channel for good, and so does a lack
+ * of descriptors or memory when the peer opens its side: from then on each call fails with -EPROTO,
+ * and heald_channel_describe() says why.
  *
  * A channel belongs to one thread at a time. A child of fork(2) does not use it. None of these
  * functions is async-signal-safe. Linux 5.1 or later; elsewhere -ENOSYS.
