@@ -162,9 +162,11 @@ struct heald_queue_slot {
     size_t size;       /* bytes: what the slot can hold, or what the message has */
     unsigned priority; /* of the message */
     int redelivered;   /* 1: a receiver had the message before, and died or returned it */
+    uint64_t sequence; /* the number of the message among those of its priority, from 0 on: the
+                          same at each delivery. Some numbers have no message: their sender died */
     /* Private: */
     struct heald_queue *queue;
-    uint64_t word, position;
+    uint64_t word;
 };
 
 /*
@@ -244,6 +246,17 @@ struct heald_queue_info {
     unsigned left;               /* of those, slots of participants that are gone */
     int closed;
 };
+
+/*
+ * Stores a random number, other than 0, that the queue has as long as it lives: from the first of
+ * these calls on, for all participants, until the queue is initialized again. With the priority and
+ * the sequence of a slot it names a message, for example to those that drop duplicates.
+ *
+ *   0        *ret_id is the number
+ *   -errno   the system has no random number
+ */
+HEALD_API int heald_queue_identify(struct heald_queue *queue, struct heald_participant *me,
+                                   uint64_t *ret_id);
 
 /* Describes a queue. Returns 0. */
 HEALD_API int heald_queue_describe(struct heald_queue *queue, struct heald_participant *me,

@@ -2,6 +2,7 @@
 #include "message/queue.h"
 
 #include "message/hand_over.h"
+#include "platform/sys.h"
 
 #include <string.h>
 
@@ -194,6 +195,24 @@ int heald_queue_close(struct heald_queue *queue, struct heald_participant *me)
     heald__plat_word_count(&v->q->bells.arrived);
     heald__plat_word_count(&v->q->bells.room);
     return 0;
+}
+
+int heald_queue_identify(struct heald_queue *queue, struct heald_participant *me, uint64_t *ret_id)
+{
+    const struct queue_view *v;
+    uint64_t id = 0, made = 0;
+    int err = queue_view(&v, queue, me);
+
+    /* Relaxed: it says nothing of other memory. */
+    while (!err && !(id = __atomic_load_n(&v->q->id, __ATOMIC_RELAXED))) {
+        err = heald__plat_random(&made, sizeof made);
+        if (!err)
+            __atomic_compare_exchange_n(&v->q->id, &id, made, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+    }
+    if (!err)
+        *ret_id = id;
+    return err;
 }
 
 /* Counts the cells of a ring. */

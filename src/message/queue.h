@@ -24,6 +24,7 @@ struct queue {
     uint64_t sender, receiver;
     uint32_t has_senders;            /* atomic: one has joined */
     uint64_t senders[QUEUE_SENDERS]; /* atomic: the ids of those that have joined; 0 */
+    uint64_t id;                     /* atomic: heald_queue_identify(); 0: not asked for yet */
     struct queue_bells bells;
     struct queue_hints rings[];
 };

@@ -50,7 +50,7 @@ static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[]
     if (n > 1)
         eventcount_notify(&v->q->bells.arrived);
     for (int i = n; i-- > 0;) {
-        struct queue_cell *cell = ring_cell_at(r, slots[i].position);
+        struct queue_cell *cell = ring_cell_at(r, slots[i].sequence);
         write_message(&slots[i], &messages[i]);
         int err = queue_fill(r, cell, slots[i].word, messages[i].iov_len, i > 0);
         if (err)

@@ -54,7 +54,7 @@ static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
         return err;
     }
     ret->data = ring_cell_at(r, position)->data;
-    ret->position = position;
+    ret->sequence = position;
     ret->word = 0;
     return 0;
 }
@@ -75,7 +75,7 @@ static int claim_cell(const struct queue_view *v, unsigned priority, struct heal
     if (err)
         return err;
     ret->data = got.cell->data;
-    ret->position = got.position;
+    ret->sequence = got.position;
     ret->word = got.word;
     if (!is_closed(v))
         return 0;
@@ -103,7 +103,7 @@ int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slo
     const struct ring *r = queue_ring(v, slot->priority, &other);
 
     if (v->is_lane) {
-        lane_commit(r, slot->position, (uint32_t)size);
+        lane_commit(r, slot->sequence, (uint32_t)size);
         return 0;
     }
     return queue_fill(r, cell_of(slot), slot->word, size, false);
@@ -119,7 +119,7 @@ int heald__queue_release(const struct queue_view *v, const struct heald_queue_sl
     if (!v->is_lane)
         return queue_free(&v->ring, cell_of(slot), slot->word);
     const struct ring *r = &v->ring;
-    lane_release(r, slot->position);
+    lane_release(r, slot->sequence);
     return 0;
 }
 
@@ -137,7 +137,7 @@ static int take_lane(const struct queue_view *v, size_t size, struct heald_queue
     struct queue_cell *cell = ring_cell_at(r, position);
     *ret = (struct heald_queue_slot){.data = cell->data,
                                      .size = __atomic_load_n(&cell->size, __ATOMIC_RELAXED),
-                                     .position = position};
+                                     .sequence = position};
     return 0;
 }
 
@@ -157,7 +157,7 @@ static int take_cell(const struct queue_view *v, unsigned priority, size_t size,
                                      .priority = priority,
                                      .redelivered = got.redelivered,
                                      .word = got.word,
-                                     .position = got.position};
+                                     .sequence = got.position};
     return 0;
 }
 
@@ -189,7 +189,7 @@ int heald__queue_return(const struct queue_view *v, const struct heald_queue_slo
     struct ring other;
     const struct ring *r = queue_ring(v, slot->priority, &other);
     struct ring_cell taken = {
-        .cell = cell_of(slot), .word = slot->word, .position = slot->position};
+        .cell = cell_of(slot), .word = slot->word, .position = slot->sequence};
 
     return v->is_lane ? 0 : heald__ring_return(r, &taken);
 }
@@ -203,7 +203,7 @@ static bool has_lane_slot(const struct queue_view *v, const struct ring *r,
     const uint64_t *user = sends ? &v->q->sender : &v->q->receiver;
 
     return __atomic_load_n(user, __ATOMIC_RELAXED) == v->ring.me->id &&
-           (sends ? tail == slot->position : head == slot->position && head != tail);
+           (sends ? tail == slot->sequence : head == slot->sequence && head != tail);
 }
 
 bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_slot *slot,
@@ -213,7 +213,7 @@ bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_
         return false;
     struct ring other;
     const struct ring *r = queue_ring(v, slot->priority, &other);
-    if (ring_cell_at(r, slot->position)->data != slot->data)
+    if (ring_cell_at(r, slot->sequence)->data != slot->data)
         return false;
     if (v->is_lane)
         return has_lane_slot(v, r, slot, state == CELL_CLAIMED);

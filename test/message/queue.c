@@ -173,6 +173,34 @@ HEALD_CASE(in_the_memory_of_the_queue)
     fixture_close(&f);
 }
 
+/* What names a message stays: over deliveries, for as long as the queue lives. */
+HEALD_CASE(messages_have_names)
+{
+    struct fixture f = queue_fixture();
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        struct heald_queue_slot slot;
+        uint64_t id = 0, again = 1;
+        ck_assert_int_eq(heald_queue_identify(q, f.me, &id), 0);
+        for (uint64_t i = 0; i < 50; i++) {
+            ck_assert_int_eq(send_number(&f, i, 0), 0);
+            ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
+            ck_assert_uint_eq(slot.sequence, i);
+            ck_assert_int_eq(heald_queue_return(f.me, &slot), 0);
+            ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
+            ck_assert_uint_eq(slot.sequence, i);
+            ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+        }
+        ck_assert_int_eq(heald_queue_identify(q, f.me, &again), 0);
+        ck_assert(id && id == again);
+        ck_assert_int_eq(heald_queue_init(q, &forms[form]), 0);
+        ck_assert_int_eq(heald_queue_identify(q, f.me, &again), 0);
+        ck_assert(again && id != again);
+    }
+    fixture_close(&f);
+}
+
 HEALD_CASE(several_at_once)
 {
     struct fixture f = queue_fixture();
@@ -452,6 +480,7 @@ int main(void)
     harness_add(group, higher_priorities_come_first);
     harness_add(group, the_oldest_is_dropped);
     harness_add(group, in_the_memory_of_the_queue);
+    harness_add(group, messages_have_names);
     harness_add(group, several_at_once);
     harness_add(group, a_closed_queue_is_drained);
     harness_add(group, a_close_wakes_who_waits);

@@ -211,6 +211,7 @@ static void use_queue(union object *o, struct heald_participant *me)
     struct heald_queue_slot slot;
     struct heald_queue_info info;
     char text[16];
+    uint64_t id;
 
     heald_queue_trysend(queue, me, "one", 4, 0);
     heald_queue_send(queue, me, "two", 4, 0, soon());
@@ -220,6 +221,7 @@ static void use_queue(union object *o, struct heald_participant *me)
         heald_queue_commit(me, &slot, 16);
     if (heald_queue_peek(queue, me, &slot, 0) == 0)
         heald_queue_release(me, &slot);
+    heald_queue_identify(queue, me, &id);
     heald_queue_join(queue, me);
     heald_queue_describe(queue, me, &info);
     heald_queue_close(queue, me);
