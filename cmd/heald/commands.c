@@ -10,10 +10,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_ls,    &command_top,      &command_locks, &command_gc,    &command_repair,
-    &command_lock,  &command_sem,      &command_send,  &command_recv,  &command_pipe,
-    &command_pub,   &command_sub,      &command_call,  &command_reply, &command_aio,
-    &command_serve, &command_backends, &command_demo,  &command_help,
+    &command_ls,   &command_top,   &command_locks,    &command_gc,    &command_repair,
+    &command_lock, &command_sem,   &command_send,     &command_recv,  &command_pipe,
+    &command_pub,  &command_sub,   &command_call,     &command_reply, &command_bridge,
+    &command_aio,  &command_serve, &command_backends, &command_demo,  &command_help,
 };
 
 struct help_options {

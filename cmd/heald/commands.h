@@ -17,6 +17,7 @@ extern const struct command command_sem;
 extern const struct command command_send;
 extern const struct command command_recv;
 extern const struct command command_pipe;
+extern const struct command command_bridge;
 extern const struct command command_pub;
 extern const struct command command_sub;
 extern const struct command command_call;
