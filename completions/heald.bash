@@ -74,6 +74,10 @@ _heald_argument()
     case "$command $count" in
     ls\ * | top\ * | locks\ * | repair\ 0 | lock\ 0 | sem\ 0 | send\ 0 | recv\ 0 | pipe\ 0 | pub\ 0 | sub\ 0 | \
         call\ 0 | reply\ 0) _heald_name region ;;
+    bridge\ [01])
+        compopt -o nospace 2>/dev/null
+        _heald_words 'queue: topic: nats: jetstream:' "$word"
+        ;;
     gc\ *) _heald_name all ;;
     repair\ *) _heald_words "$(_heald_names "$name")" "$word" ;;
     aio\ 0 | lock\ 1 | reply\ 1 | sem\ 2) _heald_program "$last" ;;

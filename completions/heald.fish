@@ -61,6 +61,8 @@ function __heald_next
         case 'ls *' 'top *' 'locks *' 'repair 0' 'lock 0' 'sem 0' 'send 0' 'recv 0' 'pipe 0' 'pub 0' \
             'sub 0' 'call 0' 'reply 0'
             __heald_names region
+        case 'bridge 0' 'bridge 1'
+            printf '%s\n' queue: topic: nats: jetstream:
         case 'gc *'
             __heald_names all
         case 'repair *'

@@ -13,7 +13,7 @@ from regions import PREFIX, remove
 from serving import HEALD, LIMIT, heald
 
 COMMANDS = ('ls', 'top', 'locks', 'gc', 'repair', 'lock', 'sem', 'send', 'recv', 'pipe', 'pub',
-            'sub', 'call', 'reply', 'aio', 'serve', 'backends', 'demo', 'help')
+            'sub', 'call', 'reply', 'bridge', 'aio', 'serve', 'backends', 'demo', 'help')
 
 
 def refused(args, words):

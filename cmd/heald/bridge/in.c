@@ -45,7 +45,7 @@ static int64_t now_ns(void)
 static void look_up(struct inward *in)
 {
     session_tick(in->b);
-    if (session_is_asked_to_end(in->b))
+    if (in->b->has_ended)
         in->is_over = true;
 }
 

@@ -377,7 +377,7 @@ static void turn_until(struct outward *o, bool (*is_done)(struct outward *o), in
 
 static bool is_asked_to_end(struct outward *o)
 {
-    return o->is_over || session_is_asked_to_end(o->b);
+    return o->is_over || o->b->has_ended;
 }
 
 static bool is_drained(struct outward *o)
@@ -388,7 +388,7 @@ static bool is_drained(struct outward *o)
 /* A queue that is closed is drained however long that takes, unless a signal comes. */
 static bool is_drained_or_asked(struct outward *o)
 {
-    return is_drained(o) || session_is_asked_to_end(o->b);
+    return is_drained(o) || o->b->has_ended;
 }
 
 static void end(struct outward *o)
@@ -470,7 +470,7 @@ static int run(struct outward *o)
     o->status = session_connect(b, on_ack, o);
     if (!o->status) {
         bool must_create = b->plan->options->creates;
-        while (must_create && !session_is_asked_to_end(b)) {
+        while (must_create && !b->has_ended) {
             session_tick(b);
             must_create = !session_is_connected(b) || !session_create_stream(b);
             if (must_create)

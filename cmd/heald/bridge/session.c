@@ -75,13 +75,12 @@ bool session_is_connected(const struct bridge *b)
     return natsConnection_Status(b->nc) == NATS_CONN_STATUS_CONNECTED;
 }
 
-bool session_is_asked_to_end(struct bridge *b)
+static void look_at_signals(struct bridge *b)
 {
     sigset_t pending;
 
     if (!b->has_ended && sigpending(&pending) == 0)
         b->has_ended = sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT);
-    return b->has_ended;
 }
 
 static void print_stats(struct bridge *b)
@@ -125,6 +124,7 @@ void session_tick(struct bridge *b)
     if (now < b->tick_ns)
         return;
     b->tick_ns = now + BRIDGE_TICK_NS;
+    look_at_signals(b);
     look_at_connection(b);
     bool is_due = every && now >= b->stats_ns;
     if (!is_due && !b->shown)

@@ -23,7 +23,8 @@ struct bridge {
     int64_t tick_ns, stats_ns;   /* when these are due */
     int64_t said_ns;             /* when the last message was printed */
     uint64_t unsaid;             /* messages since then that were not */
-    bool was_connected, has_ended;
+    bool was_connected;
+    bool has_ended; /* it was asked to end */
     /* Between the threads of libnats and the bridge's: */
     pthread_mutex_t mutex;
     char error[BRIDGE_ERROR_SIZE]; /* of the connection; "": none since the last look */
@@ -37,13 +38,11 @@ void session_disconnect(struct bridge *b);
 /* The stream of --create. False: not now; it was said why. */
 bool session_create_stream(struct bridge *b);
 
-/* To be called often: prints what is due, and updates the counts that others see. */
+/* To be called often; does nothing but once in BRIDGE_TICK_NS: looks for signals, prints what is due,
+ * and updates the counts that others see. */
 void session_tick(struct bridge *b);
 
 bool session_is_connected(const struct bridge *b);
-
-/* Is it asked to end? Once it is, always. */
-bool session_is_asked_to_end(struct bridge *b);
 
 /* A line on stderr, but no more than one in a second, of errors that may be many. */
 void session_complain(struct bridge *b, const char *format, ...)
