@@ -16,12 +16,13 @@
 #include "bridge/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 500, PENDING_BYTES = 64 << 20 };
+enum { WAIT_MS = 500, ACK_PENDING_MIN = 1000, PENDING_BYTES = 64 << 20 };
 
 #define WAIT_NS  (200 * HEALD_MS)
 #define ALIVE_NS (1 * HEALD_SEC)
@@ -29,10 +30,12 @@ enum { WAIT_MS = 500, PENDING_BYTES = 64 << 20 };
 struct inward {
     struct bridge *b;
     natsSubscription *sub;
+    unsigned window;  /* of a fetch */
     int64_t lost;     /* by this subscription, as far as it was counted */
     int64_t alive_ns; /* when the batch is to be kept alive next */
     natsMsgList batch;
-    int at; /* those before are done */
+    int at;        /* those before are done */
+    unsigned room; /* in the queue, when the bridge last looked, less what it has sent since */
     int status;
     bool is_over;
 };
@@ -165,19 +168,24 @@ static void deliver_batch(struct inward *in)
     b->counts.in_flight = 0;
 }
 
+/* How many messages the queue has room for. That takes time in proportion to its capacity. */
+static unsigned count_room(const struct channel *c)
+{
+    struct heald_queue_info info;
+
+    if (!c->queue || heald_queue_describe(c->queue, c->me, &info) ||
+        info.options.flags & HEALD_QUEUE_DROP_OLDEST)
+        return UINT_MAX;
+    unsigned used = info.depth + info.sending + info.receiving;
+    return used < info.options.capacity ? info.options.capacity - used : 0;
+}
+
 /* How many messages to ask for; 0: the queue is full. */
 static int room(struct inward *in)
 {
-    const struct channel *c = &in->b->channel;
-    unsigned window = in->b->plan->options->window, free = window;
-    struct heald_queue_info info;
-
-    if (c->queue && heald_queue_describe(c->queue, c->me, &info) == 0 &&
-        !(info.options.flags & HEALD_QUEUE_DROP_OLDEST)) {
-        unsigned used = info.depth + info.sending + info.receiving;
-        free = used < info.options.capacity ? info.options.capacity - used : 0;
-    }
-    return (int)(free < window ? free : window);
+    if (in->room < in->window)
+        in->room = count_room(&in->b->channel);
+    return (int)(in->room < in->window ? in->room : in->window);
 }
 
 /* Waits until a full queue has room, or for a moment. */
@@ -224,10 +232,12 @@ static natsStatus fetch(struct inward *in)
         return NATS_OK;
     }
     natsStatus s = natsSubscription_Fetch(&in->batch, in->sub, count, WAIT_MS, &code);
-    if (s == NATS_OK)
+    if (s == NATS_OK) {
+        in->room -= (unsigned)in->batch.Count;
         deliver_batch(in);
-    else if (s == NATS_TIMEOUT)
+    } else if (s == NATS_TIMEOUT) {
         in->b->counts.behind = 0;
+    }
     natsMsgList_Destroy(&in->batch);
     return s == NATS_TIMEOUT ? NATS_OK : s;
 }
@@ -263,9 +273,15 @@ static natsStatus ensure_consumer(struct inward *in, jsErrCode *ret_code)
         config.FilterSubject = p->source.name;
         config.AckPolicy = js_AckExplicit;
         config.AckWait = o->ack_wait_ns;
+        /* Several bridges with a batch each. */
+        config.MaxAckPending = ACK_PENDING_MIN > 4 * o->window ? ACK_PENDING_MIN : 4 * o->window;
         *ret_code = 0;
         s = js_AddConsumer(&info, in->b->js, o->stream, &config, NULL, ret_code);
     }
+    /* A fetch of more than the server gives out without acknowledgements waits for the rest. */
+    if (s == NATS_OK && info && info->Config && info->Config->MaxAckPending > 0 &&
+        info->Config->MaxAckPending < in->window)
+        in->window = (unsigned)info->Config->MaxAckPending;
     jsConsumerInfo_Destroy(info);
     return s;
 }
@@ -330,7 +346,7 @@ static void step(struct inward *in)
 
 int bridge_inward(struct bridge *b)
 {
-    struct inward in = {.b = b};
+    struct inward in = {.b = b, .window = b->plan->options->window};
 
     in.status = session_connect(b, NULL, NULL);
     if (in.status)

@@ -117,6 +117,15 @@ static void look_at_connection(struct bridge *b)
     b->counts.connected = is_connected;
 }
 
+/* That takes time in proportion to the capacity of a queue: of all time, a hundredth. */
+static void look_behind(struct bridge *b, int64_t now)
+{
+    if (now < b->behind_ns)
+        return;
+    b->counts.behind = bridge_behind(b);
+    b->behind_ns = now + 100 * (heald_clock_now(HEALD_CLOCK_MONOTONIC) - now);
+}
+
 void session_tick(struct bridge *b)
 {
     int64_t now = heald_clock_now(HEALD_CLOCK_MONOTONIC), every = b->plan->options->stats_ns;
@@ -129,7 +138,7 @@ void session_tick(struct bridge *b)
     bool is_due = every && now >= b->stats_ns;
     if (!is_due && !b->shown)
         return;
-    b->counts.behind = bridge_behind(b);
+    look_behind(b, now);
     if (b->shown)
         counts_show(b->shown, &b->counts);
     if (!is_due)

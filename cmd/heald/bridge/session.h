@@ -21,6 +21,7 @@ struct bridge {
     struct bridge_counts counts;
     struct bridge_counts *shown; /* the copy in the region; NULL: there is no room for it */
     int64_t tick_ns, stats_ns;   /* when these are due */
+    int64_t behind_ns;           /* and a look at what is behind */
     int64_t said_ns;             /* when the last message was printed */
     uint64_t unsaid;             /* messages since then that were not */
     bool was_connected;
@@ -38,8 +39,8 @@ void session_disconnect(struct bridge *b);
 /* The stream of --create. False: not now; it was said why. */
 bool session_create_stream(struct bridge *b);
 
-/* To be called often; does nothing but once in BRIDGE_TICK_NS: looks for signals, prints what is due,
- * and updates the counts that others see. */
+/* To be called often. Once in BRIDGE_TICK_NS it looks for signals, prints what is due, and updates
+ * the counts that others see. */
 void session_tick(struct bridge *b);
 
 bool session_is_connected(const struct bridge *b);
