@@ -89,6 +89,28 @@ static void describe_topic(struct text *t, const struct snapshot_region *r,
         text_addf(t, ", %llu lost", (unsigned long long)s->lost);
 }
 
+/* A bridge that was killed has left its counts. */
+static bool is_running(const struct snapshot_region *r, const struct bridge_counts *c)
+{
+    for (unsigned i = 0; i < r->participant_count; i++)
+        if ((uint64_t)r->participants[i].thread.pid == c->process && !r->participants[i].is_gone)
+            return true;
+    return false;
+}
+
+static void describe_bridge(struct text *t, const struct snapshot_region *r,
+                            const struct bridge_counts *c)
+{
+    const char *state = !is_running(r, c) ? "ended" : c->connected ? "connected" : "not connected";
+
+    text_addf(t, ", bridge %s NATS, process %llu, %s", c->is_outward ? "to" : "from",
+              (unsigned long long)c->process, state);
+    text_addf(t, ", %llu forwarded, %llu dropped, %llu behind", (unsigned long long)c->forwarded,
+              (unsigned long long)c->dropped, (unsigned long long)c->behind);
+    if (c->reconnects)
+        add_count(t, c->reconnects, "reconnect");
+}
+
 /* What is true of an object beside its state. */
 static void describe_object(struct text *t, const struct snapshot_region *r,
                             const struct snapshot_object *o)
@@ -108,6 +130,8 @@ static void describe_object(struct text *t, const struct snapshot_region *r,
         describe_service(t, s);
     else if (o->info.type == HEALD_OBJECT_TOPIC)
         describe_topic(t, r, s);
+    else if (o->is_bridge)
+        describe_bridge(t, r, &o->bridge);
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);
         char participant[THREAD_TEXT_SIZE];
@@ -243,6 +267,12 @@ static void put_object(struct json *j, const struct snapshot_region *r,
     }
     if (snapshot_has_messages(o))
         put_messages(j, r, o);
+    if (o->is_bridge) {
+        json_object(j, "bridge");
+        json_boolean(j, "running", is_running(r, &o->bridge));
+        counts_put(j, &o->bridge);
+        json_close(j);
+    }
     json_array(j, "holders");
     for (unsigned i = 0; i < s->holder_count; i++) {
         const struct heald_participant_info *p = snapshot_holder(r, s, i);

@@ -62,6 +62,7 @@ static struct snapshot_object *add_object(struct snapshot_region *r,
     o->info = *info;
     o->state.condition = HEALD_OBJECT_UNKNOWN;
     heald_object_inspect(region, info->offset, info->type, &o->state);
+    o->is_bridge = counts_read(region, info, &o->bridge);
     return o;
 }
 

@@ -5,6 +5,7 @@
 #ifndef HEALD_CMD_SNAPSHOT_H
 #define HEALD_CMD_SNAPSHOT_H
 
+#include "bridge/counts.h"
 #include "options.h"
 #include "thread_text.h"
 
@@ -31,6 +32,8 @@ struct snapshot_wait {
 struct snapshot_object {
     struct heald_object_info info; /* name "": it has none */
     struct heald_object_state state;
+    bool is_bridge; /* it is what a bridge has counted: */
+    struct bridge_counts bridge;
     struct snapshot_site *sites; /* where each of state.holders took it */
     unsigned wait_count;
     struct snapshot_wait *waits; /* in the order of arrival */

@@ -126,6 +126,18 @@ HEALD_API int heald_object_inspect(const struct heald_region *region, uint64_t o
                                    enum heald_object_type type,
                                    struct heald_object_state *ret_state);
 
+/*
+ * Copies the bytes of an object: for data, whose form only the program knows. Each word of 8 bytes
+ * is read at once; the words may be of different moments.
+ *
+ *   0          copied
+ *   -EINVAL    the offset and the size are not multiples of 8, or not in the region
+ *   -EBADMSG   (snapshot) the file was truncated
+ *   -errno     (snapshot) an error of pread(2)
+ */
+HEALD_API int heald_object_read(const struct heald_region *region, uint64_t offset, void *buf,
+                                size_t size);
+
 /* The origin of a region. */
 struct heald_region_info {
     struct heald_thread_info creator; /* its `thread` is 0 */

@@ -45,6 +45,34 @@ HEALD_CASE(a_named_semaphore_that_counts)
     ck_assert_int_eq(heald_sem_open(&a, name, 0, 0), -ENOENT);
 }
 
+/* What a program keeps there is read by one that cannot change it, from the region or the file. */
+HEALD_CASE(data_read_from_outside)
+{
+    const int ways[] = {HEALD_REGION_READ_ONLY, HEALD_REGION_READ_ONLY | HEALD_REGION_SNAPSHOT};
+    struct heald_region *r, *outside;
+    uint64_t words[2] = {0};
+
+    name = fresh_name();
+    ck_assert_int_eq(heald_region_open(&r, name, CREATE, NULL), 0);
+    uint64_t *data = heald_region_data(r), at = heald_offset(r, data), end = heald_region_size(r);
+    data[0] = 7;
+    data[1] = 8;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(heald_region_open(&outside, name, ways[i], NULL), 0);
+        memset(words, 0, sizeof words);
+        ck_assert_int_eq(heald_object_read(outside, at, words, sizeof words), 0);
+        ck_assert_uint_eq(words[0], 7);
+        ck_assert_uint_eq(words[1], 8);
+        ck_assert_int_eq(heald_object_read(outside, at + 4, words, 8), -EINVAL);
+        ck_assert_int_eq(heald_object_read(outside, at, words, 12), -EINVAL);
+        ck_assert_int_eq(heald_object_read(outside, at + end, words, 16), -EINVAL);
+        ck_assert_int_eq(heald_object_read(outside, UINT64_MAX - 7, words, 16), -EINVAL);
+        heald_region_close(outside);
+    }
+    heald_region_close(r);
+    heald_region_unlink(name);
+}
+
 HEALD_CASE(something_else_of_that_name)
 {
     struct heald_region *r;
@@ -340,6 +368,7 @@ int main(void)
 
     harness_add(group, a_named_semaphore);
     harness_add(group, a_named_semaphore_that_counts);
+    harness_add(group, data_read_from_outside);
     harness_add(group, something_else_of_that_name);
     harness_add(group, a_killed_holder_of_a_named_one);
     harness_add(group, who_holds_and_who_waits);

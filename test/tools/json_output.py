@@ -67,6 +67,8 @@ def json_is_what_the_pages_say():
         if os.access('/proc/locks', os.R_OK):
             file_locks_too(pages['locks'])
         missing = {name: schema.unseen() for name, schema in pages.items()}
+        # Of a bridge, which needs a server: test/bridge.
+        missing['ls'] = [path for path in missing['ls'] if '[].bridge' not in path]
         if is_portable():
             missing['ls'] = [path for path in missing['ls'] if not path.startswith('posix')]
         if not os.access('/proc/locks', os.R_OK):

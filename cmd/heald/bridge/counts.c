@@ -32,6 +32,15 @@ void counts_print(FILE *to, const struct bridge_counts *c)
             c->duplicates, c->resent, c->dropped, c->behind, c->in_flight, c->reconnects);
 }
 
+bool counts_read(const struct heald_region *region, const struct heald_object_info *info,
+                 struct bridge_counts *ret)
+{
+    return info->type == HEALD_OBJECT_DATA && info->size == sizeof *ret &&
+           strncmp(info->name, BRIDGE_COUNTS_PREFIX, sizeof BRIDGE_COUNTS_PREFIX - 1) == 0 &&
+           heald_object_read(region, info->offset, ret, sizeof *ret) == 0 &&
+           ret->magic == BRIDGE_COUNTS_MAGIC;
+}
+
 struct bridge_counts *counts_open(struct heald_participant *me, const char *object)
 {
     const struct heald_object_options how = {.type = HEALD_OBJECT_DATA,

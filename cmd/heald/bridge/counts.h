@@ -30,6 +30,10 @@ struct bridge_counts {
 void counts_put(struct json *j, const struct bridge_counts *c);
 void counts_print(FILE *to, const struct bridge_counts *c);
 
+/* Is the object such a copy? Then it is read. */
+bool counts_read(const struct heald_region *region, const struct heald_object_info *info,
+                 struct bridge_counts *ret);
+
 /* The copy in the region for the object of that name; NULL: the region has no room. */
 struct bridge_counts *counts_open(struct heald_participant *me, const char *object);
 void counts_show(struct bridge_counts *shown, const struct bridge_counts *c);

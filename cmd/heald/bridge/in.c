@@ -45,8 +45,21 @@ static int64_t now_ns(void)
     return heald_clock_now(HEALD_CLOCK_MONOTONIC);
 }
 
+/* What came too fast for core NATS. */
+static void count_lost(struct inward *in)
+{
+    int64_t lost = 0;
+
+    if (natsSubscription_GetDropped(in->sub, &lost) != NATS_OK || lost < in->lost)
+        return;
+    in->b->counts.dropped += (uint64_t)(lost - in->lost);
+    in->lost = lost;
+}
+
 static void look_up(struct inward *in)
 {
+    if (in->sub && in->b->plan->source.kind == BRIDGE_CORE)
+        count_lost(in);
     session_tick(in->b);
     if (in->b->has_ended)
         in->is_over = true;
@@ -201,17 +214,6 @@ static void await_room(struct inward *in)
         fail(in, channel_complain(c, err));
 }
 
-/* What came too fast for core NATS. */
-static void count_lost(struct inward *in)
-{
-    int64_t lost = 0;
-
-    if (natsSubscription_GetDropped(in->sub, &lost) != NATS_OK || lost < in->lost)
-        return;
-    in->b->counts.dropped += (uint64_t)(lost - in->lost);
-    in->lost = lost;
-}
-
 static void close_subscription(struct inward *in)
 {
     if (in->sub)
@@ -249,7 +251,6 @@ static natsStatus receive_core(struct inward *in)
     uint64_t waiting = 0;
     natsStatus s = natsSubscription_NextMsg(&msg, in->sub, WAIT_MS);
 
-    count_lost(in);
     natsSubscription_QueuedMsgs(in->sub, &waiting);
     b->counts.behind = waiting;
     if (s == NATS_OK)
