@@ -29,7 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ACK_MS = 3000, FLUSH_MS = 1000, ID_SIZE = 64, TEXT_SIZE = 160 };
+enum { ACK_MS = 2000, FLUSH_MS = 1000, ID_SIZE = 64, TEXT_SIZE = 160 };
 
 #define END_NS (5 * HEALD_SEC) /* for what is in flight, at the end */
 

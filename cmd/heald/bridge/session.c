@@ -243,6 +243,8 @@ int session_connect(struct bridge *b, jsPubAckHandler on_ack, void *ctx)
     if (s == NATS_OK)
         s = natsConnection_Connect(&b->nc, o);
     natsOptions_Destroy(o);
+    /* The first tick says which of the two it is. */
+    b->was_connected = s == NATS_NOT_YET_CONNECTED;
     if (s == NATS_NOT_YET_CONNECTED)
         s = NATS_OK;
     if (s == NATS_OK)
