@@ -57,6 +57,9 @@ enum {
                                      not AT_MOST_ONCE has a form without compare-and-swap, in which
                                      no message is marked as redelivered */
     HEALD_QUEUE_AT_MOST_ONCE = 4, /* a message whose receiver died is dropped */
+    HEALD_QUEUE_VARIABLE = 16,    /* only in that form: a message occupies as many units of 64 bytes
+                                     as it needs, with a head of 16, and `capacity` is in units;
+                                     message_max takes half of them at most */
     HEALD_QUEUE_DROP_OLDEST = 8   /* a send to a full queue drops the oldest message of that
                                      priority, and waits only if a receiver has that; not with both
                                      of the first two */
@@ -64,7 +67,7 @@ enum {
 
 /* A member that is 0 has its default. */
 struct heald_queue_options {
-    unsigned capacity;   /* messages of each priority; rounded up to a power of two */
+    unsigned capacity;   /* messages of each priority, or units; rounded up to a power of two */
     unsigned priorities; /* default 1 */
     size_t message_max;  /* bytes of the longest message */
     unsigned flags;
@@ -163,16 +166,18 @@ struct heald_queue_slot {
     unsigned priority; /* of the message */
     int redelivered;   /* 1: a receiver had the message before, and died or returned it */
     uint64_t sequence; /* the number of the message among those of its priority, from 0 on: the
-                          same at each delivery. Some numbers have no message: their sender died */
+                          same at each delivery. Some numbers have no message: their sender died,
+                          or, with VARIABLE, a message took several */
     /* Private: */
     struct heald_queue *queue;
     uint64_t word;
 };
 
 /*
- * Reserves a slot for a message. Fails as heald_queue_send(). The slot belongs to the thread that
- * is `me` until it commits or abandons it; if it dies before, nothing was sent. In a queue with one
- * sender and one receiver there is one such slot at a time, and a second reserve returns it again.
+ * Reserves a slot for a message of up to message_max bytes. Fails as heald_queue_send(). The slot
+ * belongs to the thread that is `me` until it commits or abandons it; if it dies before, nothing
+ * was sent. In a queue with one sender and one receiver there is one such slot at a time, and a
+ * second reserve returns it again.
  */
 HEALD_API int heald_queue_reserve(struct heald_queue *queue, struct heald_participant *me,
                                   unsigned priority, struct heald_queue_slot *ret_slot,

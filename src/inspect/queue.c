@@ -5,6 +5,7 @@
 #include "inspect/queue.h"
 
 #include "inspect/source.h"
+#include "message/lane.h"
 #include "message/queue.h"
 
 enum { CELLS_MAX = 4096 };
@@ -22,6 +23,21 @@ static void count_cell(const struct source *s, uint64_t cell, struct queue_censu
     census->free -= census->free > 0;
 }
 
+/* The messages of a lane in which they take several cells. */
+static uint64_t count_records(const struct source *s, uint64_t cells, uint64_t head, uint64_t tail,
+                              uint64_t capacity)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < CELLS_MAX && tail - head <= capacity && head != tail; i++) {
+        uint64_t at = cells + (head & (capacity - 1)) * LANE_UNIT;
+        uint32_t size = source_half(s, at + offsetof(struct queue_cell, size));
+        count += size != LANE_SKIP;
+        head += size == LANE_SKIP ? capacity - (head & (capacity - 1)) : lane_cells(size);
+    }
+    return count;
+}
+
 static void count_ring(const struct source *s, const struct queue_shape *shape, unsigned number,
                        struct queue_census *census)
 {
@@ -35,9 +51,13 @@ static void count_ring(const struct source *s, const struct queue_shape *shape, 
     census->sent += tail;
     uint64_t count = shape->capacity < CELLS_MAX ? shape->capacity : CELLS_MAX;
     if (shape->is_lane) {
-        uint64_t depth = tail - head;
-        census->messages = depth <= shape->capacity ? depth : shape->capacity;
-        census->free -= (unsigned)census->messages;
+        uint64_t used = tail - head <= shape->capacity ? tail - head : shape->capacity;
+        census->free -= (unsigned)used;
+        census->messages = used;
+        if (shape->is_variable) {
+            census->sent = source_word(s, hints + offsetof(struct queue_hints, messages));
+            census->messages = count_records(s, cells, head, tail, shape->capacity);
+        }
         return;
     }
     uint64_t p = tail > shape->capacity ? tail - shape->capacity : 0;

@@ -17,6 +17,8 @@
 
 #include <errno.h>
 
+enum { LANE_UNIT = 64 }; /* bytes of a cell in a lane whose messages take several */
+
 static inline uint64_t lane_own(const uint64_t *at)
 {
     return __atomic_load_n(at, __ATOMIC_RELAXED);
@@ -79,6 +81,103 @@ static inline int lane_take(const struct ring *r, size_t size, uint64_t *ret_pos
 static inline void lane_release(const struct ring *r, uint64_t position)
 {
     lane_publish(&r->hints->head, position + 1, r, &r->bells->room);
+}
+
+/*
+ * A lane whose messages take several cells (HEALD_QUEUE_VARIABLE): the head of the first cell is
+ * that of the message, and its bytes run on through the others. A message lies in one piece; what
+ * is left at the end of the ring, if it does not fit, is a cell with LANE_SKIP. That is written
+ * before the store of `tail` that sends the message behind it.
+ */
+#define LANE_SKIP UINT32_MAX
+
+static inline uint64_t lane_cells(uint32_t size)
+{
+    return (sizeof(struct queue_cell) + (uint64_t)size + LANE_UNIT - 1) / LANE_UNIT;
+}
+
+/* The cells from a position to the end of the ring. */
+static inline uint64_t lane_rest(const struct ring *r, uint64_t position)
+{
+    return r->mask + 1 - (position & r->mask);
+}
+
+static inline uint32_t lane_size(const struct ring *r, uint64_t position)
+{
+    return __atomic_load_n(&ring_cell_at(r, position)->size, __ATOMIC_RELAXED);
+}
+
+/* As lane_claim(), for `size` bytes. */
+static inline int lane_claim_cells(const struct ring *r, uint32_t size, uint64_t *ret_position)
+{
+    struct queue_hints *h = r->hints;
+    uint64_t tail = lane_own(&h->tail), cells = lane_cells(size), rest = lane_rest(r, tail);
+    uint64_t need = rest < cells ? rest + cells : cells;
+
+    if (tail + need - lane_own(&h->seen_head) > r->mask + 1) {
+        uint64_t head = lane_other(&h->head);
+        __atomic_store_n(&h->seen_head, head, __ATOMIC_RELAXED);
+        if (tail + need - head > r->mask + 1)
+            return -EAGAIN;
+    }
+    if (rest < cells)
+        __atomic_store_n(&ring_cell_at(r, tail)->size, LANE_SKIP, __ATOMIC_RELAXED);
+    *ret_position = tail + need - cells;
+    return 0;
+}
+
+static inline void lane_commit_cells(const struct ring *r, uint64_t position, uint32_t size)
+{
+    struct queue_hints *h = r->hints;
+
+    __atomic_store_n(&ring_cell_at(r, position)->size, size, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->messages, lane_own(&h->messages) + 1, __ATOMIC_RELAXED);
+    lane_publish(&h->tail, position + lane_cells(size), r, &r->bells->arrived);
+}
+
+/* The first message between *position and `tail`. 0; -EAGAIN: there is none; -EBADMSG. */
+static inline int lane_find(const struct ring *r, uint64_t tail, uint64_t *position,
+                            uint32_t *ret_size)
+{
+    uint64_t p = *position;
+
+    if (p == tail)
+        return -EAGAIN;
+    uint32_t size = lane_size(r, p);
+    if (size == LANE_SKIP) {
+        p += lane_rest(r, p);
+        size = lane_size(r, p);
+    }
+    uint64_t cells = lane_cells(size);
+    if (tail - *position > r->mask + 1 || cells > tail - p || tail - p > r->mask + 1 ||
+        cells > lane_rest(r, p))
+        return -EBADMSG;
+    *position = p;
+    *ret_size = size;
+    return 0;
+}
+
+/* As lane_take(). */
+static inline int lane_take_cells(const struct ring *r, size_t size, uint64_t *ret_position)
+{
+    struct queue_hints *h = r->hints;
+    uint64_t position = lane_own(&h->head), tail = lane_own(&h->seen_tail);
+    uint32_t found;
+
+    if (position == tail) {
+        tail = lane_other(&h->tail);
+        __atomic_store_n(&h->seen_tail, tail, __ATOMIC_RELAXED);
+    }
+    int err = lane_find(r, tail, &position, &found);
+    if (err)
+        return err;
+    *ret_position = position;
+    return found > size ? -EMSGSIZE : 0;
+}
+
+static inline void lane_release_cells(const struct ring *r, uint64_t position, uint32_t size)
+{
+    lane_publish(&r->hints->head, position + lane_cells(size), r, &r->bells->room);
 }
 
 #endif

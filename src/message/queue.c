@@ -2,13 +2,14 @@
 #include "message/queue.h"
 
 #include "message/hand_over.h"
+#include "message/lane.h"
 #include "platform/sys.h"
 
 #include <string.h>
 
 enum {
     ALL_FLAGS = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER | HEALD_QUEUE_AT_MOST_ONCE |
-                HEALD_QUEUE_DROP_OLDEST,
+                HEALD_QUEUE_DROP_OLDEST | HEALD_QUEUE_VARIABLE,
     ONE_EACH = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER
 };
 
@@ -17,23 +18,30 @@ bool heald__queue_shape(struct queue_shape *ret, uint32_t capacity, uint32_t pri
                         uint32_t message_max, uint32_t flags)
 {
     bool has_one_each = (flags & ONE_EACH) == ONE_EACH;
+    bool is_lane = has_one_each && priorities == 1 && !(flags & HEALD_QUEUE_AT_MOST_ONCE);
+    bool is_variable = flags & HEALD_QUEUE_VARIABLE;
 
     if (!capacity || capacity > HEALD_QUEUE_CAPACITY_MAX || capacity & (capacity - 1) ||
         !priorities || priorities > HEALD_QUEUE_PRIORITIES_MAX || !message_max ||
         message_max > HEALD_QUEUE_MESSAGE_MAX || flags & ~(unsigned)ALL_FLAGS ||
-        (flags & HEALD_QUEUE_DROP_OLDEST && has_one_each))
+        (flags & HEALD_QUEUE_DROP_OLDEST && has_one_each) || (is_variable && !is_lane))
         return false;
-    size_t stride = (sizeof(struct queue_cell) + message_max + 63) & ~(size_t)63;
+    size_t longest = (sizeof(struct queue_cell) + message_max + 63) & ~(size_t)63;
+    size_t stride = is_variable ? LANE_UNIT : longest;
+    /* One that does not fit behind the last finds room in front of it, in a queue that is empty. */
+    if (is_variable && longest / LANE_UNIT * 2 - 1 > capacity)
+        return false;
     uint64_t ring = sizeof(struct queue_hints) + (uint64_t)capacity * stride;
-    *ret = (struct queue_shape){
-        .capacity = capacity,
-        .priorities = priorities,
-        .message_max = message_max,
-        .flags = flags,
-        .stride = stride,
-        .size = sizeof(struct queue) + priorities * ring,
-        .check = ~((uint64_t)message_max << 32 | capacity << 10 | priorities << 4 | flags),
-        .is_lane = has_one_each && priorities == 1 && !(flags & HEALD_QUEUE_AT_MOST_ONCE)};
+    *ret = (struct queue_shape){.capacity = capacity,
+                                .priorities = priorities,
+                                .message_max = message_max,
+                                .flags = flags,
+                                .stride = stride,
+                                .size = sizeof(struct queue) + priorities * ring,
+                                .check = ~((uint64_t)message_max << 35 | (uint64_t)capacity << 11 |
+                                           priorities << 5 | flags),
+                                .is_lane = is_lane,
+                                .is_variable = is_variable};
     return true;
 }
 
@@ -162,6 +170,7 @@ int heald__queue_check(const struct queue_view **ret, const struct heald_queue *
         .message_max = shape.message_max,
         .flags = shape.flags,
         .is_lane = shape.is_lane,
+        .is_variable = shape.is_variable,
     };
     memo->object = q;
     return 0;
@@ -231,6 +240,24 @@ static void count_cells(const struct ring *r, struct heald_queue_info *info)
     }
 }
 
+/* Of a lane. One with messages of several cells is walked: others change it meanwhile. */
+static void count_lane(const struct queue_view *v, struct heald_queue_info *info)
+{
+    const struct ring *r = &v->ring;
+    uint64_t tail = lane_other(&r->hints->tail), head = lane_other(&r->hints->head);
+    uint32_t size;
+
+    info->sent = v->is_variable ? lane_own(&r->hints->messages) : tail;
+    if (!v->is_variable) {
+        info->depth = (unsigned)(tail - head);
+        return;
+    }
+    while (lane_find(r, tail, &head, &size) == 0) {
+        info->depth++;
+        head += lane_cells(size);
+    }
+}
+
 int heald_queue_describe(struct heald_queue *queue, struct heald_participant *me,
                          struct heald_queue_info *ret_info)
 {
@@ -249,12 +276,12 @@ int heald_queue_describe(struct heald_queue *queue, struct heald_participant *me
     for (unsigned i = 0; i < v->priorities; i++) {
         struct ring other;
         const struct ring *r = queue_ring(v, i, &other);
-        uint64_t tail = __atomic_load_n(&r->hints->tail, __ATOMIC_RELAXED);
-        ret_info->sent += tail;
-        if (v->is_lane)
-            ret_info->depth = (unsigned)(tail - __atomic_load_n(&r->hints->head, __ATOMIC_RELAXED));
-        else
-            count_cells(r, ret_info);
+        if (v->is_lane) {
+            count_lane(v, ret_info);
+            continue;
+        }
+        ret_info->sent += __atomic_load_n(&r->hints->tail, __ATOMIC_RELAXED);
+        count_cells(r, ret_info);
     }
     return 0;
 }

@@ -32,10 +32,11 @@ struct queue {
 /* What follows from how a queue was made. */
 struct queue_shape {
     uint32_t capacity, priorities, message_max, flags;
-    size_t stride;  /* bytes from cell to cell */
-    uint64_t size;  /* bytes of the queue */
-    uint64_t check; /* that of its head */
-    bool is_lane;   /* one sender, one receiver: message/lane.h */
+    size_t stride;    /* bytes from cell to cell */
+    uint64_t size;    /* bytes of the queue */
+    uint64_t check;   /* that of its head */
+    bool is_lane;     /* one sender, one receiver: message/lane.h */
+    bool is_variable; /* a lane whose messages take several cells */
 };
 
 /* False: no queue has such numbers. */
@@ -50,6 +51,7 @@ struct queue_view {
     struct ring ring; /* that of priority 0 */
     uint32_t priorities, message_max, flags;
     bool is_lane; /* one sender, one receiver: message/lane.h */
+    bool is_variable;
 };
 
 _Static_assert(sizeof(struct queue_view) <= sizeof(uint64_t[15]), "a memo has room");
@@ -100,12 +102,12 @@ static inline const struct ring *queue_ring(const struct queue_view *v, unsigned
 int heald__queue_become(uint64_t *word, struct heald_participant *me);
 
 /*
- * Neither waits. claim: a slot to send in. take: a message of at most `size` bytes; thoroughly:
- * also one that a receiver has left. 0; -EAGAIN: the queue is full, or empty, and whose end is to
- * be watched; errors as heald_queue_reserve() and heald_queue_peek().
+ * Neither waits. claim: a slot to send `size` bytes in. take: a message of at most `size` bytes;
+ * thoroughly: also one that a receiver has left. 0; -EAGAIN: the queue is full, or empty, and whose
+ * end is to be watched; errors as heald_queue_reserve() and heald_queue_peek().
  */
-int heald__queue_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
-                       struct ring_holder *holder);
+int heald__queue_claim(const struct queue_view *v, unsigned priority, size_t size,
+                       struct heald_queue_slot *ret, struct ring_holder *holder);
 int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
                       struct heald_queue_slot *ret, struct ring_holder *holder);
 

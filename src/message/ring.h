@@ -14,6 +14,7 @@
 struct queue_hints {
     alignas(64) uint64_t tail; /* all positions below were claimed */
     uint64_t seen_head;        /* of a lane: what its sender last saw */
+    uint64_t messages;         /* of a lane whose messages take several cells: about so many */
     alignas(64) uint64_t head; /* where receivers begin to look */
     uint64_t first;            /* all positions below are free again */
     uint64_t seen_tail;        /* of a lane: what its receiver last saw */

@@ -43,7 +43,7 @@ static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[]
     int n = 1;
 
     while (n < count && n < SERIES_MAX &&
-           heald__queue_claim(v, slots[0].priority, &slots[n], &holder) == 0)
+           heald__queue_claim(v, slots[0].priority, messages[n].iov_len, &slots[n], &holder) == 0)
         n++;
     /* Who slept before the claims watches nobody: if this one dies before the first is handed over,
      * those behind it would be there, and nobody awake. Who is woken finds the claim. */
@@ -69,7 +69,22 @@ static int send_lane(const struct queue_view *v, struct heald_queue_slot *slot,
     do {
         write_message(slot, &messages[n]);
         err = heald__queue_commit(v, slot, messages[n].iov_len);
-    } while (!err && ++n < count && heald__queue_claim(v, 0, slot, &holder) == 0);
+    } while (!err && ++n < count &&
+             heald__queue_claim(v, 0, messages[n].iov_len, slot, &holder) == 0);
+    return err ? err : n;
+}
+
+/* Each waits for room for itself, or finds it, and not for the longest that there may be. */
+static int send_variable(struct heald_queue *queue, struct heald_participant *me,
+                         const struct iovec messages[], int count, unsigned priority,
+                         int64_t deadline_ns)
+{
+    int n = 1, err = heald_queue_send(queue, me, messages[0].iov_base, messages[0].iov_len,
+                                      priority, deadline_ns);
+
+    while (!err && n < count &&
+           heald_queue_trysend(queue, me, messages[n].iov_base, messages[n].iov_len, priority) == 0)
+        n++;
     return err ? err : n;
 }
 
@@ -83,6 +98,8 @@ int heald_queue_send_many(struct heald_queue *queue, struct heald_participant *m
 
     if (!err)
         err = check_series(v, messages, count);
+    if (!err && v->is_variable)
+        return send_variable(queue, me, messages, count, priority, deadline_ns);
     if (!err)
         err = heald_queue_reserve(queue, me, priority, &slots[0], deadline_ns);
     if (err)

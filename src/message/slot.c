@@ -42,18 +42,21 @@ static void watch(const struct queue_view *v, const uint64_t *word, struct ring_
     holder->id = id && heald__region_is_gone(v->ring.me->region, id) == 0 ? id : 0;
 }
 
-static int claim_lane(const struct queue_view *v, struct heald_queue_slot *ret,
+static int claim_lane(const struct queue_view *v, size_t size, struct heald_queue_slot *ret,
                       struct ring_holder *holder)
 {
     const struct ring *r = &v->ring;
     uint64_t position;
-    int err = is_closed(v) ? -EPIPE : lane_claim(r, &position);
+    int err = is_closed(v)     ? -EPIPE
+              : v->is_variable ? lane_claim_cells(r, (uint32_t)size, &position)
+                               : lane_claim(r, &position);
 
     if (err) {
         watch(v, &v->q->receiver, holder);
         return err;
     }
     ret->data = ring_cell_at(r, position)->data;
+    ret->size = size;
     ret->sequence = position;
     ret->word = 0;
     return 0;
@@ -83,8 +86,8 @@ static int claim_cell(const struct queue_view *v, unsigned priority, struct heal
     return -EPIPE;
 }
 
-int heald__queue_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
-                       struct ring_holder *holder)
+int heald__queue_claim(const struct queue_view *v, unsigned priority, size_t size,
+                       struct heald_queue_slot *ret, struct ring_holder *holder)
 {
     int err = check_sender(v, priority);
 
@@ -93,7 +96,7 @@ int heald__queue_claim(const struct queue_view *v, unsigned priority, struct hea
     ret->size = v->message_max;
     ret->priority = priority;
     ret->redelivered = 0;
-    return v->is_lane ? claim_lane(v, ret, holder) : claim_cell(v, priority, ret, holder);
+    return v->is_lane ? claim_lane(v, size, ret, holder) : claim_cell(v, priority, ret, holder);
 }
 
 int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slot *slot,
@@ -103,7 +106,10 @@ int heald__queue_commit(const struct queue_view *v, const struct heald_queue_slo
     const struct ring *r = queue_ring(v, slot->priority, &other);
 
     if (v->is_lane) {
-        lane_commit(r, slot->sequence, (uint32_t)size);
+        if (v->is_variable)
+            lane_commit_cells(r, slot->sequence, (uint32_t)size);
+        else
+            lane_commit(r, slot->sequence, (uint32_t)size);
         return 0;
     }
     return queue_fill(r, cell_of(slot), slot->word, size, false);
@@ -119,7 +125,10 @@ int heald__queue_release(const struct queue_view *v, const struct heald_queue_sl
     if (!v->is_lane)
         return queue_free(&v->ring, cell_of(slot), slot->word);
     const struct ring *r = &v->ring;
-    lane_release(r, slot->sequence);
+    if (v->is_variable)
+        lane_release_cells(r, slot->sequence, (uint32_t)slot->size);
+    else
+        lane_release(r, slot->sequence);
     return 0;
 }
 
@@ -128,7 +137,7 @@ static int take_lane(const struct queue_view *v, size_t size, struct heald_queue
 {
     const struct ring *r = &v->ring;
     uint64_t position;
-    int err = lane_take(r, size, &position);
+    int err = v->is_variable ? lane_take_cells(r, size, &position) : lane_take(r, size, &position);
 
     if (err) {
         watch(v, &v->q->sender, holder);
@@ -194,6 +203,13 @@ int heald__queue_return(const struct queue_view *v, const struct heald_queue_slo
     return v->is_lane ? 0 : heald__ring_return(r, &taken);
 }
 
+/* A position, or the begin of the ring if that is what comes next and `skips`. */
+static bool is_at(const struct ring *r, uint64_t next, uint64_t position, bool skips)
+{
+    return position == next ||
+           (skips && !(position & r->mask) && position == next + lane_rest(r, next));
+}
+
 /* Of a lane: the slot that is next, of its only sender or receiver. */
 static bool has_lane_slot(const struct queue_view *v, const struct ring *r,
                           const struct heald_queue_slot *slot, bool sends)
@@ -202,8 +218,12 @@ static bool has_lane_slot(const struct queue_view *v, const struct ring *r,
     uint64_t head = __atomic_load_n(&r->hints->head, __ATOMIC_RELAXED);
     const uint64_t *user = sends ? &v->q->sender : &v->q->receiver;
 
-    return __atomic_load_n(user, __ATOMIC_RELAXED) == v->ring.me->id &&
-           (sends ? tail == slot->sequence : head == slot->sequence && head != tail);
+    if (__atomic_load_n(user, __ATOMIC_RELAXED) != v->ring.me->id)
+        return false;
+    if (sends)
+        return is_at(r, tail, slot->sequence, v->is_variable);
+    return head != tail && is_at(r, head, slot->sequence, v->is_variable) &&
+           (!v->is_variable || lane_size(r, slot->sequence) == slot->size);
 }
 
 bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_slot *slot,

@@ -31,17 +31,17 @@ static int decide(int err, const struct ring_holder *holder, bool several, struc
     return -EBUSY;
 }
 
-static int try_claim(const struct queue_view *v, unsigned priority, struct heald_queue_slot *ret,
-                     struct region_wait *wait)
+static int try_claim(const struct queue_view *v, unsigned priority, size_t size,
+                     struct heald_queue_slot *ret, struct region_wait *wait)
 {
     struct ring_holder holder = {0};
-    int err = heald__queue_claim(v, priority, ret, &holder);
+    int err = heald__queue_claim(v, priority, size, ret, &holder);
 
     if (err != -EAGAIN)
         return err;
     prepare(v, &v->q->bells.room, wait);
     holder = (struct ring_holder){0};
-    err = heald__queue_claim(v, priority, ret, &holder);
+    err = heald__queue_claim(v, priority, size, ret, &holder);
     return decide(err, &holder, v->flags & HEALD_QUEUE_AT_MOST_ONCE, wait);
 }
 
@@ -72,7 +72,7 @@ static int try_reserve(void *object, struct heald_participant *me, int64_t *memo
     int err = queue_view(&v, object, me);
 
     slot->queue = object;
-    return err ? err : try_claim(v, slot->priority, slot, wait);
+    return err ? err : try_claim(v, slot->priority, v->message_max, slot, wait);
 }
 
 static int try_peek(void *object, struct heald_participant *me, int64_t *memory,
@@ -121,7 +121,7 @@ static int try_send(void *object, struct heald_participant *me, int64_t *memory,
     if (!err)
         err = check_message(v, m);
     if (!err)
-        err = try_claim(v, m->priority, &slot, wait);
+        err = try_claim(v, m->priority, m->size, &slot, wait);
     return err ? err : send_in(v, &slot, m->data, m->size);
 }
 
@@ -221,7 +221,7 @@ static HEALD_SEPARATE int send_otherwise(const struct queue_view *v,
     int err = check_message(v, m);
 
     if (!err)
-        err = heald__queue_claim(v, m->priority, &slot, &holder);
+        err = heald__queue_claim(v, m->priority, m->size, &slot, &holder);
     return err ? err : send_in(v, &slot, m->data, m->size);
 }
 

@@ -61,7 +61,7 @@ static inline bool usual_send(const struct queue_view *v, const void *data, size
         return false;
     *ret_err = 0;
     if (v->is_lane) {
-        if (__atomic_load_n(&v->q->sender, __ATOMIC_RELAXED) != r->me->id ||
+        if (v->is_variable || __atomic_load_n(&v->q->sender, __ATOMIC_RELAXED) != r->me->id ||
             lane_claim(r, &position) != 0)
             return false;
         usual_copy(ring_cell_at(r, position)->data, data, size);
@@ -92,7 +92,7 @@ static inline bool usual_receive(const struct queue_view *v, void *buf, size_t *
         return true;
     }
     if (v->is_lane) {
-        if (__atomic_load_n(&v->q->receiver, __ATOMIC_RELAXED) != r->me->id ||
+        if (v->is_variable || __atomic_load_n(&v->q->receiver, __ATOMIC_RELAXED) != r->me->id ||
             lane_take(r, *size, &position) != 0)
             return false;
         *size = __atomic_load_n(&ring_cell_at(r, position)->size, __ATOMIC_RELAXED);

@@ -40,6 +40,12 @@ static void make_lane(struct stage *st)
     make(st, 1, HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER);
 }
 
+/* Of which a message takes one cell; the next lap begins in the middle of the scene. */
+static void make_variable_lane(struct stage *st)
+{
+    make(st, 1, HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER | HEALD_QUEUE_VARIABLE);
+}
+
 static void put(struct stage *st, int number)
 {
     must(heald_queue_trysend(queue_of(st), st->me, &number, sizeof number, 0) == 0);
@@ -66,6 +72,12 @@ static void make_full(struct stage *st)
 static void make_full_lane(struct stage *st)
 {
     make_lane(st);
+    fill(st);
+}
+
+static void make_full_variable_lane(struct stage *st)
+{
+    make_variable_lane(st);
     fill(st);
 }
 
@@ -376,6 +388,10 @@ static const struct scene scenes[] = {
      send_last},
     {"lane: receiver, a sender waits", SEEN, make_full_lane, nothing, receive_one, NULL, send_third,
      receive_to_third},
+    {"variable lane: sender, a receiver waits", BOTH, make_variable_lane, nothing, send_third, NULL,
+     receive_to_last, send_last},
+    {"variable lane: receiver, a sender waits", SEEN, make_full_variable_lane, nothing, receive_one,
+     NULL, send_third, receive_to_third},
 };
 
 const struct scene_list crash_messages = {scenes, sizeof scenes / sizeof scenes[0]};

@@ -13,6 +13,7 @@ static const struct heald_queue_options forms[] = {
     {.capacity = 4, .message_max = 32, .flags = ONE_EACH},
     {.capacity = 4, .message_max = 32, .flags = HEALD_QUEUE_AT_MOST_ONCE},
     {.capacity = 4, .message_max = 32, .priorities = 3},
+    {.capacity = 4, .message_max = 32, .flags = ONE_EACH | HEALD_QUEUE_VARIABLE},
 };
 
 enum { FORMS = sizeof forms / sizeof forms[0] };

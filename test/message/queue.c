@@ -10,8 +10,13 @@ HEALD_CASE(options_are_checked)
         {.capacity = HEALD_QUEUE_CAPACITY_MAX + 1},
         {.priorities = HEALD_QUEUE_PRIORITIES_MAX + 1},
         {.message_max = (size_t)HEALD_QUEUE_MESSAGE_MAX + 1},
-        {.flags = 16},
+        {.flags = 32},
         {.flags = ONE_EACH | HEALD_QUEUE_DROP_OLDEST},
+        {.flags = HEALD_QUEUE_VARIABLE},
+        {.flags = HEALD_QUEUE_VARIABLE | HEALD_QUEUE_ONE_SENDER},
+        {.flags = HEALD_QUEUE_VARIABLE | ONE_EACH, .priorities = 2},
+        {.flags = HEALD_QUEUE_VARIABLE | ONE_EACH | HEALD_QUEUE_AT_MOST_ONCE},
+        {.flags = HEALD_QUEUE_VARIABLE | ONE_EACH, .capacity = 4, .message_max = 113},
     };
     uint64_t memory[8];
 
@@ -145,7 +150,7 @@ HEALD_CASE(in_the_memory_of_the_queue)
     for (int form = 0; form < FORMS; form++) {
         struct heald_queue *q = queue_make(&f, &forms[form]);
         struct heald_queue_slot slot, copy;
-        bool lane = forms[form].flags == ONE_EACH;
+        bool lane = (forms[form].flags & ONE_EACH) == ONE_EACH;
         ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
         ck_assert_uint_eq(slot.size, 32);
         memcpy(slot.data, "abcd", 5);
@@ -436,7 +441,7 @@ HEALD_CASE(looked_at_from_outside)
         ck_assert_int_eq(state.condition, HEALD_OBJECT_FREE);
         ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
         state = look_at(&f);
-        ck_assert_uint_eq(state.holder_count, forms[form].flags == ONE_EACH ? 0 : 1);
+        ck_assert_uint_eq(state.holder_count, (forms[form].flags & ONE_EACH) == ONE_EACH ? 0 : 1);
         ck_assert_int_eq(heald_queue_close(q, f.me), 0);
         ck_assert_int_eq(look_at(&f).condition, HEALD_OBJECT_DONE);
     }

@@ -264,6 +264,14 @@ HEALD_CASE(nor_with_one_of_each)
     run_in_order(&o, 1);
 }
 
+HEALD_CASE(nor_with_messages_of_several_cells)
+{
+    struct heald_queue_options o = forms[4];
+
+    o.capacity = 16;
+    run_in_order(&o, 1);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("message-soak");
@@ -273,5 +281,6 @@ int main(void)
     harness_add(group, each_message_is_accounted_for);
     harness_add(group, no_message_overtakes_another);
     harness_add(group, nor_with_one_of_each);
+    harness_add(group, nor_with_messages_of_several_cells);
     return harness_run(suite);
 }

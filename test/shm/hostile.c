@@ -205,6 +205,11 @@ static void set_lane(union object *o)
     set_queue_with(o, HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER);
 }
 
+static void set_variable_lane(union object *o)
+{
+    set_queue_with(o, HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER | HEALD_QUEUE_VARIABLE);
+}
+
 static void use_queue(union object *o, struct heald_participant *me)
 {
     struct heald_queue *queue = (struct heald_queue *)o->queue;
@@ -255,6 +260,8 @@ static const struct kind {
     {"once", HEALD_OBJECT_ONCE, sizeof(struct heald_once), set_once, use_once},
     {"queue", HEALD_OBJECT_QUEUE, sizeof(uint64_t[160]), set_queue, use_queue},
     {"lane", HEALD_OBJECT_QUEUE, sizeof(uint64_t[160]), set_lane, use_queue},
+    {"lane of variable messages", HEALD_OBJECT_QUEUE, sizeof(uint64_t[160]), set_variable_lane,
+     use_queue},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
