@@ -1,6 +1,7 @@
 /*
  * inspect/queue.c: see queue.h. Reads only, each word by itself: the numbers are those of several
- * moments. Of a ring at most CELLS_MAX cells are read, from the first that is in use on.
+ * moments. Of a ring at most CELLS_MAX cells are read, from the first that is in use on; of the rest
+ * the hints are believed.
  */
 #include "inspect/queue.h"
 
@@ -21,6 +22,18 @@ static void count_cell(const struct source *s, uint64_t cell, struct queue_censu
     case CELL_TAKEN: census->owner(census->ctx, cell_id(s->region, word)); break;
     }
     census->free -= census->free > 0;
+}
+
+/* Of a ring that is longer: the two hints say how much lies between them. */
+static void count_rest(uint64_t between, uint64_t capacity, uint64_t counted,
+                       struct queue_census *census)
+{
+    uint64_t all = between <= capacity ? between : capacity;
+
+    if (all > counted) {
+        census->messages += all - counted;
+        census->free -= (unsigned)(all - counted < census->free ? all - counted : census->free);
+    }
 }
 
 /* The messages of a lane in which they take several cells. */
@@ -60,9 +73,12 @@ static void count_ring(const struct source *s, const struct queue_shape *shape, 
         }
         return;
     }
-    uint64_t p = tail > shape->capacity ? tail - shape->capacity : 0;
+    uint64_t p = source_word(s, hints + offsetof(struct queue_hints, first));
+    uint64_t before = census->messages;
     for (uint64_t i = 0; i < count; i++)
         count_cell(s, cells + ((p + i) & (shape->capacity - 1)) * shape->stride, census);
+    if (count < shape->capacity)
+        count_rest(tail - head, shape->capacity, census->messages - before, census);
 }
 
 bool heald__inspect_queue(const struct heald_region *region, uint64_t offset, uint64_t room,

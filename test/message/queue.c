@@ -448,6 +448,24 @@ HEALD_CASE(looked_at_from_outside)
     fixture_close(&f);
 }
 
+/* Longer than what is looked at, cell by cell. */
+HEALD_CASE(a_long_one_from_outside)
+{
+    static const struct heald_queue_options o = {.capacity = 8192, .message_max = 48};
+    struct fixture f = queue_fixture();
+
+    queue_make(&f, &o);
+    for (uint64_t i = 0; i < 9000; i++) {
+        ck_assert_int_eq(send_number(&f, i, 0), 0);
+        if (i < 3000)
+            ck_assert_int_eq(receive_number(&f, 0), (int64_t)i);
+    }
+    struct heald_object_state state = look_at(&f);
+    ck_assert_uint_eq(state.messages, 6000);
+    ck_assert_uint_eq(state.free, 8192 - 6000);
+    fixture_close(&f);
+}
+
 HEALD_CASE(by_name)
 {
     struct heald_queue *a, *b;
@@ -495,6 +513,7 @@ int main(void)
     harness_add(group, where_to_receive_is_checked);
     harness_add(group, the_last_sender_goes);
     harness_add(group, looked_at_from_outside);
+    harness_add(group, a_long_one_from_outside);
     harness_add(group, by_name);
     return harness_run(suite);
 }
