@@ -177,11 +177,13 @@ struct heald_queue_slot {
  * Reserves a slot for a message of up to message_max bytes. Fails as heald_queue_send(). The slot
  * belongs to the thread that is `me` until it commits or abandons it; if it dies before, nothing
  * was sent. In a queue with one sender and one receiver there is one such slot at a time, and a
- * second reserve returns it again.
+ * second reserve returns it again. heald_queue_tryreserve() does not block (-EAGAIN).
  */
 HEALD_API int heald_queue_reserve(struct heald_queue *queue, struct heald_participant *me,
                                   unsigned priority, struct heald_queue_slot *ret_slot,
                                   int64_t deadline_ns);
+HEALD_API int heald_queue_tryreserve(struct heald_queue *queue, struct heald_participant *me,
+                                     unsigned priority, struct heald_queue_slot *ret_slot);
 
 /*
  * Sends the message of `size` bytes that was written to a slot; or gives the slot up, and nothing
@@ -199,9 +201,12 @@ HEALD_API int heald_queue_abandon(struct heald_participant *me, struct heald_que
  * Takes the next message without copying it. Fails as heald_queue_recv(). Other receivers take
  * those behind it. The slot belongs to the thread that is `me` until it releases or returns it. In
  * a queue with one sender and one receiver a second peek returns the same message.
+ * heald_queue_trypeek() does not block (-EAGAIN).
  */
 HEALD_API int heald_queue_peek(struct heald_queue *queue, struct heald_participant *me,
                                struct heald_queue_slot *ret_slot, int64_t deadline_ns);
+HEALD_API int heald_queue_trypeek(struct heald_queue *queue, struct heald_participant *me,
+                                  struct heald_queue_slot *ret_slot);
 
 /*
  * Release a message that was received, and its slot; or return it, to be received again, by the

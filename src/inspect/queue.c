@@ -1,7 +1,7 @@
 /*
  * inspect/queue.c: see queue.h. Reads only, each word by itself: the numbers are those of several
- * moments. Of a ring at most CELLS_MAX cells are read, from the first that is in use on; of the rest
- * the hints are believed.
+ * moments. Of a ring at most CELLS_MAX cells are read, from the first that is in use on; the hints
+ * say how much is in the rest.
  */
 #include "inspect/queue.h"
 

@@ -382,3 +382,28 @@ int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *sl
 
     return err ? err : give_away(slot, heald__queue_return(v, slot));
 }
+
+int heald_queue_tryreserve(struct heald_queue *queue, struct heald_participant *me,
+                           unsigned priority, struct heald_queue_slot *ret_slot)
+{
+    struct ring_holder holder = {0};
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    *ret_slot = (struct heald_queue_slot){.queue = queue};
+    return err ? err : heald__queue_claim(v, priority, v->message_max, ret_slot, &holder);
+}
+
+int heald_queue_trypeek(struct heald_queue *queue, struct heald_participant *me,
+                        struct heald_queue_slot *ret_slot)
+{
+    struct ring_holder holder = {0};
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    *ret_slot = (struct heald_queue_slot){0};
+    if (!err)
+        err = heald__queue_take(v, SIZE_MAX, true, ret_slot, &holder);
+    ret_slot->queue = queue;
+    return err;
+}

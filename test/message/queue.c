@@ -174,6 +174,17 @@ HEALD_CASE(in_the_memory_of_the_queue)
         ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
         ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), -ETIMEDOUT);
+        ck_assert_int_eq(heald_queue_trypeek(q, f.me, &slot), -EAGAIN);
+        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 9, &slot), -EINVAL);
+        for (int i = 0; i < 4; i++) {
+            ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 0, &slot), 0);
+            ck_assert_int_eq(heald_queue_commit(f.me, &slot, 1), 0);
+        }
+        ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 0, &slot), -EAGAIN);
+        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 1), -EINVAL);
+        ck_assert_int_eq(heald_queue_trypeek(q, f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
     }
     fixture_close(&f);
 }
