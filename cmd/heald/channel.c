@@ -197,6 +197,16 @@ void channel_close(struct channel *c)
     heald_region_close(c->region);
 }
 
+/* The other side may be at its end, too, and have found the object there: then nobody else removes
+ * the region. One that goes on keeps it. */
+static void unlink_soon(const char *name)
+{
+    const struct timespec nap = {.tv_nsec = 5 * HEALD_MS};
+
+    for (int i = 0; i < 100 && heald_region_unlink_unused(name, 0) == -EBUSY; i++)
+        nanosleep(&nap, NULL);
+}
+
 void channel_remove(struct channel *c, bool ends)
 {
     struct heald_object_info info;
@@ -212,7 +222,7 @@ void channel_remove(struct channel *c, bool ends)
             is_empty = false;
     channel_close(c);
     if (is_empty)
-        heald_region_unlink_unused(c->region_name, 0);
+        unlink_soon(c->region_name);
 }
 
 int64_t channel_deadline(bool is_trying, int64_t timeout_ns)
