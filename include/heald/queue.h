@@ -59,7 +59,7 @@ enum {
     HEALD_QUEUE_AT_MOST_ONCE = 4, /* a message whose receiver died is dropped */
     HEALD_QUEUE_VARIABLE = 16,    /* only in that form: a message occupies as many units of 64 bytes
                                      as it needs, with a head of 16, and `capacity` is in units;
-                                     message_max takes half of them at most */
+                                     message_max takes half of them at most: capacity * 32 - 16 */
     HEALD_QUEUE_DROP_OLDEST = 8   /* a send to a full queue drops the oldest message of that
                                      priority, and waits only if a receiver has that; not with both
                                      of the first two */
@@ -91,12 +91,21 @@ HEALD_API int heald_queue_init(struct heald_queue *queue,
 
 /*
  * Finds the queue with a name in the heap of the region, or creates it. May block while other
- * participants use the heap. `options` may be NULL.
+ * participants use the heap. `options` may be NULL: all are the defaults.
+ *
+ * A queue that exists is opened with the same options only; a member that is 0 stands for its
+ * default there, too. A program that does not know the options finds the queue with
+ * heald_object_find(), and the options with heald_queue_describe().
+ *
+ * A queue that was closed stays closed. When no participant uses it any more heald_object_remove()
+ * removes it, and this call creates another one.
  *
  *   0             *ret_queue is the queue
  *   -EINVAL       an option is out of range
  *   -EPROTOTYPE   the name is that of something else, or of a queue with other options
- *   -errno        an error of heald_object_open()
+ *   -ENOSYS       the region has no heap (heald_region_options)
+ *   -ENOMEM       the heap is full: heap_max is less than what heald_queue_size() says
+ *   -errno        another error of heald_object_open()
  */
 HEALD_API int heald_queue_open(struct heald_participant *me, const char *name,
                                const struct heald_queue_options *options,
@@ -228,8 +237,9 @@ HEALD_API int heald_queue_close(struct heald_queue *queue, struct heald_particip
 /*
  * Join a queue as a sender, and leave it. A participant that ends, or detaches, has left. Once one
  * has joined, a receiver that finds no message while none is there gets -EPIPE, also if it waits
- * when the last one leaves or dies; and waits again when another one has joined. A participant need
- * not join to send.
+ * when the last one leaves or dies; and waits again when another one has joined. Until then each
+ * receive fails at once. A participant need not join to send: without a join receivers wait for
+ * whoever sends next, for example for a sender that is started again.
  *
  *   0           done
  *   -EALREADY   (join) it has joined

@@ -50,7 +50,12 @@ HEALD_API size_t heald_service_size(const struct heald_service_options *options)
 HEALD_API int heald_service_init(struct heald_service *service,
                                  const struct heald_service_options *options);
 
-/* Finds the service with a name in the heap of the region, or creates it; as heald_queue_open(). */
+/*
+ * Finds the service with a name in the heap of the region, or creates it; as heald_queue_open(),
+ * a service that exists is opened with the same options only. A client that does not know them,
+ * for example of a service of `heald reply`, finds the service with heald_object_find(), and its
+ * sizes with heald_service_describe().
+ */
 HEALD_API int heald_service_open(struct heald_participant *me, const char *name,
                                  const struct heald_service_options *options,
                                  struct heald_service **ret_service);
