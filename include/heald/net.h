@@ -186,15 +186,16 @@ HEALD_API int heald_local_addr(int fd, struct heald_addr *ret_addr);
 HEALD_API int heald_peer_addr(int fd, struct heald_addr *ret_addr);
 
 /*
- * Make two connected Unix sockets, a pipe (ret_fds[0] is the reading end), and a FIFO (with `mode`,
- * less the umask). heald_fifo() returns 0 if the FIFO exists already, and -EEXIST if the path is
- * another kind of file.
+ * Make two connected Unix sockets of a type (SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM), a pipe
+ * (ret_fds[0] is the reading end), and a FIFO (with `mode`, less the umask). heald_fifo() returns 0
+ * if the FIFO exists already, and -EEXIST if the path is another kind of file.
  */
 HEALD_API int heald_socketpair(int type, int ret_fds[2]);
 HEALD_API int heald_pipe(int ret_fds[2]);
 HEALD_API int heald_fifo(const char *path, mode_t mode);
 
-/* How to open a FIFO: one of the first two, and KEEP. */
+/* How to open a FIFO: one of the first two, and KEEP. They are not the flags of open(2), whose
+ * numbers mean something else: O_WRONLY is the number of HEALD_FIFO_READ. */
 enum {
     HEALD_FIFO_READ = 1,
     HEALD_FIFO_WRITE = 2,
