@@ -50,8 +50,10 @@ enum {
     HEALD_REGION_ANY_OWNER = 4,  /* also open a region of another user; without this flag only of
                                     the caller and of root */
     HEALD_REGION_READ_ONLY = 8,  /* open for reading: no change, no heald_attach() */
-    HEALD_REGION_TEMPORARY = 16, /* unlink it when the last process closes it; a child of fork(2)
-                                    counts only while it is attached */
+    HEALD_REGION_TEMPORARY = 16, /* unlink it in heald_region_close(), if no other process has it
+                                    open; a child of fork(2) counts only while it is attached. If
+                                    the last process ends without the call, or opened the region
+                                    without this flag, the region remains */
     HEALD_REGION_SNAPSHOT = 32   /* with READ_ONLY: do not map the region. heald_object_next() and
                                     heald/inspect.h read a copy, so a truncated file is an error and
                                     not SIGBUS. Participants and names are those at the open; each
