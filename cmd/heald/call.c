@@ -15,9 +15,11 @@ struct call_options {
 
 static const struct option options[] = {
     {'w', "--timeout", OPTION_SECONDS, offsetof(struct call_options, timeout_ns), 0, 1000000000,
-     "SECONDS", "wait at most this long for the reply (default: indefinitely)"},
+     "SECONDS",
+     "wait at most this long for the service, and then for the reply (default: indefinitely)"},
     {'b', "--binary", OPTION_FLAG, offsetof(struct call_options, is_binary), 0, 0, NULL,
-     "print the bytes of the reply alone, without a line break"},
+     "print the bytes of the reply alone, without a line break; to a terminal as hexadecimal "
+     "numbers"},
     {0},
 };
 

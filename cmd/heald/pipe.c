@@ -44,7 +44,8 @@ const struct command command_pipe = {
     .details =
         "NAME is /name or file:/path, and QUEUE the name of a queue in that region (default: "
         "pipe). Whichever of the two processes comes first creates them; the receiver removes "
-        "them at the end. If standard error is a terminal it shows the progress.\n"
+        "the queue at the end, and the region if nothing else is in it. If standard error is a "
+        "terminal it shows the progress.\n"
         "Exit status: 0 all was copied; 2 an error, or the sender was killed.",
 };
 

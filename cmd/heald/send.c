@@ -29,7 +29,8 @@ static const struct option options[] = {
      HEALD_QUEUE_MESSAGE_MAX, "BYTES",
      "longest message of a queue that is created (default: 1008)"},
     {0, "--priorities", OPTION_COUNT, offsetof(struct send_options, priorities), 1,
-     HEALD_QUEUE_PRIORITIES_MAX, "N", "priorities of a queue that is created (default: 1)"},
+     HEALD_QUEUE_PRIORITIES_MAX, "N",
+     "priorities of a queue that is created (default: as many as --priority needs)"},
     {0},
 };
 

@@ -26,7 +26,8 @@ static const struct option options[] = {
      "after which a consumer that is created delivers again what was not acknowledged (default: "
      "that of the server, 30)"},
     {0, "--capacity", OPTION_COUNT, offsetof(struct bridge_options, capacity), 1,
-     HEALD_QUEUE_CAPACITY_MAX, "N", "messages in a queue or topic that is created"},
+     HEALD_QUEUE_CAPACITY_MAX, "N",
+     "messages in a queue or topic that is created (default: 64, or 16)"},
     {0, "--size", OPTION_COUNT, offsetof(struct bridge_options, message_max), 1,
      HEALD_QUEUE_MESSAGE_MAX, "BYTES",
      "longest message of a queue or topic that is created (default: 1008)"},
