@@ -21,6 +21,7 @@ static const struct {
     {EBUSY, "still in use"},
     {EINVAL, "invalid argument"},
     {ENOSYS, "not available on this system"},
+    {ENODATA, "no more data: it is closed, or has no such attribute"},
     {ENOBUFS, "no free buffer, no room in a queue, or no memory for one in the system"},
     {EPERM, "operation not permitted"},
     {ENOENT, "no such file or directory"},
