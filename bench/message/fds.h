@@ -40,7 +40,11 @@ static inline void fds_recv(int channel, void *data, size_t size)
 /* A peer that opens them so. */
 static inline int fds_main(void (*open)(size_t size), int argc, char **argv)
 {
-    const struct message_peer peer = {open, fds_attach, fds_send, fds_recv, NULL, NULL};
+    const struct message_peer peer = {.open = open,
+                                      .attach = fds_attach,
+                                      .send = fds_send,
+                                      .recv = fds_recv,
+                                      .attach_many = fds_attach};
 
     return message_main(&peer, argc, argv);
 }

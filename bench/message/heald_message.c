@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY = 64, OTHERS_MAX = 2000, OTHER_SIZE = 1024 };
+enum { OTHERS_MAX = 2000, OTHER_SIZE = 1024 };
 
 static struct heald_loop *loop; /* NULL: receives block */
 static unsigned awaited;
@@ -24,7 +24,7 @@ static struct heald_queue *queues[MESSAGE_CHANNELS];
 static void open_queues(size_t size)
 {
     const char *form = getenv("HEALD_FORM");
-    struct heald_queue_options o = {.capacity = CAPACITY, .message_max = size};
+    struct heald_queue_options o = {.capacity = message_capacity(size), .message_max = size};
 
     if (form && strcmp(form, "lane") == 0)
         o.flags = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER;
@@ -69,6 +69,12 @@ static void attach(int process)
         await_others();
 }
 
+static void attach_many(int process)
+{
+    (void)process;
+    attach(1);
+}
+
 static void send_one(int channel, const void *data, size_t size)
 {
     message_must(heald_queue_send(queues[channel], me, data, size, 0, HEALD_FOREVER) == 0, "send");
@@ -105,7 +111,12 @@ static int try_recv(int channel, void *data, size_t size)
 
 int main(int argc, char **argv)
 {
-    static const struct message_peer peer = {open_queues, attach,   send_one,
-                                             recv_one,    try_recv, NULL};
+    static const struct message_peer peer = {.open = open_queues,
+                                             .attach = attach,
+                                             .send = send_one,
+                                             .recv = recv_one,
+                                             .try_recv = try_recv,
+                                             .attach_many = attach_many};
+
     return message_main(&peer, argc, argv);
 }

@@ -9,12 +9,19 @@
 
 #include <stddef.h>
 
-enum { MESSAGE_CHANNELS = 2 };
+enum { MESSAGE_CHANNELS = 2, MESSAGE_SENDERS = 2, MESSAGE_RECEIVERS = 2 };
+
+/* Messages that a sender can be ahead: of long ones fewer, so that they fit into caches. */
+static inline unsigned message_capacity(size_t size)
+{
+    return size <= 1 << 16 ? 64 : 4;
+}
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* What is not there is NULL. */
 struct message_peer {
     /* Before the fork, for messages of at most so many bytes. */
     void (*open)(size_t size);
@@ -26,6 +33,18 @@ struct message_peer {
     int (*try_recv)(int channel, void *data, size_t size);
     /* Removes what it made; in the first process, after the second has ended. */
     void (*close)(void);
+
+    /* Messages in place: send() publishes what loan() returned. What was received is at held()
+     * until release(). NULL: send() and recv() copy. */
+    void *(*loan)(int channel, size_t size);
+    const void *(*held)(int channel);
+    void (*release)(int channel);
+
+    /* Instead of attach(), in each of four processes, of which the first two send over channel 0,
+     * and the others receive; NULL: it cannot. */
+    void (*attach_many)(int process);
+
+    int is_bare; /* it carries no message */
 };
 
 /* One measurement, as the words say; prints it. */

@@ -12,8 +12,6 @@ using boost::interprocess::message_queue;
 namespace
 {
 
-constexpr size_t capacity = 64;
-
 std::unique_ptr<message_queue> queues[MESSAGE_CHANNELS];
 std::string names[MESSAGE_CHANNELS];
 
@@ -22,7 +20,7 @@ void open_queues(size_t size)
     for (int i = 0; i < MESSAGE_CHANNELS; i++) {
         names[i] = "heald-bench-" + std::to_string(getpid()) + "-" + std::to_string(i);
         queues[i] = std::make_unique<message_queue>(boost::interprocess::create_only,
-                                                    names[i].c_str(), capacity, size);
+                                                    names[i].c_str(), message_capacity(size), size);
     }
 }
 
@@ -59,7 +57,8 @@ void close_all()
 
 int main(int argc, char **argv)
 {
-    static const message_peer peer = {open_queues, attach, send_one, recv_one, try_recv, close_all};
+    static const message_peer peer = {open_queues, attach,  send_one, recv_one, try_recv, close_all,
+                                      nullptr,     nullptr, nullptr,  attach,   0};
 
     return message_main(&peer, argc, argv);
 }

@@ -1,9 +1,11 @@
 /* POSIX message queues. */
 #include "message.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { CAPACITY = 10 };
@@ -18,6 +20,8 @@ static void open_queues(size_t size)
     for (int i = 0; i < MESSAGE_CHANNELS; i++) {
         snprintf(name, sizeof name, "/heald-bench-%ld-%d", (long)getpid(), i);
         queues[i] = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
+        if (queues[i] == (mqd_t)-1 && (errno == EMFILE || errno == EINVAL))
+            exit(77); /* too long for the system's limits */
         message_must(queues[i] != (mqd_t)-1, "mq_open");
         mq_unlink(name);
     }
@@ -40,7 +44,11 @@ static void recv_one(int channel, void *data, size_t size)
 
 int main(int argc, char **argv)
 {
-    static const struct message_peer peer = {open_queues, attach, send_one, recv_one, NULL, NULL};
+    static const struct message_peer peer = {.open = open_queues,
+                                             .attach = attach,
+                                             .send = send_one,
+                                             .recv = recv_one,
+                                             .attach_many = attach};
 
     return message_main(&peer, argc, argv);
 }

@@ -1,8 +1,10 @@
-/* nng: pair sockets over ipc. */
+/* nng: pair sockets over ipc; from many to many push and pull sockets, each to each. */
 #include "message.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
+#include <nng/protocol/pipeline0/pull.h>
+#include <nng/protocol/pipeline0/push.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +20,12 @@ static void open_names(size_t size)
         snprintf(names[i], sizeof names[i], "ipc:///tmp/heald-bench-%ld-%d", (long)getpid(), i);
 }
 
+static void dial(nng_socket s, const char *name)
+{
+    while (nng_dial(s, name, NULL, 0) != 0)
+        usleep(1000);
+}
+
 /* The first process listens, and the second dials; each waits for the other. */
 static void attach(int process)
 {
@@ -26,10 +34,22 @@ static void attach(int process)
         if (process == 0) {
             message_must(nng_listen(sockets[i], names[i], NULL, 0) == 0, "listen");
         } else {
-            while (nng_dial(sockets[i], names[i], NULL, 0) != 0)
-                usleep(1000);
+            dial(sockets[i], names[i]);
         }
     }
+}
+
+static void attach_many(int process)
+{
+    if (process >= MESSAGE_SENDERS) {
+        message_must(nng_pull0_open(&sockets[0]) == 0, "open");
+        const char *name = names[process - MESSAGE_SENDERS];
+        message_must(nng_listen(sockets[0], name, NULL, 0) == 0, "listen");
+        return;
+    }
+    message_must(nng_push0_open(&sockets[0]) == 0, "open");
+    for (int i = 0; i < MESSAGE_RECEIVERS; i++)
+        dial(sockets[0], names[i]);
 }
 
 static void send_one(int channel, const void *data, size_t size)
@@ -57,8 +77,13 @@ static void close_all(void)
 
 int main(int argc, char **argv)
 {
-    static const struct message_peer peer = {open_names, attach,   send_one,
-                                             recv_one,   try_recv, close_all};
+    static const struct message_peer peer = {.open = open_names,
+                                             .attach = attach,
+                                             .send = send_one,
+                                             .recv = recv_one,
+                                             .try_recv = try_recv,
+                                             .close = close_all,
+                                             .attach_many = attach_many};
 
     return message_main(&peer, argc, argv);
 }

@@ -1,4 +1,4 @@
-/* ZeroMQ: pair sockets over ipc. */
+/* ZeroMQ: pair sockets over ipc; from many to many push and pull sockets, each to each. */
 #include "message.h"
 
 #include <zmq.h>
@@ -28,6 +28,18 @@ static void attach(int process)
     }
 }
 
+static void attach_many(int process)
+{
+    int is_sender = process < MESSAGE_SENDERS, err = 0;
+
+    sockets[0] = zmq_socket(zmq_ctx_new(), is_sender ? ZMQ_PUSH : ZMQ_PULL);
+    if (!is_sender)
+        err = zmq_bind(sockets[0], names[process - MESSAGE_SENDERS]);
+    for (int i = 0; is_sender && i < MESSAGE_RECEIVERS && !err; i++)
+        err = zmq_connect(sockets[0], names[i]);
+    message_must(err == 0, "socket");
+}
+
 static void send_one(int channel, const void *data, size_t size)
 {
     message_must(zmq_send(sockets[channel], data, size, 0) == (int)size, "send");
@@ -51,8 +63,13 @@ static void close_all(void)
 
 int main(int argc, char **argv)
 {
-    static const struct message_peer peer = {open_names, attach,   send_one,
-                                             recv_one,   try_recv, close_all};
+    static const struct message_peer peer = {.open = open_names,
+                                             .attach = attach,
+                                             .send = send_one,
+                                             .recv = recv_one,
+                                             .try_recv = try_recv,
+                                             .close = close_all,
+                                             .attach_many = attach_many};
 
     return message_main(&peer, argc, argv);
 }
