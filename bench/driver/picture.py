@@ -1,11 +1,11 @@
 """A chart with two logarithmic axes, as SVG."""
 
-from math import log10
+from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 70, 560, 50, 410
-COLORS = ("#0b5394", "#3d85c6", "#38761d", "#674ea7", "#cc0000", "#e69138", "#a64d79", "#7f6000",
-           "#45818e", "#666666", "#b45f06", "#999999")
+COLORS = ("#0b5394", "#3d85c6", "#38761d", "#674ea7", "#cc0000", "#e69138", "#c90076", "#7f6000",
+          "#000000", "#999999", "#2aa198", "#b45f06")
 
 
 def _scale(values, low, high):
@@ -33,11 +33,12 @@ def _line(number, name, points, is_ours, x, y):
             f'<text x="{RIGHT + 52}" y="{place + 4}">{name}</text>')
 
 
-def log_chart(title, x_ticks, y_ticks, lines, ours):
-    """The SVG of {name: {x: y}}. A tick is (value, text); the axes end at the first and the last,
-    and at a decade of y nothing reaches. The lines in ours are thick, the others dashed."""
-    highest = max(value for points in lines.values() for value in points.values())
-    y_ticks = [tick for tick in y_ticks if tick[0] < 10 * highest]
+def log_chart(title, x_ticks, y_text, lines, ours):
+    """The SVG of {name: {x: y}}. A tick of x is (value, text), those of y are decades, of which
+    y_text says the text. The lines in ours are thick, the others dashed."""
+    found = [value for points in lines.values() for value in points.values()]
+    decades = range(floor(log10(min(found))), ceil(log10(max(found))) + 1)
+    y_ticks = [(10 ** decade, y_text(10 ** decade)) for decade in decades]
     x = _scale([value for value, _ in x_ticks], LEFT, RIGHT)
     y = _scale([value for value, _ in y_ticks], BOTTOM, TOP)
     body = [*_grid(x_ticks, y_ticks, x, y),
