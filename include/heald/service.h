@@ -7,7 +7,18 @@
  *
  * Deaths. A request whose server died before it replied is given to another server (at least once).
  * In a service with HEALD_SERVICE_AT_MOST_ONCE it is not: the call fails with -EOWNERDEAD, within
- * 50 ms. A reply to a client that has died, or gave up, is dropped.
+ * 50 ms. A server that dies within heald_service_receive() has received the request or has not; if
+ * not, no server has begun it, and another one receives it in either case. A reply to a client that
+ * has died, or gave up, is dropped.
+ *
+ * A server that is stopped holds up the calls that it has received, and `capacity` requests later
+ * all calls that are sent then, as a request keeps its slot in the queue until the reply. One that
+ * is stopped within heald_service_reply() or heald_service_fail() may still write to the place of
+ * that reply. If its call is given up, the client can have one call fewer pending, for each such
+ * server, until that goes on or dies; so it may get -ENOBUFS while none of its calls is pending. A
+ * client that is stopped within heald_service_call(), while it puts its request into the queue,
+ * holds up servers behind that request. Elsewhere it holds up nobody. They hold up no call with a
+ * deadline.
  *
  * `me` is as in heald/mutex.h. None of these functions is async-signal-safe. Each function returns,
  * besides the errors below:
@@ -87,7 +98,7 @@ struct heald_call {
     size_t request_size;
     void *reply;       /* where the reply is copied to; NULL if reply_size is 0 */
     size_t reply_size; /* bytes that there is room for; bytes of the reply */
-    int was_taken;     /* after a failure: a server had received the request */
+    int was_taken;     /* after a failure: a server has received the request */
     /* Private: */
     struct heald_service_client *client;
     uint32_t mail, number;
@@ -104,7 +115,8 @@ struct heald_call {
  *                 lost, and reply_size is its length
  *   -EINVAL       call->request is NULL and request_size is not 0, the same of the reply, or the
  *                 client is closed
- *   -ENOBUFS      the client has as many calls pending as the service allows
+ *   -ENOBUFS      the client has as many calls pending as the service allows; or it gave up calls,
+ *                 and as many servers are stopped in their replies as it lacks calls (see above)
  *   -EOWNERDEAD   (AT_MOST_ONCE) the server died
  *   -EPIPE        the service is closed
  *   -ETIMEDOUT    the deadline has passed
@@ -116,7 +128,7 @@ HEALD_API int heald_service_call(struct heald_service_client *client, struct hea
 struct heald_request {
     const void *data; /* in the region, until the reply */
     size_t size;
-    int redelivered; /* 1: a server had it before, and died */
+    int redelivered; /* 1: a server had it before, and died; 0 in a service AT_MOST_ONCE */
     /* Private: */
     struct heald_service *service;
     struct heald_queue_slot slot;

@@ -62,7 +62,8 @@ static void await_reply(const struct service_view *v, struct heald_call *call)
     do
         call->number = __atomic_add_fetch(&c->next, 1, __ATOMIC_RELAXED) & mask;
     while (call->number == NOT_SENT);
-    __atomic_store_n(&mail->taken_by, 0, __ATOMIC_RELAXED);
+    /* Relaxed: the request comes after it, and who receives that sees it. */
+    __atomic_store_n(&mail->taken, cell_word(call->number, CELL_FULL), __ATOMIC_RELAXED);
     __atomic_store_n(&mail_cell(mail)->word, cell_word(call->number, MAIL_AWAITED),
                      __ATOMIC_SEQ_CST);
 }
@@ -124,11 +125,17 @@ static int give_up(const struct service_view *v, struct heald_call *call, uint64
     return -EOWNERDEAD;
 }
 
+/* Relaxed: the word is all there is to know; the death of who is named there comes after it. */
+static uint64_t taken_of(const struct service_mail *mail)
+{
+    return __atomic_load_n(&mail->taken, __ATOMIC_RELAXED);
+}
+
 /* One look at the mail: what the call returns; -EAGAIN: there is no reply, and whom to watch. */
 static int look(const struct service_view *v, struct heald_call *call, uint64_t *ret_holder)
 {
     struct service_mail *mail = service_mail(v, call->client->index, call->mail);
-    uint64_t word = cell_load(mail_cell(mail)), holder = 0;
+    uint64_t word = cell_load(mail_cell(mail)), taken = taken_of(mail), holder = 0;
 
     if (cell_ahead(word, call->number) != 0 || cell_state(word) == MAIL_FREE)
         return -EBADMSG;
@@ -136,8 +143,8 @@ static int look(const struct service_view *v, struct heald_call *call, uint64_t 
         return read_reply(v, call);
     if (cell_state(word) == MAIL_WRITING)
         holder = cell_id(v->me->region, word);
-    else if (v->flags & HEALD_SERVICE_AT_MOST_ONCE)
-        holder = __atomic_load_n(&mail->taken_by, __ATOMIC_ACQUIRE);
+    else if (v->flags & HEALD_SERVICE_AT_MOST_ONCE && mail_was_taken(taken, call->number))
+        holder = cell_id(v->me->region, taken);
     if (holder && heald__region_is_gone(v->me->region, holder) == -EOWNERDEAD) {
         holder = 0;
         if (v->flags & HEALD_SERVICE_AT_MOST_ONCE)
@@ -216,9 +223,7 @@ static int abandon_call(void *object, struct heald_participant *me, int64_t *mem
             break;
         word = cell_load(mail_cell(mail));
     }
-    call->was_taken =
-        call->number != NOT_SENT && (cell_state(word) == MAIL_WRITING ||
-                                     __atomic_load_n(&mail->taken_by, __ATOMIC_ACQUIRE) != 0);
+    call->was_taken = call->number != NOT_SENT && mail_was_taken(taken_of(mail), call->number);
     leave_mail(call);
     return -EBUSY;
 }

@@ -46,19 +46,38 @@ static bool read_request(const struct service_view *v, struct heald_request *req
     return true;
 }
 
-/* Is it one to serve? Of one whose server died the client hears, if no other may have it. */
+/* The receive takes effect. 0; -EOWNERDEAD: a server that is gone had it, and no other may have it;
+ * -ECANCELED: the mail is that of another call. */
+static int mark_taken(const struct service_view *v, const struct heald_request *request)
+{
+    struct service_mail *mail = service_mail(v, request->client, request->mail);
+    /* Relaxed, and so below: as taken_of() of call.c. */
+    uint64_t word = __atomic_load_n(&mail->taken, __ATOMIC_RELAXED);
+    uint64_t mine = cell_owned(word, CELL_TAKEN, cell_owner(v->me->id));
+
+    if (mail_was_taken(word, request->number) && v->flags & HEALD_SERVICE_AT_MOST_ONCE)
+        return -EOWNERDEAD;
+    if (cell_ahead(word, request->number) != 0 ||
+        !__atomic_compare_exchange_n(&mail->taken, &word, mine, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
+        return -ECANCELED;
+    return 0;
+}
+
+/* Is it one to serve? Of one whose server died the client is notified, if no other may have it. If
+ * its client has given it up as well, nobody knows whether it was only about to be received. */
 static bool accept_request(const struct service_view *v, struct heald_request *request)
 {
     if (!read_request(v, request))
         return false;
-    struct service_mail *mail = service_mail(v, request->client, request->mail);
-    if (request->redelivered && v->flags & HEALD_SERVICE_AT_MOST_ONCE) {
+    int err = mark_taken(v, request);
+    if (!(v->flags & HEALD_SERVICE_AT_MOST_ONCE))
+        return true;
+    if (err == -EOWNERDEAD)
         fill_mail(v, request, NULL, 0, -EOWNERDEAD);
+    if (err == -EOWNERDEAD || (err && request->redelivered))
         return false;
-    }
-    if (cell_ahead(cell_load(mail_cell(mail)), request->number) == 0)
-        /* Release: pairs with look() of call.c. */
-        __atomic_store_n(&mail->taken_by, v->me->id, __ATOMIC_RELEASE);
+    request->redelivered = 0;
     return true;
 }
 

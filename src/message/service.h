@@ -8,7 +8,17 @@
  *
  * Only its client makes it awaited, and free again; a server claims it before it writes, so no
  * reply is written into the mail of another call. A client that gives up a call whose reply is
- * being written leaves that mail, until it is done or its server has died.
+ * being written leaves that mail, until it is done or its server has died: until then the server
+ * may write there. So a mail is lost meanwhile for each server that is stopped there, as a server
+ * writes one reply at a time.
+ *
+ * Beside it a second word says whether the request was received:
+ *
+ *   FULL(number) -> TAKEN(number, server) -> TAKEN(number, another server, if the first has died)
+ *
+ * With that change a receive takes effect. A server that is killed before has not received the
+ * request, whose message then goes to another as if it had never been taken. One that is stopped
+ * before, and is late, changes nothing: the word names the call, not only the mail.
  */
 #ifndef HEALD_SRC_MESSAGE_SERVICE_H
 #define HEALD_SRC_MESSAGE_SERVICE_H
@@ -23,8 +33,8 @@ struct service_head {
 };
 
 struct service_mail {
-    uint64_t taken_by; /* atomic: the id of the server that received the request, or 0 */
-    int32_t error;     /* atomic: what the call returns */
+    uint64_t taken; /* atomic: a word as of a cell: which server has received the request */
+    int32_t error;  /* atomic: what the call returns */
     uint32_t unused;
 };
 
@@ -56,6 +66,12 @@ struct service {
     uint64_t check; /* of the above */
     uint64_t unused[4];
 };
+
+/* Has a server received the request of that call? `taken` of its mail. */
+static inline bool mail_was_taken(uint64_t taken, uint32_t number)
+{
+    return cell_state(taken) == CELL_TAKEN && cell_ahead(taken, number) == 0;
+}
 
 /* What follows from how a service was made; in private memory. */
 struct service_view {

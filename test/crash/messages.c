@@ -278,16 +278,27 @@ static struct heald_service *service_of(struct stage *st)
     return (struct heald_service *)st->data->queue;
 }
 
-static void make_service(struct stage *st)
+static void make_any_service(struct stage *st, unsigned flags)
 {
     struct heald_service_options o = {.capacity = 2,
                                       .clients = 2,
                                       .calls = 1,
                                       .request_max = sizeof(int),
-                                      .reply_max = sizeof(int)};
+                                      .reply_max = sizeof(int),
+                                      .flags = flags};
 
     must(heald_service_size(&o) <= sizeof st->data->queue);
     must(heald_service_init(service_of(st), &o) == 0);
+}
+
+static void make_service(struct stage *st)
+{
+    make_any_service(st, 0);
+}
+
+static void make_service_at_most_once(struct stage *st)
+{
+    make_any_service(st, HEALD_SERVICE_AT_MOST_ONCE);
 }
 
 /* The reply is the request and one. -ETIMEDOUT: there was none in that time. */
@@ -299,6 +310,7 @@ static int serve(struct stage *st, int64_t deadline_ns, int *ret_number)
     if (err)
         return err;
     memcpy(ret_number, request.data, sizeof *ret_number);
+    st->data->got[*ret_number]++;
     int answer = *ret_number + 1;
     err = heald_service_reply(st->me, &request, &answer, sizeof answer);
     return err == -ECANCELED ? 0 : err;
@@ -319,7 +331,8 @@ static void serve_to_last(struct stage *st)
         must(serve(st, HEALD_FOREVER, &number) == 0);
 }
 
-static bool ask(struct stage *st, int number)
+/* 0: the reply is right. -EOWNERDEAD: a server had the request, and died. */
+static int ask(struct stage *st, int number)
 {
     struct heald_service_client client;
     int answer = 0;
@@ -328,14 +341,23 @@ static bool ask(struct stage *st, int number)
                               .reply = &answer,
                               .reply_size = sizeof answer};
 
-    return heald_service_client_open(&client, service_of(st), st->me) == 0 &&
-           heald_service_call(&client, &call, HEALD_FOREVER) == 0 && answer == number + 1 &&
-           heald_service_client_close(&client) == 0;
+    must(heald_service_client_open(&client, service_of(st), st->me) == 0);
+    int err = heald_service_call(&client, &call, HEALD_FOREVER);
+    must(err ? call.was_taken : answer == number + 1);
+    must(heald_service_client_close(&client) == 0);
+    return err;
 }
 
 static void ask_first(struct stage *st)
 {
-    must(ask(st, FIRST));
+    must(ask(st, FIRST) == 0);
+}
+
+static void ask_at_most_once(struct stage *st)
+{
+    int err = ask(st, FIRST);
+
+    must(err == 0 || err == -EOWNERDEAD);
 }
 
 /* Whatever the dead server did, the client gets its reply, if need be from this one. */
@@ -350,9 +372,18 @@ static bool serve_the_survivor(struct stage *st)
     return err == 0 && crash_through(st);
 }
 
+/* Once the dead server has begun, its client is notified without another one. Before that the
+ * request is there for another. */
+static bool serve_what_was_not_begun(struct stage *st)
+{
+    bool through = st->data->got[FIRST] ? crash_through(st) : serve_the_survivor(st);
+
+    return through && st->data->got[FIRST] <= 1;
+}
+
 static bool ask_last(struct stage *st)
 {
-    return ask(st, LAST) && crash_through(st);
+    return ask(st, LAST) == 0 && crash_through(st);
 }
 
 enum { NONE, SEEN = SCENE_SURVIVOR, BOTH = SCENE_SURVIVOR | SCENE_LOOP };
@@ -383,6 +414,8 @@ static const struct scene scenes[] = {
      kill_the_receiver, receive_one, survivor_is_through},
     {"service: server, a client waits", SEEN, make_service, nothing, serve_one, NULL, ask_first,
      serve_the_survivor},
+    {"service: server, at most once", SEEN, make_service_at_most_once, nothing, serve_one, NULL,
+     ask_at_most_once, serve_what_was_not_begun},
     {"service: client", SEEN, make_service, nothing, ask_first, NULL, serve_to_last, ask_last},
     {"lane: sender, a receiver waits", BOTH, make_lane, nothing, send_third, NULL, receive_to_last,
      send_last},

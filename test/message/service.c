@@ -1,29 +1,7 @@
 /* test/message/service.c: requests and replies, and servers and clients that die. */
-#include "message/message.h"
+#include "message/service.h"
 
 #include <pthread.h>
-
-enum { AT_MOST_ONCE = HEALD_SERVICE_AT_MOST_ONCE, CALLS = 4 };
-
-static struct heald_service *service_of(struct fixture *f)
-{
-    return (struct heald_service *)shared_of(f)->memory;
-}
-
-static struct heald_service *service_make(struct fixture *f, unsigned flags)
-{
-    struct heald_service_options o = {.capacity = 4,
-                                      .clients = 2,
-                                      .calls = CALLS,
-                                      .request_max = 32,
-                                      .reply_max = 32,
-                                      .flags = flags};
-
-    memset(f->data, 0, sizeof(struct shared));
-    ck_assert_uint_le(heald_service_size(&o), (1 << 20) - sizeof(struct shared));
-    ck_assert_int_eq(heald_service_init(service_of(f), &o), 0);
-    return service_of(f);
-}
 
 /* A server, for children: replies with the request in capitals; "fail" fails, "stop" stops it. */
 static bool serves(struct fixture *f)
@@ -61,17 +39,6 @@ static bool receives_and_waits(struct fixture *f)
     must(heald_service_receive(service_of(f), f->me, &request, HEALD_FOREVER) == 0);
     set_flag(&shared_of(f)->go);
     return true;
-}
-
-static int call_with(struct heald_service_client *client, const char *text, char reply[32],
-                     int64_t deadline)
-{
-    struct heald_call call = {
-        .request = text, .request_size = strlen(text), .reply = reply, .reply_size = 31};
-    int err = heald_service_call(client, &call, deadline);
-
-    reply[err ? 0 : call.reply_size] = 0;
-    return err;
 }
 
 static struct fixture service_fixture(unsigned flags, struct heald_service_client *client)
