@@ -27,7 +27,8 @@ def _measure(programs, name, backend, seconds):
             before = cpu_ns(proxy.pid)
             result = programs.load(proxy, CONNS, seconds, size=SIZE)
             after = cpu_ns(proxy.pid)
-    if before is None or after is None:
+    # For each MiB: without an echo there is no figure.
+    if before is None or after is None or not result["echoes"]:
         return None
     # The warm-up is a tenth of the time: it is in the processor time, not in the echoes.
     mib = 2 * SIZE * result["echoes"] / 0.9 / (1 << 20)
