@@ -237,6 +237,8 @@ int main(void)
     Suite *suite = suite_create("message-service-stopped");
     TCase *group = harness_group(suite, "service-stopped");
 
+    if (getenv("HEALD_CRASH_STRIDE"))
+        harness_limit(group, 900);
     harness_add_range(group, a_late_mark_is_of_no_other_call, 0, AT_MOST_ONCE + 1);
     harness_add_range(group, a_late_reply_keeps_one_mail, 0, 2);
     return harness_run(suite);

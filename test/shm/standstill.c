@@ -6,11 +6,7 @@
  * HEALD_CRASH_STRIDE=N stops N instructions further each time, 1 misses none, and tries each way in
  * which a loop waits. Without it a call is stopped at places spread over it, and one way is tried.
  */
-#include "shm/step.h"
-
-#include <limits.h>
-
-enum { PLACES = 16, SHORT_MS = 2, TICK_MS = 1, LATE_MS = 500 };
+#include "shm/standstill.h"
 
 struct shared {
     HEALD_SEM(1) one;
@@ -22,66 +18,6 @@ struct shared {
     struct heald_once once;
     _Alignas(8) uint64_t ring[192], lane[192]; /* queues */
 };
-
-struct stage {
-    struct fixture *f;
-    struct shared *s;
-    struct heald_loop *loop;
-    int64_t begin;
-    const char *what;
-};
-
-/* Begins a call that is to be back by the deadline that it is given. */
-static int64_t soon(struct stage *st, const char *what)
-{
-    st->what = what;
-    st->begin = heald_clock_now(HEALD_CLOCK_MONOTONIC);
-    return st->begin + SHORT_MS * HEALD_MS;
-}
-
-/* It is back. */
-static int back(struct stage *st, int result)
-{
-    int64_t took = heald_clock_now(HEALD_CLOCK_MONOTONIC) - st->begin;
-
-    ck_assert_msg(took < (SHORT_MS + LATE_MS) * HEALD_MS * harness_slow(), "%s took %.3f ms",
-                  st->what, (double)took / (double)HEALD_MS);
-    return result;
-}
-
-#define AT_ONCE(st, call)      (soon(st, #call), back(st, call))
-#define IN_TIME(st, call, ...) (back(st, call(__VA_ARGS__, soon(st, #call))))
-
-static void on_end(struct heald_op *op)
-{
-    *(bool *)op->data = true;
-}
-
-/* An op that has a deadline, beside a timer. Its result. */
-static int awaited(struct stage *st, struct heald_op *op, int prepared)
-{
-    bool over = false, rang = true;
-    struct heald_op tick = {0};
-
-    ck_assert_int_eq(prepared, 0);
-    op->data = &over;
-    op->deadline_ns = soon(st, "an op");
-    ck_assert_int_eq(heald_submit(st->loop, op, on_end), 0);
-    while (!over || !rang) {
-        if (rang) {
-            ck_assert_int_eq(heald_prep_timer(&tick, soon(st, "a timer beside an op") -
-                                                         (SHORT_MS - TICK_MS) * HEALD_MS),
-                             0);
-            rang = false;
-            tick.data = &rang;
-            ck_assert_int_eq(heald_submit(st->loop, &tick, on_end), 0);
-        }
-        ck_assert_int_ge(heald_loop_turn(st->loop, HEALD_FOREVER), 0);
-        if (rang)
-            back(st, 0);
-    }
-    return (int)op->result;
-}
 
 /* What the others do, which have nothing of the object before and after. */
 
@@ -247,11 +183,6 @@ static struct shared *shared_of(struct fixture *f)
     return f->data;
 }
 
-static int64_t in_a_moment(void)
-{
-    return heald_clock_now(HEALD_CLOCK_MONOTONIC) + HEALD_MS;
-}
-
 static void take_and_post(struct fixture *f)
 {
     struct heald_sem *sem = &shared_of(f)->one.sem;
@@ -374,12 +305,7 @@ static bool locks(struct stage *st, bool take)
     return AT_ONCE(st, heald_mutex_unlock(&st->s->mutex, st->f->me)) == 0;
 }
 
-static const struct scene {
-    const char *name;
-    void (*stopped)(struct fixture *f);
-    void (*others)(struct stage *st);
-    bool (*has)(struct stage *st, bool take); /* or NULL */
-} scenes[] = {
+static const struct scene scenes[] = {
     {"sem", take_and_post, use_sem, NULL},
     {"sem, taken", take_and_post, use_sem, has_permit},
     {"counting sem", count_up_and_down, use_count, NULL},
@@ -398,13 +324,8 @@ static const struct scene {
     {"lane", send_in_lane, use_lane, NULL},
 };
 
-static const struct {
-    const char *backend, *await;
-} waiters[] = {{"uring", "ring"}, {"epoll", "ring"}, {"epoll", "thread"}, {"poll", "thread"}};
-
 enum {
     SCENES = sizeof scenes / sizeof scenes[0],
-    WAITERS = sizeof waiters / sizeof waiters[0],
     VARIANTS = 2 /* of a read-write lock: which goes first */
 };
 
@@ -421,65 +342,6 @@ static void set_up(struct stage *st, unsigned flags)
     ck_assert_int_eq(heald_queue_init(lane_of(st->s), &o), 0);
 }
 
-static void open_loop(struct stage *st, const char *backend, const char *await)
-{
-    struct heald_loop_options o = {.backend = backend, .engine = "sync"};
-    struct heald_op op = {0};
-    bool over = false;
-
-    setenv("HEALD_AWAIT", await, 1);
-    int err = heald_loop_open(&st->loop, &o);
-    if (err)
-        harness_skip("no loop on %s: %s", backend, strerror(-err));
-    /* The waiter is opened by the first op that has to wait. */
-    ck_assert_int_eq(heald_prep_sem_wait(&op, &st->s->count, st->f->me), 0);
-    op.data = &over;
-    err = heald_submit(st->loop, &op, on_end);
-    if (err)
-        harness_skip("no loop here waits so: %s", strerror(-err));
-    heald_cancel(&op);
-    while (!over)
-        ck_assert_int_ge(heald_loop_turn(st->loop, HEALD_FOREVER), 0);
-}
-
-static bool is_whole(void)
-{
-    return getenv("HEALD_CRASH_STRIDE");
-}
-
-static int stride_of(struct stage *st, const struct scene *scene)
-{
-    const char *text = getenv("HEALD_CRASH_STRIDE");
-
-    if (text)
-        return atoi(text) > 0 ? atoi(text) : 1;
-    pid_t pid = step_start(st->f, scene->stopped);
-    int length = step_on(pid, INT_MAX);
-    step_end(pid);
-    return length / PLACES + 1;
-}
-
-static void play(struct stage *st, const struct scene *scene)
-{
-    bool has = scene->has && scene->has(st, true);
-    int stride = stride_of(st, scene), stops = 0;
-    pid_t pid = step_start(st->f, scene->stopped);
-
-    while (step_on(pid, stride) == stride) {
-        /* It may take many more instructions than it did alone. */
-        if (!is_whole() && ++stops % (2 * PLACES) == 0)
-            stride *= 2;
-        if (has)
-            ck_assert(scene->has(st, false));
-        scene->others(st);
-        has = scene->has && scene->has(st, true);
-    }
-    step_end(pid);
-    if (has)
-        ck_assert(scene->has(st, false));
-    scene->others(st);
-}
-
 /* _i: the scene, and the variant; or with the waiter as well. */
 HEALD_CASE(nobody_waits_for_one_who_is_stopped)
 {
@@ -494,7 +356,7 @@ HEALD_CASE(nobody_waits_for_one_who_is_stopped)
     struct stage st = {.f = &f, .s = f.data};
 
     set_up(&st, variant ? HEALD_RWLOCK_PREFER_WRITER : 0);
-    open_loop(&st, waiters[waiter].backend, waiters[waiter].await);
+    open_loop(&st, &st.s->count, waiters[waiter].backend, waiters[waiter].await);
     play(&st, scene);
     ck_assert_int_eq(heald_loop_close(st.loop), 0);
     fixture_close(&f);
