@@ -18,7 +18,9 @@
  * that no living process reports is found within 50 ms, or within two seconds if more than 64 ops
  * wait.
  *
- * The preps do not block and are called by the thread that uses the op. They return:
+ * The preps do not block and are called by the thread that uses the op. They set op->deadline_ns to
+ * HEALD_FOREVER, as all do (heald/op.h): a caller that wants another one sets it afterwards. They
+ * return:
  *
  *   0         prepared
  *   -EBUSY    the op is pending

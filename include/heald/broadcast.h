@@ -40,7 +40,7 @@ struct heald_broadcast_options {
 struct heald_broadcast;
 
 /*
- * Opens a broadcast. `options` may be NULL.
+ * Opens a broadcast. `options` may be NULL: then each member has its default.
  *
  *   0         *ret_broadcast is the broadcast; the caller closes it
  *   -EINVAL   an option is out of range

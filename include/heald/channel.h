@@ -56,7 +56,7 @@ struct heald_channel;
 /*
  * Opens a channel over a connected Unix socket, and sends the peer what it needs to know. The peer
  * does the same, sooner or later; messages may be sent before. Does not block. `options` may be
- * NULL.
+ * NULL: then each member has its default.
  *
  *   0           *ret_channel is the channel; the caller closes it
  *   -EINVAL     an option is out of range

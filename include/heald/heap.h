@@ -27,8 +27,8 @@ extern "C" {
 #endif
 
 /*
- * Allocates `size` zeroed bytes, aligned to 16, and writes their offset to *where. `where` lies in
- * the region and is aligned to 8.
+ * Allocates `size` zeroed bytes, aligned to 16, and writes their offset to *where. That is no local
+ * variable: it lies in the region, as in a block that refers to this one, and is aligned to 8.
  *
  *   0         *where is the offset; heald_at() returns the address
  *   -EINVAL   size is 0, or where is not such a word

@@ -56,8 +56,8 @@ struct heald_listener {
  * FIFOs; or "systemd" or "systemd:NAME": the sockets that systemd has passed to this process, all
  * or those of that name (sd_listen_fds(3)). If one of the addresses fails, none is listened at.
  * While descriptors or memory are lacking (-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM) accepting pauses, 1
- * ms at first and up to 250 ms, and goes on by itself. `options` may be NULL. *listener need not be
- * initialized, but for `data`, which is kept.
+ * ms at first and up to 250 ms, and goes on by itself. `options` may be NULL: then each member has
+ * its default. *listener need not be initialized, but for `data`, which is kept.
  *
  *   0         it listens
  *   -EINVAL   fn is NULL, count is 0, an address or an option is invalid

@@ -75,8 +75,9 @@ struct heald_loop_options {
 /*
  * Opens a loop. By default it takes the first back end and the first engine that work, and silently
  * skips one that the system lacks or forbids. It also skips io_uring if the environment variable
- * HEALD_NO_URING is set, and neither empty nor 0. `options` may be NULL. On failure *ret_loop is
- * untouched, no resource remains, and options->ret_why has the reason. Any thread.
+ * HEALD_NO_URING is set, and neither empty nor 0. `options` may be NULL: then each member has its
+ * default. On failure *ret_loop is untouched, no resource remains, and options->ret_why has the
+ * reason. Any thread.
  *
  *   0               *ret_loop is the loop; the caller closes it with heald_loop_close()
  *   -EINVAL         an option is out of range; or the options or the environment (HEALD_BACKEND,

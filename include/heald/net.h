@@ -108,7 +108,9 @@ struct heald_listen_options {
 
 /*
  * As heald_listen(), with options. Options of TCP and of IP have no effect on a Unix socket, and
- * the reverse. The mode and the owner are set before the socket listens. `options` may be NULL.
+ * the reverse. The mode and the owner are set before the socket listens. `options` may be NULL:
+ * then each member has its default.
+ *
  *   -EINVAL       as heald_listen(); or defer_s or fast_open is negative, or mode above 0777
  *   -ENOPROTOOPT  the system has no such option
  *   -EPERM        the process may not change the owner

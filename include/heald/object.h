@@ -73,9 +73,10 @@ struct heald_object_options {
 
 /*
  * Finds the object with a name, or creates it. *ret_made, if not NULL, is 1 if it was created.
+ * `options` has at least a type.
  *
  *   0             *ret_object is its address in this process
- *   -EINVAL       an option is out of range
+ *   -EINVAL       an option is out of range, or options is NULL
  *   -EPROTOTYPE   the object exists, with another type or a smaller size
  *   -ENFILE       the directory is full
  *   -ENOMEM       the heap is full

@@ -76,12 +76,13 @@ struct heald_queue_options {
 /* Lies in a region, aligned to 8 bytes. All members are private. */
 struct heald_queue;
 
-/* Returns the bytes that a queue occupies, or 0 if an option is out of range. Any thread. */
+/* Returns the bytes that a queue occupies, or 0 if an option is out of range. `options` may be
+ * NULL: then each member has its default. Any thread. */
 HEALD_API size_t heald_queue_size(const struct heald_queue_options *options);
 
 /*
  * Initializes a queue in memory of a region of at least heald_queue_size() bytes. The caller
- * ensures that no other participant uses it yet.
+ * ensures that no other participant uses it yet. `options` may be NULL, as above.
  *
  *   0         done
  *   -EINVAL   an option is out of range, or the memory is not aligned

@@ -86,8 +86,8 @@ struct heald_region_options {
 };
 
 /*
- * Opens a region, or creates it. `options` may be NULL. Blocks as long as the file system does.
- * *ret_region is untouched on failure.
+ * Opens a region, or creates it. `options` may be NULL: then each member has its default. Blocks as
+ * long as the file system does. *ret_region is untouched on failure.
  *
  *   0                  *ret_region is the region; the caller closes it
  *   -EINVAL            name is neither "/name" nor "file:/path"; a "/name" has no further slash and
@@ -112,7 +112,7 @@ HEALD_API int heald_region_open(struct heald_region **ret_region, const char *na
 /*
  * Creates a region without a name. Its file is sealed: it cannot shrink, nor grow unless heap_max
  * is above `heap`, nor become executable (Linux 6.3), and no seal can be added. `options` may be
- * NULL. Fails as heald_region_open(), and:
+ * NULL: then each member has its default. Fails as heald_region_open(), and:
  *
  *   -ENOSYS   the system has no memfd_create(2)
  *   -ENOSPC   the size exceeds the memory of the machine

@@ -54,7 +54,8 @@ struct heald_service_options {
 /* Lies in a region, aligned to 8 bytes. All members are private. */
 struct heald_service;
 
-/* Returns the bytes that a service occupies, or 0 if an option is out of range. Any thread. */
+/* Returns the bytes that a service occupies, or 0 if an option is out of range. `options` may be
+ * NULL, here and below: then each member has its default. Any thread. */
 HEALD_API size_t heald_service_size(const struct heald_service_options *options);
 
 /* Initializes a service in memory of a region; as heald_queue_init(). */

@@ -126,9 +126,9 @@ struct heald_stream {
 
 /*
  * Opens a stream on a connected descriptor, and begins to read. From then on the descriptor belongs
- * to the stream, which closes it. `options` may be NULL. *stream must not be open; it is zeroed but
- * for `data`, which is kept. After a failure nothing has happened, and the descriptor is the
- * caller's.
+ * to the stream, which closes it. `options` may be NULL: then each member has its default. *stream
+ * must not be open; it is zeroed but for `data`, which is kept. After a failure nothing has
+ * happened, and the descriptor is the caller's.
  *
  *   0         it is open
  *   -EBADF    the descriptor is not open

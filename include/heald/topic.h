@@ -85,7 +85,8 @@ struct heald_topic_options {
 /* Lies in a region, aligned to 8 bytes. All members are private. */
 struct heald_topic;
 
-/* Returns the bytes that a topic occupies, or 0 if an option is out of range. Any thread. */
+/* Returns the bytes that a topic occupies, or 0 if an option is out of range, or options is NULL: a
+ * topic has no default type. Any thread. */
 HEALD_API size_t heald_topic_size(const struct heald_topic_options *options);
 
 /*
@@ -193,7 +194,8 @@ struct heald_topic_subscriber {
 
 /*
  * Subscribes to a topic: from now on, or from some samples before. A thread may have several
- * subscribers. A subscriber ends with its thread. `subscription` may be NULL.
+ * subscribers. A subscriber ends with its thread. `subscription` may be NULL: then it drops
+ * the oldest samples, and has no history.
  *
  *   0         *ret_subscriber is the caller's
  *   -EINVAL   there is no such policy, or the history is above that of the topic

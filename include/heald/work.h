@@ -55,8 +55,8 @@ struct heald_workers_options {
 };
 
 /*
- * Opens workers. `options` may be NULL. No thread is started. *ret_workers is untouched on failure.
- * Does not block. Any thread.
+ * Opens workers. `options` may be NULL: then each member has its default. No thread is started.
+ * *ret_workers is untouched on failure. Does not block. Any thread.
  *
  *   0         *ret_workers are the workers; the caller closes them with heald_workers_close()
  *   -EINVAL   more threads than 256
