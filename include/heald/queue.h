@@ -18,6 +18,7 @@
  * matters in these cases only:
  *   - a second participant died while it recorded the death of the first
  *   - a participant died within heald_queue_close() or heald_queue_return()
+ *   - the first sender joined after the receiver began to wait, and died
  *   - several receivers had messages, and one of them died
  *   - several senders were sending with different priorities, and one of them died
  *   - with HEALD_QUEUE_AT_MOST_ONCE a receiver died, and a sender waited for room

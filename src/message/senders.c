@@ -2,7 +2,7 @@
  * message/senders.c: who has joined a queue as a sender. Each has a cell (sync/cells.h), which is
  * free again when it leaves or ends. A receiver that finds nothing watches one of those that live:
  * as long as there is one it may wait, and if that one ends it looks for another. So it need not
- * watch them all.
+ * watch them all. Before the first one has joined it tries again every 50 ms.
  */
 #include "message/queue.h"
 #include "sync/cells.h"
@@ -41,8 +41,11 @@ int heald_queue_leave(struct heald_queue *queue, struct heald_participant *me)
 int heald__queue_any_sender(const struct queue_view *v, struct ring_holder *holder)
 {
     /* Acquire: pairs with heald_queue_join(). */
-    if (!__atomic_load_n(&v->q->has_senders, __ATOMIC_ACQUIRE))
+    if (!__atomic_load_n(&v->q->has_senders, __ATOMIC_ACQUIRE)) {
+        /* One that joins now and dies is watched by nobody, and a join rings no bell. */
+        holder->several = true;
         return -EAGAIN;
+    }
     for (unsigned i = 0; i < QUEUE_SENDERS; i++) {
         /* Seq_cst: pairs with heald__cells_release(). */
         uint64_t id = __atomic_load_n(&v->q->senders[i], __ATOMIC_SEQ_CST);

@@ -433,6 +433,45 @@ HEALD_CASE(the_last_sender_goes)
     fixture_close(&f);
 }
 
+static void on_end(struct heald_op *op)
+{
+    *(bool *)op->data = true;
+}
+
+static bool joins_and_waits(struct fixture *f)
+{
+    must(heald_queue_join(queue_of(f), f->me) == 0);
+    set_flag(&shared_of(f)->ready);
+    return true;
+}
+
+/* The receiver waits in a loop before the first one joins, and nobody else is there to find its
+ * death. */
+HEALD_CASE(the_first_sender_dies_in_silence)
+{
+    struct fixture f = queue_fixture();
+    struct heald_queue *q = queue_make(&f, &forms[0]);
+    struct heald_queue_message m = {0};
+    struct heald_op op = {0};
+    struct heald_loop *loop;
+    bool over = false;
+
+    ck_assert_int_eq(heald_loop_open(&loop, NULL), 0);
+    ck_assert_int_eq(heald_prep_queue_recv(&op, q, f.me, &m), 0);
+    op.data = &over;
+    op.deadline_ns = in_ms(2000 * harness_slow());
+    ck_assert_int_eq(heald_submit(loop, &op, on_end), 0);
+    ck_assert_int_ge(heald_loop_turn(loop, 0), 0);
+    pid_t pid = child_start(&f, joins_and_waits);
+    until_set(&shared_of(&f)->ready);
+    child_kill(pid);
+    while (!over)
+        ck_assert_int_ge(heald_loop_turn(loop, HEALD_FOREVER), 0);
+    ck_assert_int_eq(heald_op_result(&op), -EPIPE);
+    ck_assert_int_eq(heald_loop_close(loop), 0);
+    fixture_close(&f);
+}
+
 HEALD_CASE(looked_at_from_outside)
 {
     struct fixture f = queue_fixture();
@@ -523,6 +562,7 @@ int main(void)
     harness_add(group, the_only_sender_is_dead);
     harness_add(group, where_to_receive_is_checked);
     harness_add(group, the_last_sender_goes);
+    harness_add(group, the_first_sender_dies_in_silence);
     harness_add(group, looked_at_from_outside);
     harness_add(group, a_long_one_from_outside);
     harness_add(group, by_name);

@@ -2,8 +2,8 @@
  * test/message/service_stopped.c: a server that is stopped in a receive or in a reply while its
  * client gives up, and resumes late.
  *
- * A rehearsal finds the instructions that change the service. The server is stopped before and after
- * each of them; with HEALD_CRASH_STRIDE after every instruction from the first to the last.
+ * A rehearsal finds the instructions that change the service. The server is stopped before each of
+ * them and after it; with HEALD_CRASH_STRIDE after every instruction from the first to the last.
  */
 #include "message/service.h"
 #include "shm/step.h"
