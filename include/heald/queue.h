@@ -175,7 +175,8 @@ struct heald_queue_slot {
     void *data;        /* in the region */
     size_t size;       /* bytes: what the slot can hold, or what the message has */
     unsigned priority; /* of the message */
-    int redelivered;   /* 1: a receiver had the message before, and died or returned it */
+    int redelivered;   /* 1: a receiver had the message before, and died or returned it; or, very
+                          rarely, may have: one was stopped while it found another such message */
     uint64_t sequence; /* the number of the message among those of its priority, from 0 on: the
                           same at each delivery. Some numbers have no message: their sender died,
                           or, with VARIABLE, a message took several */
@@ -230,9 +231,10 @@ HEALD_API int heald_queue_release(struct heald_participant *me, struct heald_que
 HEALD_API int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *slot);
 
 /*
- * Closes a queue for all: no more is sent, and receivers receive what is there and then -ENODATA.
- * A slot that was reserved before may still be committed. Wakes all that wait. 0, also if it was
- * closed already.
+ * Closes a queue for all: no more is sent, and receivers receive what is there and then -ENODATA. A
+ * slot that was reserved before may still be committed: receivers wait for it, but not in a queue
+ * with one sender and one receiver, where that message may come after -ENODATA. Wakes all that
+ * wait. 0, also if it was closed already.
  */
 HEALD_API int heald_queue_close(struct heald_queue *queue, struct heald_participant *me);
 

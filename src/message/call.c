@@ -65,7 +65,7 @@ static void await_reply(const struct service_view *v, struct heald_call *call)
     /* Relaxed: the request comes after it, and who receives that sees it. */
     __atomic_store_n(&mail->taken, cell_word(call->number, CELL_FULL), __ATOMIC_RELAXED);
     __atomic_store_n(&mail_cell(mail)->word, cell_word(call->number, MAIL_AWAITED),
-                     __ATOMIC_SEQ_CST);
+                     __ATOMIC_SEQ_CST); /* pairs with cell_load() of fill_mail() */
 }
 
 static void write_request(const struct heald_queue_slot *slot, const struct heald_call *call)

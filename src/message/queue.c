@@ -178,6 +178,7 @@ int heald__queue_check(const struct queue_view **ret, const struct heald_queue *
 
 int heald__queue_become(uint64_t *word, struct heald_participant *me)
 {
+    /* Acquire: as below. */
     uint64_t id = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 
     while (id != me->id) {

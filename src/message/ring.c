@@ -49,7 +49,9 @@ static int check_owner(const struct ring *r, uint64_t word, struct ring_holder *
     return 0;
 }
 
-/* A receiver has died with a message. The flag before the change: who takes it sees both. */
+/* A receiver has died with a message. The flag before the change: who takes it sees both. One that
+ * is stopped in between, and is late, may mark another message of this cell: that one is said to be
+ * received again, and is not. The other order would lose the mark if it is killed in between. */
 static void give_again(const struct ring *r, struct queue_cell *cell, uint64_t word,
                        uint64_t position)
 {

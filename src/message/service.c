@@ -186,7 +186,8 @@ static void clear_mails(const struct service_view *v, unsigned index)
     }
 }
 
-/* One that is free, or whose participant has gone. */
+/* One that is free, or whose participant has gone. Acquire: pairs with heald__cells_return(), or
+ * with that one's death: its mails are as it left them. */
 static bool claim(const struct service_view *v, unsigned index)
 {
     uint64_t *owner = &service_client(v, index)->owner,

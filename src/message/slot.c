@@ -11,7 +11,8 @@ static struct queue_cell *cell_of(const struct heald_queue_slot *slot)
 
 static bool is_closed(const struct queue_view *v)
 {
-    /* Seq_cst: after the claim, or after the caller has prepared to wait. */
+    /* Seq_cst: after the claim, or after the caller has prepared to wait. Pairs with
+     * heald_queue_close(), which changes the bells after it. */
     return __atomic_load_n(&v->q->bells.closed, __ATOMIC_SEQ_CST);
 }
 

@@ -164,7 +164,7 @@ static inline uint64_t topic_hold(uint64_t position, uint32_t chunk)
 /* How many subscribers are to be asked: those with a lower index. */
 static inline uint32_t topic_joined(const struct topic_view *v)
 {
-    /* Seq_cst: pairs with join() of topic_subscribe.c. */
+    /* Seq_cst: pairs with count_in() of topic_subscribe.c. */
     uint32_t joined = __atomic_load_n(&v->t->joined, __ATOMIC_SEQ_CST);
     return joined < v->subscriber_count ? joined : v->subscriber_count;
 }

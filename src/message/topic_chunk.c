@@ -141,6 +141,7 @@ static void read_holds(const struct topic_view *v, struct batch *b, struct ring_
 
     for (uint32_t i = 0; i < joined; i++) {
         const struct topic_subscriber *s = &v->subscribers[i];
+        /* Seq_cst: pairs with acquire() of topic_subscribe.c. */
         uint64_t owner = region_id(__atomic_load_n(&s->owner, __ATOMIC_SEQ_CST));
         if (owner)
             read_holds_of(v, s, owner, b, holder);

@@ -70,6 +70,7 @@ int heald_topic_describe(struct heald_topic *topic, struct heald_participant *me
     count_loans(v, ret_info);
     for (uint32_t i = 0; i < topic_joined(v); i++) {
         const struct topic_subscriber *s = &v->subscribers[i];
+        /* Acquire: pairs with join(), which stores the other members before. */
         uint64_t owner = __atomic_load_n(&s->owner, __ATOMIC_ACQUIRE);
         if (owner & TOPIC_READY && !is_gone(v, region_id(owner)))
             count_subscriber(v, s, region_id(owner), ret_info);

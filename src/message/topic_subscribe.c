@@ -11,6 +11,7 @@
 /* Makes a record that is free the caller's, but not ready. 0; -EBUSY: it is another's; -EBADMSG. */
 static int acquire(const struct topic_view *v, struct topic_subscriber *s, uint64_t *ret_owner)
 {
+    /* Acquire: pairs with leave(). */
     uint64_t owner = __atomic_load_n(&s->owner, __ATOMIC_ACQUIRE);
     int err =
         region_id(owner) ? heald__region_is_gone(v->me->region, region_id(owner)) : -EOWNERDEAD;
@@ -85,6 +86,7 @@ static int join(const struct topic_view *v, struct topic_subscriber *s, uint64_t
 
 static int leave(const struct topic_view *v, struct topic_subscriber *s, uint64_t owner)
 {
+    /* Release: as in heald_topic_release(). */
     for (unsigned i = 0; i < HEALD_TOPIC_HOLDS_MAX; i++)
         __atomic_store_n(&s->holds[i], 0, __ATOMIC_RELEASE);
     /* Seq_cst: before the event counts are read. */

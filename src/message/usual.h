@@ -57,6 +57,7 @@ static inline bool usual_send(const struct queue_view *v, const void *data, size
     struct ring_cell got;
     uint64_t position;
 
+    /* Seq_cst, here and after the claim: pairs with heald_queue_close(), as is_closed(). */
     if (__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST))
         return false;
     *ret_err = 0;
