@@ -36,6 +36,7 @@ struct heald_channel {
     uint64_t cursor;    /* the sample that is received next */
     uint64_t published; /* by the peer; last seen */
     uint64_t lost;
+    uint32_t missed; /* samples before the first that is received, which may have rung */
 };
 
 /* Breaks the channel: -EPROTO. */

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { TRIES = 4 };
+enum { TRIES = 4, MISSED_MAX = 2 };
 
 static uint64_t cells_of(const struct heald_channel *c)
 {
@@ -44,6 +44,7 @@ void heald__broadcast_follow(struct heald_channel *c, uint32_t stride)
         return;
     uint64_t back = c->history < cells_of(c) - 1 ? c->history : cells_of(c) - 1;
     c->cursor = c->published - (back < c->published ? back : c->published);
+    c->missed = c->cursor < MISSED_MAX ? (uint32_t)c->cursor : MISSED_MAX; /* see bell.c */
 }
 
 int heald__broadcast_has_sample(struct heald_channel *c)

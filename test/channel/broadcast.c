@@ -151,6 +151,30 @@ HEALD_CASE(history_for_who_comes_late)
     scene_close(&s);
 }
 
+/* It waits before the publisher admits it: the sample that wakes it is not for it, nor is the last
+ * one before it came, whose publisher looks whether it waits only then. */
+HEALD_CASE(a_subscriber_that_waits_first)
+{
+    for (unsigned history = 0; history < 3; history++) {
+        struct scene s = {0};
+        ck_assert_int_eq(heald_socketpair(SOCK_STREAM, s.fds), 0);
+        channel_make(&s.c, s.fds[1], &(struct heald_channel_options){.history = history});
+        ck_assert_int_eq(heald_channel_arm(s.c, HEALD_CHANNEL_IN), 0);
+        ck_assert_int_eq(heald_broadcast_open(&s.b, NULL), 0);
+        ck_assert_int_eq(heald_broadcast_admit(s.b, s.fds[0]), 0);
+        publish(&s, 0, 3);
+        ck_assert_int_eq(heald_channel_arm(s.c, HEALD_CHANNEL_IN), history ? HEALD_CHANNEL_IN : 0);
+        ck_assert_ptr_null(why_of(s.c));
+        expect(&s, 3 - history, 3);
+        ck_assert_int_eq(heald_channel_arm(s.c, HEALD_CHANNEL_IN), 0);
+        publish(&s, 3, 4);
+        ck_assert(is_readable(s.fds[1]));
+        ck_assert_int_eq(heald_channel_arm(s.c, HEALD_CHANNEL_IN), HEALD_CHANNEL_IN);
+        expect(&s, 3, 4);
+        scene_close(&s);
+    }
+}
+
 HEALD_CASE(who_is_gone_is_removed)
 {
     struct scene s = scene_open(NULL), other = {.b = s.b};
@@ -396,6 +420,7 @@ int main(void)
     harness_add(group, samples_arrive_in_order);
     harness_add(group, a_slow_subscriber_loses_the_oldest);
     harness_add(group, history_for_who_comes_late);
+    harness_add(group, a_subscriber_that_waits_first);
     harness_add(group, who_is_gone_is_removed);
     harness_add(group, several_processes);
     harness_add(group, strides_that_make_no_sense);
