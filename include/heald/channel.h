@@ -47,7 +47,8 @@ struct heald_channel_options {
                              power of two */
     size_t peer_room_max; /* bytes of the peer's room that are accepted; default 16 MiB */
     size_t recv_max;      /* bytes of the longest message that is accepted; default: as many as the
-                             peer's room holds */
+                             peer's room holds. A longer one breaks the channel: one that the peer
+                             sent before it could know, or a sample of a broadcast */
     unsigned history; /* of a broadcast (heald/broadcast.h): so many of the last samples first */
 };
 

@@ -100,7 +100,7 @@ static int look(struct heald_channel *c, int events)
 
     if (events & HEALD_CHANNEL_IN && heald__channel_has_message(c))
         ready |= HEALD_CHANNEL_IN;
-    if (events & HEALD_CHANNEL_OUT && heald__channel_has_room(c, c->want))
+    if (events & HEALD_CHANNEL_OUT && heald__channel_may_send(c))
         ready |= HEALD_CHANNEL_OUT;
     return ready;
 }

@@ -23,8 +23,9 @@ struct heald_channel {
     uint32_t peer_sent;      /* position; last seen */
     uint32_t peer_recv_max;  /* as the peer says */
     uint32_t recv_max, peer_room_max;
-    uint32_t want;     /* bytes of room that the last send did not find */
-    int64_t next_size; /* of the message that is next; -1: not read yet */
+    uint32_t want;      /* bytes of room that the last send did not find */
+    uint32_t want_size; /* bytes of its message */
+    int64_t next_size;  /* of the message that is next; -1: not read yet */
     bool has_ended;
     uint64_t messages_sent, messages_received;
     uint64_t words_freed; /* of the room, by the peer, since the beginning; in RECORD_HEAD bytes */
@@ -74,5 +75,8 @@ int heald__channel_begin(struct heald_channel *c, int fd, int segment_fd);
 /* Is a message there, or room for `want` bytes? 1, 0, or the error of the call. */
 int heald__channel_has_message(struct heald_channel *c);
 int heald__channel_has_room(struct heald_channel *c, uint32_t want);
+
+/* Is there room for the message that did not fit the last time, or will its send fail? */
+bool heald__channel_may_send(struct heald_channel *c);
 
 #endif

@@ -80,21 +80,35 @@ static bool is_too_long(const struct heald_channel *c, size_t size)
            (c->peer.segment && c->peer_recv_max && size > c->peer_recv_max);
 }
 
+/* Why such a message cannot be sent, whatever room there is: first the peer, which may have come,
+ * says what it accepts. */
+static int why_not(struct heald_channel *c, size_t size)
+{
+    if (!failure(c))
+        heald__bell_meet(c);
+    int err = failure(c);
+    if (err)
+        return err;
+    return c->peer_stride ? -EOPNOTSUPP : is_too_long(c, size) ? -EMSGSIZE : 0;
+}
+
+bool heald__channel_may_send(struct heald_channel *c)
+{
+    return why_not(c, c->want_size) || heald__channel_has_room(c, c->want);
+}
+
 int heald_channel_trysend(struct heald_channel *channel, const void *data, size_t size)
 {
     struct heald_channel *c = channel;
-    int err = failure(c);
+    int err = why_not(c, size);
 
-    if (!err && c->peer_stride)
-        err = -EOPNOTSUPP;
-    if (!err && is_too_long(c, size))
-        err = -EMSGSIZE;
     if (err)
         return err;
     uint32_t bytes = record_bytes((uint32_t)size), head = (uint32_t)size;
     int room = heald__channel_has_room(c, bytes);
     if (room <= 0) {
         c->want = bytes;
+        c->want_size = (uint32_t)size;
         return room ? room : -EAGAIN;
     }
     memcpy(c->own.room + (c->sent & (c->own.size - 1)), &head, sizeof head);

@@ -105,10 +105,31 @@ HEALD_CASE(too_long_is_refused_by_the_sender)
     struct pair p = pair_open(SOCK_SEQPACKET, &small);
 
     ck_assert_int_eq(heald_channel_trysend(p.a, data, sizeof data), -EMSGSIZE);
-    ck_assert_int_eq(heald_channel_arm(p.a, HEALD_CHANNEL_IN), 0);
     ck_assert_int_eq(heald_channel_trysend(p.a, data, 101), -EMSGSIZE);
     ck_assert_int_eq(heald_channel_trysend(p.a, data, 100), 0);
     ck_assert_int_eq(heald_channel_recv(p.b, data, sizeof data, HEALD_FOREVER), 100);
+    pair_close(&p);
+}
+
+/* A wait for room that began before the peer came, for a message that it does not accept. */
+HEALD_CASE(a_wait_for_room_that_fails)
+{
+    static const char data[4000];
+    struct heald_channel_options small = {.room = 4096, .recv_max = 101};
+    struct pair p;
+
+    ck_assert_int_eq(heald_socketpair(SOCK_STREAM, p.fds), 0);
+    channel_make(&p.a, p.fds[0], &small);
+    for (int i = 0; i < 36; i++)
+        ck_assert_int_eq(heald_channel_trysend(p.a, data, 101), 0);
+    ck_assert_int_eq(heald_channel_trysend(p.a, data, 102), -EAGAIN);
+    ck_assert_int_eq(heald_channel_arm(p.a, HEALD_CHANNEL_OUT), 0);
+    channel_make(&p.b, p.fds[1], &small);
+    ck_assert(is_readable(p.fds[0]));
+    ck_assert_int_eq(heald_channel_arm(p.a, HEALD_CHANNEL_OUT), HEALD_CHANNEL_OUT);
+    ck_assert_int_eq(heald_channel_trysend(p.a, data, 102), -EMSGSIZE);
+    ck_assert_int_eq(heald_channel_trysend(p.a, data, 101), -EAGAIN);
+    ck_assert_int_eq(heald_channel_arm(p.a, HEALD_CHANNEL_OUT), 0);
     pair_close(&p);
 }
 
@@ -321,6 +342,7 @@ int main(void)
     harness_add(group, a_full_room_and_an_empty_one);
     harness_add(group, a_side_that_only_tries_receives);
     harness_add(group, too_long_is_refused_by_the_sender);
+    harness_add(group, a_wait_for_room_that_fails);
     harness_add(group, messages_outlive_their_sender);
     harness_add(group, the_socket_is_readable_when_there_is_reason);
     harness_add(group, two_processes_echo);
