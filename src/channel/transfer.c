@@ -199,20 +199,20 @@ ssize_t heald_channel_tryrecv(struct heald_channel *channel, void *buf, size_t s
     return (ssize_t)n;
 }
 
-/* 0: try again; -ETIMEDOUT. */
+/* 0: try again; -ETIMEDOUT: the last time. A broadcast that overwrites each sample before it is
+ * copied is always ready: the time is looked at all the same. */
 static int await(struct heald_channel *c, int events, int64_t deadline_ns)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    int ready = heald_channel_arm(c, events);
     int64_t left_ns = -1;
 
-    if (heald_channel_arm(c, events))
-        return 0;
     if (deadline_ns != HEALD_FOREVER) {
-        left_ns = deadline_ns - heald__plat_now(HEALD_CLOCK_MONOTONIC);
-        if (deadline_ns <= 0 || left_ns <= 0)
+        left_ns = deadline_ns > 0 ? deadline_ns - heald__plat_now(HEALD_CLOCK_MONOTONIC) : 0;
+        if (left_ns <= 0)
             return -ETIMEDOUT;
     }
-    return heald__plat_poll(&p, 1, left_ns) ? 0 : -ETIMEDOUT;
+    return ready || heald__plat_poll(&p, 1, left_ns) ? 0 : -ETIMEDOUT;
 }
 
 int heald_channel_send(struct heald_channel *channel, const void *data, size_t size,

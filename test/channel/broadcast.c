@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { STRIDE = 256, LONGEST = STRIDE - CELL_HEAD };
 
@@ -329,6 +330,48 @@ HEALD_CASE(a_publisher_that_never_finishes)
     rogue_close(&r);
 }
 
+/* It publishes what it never finishes, as fast as it can. */
+static void *lap(void *ctx)
+{
+    struct rogue *r = ctx;
+    uint64_t published = 0;
+
+    for (unsigned i = 0; i < ROGUE_ROOM / STRIDE; i++)
+        rogue_cell(r, i)->sequence = UINT64_MAX / 2;
+    while (__atomic_load_n(&r->segment->armed[BELL_OUT], __ATOMIC_RELAXED) != UINT32_MAX)
+        __atomic_store_n(&r->segment->published, published += 3, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * HEALD_SEC + t.tv_nsec;
+}
+
+/* A call that does not look at the time ends when the other thread is interrupted. */
+HEALD_CASE(a_deadline_while_samples_are_overwritten)
+{
+    struct rogue r;
+    pthread_t thread;
+    char got[100];
+
+    rogue_publisher(&r);
+    ck_assert_int_eq(pthread_create(&thread, NULL, lap, &r), 0);
+    while (!__atomic_load_n(&r.segment->published, __ATOMIC_RELAXED))
+        ;
+    int64_t began_ns = cpu_time();
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(heald_channel_recv(r.honest, got, sizeof got, 0), -ETIMEDOUT);
+    printf("# %lld us\n", (long long)(cpu_time() - began_ns) / 1000);
+    ck_assert_int_lt(cpu_time() - began_ns, HEALD_SEC / 2);
+    segment_write(&r.segment->armed[BELL_OUT], UINT32_MAX);
+    pthread_join(thread, NULL);
+    rogue_close(&r);
+}
+
 struct player {
     struct rogue rogue;
     struct rng seed;
@@ -426,6 +469,7 @@ int main(void)
     harness_add(group, strides_that_make_no_sense);
     harness_add(group, samples_that_make_no_sense);
     harness_add(group, a_publisher_that_never_finishes);
+    harness_add(group, a_deadline_while_samples_are_overwritten);
     harness_add(group, a_publisher_that_writes_at_random);
     harness_add(group, a_subscriber_that_lies);
     return harness_run(suite);

@@ -74,6 +74,7 @@ HEALD_CASE(a_full_room_and_an_empty_one)
     ck_assert_int_eq(heald_channel_trysend(p.a, NULL, 0), -EAGAIN);
     ck_assert_int_eq(heald_channel_send(p.a, data, 1, soon()), -ETIMEDOUT);
     ck_assert_int_eq(heald_channel_send(p.a, data, 1, 0), -ETIMEDOUT);
+    ck_assert_int_eq(heald_channel_send(p.a, data, 1, INT64_MIN), -ETIMEDOUT);
     ck_assert_int_eq(heald_channel_next(p.b), (int)sizeof data);
     ck_assert_int_eq(heald_channel_tryrecv(p.b, data, 10), -EMSGSIZE);
     ck_assert_int_eq(heald_channel_tryrecv(p.b, data, sizeof data), (int)sizeof data);
