@@ -107,7 +107,7 @@ int heald_broadcast_admit(struct heald_broadcast *broadcast, int fd)
 
     c->own = broadcast->own;
     c->own_stride = broadcast->stride;
-    c->peer_room_max = HEALD_CHANNEL_ROOM_DEFAULT;
+    c->peer_room_max = HEALD_CHANNEL_ROOM_MAX; /* which is not mapped */
     int err = heald__channel_begin(c, fd, broadcast->segment_fd);
     if (err)
         end(c);

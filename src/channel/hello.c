@@ -72,7 +72,8 @@ static int accept_hello(struct heald_channel *c, const struct hello *h, int fd)
 
     if (!is_sane(c, h, &why))
         return heald__channel_break(c, why);
-    if (heald__segment_map(&c->peer, fd, h->room, &why))
+    /* Of a subscriber only what it waits for is read. */
+    if (heald__segment_map(&c->peer, fd, h->room, c->own_stride ? 0 : h->room, &why))
         return heald__channel_break(c, why);
     c->peer_recv_max = h->recv_max;
     uint32_t longest = h->stride ? h->stride - CELL_HEAD : h->room - RECORD_HEAD;

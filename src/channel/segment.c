@@ -44,7 +44,8 @@ int heald__segment_make(struct segment_map *map, uint32_t room)
     return err == -EINVAL ? -ENOSYS : err;
 }
 
-int heald__segment_map(struct segment_map *map, int fd, uint32_t room, const char **ret_why)
+int heald__segment_map(struct segment_map *map, int fd, uint32_t room, uint32_t part,
+                       const char **ret_why)
 {
     int seals = heald__plat_memfd_seals(fd);
     struct stat st;
@@ -56,7 +57,7 @@ int heald__segment_map(struct segment_map *map, int fd, uint32_t room, const cha
         *ret_why = "the memory that the peer passed is not sealed";
     else if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != size_of(room))
         *ret_why = "the memory that the peer passed has not the size that it says";
-    if (!*ret_why && map_it(map, fd, room, HEALD_MAP_READ))
+    if (!*ret_why && map_it(map, fd, part, HEALD_MAP_READ))
         *ret_why = "no memory is free for what the peer passed";
     return *ret_why ? -EPROTO : 0;
 }

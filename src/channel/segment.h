@@ -56,9 +56,10 @@ static inline void segment_write(uint32_t *word, uint32_t value)
 /* Makes a segment: its descriptor, sealed, which the caller closes; or -errno. */
 int heald__segment_make(struct segment_map *map, uint32_t room);
 
-/* Maps the segment of a peer for reading, after its seals and its size. 0; -EPROTO and *ret_why.
- * The descriptor stays the caller's. */
-int heald__segment_map(struct segment_map *map, int fd, uint32_t room, const char **ret_why);
+/* Maps the segment of a peer, which has `room`, for reading, after its seals and its size; of the
+ * room `part` bytes: all, or 0. 0; -EPROTO and *ret_why. The descriptor stays the caller's. */
+int heald__segment_map(struct segment_map *map, int fd, uint32_t room, uint32_t part,
+                       const char **ret_why);
 
 void heald__segment_unmap(struct segment_map *map);
 

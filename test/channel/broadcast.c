@@ -176,6 +176,22 @@ HEALD_CASE(a_subscriber_that_waits_first)
     }
 }
 
+/* Its room has no use here, and no limit. */
+HEALD_CASE(a_subscriber_with_a_large_room)
+{
+    struct scene s = scene_open(NULL), other = {.b = s.b};
+
+    scene_join(&other, &(struct heald_channel_options){.room = 1 << 20});
+    publish(&s, 0, 1);
+    ck_assert_int_eq(heald_broadcast_remove_gone(s.b, NULL), -ENOENT);
+    expect(&other, 0, 1);
+    ck_assert_int_eq(heald_channel_arm(other.c, HEALD_CHANNEL_IN), 0);
+    publish(&s, 1, 2);
+    ck_assert(is_readable(other.fds[1]));
+    scene_leave(&other);
+    scene_close(&s);
+}
+
 HEALD_CASE(who_is_gone_is_removed)
 {
     struct scene s = scene_open(NULL), other = {.b = s.b};
@@ -464,6 +480,7 @@ int main(void)
     harness_add(group, a_slow_subscriber_loses_the_oldest);
     harness_add(group, history_for_who_comes_late);
     harness_add(group, a_subscriber_that_waits_first);
+    harness_add(group, a_subscriber_with_a_large_room);
     harness_add(group, who_is_gone_is_removed);
     harness_add(group, several_processes);
     harness_add(group, strides_that_make_no_sense);
