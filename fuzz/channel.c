@@ -22,6 +22,13 @@
 
 enum { COMMAND = 8, HELLO = 16, COMMANDS_MAX = 512, ROOM_MAX = 1 << 16, LONGEST = 300 };
 
+/* The headers of the system may be older. */
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_FUTURE_WRITE };
+
 struct command {
     uint8_t what, number;
     uint16_t place;
@@ -109,10 +116,10 @@ static int join(struct run *r, const uint8_t *bytes)
     if (r->room < 4096 || r->room > ROOM_MAX)
         r->room = 4096;
     int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    MUST(fd >= 0 && ftruncate(fd, (off_t)(SEGMENT_HEAD + (size_t)r->room)) == 0);
+    MUST(fd >= 0 && posix_fallocate(fd, 0, (off_t)(SEGMENT_HEAD + (size_t)r->room)) == 0);
     r->segment = mmap(NULL, SEGMENT_HEAD + r->room, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     MUST(r->segment != MAP_FAILED);
-    MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
+    MUST(fcntl(fd, F_ADD_SEALS, SEALS) == 0);
     heald_fd_msg_send(&m, hello, sizeof hello, &fd, 1);
     MUST(sendmsg(r->fds[1], &m.msg, 0) == (ssize_t)sizeof hello);
     close(fd);

@@ -276,7 +276,7 @@ static struct cell *rogue_cell(struct rogue *r, unsigned i)
 static void rogue_publisher(struct rogue *r)
 {
     rogue_open(r, &(struct heald_channel_options){.recv_max = 100});
-    int fd = rogue_memory(r, ROGUE_ROOM, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0);
+    int fd = rogue_memory(r, ROGUE_ROOM, ROGUE_SEALS, 0);
     rogue_hello(r, &usual, &fd, 1);
     close(fd);
     ck_assert_int_eq(heald_channel_arm(r->honest, HEALD_CHANNEL_IN), 0);
@@ -300,7 +300,7 @@ HEALD_CASE(strides_that_make_no_sense)
         struct rogue_hello h = usual;
         rogue_open(&r, NULL);
         h.stride = strides[i];
-        int fd = rogue_memory(&r, ROGUE_ROOM, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0);
+        int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
         rogue_hello(&r, &h, &fd, 1);
         close(fd);
         heald_channel_arm(r.honest, HEALD_CHANNEL_IN);
@@ -453,7 +453,7 @@ HEALD_CASE(a_subscriber_that_lies)
         const char *why = NULL;
         ck_assert_int_eq(heald_socketpair(SOCK_STREAM, r.fds), 0);
         ck_assert_int_eq(heald_broadcast_admit(s.b, r.fds[0]), 0);
-        int fd = rogue_memory(&r, ROGUE_ROOM, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0);
+        int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
         rogue_hello(&r, i < 3 ? &wrong[i] : &rogue_usual, &fd, 1);
         close(fd);
         publish(&s, 0, 1);

@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { FIXED = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
-
 static const struct heald_channel_options limited = {.recv_max = 256};
 
 /* Broken, and for good. */
@@ -58,7 +56,7 @@ HEALD_CASE(a_hello_that_makes_no_sense)
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct rogue r;
         rogue_open(&r, NULL);
-        int fd = rogue_memory(&r, ROGUE_ROOM, FIXED, 0);
+        int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
         rogue_hello(&r, &wrong[i], &fd, 1);
         close(fd);
         broken(&r);
@@ -67,13 +65,13 @@ HEALD_CASE(a_hello_that_makes_no_sense)
 
 HEALD_CASE(memory_that_would_fault)
 {
-    static const int seals[] = {F_SEAL_GROW | F_SEAL_SEAL, F_SEAL_SHRINK | F_SEAL_SEAL,
-                                F_SEAL_SHRINK | F_SEAL_GROW, 0};
+    static const int absent[] = {F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_FUTURE_WRITE,
+                                 ROGUE_SEALS};
 
-    for (unsigned i = 0; i < sizeof seals / sizeof seals[0]; i++) {
+    for (unsigned i = 0; i < sizeof absent / sizeof absent[0]; i++) {
         struct rogue r;
         rogue_open(&r, NULL);
-        int fd = rogue_memory(&r, ROGUE_ROOM, seals[i], 0);
+        int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS & ~absent[i], 0);
         rogue_hello(&r, &rogue_usual, &fd, 1);
         close(fd);
         broken(&r);
@@ -93,6 +91,32 @@ HEALD_CASE(memory_that_would_fault)
     }
 }
 
+/* Pages that are made when they are read here would be this process's. */
+HEALD_CASE(memory_with_holes)
+{
+    enum { TAKE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
+    struct rogue r;
+
+    rogue_open(&r, NULL);
+    int fd = rogue_memory(&r, ROGUE_ROOM, 0, 0);
+    ck_assert_int_eq(fallocate(fd, TAKE, SEGMENT_HEAD, ROGUE_ROOM), 0);
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, ROGUE_SEALS), 0);
+    rogue_hello(&r, &rogue_usual, &fd, 1);
+    close(fd);
+    heald_channel_arm(r.honest, HEALD_CHANNEL_IN);
+    ck_assert_str_eq(why_of(r.honest), "the memory that the peer passed has holes");
+    broken(&r);
+
+    rogue_open(&r, NULL);
+    fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0); /* as an honest one has it */
+    ck_assert_int_eq(fallocate(fd, TAKE, SEGMENT_HEAD, ROGUE_ROOM), -1);
+    ck_assert_int_eq(madvise(r.room, ROGUE_ROOM, MADV_REMOVE), -1);
+    rogue_hello(&r, &rogue_usual, &fd, 1);
+    close(fd);
+    ck_assert_int_eq(heald_channel_arm(r.honest, HEALD_CHANNEL_IN), 0);
+    rogue_close(&r);
+}
+
 /* Huge pages are given when they are touched, or not. */
 HEALD_CASE(memory_of_huge_pages)
 {
@@ -100,7 +124,7 @@ HEALD_CASE(memory_of_huge_pages)
     struct rogue r;
     int fd = memfd_create("rogue", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
 
-    if (fd < 0 || ftruncate(fd, 2 << 20) < 0 || fcntl(fd, F_ADD_SEALS, FIXED) < 0) {
+    if (fd < 0 || ftruncate(fd, 2 << 20) < 0 || fcntl(fd, F_ADD_SEALS, ROGUE_SEALS) < 0) {
         if (fd >= 0)
             close(fd);
         harness_skip("no huge pages here");
@@ -268,7 +292,7 @@ HEALD_CASE(a_socket_that_is_never_emptied)
 
     rogue_open(&r, NULL);
     setsockopt(r.fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    int fd = rogue_memory(&r, ROGUE_ROOM, FIXED, 0);
+    int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
     rogue_hello(&r, &rogue_usual, &fd, 1);
     close(fd);
     int flags = fcntl(r.fds[0], F_GETFL);
@@ -398,6 +422,7 @@ int main(void)
 
     harness_add(group, a_hello_that_makes_no_sense);
     harness_add(group, memory_that_would_fault);
+    harness_add(group, memory_with_holes);
     harness_add(group, memory_of_huge_pages);
     harness_add(group, descriptors_that_nobody_asked_for);
     harness_add(group, a_socket_with_something_else);

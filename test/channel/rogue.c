@@ -28,7 +28,7 @@ int rogue_memory(struct rogue *r, size_t size, int seals, unsigned flags)
     int fd = memfd_create("rogue", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
 
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, (off_t)(SEGMENT_HEAD + size)), 0);
+    ck_assert_int_eq(posix_fallocate(fd, 0, (off_t)(SEGMENT_HEAD + size)), 0);
     r->size = size;
     r->segment = mmap(NULL, SEGMENT_HEAD + size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ck_assert_ptr_ne(r->segment, MAP_FAILED);
@@ -40,7 +40,7 @@ int rogue_memory(struct rogue *r, size_t size, int seals, unsigned flags)
 void rogue_join(struct rogue *r, const struct heald_channel_options *o)
 {
     rogue_open(r, o);
-    int fd = rogue_memory(r, ROGUE_ROOM, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0);
+    int fd = rogue_memory(r, ROGUE_ROOM, ROGUE_SEALS, 0);
     rogue_hello(r, &rogue_usual, &fd, 1);
     close(fd);
     ck_assert_int_eq(heald_channel_arm(r->honest, HEALD_CHANNEL_IN), 0);

@@ -81,6 +81,13 @@ struct rogue_hello {
 
 enum { ROGUE_ROOM = 4096 };
 
+/* The headers of the system may be older. */
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+#define ROGUE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_FUTURE_WRITE)
+
 void rogue_open(struct rogue *r, const struct heald_channel_options *o);
 void rogue_hello(struct rogue *r, const struct rogue_hello *h, const int *fds, unsigned count);
 int rogue_memory(struct rogue *r, size_t size, int seals, unsigned flags);
