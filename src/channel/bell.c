@@ -19,6 +19,9 @@
  * heald_channel_arm(), which looks at the positions afterwards. A side that has not seen the
  * other's hello looks for it after each change: the hello was sent before that side waited.
  *
+ * test/model/channel.pml has these steps: neither of two sides that keep to the rules accuses the
+ * other, and both end.
+ *
  * The byte is sent, and read, with MSG_DONTWAIT: whatever the flags of the socket say, which others
  * may share, nothing waits.
  */
