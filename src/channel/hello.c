@@ -110,6 +110,6 @@ int heald__hello_recv(struct heald_channel *c)
     int err = is_whole ? accept_hello(c, &h, fds[0])
                        : heald__channel_break(c, "the peer does not open a channel");
     for (int i = 0; i < count; i++)
-        close(fds[i]);
+        heald__plat_close_passed(fds[i]);
     return err;
 }

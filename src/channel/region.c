@@ -48,7 +48,7 @@ static int receive(int fd)
     if (n == 1 && !cut && count == 1 && byte == region_byte)
         return got[0];
     for (int i = 0; i < count; i++)
-        close(got[i]);
+        heald__plat_close_passed(got[i]);
     return -EPROTO;
 }
 
@@ -61,6 +61,6 @@ int heald_region_recv(int fd, const struct heald_region_limits *limits,
     if (got < 0)
         return got;
     int err = heald_region_open_sealed(ret_region, got, limits);
-    close(got);
+    heald__plat_close_passed(got);
     return err;
 }

@@ -55,7 +55,7 @@ static int take(struct cmsghdr *c, int *ret_fds, int have, unsigned max)
         if ((unsigned)have < max)
             ret_fds[have++] = fd;
         else
-            close(fd);
+            heald__plat_close_passed(fd);
     }
     return have;
 }

@@ -282,6 +282,10 @@ int64_t heald__plat_now_coarse(void);
 int heald__plat_fd_type(int fd);
 bool heald__plat_seeks(int fd);
 bool heald__plat_lingers(int fd);
+
+/* Closes what a peer passed: a socket without waiting for what it may still have to send. */
+void heald__plat_close_passed(int fd);
+
 bool heald__plat_listens(int fd);
 bool heald__plat_pipes_nowait(void);
 int heald__plat_duplicate(int fd);

@@ -8,10 +8,13 @@
 #include "harness/seeds.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
+
+enum { LINGER_SECONDS = 8, PLACES = 1 };
 
 static const struct heald_channel_options limited = {.recv_max = 256};
 
@@ -155,6 +158,53 @@ HEALD_CASE(descriptors_that_nobody_asked_for)
     ck_assert(n == 1 || (n < 0 && errno == EPERM));
     heald_channel_arm(r.honest, HEALD_CHANNEL_IN);
     rogue_close(&r);
+}
+
+/* A connected socket whose last close(2) waits for what its peer does not take. */
+static int lingering_socket(int *ret_other)
+{
+    static const char data[1 << 16];
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct linger linger = {1, LINGER_SECONDS};
+    socklen_t size = sizeof addr;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, size), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&addr, &size), 0);
+    (void)connect(fd, (struct sockaddr *)&addr, size);
+    *ret_other = accept(listener, NULL, NULL);
+    ck_assert_int_ge(*ret_other, 0);
+    close(listener);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    while (write(fd, data, sizeof data) > 0)
+        ;
+    return fd;
+}
+
+/* At the beginning, or behind the hello. */
+HEALD_CASE(a_descriptor_whose_close_waits)
+{
+    for (int behind = 0; behind < PLACES; behind++) {
+        struct rogue r;
+        struct heald_fd_msg m;
+        int other, lingering = lingering_socket(&other);
+        rogue_open(&r, NULL);
+        int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
+        rogue_hello(&r, &rogue_usual, behind ? &fd : &lingering, 1);
+        if (behind) {
+            heald_fd_msg_send(&m, "i", 1, &lingering, 1);
+            ck_assert_int_eq(sendmsg(r.fds[1], &m.msg, 0), 1);
+        }
+        close(fd);
+        close(lingering);
+        int64_t began_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
+        broken(&r);
+        ck_assert_int_lt(heald_clock_now(HEALD_CLOCK_MONOTONIC) - began_ns,
+                         LINGER_SECONDS * HEALD_SEC / 2);
+        close(other);
+    }
 }
 
 HEALD_CASE(a_socket_with_something_else)
@@ -425,6 +475,7 @@ int main(void)
     harness_add(group, memory_with_holes);
     harness_add(group, memory_of_huge_pages);
     harness_add(group, descriptors_that_nobody_asked_for);
+    harness_add(group, a_descriptor_whose_close_waits);
     harness_add(group, a_socket_with_something_else);
     harness_add(group, messages_of_impossible_lengths);
     harness_add(group, positions_that_jump);

@@ -108,6 +108,15 @@ bool heald__plat_lingers(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &size) == 0 && l.l_onoff && l.l_linger > 0;
 }
 
+void heald__plat_close_passed(int fd)
+{
+    const struct linger off = {0};
+
+    if (heald__plat_lingers(fd))
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    close(fd);
+}
+
 /* Where it cannot be asked the answer is left to accept(2). */
 bool heald__plat_listens(int fd)
 {
