@@ -68,11 +68,12 @@ static void answer(struct heald_channel *c, char byte)
 static int64_t take_bytes(struct heald_channel *c)
 {
     char bytes[BELLS + 1];
-    int64_t n;
+    struct passed p;
+    int64_t n = heald__socket_take(c, bytes, sizeof bytes, &p);
 
-    do
-        n = heald__plat_recv_now(c->fd, bytes, sizeof bytes, 0);
-    while (n == -EINTR);
+    heald__passed_close(&p);
+    if (p.count > 0)
+        heald__channel_break(c, "the peer passed a descriptor that nobody asked for");
     for (int64_t i = 0; i < n && !c->why; i++)
         answer(c, bytes[i]);
     return n;

@@ -46,6 +46,17 @@ int heald__channel_break(struct heald_channel *c, const char *why);
 /* Passes the own segment to the peer: 0, -errno. */
 int heald__hello_send(const struct heald_channel *c, int segment_fd);
 
+/* What came with the bytes of a message. */
+struct passed {
+    int count; /* descriptors, of which any after the second are closed; -EMSGSIZE: none was free */
+    int fds[2];
+    bool is_cut; /* the message is longer than the buffer */
+};
+
+/* Takes what is in the socket: bytes, 0, -errno; and what came with it, to be closed. */
+int64_t heald__socket_take(const struct heald_channel *c, void *buf, size_t size, struct passed *p);
+void heald__passed_close(const struct passed *p);
+
 /* Takes the peer's hello from the socket: 0; -EAGAIN; -EPIPE; -EPROTO: broken. */
 int heald__hello_recv(struct heald_channel *c);
 

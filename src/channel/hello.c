@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 1 };
+enum {
+    VERSION = 1,
+    FDS_MAX = 253 /* in a message: SCM_MAX_FD of the kernel */
+};
 
 static const char magic[8] = "heald-ch";
 
@@ -85,31 +88,51 @@ static int accept_hello(struct heald_channel *c, const struct hello *h, int fd)
     return 0;
 }
 
+/* Descriptors that found no room would be closed by the kernel, which lingers. */
+int64_t heald__socket_take(const struct heald_channel *c, void *buf, size_t size, struct passed *p)
+{
+    struct heald_fd_msg m;
+    union {
+        size_t align; /* as struct cmsghdr begins */
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int)) + CMSG_SPACE(256)];
+    } control;
+    int64_t n;
+
+    heald_fd_msg_recv(&m, buf, size);
+    m.msg.msg_control = control.room;
+    m.msg.msg_controllen = sizeof control.room;
+    do
+        n = heald__plat_recvmsg_now(c->fd, &m.msg, 0);
+    while (n == -EINTR);
+    p->is_cut = n >= 0 && m.msg.msg_flags & MSG_TRUNC;
+    p->count = n < 0 ? 0 : heald_fd_msg_fds(&m, p->fds, 2);
+    return n;
+}
+
+void heald__passed_close(const struct passed *p)
+{
+    for (int i = 0; i < p->count; i++)
+        heald__plat_close_passed(p->fds[i]);
+}
+
 /* The message is taken from the socket whatever becomes of it. */
 int heald__hello_recv(struct heald_channel *c)
 {
     struct hello h;
-    struct heald_fd_msg m;
-    int fds[2] = {-1, -1};
-    int64_t n;
+    struct passed p;
+    int64_t n = heald__socket_take(c, &h, sizeof h, &p);
 
-    heald_fd_msg_recv(&m, &h, sizeof h);
-    do
-        n = heald__plat_recvmsg_now(c->fd, &m.msg, 0);
-    while (n == -EINTR);
     if (n == -EAGAIN)
         return -EAGAIN;
-    int count = n < 0 ? 0 : heald_fd_msg_fds(&m, fds, 2);
-    if (n < 0 || (n == 0 && count == 0)) {
+    if (n < 0 || (n == 0 && p.count == 0)) {
         c->has_ended = true;
         return -EPIPE;
     }
-    if (count < 0)
+    if (p.count < 0)
         return heald__channel_break(c, "no descriptor is free for what the peer passed");
-    bool is_whole = n == (int64_t)sizeof h && count == 1 && !(m.msg.msg_flags & MSG_TRUNC);
-    int err = is_whole ? accept_hello(c, &h, fds[0])
+    bool is_whole = n == (int64_t)sizeof h && p.count == 1 && !p.is_cut;
+    int err = is_whole ? accept_hello(c, &h, p.fds[0])
                        : heald__channel_break(c, "the peer does not open a channel");
-    for (int i = 0; i < count; i++)
-        heald__plat_close_passed(fds[i]);
+    heald__passed_close(&p);
     return err;
 }

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { LINGER_SECONDS = 8, PLACES = 1 };
+enum { LINGER_SECONDS = 8, PLACES = 3, FLOOD = 253 };
 
 static const struct heald_channel_options limited = {.recv_max = 256};
 
@@ -157,6 +157,7 @@ HEALD_CASE(descriptors_that_nobody_asked_for)
     ssize_t n = sendmsg(r.fds[1], &m.msg, MSG_NOSIGNAL);
     ck_assert(n == 1 || (n < 0 && errno == EPERM));
     heald_channel_arm(r.honest, HEALD_CHANNEL_IN);
+    ck_assert_int_eq(why_of(r.honest) != NULL, n == 1);
     rogue_close(&r);
 }
 
@@ -183,20 +184,40 @@ static int lingering_socket(int *ret_other)
     return fd;
 }
 
-/* At the beginning, or behind the hello. */
+/* As the last of so many. */
+static void pass(const struct rogue *r, int fd, int count)
+{
+    union {
+        size_t align;
+        char room[CMSG_SPACE(FLOOD * sizeof(int))];
+    } control = {0};
+    char byte = 'i';
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
+                         .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    for (int i = 0; i < count; i++)
+        memcpy(CMSG_DATA(c) + (size_t)i * sizeof fd, i == count - 1 ? &fd : &r->fds[1], sizeof fd);
+    ck_assert_int_eq(sendmsg(r->fds[1], &msg, 0), 1);
+}
+
+/* At the beginning, behind the hello, or behind many others. */
 HEALD_CASE(a_descriptor_whose_close_waits)
 {
     for (int behind = 0; behind < PLACES; behind++) {
         struct rogue r;
-        struct heald_fd_msg m;
         int other, lingering = lingering_socket(&other);
         rogue_open(&r, NULL);
         int fd = rogue_memory(&r, ROGUE_ROOM, ROGUE_SEALS, 0);
         rogue_hello(&r, &rogue_usual, behind ? &fd : &lingering, 1);
-        if (behind) {
-            heald_fd_msg_send(&m, "i", 1, &lingering, 1);
-            ck_assert_int_eq(sendmsg(r.fds[1], &m.msg, 0), 1);
-        }
+        if (behind)
+            pass(&r, lingering, behind == 1 ? 1 : FLOOD);
         close(fd);
         close(lingering);
         int64_t began_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC);
