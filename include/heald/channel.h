@@ -4,13 +4,14 @@
  * The participants of a region trust each other (heald/queue.h, heald/topic.h). Here each of the
  * two sides has memory of its own, which the other one can only read. Whatever the peer writes
  * there, and whenever, it cannot make this process read or write outside of its memory, wait,
- * or do more than a bounded piece of work in a call. It can be silent.
+ * or do more than a bounded piece of work in a call. It can be silent. One thing waits for it: the
+ * close of a descriptor that it passed, of a file system that it serves itself (FUSE).
  *
  * The two sides are connected by a Unix socket (heald_socketpair(), heald_listen(), connect(2)), of
  * type SOCK_STREAM or SOCK_SEQPACKET. Over it each side passes its memory, as a sealed memfd, and
  * wakes the other one; messages themselves do not pass through it. By it each side finds out that
  * the other one has ended. The socket belongs to the caller, who keeps it open as long as the
- * channel, and neither reads it nor writes to it. Its flags do not matter.
+ * channel, and neither reads it nor writes to it. Its flags do not matter, and SO_OOBINLINE is set.
  *
  * A message is a sequence of bytes. It is copied to the memory of the sender, and from there to the
  * buffer of the receiver, before anybody looks at it. Messages arrive whole and in order.

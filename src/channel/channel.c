@@ -47,10 +47,13 @@ static int set_options(struct heald_channel *c, const struct heald_channel_optio
     return 0;
 }
 
+/* Urgent bytes come as others: else they wake this side, and recvmsg(2) discards them. */
 int heald__channel_begin(struct heald_channel *c, int fd, int segment_fd)
 {
-    int err = check_socket(fd);
+    int err = check_socket(fd), on = 1;
 
+    if (!err)
+        (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     c->fd = fd;
     c->next_size = -1;
     return err ? err : heald__hello_send(c, segment_fd);

@@ -319,6 +319,25 @@ HEALD_CASE(a_length_that_changes_between_two_looks)
     rogue_close(&r);
 }
 
+/* They wake this side as others do. */
+HEALD_CASE(urgent_bytes)
+{
+    for (int first = 0; first < 2; first++) {
+        struct rogue r;
+        if (first)
+            rogue_open(&r, NULL);
+        else
+            rogue_join(&r, NULL);
+        ssize_t n = send(r.fds[1], "o", 1, MSG_OOB);
+        if (n < 0) { /* before Linux 5.15 */
+            ck_assert_int_eq(errno, EOPNOTSUPP);
+            rogue_close(&r);
+            continue;
+        }
+        broken(&r);
+    }
+}
+
 /* A peer that wakes this side for nothing, or without having been asked to. */
 HEALD_CASE(bells_without_a_reason)
 {
@@ -502,6 +521,7 @@ int main(void)
     harness_add(group, positions_that_jump);
     harness_add(group, a_receiver_that_lies);
     harness_add(group, a_length_that_changes_between_two_looks);
+    harness_add(group, urgent_bytes);
     harness_add(group, bells_without_a_reason);
     harness_add(group, waits_without_end);
     harness_add(group, a_socket_that_is_never_emptied);
