@@ -49,7 +49,9 @@ void heald__bell_ring(struct heald_channel *c, int bell)
     do
         n = heald__plat_send_now(c->fd, &bell_bytes[bell], 1, 0);
     while (n == -EINTR);
-    if (n < 0 && n != -EAGAIN)
+    if (n == -ENOMEM || n == -ENOBUFS)
+        c->bells.rung[bell]--; /* with the next change */
+    else if (n < 0 && n != -EAGAIN)
         c->has_ended = true; /* of -EAGAIN: the socket is full of what it did not take */
 }
 
