@@ -3,6 +3,7 @@
  * a queue (transfer.c). What a wait keeps between two tries (`memory`) is the address of the loan
  * or the sample, or the event.
  */
+#include "message/look.h"
 #include "message/topic.h"
 #include "message/wait_ops.h"
 #include "platform/fence.h"
@@ -191,11 +192,40 @@ int heald_topic_trytake(struct heald_participant *me,
     return err ? err : heald__topic_take(v, s, subscriber, ret_sample, &holder);
 }
 
+/* What a subscriber looks at before it sleeps: the cell of its next position. */
+struct next_sample {
+    const struct topic_view *v;
+    uint64_t position;
+};
+
+static bool is_published_next(const void *of)
+{
+    const struct next_sample *next = of;
+    uint64_t word = cell_load(topic_cell_at(next->v, next->position));
+    int32_t ahead = cell_ahead(word, topic_lap(next->v, next->position));
+
+    return ahead > 0 || (ahead == 0 && cell_state(word) != CELL_CLAIMED);
+}
+
+static bool look_for_sample(struct heald_participant *me,
+                            const struct heald_topic_subscriber *subscriber)
+{
+    struct next_sample next;
+    struct topic_subscriber *s;
+
+    if (heald__topic_check_subscriber(&next.v, &s, subscriber, me))
+        return false;
+    next.position = __atomic_load_n(&s->cursor, __ATOMIC_RELAXED);
+    return look_for(me, is_published_next, &next);
+}
+
 int heald_topic_take(struct heald_participant *me, const struct heald_topic_subscriber *subscriber,
                      struct heald_topic_sample *ret_sample, int64_t deadline_ns)
 {
     int err = heald_topic_trytake(me, subscriber, ret_sample);
 
+    if (err == -EAGAIN && deadline_ns && look_for_sample(me, subscriber))
+        err = heald_topic_trytake(me, subscriber, ret_sample);
     if (err != -EAGAIN)
         return err;
     ret_sample->subscriber = *subscriber;

@@ -5,6 +5,7 @@
  * a loop. What it keeps between two tries (`memory`) is the address of the message or the slot.
  */
 #include "base/attr.h"
+#include "message/look.h"
 #include "message/queue.h"
 #include "message/usual.h"
 #include "message/wait_ops.h"
@@ -149,13 +150,6 @@ const struct sync_wait_ops heald__queue_reserve_wait_ops = {
 const struct sync_wait_ops heald__queue_peek_wait_ops = {
     .try = try_peek, .kind = HEALD_OBJECT_QUEUE, .flags = HEALD_WAIT_TO_READ};
 
-/*
- * A message may come at once. To sleep and to be woken takes two processes some 10 us of a
- * processor: so a call that may block looks for less than that first (platform/spin.h), where that
- * was of use of late.
- */
-#define LOOK_NS (5 * HEALD_US)
-
 static bool is_full_next(const void *of)
 {
     const struct ring *r = of;
@@ -189,17 +183,13 @@ static bool is_received_next(const void *of)
 /* Did it come, or is there room, before the caller sleeps? */
 static bool look(struct heald_queue *queue, struct heald_participant *me, bool sends)
 {
-    struct spin *spin = &me->seat->spin;
     const struct queue_view *v;
 
-    spin->parallel = heald__region_is_parallel(me->region);
-    if (queue_view(&v, queue, me) || v->priorities > 1 || !spin_begins(spin))
+    if (queue_view(&v, queue, me) || v->priorities > 1)
         return false;
     bool (*found)(const void *of) = v->is_lane ? (sends ? is_received_next : is_sent_next)
                                                : (sends ? is_free_next : is_full_next);
-    bool came = spin_for(&heald__sys_native, LOOK_NS, found, &v->ring);
-    spin_ends(spin, came);
-    return came;
+    return look_for(me, found, &v->ring);
 }
 
 /* Blocks in one of these waits. */
