@@ -8,10 +8,12 @@
 #include "refusal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PARTICIPANTS = 256, HEAP_SPARE = 64 * 1024, PAUSE_MS = 50 };
 
@@ -181,12 +183,24 @@ static int wait_for_it(struct channel *c, const struct channel_plan *plan, const
     return status;
 }
 
+/* Somebody has truncated the file under the mapping. */
+static void on_bus_error(int signo)
+{
+    static const char text[] = "heald: the file of the region was truncated, or cannot be read\n";
+
+    (void)signo;
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n;
+    _exit(EXIT_ERROR);
+}
+
 int channel_open(struct channel *c, const struct command *command, const char *name,
                  const struct channel_plan *plan)
 {
     const char *object;
 
     *c = (struct channel){.command = command, .name = name, .type = plan->type};
+    signal(SIGBUS, on_bus_error);
     int status = split(c, plan, &object);
     return status ? status : wait_for_it(c, plan, object);
 }

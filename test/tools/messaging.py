@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 
-from regions import PREFIX, end, remove, start, until
+from regions import PREFIX, end, path_of, remove, start, until
 from schema import Schema
 from serving import HEALD, heald
 
@@ -88,6 +88,18 @@ def a_pipe():
         remove(name)
 
 
+def a_file_that_is_truncated():
+    name = PREFIX + '-short'
+    try:
+        receiver = start('recv', name)
+        until(lambda: heald('ls', name).returncode == 0)
+        os.truncate(path_of(name), 0)
+        status, out, err = end(receiver)
+        assert (status, out) == (2, '') and 'was truncated' in err, (status, out, err)
+    finally:
+        remove(name)
+
+
 def a_pipe_whose_sender_is_killed():
     name = PREFIX + '-cut'
     try:
@@ -138,4 +150,4 @@ def samples_are_published():
 
 
 CASES = (messages, samples_are_published, messages_that_do_not_fit, one_waits_for_the_other, a_pipe,
-         a_pipe_whose_sender_is_killed)
+         a_file_that_is_truncated, a_pipe_whose_sender_is_killed)
