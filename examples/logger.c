@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     struct heald_queue_options options = {.priorities = PRIORITIES, .message_max = LINE_SIZE};
     struct heald_region *region = NULL;
 
-    if (argc < 4 || (strcmp(argv[1], "wait") && strcmp(argv[1], "drop"))) {
+    if (argc < 4 || (strcmp(argv[1], "wait") != 0 && strcmp(argv[1], "drop") != 0)) {
         fprintf(stderr, "usage: logger wait|drop /NAME read [FILE]\n"
                         "       logger wait|drop /NAME write\n");
         return 2;

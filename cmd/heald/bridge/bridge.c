@@ -78,7 +78,7 @@ static int parse_end(const struct command *command, const char *word, struct bri
                                        "--help");
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         size_t length = strlen(kinds[i].prefix);
-        if (strncmp(word, kinds[i].prefix, length) || !word[length])
+        if (strncmp(word, kinds[i].prefix, length) != 0 || !word[length])
             continue;
         *ret = (struct bridge_end){.kind = kinds[i].kind, .word = word, .name = word + length};
         return OPTIONS_GO_ON;
