@@ -180,10 +180,11 @@ HEALD_API int heald_child_kill(const struct heald_child *child, int signo);
 /*
  * Sends a signal with a value to a process: by pidfd, a descriptor of it (heald_peer_identity(),
  * heald_child.handle), which never stands for another process; with a pidfd of -1 by its number.
- * The receiver finds it in value_ptr, or value_int, of its struct heald_siginfo, with SI_QUEUE as
- * the code. A pointer means something only to the process that it belongs to. A signal that is not
- * real-time (SIGRTMIN to SIGRTMAX) is dropped, with its value, while another of its number is
- * pending there. signo 0 sends nothing and checks the rest. Does not block. Not async-signal-safe.
+ * The receiver finds it in value_ptr of its struct heald_siginfo, with SI_QUEUE as the code;
+ * value_int is the first bytes of it, as in a union sigval. A pointer means something only to the
+ * process that it belongs to. A signal that is not real-time (SIGRTMIN to SIGRTMAX) is dropped,
+ * with its value, while another of its number is pending there. signo 0 sends nothing and checks
+ * the rest. Does not block. Not async-signal-safe.
  *
  *   0         sent, or dropped as above
  *   -EAGAIN   the receiver has RLIMIT_SIGPENDING signals pending

@@ -73,13 +73,14 @@ HEALD_CASE(a_value_from_another_process)
         if (heald_kill_value(parent, -1, SIGRTMIN + 4, (void *)(intptr_t)42) ||
             sigwaitinfo(&set, &si) != SIGRTMIN + 4)
             _exit(1);
-        _exit(si.si_code == SI_QUEUE && si.si_pid == parent ? si.si_value.sival_int : 1);
+        bool is_right = si.si_code == SI_QUEUE && si.si_pid == parent;
+        _exit(is_right ? (int)(intptr_t)si.si_value.sival_ptr : 1);
     }
     struct heald_loop *loop = loop_on(_i);
     ck_assert_int_eq(heald_prep_signal(&p.op, SIGRTMIN + 4, &info), 0);
     probe_start(loop, &p);
     turn_until(loop, &p.calls, 1);
-    ck_assert_int_eq(info.value_int, 42);
+    ck_assert_ptr_eq(info.value_ptr, (void *)(intptr_t)42);
     ck_assert_int_eq(info.code, SI_QUEUE);
     ck_assert_int_eq(info.pid, child);
     probe_cancel(&p);
