@@ -35,7 +35,8 @@ def environment(backend, engine=None):
 
 
 def start(name, env, *arguments, stdin=subprocess.DEVNULL):
-    return subprocess.Popen([os.path.join(BUILD, 'examples', name), *arguments], env=env,
+    """Without a buffer: one would keep what is behind a line that was read from finish()."""
+    return subprocess.Popen([os.path.join(BUILD, 'examples', name), *arguments], env=env, bufsize=0,
                             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
