@@ -22,15 +22,6 @@ struct heald_broadcast {
     struct heald_channel *subscribers[];
 };
 
-static uint64_t power_of_two(uint64_t n)
-{
-    uint64_t power = 1;
-
-    while (power < n)
-        power *= 2;
-    return power;
-}
-
 static size_t bytes_of(unsigned subscribers)
 {
     return sizeof(struct heald_broadcast) + subscribers * sizeof(struct heald_channel *);
@@ -48,8 +39,8 @@ static uint64_t set_defaults(struct heald_broadcast_options *o)
     if (o->sample_max > HEALD_CHANNEL_ROOM_MAX || o->samples > HEALD_CHANNEL_ROOM_MAX ||
         o->subscribers > HEALD_BROADCAST_SUBSCRIBERS_MAX)
         return 0;
-    uint64_t cells = power_of_two(o->samples < 2 ? 2 : o->samples);
-    uint64_t room = cells * power_of_two(CELL_HEAD + (uint64_t)o->sample_max);
+    uint64_t cells = segment_round_up(o->samples < 2 ? 2 : o->samples);
+    uint64_t room = cells * segment_round_up(CELL_HEAD + (uint64_t)o->sample_max);
     if (room < HEALD_CHANNEL_ROOM_MIN)
         room = HEALD_CHANNEL_ROOM_MIN;
     return room <= HEALD_CHANNEL_ROOM_MAX ? room : 0;
@@ -71,7 +62,7 @@ int heald_broadcast_open(struct heald_broadcast **ret_broadcast,
         alloc_free(&heald__alloc_libc, b, bytes_of(o.subscribers));
         return err;
     }
-    b->stride = (uint32_t)power_of_two(CELL_HEAD + (uint64_t)o.sample_max);
+    b->stride = (uint32_t)segment_round_up(CELL_HEAD + (uint64_t)o.sample_max);
     b->sample_max = (uint32_t)o.sample_max;
     b->cells = (uint32_t)room / b->stride;
     b->max = o.subscribers;

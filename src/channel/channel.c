@@ -32,15 +32,15 @@ static int check_socket(int fd)
 
 static int set_options(struct heald_channel *c, const struct heald_channel_options *o)
 {
-    size_t room = o->room ? o->room : HEALD_CHANNEL_ROOM_DEFAULT, power = HEALD_CHANNEL_ROOM_MIN;
+    size_t room = o->room ? o->room : HEALD_CHANNEL_ROOM_DEFAULT;
     size_t peer_room = o->peer_room_max ? o->peer_room_max : PEER_ROOM_MAX_DEFAULT;
 
     if (room > HEALD_CHANNEL_ROOM_MAX || peer_room > HEALD_CHANNEL_ROOM_MAX ||
         peer_room < HEALD_CHANNEL_ROOM_MIN || o->recv_max > HEALD_CHANNEL_ROOM_MAX)
         return -EINVAL;
-    while (power < room)
-        power *= 2;
-    c->own.size = (uint32_t)power;
+    if (room < HEALD_CHANNEL_ROOM_MIN)
+        room = HEALD_CHANNEL_ROOM_MIN;
+    c->own.size = (uint32_t)segment_round_up(room);
     c->peer_room_max = (uint32_t)peer_room;
     c->recv_max = (uint32_t)o->recv_max;
     c->history = o->history;
