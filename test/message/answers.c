@@ -16,7 +16,6 @@
 #include "message/message.h"
 
 #include <sched.h>
-#include <sys/mman.h>
 
 enum { WORKERS = 2, CAPACITY = 4, MESSAGES_DEFAULT = 60 * 1000, LIMIT_S = 1800 };
 
@@ -40,14 +39,6 @@ static struct book {
     struct refusals empty, full;
 } * book; /* shared with the children */
 
-static void *shared_memory(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert_ptr_ne(memory, MAP_FAILED);
-    return memory;
-}
-
 static uint64_t tick(void)
 {
     return __atomic_fetch_add(&book->ticks, 1, __ATOMIC_SEQ_CST);
@@ -62,7 +53,7 @@ static void refused(struct refusals *r, uint64_t begin)
     sched_yield();
 }
 
-static void send_numbers(struct fixture *f)
+static bool send_numbers(struct fixture *f)
 {
     uint64_t number, begin;
 
@@ -71,9 +62,10 @@ static void send_numbers(struct fixture *f)
             refused(&book->full, begin);
         book->calls[number].send = (struct span){begin, tick()};
     }
+    return false;
 }
 
-static void receive_numbers(struct fixture *f)
+static bool receive_numbers(struct fixture *f)
 {
     while (__atomic_load_n(&book->received, __ATOMIC_RELAXED) < book->wanted) {
         uint64_t begin = tick();
@@ -85,20 +77,7 @@ static void receive_numbers(struct fixture *f)
         book->calls[number].receive = (struct span){begin, tick()};
         __atomic_fetch_add(&book->received, 1, __ATOMIC_RELAXED);
     }
-}
-
-static pid_t start(struct fixture *f, void (*work)(struct fixture *))
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        must(heald_attach(f->region, &f->me) == 0);
-        work(f);
-        heald_detach(f->me);
-        _exit(0);
-    }
-    ck_assert_int_ge(pid, 0);
-    return pid;
+    return false;
 }
 
 static void open_book(void)
@@ -208,7 +187,7 @@ static void run(const struct heald_queue_options *options, int workers)
     queue_make(&f, &o);
     open_book();
     for (int i = 0; i < 2 * workers; i++)
-        children[i] = start(&f, i < workers ? send_numbers : receive_numbers);
+        children[i] = child_start(&f, i < workers ? send_numbers : receive_numbers);
     for (int i = 0; i < 2 * workers; i++)
         ck_assert_int_eq(child_end(children[i]), 0);
     printf("     %llu messages, %llu times empty, %llu times full\n",

@@ -5,6 +5,8 @@
 
 #include "shm/shm.h"
 
+#include <sys/mman.h>
+
 enum { ONE_EACH = HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER };
 
 /* The forms in which most must be the same. */
@@ -47,6 +49,15 @@ static inline struct heald_queue *queue_make(struct fixture *f,
     ck_assert_uint_le(heald_queue_size(options), (1 << 20) - sizeof(struct shared));
     ck_assert_int_eq(heald_queue_init(queue_of(f), options), 0);
     return queue_of(f);
+}
+
+/* Of a test and its children; zeroed. */
+static inline void *shared_memory(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    return memory;
 }
 
 static inline int send_number(struct fixture *f, uint64_t number, int64_t deadline_ns)

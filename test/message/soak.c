@@ -8,8 +8,6 @@
 
 #include "harness/seeds.h"
 
-#include <sys/mman.h>
-
 enum { WORKERS = 3, MESSAGES_DEFAULT = 60 * 1000, KILL_EVERY_US = 2000, LIMIT_S = 1800 };
 
 /* What became of a message: intended, sent (the call returned), and how often it was received. */
@@ -29,14 +27,6 @@ struct book {
 };
 
 static struct book *book; /* shared with the children */
-
-static void *shared_memory(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert_ptr_ne(memory, MAP_FAILED);
-    return memory;
-}
 
 static uint64_t messages_wanted(void)
 {
