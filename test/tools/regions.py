@@ -86,3 +86,16 @@ def locks(*args):
     result = heald('locks', '--json', *args)
     assert result.returncode in (0, 1), result
     return json.loads(result.stdout), result.returncode
+
+
+def removing(name):
+    """Decorates a case that may leave a region of that name."""
+    def decorate(function):
+        def run():
+            try:
+                function()
+            finally:
+                remove(name)
+        run.__name__ = function.__name__
+        return run
+    return decorate

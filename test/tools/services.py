@@ -3,7 +3,7 @@
 import subprocess
 
 from locking import kill_with_command
-from regions import PREFIX, end, remove, start, until
+from regions import PREFIX, end, removing, start, until
 from serving import HEALD, heald
 from topics import stop
 
@@ -11,14 +11,7 @@ NAME = PREFIX + '-service'
 WAITING = ('sh', '-c', 'echo on >&2; exec sleep 1000')
 
 
-def case(function):
-    def run():
-        try:
-            function()
-        finally:
-            remove(NAME)
-    run.__name__ = function.__name__
-    return run
+case = removing(NAME)
 
 
 def call(*args, text=None):

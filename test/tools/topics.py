@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from command_line import in_terminal
-from regions import PREFIX, end, remove, start, until
+from regions import PREFIX, end, removing, start, until
 from schema import Schema
 from serving import HEALD, heald, is_portable
 
@@ -14,14 +14,7 @@ NAME = PREFIX + '-topic'
 RING = 128  # of a topic with the defaults of heald pub
 
 
-def case(function):
-    def run():
-        try:
-            function()
-        finally:
-            remove(NAME)
-    run.__name__ = function.__name__
-    return run
+case = removing(NAME)
 
 
 def publish(*args, text=None):
