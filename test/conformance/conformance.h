@@ -137,6 +137,10 @@ bool terminal_open(int fds[2]);
 /* A socket that listens on a free port of 127.0.0.1, and its address. */
 int tcp_listen(int backlog, struct heald_addr *ret_addr);
 
+/* A socket that holds a port of that host without listening: connects to it are refused, and nobody
+ * else gets the port. -1: there is no such host here. */
+int tcp_refuse(const char *host, struct heald_addr *ret_addr);
+
 /* A socket that is connected to the address; plain calls. */
 int tcp_connect(const struct heald_addr *addr);
 

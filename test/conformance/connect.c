@@ -51,10 +51,10 @@ HEALD_CASE(refused)
     struct heald_loop *loop = loop_on(_i);
     struct heald_addr addr;
     char text[64];
-    int listener = tcp_listen(0, &addr), fd = heald_socket(&addr, SOCK_STREAM);
+    int refuse = tcp_refuse("127.0.0.1", &addr), fd = heald_socket(&addr, SOCK_STREAM);
 
-    close(listener);
     ck_assert_int_eq(try_connect(loop, fd, &addr), -ECONNREFUSED);
+    close(refuse);
     heald_close(loop, fd);
     snprintf(text, sizeof text, "unix:@heald-none-%d", (int)getpid());
     ck_assert_int_eq(heald_addr_parse(text, &addr), 0);

@@ -86,6 +86,7 @@ HEALD_CASE(connected_and_connecting_again)
         heald_close(loop, fd);
         heald_close(loop, listener);
         skip_on_kqueue(_i, "libkqueue takes the error of the socket");
+        int refuse = tcp_refuse("127.0.0.1", &addr);
         fd = heald_socket(&addr, SOCK_STREAM);
         set_blocking(fd, blocking);
         for (int again = 0; again < 2; again++) {
@@ -94,6 +95,7 @@ HEALD_CASE(connected_and_connecting_again)
         }
         ck_assert_int_eq((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0, blocking);
         heald_close(loop, fd);
+        close(refuse);
     }
     loop_end(loop);
 }

@@ -179,6 +179,18 @@ int tcp_listen(int backlog, struct heald_addr *ret_addr)
     return fd;
 }
 
+int tcp_refuse(const char *host, struct heald_addr *ret_addr)
+{
+    char text[HEALD_ADDR_TEXT];
+
+    snprintf(text, sizeof text, "%s:0", host);
+    int fd = heald_bind(text, SOCK_STREAM);
+    if (fd < 0)
+        return -1;
+    ck_assert_int_eq(heald_local_addr(fd, ret_addr), 0);
+    return fd;
+}
+
 int tcp_connect(const struct heald_addr *addr)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
