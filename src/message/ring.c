@@ -39,13 +39,12 @@ static uint64_t next_to_receive(const struct ring *r, uint64_t position, int32_t
 static int check_owner(const struct ring *r, uint64_t word, struct ring_holder *holder)
 {
     uint64_t id = cell_id(r->me->region, word);
-    int err = heald__region_is_gone(r->me->region, id);
+    int err = ring_is_gone(r->me, id, holder);
 
     /* No other releases what the caller has itself. */
     if (err || (cell_state(word) == CELL_TAKEN && id == r->me->id))
         return err;
-    holder->several |= holder->id && holder->id != id;
-    holder->id = holder->id ? holder->id : id;
+    ring_watch(holder, id);
     return 0;
 }
 

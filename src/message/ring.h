@@ -53,7 +53,21 @@ struct ring_cell {
 struct ring_holder {
     uint64_t id; /* 0: nobody's */
     bool several;
+    bool tries; /* the caller does not wait */
 };
+
+static inline int ring_is_gone(const struct heald_participant *me, uint64_t id,
+                               const struct ring_holder *holder)
+{
+    return holder->tries ? heald__region_is_gone_soon(me, id)
+                         : heald__region_is_gone(me->region, id);
+}
+
+static inline void ring_watch(struct ring_holder *holder, uint64_t id)
+{
+    holder->several |= holder->id && holder->id != id;
+    holder->id = holder->id ? holder->id : id;
+}
 
 static inline struct queue_cell *ring_cell_at(const struct ring *r, uint64_t position)
 {

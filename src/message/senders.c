@@ -49,7 +49,7 @@ int heald__queue_any_sender(const struct queue_view *v, struct ring_holder *hold
     for (unsigned i = 0; i < QUEUE_SENDERS; i++) {
         /* Seq_cst: pairs with heald__cells_release(). */
         uint64_t id = __atomic_load_n(&v->q->senders[i], __ATOMIC_SEQ_CST);
-        int err = id ? heald__cells_is_gone(v->ring.me, id) : -EOWNERDEAD;
+        int err = id ? ring_is_gone(v->ring.me, region_id(id), holder) : -EOWNERDEAD;
         if (err == -EOWNERDEAD)
             continue;
         if (!err && !holder->id)

@@ -37,7 +37,7 @@ static void write_message(const struct heald_queue_slot *slot, const struct iove
 static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[],
                      const struct iovec messages[], int count)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     struct ring other;
     const struct ring *r = queue_ring(v, slots[0].priority, &other);
     int n = 1;
@@ -63,7 +63,7 @@ static int send_ring(const struct queue_view *v, struct heald_queue_slot slots[]
 static int send_lane(const struct queue_view *v, struct heald_queue_slot *slot,
                      const struct iovec messages[], int count)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int n = 0, err;
 
     do {
@@ -116,7 +116,7 @@ static void read_message(const struct heald_queue_slot *slot, struct iovec *mess
 static int receive_ring(const struct queue_view *v, struct heald_queue_slot slots[],
                         struct iovec messages[], int count)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int n = 1;
 
     while (n < count && n < SERIES_MAX &&
@@ -134,7 +134,7 @@ static int receive_ring(const struct queue_view *v, struct heald_queue_slot slot
 static int receive_lane(const struct queue_view *v, struct heald_queue_slot *slot,
                         struct iovec messages[], int count)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int n = 0, err;
 
     do {

@@ -38,7 +38,7 @@ static int check_receiver(const struct queue_view *v)
  * the next one rings the bell. */
 static void watch(const struct queue_view *v, const uint64_t *word, struct ring_holder *holder)
 {
-    uint64_t id = __atomic_load_n(word, __ATOMIC_RELAXED);
+    uint64_t id = holder->tries ? 0 : __atomic_load_n(word, __ATOMIC_RELAXED);
 
     holder->id = id && heald__region_is_gone(v->ring.me->region, id) == 0 ? id : 0;
 }

@@ -70,12 +70,6 @@ static bool has_candidates(const struct batch *b)
     return any;
 }
 
-static void watch(struct ring_holder *holder, uint64_t id)
-{
-    holder->several |= holder->id && holder->id != id;
-    holder->id = holder->id ? holder->id : id;
-}
-
 /* Is the owner of a loan gone? Else its end is to be watched, unless it is the caller. `last` is
  * the last one that was asked, and is there. */
 static bool is_left(const struct topic_view *v, uint64_t word, uint64_t *last,
@@ -85,9 +79,9 @@ static bool is_left(const struct topic_view *v, uint64_t word, uint64_t *last,
 
     if (id == *last || id == v->me->id)
         return false;
-    if (heald__region_is_gone(v->me->region, id) == -EOWNERDEAD)
+    if (ring_is_gone(v->me, id, holder) == -EOWNERDEAD)
         return true;
-    watch(holder, id);
+    ring_watch(holder, id);
     *last = id;
     return false;
 }
@@ -127,11 +121,11 @@ static void read_holds_of(const struct topic_view *v, const struct topic_subscri
         if (!is_candidate(b, chunk - b->first))
             continue;
         /* One whose owner cannot be holds as well. */
-        if (!is_there && heald__region_is_gone(v->me->region, owner) == -EOWNERDEAD)
+        if (!is_there && ring_is_gone(v->me, owner, holder) == -EOWNERDEAD)
             return;
         is_there = true;
         drop(b, chunk - b->first);
-        watch(holder, owner);
+        ring_watch(holder, owner);
     }
 }
 

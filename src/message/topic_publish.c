@@ -33,10 +33,11 @@ static int pass(const struct topic_view *v, const struct topic_subscriber *s, ui
     uint64_t cursor = __atomic_load_n(&s->cursor, __ATOMIC_ACQUIRE);
     if ((int64_t)(position - cursor) <= (int64_t)v->mask)
         return 0;
-    int err = heald__region_is_gone(v->me->region, region_id(owner));
+    int err = ring_is_gone(v->me, region_id(owner), holder);
     if (err)
         return err == -EOWNERDEAD ? 0 : err;
-    *holder = (struct ring_holder){.id = region_id(owner)};
+    holder->id = region_id(owner);
+    holder->several = false;
     return -EAGAIN;
 }
 
@@ -55,11 +56,12 @@ static int pass_gate(const struct topic_view *v, uint64_t position, struct ring_
 static int check_publisher(const struct topic_view *v, uint64_t word, struct ring_holder *holder)
 {
     uint64_t id = cell_id(v->me->region, word);
-    int err = heald__region_is_gone(v->me->region, id);
+    int err = ring_is_gone(v->me, id, holder);
 
     if (err)
         return err == -EOWNERDEAD ? 0 : err;
-    *holder = (struct ring_holder){.id = id};
+    holder->id = id;
+    holder->several = false;
     return -EAGAIN;
 }
 

@@ -121,7 +121,7 @@ static int meet(const struct topic_view *v, struct queue_cell *cell, uint64_t wo
                 struct ring_holder *holder)
 {
     uint64_t id = cell_id(v->me->region, word);
-    int err = heald__region_is_gone(v->me->region, id);
+    int err = ring_is_gone(v->me, id, holder);
 
     if (err == -EOWNERDEAD) {
         cell_change(cell, word, cell_in_state(word, CELL_FREE));
@@ -129,8 +129,7 @@ static int meet(const struct topic_view *v, struct queue_cell *cell, uint64_t wo
     }
     if (err)
         return err;
-    holder->several |= holder->id && holder->id != id;
-    holder->id = holder->id ? holder->id : id;
+    ring_watch(holder, id);
     return -EAGAIN;
 }
 

@@ -36,7 +36,7 @@ static int try_loan(void *object, struct heald_participant *me, int64_t *memory,
                     struct region_wait *wait)
 {
     struct heald_topic_loan *loan = address(*memory);
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
     int err = topic_view(&v, object, me);
 
@@ -54,7 +54,7 @@ static int try_publish(void *object, struct heald_participant *me, int64_t *memo
                        struct region_wait *wait)
 {
     struct heald_topic_loan *loan = address(*memory);
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
     int err = heald__topic_check_publish(&v, loan, loan->bytes, me);
 
@@ -72,7 +72,7 @@ static int try_take(void *object, struct heald_participant *me, int64_t *memory,
                     struct region_wait *wait)
 {
     struct heald_topic_sample *sample = address(*memory);
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     struct topic_subscriber *s;
     const struct topic_view *v;
     int err = heald__topic_check_subscriber(&v, &s, &sample->subscriber, me);
@@ -91,7 +91,7 @@ static int try_event(void *object, struct heald_participant *me, int64_t *memory
                      struct region_wait *wait)
 {
     enum heald_topic_event event = (enum heald_topic_event) * memory;
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
     int err = topic_view(&v, object, me);
 
@@ -102,6 +102,7 @@ static int try_event(void *object, struct heald_participant *me, int64_t *memory
     if (err != -EAGAIN)
         return err;
     prepare(v, &v->t->presence, wait);
+    holder = (struct ring_holder){0};
     return decide(heald__topic_look_for(v, event, &holder), &holder, wait);
 }
 
@@ -125,7 +126,7 @@ static int block(const struct sync_wait_ops *ops, struct heald_topic *topic,
 int heald_topic_tryloan(struct heald_topic *topic, struct heald_participant *me,
                         struct heald_topic_loan *ret_loan)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
     int err = topic_view(&v, topic, me);
 
@@ -162,7 +163,7 @@ int heald__topic_check_publish(const struct topic_view **ret, struct heald_topic
 
 int heald_topic_trypublish(struct heald_participant *me, struct heald_topic_loan *loan, size_t size)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
     int err = heald__topic_check_publish(&v, loan, size, me);
 
@@ -184,7 +185,7 @@ int heald_topic_trytake(struct heald_participant *me,
                         const struct heald_topic_subscriber *subscriber,
                         struct heald_topic_sample *ret_sample)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     struct topic_subscriber *s;
     const struct topic_view *v;
     int err = heald__topic_check_subscriber(&v, &s, subscriber, me);

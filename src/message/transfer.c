@@ -35,7 +35,7 @@ static int decide(int err, const struct ring_holder *holder, bool several, struc
 static int try_claim(const struct queue_view *v, unsigned priority, size_t size,
                      struct heald_queue_slot *ret, struct region_wait *wait)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int err = heald__queue_claim(v, priority, size, ret, &holder);
 
     if (err != -EAGAIN)
@@ -49,7 +49,7 @@ static int try_claim(const struct queue_view *v, unsigned priority, size_t size,
 static int try_take(const struct queue_view *v, size_t size, struct heald_queue_slot *ret,
                     struct region_wait *wait)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int err = heald__queue_take(v, size, false, ret, &holder);
 
     if (err != -EAGAIN)
@@ -207,7 +207,7 @@ static HEALD_SEPARATE int send_otherwise(const struct queue_view *v,
                                          const struct heald_queue_message *m)
 {
     struct heald_queue_slot slot;
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int err = check_message(v, m);
 
     if (!err)
@@ -254,7 +254,7 @@ static HEALD_SEPARATE int receive_otherwise(const struct queue_view *v,
                                             struct heald_queue_message *m, bool thoroughly)
 {
     struct heald_queue_slot slot;
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     int err = heald__queue_take(v, m->size, false, &slot, &holder);
 
     if (err == -EAGAIN && thoroughly)
@@ -376,7 +376,7 @@ int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *sl
 int heald_queue_tryreserve(struct heald_queue *queue, struct heald_participant *me,
                            unsigned priority, struct heald_queue_slot *ret_slot)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 
@@ -387,7 +387,7 @@ int heald_queue_tryreserve(struct heald_queue *queue, struct heald_participant *
 int heald_queue_trypeek(struct heald_queue *queue, struct heald_participant *me,
                         struct heald_queue_slot *ret_slot)
 {
-    struct ring_holder holder = {0};
+    struct ring_holder holder = {.tries = true};
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 

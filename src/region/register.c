@@ -198,7 +198,7 @@ static int try_to_learn(struct heald_region *region, struct region_slot *slot)
     return 0;
 }
 
-int heald__region_is_gone(struct heald_region *region, uint64_t id)
+static int is_gone(struct heald_region *region, uint64_t id, bool thoroughly)
 {
     struct region_slot *slot = slot_of(region, id);
     uint32_t generation = (uint32_t)(id >> 32);
@@ -209,7 +209,10 @@ int heald__region_is_gone(struct heald_region *region, uint64_t id)
     if (generation_of(slot) != generation)
         return -EOWNERDEAD;
     switch (heald__plat_life_state(&slot->life)) {
-    case HEALD_LIFE_HELD: was_left(region, slot, generation); break;
+    case HEALD_LIFE_HELD:
+        if (thoroughly)
+            was_left(region, slot, generation);
+        break;
     case HEALD_LIFE_ENDED: expire(region, slot, generation); break;
     case HEALD_LIFE_UNKNOWN: err = try_to_learn(region, slot); break;
     /* Attached, and nobody holds it: unless that has just changed it cannot be. */
@@ -218,6 +221,16 @@ int heald__region_is_gone(struct heald_region *region, uint64_t id)
     if (err)
         return err;
     return generation_of(slot) == generation ? 0 : -EOWNERDEAD;
+}
+
+int heald__region_is_gone(struct heald_region *region, uint64_t id)
+{
+    return is_gone(region, id, true);
+}
+
+int heald__region_is_gone_soon(const struct heald_participant *me, uint64_t id)
+{
+    return is_gone(me->region, id, me->seat->asked++ % 64 == 0);
 }
 
 unsigned heald__region_words(const struct region_wait *wait,

@@ -12,6 +12,13 @@ int heald__cells_is_gone(const struct heald_participant *me, uint64_t id)
     return id ? heald__region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
 }
 
+int heald__cells_ask(const struct heald_participant *me, uint64_t id, bool tries)
+{
+    if (!id || !tries)
+        return heald__cells_is_gone(me, id);
+    return heald__region_is_gone_soon(me, region_id(id));
+}
+
 uint64_t *heald__cells_find(uint64_t cells[], unsigned count, uint64_t id)
 {
     for (unsigned i = 0; i < count; i++)
@@ -121,7 +128,7 @@ bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_p
 }
 
 uint64_t heald__cells_any(uint64_t cells[], unsigned count, const uint64_t *used,
-                          const struct heald_participant *me)
+                          const struct heald_participant *me, bool tries)
 {
     /* Seq_cst: pairs with heald__cells_claim(), which sets the bit first. */
     uint64_t bits = __atomic_load_n(used, __ATOMIC_SEQ_CST);
@@ -131,7 +138,7 @@ uint64_t heald__cells_any(uint64_t cells[], unsigned count, const uint64_t *used
             unsigned i = first + (unsigned)__builtin_ctzll(left);
             /* Seq_cst: pairs with heald__cells_swap(). */
             uint64_t id = i < count ? __atomic_load_n(&cells[i], __ATOMIC_SEQ_CST) : 0;
-            if (id && heald__cells_is_gone(me, id) != -EOWNERDEAD)
+            if (id && heald__cells_ask(me, id, tries) != -EOWNERDEAD)
                 return id;
             if (id)
                 heald__cells_swap(&cells[i], id, 0);

@@ -24,6 +24,9 @@ static inline bool cells_are_so_many(uint32_t count, uint32_t check, uint32_t mo
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. -EBADMSG. */
 int heald__cells_is_gone(const struct heald_participant *me, uint64_t id);
 
+/* The same, for one who waits, or tries: heald__region_is_gone_soon(). */
+int heald__cells_ask(const struct heald_participant *me, uint64_t id, bool tries);
+
 /* Changes a cell, if it is still `from`. */
 bool heald__cells_swap(uint64_t *cell, uint64_t from, uint64_t to);
 
@@ -48,8 +51,8 @@ void heald__cells_return(uint64_t *cell);
 bool heald__cells_release(uint64_t cells[], unsigned count, const struct heald_participant *me);
 
 /* Frees those of participants that are gone, as far as their bits in `used` are set, and returns
- * what is in one of another participant; 0: there is none. */
+ * what is in one of another participant; 0: there is none. tries: as heald__cells_ask(). */
 uint64_t heald__cells_any(uint64_t cells[], unsigned count, const uint64_t *used,
-                          const struct heald_participant *me);
+                          const struct heald_participant *me, bool tries);
 
 #endif

@@ -52,6 +52,7 @@
  *
  * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
+#include "sync/cells.h"
 #include "sync/lockdep.h"
 #include "sync/owner.h"
 #include "sync/wait_ops.h"
@@ -194,7 +195,7 @@ static int lock_again(struct heald_mutex *mutex)
  * participant, *ret_other (0: by the caller), or free and that one's to acquire. All else is final.
  */
 static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint64_t *word,
-                   int (*again)(struct heald_mutex *), bool is_new, uint64_t *ret_other)
+                   int (*again)(struct heald_mutex *), bool is_new, bool tries, uint64_t *ret_other)
 {
     for (*word = load_word(mutex);;) {
         if (is_free(*word)) {
@@ -210,7 +211,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         if (region_id(*word) == me->id)
             return again(mutex);
         *ret_other = region_id(*word);
-        int err = heald__region_is_gone(me->region, *ret_other);
+        int err = heald__cells_ask(me, *ret_other, tries);
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
         if (change(mutex, word, me->id | INCONSISTENT | (*word & TURN))) {
@@ -247,7 +248,7 @@ static int try_and_arm(struct heald_mutex *mutex, struct heald_participant *me,
     for (;;) {
         uint32_t bell = region_bell(me);
         uint64_t word, other;
-        int err = attempt(mutex, me, &word, again, !*tries, &other);
+        int err = attempt(mutex, me, &word, again, !*tries, false, &other);
 
         if (err != -EBUSY)
             return err;
@@ -367,7 +368,7 @@ int heald_mutex_lock(struct heald_mutex *mutex, struct heald_participant *me, in
 int heald_mutex_trylock(struct heald_mutex *mutex, struct heald_participant *me)
 {
     uint64_t word, other;
-    int err = me->id ? attempt(mutex, me, &word, lock_again, true, &other) : -ESTALE;
+    int err = me->id ? attempt(mutex, me, &word, lock_again, true, true, &other) : -ESTALE;
 
     return sync_acquired(&mutex_alone, mutex, me, SYNC_SITE, err);
 }

@@ -126,11 +126,11 @@ static bool read_at_once(struct heald_rwlock *lock, unsigned cells,
  * read it again, it was left there by one that died before it had the lock; -EOWNERDEAD: while it
  * had it. */
 static int ask_of_writer(struct heald_rwlock *lock, const struct heald_participant *me,
-                         uint64_t word)
+                         uint64_t word, bool tries)
 {
     if ((uint32_t)word == OWNER_LOST)
         return -ENOTRECOVERABLE;
-    int err = heald__cells_is_gone(me, region_id(word));
+    int err = heald__cells_ask(me, region_id(word), tries);
     if (err != -EOWNERDEAD || !(word & PENDING))
         return err;
     owner_change(&lock->writer, &word, 0);
@@ -151,7 +151,7 @@ static int read_again(struct heald_rwlock *lock, unsigned cells, const struct he
 
 /* -EBUSY: *ret_writer has it, or is about to; or is free, and it is a cell that is lacking. */
 static int attempt_to_read(struct heald_rwlock *lock, unsigned cells,
-                           const struct heald_participant *me, uint64_t *ret_writer)
+                           const struct heald_participant *me, uint64_t *ret_writer, bool tries)
 {
     for (;;) {
         *ret_writer = owner_load(&lock->writer);
@@ -161,7 +161,7 @@ static int attempt_to_read(struct heald_rwlock *lock, unsigned cells,
                 return lacking ? -EBUSY : 0;
             continue;
         }
-        int err = ask_of_writer(lock, me, *ret_writer);
+        int err = ask_of_writer(lock, me, *ret_writer, tries);
         if (err == 0)
             return *ret_writer & PENDING ? read_again(lock, cells, me) : -EBUSY;
         if (err != -EAGAIN)
@@ -192,7 +192,7 @@ static int try_to_read(void *object, struct heald_participant *me, int64_t *memo
     *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
     for (bool is_prepared = false;;) {
         wait->bell = region_bell(me);
-        int err = attempt_to_read(lock, cells, me, &writer);
+        int err = attempt_to_read(lock, cells, me, &writer, false);
         if (err != -EBUSY)
             return err;
         if (!is_free(writer)) {
@@ -210,9 +210,9 @@ static int try_to_read(void *object, struct heald_participant *me, int64_t *memo
 
 /* The PENDING writer is the caller. 0: there are no readers, and the lock is the caller's. */
 static uint64_t finish_pending(struct heald_rwlock *lock, unsigned cells,
-                               const struct heald_participant *me)
+                               const struct heald_participant *me, bool tries)
 {
-    uint64_t reader = heald__cells_any(lock->readers, cells, &lock->used, me);
+    uint64_t reader = heald__cells_any(lock->readers, cells, &lock->used, me, tries);
 
     /* Acquire: pairs with heald__cells_release(). */
     if (!reader)
@@ -229,14 +229,14 @@ static void retreat(struct heald_rwlock *lock)
 /* Makes the caller the PENDING writer: 0; -EBUSY: *ret_writer has it, or is about to; and what is
  * final: -EOWNERDEAD: the lock is the caller's. */
 static int begin_pending(struct heald_rwlock *lock, const struct heald_participant *me,
-                         uint64_t *ret_writer)
+                         uint64_t *ret_writer, bool tries)
 {
     for (*ret_writer = owner_load(&lock->writer);; *ret_writer = owner_load(&lock->writer)) {
         int err = 0;
         if (is_free(*ret_writer)) {
             if (owner_change(&lock->writer, ret_writer, me->id | PENDING))
                 return 0;
-        } else if ((err = ask_of_writer(lock, me, *ret_writer)) == 0) {
+        } else if ((err = ask_of_writer(lock, me, *ret_writer, tries)) == 0) {
             return -EBUSY;
         } else if (err == -EOWNERDEAD) {
             /* It had shut out the readers. */
@@ -262,7 +262,7 @@ static int try_to_write(void *object, struct heald_participant *me, int64_t *mem
     *wait = (struct region_wait){.me = me, .word = &lock->event, .several = true};
     for (bool is_prepared = false;;) {
         wait->bell = region_bell(me);
-        if (!*memory && (err = begin_pending(lock, me, &writer)) != 0) {
+        if (!*memory && (err = begin_pending(lock, me, &writer, false)) != 0) {
             if (err != -EBUSY)
                 return err;
             if (!owner_arm(&lock->writer, &writer))
@@ -271,7 +271,7 @@ static int try_to_write(void *object, struct heald_participant *me, int64_t *mem
             return err;
         }
         *memory = 1;
-        wait->holder = finish_pending(lock, cells, me);
+        wait->holder = finish_pending(lock, cells, me, false);
         if (!wait->holder) {
             *memory = 0;
             return 0;
@@ -373,7 +373,7 @@ static bool lock_at_once(struct heald_rwlock *lock, struct heald_participant *me
     uint64_t word = __atomic_load_n(&lock->writer, __ATOMIC_RELAXED);
     if (!is_free(word) || !owner_change(&lock->writer, &word, me->id | PENDING))
         return false;
-    if (!finish_pending(lock, cells, me))
+    if (!finish_pending(lock, cells, me, true))
         return true;
     retreat(lock);
     return false;
@@ -412,7 +412,7 @@ int heald_rwlock_tryrdlock(struct heald_rwlock *lock, struct heald_participant *
     if (cells == CORRUPT)
         return sync_refusal(me);
     int err = refuse_to_read(lock, cells, me);
-    while (!err && (err = attempt_to_read(lock, cells, me, &writer)) == -EBUSY &&
+    while (!err && (err = attempt_to_read(lock, cells, me, &writer, true)) == -EBUSY &&
            writer & PENDING && --glances) {
         heald__plat_pause();
         err = 0;
@@ -429,10 +429,10 @@ int heald_rwlock_trywrlock(struct heald_rwlock *lock, struct heald_participant *
         return sync_refusal(me);
     int err = refuse_to_write(lock, cells, me);
     if (!err)
-        err = begin_pending(lock, me, &writer);
+        err = begin_pending(lock, me, &writer, true);
     if (err)
         return sync_acquired(&wrlock_alone, lock, me, SYNC_SITE, err);
-    while (finish_pending(lock, cells, me)) {
+    while (finish_pending(lock, cells, me, true)) {
         if (!--glances) {
             retreat(lock);
             return -EBUSY;

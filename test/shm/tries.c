@@ -1,0 +1,167 @@
+/*
+ * test/shm/tries.c: a call that does not block and finds another participant in its way asks the
+ * system only now and then whether that one is gone: one that tries again and again is not slowed
+ * down by that. A holder that has called exec(3), which is found in no other way, is still found.
+ */
+#include "shm/shm.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+enum { TRIES = 640, QUEUE_BYTES = 16384 };
+
+struct scene {
+    struct heald_mutex mutex;
+    struct heald_rwlock written, read;
+    int held; /* atomic */
+    int asked[5], result[5];
+    int64_t queue[QUEUE_BYTES / 8];
+};
+
+static struct heald_queue *queue_of(struct scene *s)
+{
+    return (struct heald_queue *)(void *)s->queue;
+}
+
+static bool holds_all(struct fixture *f)
+{
+    struct scene *s = f->data;
+
+    must(heald_mutex_lock(&s->mutex, f->me, HEALD_FOREVER) == 0);
+    must(heald_rwlock_wrlock(&s->written, f->me, HEALD_FOREVER) == 0);
+    must(heald_rwlock_rdlock(&s->read, f->me, HEALD_FOREVER) == 0);
+    must(heald_queue_join(queue_of(s), f->me) == 0);
+    __atomic_store_n(&s->held, 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+static bool holds_all_and_execs(struct fixture *f)
+{
+    holds_all(f);
+    execlp("sleep", "sleep", "1000", (char *)NULL);
+    abort();
+}
+
+static int try_one(struct fixture *f, int what)
+{
+    struct scene *s = f->data;
+    char buf[8];
+
+    switch (what) {
+    case 0: return heald_mutex_trylock(&s->mutex, f->me);
+    case 1: return heald_rwlock_tryrdlock(&s->written, f->me);
+    case 2: return heald_rwlock_trywrlock(&s->written, f->me);
+    case 3: return heald_rwlock_trywrlock(&s->read, f->me);
+    default: return (int)heald_queue_tryrecv(queue_of(s), f->me, buf, sizeof buf, NULL);
+    }
+}
+
+static struct fixture scene_open(bool (*holder)(struct fixture *), pid_t *ret_holder)
+{
+    struct heald_queue_options options = {.capacity = 8, .message_max = 8};
+    struct fixture f = fixture_open();
+    struct scene *s = f.data;
+
+    ck_assert_uint_le(heald_queue_size(&options), QUEUE_BYTES);
+    ck_assert_int_eq(heald_queue_init(queue_of(s), &options), 0);
+    *ret_holder = child_start(&f, holder);
+    while (!__atomic_load_n(&s->held, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    return f;
+}
+
+static volatile int asked; /* in the child that tries */
+
+static void on_tgkill(int number)
+{
+    (void)number;
+    asked = asked + 1;
+}
+
+/* Each tgkill(2) is a signal from now on. False: not here. */
+static bool count_tgkill(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+
+    signal(SIGSYS, on_tgkill);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        return false;
+    syscall(SYS_tgkill, getpid(), getpid(), 0);
+    return asked == 1;
+}
+
+static bool tries_all(struct fixture *f)
+{
+    struct scene *s = f->data;
+
+    if (!count_tgkill())
+        _exit(77);
+    for (int what = 0; what < 5; what++) {
+        asked = 0;
+        for (int i = 0; i < TRIES; i++)
+            s->result[what] = try_one(f, what);
+        s->asked[what] = asked;
+    }
+    return false;
+}
+
+HEALD_CASE(who_tries_asks_now_and_then)
+{
+    static const int expected[] = {-EBUSY, -EBUSY, -EBUSY, -EBUSY, -EAGAIN};
+    pid_t holder;
+    struct fixture f = scene_open(holds_all, &holder);
+    struct scene *s = f.data;
+    int status;
+
+    ck_assert_int_ge(waitpid(child_start(&f, tries_all), &status, 0), 0);
+    child_kill(holder);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        harness_skip("system calls cannot be counted here");
+    ck_assert_int_eq(status, 0);
+    for (int what = 0; what < 5; what++) {
+        ck_assert_msg(s->result[what] == expected[what], "%d: %d", what, s->result[what]);
+        /* The try of a write lock glances at its readers several times. */
+        ck_assert_msg(s->asked[what] <= TRIES / 8, "%d: asked %d times", what, s->asked[what]);
+    }
+    fixture_close(&f);
+}
+
+/* Whether the case's thread finds the end of a holder that the kernel does not report. */
+HEALD_CASE(an_exec_is_found)
+{
+    static const int expected[] = {-EOWNERDEAD, -EOWNERDEAD, -EOWNERDEAD, 0, -EPIPE};
+    pid_t holder;
+
+    if (heald_clock_now(HEALD_CLOCK_BOOT) < 0)
+        harness_skip("the portable platform cannot tell");
+    struct fixture f = scene_open(holds_all_and_execs, &holder);
+    int64_t end = heald_clock_now(HEALD_CLOCK_MONOTONIC) + 20 * HEALD_SEC;
+    int result;
+
+    do
+        result = try_one(&f, _i);
+    while ((result == -EBUSY || result == -EAGAIN) && heald_clock_now(HEALD_CLOCK_MONOTONIC) < end);
+    ck_assert_int_eq(result, expected[_i]);
+    child_kill(holder);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("tries");
+    TCase *group = harness_group(suite, "tries");
+
+    harness_add(group, who_tries_asks_now_and_then);
+    harness_add_range(group, an_exec_is_found, 0, 5);
+    return harness_run(suite);
+}
