@@ -60,8 +60,10 @@ static inline void lane_commit(const struct ring *r, uint64_t position, uint32_t
     lane_publish(&r->hints->tail, position + 1, r, &r->bells->arrived);
 }
 
-/* The caller is the only receiver. 0: the position; -EAGAIN: the lane is empty; -EMSGSIZE. */
-static inline int lane_take(const struct ring *r, size_t size, uint64_t *ret_position)
+/* The caller is the only receiver. 0: the position and size of the next message; -EAGAIN: the lane
+ * is empty; -EMSGSIZE. */
+static inline int lane_take(const struct ring *r, size_t size, uint64_t *ret_position,
+                            size_t *ret_size)
 {
     struct queue_hints *h = r->hints;
     uint64_t head = lane_own(&h->head);
@@ -72,10 +74,9 @@ static inline int lane_take(const struct ring *r, size_t size, uint64_t *ret_pos
             return -EAGAIN;
         __atomic_store_n(&h->seen_tail, tail, __ATOMIC_RELAXED);
     }
-    if (__atomic_load_n(&ring_cell_at(r, head)->size, __ATOMIC_RELAXED) > size)
-        return -EMSGSIZE;
+    *ret_size = __atomic_load_n(&ring_cell_at(r, head)->size, __ATOMIC_RELAXED);
     *ret_position = head;
-    return 0;
+    return *ret_size > size ? -EMSGSIZE : 0;
 }
 
 static inline void lane_release(const struct ring *r, uint64_t position)
@@ -158,7 +159,8 @@ static inline int lane_find(const struct ring *r, uint64_t tail, uint64_t *posit
 }
 
 /* As lane_take(). */
-static inline int lane_take_cells(const struct ring *r, size_t size, uint64_t *ret_position)
+static inline int lane_take_cells(const struct ring *r, size_t size, uint64_t *ret_position,
+                                  size_t *ret_size)
 {
     struct queue_hints *h = r->hints;
     uint64_t position = lane_own(&h->head), tail = lane_own(&h->seen_tail);
@@ -172,6 +174,7 @@ static inline int lane_take_cells(const struct ring *r, size_t size, uint64_t *r
     if (err)
         return err;
     *ret_position = position;
+    *ret_size = found;
     return found > size ? -EMSGSIZE : 0;
 }
 

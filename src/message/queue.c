@@ -139,15 +139,25 @@ static int read_head(struct queue_shape *ret, const struct queue *q,
     return 0;
 }
 
+/* Of a form that message/usual.h knows. */
+static bool is_usual(const struct queue_view *v)
+{
+    if (v->is_lane)
+        return v->ring.is_fenced && !v->is_variable;
+    return v->priorities == 1 && !(v->flags & (HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER));
+}
+
 int heald__queue_check(const struct queue_view **ret, const struct heald_queue *queue,
                        struct heald_participant *me)
 {
     struct queue *q = queue_at(queue);
-    /* The one that queue_view() looked at. */
-    struct queue_view *v = (struct queue_view *)(uintptr_t)*ret;
-    struct region_memo *memo = heald_container_of((uint64_t *)(void *)v, struct region_memo, words);
     struct queue_shape shape;
+
+    if (!__atomic_load_n(&me->id, __ATOMIC_RELAXED))
+        return -ESTALE;
     int err = read_head(&shape, q, me->region);
+    struct region_memo *memo = region_memo_of(me, q);
+    struct queue_view *v = (struct queue_view *)(uintptr_t)queue_view_in(memo);
 
     memo->object = NULL;
     if (err)
@@ -172,7 +182,9 @@ int heald__queue_check(const struct queue_view **ret, const struct heald_queue *
         .is_lane = shape.is_lane,
         .is_variable = shape.is_variable,
     };
+    v->usual_end = is_usual(v) ? v->message_max + 1 : 0;
     memo->object = q;
+    *ret = v;
     return 0;
 }
 

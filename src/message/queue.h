@@ -50,7 +50,8 @@ struct queue_view {
     uint64_t check;
     struct ring ring; /* that of priority 0 */
     uint32_t priorities, message_max, flags;
-    bool is_lane; /* one sender, one receiver: message/lane.h */
+    uint32_t usual_end; /* usual.h sends and receives messages below that size; 0: none */
+    bool is_lane;       /* one sender, one receiver: message/lane.h */
     bool is_variable;
 };
 
@@ -66,24 +67,33 @@ static inline struct queue *queue_at(const struct heald_queue *queue)
 int heald__queue_check(const struct queue_view **ret, const struct heald_queue *queue,
                        struct heald_participant *me);
 
-/* The same, of one that the caller has used before. */
-static inline int queue_view(const struct queue_view **ret, const struct heald_queue *queue,
-                             struct heald_participant *me)
+static inline const struct queue_view *queue_view_in(const struct region_memo *memo)
 {
-    struct queue *q = queue_at(queue);
+    return (const struct queue_view *)(const void *)memo->words;
+}
+
+/* A queue that the caller has used before, and that is as it was then; NULL: it is another. */
+static inline const struct queue_view *queue_view_kept(const struct heald_queue *queue,
+                                                       struct heald_participant *me)
+{
+    const struct queue *q = queue_at(queue);
 
     /* `id` before anything else: the region of a stale handle may be closed. */
     if (__builtin_expect(!__atomic_load_n(&me->id, __ATOMIC_RELAXED), 0))
-        return -ESTALE;
-    struct region_memo *memo = region_memo_of(me, q);
-    const struct queue_view *v = (const struct queue_view *)(void *)memo->words;
-    *ret = v;
-    /* What the check says of the queue is what it was when it was checked. */
-    if (__builtin_expect(memo->object == q && v->ring.me == me &&
-                             __atomic_load_n(&q->check, __ATOMIC_RELAXED) == v->check,
-                         1))
-        return 0;
-    return heald__queue_check(ret, queue, me);
+        return NULL;
+    const struct region_memo *memo = region_memo_of(me, q);
+    const struct queue_view *v = queue_view_in(memo);
+    bool is_kept = memo->object == q && v->ring.me == me &&
+                   __atomic_load_n(&q->check, __ATOMIC_RELAXED) == v->check;
+    return __builtin_expect(is_kept, 1) ? v : NULL;
+}
+
+/* Checks a queue that the caller has not used before. */
+static inline int queue_view(const struct queue_view **ret, const struct heald_queue *queue,
+                             struct heald_participant *me)
+{
+    *ret = queue_view_kept(queue, me);
+    return __builtin_expect(*ret != NULL, 1) ? 0 : heald__queue_check(ret, queue, me);
 }
 
 /* The ring of a priority, which is valid; `other` is memory for it. */

@@ -138,16 +138,16 @@ static int take_lane(const struct queue_view *v, size_t size, struct heald_queue
 {
     const struct ring *r = &v->ring;
     uint64_t position;
-    int err = v->is_variable ? lane_take_cells(r, size, &position) : lane_take(r, size, &position);
+    size_t found;
+    int err = v->is_variable ? lane_take_cells(r, size, &position, &found)
+                             : lane_take(r, size, &position, &found);
 
     if (err) {
         watch(v, &v->q->sender, holder);
         return err;
     }
-    struct queue_cell *cell = ring_cell_at(r, position);
-    *ret = (struct heald_queue_slot){.data = cell->data,
-                                     .size = __atomic_load_n(&cell->size, __ATOMIC_RELAXED),
-                                     .sequence = position};
+    *ret = (struct heald_queue_slot){
+        .data = ring_cell_at(r, position)->data, .size = found, .sequence = position};
     return 0;
 }
 

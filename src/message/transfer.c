@@ -203,31 +203,51 @@ static int block(const struct sync_wait_ops *ops, struct heald_queue *queue,
 }
 
 /* What is not usual_send(). */
-static HEALD_SEPARATE int send_otherwise(const struct queue_view *v,
-                                         const struct heald_queue_message *m)
+static HEALD_SEPARATE int send_otherwise(struct heald_queue *queue, struct heald_participant *me,
+                                         const void *data, size_t size, unsigned priority)
 {
+    struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
     struct heald_queue_slot slot;
     struct ring_holder holder = {.tries = true};
-    int err = check_message(v, m);
-
-    if (!err)
-        err = heald__queue_claim(v, m->priority, m->size, &slot, &holder);
-    return err ? err : send_in(v, &slot, m->data, m->size);
-}
-
-static inline int send_now(struct heald_queue *queue, struct heald_participant *me,
-                           const void *data, size_t size, unsigned priority)
-{
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 
-    if (__builtin_expect(err, 0))
-        return err;
-    if (size <= v->message_max && priority == 0 && (data || !size) &&
-        usual_send(v, data, size, &err))
-        return err;
-    return send_otherwise(v,
-                          &(struct heald_queue_message){(void *)(uintptr_t)data, size, priority});
+    if (!err)
+        err = check_message(v, &m);
+    if (!err)
+        err = heald__queue_claim(v, priority, size, &slot, &holder);
+    return err ? err : send_in(v, &slot, data, size);
+}
+
+/* A ring, or a larger message. */
+static HEALD_SEPARATE int send_more(const struct queue_view *v, struct heald_queue *queue,
+                                    const void *data, size_t size)
+{
+    struct heald_participant *me = v->ring.me;
+    const struct ring r = usual_ring(v, queue_at(queue), me);
+    int err = USUAL_NOT;
+
+    if (!v->is_lane)
+        err = usual_send_ring(&r, data, size);
+    else if (usual_send_lane(v->q, &r, data, size))
+        return 0;
+    return err == USUAL_NOT ? send_otherwise(queue, me, data, size, 0) : err;
+}
+
+/* Without a call but in the last lines: a small message in a lane. */
+HEALD_INLINE int send_now(struct heald_queue *queue, struct heald_participant *me, const void *data,
+                          size_t size, unsigned priority)
+{
+    const struct queue_view *v = queue_view_kept(queue, me);
+
+    if (__builtin_expect(!v || size >= v->usual_end || priority || !data, 0))
+        return send_otherwise(queue, me, data, size, priority);
+    if (!v->is_lane || size > SMALL_MAX)
+        return send_more(v, queue, data, size);
+    const struct ring r = usual_ring(v, queue_at(queue), me);
+    if (__builtin_expect(usual_send_lane(queue_at(queue), &r, data, size), 1))
+        return 0;
+    return send_otherwise(queue, me, data, size, priority);
 }
 
 int heald_queue_trysend(struct heald_queue *queue, struct heald_participant *me, const void *data,
@@ -249,32 +269,6 @@ int heald_queue_send(struct heald_queue *queue, struct heald_participant *me, co
     return block(&heald__queue_send_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
 }
 
-/* What is not usual_receive(). 0; or what heald__queue_take() says. */
-static HEALD_SEPARATE int receive_otherwise(const struct queue_view *v,
-                                            struct heald_queue_message *m, bool thoroughly)
-{
-    struct heald_queue_slot slot;
-    struct ring_holder holder = {.tries = true};
-    int err = heald__queue_take(v, m->size, false, &slot, &holder);
-
-    if (err == -EAGAIN && thoroughly)
-        err = heald__queue_take(v, m->size, true, &slot, &holder);
-    return err ? err : receive_from(v, &slot, m);
-}
-
-static inline int receive_now(struct heald_queue *queue, struct heald_participant *me,
-                              struct heald_queue_message *m, bool thoroughly)
-{
-    const struct queue_view *v;
-    int err = queue_view(&v, queue, me);
-
-    if (__builtin_expect(err, 0))
-        return err;
-    if (usual_receive(v, m->data, &m->size, &err))
-        return err;
-    return receive_otherwise(v, m, thoroughly);
-}
-
 static inline ssize_t received(int err, const struct heald_queue_message *m, unsigned *ret_priority)
 {
     if (__builtin_expect(err, 0))
@@ -284,25 +278,91 @@ static inline ssize_t received(int err, const struct heald_queue_message *m, uns
     return (ssize_t)m->size;
 }
 
+/* What is not usual_receive(). */
+static HEALD_SEPARATE ssize_t receive_otherwise(struct heald_queue *queue,
+                                                struct heald_participant *me, void *buf,
+                                                size_t size, unsigned *ret_priority,
+                                                bool thoroughly)
+{
+    struct heald_queue_message m = {.data = buf, .size = size};
+    struct heald_queue_slot slot;
+    struct ring_holder holder = {.tries = true};
+    const struct queue_view *v;
+    int err = queue_view(&v, queue, me);
+
+    if (!err && !buf && size)
+        err = -EINVAL;
+    if (!err)
+        err = heald__queue_take(v, size, false, &slot, &holder);
+    if (err == -EAGAIN && thoroughly)
+        err = heald__queue_take(v, size, true, &slot, &holder);
+    if (!err)
+        err = receive_from(v, &slot, &m);
+    return received(err, &m, ret_priority);
+}
+
+static HEALD_SEPARATE bool is_ring_empty(const struct queue_view *v, bool thoroughly)
+{
+    return usual_is_free(&v->ring) && usual_is_empty(v->q, &v->ring, thoroughly);
+}
+
+/* A ring, or a larger message. */
+static HEALD_SEPARATE ssize_t receive_more(const struct queue_view *v, struct heald_queue *queue,
+                                           void *buf, size_t size, unsigned *ret_priority,
+                                           bool thoroughly)
+{
+    struct heald_participant *me = v->ring.me;
+    const struct ring r = usual_ring(v, queue_at(queue), me);
+    const size_t end = v->usual_end;
+    ssize_t n = v->is_lane ? usual_receive_lane(v->q, &r, buf, size, end, end, thoroughly)
+                           : usual_receive_ring(&r, buf, size < end ? size : end - 1);
+
+    if (n == USUAL_NOT && !v->is_lane && is_ring_empty(v, thoroughly))
+        return -EAGAIN;
+    if (n == USUAL_NOT)
+        return receive_otherwise(queue, me, buf, size, ret_priority, thoroughly);
+    if (ret_priority && n >= 0)
+        *ret_priority = 0;
+    return n;
+}
+
+/* As send_now(). */
+HEALD_INLINE ssize_t receive_now(struct heald_queue *queue, struct heald_participant *me, void *buf,
+                                 size_t size, unsigned *ret_priority, bool thoroughly)
+{
+    const struct queue_view *v = queue_view_kept(queue, me);
+
+    if (__builtin_expect(!v || !v->usual_end || !buf, 0))
+        return receive_otherwise(queue, me, buf, size, ret_priority, thoroughly);
+    if (!v->is_lane)
+        return receive_more(v, queue, buf, size, ret_priority, thoroughly);
+    const struct ring r = usual_ring(v, queue_at(queue), me);
+    ssize_t n =
+        usual_receive_lane(queue_at(queue), &r, buf, size, v->usual_end, SMALL_MAX + 1, thoroughly);
+    if (__builtin_expect(n == USUAL_NOT, 0))
+        return receive_more(v, queue, buf, size, ret_priority, thoroughly);
+    if (ret_priority && n >= 0)
+        *ret_priority = 0;
+    return n;
+}
+
 ssize_t heald_queue_tryrecv(struct heald_queue *queue, struct heald_participant *me, void *buf,
                             size_t size, unsigned *ret_priority)
 {
-    struct heald_queue_message m = {.data = buf, .size = size};
-    int err = receive_now(queue, me, &m, true);
-
-    return received(err, &m, ret_priority);
+    return receive_now(queue, me, buf, size, ret_priority, true);
 }
 
 ssize_t heald_queue_recv(struct heald_queue *queue, struct heald_participant *me, void *buf,
                          size_t size, unsigned *ret_priority, int64_t deadline_ns)
 {
-    struct heald_queue_message m = {.data = buf, .size = size};
-    int err = receive_now(queue, me, &m, false);
+    ssize_t n = receive_now(queue, me, buf, size, ret_priority, false);
 
-    if (err == -EAGAIN && deadline_ns && look(queue, me, false))
-        err = receive_now(queue, me, &m, false);
-    if (err == -EAGAIN)
-        err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
+    if (n == -EAGAIN && deadline_ns && look(queue, me, false))
+        n = receive_now(queue, me, buf, size, ret_priority, false);
+    if (n != -EAGAIN)
+        return n;
+    struct heald_queue_message m = {.data = buf, .size = size};
+    int err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
     return received(err, &m, ret_priority);
 }
 
