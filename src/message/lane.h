@@ -1,7 +1,11 @@
 /*
- * message/lane.h: a ring with one sender and one receiver. A send is one store of `tail`, a receive
- * one store of `head`: a participant that is killed has done it or not. Whoever is killed or
- * stopped in between holds up the other side only.
+ * message/lane.h: a ring with one sender and one receiver. A send is one store of the cell's word,
+ * which is then one above the position, and a receive one store of `head`: a participant that is
+ * killed has done it or not. Whoever is killed or stopped in between holds up the other side only.
+ *
+ * The receiver looks at nothing but the cell: so a message costs it the lines of that, and none for
+ * a word that both sides share. `tail` is the sender's own. If it is killed between the two stores
+ * `tail` is one behind, and the next sender finds that (lane_recover()).
  *
  * Nobody sleeps in vain. A waiter prepares, makes all processors that run one of the two processes
  * pass a barrier (platform/fence.h), and looks. One that changes the other's word reads the bell
@@ -54,9 +58,33 @@ static inline int lane_claim(const struct ring *r, uint64_t *ret_position)
     return 0;
 }
 
+/* Has the message of a position been sent? Acquire: pairs with lane_commit(). */
+static inline bool lane_has(const struct ring *r, uint64_t position)
+{
+    return __atomic_load_n(&ring_cell_at(r, position)->word, __ATOMIC_ACQUIRE) == position + 1;
+}
+
+/* Where the next message is sent, also if the last sender was killed before it had stored that. */
+static inline uint64_t lane_tail(const struct ring *r)
+{
+    uint64_t tail = lane_other(&r->hints->tail);
+
+    return tail + lane_has(r, tail);
+}
+
+/* The caller has become the only sender. */
+static inline void lane_recover(const struct ring *r)
+{
+    __atomic_store_n(&r->hints->tail, lane_tail(r), __ATOMIC_RELEASE);
+}
+
 static inline void lane_commit(const struct ring *r, uint64_t position, uint32_t size)
 {
-    __atomic_store_n(&ring_cell_at(r, position)->size, size, __ATOMIC_RELAXED);
+    struct queue_cell *cell = ring_cell_at(r, position);
+
+    __atomic_store_n(&cell->size, size, __ATOMIC_RELAXED);
+    /* Release: pairs with lane_has(). */
+    __atomic_store_n(&cell->word, position + 1, __ATOMIC_RELEASE);
     lane_publish(&r->hints->tail, position + 1, r, &r->bells->arrived);
 }
 
@@ -65,15 +93,10 @@ static inline void lane_commit(const struct ring *r, uint64_t position, uint32_t
 static inline int lane_take(const struct ring *r, size_t size, uint64_t *ret_position,
                             size_t *ret_size)
 {
-    struct queue_hints *h = r->hints;
-    uint64_t head = lane_own(&h->head);
+    uint64_t head = lane_own(&r->hints->head);
 
-    if (head == lane_own(&h->seen_tail)) {
-        uint64_t tail = lane_other(&h->tail);
-        if (head == tail)
-            return -EAGAIN;
-        __atomic_store_n(&h->seen_tail, tail, __ATOMIC_RELAXED);
-    }
+    if (!lane_has(r, head))
+        return -EAGAIN;
     *ret_size = __atomic_load_n(&ring_cell_at(r, head)->size, __ATOMIC_RELAXED);
     *ret_position = head;
     return *ret_size > size ? -EMSGSIZE : 0;
@@ -85,7 +108,8 @@ static inline void lane_release(const struct ring *r, uint64_t position)
 }
 
 /*
- * A lane whose messages take several cells (HEALD_QUEUE_VARIABLE): the head of the first cell is
+ * A lane whose messages take several cells (HEALD_QUEUE_VARIABLE). A send is the store of `tail`
+ * here, as the word of a cell may be bytes of a message. The head of the first cell is
  * that of the message, and its bytes run on through the others. A message lies in one piece; what
  * is left at the end of the ring, if it does not fit, is a cell with LANE_SKIP. That is written
  * before the store of `tail` that sends the message behind it.

@@ -257,12 +257,13 @@ static void count_cells(const struct ring *r, struct heald_queue_info *info)
 static void count_lane(const struct queue_view *v, struct heald_queue_info *info)
 {
     const struct ring *r = &v->ring;
-    uint64_t tail = lane_other(&r->hints->tail), head = lane_other(&r->hints->head);
+    uint64_t head = lane_other(&r->hints->head);
+    uint64_t tail = v->is_variable ? lane_other(&r->hints->tail) : lane_tail(r);
     uint32_t size;
 
     info->sent = v->is_variable ? lane_own(&r->hints->messages) : tail;
     if (!v->is_variable) {
-        info->depth = (unsigned)(tail - head);
+        info->depth = (unsigned)(tail - head > r->mask ? r->mask + 1 : tail - head);
         return;
     }
     while (lane_find(r, tail, &head, &size) == 0) {

@@ -9,15 +9,15 @@
 
 #include <stdalign.h>
 
-/* In the region, atomic. Hints: all truth is in the cells; but of a lane (lane.h) `tail` and `head`
- * are the truth. */
+/* In the region, atomic. Hints: all truth is in the cells; but of a lane (lane.h) `head` is the
+ * truth, and `tail` if its messages take several cells. */
 struct queue_hints {
     alignas(64) uint64_t tail; /* all positions below were claimed */
     uint64_t seen_head;        /* of a lane: what its sender last saw */
-    uint64_t messages;         /* of a lane whose messages take several cells: about so many */
+    uint64_t messages;         /* of a lane with such messages: about so many were sent */
     alignas(64) uint64_t head; /* where receivers begin to look */
     uint64_t first;            /* all positions below are free again */
-    uint64_t seen_tail;        /* of a lane: what its receiver last saw */
+    uint64_t seen_tail;        /* of a lane with such messages: what its receiver last saw */
 };
 
 /* What the rings of a queue have in common; in the region. */

@@ -16,22 +16,29 @@ static bool is_closed(const struct queue_view *v)
     return __atomic_load_n(&v->q->bells.closed, __ATOMIC_SEQ_CST);
 }
 
-static inline int become(uint64_t *word, struct heald_participant *me)
+static inline bool is_mine(const uint64_t *word, const struct heald_participant *me)
 {
     /* Relaxed: nobody else makes it the caller's, or not. */
-    return __atomic_load_n(word, __ATOMIC_RELAXED) == me->id ? 0 : heald__queue_become(word, me);
+    return __atomic_load_n(word, __ATOMIC_RELAXED) == me->id;
 }
 
 static int check_sender(const struct queue_view *v, unsigned priority)
 {
     if (priority >= v->priorities)
         return -EINVAL;
-    return v->flags & HEALD_QUEUE_ONE_SENDER ? become(&v->q->sender, v->ring.me) : 0;
+    if (!(v->flags & HEALD_QUEUE_ONE_SENDER) || is_mine(&v->q->sender, v->ring.me))
+        return 0;
+    int err = heald__queue_become(&v->q->sender, v->ring.me);
+    if (!err && v->is_lane && !v->is_variable)
+        lane_recover(&v->ring);
+    return err;
 }
 
 static int check_receiver(const struct queue_view *v)
 {
-    return v->flags & HEALD_QUEUE_ONE_RECEIVER ? become(&v->q->receiver, v->ring.me) : 0;
+    if (!(v->flags & HEALD_QUEUE_ONE_RECEIVER) || is_mine(&v->q->receiver, v->ring.me))
+        return 0;
+    return heald__queue_become(&v->q->receiver, v->ring.me);
 }
 
 /* Who may change what a caller of a lane waits for. If that one is gone there is nobody to watch:
@@ -215,16 +222,17 @@ static bool is_at(const struct ring *r, uint64_t next, uint64_t position, bool s
 static bool has_lane_slot(const struct queue_view *v, const struct ring *r,
                           const struct heald_queue_slot *slot, bool sends)
 {
-    uint64_t tail = __atomic_load_n(&r->hints->tail, __ATOMIC_RELAXED);
-    uint64_t head = __atomic_load_n(&r->hints->head, __ATOMIC_RELAXED);
+    uint64_t tail = lane_own(&r->hints->tail), head = lane_own(&r->hints->head);
     const uint64_t *user = sends ? &v->q->sender : &v->q->receiver;
 
     if (__atomic_load_n(user, __ATOMIC_RELAXED) != v->ring.me->id)
         return false;
     if (sends)
         return is_at(r, tail, slot->sequence, v->is_variable);
-    return head != tail && is_at(r, head, slot->sequence, v->is_variable) &&
-           (!v->is_variable || lane_size(r, slot->sequence) == slot->size);
+    if (!v->is_variable)
+        return lane_has(r, head) && head == slot->sequence;
+    return head != tail && is_at(r, head, slot->sequence, true) &&
+           lane_size(r, slot->sequence) == slot->size;
 }
 
 bool heald__queue_has_slot(const struct queue_view *v, const struct heald_queue_slot *slot,

@@ -171,6 +171,13 @@ static bool is_free_next(const void *of)
 static bool is_sent_next(const void *of)
 {
     const struct ring *r = of;
+    return lane_has(r, ring_hint(&r->hints->head));
+}
+
+/* Of a lane whose messages take several cells. */
+static bool are_sent_next(const void *of)
+{
+    const struct ring *r = of;
     return ring_hint(&r->hints->tail) != ring_hint(&r->hints->head);
 }
 
@@ -187,9 +194,10 @@ static bool look(struct heald_queue *queue, struct heald_participant *me, bool s
 
     if (queue_view(&v, queue, me) || v->priorities > 1)
         return false;
-    bool (*found)(const void *of) = v->is_lane ? (sends ? is_received_next : is_sent_next)
-                                               : (sends ? is_free_next : is_full_next);
-    return look_for(me, found, &v->ring);
+    bool (*sent)(const void *of) = !v->is_lane      ? is_full_next
+                                   : v->is_variable ? are_sent_next
+                                                    : is_sent_next;
+    return look_for(me, !sends ? sent : v->is_lane ? is_received_next : is_free_next, &v->ring);
 }
 
 /* Blocks in one of these waits. */

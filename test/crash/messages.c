@@ -168,6 +168,18 @@ static bool send_last(struct stage *st)
     return take_room(st, LAST, 0) == 0 && crash_through(st);
 }
 
+/* What the dead one may have sent is received before the next sender sends. */
+static bool receive_and_send_last(struct stage *st)
+{
+    int number = 0;
+    ssize_t n = heald_queue_tryrecv(queue_of(st), st->me, &number, sizeof number, NULL);
+
+    must(n == -EAGAIN || number == THIRD);
+    put(st, LAST);
+    n = heald_queue_tryrecv(queue_of(st), st->me, &number, sizeof number, NULL);
+    return n == sizeof number && number == LAST;
+}
+
 /* There was one for each; what the dead one has not had is there for the other. */
 static bool survivor_is_through(struct stage *st)
 {
@@ -419,10 +431,14 @@ static const struct scene scenes[] = {
     {"service: client", SEEN, make_service, nothing, ask_first, NULL, serve_to_last, ask_last},
     {"lane: sender, a receiver waits", BOTH, make_lane, nothing, send_third, NULL, receive_to_last,
      send_last},
+    {"lane: sender, another sends", 0, make_lane, nothing, send_third, NULL, NULL,
+     receive_and_send_last},
     {"lane: receiver, a sender waits", SEEN, make_full_lane, nothing, receive_one, NULL, send_third,
      receive_to_third},
     {"variable lane: sender, a receiver waits", BOTH, make_variable_lane, nothing, send_third, NULL,
      receive_to_last, send_last},
+    {"variable lane: sender, another sends", 0, make_variable_lane, nothing, send_third, NULL, NULL,
+     receive_and_send_last},
     {"variable lane: receiver, a sender waits", SEEN, make_full_variable_lane, nothing, receive_one,
      NULL, send_third, receive_to_third},
 };
