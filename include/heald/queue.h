@@ -72,6 +72,8 @@ struct heald_queue_options {
     unsigned priorities; /* default 1 */
     size_t message_max;  /* bytes of the longest message */
     unsigned flags;
+    struct heald_why *ret_why; /* an output of heald_queue_open(), may be NULL: on failure the
+                                  member that is wrong or differs, or another reason */
 };
 
 /* Lies in a region, aligned to 8 bytes. All members are private. */
@@ -104,7 +106,8 @@ HEALD_API int heald_queue_init(struct heald_queue *queue,
  *
  *   0             *ret_queue is the queue
  *   -EINVAL       an option is out of range
- *   -EPROTOTYPE   the name is that of something else, or of a queue with other options
+ *   -EPROTOTYPE   the name is that of something else, or of a queue with other options:
+ *                 *options->ret_why says which
  *   -ENOSYS       the region has no heap (heald_region_options)
  *   -ENOMEM       the heap is full: heap_max is less than what heald_queue_size() says
  *   -errno        another error of heald_object_open()

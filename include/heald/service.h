@@ -49,6 +49,8 @@ struct heald_service_options {
     size_t request_max; /* bytes; default 1000 */
     size_t reply_max;   /* bytes; default 1000 */
     unsigned flags;
+    struct heald_why *ret_why; /* an output of heald_service_open(), may be NULL: on failure the
+                                  member that is wrong or differs, or another reason */
 };
 
 /* Lies in a region, aligned to 8 bytes. All members are private. */

@@ -79,7 +79,8 @@ struct heald_topic_options {
                                  to a power of two, and HEALD_TOPIC_SPARE_DEFAULT */
     unsigned subscribers; /* at a time */
     unsigned holds;       /* of a subscriber, at a time */
-    struct heald_why *ret_why; /* of heald_topic_open(): which member differs; may be NULL */
+    struct heald_why *ret_why; /* an output of heald_topic_open(), may be NULL: on failure the
+                                  member that is wrong or differs, or another reason */
 };
 
 /* Lies in a region, aligned to 8 bytes. All members are private. */
@@ -108,10 +109,10 @@ HEALD_API int heald_topic_init(struct heald_topic *topic,
  * is not 0.
  *
  *   0             *ret_topic is the topic
- *   -EINVAL       an option is out of range, or there are not more chunks than samples in the ring
+ *   -EINVAL       an option is out of range, or there are not more chunks than samples in the ring:
+ *                 *options->ret_why says which
  *   -ENOENT       options is NULL, and there is no such topic
- *   -EPROTOTYPE   the name is that of something else, or a member differs: *options->ret_why has
- *                 which one
+ *   -EPROTOTYPE   the name is that of something else, or a member differs: the same
  *   -errno        an error of heald_object_open()
  */
 HEALD_API int heald_topic_open(struct heald_participant *me, const char *name,

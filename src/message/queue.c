@@ -3,6 +3,7 @@
 
 #include "message/hand_over.h"
 #include "message/lane.h"
+#include "message/made.h"
 #include "platform/sys.h"
 
 #include <string.h>
@@ -49,15 +50,13 @@ bool heald__queue_shape(struct queue_shape *ret, uint32_t capacity, uint32_t pri
 static int shape_from(struct queue_shape *ret, const struct heald_queue_options *options)
 {
     struct heald_queue_options o = options ? *options : (struct heald_queue_options){0};
-    uint32_t wanted = o.capacity ? o.capacity : HEALD_QUEUE_CAPACITY_DEFAULT, capacity = 1;
+    uint32_t wanted = o.capacity ? o.capacity : HEALD_QUEUE_CAPACITY_DEFAULT;
     size_t most = o.message_max ? o.message_max : HEALD_QUEUE_MESSAGE_MAX_DEFAULT;
 
     if (wanted > HEALD_QUEUE_CAPACITY_MAX || most > HEALD_QUEUE_MESSAGE_MAX)
         return -EINVAL;
-    while (capacity < wanted)
-        capacity *= 2;
-    return heald__queue_shape(ret, capacity, o.priorities ? o.priorities : 1, (uint32_t)most,
-                              o.flags)
+    return heald__queue_shape(ret, made_capacity(wanted), o.priorities ? o.priorities : 1,
+                              (uint32_t)most, o.flags)
                ? 0
                : -EINVAL;
 }
@@ -98,6 +97,44 @@ static int init_object(void *object, size_t size, void *ctx)
     return heald_queue_init(object, ctx);
 }
 
+/* What is wrong with options of which no queue can be made. */
+static void explain(const struct heald_queue_options *o)
+{
+    struct heald_why *why = o->ret_why;
+    const struct made_limit limits[] = {{"capacity", o->capacity, HEALD_QUEUE_CAPACITY_MAX},
+                                        {"priorities", o->priorities, HEALD_QUEUE_PRIORITIES_MAX},
+                                        {"message_max", o->message_max, HEALD_QUEUE_MESSAGE_MAX}};
+    bool has_one_each = (o->flags & ONE_EACH) == ONE_EACH;
+    bool is_lane = has_one_each && o->priorities <= 1 && !(o->flags & HEALD_QUEUE_AT_MOST_ONCE);
+
+    if (heald__made_exceeds(limits, sizeof limits / sizeof limits[0], why))
+        return;
+    if (o->flags & ~(unsigned)ALL_FLAGS)
+        heald__why_set(why, "flags: there is none of %u", o->flags & ~(unsigned)ALL_FLAGS);
+    else if (o->flags & HEALD_QUEUE_DROP_OLDEST && has_one_each)
+        heald__why_set(why, "flags: DROP_OLDEST is not for one sender and one receiver");
+    else if (o->flags & HEALD_QUEUE_VARIABLE && !is_lane)
+        heald__why_set(why, "flags: VARIABLE needs ONE_SENDER, ONE_RECEIVER and one priority, and "
+                            "not AT_MOST_ONCE");
+    else if (o->flags & HEALD_QUEUE_VARIABLE)
+        heald__why_set(why, "message_max: a message takes more than half of the capacity");
+    else
+        heald__why_set(why, "capacity: the queue does not fit into the memory of a process");
+}
+
+/* Is a queue as the options want it? 0, -EPROTOTYPE. */
+static int compare(const struct queue_view *v, const struct queue_shape *wanted,
+                   struct heald_why *why)
+{
+    const struct made_member members[] = {{"flags", v->flags, wanted->flags},
+                                          {"capacity", v->ring.mask + 1, wanted->capacity},
+                                          {"priorities", v->priorities, wanted->priorities},
+                                          {"message_max", v->message_max, wanted->message_max}};
+
+    return heald__made_compare(HEALD_OBJECT_QUEUE, members, sizeof members / sizeof members[0],
+                               why);
+}
+
 int heald_queue_open(struct heald_participant *me, const char *name,
                      const struct heald_queue_options *options, struct heald_queue **ret_queue)
 {
@@ -105,17 +142,20 @@ int heald_queue_open(struct heald_participant *me, const char *name,
                                        .size = heald_queue_size(options),
                                        .init = init_object,
                                        .ctx = (void *)(uintptr_t)options};
+    struct heald_why *why = options ? options->ret_why : NULL;
     const struct queue_view *v;
     struct queue_shape shape;
     void *object;
 
-    if (!how.size || shape_from(&shape, options))
+    if (!how.size || shape_from(&shape, options)) {
+        explain(options);
         return -EINVAL;
-    int err = heald_object_open(me, name, &how, &object, NULL);
+    }
+    int err = heald__made_open(me, name, &how, why, &object);
     if (!err)
-        err = queue_view(&v, object, me);
-    if (!err && v->check != shape.check)
-        err = -EPROTOTYPE;
+        err = heald__made_checked(queue_view(&v, object, me), name, why);
+    if (!err)
+        err = compare(v, &shape, why);
     if (!err)
         *ret_queue = object;
     return err;

@@ -1,6 +1,7 @@
 /* message/service.c: what a service is made of: its layout, its creation and its clients. */
 #include "message/service.h"
 
+#include "message/made.h"
 #include "sync/cells.h"
 
 #include <string.h>
@@ -62,7 +63,9 @@ static bool shape_from(struct service_shape *ret, const struct heald_service_opt
 {
     struct heald_service_options o = options ? *options : (struct heald_service_options){0};
 
-    o.capacity = or_default(o.capacity, CAPACITY_DEFAULT);
+    if (o.capacity > HEALD_QUEUE_CAPACITY_MAX)
+        return false;
+    o.capacity = made_capacity(or_default(o.capacity, CAPACITY_DEFAULT));
     o.clients = or_default(o.clients, CLIENTS_DEFAULT);
     o.calls = or_default(o.calls, CALLS_DEFAULT);
     o.request_max = o.request_max ? o.request_max : SIZE_DEFAULT;
@@ -115,6 +118,42 @@ static int init_object(void *object, size_t size, void *ctx)
     return heald_service_init(object, ctx);
 }
 
+/* What is wrong with options of which no service can be made. */
+static void explain(const struct heald_service_options *o)
+{
+    const struct made_limit limits[] = {{"capacity", o->capacity, HEALD_QUEUE_CAPACITY_MAX},
+                                        {"clients", o->clients, HEALD_SERVICE_CLIENTS_MAX},
+                                        {"calls", o->calls, HEALD_SERVICE_CALLS_MAX},
+                                        {"request_max", o->request_max, SIZE_MAX_EACH},
+                                        {"reply_max", o->reply_max, SIZE_MAX_EACH}};
+
+    unsigned unknown = o->flags & ~(unsigned)HEALD_SERVICE_AT_MOST_ONCE;
+
+    if (heald__made_exceeds(limits, sizeof limits / sizeof limits[0], o->ret_why))
+        return;
+    if (unknown)
+        heald__why_set(o->ret_why, "flags: there is none of %u", unknown);
+    else
+        heald__why_set(o->ret_why,
+                       "capacity: the service does not fit into the memory of a process");
+}
+
+/* Is a service as the options want it? 0, -EPROTOTYPE. */
+static int compare(const struct service_view *v, const struct service_shape *wanted,
+                   struct heald_why *why)
+{
+    const struct made_member members[] = {
+        {"flags", v->flags, wanted->flags},
+        {"capacity", __atomic_load_n(&v->s->capacity, __ATOMIC_RELAXED), wanted->capacity},
+        {"clients", v->client_count, wanted->clients},
+        {"calls", v->calls, wanted->calls},
+        {"request_max", v->request_max, wanted->request_max},
+        {"reply_max", v->reply_max, wanted->reply_max}};
+
+    return heald__made_compare(HEALD_OBJECT_SERVICE, members, sizeof members / sizeof members[0],
+                               why);
+}
+
 int heald_service_open(struct heald_participant *me, const char *name,
                        const struct heald_service_options *options,
                        struct heald_service **ret_service)
@@ -123,17 +162,20 @@ int heald_service_open(struct heald_participant *me, const char *name,
                                        .size = heald_service_size(options),
                                        .init = init_object,
                                        .ctx = (void *)(uintptr_t)options};
+    struct heald_why *why = options ? options->ret_why : NULL;
     struct service_shape shape;
     struct service_view v;
     void *object;
 
-    if (!how.size || !shape_from(&shape, options))
+    if (!how.size || !shape_from(&shape, options)) {
+        explain(options);
         return -EINVAL;
-    int err = heald_object_open(me, name, &how, &object, NULL);
+    }
+    int err = heald__made_open(me, name, &how, why, &object);
     if (!err)
-        err = heald__service_view(&v, object, me);
-    if (!err && v.s->check != shape.check)
-        err = -EPROTOTYPE;
+        err = heald__made_checked(heald__service_view(&v, object, me), name, why);
+    if (!err)
+        err = compare(&v, &shape, why);
     if (!err)
         *ret_service = object;
     return err;

@@ -1,7 +1,7 @@
 /* message/topic.c: what a topic is made of: its layout and its creation. */
 #include "message/topic.h"
 
-#include "base/choose.h"
+#include "message/made.h"
 
 #include <string.h>
 
@@ -221,77 +221,87 @@ static int init_object(void *object, size_t size, void *ctx)
     return heald_topic_init(object, ctx);
 }
 
-/* Is a member of a topic what it is to be? */
-static int compare(const char *name, uint64_t is, uint64_t wanted, struct heald_why *why)
-{
-    if (is == wanted)
-        return 0;
-    heald__why_set(why, "%s: the topic has %llu, not %llu", name, (unsigned long long)is,
-                   (unsigned long long)wanted);
-    return -EPROTOTYPE;
-}
-
-static int compare_all(const struct topic_made *is, const struct topic_made *wanted,
-                       const struct heald_topic_options *o)
+/* What is wrong with options of which no topic can be made. */
+static void explain(const struct heald_topic_options *o)
 {
     struct heald_why *why = o->ret_why;
-    int err = compare("type.size", is->type_size, wanted->type_size, why);
+    size_t align = o->type.align, longest = o->sample_max ? o->sample_max : o->type.size;
+    const struct made_limit limits[] = {
+        {"type.size", o->type.size, HEALD_TOPIC_SAMPLE_MAX},
+        {"type.align", align, HEALD_TOPIC_ALIGN_MAX},
+        {"type.version: its bytes", o->type.version ? strlen(o->type.version) : 0,
+         HEALD_TOPIC_VERSION_MAX},
+        {"sample_max", o->sample_max, HEALD_TOPIC_SAMPLE_MAX},
+        {"capacity", o->capacity, HEALD_TOPIC_CAPACITY_MAX},
+        {"history", o->history, HEALD_TOPIC_CAPACITY_MAX},
+        {"chunks", o->chunks, HEALD_TOPIC_CHUNKS_MAX},
+        {"subscribers", o->subscribers, HEALD_TOPIC_SUBSCRIBERS_MAX},
+        {"holds", o->holds, HEALD_TOPIC_HOLDS_MAX},
+        {"type.size: with that sample_max", o->type.size, longest}};
+    unsigned capacity = or_default(o->capacity, HEALD_TOPIC_CAPACITY_DEFAULT);
 
-    if (!err)
-        err = compare("type.align", is->align, wanted->align, why);
+    if (heald__made_exceeds(limits, sizeof limits / sizeof limits[0], why))
+        return;
+    if (align & (align - 1))
+        heald__why_set(why, "type.align: %zu is no power of two", align);
+    else if (!longest)
+        heald__why_set(why, "sample_max: is 0, and so is type.size");
+    else if (o->chunks && o->chunks <= topic_ring_of(capacity, o->history))
+        heald__why_set(why, "chunks: %u are not more than the %u samples of the ring", o->chunks,
+                       topic_ring_of(capacity, o->history));
+    else
+        heald__why_set(why, "chunks: the topic does not fit into the memory of a process");
+}
+
+/* Is a topic as the options want it? A member that is 0 wants nothing, but for those of the type.
+ * 0, -EPROTOTYPE. */
+static int compare(const struct topic_made *is, const struct topic_made *wanted,
+                   const struct heald_topic_options *o)
+{
+    const struct made_member type[] = {{"type.size", is->type_size, wanted->type_size},
+                                       {"type.align", is->align, wanted->align}};
+    const struct made_member others[] = {
+        {"sample_max", is->sample_max, o->sample_max ? o->sample_max : is->sample_max},
+        {"capacity", is->capacity, or_default(o->capacity, is->capacity)},
+        {"history", is->history, or_default(o->history, is->history)},
+        {"chunks", is->chunks, or_default(o->chunks, is->chunks)},
+        {"subscribers", is->subscribers, or_default(o->subscribers, is->subscribers)},
+        {"holds", is->holds, or_default(o->holds, is->holds)}};
+    int err = heald__made_compare(HEALD_OBJECT_TOPIC, type, 2, o->ret_why);
+
     if (!err && strcmp(is->version, wanted->version) != 0) {
-        heald__why_set(why, "type.version: the topic has \"%s\", not \"%s\"", is->version,
+        heald__why_set(o->ret_why, "type.version: the topic has \"%s\", not \"%s\"", is->version,
                        wanted->version);
         err = -EPROTOTYPE;
     }
-    if (!err && o->sample_max)
-        err = compare("sample_max", is->sample_max, wanted->sample_max, why);
-    if (!err && o->capacity)
-        err = compare("capacity", is->capacity, wanted->capacity, why);
-    if (!err && o->history)
-        err = compare("history", is->history, wanted->history, why);
-    if (!err && o->chunks)
-        err = compare("chunks", is->chunks, wanted->chunks, why);
-    if (!err && o->subscribers)
-        err = compare("subscribers", is->subscribers, wanted->subscribers, why);
-    if (!err && o->holds)
-        err = compare("holds", is->holds, wanted->holds, why);
-    return err;
-}
-
-/* As heald_object_open(); one that exists may have any size. */
-static int open_object(struct heald_participant *me, const char *name,
-                       const struct heald_topic_options *options, void **ret_object)
-{
-    struct heald_object_options how = {.type = HEALD_OBJECT_TOPIC,
-                                       .size = heald_topic_size(options),
-                                       .init = init_object,
-                                       .ctx = (void *)(uintptr_t)options};
-    int err = options ? how.size ? heald_object_open(me, name, &how, ret_object, NULL) : -EINVAL
-                      : -EPROTOTYPE;
-
-    if (err == -EPROTOTYPE)
-        err = heald_object_find(me, name, HEALD_OBJECT_TOPIC, 0, ret_object);
-    if (err == -EPROTOTYPE && options)
-        heald__why_set(options->ret_why, "%s: is no topic", name);
-    return err;
+    return err ? err
+               : heald__made_compare(HEALD_OBJECT_TOPIC, others, sizeof others / sizeof others[0],
+                                     o->ret_why);
 }
 
 int heald_topic_open(struct heald_participant *me, const char *name,
                      const struct heald_topic_options *options, struct heald_topic **ret_topic)
 {
+    struct heald_object_options how = {.type = HEALD_OBJECT_TOPIC,
+                                       .size = heald_topic_size(options),
+                                       .init = init_object,
+                                       .ctx = (void *)(uintptr_t)options};
+    struct heald_why *why = options ? options->ret_why : NULL;
     struct topic_made is, wanted;
     struct topic_parts parts;
     uint64_t check;
     void *object;
-    int err = options ? complete(&wanted, options) : 0;
 
+    if (options && (!how.size || complete(&wanted, options))) {
+        explain(options);
+        return -EINVAL;
+    }
+    int err = heald__made_open(me, name, &how, why, &object);
     if (!err)
-        err = open_object(me, name, options, &object);
-    if (!err)
-        err = heald__topic_read_head(&is, &check, &parts, topic_at(object), me->region);
+        err = heald__made_checked(
+            heald__topic_read_head(&is, &check, &parts, topic_at(object), me->region), name, why);
     if (!err && options)
-        err = compare_all(&is, &wanted, options);
+        err = compare(&is, &wanted, options);
     if (!err)
         *ret_topic = object;
     return err;

@@ -516,6 +516,50 @@ HEALD_CASE(a_long_one_from_outside)
     fixture_close(&f);
 }
 
+/* Opens a queue of which none can be made, or one with other options: why. */
+static const char *refuse(struct fixture *f, struct heald_queue_options o, int err)
+{
+    static struct heald_why why;
+    struct heald_queue *queue;
+
+    why.text[0] = 0;
+    o.ret_why = &why;
+    ck_assert_int_eq(heald_queue_open(f->me, "jobs", &o, &queue), err);
+    return why.text;
+}
+
+HEALD_CASE(a_refusal_says_why)
+{
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 64 * 1024, .heap_max = 1 << 20});
+    struct heald_queue_options o = {.capacity = (1 << 20) + 1}, jobs = forms[0];
+    struct heald_queue *queue;
+
+    ck_assert_str_eq(refuse(&f, o, -EINVAL), "capacity: 1048577 is above 1048576");
+    o = (struct heald_queue_options){.priorities = 33};
+    ck_assert_str_eq(refuse(&f, o, -EINVAL), "priorities: 33 is above 32");
+    o = (struct heald_queue_options){.flags = 64 | HEALD_QUEUE_ONE_SENDER};
+    ck_assert_str_eq(refuse(&f, o, -EINVAL), "flags: there is none of 64");
+    o = (struct heald_queue_options){.flags = ONE_EACH | HEALD_QUEUE_DROP_OLDEST};
+    ck_assert_str_eq(refuse(&f, o, -EINVAL),
+                     "flags: DROP_OLDEST is not for one sender and one receiver");
+    o = (struct heald_queue_options){.message_max = 1 << 20};
+    ck_assert_ptr_nonnull(
+        strstr(refuse(&f, o, -ENOMEM), "jobs: the heap of the region has not 67"));
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &jobs, &queue), 0);
+    jobs.priorities = 2;
+    ck_assert_str_eq(refuse(&f, jobs, -EPROTOTYPE), "priorities: the queue has 1, not 2");
+    jobs = forms[2];
+    ck_assert_str_eq(refuse(&f, jobs, -EPROTOTYPE), "flags: the queue has 0, not 4");
+    jobs = forms[0];
+    jobs.message_max = 100000;
+    ck_assert_str_eq(refuse(&f, jobs, -EPROTOTYPE), "message_max: the queue has 32, not 100000");
+    jobs.ret_why = &(struct heald_why){""};
+    ck_assert_int_eq(heald_queue_open(f.me, "a/b", &jobs, &queue), -EINVAL);
+    ck_assert_str_eq(jobs.ret_why->text, "name: it has 1 to 47 bytes, none of them a slash");
+    fixture_close(&f);
+}
+
 HEALD_CASE(by_name)
 {
     struct heald_queue *a, *b;
@@ -565,6 +609,7 @@ int main(void)
     harness_add(group, the_first_sender_dies_in_silence);
     harness_add(group, looked_at_from_outside);
     harness_add(group, a_long_one_from_outside);
+    harness_add(group, a_refusal_says_why);
     harness_add(group, by_name);
     return harness_run(suite);
 }

@@ -390,6 +390,36 @@ HEALD_CASE(a_corrupt_service)
     fixture_close(&f);
 }
 
+HEALD_CASE(by_name)
+{
+    struct fixture f =
+        fixture_open_with(&(struct heald_region_options){.heap = 64 * 1024, .heap_max = 1 << 20});
+    struct heald_service_options o = usual;
+    struct heald_service *a, *b;
+    struct heald_why why = {""};
+
+    o.ret_why = &why;
+    o.capacity = 3;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &usual, &a), 0);
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), 0);
+    ck_assert_ptr_eq(a, b);
+    o.reply_max = 64;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), -EPROTOTYPE);
+    ck_assert_str_eq(why.text, "reply_max: the service has 32, not 64");
+    o.flags = AT_MOST_ONCE;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), -EPROTOTYPE);
+    ck_assert_str_eq(why.text, "flags: the service has 0, not 1");
+    o.calls = HEALD_SERVICE_CALLS_MAX + 1;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), -EINVAL);
+    ck_assert_str_eq(why.text, "calls: 65 is above 64");
+    o = usual;
+    o.ret_why = &why;
+    o.flags = 6;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), -EINVAL);
+    ck_assert_str_eq(why.text, "flags: there is none of 6");
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("message-service");
@@ -406,5 +436,6 @@ int main(void)
     harness_add(group, calls_in_a_loop);
     harness_add(group, both_in_one_loop);
     harness_add(group, a_corrupt_service);
+    harness_add(group, by_name);
     return harness_run(suite);
 }

@@ -549,7 +549,13 @@ HEALD_CASE(by_name_and_type)
     o.type.size = 32;
     ck_assert_int_eq(heald_topic_open(f.me, "frames", &o, &b), -EPROTOTYPE);
     ck_assert_str_eq(why.text, "type.size: the topic has 64, not 32");
+    o.type.version = "0123456789012345678901234567890123456789012345678901234567890123";
+    ck_assert_int_eq(heald_topic_open(f.me, "frames", &o, &b), -EINVAL);
+    ck_assert_str_eq(why.text, "type.version: its bytes: 64 is above 63");
     o.type = small.type;
+    o.type.align = 24;
+    ck_assert_int_eq(heald_topic_open(f.me, "frames", &o, &b), -EINVAL);
+    ck_assert_str_eq(why.text, "type.align: 24 is no power of two");
     o.type.align = 128;
     ck_assert_int_eq(heald_topic_open(f.me, "frames", &o, &b), -EPROTOTYPE);
     ck_assert_str_eq(why.text, "type.align: the topic has 8, not 128");
