@@ -95,11 +95,12 @@ HEALD_API int heald_queue_init(struct heald_queue *queue,
 
 /*
  * Finds the queue with a name in the heap of the region, or creates it. May block while other
- * participants use the heap. `options` may be NULL: all are the defaults.
+ * participants use the heap.
  *
- * A queue that exists is opened with the same options only; a member that is 0 stands for its
- * default there, too. A program that does not know the options finds the queue with
- * heald_object_find(), and the options with heald_queue_describe().
+ * Of a queue that exists the flags must be those of the options, and so must each other member
+ * that is not 0. With `options` NULL a queue that exists is opened whatever its options are, and
+ * one that does not is created with the defaults. heald_object_find() creates none;
+ * heald_queue_describe() says what the options are.
  *
  * A queue that was closed stays closed. When no participant uses it any more heald_object_remove()
  * removes it, and this call creates another one.

@@ -65,10 +65,11 @@ HEALD_API int heald_service_init(struct heald_service *service,
                                  const struct heald_service_options *options);
 
 /*
- * Finds the service with a name in the heap of the region, or creates it; as heald_queue_open(),
- * a service that exists is opened with the same options only. A client that does not know them,
- * for example of a service of `heald reply`, finds the service with heald_object_find(), and its
- * sizes with heald_service_describe().
+ * Finds the service with a name in the heap of the region, or creates it; as heald_queue_open().
+ * Of a service that exists the flags must be those of the options, and so must each other member
+ * that is not 0. With `options` NULL a service that exists is opened whatever its options are, and
+ * one that does not is created with the defaults. heald_object_find() creates none;
+ * heald_service_describe() says what the sizes are.
  */
 HEALD_API int heald_service_open(struct heald_participant *me, const char *name,
                                  const struct heald_service_options *options,

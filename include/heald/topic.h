@@ -103,10 +103,11 @@ HEALD_API int heald_topic_init(struct heald_topic *topic,
 
 /*
  * Finds the topic with a name in the heap of the region, or creates it. May block while other
- * participants use the heap. With `options` NULL it only finds it, whatever its type.
+ * participants use the heap.
  *
  * Of a topic that exists the type must be that of the options, and so must each other member that
- * is not 0.
+ * is not 0. With `options` NULL a topic that exists is opened whatever its options are, and none is
+ * created, as a topic has no default type.
  *
  *   0             *ret_topic is the topic
  *   -EINVAL       an option is out of range, or there are not more chunks than samples in the ring:

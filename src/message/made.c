@@ -7,7 +7,7 @@ int heald__made_compare(enum heald_object_type type, const struct made_member me
                         unsigned count, struct heald_why *why)
 {
     for (const struct made_member *m = members; m < members + count; m++)
-        if (m->is != m->wanted) {
+        if (m->is != m->wanted && (m->wanted || m->wants_zero)) {
             heald__why_set(why, "%s: the %s has %llu, not %llu", m->name,
                            heald_object_type_name(type), (unsigned long long)m->is,
                            (unsigned long long)m->wanted);

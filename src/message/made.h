@@ -11,10 +11,11 @@
 
 #include <stdbool.h>
 
-/* A member of the options. */
+/* A member of the options, and what the object that exists has. */
 struct made_member {
     const char *name;
-    uint64_t is, wanted; /* of the object, and of the options with the defaults */
+    uint64_t is, wanted;
+    bool wants_zero; /* else a 0 stands for any */
 };
 
 /* A member, and the most that it may be. */

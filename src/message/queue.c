@@ -123,16 +123,16 @@ static void explain(const struct heald_queue_options *o)
 }
 
 /* Is a queue as the options want it? 0, -EPROTOTYPE. */
-static int compare(const struct queue_view *v, const struct queue_shape *wanted,
-                   struct heald_why *why)
+static int compare(const struct queue_view *v, const struct heald_queue_options *o)
 {
-    const struct made_member members[] = {{"flags", v->flags, wanted->flags},
-                                          {"capacity", v->ring.mask + 1, wanted->capacity},
-                                          {"priorities", v->priorities, wanted->priorities},
-                                          {"message_max", v->message_max, wanted->message_max}};
+    const struct made_member members[] = {
+        {"flags", v->flags, o->flags, true},
+        {"capacity", v->ring.mask + 1, o->capacity ? made_capacity(o->capacity) : 0, false},
+        {"priorities", v->priorities, o->priorities, false},
+        {"message_max", v->message_max, o->message_max, false}};
 
     return heald__made_compare(HEALD_OBJECT_QUEUE, members, sizeof members / sizeof members[0],
-                               why);
+                               o->ret_why);
 }
 
 int heald_queue_open(struct heald_participant *me, const char *name,
@@ -144,18 +144,17 @@ int heald_queue_open(struct heald_participant *me, const char *name,
                                        .ctx = (void *)(uintptr_t)options};
     struct heald_why *why = options ? options->ret_why : NULL;
     const struct queue_view *v;
-    struct queue_shape shape;
     void *object;
 
-    if (!how.size || shape_from(&shape, options)) {
+    if (!how.size) {
         explain(options);
         return -EINVAL;
     }
     int err = heald__made_open(me, name, &how, why, &object);
     if (!err)
         err = heald__made_checked(queue_view(&v, object, me), name, why);
-    if (!err)
-        err = compare(v, &shape, why);
+    if (!err && options)
+        err = compare(v, options);
     if (!err)
         *ret_queue = object;
     return err;

@@ -139,19 +139,19 @@ static void explain(const struct heald_service_options *o)
 }
 
 /* Is a service as the options want it? 0, -EPROTOTYPE. */
-static int compare(const struct service_view *v, const struct service_shape *wanted,
-                   struct heald_why *why)
+static int compare(const struct service_view *v, const struct heald_service_options *o)
 {
-    const struct made_member members[] = {
-        {"flags", v->flags, wanted->flags},
-        {"capacity", __atomic_load_n(&v->s->capacity, __ATOMIC_RELAXED), wanted->capacity},
-        {"clients", v->client_count, wanted->clients},
-        {"calls", v->calls, wanted->calls},
-        {"request_max", v->request_max, wanted->request_max},
-        {"reply_max", v->reply_max, wanted->reply_max}};
+    const struct made_member members[] = {{"flags", v->flags, o->flags, true},
+                                          {"capacity",
+                                           __atomic_load_n(&v->s->capacity, __ATOMIC_RELAXED),
+                                           o->capacity ? made_capacity(o->capacity) : 0, false},
+                                          {"clients", v->client_count, o->clients, false},
+                                          {"calls", v->calls, o->calls, false},
+                                          {"request_max", v->request_max, o->request_max, false},
+                                          {"reply_max", v->reply_max, o->reply_max, false}};
 
     return heald__made_compare(HEALD_OBJECT_SERVICE, members, sizeof members / sizeof members[0],
-                               why);
+                               o->ret_why);
 }
 
 int heald_service_open(struct heald_participant *me, const char *name,
@@ -163,19 +163,18 @@ int heald_service_open(struct heald_participant *me, const char *name,
                                        .init = init_object,
                                        .ctx = (void *)(uintptr_t)options};
     struct heald_why *why = options ? options->ret_why : NULL;
-    struct service_shape shape;
     struct service_view v;
     void *object;
 
-    if (!how.size || !shape_from(&shape, options)) {
+    if (!how.size) {
         explain(options);
         return -EINVAL;
     }
     int err = heald__made_open(me, name, &how, why, &object);
     if (!err)
         err = heald__made_checked(heald__service_view(&v, object, me), name, why);
-    if (!err)
-        err = compare(&v, &shape, why);
+    if (!err && options)
+        err = compare(&v, options);
     if (!err)
         *ret_service = object;
     return err;

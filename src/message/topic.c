@@ -253,30 +253,26 @@ static void explain(const struct heald_topic_options *o)
         heald__why_set(why, "chunks: the topic does not fit into the memory of a process");
 }
 
-/* Is a topic as the options want it? A member that is 0 wants nothing, but for those of the type.
- * 0, -EPROTOTYPE. */
+/* Is a topic as the options want it? 0, -EPROTOTYPE. */
 static int compare(const struct topic_made *is, const struct topic_made *wanted,
                    const struct heald_topic_options *o)
 {
-    const struct made_member type[] = {{"type.size", is->type_size, wanted->type_size},
-                                       {"type.align", is->align, wanted->align}};
-    const struct made_member others[] = {
-        {"sample_max", is->sample_max, o->sample_max ? o->sample_max : is->sample_max},
-        {"capacity", is->capacity, or_default(o->capacity, is->capacity)},
-        {"history", is->history, or_default(o->history, is->history)},
-        {"chunks", is->chunks, or_default(o->chunks, is->chunks)},
-        {"subscribers", is->subscribers, or_default(o->subscribers, is->subscribers)},
-        {"holds", is->holds, or_default(o->holds, is->holds)}};
-    int err = heald__made_compare(HEALD_OBJECT_TOPIC, type, 2, o->ret_why);
+    const struct made_member members[] = {{"type.size", is->type_size, wanted->type_size, true},
+                                          {"type.align", is->align, wanted->align, true},
+                                          {"sample_max", is->sample_max, o->sample_max, false},
+                                          {"capacity", is->capacity, o->capacity, false},
+                                          {"history", is->history, o->history, false},
+                                          {"chunks", is->chunks, o->chunks, false},
+                                          {"subscribers", is->subscribers, o->subscribers, false},
+                                          {"holds", is->holds, o->holds, false}};
 
-    if (!err && strcmp(is->version, wanted->version) != 0) {
+    if (strcmp(is->version, wanted->version) != 0 && is->type_size == wanted->type_size) {
         heald__why_set(o->ret_why, "type.version: the topic has \"%s\", not \"%s\"", is->version,
                        wanted->version);
-        err = -EPROTOTYPE;
+        return -EPROTOTYPE;
     }
-    return err ? err
-               : heald__made_compare(HEALD_OBJECT_TOPIC, others, sizeof others / sizeof others[0],
-                                     o->ret_why);
+    return heald__made_compare(HEALD_OBJECT_TOPIC, members, sizeof members / sizeof members[0],
+                               o->ret_why);
 }
 
 int heald_topic_open(struct heald_participant *me, const char *name,

@@ -576,6 +576,17 @@ HEALD_CASE(by_name)
     other.capacity = 3;
     other.priorities = 1;
     ck_assert_int_eq(heald_queue_open(f.me, "jobs", &other, &b), 0);
+    b = NULL;
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", NULL, &b), 0);
+    ck_assert_ptr_eq(a, b);
+    other = (struct heald_queue_options){.message_max = 32};
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &other, &b), 0);
+    other.flags = HEALD_QUEUE_AT_MOST_ONCE;
+    ck_assert_int_eq(heald_queue_open(f.me, "jobs", &other, &b), -EPROTOTYPE);
+    ck_assert_int_eq(heald_queue_open(f.me, "once", &other, &b), 0);
+    ck_assert_int_eq(heald_queue_open(f.me, "once", &(struct heald_queue_options){0}, &b),
+                     -EPROTOTYPE);
+    ck_assert_int_eq(heald_queue_open(f.me, "once", NULL, &b), 0);
     ck_assert_int_eq(heald_queue_open(f.me, "jobs", &(struct heald_queue_options){.flags = 99}, &b),
                      -EINVAL);
     ck_assert_int_eq(heald_object_find(f.me, "jobs", HEALD_OBJECT_QUEUE, 0, &memory), 0);

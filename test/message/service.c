@@ -403,6 +403,11 @@ HEALD_CASE(by_name)
     ck_assert_int_eq(heald_service_open(f.me, "sums", &usual, &a), 0);
     ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), 0);
     ck_assert_ptr_eq(a, b);
+    b = NULL;
+    ck_assert_int_eq(heald_service_open(f.me, "sums", NULL, &b), 0);
+    ck_assert_ptr_eq(a, b);
+    ck_assert_int_eq(
+        heald_service_open(f.me, "sums", &(struct heald_service_options){.calls = 4}, &b), 0);
     o.reply_max = 64;
     ck_assert_int_eq(heald_service_open(f.me, "sums", &o, &b), -EPROTOTYPE);
     ck_assert_str_eq(why.text, "reply_max: the service has 32, not 64");
