@@ -27,7 +27,7 @@ static int publish(int count)
         struct frame *frame = loan.data;
         memset(frame->pixels, i, sizeof frame->pixels);
         frame->number = i, frame->is_last = i == count - 1;
-        err = heald_topic_publish(me, &loan, sizeof *frame, HEALD_FOREVER);
+        err = heald_topic_publish(&loan, me, sizeof *frame, HEALD_FOREVER);
     }
     return err ? err : heald_topic_wait(topic, me, HEALD_TOPIC_UNSUBSCRIBED, HEALD_FOREVER);
 }
@@ -39,7 +39,7 @@ static void on_frame(struct heald_op *op)
     int err = (int)op->result, is_last = !err && frame->is_last;
 
     if (!err && printf("frame %d, lost %d\n", frame->number, (int)sample.lost) > 0)
-        err = heald_topic_release(me, &sample);
+        err = heald_topic_release(&sample, me);
     if (!err && !is_last && !(err = heald_prep_topic_take(op, &reader, me, &sample)))
         err = heald_submit(op->loop, op, on_frame);
     if (err)

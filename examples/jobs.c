@@ -28,7 +28,7 @@ static void on_job(struct heald_op *op)
     printf("%ld does %.*s%s\n", (long)getpid(), (int)job.size, (char *)job.data,
            job.redelivered ? " again" : "");
     fflush(stdout);
-    heald_queue_release(me, &job);
+    heald_queue_release(&job, me);
     next_job(op, op->loop);
 }
 

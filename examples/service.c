@@ -30,7 +30,7 @@ static int serve(void)
                  (const char *)request.data);
         for (char *p = reply; *p; p++)
             *p = (char)toupper((unsigned char)*p);
-        err = heald_service_reply(me, &request, reply, strlen(reply));
+        err = heald_service_reply(&request, me, reply, strlen(reply));
         if (err && err != -ECANCELED) /* -ECANCELED: the client has given up, or has died */
             return err;
     }
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
         err = serve();
     else if (!err && strcmp(argv[1], "end") == 0)
         err = heald_service_close(service, me);
-    else if (!err && !(err = heald_service_client_open(&client, service, me))) {
+    else if (!err && !(err = heald_service_client_open(service, me, &client))) {
         for (int i = 4; !err && i < argc; i++)
             err = call(&client, argv[i], atoi(argv[3]));
         heald_service_client_close(&client);

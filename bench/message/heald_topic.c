@@ -43,19 +43,19 @@ static void *loan_one(int channel, size_t size)
 static void send_one(int channel, const void *data, size_t size)
 {
     (void)channel, (void)data;
-    message_must(heald_topic_publish(me, &loaned, size, HEALD_FOREVER) == 0, "publish");
+    message_must(heald_topic_publish(&loaned, me, size, HEALD_FOREVER) == 0, "publish");
 }
 
 static void recv_one(int channel, void *data, size_t size)
 {
     (void)channel, (void)data, (void)size;
-    message_must(heald_topic_take(me, &subscriber, &sample, HEALD_FOREVER) == 0, "take");
+    message_must(heald_topic_take(&subscriber, me, &sample, HEALD_FOREVER) == 0, "take");
 }
 
 static int try_recv(int channel, void *data, size_t size)
 {
     (void)channel, (void)data, (void)size;
-    return heald_topic_trytake(me, &subscriber, &sample) == 0;
+    return heald_topic_trytake(&subscriber, me, &sample) == 0;
 }
 
 static const void *held(int channel)
@@ -67,7 +67,7 @@ static const void *held(int channel)
 static void release(int channel)
 {
     (void)channel;
-    message_must(heald_topic_release(me, &sample) == 0, "release");
+    message_must(heald_topic_release(&sample, me) == 0, "release");
 }
 
 int main(int argc, char **argv)

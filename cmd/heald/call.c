@@ -72,7 +72,7 @@ static int explain(const struct channel *c, const struct heald_call *call, int e
 static int call_with(const struct channel *c, struct heald_call *call, int64_t deadline_ns)
 {
     struct heald_service_client client;
-    int err = heald_service_client_open(&client, c->service, c->me);
+    int err = heald_service_client_open(c->service, c->me, &client);
 
     if (err == -EUSERS)
         return options_refuse(c->command, "%s: the service has as many clients as it can have",

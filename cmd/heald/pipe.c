@@ -62,9 +62,9 @@ static int send_portion(struct copy *c, struct heald_queue_slot *slot, ssize_t n
 
     if (n > 0) {
         progress_add(&c->progress, (uint64_t)n);
-        return heald_queue_commit(ch->me, slot, (size_t)n);
+        return heald_queue_commit(slot, ch->me, (size_t)n);
     }
-    return heald_queue_abandon(ch->me, slot);
+    return heald_queue_abandon(slot, ch->me);
 }
 
 static int send_all(struct copy *c)
@@ -123,7 +123,7 @@ static int receive_all(struct copy *c)
         if ((err = write_all(slot.data, slot.size)))
             return options_refuse(ch->command, "cannot write to standard output: %s",
                                   heald_strerror(err));
-        heald_queue_release(ch->me, &slot);
+        heald_queue_release(&slot, ch->me);
     }
     if (err == -ENODATA)
         return 0;

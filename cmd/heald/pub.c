@@ -104,10 +104,10 @@ static int publish(const struct publisher *p, const char *data, size_t size)
         return channel_complain(c, err);
     if (size)
         memcpy(loan.data, data, size);
-    err = heald_topic_publish(c->me, &loan, size, deadline_of(p));
+    err = heald_topic_publish(&loan, c->me, size, deadline_of(p));
     if (!err)
         return 0;
-    heald_topic_return(c->me, &loan);
+    heald_topic_return(&loan, c->me);
     return err == -ETIMEDOUT ? refuse(p, "a subscriber is too far behind")
                              : channel_complain(c, err);
 }

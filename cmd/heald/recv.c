@@ -96,10 +96,10 @@ static bool receive(struct receiver *r, int *ret_status)
     }
     *ret_status = print(r, &slot);
     if (*ret_status) {
-        heald_queue_return(c->me, &slot);
+        heald_queue_return(&slot, c->me);
         return false;
     }
-    heald_queue_release(c->me, &slot);
+    heald_queue_release(&slot, c->me);
     return ++r->received != o->count;
 }
 

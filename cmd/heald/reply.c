@@ -168,8 +168,8 @@ static int serve(struct server *s, struct heald_request *request)
     struct heald_participant *me = s->channel.me;
     bool is_started = true, is_awaited = heald_request_is_awaited(request, me);
     int err = is_awaited ? run_command(s, request, &is_started) : -ECANCELED;
-    int lost = err ? heald_service_fail(me, request, err == -EAGAIN ? -ENOMEM : err)
-                   : heald_service_reply(me, request, s->reply, s->reply_size);
+    int lost = err ? heald_service_fail(request, me, err == -EAGAIN ? -ENOMEM : err)
+                   : heald_service_reply(request, me, s->reply, s->reply_size);
 
     s->served += is_awaited;
     if (lost && lost != -ECANCELED)

@@ -161,13 +161,13 @@ static int64_t deadline_of(const struct subscriber *s)
 static int take(struct subscriber *s, struct heald_topic_sample *ret_sample)
 {
     struct heald_participant *me = s->channel.me;
-    int err = heald_topic_trytake(me, &s->topic, ret_sample);
+    int err = heald_topic_trytake(&s->topic, me, ret_sample);
 
     if (err != -EAGAIN)
         return err;
     if (fflush(stdout))
         return 0;
-    return heald_topic_take(me, &s->topic, ret_sample, deadline_of(s));
+    return heald_topic_take(&s->topic, me, ret_sample, deadline_of(s));
 }
 
 static void count_or_print(struct subscriber *s, struct heald_topic_sample *sample)
@@ -181,7 +181,7 @@ static void count_or_print(struct subscriber *s, struct heald_topic_sample *samp
     } else {
         print_sample(s, sample);
     }
-    heald_topic_release(s->channel.me, sample);
+    heald_topic_release(sample, s->channel.me);
     s->until_ns = channel_deadline(o->is_trying, o->timeout_ns);
 }
 

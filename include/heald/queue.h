@@ -209,9 +209,9 @@ HEALD_API int heald_queue_tryreserve(struct heald_queue *queue, struct heald_par
  *   -EMSGSIZE   size is above message_max; the slot is still the caller's
  *   -EINVAL     the slot is not the caller's
  */
-HEALD_API int heald_queue_commit(struct heald_participant *me, struct heald_queue_slot *slot,
+HEALD_API int heald_queue_commit(struct heald_queue_slot *slot, struct heald_participant *me,
                                  size_t size);
-HEALD_API int heald_queue_abandon(struct heald_participant *me, struct heald_queue_slot *slot);
+HEALD_API int heald_queue_abandon(struct heald_queue_slot *slot, struct heald_participant *me);
 
 /*
  * Takes the next message without copying it. Fails as heald_queue_recv(). Other receivers take
@@ -231,8 +231,8 @@ HEALD_API int heald_queue_trypeek(struct heald_queue *queue, struct heald_partic
  *   0         done; the slot is the caller's no more
  *   -EINVAL   the slot is not the caller's
  */
-HEALD_API int heald_queue_release(struct heald_participant *me, struct heald_queue_slot *slot);
-HEALD_API int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *slot);
+HEALD_API int heald_queue_release(struct heald_queue_slot *slot, struct heald_participant *me);
+HEALD_API int heald_queue_return(struct heald_queue_slot *slot, struct heald_participant *me);
 
 /*
  * Closes a queue for all: no more is sent, and receivers receive what is there and then -ENODATA. A

@@ -89,9 +89,8 @@ struct heald_service_client {
  *   0         the caller closes it
  *   -EUSERS   so many clients are open as the service has places for
  */
-HEALD_API int heald_service_client_open(struct heald_service_client *ret_client,
-                                        struct heald_service *service,
-                                        struct heald_participant *me);
+HEALD_API int heald_service_client_open(struct heald_service *service, struct heald_participant *me,
+                                        struct heald_service_client *ret_client);
 
 /* Closes a client. 0; -EBUSY: one of its calls is pending in a loop; -EINVAL: it is closed. */
 HEALD_API int heald_service_client_close(struct heald_service_client *client);
@@ -160,9 +159,9 @@ HEALD_API int heald_service_receive(struct heald_service *service, struct heald_
  *   -EINVAL      the request is not the caller's, or `err` is not a negative error number, or is
  *                -EAGAIN or -EBUSY
  */
-HEALD_API int heald_service_reply(struct heald_participant *me, struct heald_request *request,
+HEALD_API int heald_service_reply(struct heald_request *request, struct heald_participant *me,
                                   const void *data, size_t size);
-HEALD_API int heald_service_fail(struct heald_participant *me, struct heald_request *request,
+HEALD_API int heald_service_fail(struct heald_request *request, struct heald_participant *me,
                                  int err);
 
 /* Does the client of a request still wait? 1 or 0. For a server that computes for a long time. */

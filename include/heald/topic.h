@@ -155,13 +155,13 @@ HEALD_API int heald_topic_tryloan(struct heald_topic *topic, struct heald_partic
  *                is publishing is; the loan is still the caller's
  *   -ETIMEDOUT   (publish) the deadline has passed; the loan is still the caller's
  */
-HEALD_API int heald_topic_publish(struct heald_participant *me, struct heald_topic_loan *loan,
+HEALD_API int heald_topic_publish(struct heald_topic_loan *loan, struct heald_participant *me,
                                   size_t size, int64_t deadline_ns);
-HEALD_API int heald_topic_trypublish(struct heald_participant *me, struct heald_topic_loan *loan,
+HEALD_API int heald_topic_trypublish(struct heald_topic_loan *loan, struct heald_participant *me,
                                      size_t size);
 
 /* Returns a loan without publishing it. 0; -EINVAL: it is not the caller's. */
-HEALD_API int heald_topic_return(struct heald_participant *me, struct heald_topic_loan *loan);
+HEALD_API int heald_topic_return(struct heald_topic_loan *loan, struct heald_participant *me);
 
 /*
  * Makes a loan that of another thread, which is the participant `to` of the same region, and may
@@ -171,7 +171,7 @@ HEALD_API int heald_topic_return(struct heald_participant *me, struct heald_topi
  *   -EINVAL   the loan is not the caller's, or `to` is not of this region
  *   -ESRCH    `to` is detached
  */
-HEALD_API int heald_topic_give(struct heald_participant *me, struct heald_topic_loan *loan,
+HEALD_API int heald_topic_give(struct heald_topic_loan *loan, struct heald_participant *me,
                                struct heald_participant *to);
 
 /* What happens when a subscriber does not keep up. */
@@ -208,8 +208,8 @@ HEALD_API int heald_topic_subscribe(struct heald_topic *topic, struct heald_part
                                     struct heald_topic_subscriber *ret_subscriber);
 
 /* Ends a subscriber, and releases what it holds. 0; -EINVAL: it is not the caller's. */
-HEALD_API int heald_topic_unsubscribe(struct heald_participant *me,
-                                      struct heald_topic_subscriber *subscriber);
+HEALD_API int heald_topic_unsubscribe(struct heald_topic_subscriber *subscriber,
+                                      struct heald_participant *me);
 
 /* A sample that a subscriber holds. */
 struct heald_topic_sample {
@@ -234,15 +234,15 @@ struct heald_topic_sample {
  *   -EAGAIN      (trytake) there is no new sample, or the next one is being published
  *   -ETIMEDOUT   (take) the deadline has passed
  */
-HEALD_API int heald_topic_take(struct heald_participant *me,
-                               const struct heald_topic_subscriber *subscriber,
-                               struct heald_topic_sample *ret_sample, int64_t deadline_ns);
-HEALD_API int heald_topic_trytake(struct heald_participant *me,
-                                  const struct heald_topic_subscriber *subscriber,
+HEALD_API int heald_topic_take(const struct heald_topic_subscriber *subscriber,
+                               struct heald_participant *me, struct heald_topic_sample *ret_sample,
+                               int64_t deadline_ns);
+HEALD_API int heald_topic_trytake(const struct heald_topic_subscriber *subscriber,
+                                  struct heald_participant *me,
                                   struct heald_topic_sample *ret_sample);
 
 /* Releases a sample: it must not be read any more. 0; -EINVAL: the caller does not hold it. */
-HEALD_API int heald_topic_release(struct heald_participant *me, struct heald_topic_sample *sample);
+HEALD_API int heald_topic_release(struct heald_topic_sample *sample, struct heald_participant *me);
 
 /* What can be waited for. */
 enum heald_topic_event {

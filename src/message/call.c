@@ -90,7 +90,7 @@ static int send_request(const struct service_view *v, struct heald_call *call,
         return err;
     await_reply(v, call);
     write_request(&slot, call);
-    return heald_queue_commit(v->me, &slot, sizeof(struct service_head) + call->request_size);
+    return heald_queue_commit(&slot, v->me, sizeof(struct service_head) + call->request_size);
 }
 
 /* The reply is there: what the call returns. */

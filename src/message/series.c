@@ -153,7 +153,7 @@ static int peek_first(struct heald_queue *queue, struct heald_participant *me, s
 
     if (err || slot->size <= size)
         return err;
-    err = heald_queue_return(me, slot);
+    err = heald_queue_return(slot, me);
     return err ? err : -EMSGSIZE;
 }
 

@@ -96,7 +96,7 @@ static int try_receive(void *object, struct heald_participant *me, int64_t *memo
             return 0;
         }
         if (!err)
-            err = heald_queue_release(me, &request->slot);
+            err = heald_queue_release(&request->slot, me);
     }
     return err;
 }
@@ -134,13 +134,13 @@ static int reply(const struct service_view *v, struct heald_request *request, co
                  size_t size, int error)
 {
     int err = fill_mail(v, request, data, size, error);
-    int lost = heald_queue_release(v->me, &request->slot);
+    int lost = heald_queue_release(&request->slot, v->me);
 
     request->data = NULL;
     return err ? err : lost;
 }
 
-int heald_service_reply(struct heald_participant *me, struct heald_request *request,
+int heald_service_reply(struct heald_request *request, struct heald_participant *me,
                         const void *data, size_t size)
 {
     struct service_view v;
@@ -153,7 +153,7 @@ int heald_service_reply(struct heald_participant *me, struct heald_request *requ
     return data || !size ? reply(&v, request, data, size, 0) : -EINVAL;
 }
 
-int heald_service_fail(struct heald_participant *me, struct heald_request *request, int error)
+int heald_service_fail(struct heald_request *request, struct heald_participant *me, int error)
 {
     struct service_view v;
     int err = check_request(&v, request, me);

@@ -238,8 +238,8 @@ static bool claim(const struct service_view *v, unsigned index)
            heald__cells_swap(owner, id, v->me->id);
 }
 
-int heald_service_client_open(struct heald_service_client *ret_client,
-                              struct heald_service *service, struct heald_participant *me)
+int heald_service_client_open(struct heald_service *service, struct heald_participant *me,
+                              struct heald_service_client *ret_client)
 {
     struct service_view v;
     int err = heald__service_view(&v, service, me);

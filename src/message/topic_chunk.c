@@ -234,7 +234,7 @@ int heald__topic_check_loan(const struct topic_view **ret, const struct heald_to
     return is_mine ? 0 : -EINVAL;
 }
 
-int heald_topic_return(struct heald_participant *me, struct heald_topic_loan *loan)
+int heald_topic_return(struct heald_topic_loan *loan, struct heald_participant *me)
 {
     const struct topic_view *v;
     int err = heald__topic_check_loan(&v, loan, me);
@@ -248,7 +248,7 @@ int heald_topic_return(struct heald_participant *me, struct heald_topic_loan *lo
     return 0;
 }
 
-int heald_topic_give(struct heald_participant *me, struct heald_topic_loan *loan,
+int heald_topic_give(struct heald_topic_loan *loan, struct heald_participant *me,
                      struct heald_participant *to)
 {
     const struct topic_view *v;

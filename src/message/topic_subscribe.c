@@ -130,7 +130,7 @@ int heald_topic_subscribe(struct heald_topic *topic, struct heald_participant *m
     return 0;
 }
 
-int heald_topic_unsubscribe(struct heald_participant *me, struct heald_topic_subscriber *subscriber)
+int heald_topic_unsubscribe(struct heald_topic_subscriber *subscriber, struct heald_participant *me)
 {
     struct topic_subscriber *s;
     const struct topic_view *v;

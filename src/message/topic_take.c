@@ -227,7 +227,7 @@ int heald__topic_take(const struct topic_view *v, struct topic_subscriber *s,
     return 0;
 }
 
-int heald_topic_release(struct heald_participant *me, struct heald_topic_sample *sample)
+int heald_topic_release(struct heald_topic_sample *sample, struct heald_participant *me)
 {
     struct topic_subscriber *s;
     const struct topic_view *v;

@@ -161,7 +161,7 @@ int heald__topic_check_publish(const struct topic_view **ret, struct heald_topic
     return 0;
 }
 
-int heald_topic_trypublish(struct heald_participant *me, struct heald_topic_loan *loan, size_t size)
+int heald_topic_trypublish(struct heald_topic_loan *loan, struct heald_participant *me, size_t size)
 {
     struct ring_holder holder = {.tries = true};
     const struct topic_view *v;
@@ -170,10 +170,10 @@ int heald_topic_trypublish(struct heald_participant *me, struct heald_topic_loan
     return err ? err : heald__topic_publish(v, loan, &holder);
 }
 
-int heald_topic_publish(struct heald_participant *me, struct heald_topic_loan *loan, size_t size,
+int heald_topic_publish(struct heald_topic_loan *loan, struct heald_participant *me, size_t size,
                         int64_t deadline_ns)
 {
-    int err = heald_topic_trypublish(me, loan, size);
+    int err = heald_topic_trypublish(loan, me, size);
 
     if (err != -EAGAIN)
         return err;
@@ -181,9 +181,8 @@ int heald_topic_publish(struct heald_participant *me, struct heald_topic_loan *l
                  SYNC_SITE);
 }
 
-int heald_topic_trytake(struct heald_participant *me,
-                        const struct heald_topic_subscriber *subscriber,
-                        struct heald_topic_sample *ret_sample)
+int heald_topic_trytake(const struct heald_topic_subscriber *subscriber,
+                        struct heald_participant *me, struct heald_topic_sample *ret_sample)
 {
     struct ring_holder holder = {.tries = true};
     struct topic_subscriber *s;
@@ -220,13 +219,13 @@ static bool look_for_sample(struct heald_participant *me,
     return look_for(me, is_published_next, &next);
 }
 
-int heald_topic_take(struct heald_participant *me, const struct heald_topic_subscriber *subscriber,
+int heald_topic_take(const struct heald_topic_subscriber *subscriber, struct heald_participant *me,
                      struct heald_topic_sample *ret_sample, int64_t deadline_ns)
 {
-    int err = heald_topic_trytake(me, subscriber, ret_sample);
+    int err = heald_topic_trytake(subscriber, me, ret_sample);
 
     if (err == -EAGAIN && deadline_ns && look_for_sample(me, subscriber))
-        err = heald_topic_trytake(me, subscriber, ret_sample);
+        err = heald_topic_trytake(subscriber, me, ret_sample);
     if (err != -EAGAIN)
         return err;
     ret_sample->subscriber = *subscriber;

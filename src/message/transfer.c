@@ -407,7 +407,7 @@ static int give_away(struct heald_queue_slot *slot, int err)
     return err == -EPROTO ? -EINVAL : err;
 }
 
-int heald_queue_commit(struct heald_participant *me, struct heald_queue_slot *slot, size_t size)
+int heald_queue_commit(struct heald_queue_slot *slot, struct heald_participant *me, size_t size)
 {
     const struct queue_view *v;
     int err = check_slot(&v, slot, me, CELL_CLAIMED);
@@ -417,7 +417,7 @@ int heald_queue_commit(struct heald_participant *me, struct heald_queue_slot *sl
     return err ? err : give_away(slot, heald__queue_commit(v, slot, size));
 }
 
-int heald_queue_abandon(struct heald_participant *me, struct heald_queue_slot *slot)
+int heald_queue_abandon(struct heald_queue_slot *slot, struct heald_participant *me)
 {
     const struct queue_view *v;
     int err = check_slot(&v, slot, me, CELL_CLAIMED);
@@ -425,7 +425,7 @@ int heald_queue_abandon(struct heald_participant *me, struct heald_queue_slot *s
     return err ? err : give_away(slot, heald__queue_abandon(v, slot));
 }
 
-int heald_queue_release(struct heald_participant *me, struct heald_queue_slot *slot)
+int heald_queue_release(struct heald_queue_slot *slot, struct heald_participant *me)
 {
     const struct queue_view *v;
     int err = check_slot(&v, slot, me, CELL_TAKEN);
@@ -433,7 +433,7 @@ int heald_queue_release(struct heald_participant *me, struct heald_queue_slot *s
     return err ? err : give_away(slot, heald__queue_release(v, slot));
 }
 
-int heald_queue_return(struct heald_participant *me, struct heald_queue_slot *slot)
+int heald_queue_return(struct heald_queue_slot *slot, struct heald_participant *me)
 {
     const struct queue_view *v;
     int err = check_slot(&v, slot, me, CELL_TAKEN);

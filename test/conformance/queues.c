@@ -123,7 +123,7 @@ static void hold_one(void)
     must(heald_queue_peek(here.queue, here.me, &slot, HEALD_FOREVER) == 0);
     __atomic_store_n(&here.shared->go, 0, __ATOMIC_RELEASE);
     until(&here.shared->go);
-    must(heald_queue_release(here.me, &slot) == 0);
+    must(heald_queue_release(&slot, here.me) == 0);
 }
 
 static void close_it(void)
@@ -259,7 +259,7 @@ HEALD_CASE(in_the_memory_of_the_queue)
     probe_end(&p);
     ck_assert_int_eq(heald_op_result(&p.op), 0);
     ck_assert_str_eq(slot.data, "seven");
-    ck_assert_int_eq(heald_queue_release(here.me, &slot), 0);
+    ck_assert_int_eq(heald_queue_release(&slot, here.me), 0);
     end(pid, false);
     slot.priority = 1;
     ck_assert_int_eq(heald_prep_queue_reserve(&p.op, here.queue, here.me, &slot), 0);
@@ -267,7 +267,7 @@ HEALD_CASE(in_the_memory_of_the_queue)
     slot.priority = 0;
     ck_assert_int_eq(heald_prep_queue_reserve(&p.op, here.queue, here.me, &slot), 0);
     ck_assert_int_eq(probe_do(loop, &p), 0);
-    ck_assert_int_eq(heald_queue_abandon(here.me, &slot), 0);
+    ck_assert_int_eq(heald_queue_abandon(&slot, here.me), 0);
     close_queue(loop);
 }
 

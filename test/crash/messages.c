@@ -137,7 +137,7 @@ static void reserve_and_abandon(struct stage *st)
     struct heald_queue_slot slot;
 
     must(heald_queue_reserve(queue_of(st), st->me, 0, &slot, HEALD_FOREVER) == 0);
-    must(heald_queue_abandon(st->me, &slot) == 0);
+    must(heald_queue_abandon(&slot, st->me) == 0);
 }
 
 static void close_queue(struct stage *st)
@@ -234,7 +234,7 @@ static void peek(struct stage *st)
 
 static void give_back(struct stage *st)
 {
-    must(heald_queue_return(st->me, &slot) == 0);
+    must(heald_queue_return(&slot, st->me) == 0);
 }
 
 /* Nobody but the survivor can have got it. */
@@ -324,7 +324,7 @@ static int serve(struct stage *st, int64_t deadline_ns, int *ret_number)
     memcpy(ret_number, request.data, sizeof *ret_number);
     st->data->got[*ret_number]++;
     int answer = *ret_number + 1;
-    err = heald_service_reply(st->me, &request, &answer, sizeof answer);
+    err = heald_service_reply(&request, st->me, &answer, sizeof answer);
     return err == -ECANCELED ? 0 : err;
 }
 
@@ -353,7 +353,7 @@ static int ask(struct stage *st, int number)
                               .reply = &answer,
                               .reply_size = sizeof answer};
 
-    must(heald_service_client_open(&client, service_of(st), st->me) == 0);
+    must(heald_service_client_open(service_of(st), st->me, &client) == 0);
     int err = heald_service_call(&client, &call, HEALD_FOREVER);
     must(err ? call.was_taken : answer == number + 1);
     must(heald_service_client_close(&client) == 0);

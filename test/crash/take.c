@@ -187,7 +187,7 @@ int take_publication(struct stage *st, struct heald_topic_loan *loan, size_t siz
     struct heald_op op = {0};
 
     return st->loop ? run(st, &op, heald_prep_topic_publish(&op, loan, st->me, size))
-                    : heald_topic_publish(st->me, loan, size, soon());
+                    : heald_topic_publish(loan, st->me, size, soon());
 }
 
 int take_sample(struct stage *st, const struct heald_topic_subscriber *subscriber,
@@ -196,7 +196,7 @@ int take_sample(struct stage *st, const struct heald_topic_subscriber *subscribe
     struct heald_op op = {0};
 
     return st->loop ? run(st, &op, heald_prep_topic_take(&op, subscriber, st->me, sample))
-                    : heald_topic_take(st->me, subscriber, sample, soon());
+                    : heald_topic_take(subscriber, st->me, sample, soon());
 }
 
 int take_event(struct stage *st, enum heald_topic_event event)

@@ -87,12 +87,12 @@ static int take(struct stage *st)
 static void take_one(struct stage *st)
 {
     take(st);
-    must(heald_topic_release(st->me, &sample) == 0);
+    must(heald_topic_release(&sample, st->me) == 0);
 }
 
 static void release(struct stage *st)
 {
-    must(heald_topic_release(st->me, &sample) == 0);
+    must(heald_topic_release(&sample, st->me) == 0);
 }
 
 static void take_to_last(struct stage *st)
@@ -142,7 +142,7 @@ static void borrow(struct stage *st)
 static void borrow_and_return(struct stage *st)
 {
     borrow(st);
-    must(heald_topic_return(st->me, &loans[0]) == 0);
+    must(heald_topic_return(&loans[0], st->me) == 0);
 }
 
 static void borrow_all(struct stage *st)
@@ -160,12 +160,12 @@ static void make_all_borrowed(struct stage *st)
 static void return_all(struct stage *st)
 {
     for (int i = 0; i < FEW; i++)
-        must(heald_topic_return(st->me, &loans[i]) == 0);
+        must(heald_topic_return(&loans[i], st->me) == 0);
 }
 
 static void leave(struct stage *st)
 {
-    must(heald_topic_unsubscribe(st->me, &subscriber) == 0);
+    must(heald_topic_unsubscribe(&subscriber, st->me) == 0);
 }
 
 static void join_and_leave(struct stage *st)

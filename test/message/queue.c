@@ -136,7 +136,7 @@ HEALD_CASE(the_oldest_is_dropped)
     ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
     ck_assert_uint_eq(*(uint64_t *)slot.data, 7);
     ck_assert_int_eq(heald_queue_trysend(q, f.me, "x", 1, 0), -EAGAIN);
-    ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+    ck_assert_int_eq(heald_queue_release(&slot, f.me), 0);
     ck_assert_int_eq(send_number(&f, 11, 0), 0);
     for (int64_t i = 8; i < 12; i++)
         ck_assert_int_eq(receive_number(&f, 0), i);
@@ -155,36 +155,36 @@ HEALD_CASE(in_the_memory_of_the_queue)
         ck_assert_uint_eq(slot.size, 32);
         memcpy(slot.data, "abcd", 5);
         ck_assert_int_eq(heald_queue_tryrecv(q, f.me, &copy, sizeof copy, NULL), -EAGAIN);
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 33), -EMSGSIZE);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, 33), -EMSGSIZE);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), -EINVAL);
         copy = slot;
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 5), 0);
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 5), -EINVAL);
-        ck_assert_int_eq(heald_queue_commit(f.me, &copy, 5), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, 5), 0);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, 5), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&copy, f.me, 5), -EINVAL);
         ck_assert_int_eq(heald_queue_reserve(q, f.me, 0, &slot, 0), 0);
-        ck_assert_int_eq(heald_queue_abandon(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_abandon(&slot, f.me), 0);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
         ck_assert_uint_eq(slot.size, 5);
         ck_assert_str_eq(slot.data, "abcd");
         ck_assert_int_eq(slot.redelivered, 0);
-        ck_assert_int_eq(heald_queue_return(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_return(&slot, f.me), 0);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
         ck_assert_int_eq(slot.redelivered, !lane);
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 0), -EINVAL);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, 0), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), 0);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), -EINVAL);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), -ETIMEDOUT);
         ck_assert_int_eq(heald_queue_trypeek(q, f.me, &slot), -EAGAIN);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), -EINVAL);
         ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 9, &slot), -EINVAL);
         for (int i = 0; i < 4; i++) {
             ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 0, &slot), 0);
-            ck_assert_int_eq(heald_queue_commit(f.me, &slot, 1), 0);
+            ck_assert_int_eq(heald_queue_commit(&slot, f.me, 1), 0);
         }
         ck_assert_int_eq(heald_queue_tryreserve(q, f.me, 0, &slot), -EAGAIN);
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, 1), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, 1), -EINVAL);
         ck_assert_int_eq(heald_queue_trypeek(q, f.me, &slot), 0);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), 0);
     }
     fixture_close(&f);
 }
@@ -203,10 +203,10 @@ HEALD_CASE(messages_have_names)
             ck_assert_int_eq(send_number(&f, i, 0), 0);
             ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
             ck_assert_uint_eq(slot.sequence, i);
-            ck_assert_int_eq(heald_queue_return(f.me, &slot), 0);
+            ck_assert_int_eq(heald_queue_return(&slot, f.me), 0);
             ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
             ck_assert_uint_eq(slot.sequence, i);
-            ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
+            ck_assert_int_eq(heald_queue_release(&slot, f.me), 0);
         }
         ck_assert_int_eq(heald_queue_identify(q, f.me, &again), 0);
         ck_assert(id && id == again);
@@ -260,7 +260,7 @@ HEALD_CASE(a_closed_queue_is_drained)
         ck_assert_int_eq(info.closed, 1);
         ck_assert_int_eq(receive_number(&f, 0), 1);
         *(uint64_t *)slot.data = 3;
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, sizeof(uint64_t)), 0);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, sizeof(uint64_t)), 0);
         ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), 3);
         ck_assert_int_eq(receive_number(&f, HEALD_FOREVER), -ENODATA);
         ck_assert_int_eq(receive_number(&f, 0), -ENODATA);

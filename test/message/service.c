@@ -16,14 +16,14 @@ static bool serves(struct fixture *f)
         memcpy(text, request.data, request.size);
         text[request.size] = 0;
         if (strcmp(text, "fail") == 0) {
-            must(heald_service_fail(f->me, &request, -EDOM) == 0);
+            must(heald_service_fail(&request, f->me, -EDOM) == 0);
         } else if (strcmp(text, "stop") == 0) {
-            must(heald_service_reply(f->me, &request, "bye", 3) == 0);
+            must(heald_service_reply(&request, f->me, "bye", 3) == 0);
             break;
         } else {
             for (size_t i = 0; i < request.size; i++)
                 text[i] = (char)(text[i] - 'a' + 'A');
-            must(heald_service_reply(f->me, &request, text, request.size) != -EINVAL);
+            must(heald_service_reply(&request, f->me, text, request.size) != -EINVAL);
         }
     }
     must(err == 0 || err == -ENODATA);
@@ -46,7 +46,7 @@ static struct fixture service_fixture(unsigned flags, struct heald_service_clien
     struct fixture f = queue_fixture();
 
     service_make(&f, flags);
-    ck_assert_int_eq(heald_service_client_open(client, service_of(&f), f.me), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(&f), f.me, client), 0);
     return f;
 }
 
@@ -70,8 +70,8 @@ HEALD_CASE(calls_and_replies)
     ck_assert_int_eq(call_with(&client, "", reply, HEALD_FOREVER), 0);
     ck_assert_str_eq(reply, "");
     ck_assert_int_eq(call_with(&client, "fail", reply, HEALD_FOREVER), -EDOM);
-    ck_assert_int_eq(heald_service_client_open(&other, service_of(&f), f.me), 0);
-    ck_assert_int_eq(heald_service_client_open(&third, service_of(&f), f.me), -EUSERS);
+    ck_assert_int_eq(heald_service_client_open(service_of(&f), f.me, &other), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(&f), f.me, &third), -EUSERS);
     ck_assert_int_eq(call_with(&other, "other", reply, HEALD_FOREVER), 0);
     ck_assert_str_eq(reply, "OTHER");
     ck_assert_int_eq(heald_service_client_close(&other), 0);
@@ -112,7 +112,7 @@ HEALD_CASE(it_is_described)
     ck_assert_uint_eq(state.free, 2);
     ck_assert_uint_eq(state.clients, 1);
     ck_assert_uint_eq(state.holder_count, 1);
-    ck_assert_int_eq(heald_service_reply(f.me, &request, "x", 1), -ECANCELED);
+    ck_assert_int_eq(heald_service_reply(&request, f.me, "x", 1), -ECANCELED);
     ck_assert_int_eq(heald_service_close(service_of(&f), f.me), 0);
     ck_assert_int_eq(heald_service_client_close(&client), 0);
     ck_assert_int_eq(heald_service_describe(service_of(&f), f.me, &info), 0);
@@ -154,12 +154,12 @@ HEALD_CASE(what_is_refused)
     ck_assert_int_eq(heald_service_receive(service_of(&f), f.me, &request, 0), 0);
     ck_assert_uint_eq(request.size, 3);
     ck_assert_int_eq(heald_request_is_awaited(&request, f.me), 0);
-    ck_assert_int_eq(heald_service_reply(f.me, &request, text, 33), -EMSGSIZE);
-    ck_assert_int_eq(heald_service_fail(f.me, &request, 1), -EINVAL);
+    ck_assert_int_eq(heald_service_reply(&request, f.me, text, 33), -EMSGSIZE);
+    ck_assert_int_eq(heald_service_fail(&request, f.me, 1), -EINVAL);
     copy = request;
-    ck_assert_int_eq(heald_service_reply(f.me, &request, "late", 4), -ECANCELED);
-    ck_assert_int_eq(heald_service_reply(f.me, &request, "again", 5), -EINVAL);
-    ck_assert_int_eq(heald_service_reply(f.me, &copy, "again", 5), -EINVAL);
+    ck_assert_int_eq(heald_service_reply(&request, f.me, "late", 4), -ECANCELED);
+    ck_assert_int_eq(heald_service_reply(&request, f.me, "again", 5), -EINVAL);
+    ck_assert_int_eq(heald_service_reply(&copy, f.me, "again", 5), -EINVAL);
     ck_assert_int_eq(heald_service_close(service_of(&f), f.me), 0);
     call.reply_size = 8;
     ck_assert_int_eq(heald_service_call(&client, &call, HEALD_FOREVER), -EPIPE);
@@ -184,7 +184,7 @@ static void *calls(void *arg)
     struct fixture f = *c->f;
 
     must(heald_attach(f.region, &f.me) == 0);
-    must(heald_service_client_open(&here, service_of(&f), f.me) == 0);
+    must(heald_service_client_open(service_of(&f), f.me, &here) == 0);
     c->call = (struct heald_call){
         .request = "hello", .request_size = 5, .reply = c->reply, .reply_size = 31};
     c->result = heald_service_call(&here, &c->call, HEALD_FOREVER);
@@ -253,7 +253,7 @@ static bool calls_and_waits(struct fixture *f)
     struct heald_service_client client;
     char reply[32];
 
-    must(heald_service_client_open(&client, service_of(f), f->me) == 0);
+    must(heald_service_client_open(service_of(f), f->me, &client) == 0);
     must(call_with(&client, "lost", reply, in_ms(1)) == -ETIMEDOUT);
     set_flag(&shared_of(f)->go);
     call_with(&client, "lost too", reply, HEALD_FOREVER);
@@ -270,7 +270,7 @@ HEALD_CASE(a_client_dies)
     pid_t pid = child_start(&f, calls_and_waits);
     until_set(&shared_of(&f)->go);
     child_kill(pid);
-    ck_assert_int_eq(heald_service_client_open(&other, service_of(&f), f.me), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(&f), f.me, &other), 0);
     pid = child_start(&f, serves);
     ck_assert_int_eq(call_with(&other, "new", reply, HEALD_FOREVER), 0);
     ck_assert_str_eq(reply, "NEW");
@@ -350,7 +350,7 @@ HEALD_CASE(both_in_one_loop)
     while (!served)
         ck_assert_int_ge(heald_loop_turn(loop, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_request_is_awaited(&request, f.me), 1);
-    ck_assert_int_eq(heald_service_reply(f.me, &request, "1", 2), 0);
+    ck_assert_int_eq(heald_service_reply(&request, f.me, "1", 2), 0);
     while (!called)
         ck_assert_int_ge(heald_loop_turn(loop, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_op_result(&call_op), 0);
@@ -375,12 +375,12 @@ HEALD_CASE(a_corrupt_service)
     for (size_t i = 0; i < words; i++) {
         service_make(&f, 0);
         ((uint32_t *)shared_of(&f)->memory)[i] = 0x5a5a5a5a;
-        int err = heald_service_client_open(&client, service_of(&f), f.me);
+        int err = heald_service_client_open(service_of(&f), f.me, &client);
         if (!err)
             err = call_with(&client, "x", reply, 0);
         int other = heald_service_receive(service_of(&f), f.me, &request, 0);
         if (!other)
-            other = heald_service_reply(f.me, &request, "y", 1);
+            other = heald_service_reply(&request, f.me, "y", 1);
         refused += err == -EBADMSG || other == -EBADMSG;
         ck_assert_int_eq(heald_object_inspect(f.region, heald_offset(f.region, service_of(&f)),
                                               HEALD_OBJECT_SERVICE, &state),

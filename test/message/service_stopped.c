@@ -30,7 +30,7 @@ static void set_up(struct play *p)
     char reply[32];
 
     service_make(&p->f, p->flags);
-    ck_assert_int_eq(heald_service_client_open(&p->client, service_of(&p->f), p->f.me), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(&p->f), p->f.me, &p->client), 0);
     ck_assert_int_eq(call_with(&p->client, "old", reply, 0), -ETIMEDOUT);
 }
 
@@ -150,7 +150,7 @@ static void serve_late(struct fixture *f)
     struct heald_request request;
 
     must(heald_service_receive(service_of(f), f->me, &request, 0) == 0);
-    int err = heald_service_reply(f->me, &request, "late", 4);
+    int err = heald_service_reply(&request, f->me, "late", 4);
     must(err == 0 || err == -ECANCELED);
 }
 
@@ -184,7 +184,7 @@ static bool old_over;
 static pid_t start_both(struct play *p)
 {
     service_make(&p->f, p->flags);
-    ck_assert_int_eq(heald_service_client_open(&p->client, service_of(&p->f), p->f.me), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(&p->f), p->f.me, &p->client), 0);
     old = (struct heald_call){.request = "old", .request_size = 3};
     start_call(p, &old, &old_op, &old_over);
     ck_assert_int_ge(heald_loop_turn(p->loop, 0), 0);

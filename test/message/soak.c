@@ -95,7 +95,7 @@ static void receive_numbers(struct fixture *f)
         bool again = __atomic_fetch_add(&book->accounts[number].got, 1, __ATOMIC_RELAXED) > 0;
         must(!again || slot.redelivered);
         __atomic_fetch_add(again ? &book->duplicates : &book->received, 1, __ATOMIC_RELAXED);
-        must(heald_queue_release(f->me, &slot) == 0);
+        must(heald_queue_release(&slot, f->me) == 0);
         if (book->histories) {
             book->histories[number].recv_begin = begin;
             book->histories[number].recv_end = tick();

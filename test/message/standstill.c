@@ -42,7 +42,7 @@ static int published(struct stage *st, struct heald_topic_loan *loan, int err)
 {
     ck_assert(err == 0 || err == -EAGAIN || err == -ETIMEDOUT);
     if (err)
-        ck_assert_int_eq(AT_ONCE(st, heald_topic_return(st->f->me, loan)), 0);
+        ck_assert_int_eq(AT_ONCE(st, heald_topic_return(loan, st->f->me)), 0);
     return err;
 }
 
@@ -55,7 +55,7 @@ static int publish(struct stage *st)
     if (err)
         return err;
     *(uint64_t *)loan.data = 1;
-    return published(st, &loan, IN_TIME(st, heald_topic_publish, st->f->me, &loan, 8));
+    return published(st, &loan, IN_TIME(st, heald_topic_publish, &loan, st->f->me, 8));
 }
 
 static void try_to_publish(struct stage *st)
@@ -65,7 +65,7 @@ static void try_to_publish(struct stage *st)
 
     ck_assert(err == 0 || err == -EAGAIN);
     if (!err)
-        published(st, &loan, AT_ONCE(st, heald_topic_trypublish(st->f->me, &loan, 8)));
+        published(st, &loan, AT_ONCE(st, heald_topic_trypublish(&loan, st->f->me, 8)));
 }
 
 static void publish_in_a_loop(struct stage *st)
@@ -86,7 +86,7 @@ static void release(struct stage *st, struct heald_topic_sample *sample, int err
 {
     ck_assert(err == 0 || err == -EAGAIN || err == -ETIMEDOUT);
     if (!err)
-        ck_assert_int_eq(AT_ONCE(st, heald_topic_release(st->f->me, sample)), 0);
+        ck_assert_int_eq(AT_ONCE(st, heald_topic_release(sample, st->f->me)), 0);
 }
 
 /* Publishes, and takes that. False: somebody is in the way. */
@@ -101,10 +101,10 @@ static bool pass_one(struct stage *st)
     ck_assert_int_eq(IN_TIME(st, heald_topic_wait, topic_of(st->f), me, HEALD_TOPIC_SUBSCRIBED), 0);
     int err = publish(st);
     if (!err)
-        release(st, &sample, err = IN_TIME(st, heald_topic_take, me, &sub, &sample));
-    release(st, &sample, AT_ONCE(st, heald_topic_trytake(me, &sub, &sample)));
+        release(st, &sample, err = IN_TIME(st, heald_topic_take, &sub, me, &sample));
+    release(st, &sample, AT_ONCE(st, heald_topic_trytake(&sub, me, &sample)));
     release(st, &sample, awaited(st, &op, heald_prep_topic_take(&op, &sub, me, &sample)));
-    ck_assert_int_eq(AT_ONCE(st, heald_topic_unsubscribe(me, &sub)), 0);
+    ck_assert_int_eq(AT_ONCE(st, heald_topic_unsubscribe(&sub, me)), 0);
     return err == 0;
 }
 
@@ -133,8 +133,8 @@ static void publish_two(struct fixture *f)
         if (heald_topic_loan(topic_of(f), f->me, &loan, in_a_moment()) != 0)
             continue;
         *(uint64_t *)loan.data = 2;
-        if (heald_topic_publish(f->me, &loan, 8, in_a_moment()) != 0)
-            must(heald_topic_return(f->me, &loan) == 0);
+        if (heald_topic_publish(&loan, f->me, 8, in_a_moment()) != 0)
+            must(heald_topic_return(&loan, f->me) == 0);
     }
 }
 
@@ -143,9 +143,9 @@ static void borrow_and_return(struct fixture *f)
     struct heald_topic_loan loan;
 
     must(heald_topic_loan(topic_of(f), f->me, &loan, HEALD_FOREVER) == 0);
-    must(heald_topic_return(f->me, &loan) == 0);
+    must(heald_topic_return(&loan, f->me) == 0);
     must(heald_topic_tryloan(topic_of(f), f->me, &loan) == 0);
-    must(heald_topic_return(f->me, &loan) == 0);
+    must(heald_topic_return(&loan, f->me) == 0);
 }
 
 /* Waits for samples, which the others publish. */
@@ -157,11 +157,11 @@ static void take_as(struct fixture *f, enum heald_topic_policy policy)
 
     must(heald_topic_subscribe(topic_of(f), f->me, &how, &sub) == 0);
     for (int i = 0; i < 2; i++)
-        if (heald_topic_take(f->me, &sub, &sample, in_a_moment()) == 0)
-            must(heald_topic_release(f->me, &sample) == 0);
-    if (heald_topic_trytake(f->me, &sub, &sample) == 0)
+        if (heald_topic_take(&sub, f->me, &sample, in_a_moment()) == 0)
+            must(heald_topic_release(&sample, f->me) == 0);
+    if (heald_topic_trytake(&sub, f->me, &sample) == 0)
         must(sample.size == 8);
-    must(heald_topic_unsubscribe(f->me, &sub) == 0);
+    must(heald_topic_unsubscribe(&sub, f->me) == 0);
 }
 
 static void take_what_is_left(struct fixture *f)
@@ -201,7 +201,7 @@ static void check_topic(struct stage *st)
         n++;
     ck_assert_int_eq(n, CHUNKS - RING);
     while (n--)
-        ck_assert_int_eq(heald_topic_return(st->f->me, &loans[n]), 0);
+        ck_assert_int_eq(heald_topic_return(&loans[n], st->f->me), 0);
 }
 
 /* Services: what the others do. */
@@ -224,7 +224,7 @@ static void answer(struct stage *st, struct heald_request *request, int err)
     if (err)
         return;
     heald_request_is_awaited(request, st->f->me);
-    err = AT_ONCE(st, heald_service_reply(st->f->me, request, "", 0));
+    err = AT_ONCE(st, heald_service_reply(request, st->f->me, "", 0));
     ck_assert(err == 0 || err == -ECANCELED);
 }
 
@@ -277,7 +277,7 @@ static void call_twice(struct fixture *f)
     struct heald_service_client mine;
     struct heald_call call = {.request = "stopped", .request_size = 7};
 
-    must(heald_service_client_open(&mine, service_of(f), f->me) == 0);
+    must(heald_service_client_open(service_of(f), f->me, &mine) == 0);
     for (int i = 0; i < 2; i++) {
         int err = heald_service_call(&mine, &call, in_a_moment());
         must(err == 0 || err == -ETIMEDOUT || err == -ENOBUFS);
@@ -292,8 +292,8 @@ static void serve_two(struct fixture *f)
     for (int i = 0; i < 2; i++) {
         if (heald_service_receive(service_of(f), f->me, &request, in_a_moment()) != 0)
             continue;
-        int err = i ? heald_service_fail(f->me, &request, -EDOM)
-                    : heald_service_reply(f->me, &request, "", 0);
+        int err = i ? heald_service_fail(&request, f->me, -EDOM)
+                    : heald_service_reply(&request, f->me, "", 0);
         must(err == 0 || err == -ECANCELED);
     }
 }
@@ -356,7 +356,7 @@ static void set_up(struct stage *st, unsigned flags)
     ck_assert_int_eq(heald_topic_init(topic_of(st->f), &topic), 0);
     ck_assert_uint_le(heald_service_size(&service), sizeof st->s->service);
     ck_assert_int_eq(heald_service_init(service_of(st->f), &service), 0);
-    ck_assert_int_eq(heald_service_client_open(&client, service_of(st->f), st->f->me), 0);
+    ck_assert_int_eq(heald_service_client_open(service_of(st->f), st->f->me, &client), 0);
     is_answered = true;
 }
 

@@ -69,17 +69,17 @@ HEALD_CASE(samples_of_any_size)
         ck_assert_uint_eq(loan.size, 100);
         ck_assert_uint_eq((uintptr_t)loan.data % 4096, 0);
         memset(loan.data, (int)size, size);
-        ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, 101), -EMSGSIZE);
-        ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, size), 0);
-        ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+        ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, 101), -EMSGSIZE);
+        ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, size), 0);
+        ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
         ck_assert_uint_eq(sample.size, size);
         ck_assert_uint_eq(sample.sequence, size);
         ck_assert_uint_eq(sample.lost, 0);
         for (size_t i = 0; i < size; i++)
             ck_assert_int_eq(((const char *)sample.data)[i], (char)size);
-        ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+        ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
     }
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), -EAGAIN);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), -EAGAIN);
     fixture_close(&f);
 }
 
@@ -90,9 +90,9 @@ HEALD_CASE(a_type_has_one_size)
     struct heald_topic_loan loan;
 
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, small.type.size - 1), -EMSGSIZE);
-    ck_assert_int_eq(heald_topic_publish(f.me, &loan, 0, HEALD_FOREVER), -EMSGSIZE);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, small.type.size), 0);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, small.type.size - 1), -EMSGSIZE);
+    ck_assert_int_eq(heald_topic_publish(&loan, f.me, 0, HEALD_FOREVER), -EMSGSIZE);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, small.type.size), 0);
     fixture_close(&f);
 }
 
@@ -113,13 +113,13 @@ HEALD_CASE(a_ring_is_left_of_what_was_lost)
         for (unsigned i = 0; i < LONG_RING + more; i++)
             ck_assert_int_eq(publish_number(&f, at++, 0), 0);
         for (unsigned i = 0; i < LONG_RING; i++) {
-            ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+            ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
             ck_assert_uint_eq(sample.lost, i ? 0 : more);
             ck_assert_uint_eq(sample.sequence, at - LONG_RING + i);
             lost += sample.lost;
-            ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+            ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
         }
-        ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), -EAGAIN);
+        ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), -EAGAIN);
     }
     ck_assert_uint_eq(lost, (uint64_t)3 * LONG_RING * (3 * LONG_RING - 1) / 2);
     fixture_close(&f);
@@ -138,11 +138,11 @@ HEALD_CASE(the_oldest_is_lost_and_counted)
     ck_assert_int_eq(heald_topic_describe(t, f.me, &info), 0);
     ck_assert_uint_eq(info.lag, 11);
     ck_assert_int_eq(info.slowest, getpid());
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
     ck_assert_uint_eq(sample.lost, 7);
     ck_assert_uint_eq(sample.sequence, 7);
     ck_assert_uint_eq(sample_read(&sample), 7);
-    ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+    ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
     for (int64_t n = 8; n < 11; n++)
         ck_assert_int_eq(take_number(&f, &s, 0), n);
     ck_assert_int_eq(heald_topic_describe(t, f.me, &info), 0);
@@ -150,7 +150,7 @@ HEALD_CASE(the_oldest_is_lost_and_counted)
     ck_assert_uint_eq(info.lag, 0);
     ck_assert_uint_eq(info.published, 11);
     ck_assert_int_eq(publish_number(&f, 11, 0), 0);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
     ck_assert_uint_eq(sample.lost, 0);
     fixture_close(&f);
 }
@@ -166,10 +166,10 @@ HEALD_CASE(the_latest_alone)
     for (uint64_t n = 0; n < 50; n++) {
         for (uint64_t k = 0; k <= n % 7; k++)
             ck_assert_int_eq(publish_number(&f, n + k, 0), 0);
-        ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+        ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
         ck_assert_uint_eq(sample.lost, n % 7);
         ck_assert_uint_eq(sample_read(&sample), n + n % 7);
-        ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+        ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
         ck_assert_int_eq(take_number(&f, &s, 0), -ETIMEDOUT);
     }
     fixture_close(&f);
@@ -187,14 +187,14 @@ HEALD_CASE(a_publisher_waits_for_the_slowest)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
     sample_fill(&loan, RING);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, small.type.size), -EAGAIN);
-    ck_assert_int_eq(heald_topic_publish(f.me, &loan, small.type.size, in_ms(2)), -ETIMEDOUT);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, small.type.size), -EAGAIN);
+    ck_assert_int_eq(heald_topic_publish(&loan, f.me, small.type.size, in_ms(2)), -ETIMEDOUT);
     ck_assert_int_eq(take_number(&f, &other, 0), 0);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, small.type.size), -EAGAIN);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, small.type.size), -EAGAIN);
     ck_assert_int_eq(take_number(&f, &slow, 0), 0);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &loan, small.type.size), 0);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, f.me, small.type.size), 0);
     ck_assert_int_eq(publish_number(&f, RING + 1, 0), -ETIMEDOUT);
-    ck_assert_int_eq(heald_topic_unsubscribe(f.me, &slow), 0);
+    ck_assert_int_eq(heald_topic_unsubscribe(&slow, f.me), 0);
     for (uint64_t n = 0; n < 3 * RING; n++)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     fixture_close(&f);
@@ -221,7 +221,7 @@ HEALD_CASE(a_late_subscriber_has_the_history)
             for (int64_t k = n + 1 > back ? n + 1 - back : 0; k <= n; k++)
                 ck_assert_int_eq(take_number(&f, &late, 0), k);
             ck_assert_int_eq(take_number(&f, &late, 0), -ETIMEDOUT);
-            ck_assert_int_eq(heald_topic_unsubscribe(f.me, &late), 0);
+            ck_assert_int_eq(heald_topic_unsubscribe(&late, f.me), 0);
         }
         ck_assert_int_eq(take_number(&f, &s, 0), n);
     }
@@ -240,11 +240,11 @@ HEALD_CASE(samples_are_held)
     for (uint64_t n = 0; n < 4; n++)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     for (uint64_t n = 0; n < 3; n++) {
-        ck_assert_int_eq(heald_topic_take(f.me, &s, &held[n], HEALD_FOREVER), 0);
+        ck_assert_int_eq(heald_topic_take(&s, f.me, &held[n], HEALD_FOREVER), 0);
         ck_assert_uint_eq(held[n].sequence, n);
     }
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &more), -ENOBUFS);
-    ck_assert_int_eq(heald_topic_take(f.me, &s, &more, HEALD_FOREVER), -ENOBUFS);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &more), -ENOBUFS);
+    ck_assert_int_eq(heald_topic_take(&s, f.me, &more, HEALD_FOREVER), -ENOBUFS);
     for (uint64_t n = 4; n < 60; n++)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     ck_assert_int_eq(heald_topic_describe(t, f.me, &info), 0);
@@ -253,9 +253,9 @@ HEALD_CASE(samples_are_held)
     for (uint64_t n = 0; n < 3; n++) {
         ck_assert_uint_eq(sample_read(&held[n]), n);
         more = held[n];
-        ck_assert_int_eq(heald_topic_release(f.me, &held[n]), 0);
-        ck_assert_int_eq(heald_topic_release(f.me, &held[n]), -EINVAL);
-        ck_assert_int_eq(heald_topic_release(f.me, &more), -EINVAL);
+        ck_assert_int_eq(heald_topic_release(&held[n], f.me), 0);
+        ck_assert_int_eq(heald_topic_release(&held[n], f.me), -EINVAL);
+        ck_assert_int_eq(heald_topic_release(&more, f.me), -EINVAL);
     }
     ck_assert_int_eq(take_number(&f, &s, 0), 56);
     ck_assert_int_eq(count_chunks(&f), CHUNKS - RING);
@@ -280,17 +280,17 @@ HEALD_CASE(chunks_are_borrowed_and_returned)
     ck_assert_uint_eq(info.loaned, CHUNKS);
     ck_assert_uint_eq(info.left, 0);
     copy = loans[3];
-    ck_assert_int_eq(heald_topic_return(f.me, &loans[3]), 0);
-    ck_assert_int_eq(heald_topic_return(f.me, &loans[3]), -EINVAL);
-    ck_assert_int_eq(heald_topic_return(f.me, &copy), -EINVAL);
-    ck_assert_int_eq(heald_topic_trypublish(f.me, &copy, small.type.size), -EINVAL);
+    ck_assert_int_eq(heald_topic_return(&loans[3], f.me), 0);
+    ck_assert_int_eq(heald_topic_return(&loans[3], f.me), -EINVAL);
+    ck_assert_int_eq(heald_topic_return(&copy, f.me), -EINVAL);
+    ck_assert_int_eq(heald_topic_trypublish(&copy, f.me, small.type.size), -EINVAL);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &one), 0);
     ck_assert_ptr_eq(one.data, copy.data);
-    ck_assert_int_eq(heald_topic_return(f.me, &copy), -EINVAL);
+    ck_assert_int_eq(heald_topic_return(&copy, f.me), -EINVAL);
     for (int i = 0; i < CHUNKS; i++)
         if (i != 3)
-            ck_assert_int_eq(heald_topic_return(f.me, &loans[i]), 0);
-    ck_assert_int_eq(heald_topic_return(f.me, &one), 0);
+            ck_assert_int_eq(heald_topic_return(&loans[i], f.me), 0);
+    ck_assert_int_eq(heald_topic_return(&one, f.me), 0);
     ck_assert_int_eq(count_chunks(&f), CHUNKS);
     fixture_close(&f);
 }
@@ -305,24 +305,24 @@ HEALD_CASE(a_loan_is_given_to_another)
 
     ck_assert_int_eq(heald_attach(f.region, &other), 0);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
-    ck_assert_int_eq(heald_topic_trypublish(other, &loan, small.type.size), -EINVAL);
-    ck_assert_int_eq(heald_topic_give(other, &loan, other), -EINVAL);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, other, small.type.size), -EINVAL);
+    ck_assert_int_eq(heald_topic_give(&loan, other, other), -EINVAL);
     copy = loan;
-    ck_assert_int_eq(heald_topic_give(f.me, &loan, other), 0);
-    ck_assert_int_eq(heald_topic_return(f.me, &loan), -EINVAL);
-    ck_assert_int_eq(heald_topic_return(f.me, &copy), -EINVAL);
+    ck_assert_int_eq(heald_topic_give(&loan, f.me, other), 0);
+    ck_assert_int_eq(heald_topic_return(&loan, f.me), -EINVAL);
+    ck_assert_int_eq(heald_topic_return(&copy, f.me), -EINVAL);
     sample_fill(&loan, 5);
-    ck_assert_int_eq(heald_topic_trypublish(other, &loan, small.type.size), 0);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, other, small.type.size), 0);
     ck_assert_int_eq(take_number(&f, &s, 0), 5);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
-    ck_assert_int_eq(heald_topic_give(f.me, &loan, other), 0);
-    ck_assert_int_eq(heald_topic_return(other, &loan), 0);
+    ck_assert_int_eq(heald_topic_give(&loan, f.me, other), 0);
+    ck_assert_int_eq(heald_topic_return(&loan, other), 0);
     ck_assert_int_eq(heald_topic_tryloan(t, other, &loan), 0);
     heald_detach(other);
     ck_assert_int_eq(count_chunks(&f), CHUNKS - 1);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
-    ck_assert_int_eq(heald_topic_give(f.me, &loan, other), -ESRCH);
-    ck_assert_int_eq(heald_topic_return(f.me, &loan), 0);
+    ck_assert_int_eq(heald_topic_give(&loan, f.me, other), -ESRCH);
+    ck_assert_int_eq(heald_topic_return(&loan, f.me), 0);
     fixture_close(&f);
 }
 
@@ -343,15 +343,15 @@ HEALD_CASE(subscribers_come_and_go)
     ck_assert_uint_eq(info.subscribers, 4);
     ck_assert_uint_eq(info.blocking, 2);
     ck_assert_int_eq(publish_number(&f, 1, 0), 0);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s[1], &old), 0);
+    ck_assert_int_eq(heald_topic_trytake(&s[1], f.me, &old), 0);
     more = s[1];
-    ck_assert_int_eq(heald_topic_unsubscribe(f.me, &s[1]), 0);
-    ck_assert_int_eq(heald_topic_unsubscribe(f.me, &s[1]), -EINVAL);
-    ck_assert_int_eq(heald_topic_unsubscribe(f.me, &more), -EINVAL);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &more, &sample), -EINVAL);
+    ck_assert_int_eq(heald_topic_unsubscribe(&s[1], f.me), 0);
+    ck_assert_int_eq(heald_topic_unsubscribe(&s[1], f.me), -EINVAL);
+    ck_assert_int_eq(heald_topic_unsubscribe(&more, f.me), -EINVAL);
+    ck_assert_int_eq(heald_topic_trytake(&more, f.me, &sample), -EINVAL);
     s[1] = subscribe(&f, HEALD_TOPIC_DROP_OLDEST, 1);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &more, &sample), -EINVAL);
-    ck_assert_int_eq(heald_topic_release(f.me, &old), -EINVAL);
+    ck_assert_int_eq(heald_topic_trytake(&more, f.me, &sample), -EINVAL);
+    ck_assert_int_eq(heald_topic_release(&old, f.me), -EINVAL);
     ck_assert_int_eq(take_number(&f, &s[1], 0), 1);
     fixture_close(&f);
 }
@@ -387,7 +387,7 @@ HEALD_CASE(somebody_is_there)
     ck_assert_int_eq(heald_topic_wait(t, f.me, HEALD_TOPIC_SUBSCRIBED, HEALD_FOREVER), 0);
     ck_assert_int_eq(heald_topic_wait(t, f.me, HEALD_TOPIC_UNSUBSCRIBED, 0), -ETIMEDOUT);
     usleep(2000);
-    ck_assert_int_eq(heald_topic_unsubscribe(f.me, &s), 0);
+    ck_assert_int_eq(heald_topic_unsubscribe(&s, f.me), 0);
     ck_assert_int_eq(pthread_join(thread, &got), 0);
     ck_assert_int_eq((intptr_t)got, 0);
     fixture_close(&f);
@@ -423,18 +423,18 @@ HEALD_CASE(publishers_and_subscribers_at_once)
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, publishes_many, &f), 0);
     for (uint64_t n = 0; n < 2 * FAST; n++) {
-        ck_assert_int_eq(heald_topic_take(f.me, &all, &sample, HEALD_FOREVER), 0);
+        ck_assert_int_eq(heald_topic_take(&all, f.me, &sample, HEALD_FOREVER), 0);
         ck_assert_uint_eq(sample.sequence, n);
         ck_assert_uint_eq(sample.lost, 0);
         ck_assert_uint_lt(sample_read(&sample), FAST);
         sum += sample_read(&sample);
-        ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+        ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
         if (holds && n % 16 == 0) {
             ck_assert_uint_eq(sample_read(&held), kept);
-            ck_assert_int_eq(heald_topic_release(f.me, &held), 0);
+            ck_assert_int_eq(heald_topic_release(&held, f.me), 0);
             holds = false;
         }
-        if (!holds && (holds = heald_topic_trytake(f.me, &some, &held) == 0))
+        if (!holds && (holds = heald_topic_trytake(&some, f.me, &held) == 0))
             kept = sample_read(&held);
     }
     for (int i = 0; i < 2; i++)
@@ -470,7 +470,7 @@ HEALD_CASE(a_release_wakes_a_publisher)
     topic_make(&f, &o);
     struct heald_topic_subscriber s = subscribe(&f, HEALD_TOPIC_DROP_OLDEST, 0);
     ck_assert_int_eq(publish_number(&f, 0, 0), 0);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
     for (uint64_t n = 1; n < RING + 1; n++)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     ck_assert_int_eq(publish_number(&f, RING + 1, 0), -ETIMEDOUT);
@@ -478,7 +478,7 @@ HEALD_CASE(a_release_wakes_a_publisher)
     until_set(&shared_of(&f)->ready);
     usleep(2000);
     ck_assert_uint_eq(sample_read(&sample), 0);
-    ck_assert_int_eq(heald_topic_release(f.me, &sample), 0);
+    ck_assert_int_eq(heald_topic_release(&sample, f.me), 0);
     ck_assert_int_eq(pthread_join(thread, &got), 0);
     ck_assert_int_eq((intptr_t)got, 0);
     fixture_close(&f);
@@ -502,7 +502,7 @@ HEALD_CASE(it_is_inspected)
     ck_assert_uint_eq(state.holder_count, 0);
     ck_assert_int_eq(heald_topic_tryloan(t, f.me, &loan), 0);
     ck_assert_int_eq(publish_number(&f, 1, 0), 0);
-    ck_assert_int_eq(heald_topic_trytake(f.me, &s, &sample), 0);
+    ck_assert_int_eq(heald_topic_trytake(&s, f.me, &sample), 0);
     for (uint64_t n = 0; n < RING; n++)
         ck_assert_int_eq(publish_number(&f, n, 0), 0);
     ck_assert_int_eq(heald_object_inspect(f.region, offset, HEALD_OBJECT_TOPIC, &state), 0);

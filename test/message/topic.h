@@ -75,9 +75,9 @@ static inline int publish_number(struct fixture *f, uint64_t number, int64_t dea
     if (err)
         return err;
     sample_fill(&loan, number);
-    err = heald_topic_publish(f->me, &loan, small.type.size, deadline_ns);
+    err = heald_topic_publish(&loan, f->me, small.type.size, deadline_ns);
     if (err)
-        must(heald_topic_return(f->me, &loan) == 0);
+        must(heald_topic_return(&loan, f->me) == 0);
     return err;
 }
 
@@ -86,13 +86,13 @@ static inline int64_t take_number(struct fixture *f, const struct heald_topic_su
                                   int64_t deadline_ns)
 {
     struct heald_topic_sample sample;
-    int err = heald_topic_take(f->me, s, &sample, deadline_ns);
+    int err = heald_topic_take(s, f->me, &sample, deadline_ns);
 
     if (err)
         return err;
     must(sample.size == small.type.size);
     int64_t number = (int64_t)sample_read(&sample);
-    must(heald_topic_release(f->me, &sample) == 0);
+    must(heald_topic_release(&sample, f->me) == 0);
     return number;
 }
 
@@ -116,7 +116,7 @@ static inline int count_chunks(struct fixture *f)
     while (n < 64 && heald_topic_tryloan(topic_of(f), f->me, &loans[n]) == 0)
         n++;
     for (int i = 0; i < n; i++)
-        must(heald_topic_return(f->me, &loans[i]) == 0);
+        must(heald_topic_return(&loans[i], f->me) == 0);
     return n;
 }
 

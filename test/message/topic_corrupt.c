@@ -19,10 +19,10 @@ static int use_corrupt(struct fixture *f, const struct heald_topic_subscriber *s
 
     errs[0] = heald_topic_tryloan(t, f->me, &loan);
     if (!errs[0])
-        errs[0] = heald_topic_trypublish(f->me, &loan, small.type.size);
-    errs[1] = heald_topic_trytake(f->me, s, &sample);
+        errs[0] = heald_topic_trypublish(&loan, f->me, small.type.size);
+    errs[1] = heald_topic_trytake(s, f->me, &sample);
     if (!errs[1])
-        heald_topic_release(f->me, &sample);
+        heald_topic_release(&sample, f->me);
     errs[2] = heald_topic_subscribe(t, f->me, NULL, &more);
     errs[3] = heald_topic_describe(t, f->me, &info);
     errs[4] = heald_topic_wait(t, f->me, HEALD_TOPIC_UNSUBSCRIBED, 0);

@@ -75,7 +75,7 @@ HEALD_CASE(a_sample_is_awaited)
         turn_until(&s, &count, i + 1);
         ck_assert_int_eq(op.result, 0);
         ck_assert_uint_eq(sample_read(&sample), (uint64_t)i);
-        ck_assert_int_eq(heald_topic_release(s.f.me, &sample), 0);
+        ck_assert_int_eq(heald_topic_release(&sample, s.f.me), 0);
     }
     ck_assert_int_eq(heald_prep_topic_take(&op, &sub, s.f.me, &sample), 0);
     submit(&s, &op, &count);
@@ -98,10 +98,10 @@ HEALD_CASE(a_chunk_is_awaited)
     ck_assert_int_eq(heald_prep_topic_loan(&op, s.topic, s.f.me, &loan), 0);
     submit(&s, &op, &count);
     turn_in_vain(&s, &count, 0);
-    ck_assert_int_eq(heald_topic_return(s.f.me, &loans[0]), 0);
+    ck_assert_int_eq(heald_topic_return(&loans[0], s.f.me), 0);
     turn_until(&s, &count, 1);
     ck_assert_int_eq(op.result, 0);
-    ck_assert_int_eq(heald_topic_trypublish(s.f.me, &loan, small.type.size), 0);
+    ck_assert_int_eq(heald_topic_trypublish(&loan, s.f.me, small.type.size), 0);
     ck_assert_int_eq(heald_prep_topic_loan(&op, s.topic, s.f.me, &loan), 0);
     op.deadline_ns = in_ms(2);
     submit(&s, &op, &count);
@@ -150,7 +150,7 @@ HEALD_CASE(events_are_awaited)
     ck_assert_int_eq(heald_prep_topic_wait(&other, s.topic, s.f.me, HEALD_TOPIC_UNSUBSCRIBED), 0);
     submit(&s, &other, &count);
     turn_in_vain(&s, &count, 1);
-    ck_assert_int_eq(heald_topic_unsubscribe(s.f.me, &sub), 0);
+    ck_assert_int_eq(heald_topic_unsubscribe(&sub, s.f.me), 0);
     turn_until(&s, &count, 2);
     ck_assert_int_eq(other.result, 0);
     scene_close(&s);
@@ -167,7 +167,7 @@ static bool has_much(struct fixture *f)
         must(publish_number(f, (uint64_t)i, HEALD_FOREVER) == 0);
     for (int i = 0; i < 2; i++) {
         must(heald_topic_loan(topic_of(f), f->me, &loans[i], HEALD_FOREVER) == 0);
-        must(heald_topic_take(f->me, &sub, &samples[i], HEALD_FOREVER) == 0);
+        must(heald_topic_take(&sub, f->me, &samples[i], HEALD_FOREVER) == 0);
     }
     set_flag(&shared_of(f)->ready);
     return true;
@@ -188,7 +188,7 @@ HEALD_CASE(a_subscriber_is_killed)
     until_set(&shared_of(&s.f)->ready);
     while (heald_topic_tryloan(s.topic, s.f.me, &loan) == 0) {
         sample_fill(&loan, 7);
-        if (heald_topic_trypublish(s.f.me, &loan, small.type.size))
+        if (heald_topic_trypublish(&loan, s.f.me, small.type.size))
             break;
     }
     ck_assert_ptr_nonnull(loan.data);

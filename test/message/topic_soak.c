@@ -40,14 +40,14 @@ static void take_numbers(struct fixture *f, enum heald_topic_policy policy)
     struct heald_topic_sample held, sample;
     uint64_t number = 0;
 
-    must(heald_topic_take(f->me, &s, &held, HEALD_FOREVER) == 0);
+    must(heald_topic_take(&s, f->me, &held, HEALD_FOREVER) == 0);
     number = sample_read(&held);
     for (;;) {
-        must(heald_topic_take(f->me, &s, &sample, HEALD_FOREVER) == 0);
+        must(heald_topic_take(&s, f->me, &sample, HEALD_FOREVER) == 0);
         must(sample.sequence - held.sequence > sample.lost);
         must(policy != HEALD_TOPIC_BLOCK || sample.lost == 0);
         check(&held, number);
-        must(heald_topic_release(f->me, &held) == 0);
+        must(heald_topic_release(&held, f->me) == 0);
         __atomic_fetch_add(&book->lost, sample.lost, __ATOMIC_RELAXED);
         __atomic_fetch_add(&book->taken, 1, __ATOMIC_RELAXED);
         held = sample;

@@ -82,20 +82,20 @@ HEALD_CASE(in_place)
         ck_assert_uint_eq(slot.size, LONGEST);
         fill(slot.data, size, seed);
         copy = slot;
-        ck_assert_int_eq(heald_queue_commit(f.me, &slot, size), 0);
-        ck_assert_int_eq(heald_queue_commit(f.me, &copy, size), -EINVAL);
+        ck_assert_int_eq(heald_queue_commit(&slot, f.me, size), 0);
+        ck_assert_int_eq(heald_queue_commit(&copy, f.me, size), -EINVAL);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
         ck_assert_uint_eq(slot.size, size);
-        ck_assert_int_eq(heald_queue_return(f.me, &slot), 0);
+        ck_assert_int_eq(heald_queue_return(&slot, f.me), 0);
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
         copy = slot;
         copy.size += 64;
-        ck_assert_int_eq(heald_queue_release(f.me, &copy), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(&copy, f.me), -EINVAL);
         char want[LONGEST];
         fill(want, size, seed);
         ck_assert_mem_eq(slot.data, want, size);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), 0);
-        ck_assert_int_eq(heald_queue_release(f.me, &copy), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), 0);
+        ck_assert_int_eq(heald_queue_release(&copy, f.me), -EINVAL);
     }
     fixture_close(&f);
 }
@@ -186,7 +186,7 @@ HEALD_CASE(lengths_that_are_wrong)
         ck_assert_int_eq(heald_queue_peek(q, f.me, &slot, 0), 0);
         memcpy((char *)slot.data - 8, &wrong[i], sizeof wrong[i]);
         ck_assert_int_eq(heald_queue_tryrecv(q, f.me, buf, sizeof buf, NULL), -EBADMSG);
-        ck_assert_int_eq(heald_queue_release(f.me, &slot), -EINVAL);
+        ck_assert_int_eq(heald_queue_release(&slot, f.me), -EINVAL);
         fixture_close(&f);
     }
 }

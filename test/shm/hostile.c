@@ -223,9 +223,9 @@ static void use_queue(union object *o, struct heald_participant *me)
     heald_queue_tryrecv(queue, me, text, sizeof text, NULL);
     heald_queue_recv(queue, me, text, sizeof text, NULL, soon());
     if (heald_queue_reserve(queue, me, 0, &slot, 0) == 0)
-        heald_queue_commit(me, &slot, 16);
+        heald_queue_commit(&slot, me, 16);
     if (heald_queue_peek(queue, me, &slot, 0) == 0)
-        heald_queue_release(me, &slot);
+        heald_queue_release(&slot, me);
     heald_queue_identify(queue, me, &id);
     heald_queue_join(queue, me);
     heald_queue_describe(queue, me, &info);

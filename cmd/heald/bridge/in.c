@@ -101,9 +101,9 @@ static int send_to_topic(struct channel *c, const natsMsg *msg)
     if (!err && size)
         memcpy(loan.data, natsMsg_GetData(msg), size);
     if (!err)
-        err = heald_topic_publish(c->me, &loan, size, deadline_ns);
+        err = heald_topic_publish(&loan, c->me, size, deadline_ns);
     if (err)
-        heald_topic_return(c->me, &loan);
+        heald_topic_return(&loan, c->me);
     return err;
 }
 
@@ -209,7 +209,7 @@ static void await_room(struct inward *in)
     int err = heald_queue_reserve(c->queue, c->me, 0, &slot, now_ns() + WAIT_NS);
 
     if (!err)
-        heald_queue_abandon(c->me, &slot);
+        heald_queue_abandon(&slot, c->me);
     else if (err != -ETIMEDOUT)
         fail(in, channel_complain(c, err));
 }

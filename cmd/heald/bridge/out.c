@@ -119,7 +119,7 @@ static void finish(struct outward *o, struct flight *f)
     struct bridge *b = o->b;
 
     if (b->channel.queue)
-        heald_queue_release(b->channel.me, &f->slot);
+        heald_queue_release(&f->slot, b->channel.me);
     natsMsg_Destroy(f->state == FLIGHT_WAITING ? f->msg : NULL);
     *f = (struct flight){0};
     while (o->head != o->tail && flight_at(o, o->head)->state == FLIGHT_FREE)
@@ -189,7 +189,7 @@ static bool admit(struct outward *o, const void *data, size_t size)
     if (natsMsg_Create(&msg, b->plan->target.name, NULL, data, (int)size) != NATS_OK) {
         fail(o, options_refuse(b->plan->command, "cannot allocate memory"));
         if (is_queue)
-            heald_queue_return(b->channel.me, &o->slot);
+            heald_queue_return(&o->slot, b->channel.me);
         return false;
     }
     *f = (struct flight){.state = FLIGHT_WAITING,
@@ -199,7 +199,7 @@ static bool admit(struct outward *o, const void *data, size_t size)
     if (!is_queue) {
         f->slot = (struct heald_queue_slot){0};
         b->counts.dropped += o->sample.lost;
-        heald_topic_release(b->channel.me, &o->sample);
+        heald_topic_release(&o->sample, b->channel.me);
     }
     b->counts.redelivered += is_queue && o->slot.redelivered;
     o->tail++;
@@ -232,7 +232,7 @@ static int try_next(struct outward *o)
     struct channel *c = &o->b->channel;
 
     return c->queue ? heald_queue_peek(c->queue, c->me, &o->slot, 0)
-                    : heald_topic_trytake(c->me, &o->b->subscriber, &o->sample);
+                    : heald_topic_trytake(&o->b->subscriber, c->me, &o->sample);
 }
 
 static void await_next(struct outward *o)
@@ -411,7 +411,7 @@ static void end(struct outward *o)
     for (; o->head != o->tail; o->head++) {
         struct flight *f = flight_at(o, o->head);
         if (f->state != FLIGHT_FREE && b->channel.queue)
-            heald_queue_return(b->channel.me, &f->slot);
+            heald_queue_return(&f->slot, b->channel.me);
         natsMsg_Destroy(f->state == FLIGHT_WAITING ? f->msg : NULL);
     }
 }
