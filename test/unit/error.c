@@ -46,6 +46,14 @@ HEALD_CASE(codes_that_system_calls_return)
     ck_assert_str_eq(heald_strerror(-EINPROGRESS), "operation pending");
 }
 
+/* Of a pipe and a queue that is closed, or whose last sender has gone; and of a
+ * system call and a region without a heap. */
+HEALD_CASE(texts_that_are_right_for_queues)
+{
+    ck_assert_str_eq(heald_strerror(-EPIPE), "closed, or nobody is at the other end");
+    ck_assert_ptr_nonnull(strstr(heald_strerror(-ENOSYS), "the region has no heap"));
+}
+
 HEALD_CASE(codes_that_nobody_knows)
 {
     static const int codes[] = {1, EINVAL, 99999, -99999, INT_MAX, INT_MIN, INT_MIN + 1};
@@ -61,6 +69,7 @@ int main(void)
 
     harness_add(group, codes_that_the_library_returns);
     harness_add(group, codes_that_system_calls_return);
+    harness_add(group, texts_that_are_right_for_queues);
     harness_add(group, codes_that_nobody_knows);
     return harness_run(suite);
 }
