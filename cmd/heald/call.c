@@ -58,8 +58,6 @@ static int explain(const struct channel *c, const struct heald_call *call, int e
         options_refuse(command, "%s: no server received the request in time", c->name);
         return EXIT_NO;
     }
-    if (err == -EMSGSIZE && !call->was_taken)
-        return options_refuse(command, "%s: the request is too long", c->name);
     if (err == -EPIPE && !call->was_taken)
         return options_refuse(command, "%s: the service is closed", c->name);
     if (!call->was_taken || err == -EBADMSG || err == -ESTALE)
@@ -113,6 +111,11 @@ static int call_and_print(const struct channel *c, const struct call_options *o,
     if (status)
         return status;
     call.request = request ? request : input;
+    if (call.request_size > info.options.request_max) {
+        free(input);
+        return channel_refuse_size(c, "request", call.request_size, info.options.request_max,
+                                   !request);
+    }
     status = call_for(c, &call, info.options.reply_max, channel_deadline(false, o->timeout_ns));
     if (!status)
         message_print(call.reply, call.reply_size, o->is_binary ? MESSAGE_BYTES : MESSAGE_LINE);

@@ -51,6 +51,15 @@ int channel_complain(const struct channel *c, int err)
     return options_refuse(c->command, "%s: %s", options_shown(c->name), heald_strerror(err));
 }
 
+int channel_refuse_size(const struct channel *c, const char *what, size_t size, size_t limit,
+                        bool is_input)
+{
+    return options_refuse(c->command,
+                          "%s: a %s of %s%zu bytes is too long: the limit of the %s is %zu",
+                          options_shown(c->name), what, is_input ? "at least " : "", size,
+                          heald_object_type_name(c->type), limit);
+}
+
 static size_t size_of(const struct channel_plan *plan)
 {
     if (plan->type == HEALD_OBJECT_TOPIC)

@@ -62,6 +62,7 @@ struct publisher {
     struct channel channel;
     const struct pub_options *options;
     size_t sample_max, type_size;
+    bool is_input; /* the samples come from standard input */
 };
 
 static int refuse(const struct publisher *p, const char *why)
@@ -82,9 +83,7 @@ static int check_size(const struct publisher *p, size_t size)
                               "%s: a sample has %zu bytes; the type of the topic has %zu",
                               p->channel.name, size, p->type_size);
     if (size > p->sample_max)
-        return options_refuse(p->channel.command,
-                              "%s: a sample is too long; the topic has room for %zu bytes",
-                              p->channel.name, p->sample_max);
+        return channel_refuse_size(&p->channel, "sample", size, p->sample_max, p->is_input);
     return 0;
 }
 
@@ -192,7 +191,7 @@ static int run(const struct command *command, const struct pub_options *o, const
                                               .subscribers = o->subscribers};
     const struct channel_plan plan = {
         .type = HEALD_OBJECT_TOPIC, .usual = "topic", .options = &topic};
-    struct publisher p = {.options = o};
+    struct publisher p = {.options = o, .is_input = !words[1]};
     int status = check_chunks(command, o);
 
     if (!status)
@@ -202,7 +201,7 @@ static int run(const struct command *command, const struct pub_options *o, const
     status = begin(&p);
     for (size_t i = 1; !status && words[i]; i++)
         status = publish(&p, words[i], strlen(words[i]));
-    if (!status && !words[1])
+    if (!status && p.is_input)
         status = publish_input(&p);
     channel_close(&p.channel);
     return status;

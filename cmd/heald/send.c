@@ -53,49 +53,72 @@ const struct command command_send = {
 struct sender {
     struct channel channel;
     const struct send_options *options;
+    struct heald_queue_options queue; /* as it is */
+    bool is_input;                    /* the messages are lines of standard input */
 };
+
+/* What failed, on stderr: the exit status. */
+static int explain(const struct sender *s, size_t size, int err)
+{
+    const struct channel *c = &s->channel;
+
+    switch (err) {
+    case -EMSGSIZE:
+        return channel_refuse_size(c, "message", size, s->queue.message_max, s->is_input);
+    case -EINVAL:
+        return options_refuse(c->command, "%s: --priority %u: the highest of the queue is %u",
+                              c->name, s->options->priority, s->queue.priorities - 1);
+    case -EPIPE: return options_refuse(c->command, "%s: the queue is closed", c->name);
+    case -ETIMEDOUT:
+        options_refuse(c->command, "%s: the queue is full, with %u message%s%s", c->name,
+                       s->queue.capacity, s->queue.capacity == 1 ? "" : "s",
+                       s->queue.priorities > 1 ? " of that priority" : "");
+        return EXIT_NO;
+    default: return channel_complain(c, err);
+    }
+}
 
 /* 0, or the exit status. */
 static int send_one(const struct sender *s, const char *data, size_t size)
 {
     const struct send_options *o = s->options;
-    int64_t deadline_ns = channel_deadline(o->is_trying, o->timeout_ns);
-    int err =
-        heald_queue_send(s->channel.queue, s->channel.me, data, size, o->priority, deadline_ns);
+    const struct channel *c = &s->channel;
+    int err = heald_queue_send(c->queue, c->me, data, size, o->priority,
+                               channel_deadline(o->is_trying, o->timeout_ns));
 
-    if (err == -EMSGSIZE)
-        return options_refuse(s->channel.command, "%s: a message of %zu bytes is too long",
-                              s->channel.name, size);
-    if (err == -EINVAL)
-        return options_refuse(s->channel.command, "%s: the queue has no priority %u",
-                              s->channel.name, o->priority);
-    if (err == -EPIPE)
-        return options_refuse(s->channel.command, "%s: the queue is closed", s->channel.name);
-    if (err == -ETIMEDOUT) {
-        options_refuse(s->channel.command, "%s: the queue is full", s->channel.name);
-        return EXIT_NO;
-    }
-    return err ? channel_complain(&s->channel, err) : 0;
+    return err ? explain(s, size, err) : 0;
 }
 
-/* A line is read as far as a message may be long. */
 static int send_lines(const struct sender *s)
 {
-    const struct channel *c = &s->channel;
-    struct heald_queue_info info;
     char *line;
     size_t size;
-    int err = heald_queue_describe(c->queue, c->me, &info), status = 0;
+    int status = 0;
 
-    if (err)
-        return channel_complain(c, err);
     while (!status) {
-        status = channel_read_input(c->command, '\n', info.options.message_max, &line, &size);
+        status = channel_read_input(s->channel.command, '\n', s->queue.message_max, &line, &size);
         if (status)
             return status == OPTIONS_GO_ON ? 0 : status;
         status = send_one(s, line, size);
         free(line);
     }
+    return status;
+}
+
+static int send_all(struct sender *s, const char **messages)
+{
+    const struct channel *c = &s->channel;
+    struct heald_queue_info info;
+    int err = heald_queue_describe(c->queue, c->me, &info), status = 0;
+
+    if (err)
+        return channel_complain(c, err);
+    s->queue = info.options;
+    s->is_input = !*messages;
+    if (s->is_input)
+        status = send_lines(s);
+    for (; !status && *messages; messages++)
+        status = send_one(s, *messages, strlen(*messages));
     return status;
 }
 
@@ -120,10 +143,7 @@ static int run_send(const struct command *command, const char *program, int argc
     const struct channel_plan plan = {.type = HEALD_OBJECT_QUEUE, .usual = "queue", .options = &q};
     status = channel_open(&s.channel, command, words[0], &plan);
     if (!status) {
-        for (size_t i = 1; !status && words[i]; i++)
-            status = send_one(&s, words[i], strlen(words[i]));
-        if (!words[1])
-            status = send_lines(&s);
+        status = send_all(&s, words + 1);
         if (!status && o.ends)
             heald_queue_close(s.channel.queue, s.channel.me);
         channel_close(&s.channel);

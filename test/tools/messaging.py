@@ -45,15 +45,18 @@ def messages_that_do_not_fit():
     try:
         assert heald('send', '--capacity', '1', '--size', '3', name, 'abc').returncode == 0
         result = heald('send', '-n', name, 'x')
-        assert result.returncode == 1 and 'is full' in result.stderr, result
+        assert result.returncode == 1 and 'is full, with 1 message\n' in result.stderr, result
         result = heald('send', '-w', '0.01', name, 'abcd')
-        assert result.returncode == 2 and '4 bytes is too long' in result.stderr, result
+        assert result.returncode == 2, result
+        assert 'of 4 bytes is too long: the limit of the queue is 3\n' in result.stderr, result
         with open('/dev/zero', 'rb') as zeroes:
             result = subprocess.run([HEALD, 'send', name], stdin=zeroes, capture_output=True,
                                     text=True, check=False)
-        assert result.returncode == 2 and 'is too long' in result.stderr, result
+        assert result.returncode == 2, result
+        assert 'of at least 4 bytes is too long: the limit of the queue is 3' in result.stderr
         result = heald('send', '-p', '1', name, 'x')
-        assert result.returncode == 2 and 'no priority 1' in result.stderr, result
+        assert result.returncode == 2, result
+        assert '--priority 1: the highest of the queue is 0\n' in result.stderr, result
         for bad in (name + ':', ':x', name + ':' + 48 * 'x', 'x'):
             assert heald('send', '-n', bad, 'x').returncode == 2, bad
     finally:
@@ -133,11 +136,13 @@ def samples_are_published():
         seen = object_in(name)
         assert (seen['name'], seen['type'], seen['max'], seen['free']) == ('topic', 'topic', 6, 6)
         result = heald('pub', name, '123456789')
-        assert result.returncode == 2 and 'has room for 8 bytes' in result.stderr, result
+        assert result.returncode == 2, result
+        assert 'of 9 bytes is too long: the limit of the topic is 8\n' in result.stderr, result
         with open('/dev/zero', 'rb') as zeroes:
             result = subprocess.run([HEALD, 'pub', name], stdin=zeroes, capture_output=True,
                                     text=True, check=False)
-        assert result.returncode == 2 and 'has room for 8 bytes' in result.stderr, result
+        assert result.returncode == 2, result
+        assert 'at least 9 bytes is too long: the limit of the topic is 8' in result.stderr
         for words in (('-b', name, 'x'), ('-b0', name), (name + ':a/b', 'x'), (name + ':', 'x'),
                       ('--chunks', '2', name + ':few', 'x'), ()):
             result = heald('pub', *words)
