@@ -1,7 +1,7 @@
 /*
- * channel.c: see channel.h. The region has a heap of just the object and room for names; whoever
- * comes first makes it. One who only reads what others publish, or calls what others serve, does
- * not know how they make it, and waits until they have.
+ * channel.c: see channel.h. The region has a heap of just the object and room for names. A command
+ * that sends, publishes or serves makes it, and so does each side of a pipe. One that receives,
+ * subscribes or calls does not know how they make it, and waits until they have.
  */
 #include "channel.h"
 
@@ -114,6 +114,14 @@ static int create(struct channel *c, const struct channel_plan *plan, const char
     return heald_queue_open(c->me, name, plan->options, &c->queue);
 }
 
+/* The name may be misspelt. In a script it is as it was meant. */
+static void say_made(const struct channel *c, const struct channel_plan *plan, const char *name)
+{
+    if (isatty(STDERR_FILENO))
+        options_refuse(c->command, "%s: made the %s \"%s\"", options_shown(c->name),
+                       heald_object_type_name(plan->type), name);
+}
+
 /* The name that is not there may be misspelt, or left out. */
 static void note_other(struct channel *c)
 {
@@ -134,8 +142,11 @@ static int open_object(struct channel *c, const struct channel_plan *plan, const
         note_other(c);
         return err;
     }
-    if (err == -ENOENT)
+    if (err == -ENOENT) {
         err = create(c, plan, name);
+        if (!err)
+            say_made(c, plan, name);
+    }
     /* Another process made it meanwhile, with other options. */
     if (err == -EPROTOTYPE)
         err = find(c, plan, name);

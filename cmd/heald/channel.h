@@ -45,8 +45,8 @@ void channel_remove(struct channel *c, bool ends);
 /* A line on stderr with what failed; EXIT_ERROR. */
 int channel_complain(const struct channel *c, int err);
 
-/* The same: a message is longer than it may be; `what` is what this object calls it. is_input: it was
- * read from standard input, as far as one byte more than the limit. */
+/* The same: a message is longer than it may be; `what` is its name with this object. is_input: it
+ * was read from standard input, as far as one byte more than the limit. */
 int channel_refuse_size(const struct channel *c, const char *what, size_t size, size_t limit,
                         bool is_input);
 

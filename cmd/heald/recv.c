@@ -18,7 +18,8 @@ static const struct option options[] = {
     {'N', "--count", OPTION_COUNT, offsetof(struct recv_options, count), 1, UINT_MAX, "N",
      "end after N messages"},
     {'w', "--timeout", OPTION_SECONDS, offsetof(struct recv_options, timeout_ns), 0, 1000000000,
-     "SECONDS", "wait at most this long for a message (default: indefinitely)"},
+     "SECONDS",
+     "wait at most this long for the queue, and for each message (default: indefinitely)"},
     {'n', "--nonblock", OPTION_FLAG, offsetof(struct recv_options, is_trying), 0, 0, NULL,
      "print the messages that are there and end"},
     {'0', "--null", OPTION_FLAG, offsetof(struct recv_options, is_terminated), 0, 0, NULL,
@@ -39,10 +40,10 @@ const struct command command_recv = {
     .options = options,
     .details =
         "NAME is /name or file:/path, and QUEUE the name of a queue in that region (default: "
-        "queue). Both are created if they do not exist. Each message is printed, and then "
+        "queue). The command waits for one that does not exist. Each message is printed, and then "
         "released: one that could not be printed is received again.\n"
         "Exit status: 0 the queue was closed, or N messages came, or with -n one at least; 1 "
-        "no message came in time; 2 an error.",
+        "no message, or no queue, came in time; 2 an error.",
 };
 
 struct receiver {
@@ -105,9 +106,6 @@ static bool receive(struct receiver *r, int *ret_status)
 
 static int run_recv(const struct command *command, const char *program, int argc, char **argv)
 {
-    static const struct heald_queue_options queue = {0};
-    static const struct channel_plan plan = {
-        .type = HEALD_OBJECT_QUEUE, .usual = "queue", .options = &queue};
     struct recv_options o = {.timeout_ns = HEALD_FOREVER};
     struct receiver r = {.options = &o};
     const char *name = NULL;
@@ -118,6 +116,9 @@ static int run_recv(const struct command *command, const char *program, int argc
         return status;
     if (!name)
         return options_refuse(command, "a name is required; see heald recv --help");
+    const struct channel_plan plan = {.type = HEALD_OBJECT_QUEUE,
+                                      .usual = "queue",
+                                      .deadline_ns = channel_deadline(o.is_trying, o.timeout_ns)};
     status = channel_open(&r.channel, command, name, &plan);
     if (status)
         return status;

@@ -2,19 +2,35 @@
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import tempfile
 
-from regions import PREFIX, end, path_of, remove, start, until
+from regions import PREFIX, end, path_of, remove, start
 from schema import Schema
 from serving import HEALD, heald
+
+
+def errors_in_terminal(*args):
+    """What a command prints to a terminal that is its standard error."""
+    master, slave = pty.openpty()
+    subprocess.run([HEALD, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=slave, check=False)
+    ready, _, _ = select.select([master], [], [], 0)
+    text = os.read(master, 65536).decode() if ready else ''
+    os.close(slave)
+    os.close(master)
+    return text
 
 
 def messages():
     name = PREFIX + '-queue'
     try:
-        assert heald('recv', '-n', name).returncode == 1
+        result = heald('recv', '-n', name)
+        assert result.returncode == 1 and 'there is no queue "queue"\n' in result.stderr, result
+        assert heald('ls', name).returncode == 2  # it created nothing
         assert heald('send', name, 'one', '', 'three').returncode == 0
         result = subprocess.run([HEALD, 'send', '-c', name], input='4th\n5th', text=True,
                                 capture_output=True, check=False)
@@ -66,10 +82,26 @@ def messages_that_do_not_fit():
 def one_waits_for_the_other():
     name = PREFIX + '-wait'
     try:
+        assert heald('send', '-c', name + ':other').returncode == 0
         receiver = start('recv', '-N', '1', name + ':jobs')
-        until(lambda: heald('ls', name).returncode == 0)
-        assert heald('send', name + ':jobs', 'work').returncode == 0
-        assert end(receiver) == (0, 'work\n', '')
+        said = receiver.stderr.readline()
+        assert 'there is no queue "jobs" yet; waiting for it (there is "other")\n' in said, said
+        result = heald('send', '--size', '5000', name + ':jobs', 4096 * 'x')
+        assert (result.returncode, result.stderr) == (0, ''), result
+        assert end(receiver) == (0, 4096 * 'x' + '\n', '')
+    finally:
+        remove(name)
+
+
+def a_terminal_sees_what_is_made():
+    name = PREFIX + '-made'
+    try:
+        for args, made in ((('send', name, 'x'), 'queue "queue"'), (('send', name, 'x'), None),
+                           (('pub', '-n', name, 'x'), 'topic "topic"'),
+                           (('reply', '-w', '0.01', name, 'true'), 'service "service"'),
+                           (('pipe', '-qs', name), 'queue "pipe"')):
+            said = errors_in_terminal(*args)
+            assert said == (f'heald {args[0]}: {name}: made the {made}\r\n' if made else ''), said
     finally:
         remove(name)
 
@@ -94,8 +126,9 @@ def a_pipe():
 def a_file_that_is_truncated():
     name = PREFIX + '-short'
     try:
+        assert heald('send', name, 'first').returncode == 0
         receiver = start('recv', name)
-        until(lambda: heald('ls', name).returncode == 0)
+        assert receiver.stdout.readline() == 'first\n'
         os.truncate(path_of(name), 0)
         status, out, err = end(receiver)
         assert (status, out) == (2, '') and 'was truncated' in err, (status, out, err)
@@ -154,5 +187,6 @@ def samples_are_published():
         remove(name)
 
 
-CASES = (messages, samples_are_published, messages_that_do_not_fit, one_waits_for_the_other, a_pipe,
-         a_file_that_is_truncated, a_pipe_whose_sender_is_killed)
+CASES = (messages, samples_are_published, messages_that_do_not_fit, one_waits_for_the_other,
+         a_terminal_sees_what_is_made, a_pipe, a_file_that_is_truncated,
+         a_pipe_whose_sender_is_killed)
