@@ -19,6 +19,8 @@ struct heald_broadcast {
     uint32_t stride, sample_max, cells;
     uint64_t published;
     unsigned count, max;
+    unsigned gone; /* of the subscribers, those that remove_gone() removes */
+    unsigned next; /* where it looks next: it goes round */
     struct heald_channel *subscribers[];
 };
 
@@ -88,6 +90,11 @@ void heald_broadcast_close(struct heald_broadcast *broadcast)
     alloc_free(&heald__alloc_libc, broadcast, bytes_of(broadcast->max));
 }
 
+static bool is_gone(const struct heald_channel *c)
+{
+    return c->has_ended || c->why;
+}
+
 int heald_broadcast_admit(struct heald_broadcast *broadcast, int fd)
 {
     if (broadcast->count == broadcast->max)
@@ -100,15 +107,18 @@ int heald_broadcast_admit(struct heald_broadcast *broadcast, int fd)
     c->own_stride = broadcast->stride;
     c->peer_room_max = HEALD_CHANNEL_ROOM_MAX; /* which is not mapped */
     int err = heald__channel_begin(c, fd, broadcast->segment_fd);
-    if (err)
+    if (err) {
         end(c);
-    else
-        broadcast->subscribers[broadcast->count++] = c;
-    return err;
+        return err;
+    }
+    broadcast->subscribers[broadcast->count++] = c;
+    broadcast->gone += is_gone(c);
+    return 0;
 }
 
 static void remove_at(struct heald_broadcast *b, unsigned i)
 {
+    b->gone -= is_gone(b->subscribers[i]);
     end(b->subscribers[i]);
     b->subscribers[i] = b->subscribers[--b->count];
 }
@@ -125,17 +135,21 @@ int heald_broadcast_remove(struct heald_broadcast *broadcast, int fd)
 
 int heald_broadcast_remove_gone(struct heald_broadcast *broadcast, const char **ret_why)
 {
-    for (unsigned i = 0; i < broadcast->count; i++) {
-        struct heald_channel *c = broadcast->subscribers[i];
-        int fd = c->fd;
-        if (!c->has_ended && !c->why)
-            continue;
-        if (ret_why)
-            *ret_why = c->why;
-        remove_at(broadcast, i);
-        return fd;
-    }
-    return -ENOENT;
+    struct heald_broadcast *b = broadcast;
+
+    if (!b->gone)
+        return -ENOENT;
+    /* One is found. Calls that remove all of them go round once. */
+    if (b->next >= b->count)
+        b->next = 0;
+    while (!is_gone(b->subscribers[b->next]))
+        b->next = b->next + 1 < b->count ? b->next + 1 : 0;
+    const struct heald_channel *c = b->subscribers[b->next];
+    int fd = c->fd;
+    if (ret_why)
+        *ret_why = c->why;
+    remove_at(b, b->next);
+    return fd;
 }
 
 /* Release: each store pairs with an acquire of follow.c. */
@@ -158,8 +172,12 @@ int heald_broadcast_publish(struct heald_broadcast *broadcast, const void *data,
     if (size > broadcast->sample_max)
         return -EMSGSIZE;
     write_sample(broadcast, data, (uint32_t)size);
-    for (unsigned i = 0; i < broadcast->count; i++)
-        if (!broadcast->subscribers[i]->has_ended && !broadcast->subscribers[i]->why)
-            heald__bell_ring(broadcast->subscribers[i], BELL_IN);
+    for (unsigned i = 0; i < broadcast->count; i++) {
+        struct heald_channel *c = broadcast->subscribers[i];
+        if (is_gone(c))
+            continue;
+        heald__bell_ring(c, BELL_IN);
+        broadcast->gone += is_gone(c);
+    }
     return 0;
 }

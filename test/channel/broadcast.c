@@ -217,6 +217,49 @@ HEALD_CASE(who_is_gone_is_removed)
     scene_close(&s);
 }
 
+static void scene_end(struct scene *s)
+{
+    heald_channel_close(s->c);
+    close(s->fds[1]);
+}
+
+/* Each is found once, wherever the look before ended. */
+HEALD_CASE(all_that_are_gone_are_removed)
+{
+    enum { MANY = 9 };
+    struct scene s = scene_open(NULL), others[MANY];
+    bool is_closed[MANY] = {false};
+    int fd;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        others[i] = (struct scene){.b = s.b};
+        scene_join(&others[i], NULL);
+        ck_assert_int_eq(heald_channel_arm(others[i].c, HEALD_CHANNEL_IN), 0);
+    }
+    for (unsigned step = 4; step; step -= 2) {
+        unsigned gone = 0, removed = 0;
+        for (unsigned i = 0; i < MANY; i++)
+            if (!is_closed[i] && i % step == 0) {
+                is_closed[i] = true;
+                scene_end(&others[i]);
+                gone++;
+            }
+        publish(&s, 0, 1);
+        for (; (fd = heald_broadcast_remove_gone(s.b, NULL)) >= 0; removed++)
+            close(fd);
+        ck_assert_int_eq(fd, -ENOENT);
+        ck_assert_uint_eq(removed, gone);
+        for (unsigned i = 0; i < MANY; i++)
+            if (!is_closed[i]) {
+                expect(&others[i], 0, 1);
+                ck_assert_int_eq(heald_channel_arm(others[i].c, HEALD_CHANNEL_IN), 0);
+            }
+    }
+    for (unsigned i = 1; i < MANY; i += 2)
+        scene_leave(&others[i]);
+    scene_close(&s);
+}
+
 /* Subscribers in processes of their own, one of which is killed while all wait. */
 static void subscribe_and_sum(int fd, unsigned last)
 {
@@ -495,6 +538,7 @@ int main(void)
     harness_add(group, a_subscriber_that_waits_first);
     harness_add(group, a_subscriber_with_a_large_room);
     harness_add(group, who_is_gone_is_removed);
+    harness_add(group, all_that_are_gone_are_removed);
     harness_add(group, several_processes);
     harness_add(group, strides_that_make_no_sense);
     harness_add(group, samples_that_make_no_sense);
