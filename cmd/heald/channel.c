@@ -6,6 +6,7 @@
 #include "channel.h"
 
 #include "refusal.h"
+#include "table.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,9 @@
 #include <unistd.h>
 
 enum { PARTICIPANTS = 256, HEAP_SPARE = 64 * 1024, PAUSE_MS = 50 };
+
+/* Memory of an object that a command makes, all of which is allocated at once. */
+enum { OBJECT_MAX = 1 << 30 };
 
 /* The last colon, unless it is that of "file:". */
 static int split(struct channel *c, const struct channel_plan *plan, const char **ret_object)
@@ -69,6 +73,18 @@ static size_t size_of(const struct channel_plan *plan)
     return heald_queue_size(plan->options);
 }
 
+/* A size of 0 is one that no process has room for. */
+static int refuse_large(const struct channel *c, const struct channel_plan *plan, size_t size)
+{
+    const char *type = heald_object_type_name(plan->type);
+    char is[TABLE_NUMBER_SIZE], max[TABLE_NUMBER_SIZE];
+
+    return options_refuse(c->command, "%s: a %s of these sizes needs %s of memory; the limit is %s",
+                          options_shown(c->name), type,
+                          size ? table_size(size, is) : "more than all",
+                          table_size(OBJECT_MAX, max));
+}
+
 /* 0; -ENOENT: it does not exist, and is not created; or the exit status. */
 static int open_region(struct channel *c, const struct channel_plan *plan)
 {
@@ -80,9 +96,8 @@ static int open_region(struct channel *c, const struct channel_plan *plan)
                                      .heap_max = 2 * size + (64 << 20),
                                      .ret_why = &why};
 
-    if (plan->options && !size)
-        return options_refuse(c->command, "the %s is too large",
-                              heald_object_type_name(plan->type));
+    if (plan->options && (!size || size > OBJECT_MAX))
+        return refuse_large(c, plan, size);
     int err =
         heald_region_open(&c->region, c->region_name, plan->options ? HEALD_REGION_CREATE : 0, &o);
     if (!err && (err = heald_attach(c->region, &c->me)))

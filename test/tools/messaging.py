@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -75,6 +76,21 @@ def messages_that_do_not_fit():
         assert '--priority 1: the highest of the queue is 0\n' in result.stderr, result
         for bad in (name + ':', ':x', name + ':' + 48 * 'x', 'x'):
             assert heald('send', '-n', bad, 'x').returncode == 2, bad
+    finally:
+        remove(name)
+
+
+def memory_has_a_limit():
+    name = PREFIX + '-huge'
+    try:
+        for args in (('send', '--size', '268435456', name, 'x'),
+                     ('pub', '--size', '100000000', name, 'x'),
+                     ('reply', '--size', '134217728', name, 'true'),
+                     ('reply', '--reply-size', '100000000', name, 'true')):
+            result = heald(*args)
+            assert result.returncode == 2 and result.stderr.count('\n') == 1, (args, result)
+            assert re.search('needs .* of memory; the limit is 1G', result.stderr), result
+        assert heald('ls', name).returncode == 2
     finally:
         remove(name)
 
@@ -187,6 +203,6 @@ def samples_are_published():
         remove(name)
 
 
-CASES = (messages, samples_are_published, messages_that_do_not_fit, one_waits_for_the_other,
-         a_terminal_sees_what_is_made, a_pipe, a_file_that_is_truncated,
+CASES = (messages, samples_are_published, messages_that_do_not_fit, memory_has_a_limit,
+         one_waits_for_the_other, a_terminal_sees_what_is_made, a_pipe, a_file_that_is_truncated,
          a_pipe_whose_sender_is_killed)
