@@ -89,19 +89,12 @@ static void describe_topic(struct text *t, const struct snapshot_region *r,
         text_addf(t, ", %llu lost", (unsigned long long)s->lost);
 }
 
-/* A bridge that was killed has left its counts. */
-static bool is_running(const struct snapshot_region *r, const struct bridge_counts *c)
-{
-    for (unsigned i = 0; i < r->participant_count; i++)
-        if ((uint64_t)r->participants[i].thread.pid == c->process && !r->participants[i].is_gone)
-            return true;
-    return false;
-}
-
 static void describe_bridge(struct text *t, const struct snapshot_region *r,
                             const struct bridge_counts *c)
 {
-    const char *state = !is_running(r, c) ? "ended" : c->connected ? "connected" : "not connected";
+    const char *state = !snapshot_bridge_runs(r, c) ? "ended"
+                        : c->connected              ? "connected"
+                                                    : "not connected";
 
     text_addf(t, ", bridge %s NATS, process %llu, %s", c->is_outward ? "to" : "from",
               (unsigned long long)c->process, state);
@@ -269,7 +262,7 @@ static void put_object(struct json *j, const struct snapshot_region *r,
         put_messages(j, r, o);
     if (o->is_bridge) {
         json_object(j, "bridge");
-        json_boolean(j, "running", is_running(r, &o->bridge));
+        json_boolean(j, "running", snapshot_bridge_runs(r, &o->bridge));
         counts_put(j, &o->bridge);
         json_close(j);
     }

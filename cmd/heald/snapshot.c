@@ -333,3 +333,11 @@ bool snapshot_has_messages(const struct snapshot_object *o)
     return o->info.type == HEALD_OBJECT_QUEUE || o->info.type == HEALD_OBJECT_SERVICE ||
            o->info.type == HEALD_OBJECT_TOPIC;
 }
+
+bool snapshot_bridge_runs(const struct snapshot_region *r, const struct bridge_counts *c)
+{
+    for (unsigned i = 0; i < r->participant_count; i++)
+        if ((uint64_t)r->participants[i].thread.pid == c->process && !r->participants[i].is_gone)
+            return true;
+    return false;
+}

@@ -110,4 +110,7 @@ const struct heald_participant_info *snapshot_slowest(const struct snapshot_regi
 /* Is it a queue, a service or a topic? */
 bool snapshot_has_messages(const struct snapshot_object *o);
 
+/* Does the bridge run? One that was killed has left its counts. */
+bool snapshot_bridge_runs(const struct snapshot_region *r, const struct bridge_counts *c);
+
 #endif

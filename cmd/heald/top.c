@@ -1,5 +1,5 @@
 /*
- * top.c: `heald top`: what passes through queues, topics and services, again and again.
+ * top.c: `heald top`: what passes through queues, topics, services and bridges, again and again.
  *
  * On a terminal it has a screen of its own, without echo, and gives the terminal back in whatever
  * way it ends, but for SIGKILL. All that it waits for is in a loop.
@@ -19,7 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { KEY_INTERRUPT = 3, BUFFER_SIZE = 64 * 1024, HEAD_ROWS = 3 };
+enum { KEY_INTERRUPT = 3, BUFFER_SIZE = 64 * 1024, ROWS_DEFAULT = 24 };
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
 
@@ -46,7 +46,7 @@ static int run_top(const struct command *command, const char *program, int argc,
 const struct command command_top = {
     .name = "top",
     .run = run_top,
-    .summary = "show the rates of queues, topics and services",
+    .summary = "show the rates of queues, topics, services and bridges",
     .arguments = "[NAME...]",
     .arguments_max = UINT_MAX,
     .options = options,
@@ -100,13 +100,22 @@ static bool look(struct top *t)
     return all;
 }
 
+/* A line end on the last row moves the screen, so that row is left out. Where the title, an empty
+ * line, the heads of the columns and a row do not fit, the first of these are left out. */
 static void draw_screen(const struct top *t)
 {
-    unsigned rows = terminal_rows();
+    unsigned height = terminal_rows(), rows = (height ? height : ROWS_DEFAULT) - 1;
+    bool has_title = rows != 2;
 
-    printf("\033[H\033[Jqueues, topics and services: %u, every %g s; q ends\n\n",
-           t->traffic.count, (double)t->options->interval_ns / (double)HEALD_SEC);
-    traffic_print(&t->traffic, rows > HEAD_ROWS + 1 ? rows - HEAD_ROWS - 1 : 1, true);
+    printf("\033[H\033[J");
+    if (has_title)
+        printf("queues, topics, services and bridges: %u, every %g s; q ends%s", t->traffic.count,
+               (double)t->options->interval_ns / (double)HEALD_SEC,
+               rows > 3   ? "\n\n"
+               : rows > 1 ? "\n"
+                          : "");
+    if (rows > 1)
+        traffic_print(&t->traffic, rows - 1 - has_title - (rows > 3), true);
 }
 
 static void draw(struct top *t)

@@ -60,6 +60,27 @@ static void describe(struct traffic_row *row, const struct snapshot_region *r,
     }
 }
 
+/* What it has forwarded counts as sent, and what is behind waits. */
+static void describe_bridge(struct traffic_row *row, const struct snapshot_region *r,
+                            const struct bridge_counts *c)
+{
+    bool runs = snapshot_bridge_runs(r, c);
+
+    row->is_bridge = true;
+    row->state = (struct heald_object_state){.sent = c->forwarded, .messages = c->behind};
+    row->dropped = c->dropped;
+    snprintf(row->details, sizeof row->details, "%s NATS, process %llu, %s",
+             c->is_outward ? "to" : "from", (unsigned long long)c->process,
+             !runs          ? "ended"
+             : c->connected ? "connected"
+                            : "not connected");
+}
+
+static const char *type_of(const struct traffic_row *row)
+{
+    return row->is_bridge ? "bridge" : heald_object_type_name(row->type);
+}
+
 static void add_row(struct traffic *t, const struct snapshot_region *r,
                     const struct snapshot_object *o)
 {
@@ -74,7 +95,10 @@ static void add_row(struct traffic *t, const struct snapshot_region *r,
     row->state = o->state;
     row->dropped = row->type == HEALD_OBJECT_TOPIC ? o->state.lost : o->state.dropped;
     row->slowest = slowest ? slowest->thread.pid : 0;
-    describe(row, r, slowest);
+    if (o->is_bridge)
+        describe_bridge(row, r, &o->bridge);
+    else
+        describe(row, r, slowest);
 }
 
 static const struct traffic_row *find_row(const struct traffic *t, const struct traffic_row *row)
@@ -116,7 +140,8 @@ void traffic_take(struct traffic *t, const struct snapshot *c, const struct traf
     *t = (struct traffic){.taken_ns = heald_clock_now(HEALD_CLOCK_MONOTONIC)};
     for (unsigned i = 0; i < c->region_count; i++)
         for (unsigned k = 0; k < c->regions[i].object_count; k++)
-            if (snapshot_has_messages(&c->regions[i].objects[k]))
+            if (snapshot_has_messages(&c->regions[i].objects[k]) ||
+                c->regions[i].objects[k].is_bridge)
                 add_row(t, &c->regions[i], &c->regions[i].objects[k]);
     if (before)
         t->interval_s = (double)(t->taken_ns - before->taken_ns) / (double)HEALD_SEC;
@@ -155,11 +180,14 @@ static void print_row(struct table *table, const struct traffic_row *row)
     else
         table_add(table, "%s+0x%llx", region, (unsigned long long)row->offset);
     free(region);
-    table_add(table, "%s", heald_object_type_name(row->type));
+    table_add(table, "%s", type_of(row));
     add_rate(table, row, row->sent_rate);
     add_rate(table, row, row->dropped_rate);
     table_add(table, "%llu", (unsigned long long)row->state.messages);
-    table_add(table, "%u", row->state.capacity);
+    if (row->is_bridge)
+        table_add(table, "-");
+    else
+        table_add(table, "%u", row->state.capacity);
     table_add(table, "%s", row->details);
 }
 
@@ -190,7 +218,7 @@ static void put_row(struct json *j, const struct traffic_row *row)
     json_text(j, "region", row->region);
     json_text(j, "name", row->name);
     json_unsigned(j, "offset", row->offset);
-    json_text(j, "type", heald_object_type_name(row->type));
+    json_text(j, "type", type_of(row));
     put_rate(j, "sent_rate", row, row->sent_rate);
     put_rate(j, "dropped_rate", row, row->dropped_rate);
     json_unsigned(j, "sent", row->state.sent);

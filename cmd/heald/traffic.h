@@ -1,4 +1,5 @@
-/* traffic.h: what passes through the queues, topics and services of a snapshot, and how fast. */
+/* traffic.h: what passes through the queues, topics, services and bridges of a snapshot, and how
+ * fast. */
 #ifndef HEALD_CMD_TRAFFIC_H
 #define HEALD_CMD_TRAFFIC_H
 
@@ -10,6 +11,7 @@ struct traffic_row {
     char *region, *name; /* name "": it has none */
     uint64_t offset;     /* in the region */
     enum heald_object_type type;
+    bool is_bridge; /* its counts: what it has forwarded is in `state` as what was sent */
     struct heald_object_state state;
     uint64_t dropped;               /* by a queue; that the subscribers of a topic have lost */
     bool has_rates;                 /* it was there before */

@@ -144,6 +144,21 @@ def a_screen_is_resized():
 
 
 @with_queue
+def a_screen_is_tiny():
+    """No more lines than there are, and the last of them is not ended."""
+    assert heald('send', NAME + ':other', 'x').returncode == 0
+    screen = Screen('-i', '1000', NAME)
+    screen.wait_for('other .*queue .*\n')
+    for rows, ends in ((6, 5), (5, 4), (4, 3), (3, 2), (2, 0), (1, 0)):
+        screen.resize(rows, 60)
+        shown = screen.wait_for(r'\x1b\[H\x1b\[J' + (r'.*other [^\n]*\n' if ends else '.*q ends'))
+        drawn = shown[shown.rindex('\x1b[J'):]
+        assert drawn.count('\n') == ends, (rows, drawn)
+    os.write(screen.master, b'\x03')
+    assert screen.end() == 0
+
+
+@with_queue
 def a_screen_ends_by_a_signal():
     screen = Screen(NAME)
     screen.wait_for('queue')
@@ -179,4 +194,5 @@ def top_after_a_stop():
 
 
 CASES = (a_table_each_time, rates_in_json, a_screen_ends_with_q, a_screen_is_resized,
-         a_screen_ends_by_a_signal, a_region_goes_away_meanwhile, top_after_a_stop)
+         a_screen_is_tiny, a_screen_ends_by_a_signal, a_region_goes_away_meanwhile,
+         top_after_a_stop)
