@@ -33,9 +33,9 @@ _heald_value()
 {
     local features=
     case "$command $1" in
-    serve\ -b | serve\ --backend) features=$(_heald_features 'back ends') ;;
+    serve\ --backend) features=$(_heald_features 'back ends') ;;
     serve\ -e | serve\ --engine) features=$(_heald_features engines) ;;
-    serve\ -o | serve\ --log | aio\ -l | aio\ --library)
+    serve\ -o | serve\ --log | aio\ --library)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$2"))
         return
@@ -85,7 +85,7 @@ _heald_argument()
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -d -- "$word"))
         ;;
-    help\ 0) COMPREPLY=($(compgen -W "$("$heald" help -p | grep -o '^[a-z]*')" -- "$word")) ;;
+    help\ 0) COMPREPLY=($(compgen -W "$("$heald" help --plain | grep -o '^[a-z]*')" -- "$word")) ;;
     esac
 }
 
@@ -125,10 +125,10 @@ _heald()
     last=$((${#words[@]} - 1)) word=${words[last]} command=${words[1]}
     COMPREPLY=()
     if ((last < 2)); then
-        COMPREPLY=($(compgen -W "$("$heald" help -p 2>/dev/null | cut -f 1)" -- "$word"))
+        COMPREPLY=($(compgen -W "$("$heald" help --plain 2>/dev/null | cut -f 1)" -- "$word"))
         return
     fi
-    options=$("$heald" help -p "$command" 2>/dev/null) || return
+    options=$("$heald" help --plain "$command" 2>/dev/null) || return
     _heald_parse
     if [[ $program ]]; then
         _heald_program "$program"

@@ -22,7 +22,7 @@ end
 # The arguments of the command before the cursor, without options and their values.
 function __heald_arguments
     set -l words (commandline -opc)
-    set -l options (heald help -p $words[2] 2>/dev/null)
+    set -l options (heald help --plain $words[2] 2>/dev/null)
     set -l max 999 # after so many, options are those of the program
     switch "$words[2]"
         case aio
@@ -79,7 +79,7 @@ function __heald_next
         case 'serve 0' 'demo 0'
             __fish_complete_directories "$token" ''
         case 'help 0'
-            heald help -p | string match -r '^[a-z].*' | string replace \t\t \t
+            heald help --plain | string match -r '^[a-z].*' | string replace \t\t \t
     end
 end
 
@@ -89,7 +89,7 @@ function __heald_is
 end
 
 complete -c heald -f
-for row in (heald help -p 2>/dev/null)
+for row in (heald help --plain 2>/dev/null)
     set -l command (string split \t -- $row)
     if string match -qr '^--' -- $command[1]
         complete -c heald -n '__heald_is ""' -l (string sub -s 3 -- $command[1]) -d $command[3]
@@ -100,12 +100,12 @@ for row in (heald help -p 2>/dev/null)
     end
     complete -c heald -n '__heald_is ""' -a $command[1] -d $command[3]
     complete -c heald -n "__heald_is $command[1]" -a '(__heald_next)'
-    for option_row in (heald help -p $command[1])
+    for option_row in (heald help --plain $command[1])
         set -l option (string split \t -- $option_row)
         set -l kind -l (string sub -s 3 -- $option[1])
         string match -qr '^--' -- $option[1]; or set kind -s (string sub -s 2 -- $option[1])
         switch "$command[1] $option[1]"
-            case 'serve -b' 'serve --backend'
+            case 'serve --backend'
                 set -a kind -x -a '(__heald_features "back ends")'
             case 'serve -e' 'serve --engine'
                 set -a kind -x -a '(__heald_features engines)'

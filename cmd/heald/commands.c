@@ -21,7 +21,7 @@ struct help_options {
 };
 
 static const struct option help_options[] = {
-    {'p', "--plain", OPTION_FLAG, offsetof(struct help_options, is_plain), 0, 0, NULL,
+    {0, "--plain", OPTION_FLAG, offsetof(struct help_options, is_plain), 0, 0, NULL,
      "print a line for each word, with its value and its description, separated by tabs"},
     {'j', "--json", OPTION_FLAG, offsetof(struct help_options, is_json), 0, 0, NULL, "print JSON"},
     {0},

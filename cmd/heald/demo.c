@@ -29,8 +29,8 @@ struct demo_options {
 };
 
 static const struct option options[] = {
-    {'d', "--duration", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600,
-     "SECONDS", "load each back end for this long (default: 1)"},
+    {0, "--duration", OPTION_SECONDS, offsetof(struct demo_options, duration_ns), 0, 600, "SECONDS",
+     "load each back end for this long (default: 1)"},
     {'c', "--connections", OPTION_COUNT, offsetof(struct demo_options, connections), 1, 1000, "N",
      "number of connections (default: 32)"},
     {'j', "--json", OPTION_FLAG, offsetof(struct demo_options, is_json), 0, 0, NULL,

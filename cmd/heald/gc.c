@@ -26,7 +26,7 @@ struct gc_options {
 static const struct option options[] = {
     {'d', "--delete", OPTION_FLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
      "remove what no process uses"},
-    {'n', "--dry-run", OPTION_UNFLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
+    {0, "--dry-run", OPTION_UNFLAG, offsetof(struct gc_options, is_deleting), 0, 0, NULL,
      "remove nothing (the default)"},
     {'j', "--json", OPTION_FLAG, offsetof(struct gc_options, is_json), 0, 0, NULL, "print JSON"},
     {0},

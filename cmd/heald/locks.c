@@ -22,9 +22,9 @@ static const struct option options[] = {
     {'f', "--files", OPTION_FLAG, offsetof(struct locks_options, is_files), 0, 0, NULL,
      "also show locks on files"},
     {'j', "--json", OPTION_FLAG, offsetof(struct locks_options, is_json), 0, 0, NULL, "print JSON"},
-    {'d', "--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
+    {0, "--dot", OPTION_FLAG, offsetof(struct locks_options, is_dot), 0, 0, NULL,
      "print a graph in the language of dot(1)"},
-    {'w', "--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
+    {0, "--watch", OPTION_SECONDS, offsetof(struct locks_options, pause_ns), 0, 86400, "SECONDS",
      "repeat at this interval until interrupted"},
     {0},
 };

@@ -25,7 +25,7 @@ static const struct option options[] = {
      "send standard input (default: if standard output is a terminal)"},
     {'r', "--receive", OPTION_FLAG, offsetof(struct pipe_options, receives), 0, 0, NULL,
      "receive to standard output (default: if standard input is a terminal)"},
-    {'S', "--size", OPTION_COUNT, offsetof(struct pipe_options, mebibytes), 1, 1 << 30, "MIB",
+    {0, "--size", OPTION_COUNT, offsetof(struct pipe_options, mebibytes), 1, 1 << 30, "MIB",
      "how much there will be, for the progress (default: the size of a file)"},
     {'q', "--quiet", OPTION_FLAG, offsetof(struct pipe_options, is_quiet), 0, 0, NULL,
      "show no progress"},

@@ -24,7 +24,7 @@ struct repair_options {
 };
 
 static const struct option options[] = {
-    {'n', "--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
+    {0, "--dry-run", OPTION_FLAG, offsetof(struct repair_options, is_dry), 0, 0, NULL,
      "print what is broken and change nothing"},
     {'j', "--json", OPTION_FLAG, offsetof(struct repair_options, is_json), 0, 0, NULL,
      "print JSON"},

@@ -15,13 +15,13 @@ struct send_options {
 };
 
 static const struct option options[] = {
-    {'p', "--priority", OPTION_COUNT, offsetof(struct send_options, priority), 0,
+    {0, "--priority", OPTION_COUNT, offsetof(struct send_options, priority), 0,
      HEALD_QUEUE_PRIORITIES_MAX - 1, "N", "priority of the messages (default: 0, the lowest)"},
     {'w', "--timeout", OPTION_SECONDS, offsetof(struct send_options, timeout_ns), 0, 1000000000,
      "SECONDS", "wait at most this long for room for a message (default: indefinitely)"},
     {'n', "--nonblock", OPTION_FLAG, offsetof(struct send_options, is_trying), 0, 0, NULL,
      "do not wait for room"},
-    {'c', "--close", OPTION_FLAG, offsetof(struct send_options, ends), 0, 0, NULL,
+    {0, "--close", OPTION_FLAG, offsetof(struct send_options, ends), 0, 0, NULL,
      "close the queue afterwards"},
     {0, "--capacity", OPTION_COUNT, offsetof(struct send_options, capacity), 1,
      HEALD_QUEUE_CAPACITY_MAX, "N", "messages in a queue that is created (default: 64)"},

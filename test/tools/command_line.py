@@ -81,7 +81,7 @@ def messages_do_not_command_the_terminal():
                      ('serve', '--listen', evil, '.'), ('serve', '-l', '0', evil),
                      ('serve', '--log', f'/{evil}/', '-l', '127.0.0.1:0', '.'),
                      ('serve', '--backend', evil, '.'), ('demo', evil), ('backends', evil),
-                     ('aio', '--', evil), ('aio', '-l', evil, 'x')):
+                     ('aio', '--', evil), ('aio', '--library', evil, 'x')):
             result = heald(*args)
             assert result.returncode not in (0, 1) and result.stderr.endswith('\n'), (args, result)
             assert result.stderr[:-1].isprintable(), (args, result)
@@ -113,8 +113,24 @@ def options_have_short_forms():
     refused(('lock', '-nw', '0', '/x', 'true'), '-w 0: ')
     refused(('lock', '-w'), '-w: a value is required: SECONDS')
     refused(('serve', '-qp65536', '.'), '-p 65536: ')
-    refused(('locks', '-jd'), 'mutually exclusive')
-    refused(('help', '-jp'), 'mutually exclusive')
+    refused(('locks', '-j', '--dot'), 'mutually exclusive')
+    refused(('help', '-j', '--plain'), 'mutually exclusive')
+
+
+# Two names of what is one thing.
+SAME = {'--max-connections': '--connections', '--no-log': '--quiet'}
+
+
+def a_letter_has_one_meaning():
+    """Over all commands."""
+    meanings = {}
+    for command in COMMANDS:
+        text = heald(command, '--help').stdout
+        for letter, name in re.findall(r'^ +-(\w), (--[\w-]+)', text, re.M):
+            meanings.setdefault(letter, set()).add(SAME.get(name, name))
+    assert {'j', 'n', 'w'} <= set(meanings), meanings
+    several = {letter: names for letter, names in meanings.items() if len(names) > 1}
+    assert not several, several
 
 
 def help_is_one_text():
@@ -157,7 +173,7 @@ def an_output_that_cannot_be_written_is_an_error():
             result = subprocess.run(['sh', '-c', f'"$0" "$@" >{place}', HEALD, *words],
                                     check=False, stderr=subprocess.PIPE, text=True)
             assert result.returncode == 2 and 'standard output' in result.stderr, (place, result)
-    for words in (('locks', '--json', '-w', '0.01'), ('help', '--json'), ('ls', '--json')):
+    for words in (('locks', '--json', '--watch', '0.01'), ('help', '--json'), ('ls', '--json')):
         for place in places[1:]:
             result = subprocess.run(['sh', '-c', f'"$0" "$@" >{place}', HEALD, *words], text=True,
                                     check=False, stderr=subprocess.PIPE, timeout=LIMIT)
@@ -172,7 +188,7 @@ def no_control_sequences_without_a_terminal_for_them():
 
 
 CASES = (misspelt_words_have_a_suggestion, messages_do_not_command_the_terminal,
-         empty_words_are_shown, options_have_short_forms, help_is_one_text,
-         help_fits_the_terminal, tables_are_aligned,
+         empty_words_are_shown, options_have_short_forms, a_letter_has_one_meaning,
+         help_is_one_text, help_fits_the_terminal, tables_are_aligned,
          an_output_that_cannot_be_written_is_an_error,
          no_control_sequences_without_a_terminal_for_them)

@@ -130,9 +130,9 @@ def check_values(complete):
     prefix = NAME[:-3]
     for line, words in (
             (f'heald ls {prefix}', [NAME]), (f'heald ls -j {prefix}', [NAME]),
-            (f'heald locks -w 1 {prefix}', [NAME]), (f'heald gc {prefix}', [NAME]),
+            (f'heald locks --watch 1 {prefix}', [NAME]), (f'heald gc {prefix}', [NAME]),
             (f'heald lock -nw 1 {prefix}', [NAME]), (f'heald repair {NAME} l', ['lock']),
-            ('heald serve -b sel', ['select']), ('heald serve --engine=sy', ['sync']),
+            ('heald serve --backend sel', ['select']), ('heald serve --engine=sy', ['sync']),
             ('heald help back', ['backends']), ('heald serve -o /dev/nul', ['/dev/null']),
             ('heald serve /dev/sh', ['/dev/shm']),
             (f'heald lock {NAME} heal', ['heald']), (f'heald sem {NAME} 3 heal', ['heald']),

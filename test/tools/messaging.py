@@ -33,7 +33,7 @@ def messages():
         assert result.returncode == 1 and 'there is no queue "queue"\n' in result.stderr, result
         assert heald('ls', name).returncode == 2  # it created nothing
         assert heald('send', name, 'one', '', 'three').returncode == 0
-        result = subprocess.run([HEALD, 'send', '-c', name], input='4th\n5th', text=True,
+        result = subprocess.run([HEALD, 'send', '--close', name], input='4th\n5th', text=True,
                                 capture_output=True, check=False)
         assert result.returncode == 0, result
         seen = json.loads(heald('ls', '--json', name).stdout)['regions'][0]['objects'][0]
@@ -71,7 +71,7 @@ def messages_that_do_not_fit():
                                     text=True, check=False)
         assert result.returncode == 2, result
         assert 'of at least 4 bytes is too long: the limit of the queue is 3' in result.stderr
-        result = heald('send', '-p', '1', name, 'x')
+        result = heald('send', '--priority', '1', name, 'x')
         assert result.returncode == 2, result
         assert '--priority 1: the highest of the queue is 0\n' in result.stderr, result
         for bad in (name + ':', ':x', name + ':' + 48 * 'x', 'x'):
@@ -98,7 +98,7 @@ def memory_has_a_limit():
 def one_waits_for_the_other():
     name = PREFIX + '-wait'
     try:
-        assert heald('send', '-c', name + ':other').returncode == 0
+        assert heald('send', '--close', name + ':other').returncode == 0
         receiver = start('recv', '-N', '1', name + ':jobs')
         said = receiver.stderr.readline()
         assert 'there is no queue "jobs" yet; waiting for it (there is "other")\n' in said, said

@@ -70,7 +70,7 @@ def samples_are_printed_in_each_form():
     assert result.stdout == b'\0a\xff\xc3\xa9', result
     assert in_terminal('sub', '-n', '-H', '5', NAME) == '?[2J\tb\n\n?\na?\n\u00e9\n'
     assert in_terminal('sub', '-nb', '-H', '2', NAME).startswith('00000000  61 ff  ')
-    assert heald('sub', '-nlH', '3', NAME).stdout == '\u00e9\n'
+    assert heald('sub', '-n', '--latest', '-H', '3', NAME).stdout == '\u00e9\n'
     assert heald('sub', '-n', NAME).returncode == 1
 
 
@@ -136,7 +136,7 @@ def the_rate_is_a_line_a_second():
     assert total == {'samples': 2, 'bytes': 8, 'lost': 0}, total
     subscriber.kill()
     end(subscriber)
-    subscriber = start('sub', '-r', '-N', '1', NAME)
+    subscriber = start('sub', '--rate', '-N', '1', NAME)
     assert publish('--wait', NAME) == (0, '')
     code, out, _ = end(subscriber)
     assert code == 0 and out.endswith('samples/s, 0B/s, 0 lost\n'), out

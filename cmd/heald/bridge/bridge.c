@@ -7,19 +7,19 @@
 #include <string.h>
 
 static const struct option options[] = {
-    {'s', "--server", OPTION_TEXT, offsetof(struct bridge_options, server), 0, 0, "URL",
+    {0, "--server", OPTION_TEXT, offsetof(struct bridge_options, server), 0, 0, "URL",
      "the server (default: NATS_URL, or nats://127.0.0.1:4222); several, with commas between them"},
     {0, "--creds", OPTION_TEXT, offsetof(struct bridge_options, credentials), 0, 0, "FILE",
      "credentials of a user (default: NATS_CREDS)"},
     {0, "--stream", OPTION_TEXT, offsetof(struct bridge_options, stream), 0, 0, "STREAM",
      "the stream to read from; or the one that must store what is sent"},
-    {'d', "--durable", OPTION_TEXT, offsetof(struct bridge_options, durable), 0, 0, "NAME",
+    {0, "--durable", OPTION_TEXT, offsetof(struct bridge_options, durable), 0, 0, "NAME",
      "the consumer of the stream; created if it does not exist"},
     {0, "--create", OPTION_FLAG, offsetof(struct bridge_options, creates), 0, 0, NULL,
      "create the stream, of this subject, if it does not exist"},
     {0, "--queue", OPTION_TEXT, offsetof(struct bridge_options, group), 0, 0, "GROUP",
      "of a subject of core NATS: share its messages with the others of this group"},
-    {'w', "--window", OPTION_COUNT, offsetof(struct bridge_options, window), 1, 65536, "N",
+    {0, "--window", OPTION_COUNT, offsetof(struct bridge_options, window), 1, 65536, "N",
      "messages without an acknowledgement, or of a fetch, at most (default: 256)"},
     {0, "--ack-wait", OPTION_SECONDS, offsetof(struct bridge_options, ack_wait_ns), 0, 1000000000,
      "SECONDS",
