@@ -246,13 +246,17 @@ void channel_close(struct channel *c)
     heald_region_close(c->region);
 }
 
-/* The other side may be at its end, too, and have found the object there: then nobody else removes
- * the region. One that goes on keeps it. */
-static void unlink_soon(const char *name)
+/*
+ * The side that removes the object waits a little for the other one, which may be at its end, too,
+ * and have found the object there: then nobody else removes the region. What keeps the region open
+ * is not known: where it is a third process the wait is in vain, and that process keeps the region.
+ * The other side tries once: its peer waits for it, or has been killed.
+ */
+static void unlink_soon(const char *name, bool waits)
 {
     const struct timespec nap = {.tv_nsec = 5 * HEALD_MS};
 
-    for (int i = 0; i < 100 && heald_region_unlink_unused(name, 0) == -EBUSY; i++)
+    for (int i = 0; heald_region_unlink_unused(name, 0) == -EBUSY && waits && i < 100; i++)
         nanosleep(&nap, NULL);
 }
 
@@ -271,7 +275,7 @@ void channel_remove(struct channel *c, bool ends)
             is_empty = false;
     channel_close(c);
     if (is_empty)
-        unlink_soon(c->region_name);
+        unlink_soon(c->region_name, ends);
 }
 
 int64_t channel_deadline(bool is_trying, int64_t timeout_ns)

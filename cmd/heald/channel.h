@@ -39,7 +39,7 @@ int channel_open(struct channel *c, const struct command *command, const char *n
 void channel_close(struct channel *c);
 
 /* Closes it; with `ends` removes the object; and removes the region if nothing is in it then, and
- * nobody has it open. */
+ * nobody has it open. With `ends` it waits for that for at most 0.5 s. */
 void channel_remove(struct channel *c, bool ends);
 
 /* A line on stderr with what failed; EXIT_ERROR. */
