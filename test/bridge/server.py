@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,8 @@ def until(condition, what='it does not come', limit=LIMIT):
 class Server:
     """With JetStream, on a port of loopback that it keeps over its restarts. Killed at the end of
     its `with`."""
+
+    context = None  # of TLS
 
     def __init__(self, **limits):
         self.program = program()
@@ -97,13 +100,49 @@ class Server:
             return client.ask(f'$JS.API.CONSUMER.INFO.{stream}.{name}')
 
 
+class Certificate:
+    """For 127.0.0.1, signed by itself."""
+
+    def __init__(self, directory, name):
+        openssl = shutil.which('openssl')
+        if not openssl:
+            raise Skip('there is no openssl here')
+        self.path, self.key = (os.path.join(directory, name + end) for end in ('.pem', '.key'))
+        subprocess.run([openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                        'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj',
+                        '/CN=' + name, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout',
+                        self.key, '-out', self.path], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+
+class SecureServer(Server):
+    """Its clients speak TLS, and trust its certificate."""
+
+    def __init__(self):
+        super().__init__()
+        self.certificate = Certificate(self.directory.name, 'server')
+        with open(self.config, 'a', encoding='utf-8') as file:
+            file.write(f'tls {{ cert_file: "{self.certificate.path}", '
+                       f'key_file: "{self.certificate.key}" }}\n')
+        self.context = ssl.create_default_context(cafile=self.certificate.path)
+
+    @property
+    def url(self):
+        return f'tls://127.0.0.1:{self.port}'
+
+
 class Client:
     """One connection."""
 
     def __init__(self, server):
         self.socket = socket.create_connection(('127.0.0.1', server.port), LIMIT)
+        if server.context:
+            while b'\n' not in self.socket.recv(4096):
+                continue
+            self.socket = server.context.wrap_socket(self.socket, server_hostname='127.0.0.1')
         self.file = self.socket.makefile('rb')
-        self.file.readline()
+        if not server.context:
+            self.file.readline()
         self.send('CONNECT {"verbose": false, "headers": true, "no_responders": true}\r\nPING\r\n')
         if self.file.readline() != b'PONG\r\n':
             raise OSError('no PONG')

@@ -35,9 +35,13 @@ static const char *text_of(natsStatus status)
 const char *session_error_text(natsStatus status)
 {
     natsStatus last = NATS_OK;
-    const char *text = nats_GetLastError(&last);
+    const char *text = nats_GetLastError(&last), *place;
 
-    return last == status && text && *text ? text : text_of(status);
+    if (last != status || !text || !*text)
+        return text_of(status);
+    /* "(conn.c:733): ", of libnats. */
+    place = *text == '(' ? strstr(text, "): ") : NULL;
+    return place ? place + 3 : text;
 }
 
 void session_complain(struct bridge *b, const char *format, ...)
@@ -220,8 +224,6 @@ static natsStatus set_options(natsOptions *o, struct bridge *b)
     if (s == NATS_OK)
         s = natsOptions_SetCustomReconnectDelay(o, reconnect_delay, b);
     if (s == NATS_OK)
-        s = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, NULL);
-    if (s == NATS_OK)
         s = natsOptions_SetReconnectedCB(o, on_reconnected, b);
     if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(o, on_error, b);
@@ -230,6 +232,25 @@ static natsStatus set_options(natsOptions *o, struct bridge *b)
     if (s == NATS_OK)
         s = natsOptions_SetPingInterval(o, PING_MS);
     return s == NATS_OK ? natsOptions_SetMaxPingsOut(o, PINGS_OUT) : s;
+}
+
+/* libnats goes on to connect if it is told to, but then does not say what failed: the first attempt
+ * is without. */
+static natsStatus connect_or_go_on(struct bridge *b, natsOptions *o)
+{
+    natsStatus s = natsConnection_Connect(&b->nc, o);
+    char why[BRIDGE_ERROR_SIZE];
+
+    if (s == NATS_OK)
+        return s;
+    snprintf(why, sizeof why, "%s", session_error_text(s));
+    s = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, NULL);
+    if (s == NATS_OK)
+        s = natsConnection_Connect(&b->nc, o);
+    if (s != NATS_NOT_YET_CONNECTED)
+        return s;
+    options_refuse(b->plan->command, "not connected: %s; trying again", why);
+    return NATS_OK;
 }
 
 int session_connect(struct bridge *b, jsPubAckHandler on_ack, void *ctx)
@@ -241,12 +262,8 @@ int session_connect(struct bridge *b, jsPubAckHandler on_ack, void *ctx)
     if (s == NATS_OK)
         s = set_options(o, b);
     if (s == NATS_OK)
-        s = natsConnection_Connect(&b->nc, o);
+        s = connect_or_go_on(b, o);
     natsOptions_Destroy(o);
-    /* The first tick says which of the two it is. */
-    b->was_connected = s == NATS_NOT_YET_CONNECTED;
-    if (s == NATS_NOT_YET_CONNECTED)
-        s = NATS_OK;
     if (s == NATS_OK)
         s = jsOptions_Init(&js);
     if (s == NATS_OK) {
