@@ -109,7 +109,7 @@ crash: ## kill a process at every instruction of what it does with shared object
 	$(call deps,test)
 	$(call build,build,$(GCC),-Dwerror=true)
 	@HEALD_CRASH_STRIDE=1 HEALD_SOAK_KILLS=20000 HEALD_TEST_LIMIT=7200 \
-		scripts/run-tests build crash soak standstill service-stopped converge shm-barrier
+		scripts/run-tests build crash killed soak standstill service-stopped converge shm-barrier
 
 model: ## search the models of shared objects and aio with spin, all of them (10 minutes, 6 GB)
 	$(call deps,test)
