@@ -60,13 +60,20 @@ static uint64_t tick(void)
     return __atomic_fetch_add(&book->ticks, 1, __ATOMIC_SEQ_CST);
 }
 
+/* A child that has done its work. */
+static bool leave(struct fixture *f)
+{
+    heald_detach(f->me);
+    return false;
+}
+
 /* Sends one number after another. */
-static void send_numbers(struct fixture *f)
+static bool send_numbers(struct fixture *f)
 {
     for (;;) {
         uint64_t number = __atomic_fetch_add(&book->next, 1, __ATOMIC_RELAXED);
         if (number >= book->wanted)
-            return;
+            return leave(f);
         __atomic_store_n(&book->accounts[number].state, 1, __ATOMIC_RELEASE);
         if (book->histories)
             book->histories[number].send_begin = tick();
@@ -79,7 +86,7 @@ static void send_numbers(struct fixture *f)
 
 /* A message is noted before it is released: if this process is killed between the two it is
  * received twice, and says so. */
-static void receive_numbers(struct fixture *f)
+static bool receive_numbers(struct fixture *f)
 {
     struct heald_queue_slot slot;
     int err;
@@ -88,7 +95,7 @@ static void receive_numbers(struct fixture *f)
         uint64_t begin = book->histories ? tick() : 0;
         err = heald_queue_peek(queue_of(f), f->me, &slot, HEALD_FOREVER);
         if (err == -ENODATA)
-            return;
+            return leave(f);
         must(err == 0 && slot.size == sizeof(uint64_t));
         uint64_t number = *(uint64_t *)slot.data;
         must(number < book->wanted);
@@ -103,20 +110,6 @@ static void receive_numbers(struct fixture *f)
     }
 }
 
-static pid_t start(struct fixture *f, void (*work)(struct fixture *))
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        must(heald_attach(f->region, &f->me) == 0);
-        work(f);
-        heald_detach(f->me);
-        _exit(0);
-    }
-    ck_assert_int_ge(pid, 0);
-    return pid;
-}
-
 /* Kills one after another, and starts it anew, until all numbers were given out. How many. */
 static unsigned kill_at_random(struct fixture *f, struct rng *random, pid_t senders[],
                                pid_t receivers[])
@@ -128,7 +121,7 @@ static unsigned kill_at_random(struct fixture *f, struct rng *random, pid_t send
         pid_t *pid = who < WORKERS ? &senders[who] : &receivers[who - WORKERS];
         usleep((useconds_t)rng_below(random, KILL_EVERY_US));
         child_kill(*pid);
-        *pid = start(f, who < WORKERS ? send_numbers : receive_numbers);
+        *pid = child_start(f, who < WORKERS ? send_numbers : receive_numbers);
         kills++;
     }
     return kills;
@@ -165,8 +158,8 @@ HEALD_CASE(each_message_is_accounted_for)
     queue_make(&f, &o);
     open_book(false);
     for (int i = 0; i < WORKERS; i++) {
-        senders[i] = start(&f, send_numbers);
-        receivers[i] = start(&f, receive_numbers);
+        senders[i] = child_start(&f, send_numbers);
+        receivers[i] = child_start(&f, receive_numbers);
     }
     unsigned kills = kill_at_random(&f, &random, senders, receivers);
     for (int i = 0; i < WORKERS; i++)
@@ -223,8 +216,8 @@ static void run_in_order(const struct heald_queue_options *options, int workers)
     queue_make(&f, options);
     open_book(true);
     for (int i = 0; i < workers; i++) {
-        senders[i] = start(&f, send_numbers);
-        receivers[i] = start(&f, receive_numbers);
+        senders[i] = child_start(&f, send_numbers);
+        receivers[i] = child_start(&f, receive_numbers);
     }
     for (int i = 0; i < workers; i++)
         ck_assert_int_eq(child_end(senders[i]), 0);
