@@ -92,9 +92,8 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->sink = (struct heald_sink){.done = sink_done,
                                      .done_remote = heald__mailbox_remote,
                                      .done_in_passing = heald__mailbox_in_passing};
-    loop->sys = o->sys;
     loop->alloc = o->allocator;
-    loop->backend.sys = o->sys;
+    loop->sys = loop->backend.sys = o->sys;
     loop->backend.alloc = &loop->alloc;
     loop->backend.loop = loop;
     loop->backend.entries = o->entries;
@@ -102,8 +101,7 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->lookup_cache_ns = o->lookup_cache_ns;
     memcpy(loop->workers, o->workers, sizeof loop->workers);
     loop->turn_callbacks = o->turn_callbacks;
-    loop->mirror = -1;
-    loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
+    loop->mirror = loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
     heald__due_init(&loop->due, o->policy, o->shares);
     list_init(&loop->groups);
     for (int when = 0; when < HOOKS; when++)
@@ -316,8 +314,8 @@ HEALD_INLINE int wait(struct heald_loop *loop, int64_t deadline_ns, bool is_idle
     return err == -EINTR ? 0 : err;
 }
 
-/* What is to be done before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has completed
- * here without notification: a caller that asks for it must not wait for more. */
+/* Before the turn waits. 0 or -errno; *deadline_ns is 0 when an op has completed here without
+ * notification: a caller that asks for it must not wait for more. */
 static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
 {
     uint64_t before = loop->stats.completed;
@@ -329,7 +327,9 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
     /* Before the back end is asked: what changes after that is reported again. */
     if (loop->attention.mirrored)
         heald__guest_drain(loop);
-    int err = heald__engine_flush(loop);
+    int err = heald__polls_look(loop);
+    if (!err)
+        err = heald__engine_flush(loop);
     if (loop->stats.completed != before)
         *deadline_ns = 0;
     return err;
@@ -495,6 +495,5 @@ void heald_loop_hold(struct heald_loop *loop)
 
 void heald_loop_release(struct heald_loop *loop)
 {
-    if (loop->holds)
-        loop->holds--;
+    loop->holds -= loop->holds != 0;
 }

@@ -37,7 +37,7 @@ struct heald_works;
 
 enum { CACHE_LINE = 64 /* bytes of a cache line */ };
 
-enum { HOOKS = HEALD_HOOK_CHECK + 1 };
+enum { HOOKS = HEALD_HOOK_CHECK + 1, LOOKS_MAX = 64 };
 
 /* For files and callbacks; for what may wait as long as it likes. */
 enum { POOL_FILES, POOL_WAITS, POOLS };
@@ -76,7 +76,13 @@ struct heald_alarm {
     struct heald_op watch;
 };
 
-enum { MORE_HOOKS = 1, MORE_BOOT = 2, MORE_WORK = 4 };
+/* Descriptors that are to be looked at before the turn waits, see polls.c. */
+struct heald_looks {
+    unsigned count;
+    struct pollfd v[LOOKS_MAX];
+};
+
+enum { MORE_HOOKS = 1, MORE_BOOT = 2, MORE_WORK = 4, MORE_LOOKS = 8 };
 
 /* What a turn sees to beside descriptors and posts; in the usual turn all of it is 0. */
 union heald_attention {
@@ -144,6 +150,7 @@ struct heald_loop {
     const struct heald_op *submitting; /* if this one completes now, it was done at once */
     struct heald_loop_stats stats;
     struct heald_owed owed;
+    struct heald_looks looks;
     struct heald_mailbox mailbox;
 };
 
@@ -200,6 +207,7 @@ void heald__idle_end(struct heald_loop *loop, struct heald_fd *e);
  * way. */
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald__polls_resume(struct heald_loop *loop, struct heald_op *op);
+int heald__polls_look(struct heald_loop *loop); /* with MORE_LOOKS: before the turn waits */
 static inline bool heald__polls_by_readiness(const struct heald_loop *loop)
 {
     const struct heald_backend_ops *ops = loop->backend.ops;

@@ -6,6 +6,8 @@
 #include "loop/outcome.h"
 #include "loop/ready.h"
 
+#include <errno.h>
+
 /* What the ops beside the queues wait for. POLLERR stands for errors alone, which are always
  * reported.
  */
@@ -74,23 +76,56 @@ void heald__polls_notify(struct heald_loop *loop, struct heald_fd *e, unsigned e
     }
 }
 
-/* A poll op is armed first and then checked, so that no change falls between. What the others wait
- * for is armed already; there may be a great many of them. */
+/* What the others wait for is armed already; there may be a great many of them. */
 static int arm(struct heald_loop *loop, struct heald_fd *e, const struct heald_op *op)
 {
     unsigned events = op_events(op) ? op_events(op) : POLLERR;
 
+    if (loop->looks.count == LOOKS_MAX) /* they have failed */
+        return -ENOMEM;
     return events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, op_fd(op)) : 0;
 }
 
-/* With levels the back end reports in time. */
-static void check(struct heald_loop *loop, const struct heald_op *op)
+/* What is seen of a number is true of what it stands for now. */
+int heald__polls_look(struct heald_loop *loop)
 {
-    struct heald_fd *e = &loop->fds.v[op_fd(op)];
-    struct pollfd now = {.fd = op_fd(op), .events = (short)op_events(op)};
+    int n;
 
-    if (e->flags & (FDS_EDGE | FDS_ALWAYS) && loop->sys->poll(&now, 1, 0) > 0)
-        heald__polls_notify(loop, e, (unsigned short)now.revents);
+    if (!loop->looks.count)
+        return 0;
+    struct heald_looks looks = loop->looks;
+    do
+        n = loop->sys->poll(looks.v, looks.count, 0);
+    while (n == -EINTR);
+    if (n < 0)
+        return n;
+    loop->looks.count = 0;
+    loop->attention.more &= (uint8_t)~MORE_LOOKS;
+    for (const struct pollfd *seen = looks.v; n > 0; seen++) {
+        struct heald_fd *e = seen->revents ? fds_find(&loop->fds, seen->fd) : NULL;
+        n -= seen->revents != 0;
+        if (e)
+            heald__polls_notify(loop, e, (unsigned short)seen->revents);
+    }
+    return 0;
+}
+
+/*
+ * A poll op is armed first and then looked at, so that no change falls between: with levels by the
+ * back end, in time. Otherwise all that a turn submits are looked at together, before the next one
+ * waits; but at once for who may ask what came of it.
+ */
+static void look(struct heald_loop *loop, const struct heald_op *op)
+{
+    struct heald_looks *looks = &loop->looks;
+    bool asks = op->notify != OP_NOTIFY_CALLBACK || !op->fn;
+
+    if (!(loop->fds.v[op_fd(op)].flags & (FDS_EDGE | FDS_ALWAYS)))
+        return;
+    looks->v[looks->count++] = (struct pollfd){.fd = op_fd(op), .events = (short)op_events(op)};
+    loop->attention.more |= MORE_LOOKS;
+    if (asks || looks->count == LOOKS_MAX)
+        heald__polls_look(loop); /* what fails is tried again before the turn waits */
 }
 
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)
@@ -102,7 +137,7 @@ int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heal
         return err;
     }
     op_move(op, OP_ARMED);
-    check(loop, op);
+    look(loop, op);
     return 0;
 }
 
@@ -115,7 +150,7 @@ void heald__polls_resume(struct heald_loop *loop, struct heald_op *op)
     }
     int err = arm(loop, fds_of(&loop->fds, op), op);
     if (!err) {
-        check(loop, op);
+        look(loop, op);
         return;
     }
     struct heald_fd *e = &loop->fds.v[op_fd(op)];

@@ -41,6 +41,58 @@ HEALD_CASE(each_event_when_it_holds)
     loop_end(loop);
 }
 
+/* More than a loop looks at with one call: those that are ready, and the others when they are. */
+HEALD_CASE(many_at_a_time)
+{
+    enum { MANY = 70 };
+    static struct probe out[MANY], in[MANY];
+    struct heald_loop *loop = loop_on(_i);
+    int fds[MANY][2];
+
+    memset(out, 0, sizeof out);
+    memset(in, 0, sizeof in);
+    for (int i = 0; i < MANY; i++) {
+        pair_open(i % 2 ? PAIR_TCP : PAIR_UNIX, fds[i]);
+        heald_prep_poll(&in[i].op, fds[i][0], POLLIN);
+        probe_start(loop, &in[i]);
+        heald_prep_poll(&out[i].op, fds[i][0], POLLOUT);
+        probe_start(loop, &out[i]);
+    }
+    for (int i = 0; i < MANY; i++)
+        must(probe_end(&out[i]) == POLLOUT);
+    for (int i = 0; i < MANY; i++)
+        must(in[i].calls == 0 && send(fds[i][1], "a", 1, 0) == 1);
+    for (int i = 0; i < MANY; i++)
+        must(probe_end(&in[i]) == POLLIN);
+    for (int i = 0; i < MANY; i++)
+        pair_close(loop, fds[i]);
+    loop_end(loop);
+}
+
+/* What is ready when the number stands for something else is nothing to the op that was closed. */
+HEALD_CASE(closed_and_used_again)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct probe p = {0}, other = {0};
+    int fds[2], more[2];
+
+    for (int i = 0; i < 4; i++) {
+        pair_open(PAIR_TCP, fds);
+        heald_prep_poll(&p.op, fds[0], POLLIN);
+        probe_start(loop, &p);
+        ck_assert_int_eq(heald_close(loop, fds[0]), 0);
+        pair_open(i % 2 ? PAIR_TCP : PAIR_UNIX, more);
+        ck_assert_int_eq(send(more[1], "a", 1, 0), 1);
+        heald_prep_poll(&other.op, more[0], POLLOUT);
+        probe_start(loop, &other);
+        ck_assert_int_eq(probe_end(&p), -ECANCELED);
+        ck_assert_int_eq(probe_end(&other), POLLOUT);
+        close(fds[1]);
+        pair_close(loop, more);
+    }
+    loop_end(loop);
+}
+
 HEALD_CASE(hang_ups)
 {
     skip_on_portable("select tells no hang-up without POLLRDHUP");
@@ -337,6 +389,8 @@ HEALD_CASE(what_a_multishot_needs)
 void add_poll(TCase *group)
 {
     add_everywhere(group, each_event_when_it_holds);
+    add_everywhere(group, many_at_a_time);
+    add_everywhere(group, closed_and_used_again);
     add_everywhere(group, hang_ups);
     add_everywhere(group, several_on_one_descriptor);
     add_everywhere(group, beside_a_read);
