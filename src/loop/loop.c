@@ -104,6 +104,7 @@ static void init(struct heald_loop *loop, const struct heald_loop_options *o,
     loop->mirror = loop->mailbox.bell[0] = loop->mailbox.bell[1] = -1;
     heald__due_init(&loop->due, o->policy, o->shares);
     list_init(&loop->groups);
+    list_init(&loop->piped);
     for (int when = 0; when < HOOKS; when++)
         list_init(&loop->hooks[when]);
     heald__wheel_init(&loop->timers, o->sys->now(HEALD_CLOCK_MONOTONIC));

@@ -150,6 +150,7 @@ struct heald_loop {
     const struct heald_op *submitting; /* if this one completes now, it was done at once */
     struct heald_loop_stats stats;
     struct heald_owed owed;
+    struct heald_link piped; /* `in.link` of streams, see stream/splice.c */
     struct heald_looks looks;
     struct heald_mailbox mailbox;
 };
@@ -303,7 +304,9 @@ void heald__timers_close(struct heald_loop *loop);
 void heald__hooks_run(struct heald_loop *loop, enum heald_hook_when when);
 void heald__hooks_close(struct heald_loop *loop);
 
-/* post.c */
+/* post.c. here: from the loop's own thread, an idle op: its callback runs after those that are due.
+ */
+void heald__post_here(struct heald_loop *loop, struct heald_op *op, heald_fn *fn);
 int heald__mailbox_open(struct heald_loop *loop);
 void heald__mailbox_close(struct heald_loop *loop);
 void heald__mailbox_fetch(struct heald_loop *loop); /* a turn's share */

@@ -71,6 +71,15 @@ int heald_loop_post(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
     return 0;
 }
 
+void heald__post_here(struct heald_loop *loop, struct heald_op *op, heald_fn *fn)
+{
+    op_prepare(op);
+    op->kind = OP_POST;
+    heald__submit_begin(loop, op, fn);
+    heald__enter_background(loop, op);
+    heald__complete_inline(loop, op, 0);
+}
+
 void heald__mailbox_remote(struct heald_sink *sink, struct heald_op *op, int64_t result)
 {
     struct heald_loop *loop = loop_of_sink(sink);

@@ -87,6 +87,15 @@ enum { SYS_ELSEWHERE = -4095 };
 
 struct addrinfo;
 
+/* From a socket into a pipe of ours, if that is empty, and on to another socket: up to `len` bytes.
+ * `piped` is what the pipe holds, before and after. in, out: how much; -errno, SYS_ELSEWHERE; 0
+ * where it was not tried. */
+struct heald_splice {
+    int from, to, pipe[2];
+    size_t len, piped;
+    int64_t in, out;
+};
+
 struct heald_sys {
     int (*gate)(enum heald_gate what);
     int64_t (*now)(enum heald_clock clock);
@@ -110,9 +119,9 @@ struct heald_sys {
     int64_t (*send_now)(int fd, const void *buf, size_t len, int flags);
     int64_t (*recvmsg_now)(int fd, struct msghdr *msg, int flags);
     int64_t (*sendmsg_now)(int fd, const struct msghdr *msg, int flags);
-    /* Between `socket` and one end of a pipe of ours, into the pipe or out of it. Into it only if
-     * the socket was polled and nobody has read it since: it waits where there is nothing. */
-    int64_t (*splice_now)(int socket, int pipe, bool in, size_t len);
+    /* Several, each for itself, and without SIGPIPE. `from` was polled, and nobody has read it
+     * since: it waits where there is nothing. */
+    void (*splice)(struct heald_splice *v, unsigned count);
     int (*pipe_open)(int ret_fds[2]);              /* non-blocking, above 2 */
     int (*fifo_open)(const char *path, int flags); /* HEALD_FIFO_…; -EINVAL: it is no FIFO */
     /* On a message queue of System V; flags: HEALD_MSGRCV_… */
@@ -371,7 +380,7 @@ int heald__plat_child_reap(pid_t pid, struct heald_child_status *ret_status);
  */
 int heald__plat_own(int fd);
 int heald__plat_own_pipe(int ret_fds[2]);
-int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len);
+void heald__plat_splice(struct heald_splice *v, unsigned count);
 int heald__plat_msgsnd_now(int queue, const void *message, size_t size);
 int64_t heald__plat_msgrcv_now(int queue, void *message, size_t size, long type, int flags);
 int heald__plat_fifo_open(const char *path, int flags);

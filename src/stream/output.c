@@ -121,11 +121,6 @@ void heald__stream_start_out(struct heald_stream *s)
             await_out(s);
         return;
     }
-    if (s->piped) {
-        heald__splice_out(s);
-        if (s->piped || s->flags & STREAM_FAILED)
-            return;
-    }
     if (s->queue.len) {
         if (!(s->flags & STREAM_CORKED) || s->flags & STREAM_SHUT)
             send_queue(s);
@@ -235,7 +230,7 @@ static void on_out(struct heald_op *op)
 /* A ring sends with the next turn; elsewhere a send is a call, now or later. */
 static bool sends_now(const struct heald_stream *s)
 {
-    const unsigned not_now = STREAM_CORKED | STREAM_RING | STREAM_PIPED | STREAM_ABOVE;
+    const unsigned not_now = STREAM_CORKED | STREAM_RING | STREAM_ABOVE;
 
     return (s->flags & (STREAM_SOCKET | not_now)) == STREAM_SOCKET && !s->queue.len &&
            !stream_is_pending(&s->out);
@@ -359,7 +354,7 @@ int heald_stream_send(struct heald_stream *s, const void *data, size_t len)
 /* Flags with which a write is not simply sent. */
 enum {
     NOT_SIMPLE = STREAM_SOCKET | STREAM_CORKED | STREAM_SHUT | STREAM_ENDING | STREAM_CLOSING |
-                 STREAM_FAILED | STREAM_FILTERED | STREAM_PIPED
+                 STREAM_FAILED | STREAM_FILTERED
 };
 
 static inline bool is_simple(const struct heald_stream *s, size_t len)

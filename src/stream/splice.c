@@ -10,15 +10,22 @@
  * no data (the end, an error, a socket that others have made blocking) is left to the usual
  * receive.
  *
+ * SIGPIPE is blocked meanwhile, which costs as much for one portion as for many. So a stream with
+ * something to pass on is put into a list of the loop, and `in` is posted, to be called back after
+ * what is due. The first of these callbacks passes on for all that are in the list, by one call, in
+ * which no callback runs, and notes what came of it; the rest is each one's own callback.
+ *
  * A small portion costs more so than by a copy. So the first large one begins it, and a small one
  * ends it.
  */
 #include "stream/stream.h"
 
+#include "base/list.h"
+
 #include <errno.h>
 #include <poll.h>
 
-enum { LARGE = 16 * 1024, SMALL = 4 * 1024, CHUNK = 256 * 1024 };
+enum { LARGE = 16 * 1024, SMALL = 4 * 1024, CHUNK = 256 * 1024, BATCH = 32 };
 
 void heald__splice_note(struct heald_stream *s, size_t len)
 {
@@ -34,7 +41,6 @@ void heald__splice_close(struct heald_stream *s)
     }
     s->pipe[0] = s->pipe[1] = 0;
     s->piped = 0;
-    s->flags &= ~(unsigned)STREAM_PIPED;
 }
 
 static bool has_pipe(struct heald_stream *s)
@@ -123,67 +129,109 @@ static void await_room(struct heald_stream *to)
         heald__stream_fail(to, err);
 }
 
-/* `out` is idle. */
-void heald__splice_out(struct heald_stream *to)
+/* What a try has left in the pipe, and why. `out` is idle. */
+static void see_to_rest(struct heald_stream *to, int64_t n)
 {
-    int64_t n = to->loop->sys->splice_now(to->fd, to->pipe[0], false, to->piped);
     int err = 0;
 
-    if (n > 0) {
-        stream_touch(to);
-        to->piped -= (size_t)n;
-    } else if (n == SYS_ELSEWHERE || n == -EINVAL || n == -ENOMEM) {
+    if (n == SYS_ELSEWHERE || n == -EINVAL || n == -ENOMEM)
         err = into_queue(to);
-    } else if (n != -EAGAIN && n != -EINTR) {
+    else if (n <= 0 && n != -EAGAIN && n != -EINTR)
         err = n < 0 ? (int)n : -EIO;
-    }
-    to->flags = (to->flags & ~(unsigned)STREAM_PIPED) | (to->piped ? STREAM_PIPED : 0);
     if (err)
         heald__stream_fail(to, err);
     else if (to->piped)
         await_room(to);
+    else
+        heald__stream_sent(to);
 }
 
 static void on_writable(struct heald_op *op)
 {
     struct heald_stream *to = heald_container_of(op, struct heald_stream, out);
+    struct heald_splice v = {.from = -1, .to = to->fd, .pipe[0] = to->pipe[0], .piped = to->piped};
 
     if (to->flags & STREAM_CLOSING) {
         heald__stream_op_ended(to);
     } else if (op->result < 0) {
         heald__stream_fail(to, (int)op->result);
-    } else {
-        if (to->piped)
-            heald__splice_out(to);
-        if (!to->piped && !(to->flags & STREAM_FAILED))
-            heald__stream_sent(to);
+    } else if (!(to->flags & STREAM_FAILED)) {
+        to->loop->sys->splice(&v, 1);
+        if (v.out > 0)
+            stream_touch(to);
+        to->piped = v.piped;
+        see_to_rest(to, v.out);
     }
 }
 
-/* A portion, from one socket to the other. False: there is none. */
-static bool pass(struct heald_stream *s)
+/* Not all has been sent. */
+static void on_rest(struct heald_op *op)
+{
+    struct heald_stream *to = heald_container_of(op, struct heald_stream, out);
+
+    if (to->flags & STREAM_CLOSING)
+        heald__stream_op_ended(to);
+    else if (!(to->flags & STREAM_FAILED))
+        see_to_rest(to, op->result);
+}
+
+/* What came of a portion. No callback runs. */
+static void note(struct heald_stream *s, const struct heald_splice *v)
 {
     struct heald_stream *to = s->sink;
-    int64_t n = s->loop->sys->splice_now(s->fd, to->pipe[1], true, CHUNK);
 
-    if (n <= 0)
-        return false;
-    stream_touch(s);
-    s->received += (size_t)n;
-    to->written += (size_t)n;
-    to->piped += (size_t)n;
-    if (n < SMALL)
+    if (v->in < SMALL)
         s->flags &= ~(unsigned)STREAM_BULK;
-    heald__splice_out(to);
+    if (v->in <= 0)
+        return;
+    stream_touch(s);
+    if (v->out > 0)
+        stream_touch(to);
+    s->received += (size_t)v->in;
+    to->written += (size_t)v->in;
+    to->piped = v->piped;
     if (to->piped) {
         hold_up_until_sent(s);
-    } else {
-        if (n < SMALL)
-            heald__splice_close(to);
-        if (to->queue.len) /* splice(2) did not do it */
-            heald__stream_start_out(to);
+        to->sending = (struct heald_transfer){0};
+        heald_op_notify_callback(&to->out);
+        heald__post_here(to->loop, &to->out, on_rest);
+        to->out.result = v->out;
+    } else if (v->in < SMALL) {
+        heald__splice_close(to);
     }
-    return true;
+}
+
+/* A portion for each of those that are in the list. */
+static void pass(struct heald_loop *loop)
+{
+    struct heald_stream *streams[BATCH];
+    struct heald_splice v[BATCH];
+    unsigned count = 0;
+
+    for (struct heald_link *link; count < BATCH && (link = list_pop(&loop->piped));) {
+        struct heald_op *in = heald_container_of(link, struct heald_op, link);
+        struct heald_stream *s = heald_container_of(in, struct heald_stream, in), *to = s->sink;
+        if (!stream_reads(s) || !suits(s) || !is_clear(to) || !has_pipe(to))
+            continue;
+        streams[count] = s;
+        v[count++] = (struct heald_splice){
+            .from = s->fd, .to = to->fd, .pipe = {to->pipe[0], to->pipe[1]}, .len = CHUNK};
+    }
+    loop->sys->splice(v, count);
+    for (unsigned i = 0; i < count; i++)
+        note(streams[i], &v[i]);
+}
+
+static void on_turn(struct heald_op *op)
+{
+    struct heald_stream *s = heald_container_of(op, struct heald_stream, in);
+
+    while (list_linked(&op->link))
+        pass(s->loop);
+    if (s->flags & STREAM_CLOSING)
+        heald__stream_op_ended(s);
+    else
+        heald__stream_start_in(s);
 }
 
 static void on_readable(struct heald_op *op)
@@ -192,10 +240,11 @@ static void on_readable(struct heald_op *op)
 
     if (s->flags & STREAM_CLOSING) {
         heald__stream_op_ended(s);
-        return;
-    }
-    bool may_pass = stream_reads(s) && suits(s) && is_clear(s->sink);
-    if (op->result < 0 || (may_pass && !pass(s)))
+    } else if (op->result < 0) {
         s->flags &= ~(unsigned)STREAM_BULK;
-    heald__stream_start_in(s);
+        heald__stream_start_in(s);
+    } else {
+        list_push(&s->loop->piped, &op->link);
+        heald__post_here(s->loop, op, on_turn);
+    }
 }

@@ -33,7 +33,6 @@ enum {
     STREAM_FED_END = 0x200000,  /* the filter has passed on the end */
     STREAM_NO_MAX = 0x400000,   /* what is written now has no limit */
     STREAM_BULK = 0x800000,     /* much has arrived at a time, to be piped */
-    STREAM_PIPED = 0x1000000,   /* the pipe is not empty */
     STREAM_NO_SPLICE = 0x2000000,
     STREAM_OVER = 0x4000000,     /* the program writes no more; STREAM_SHUT when the filter has sent
                                 the rest */
@@ -88,11 +87,10 @@ void heald__stream_tell_flushed(struct heald_stream *s, int err);
 void heald__stream_sent(struct heald_stream *s); /* all of what `out` had */
 
 /* splice.c. note: so much has arrived, to be piped. start_in: polls instead of receiving, or holds
- * up the stream until that is possible; false: it is to receive. out: sends what is in the pipe;
- * `out` is idle. close: the pipe, with what is in it. */
+ * up the stream until that is possible; false: it is to receive. close: the pipe, with what is in
+ * it. */
 void heald__splice_note(struct heald_stream *s, size_t len);
 bool heald__splice_start_in(struct heald_stream *s);
-void heald__splice_out(struct heald_stream *to);
 void heald__splice_close(struct heald_stream *s);
 
 static inline bool stream_is_pending(const struct heald_op *op)

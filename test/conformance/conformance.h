@@ -32,8 +32,8 @@
     X(net) X(notify) X(order) X(peers) X(pipes) X(policy) X(read_multishot) X(runs) \
     X(poll) X(post) X(queues) X(readiness) X(reuse) \
     X(reuse_files) X(reuse_listen) X(waiters) X(signals) X(sockopts) X(spawn) \
-    X(spawn_streams) X(spin) X(spin_poll) X(standard) X(stop) X(stream_edges) X(stream_pipes) \
-    X(streams) X(suspend) X(sysv) X(timers) X(transfers) X(watches) \
+    X(spawn_streams) X(spin) X(spin_poll) X(splices) X(standard) X(stop) X(stream_edges) \
+    X(stream_pipes) X(streams) X(suspend) X(sysv) X(timers) X(transfers) X(watches) \
     X(connect_name) X(names) X(resolved) X(work) X(copies) X(directories) X(file_locks) X(paths) \
     X(work_short)
 /* clang-format on */

@@ -133,6 +133,22 @@ static int resolve_faulty(const char *host, const char *service, const struct ad
     return err ? EAI_SYSTEM : heald__sys_native.resolve(host, service, hints, ret_list);
 }
 
+/* … and for what is two calls for each of several: without its target only the first is made. */
+static void splice_faulty(struct heald_splice *v, unsigned count)
+{
+    for (; count; count--, v++) {
+        int err = v->piped ? 0 : strike(FAULT_splice_in), to = v->to;
+        if ((v->in = err))
+            continue;
+        err = strike(FAULT_splice_out);
+        v->to = err ? -1 : to;
+        heald__sys_native.splice(v, 1);
+        if (err && v->piped)
+            v->out = err;
+        v->to = to;
+    }
+}
+
 WRAP(int, fd_type, (int fd), (fd))
 WRAP(int, duplicate, (int fd), (fd))
 WRAP(int64_t, readv_now, (int fd, const struct iovec *v, int n), (fd, v, n))
@@ -141,7 +157,6 @@ WRAP(int64_t, recv_now, (int fd, void *buf, size_t len, int flags), (fd, buf, le
 WRAP(int64_t, send_now, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))
 WRAP(int64_t, recvmsg_now, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP(int64_t, sendmsg_now, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))
-WRAP(int64_t, splice_now, (int socket, int pipe, bool in, size_t n), (socket, pipe, in, n))
 WRAP(int, pipe_open, (int fds[2]), (fds))
 WRAP(int, fifo_open, (const char *path, int flags), (path, flags))
 WRAP(int, msgsnd_now, (int queue, const void *m, size_t n), (queue, m, n))
@@ -225,7 +240,7 @@ const struct heald_sys fault_sys = {
     .send_now = send_now_faulty,
     .recvmsg_now = recvmsg_now_faulty,
     .sendmsg_now = sendmsg_now_faulty,
-    .splice_now = splice_now_faulty,
+    .splice = splice_faulty,
     .pipe_open = pipe_open_faulty,
     .fifo_open = fifo_open_faulty,
     .msgsnd_now = msgsnd_now_faulty,

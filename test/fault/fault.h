@@ -27,7 +27,8 @@
     X(send_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")      \
     X(recvmsg_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
     X(sendmsg_now, "EINTR EAGAIN ENOMEM ENOBUFS EIO")   \
-    X(splice_now, "EINTR EAGAIN ENOMEM EINVAL EIO")     \
+    X(splice_in, "EINTR EAGAIN ENOMEM EINVAL EIO")      \
+    X(splice_out, "EINTR EAGAIN ENOMEM EINVAL EIO")     \
     X(pipe_open, "EMFILE ENOMEM")                       \
     X(fifo_open, "EINTR EMFILE EIO")                    \
     X(msgsnd_now, "EINTR EAGAIN ENOMEM EIO")            \

@@ -113,12 +113,40 @@ int heald__plat_peer_handle(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &handle, &size) < 0 ? -1 : handle;
 }
 
-/* splice(2) without SIGPIPE, which has no flag for that: one that it makes is taken out. One that
- * was pending before stays. */
-static ssize_t splice_quietly(int from, int to, size_t len)
+static int64_t move(int from, int to, size_t len)
+{
+    ssize_t n = splice(from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    return n < 0 ? -errno : n;
+}
+
+/* On the socket's side it may wait for what only O_NONBLOCK prevents, which others may clear at any
+ * time. One that has just been polled has something to take. */
+static void pass(struct heald_splice *s)
+{
+    if (!s->piped) {
+        s->in = move(s->from, s->pipe[1], s->len);
+        if (s->in <= 0)
+            return;
+        s->piped = (size_t)s->in;
+    }
+    s->out = heald__plat_nonblocking(s->to) ? move(s->pipe[0], s->to, s->piped) : SYS_ELSEWHERE;
+    s->piped -= s->out > 0 ? (size_t)s->out : 0;
+}
+
+static void take_signal(const sigset_t *signal)
 {
     const struct timespec now = {0};
+
+    while (sigtimedwait(signal, NULL, &now) < 0 && errno == EINTR)
+        ;
+}
+
+/* Without SIGPIPE, which splice(2) has no flag for: it is blocked meanwhile, once for all of them,
+ * and one that they make is taken out. One that was pending before stays. */
+void heald__plat_splice(struct heald_splice *v, unsigned count)
+{
     sigset_t pipe, before, pending;
+    bool broken = false;
 
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
@@ -126,21 +154,11 @@ static ssize_t splice_quietly(int from, int to, size_t len)
     pthread_sigmask(SIG_BLOCK, &pipe, &before);
     if (sigismember(&before, SIGPIPE))
         sigpending(&pending);
-    ssize_t n = splice(from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    int err = n < 0 ? errno : 0;
-    if (err == EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
-            ;
+    for (unsigned i = 0; i < count; i++) {
+        pass(&v[i]);
+        broken = broken || v[i].out == -EPIPE;
+    }
+    if (broken && !sigismember(&pending, SIGPIPE))
+        take_signal(&pipe);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return err ? -err : n;
-}
-
-/* On the socket's side it may wait for what only O_NONBLOCK prevents. To look at that is a system
- * call for each portion, and a socket that has just been polled has something to take. */
-int64_t heald__plat_splice_now(int socket, int pipe, bool in, size_t len)
-{
-    if (!in)
-        return heald__plat_nonblocking(socket) ? splice_quietly(pipe, socket, len) : SYS_ELSEWHERE;
-    ssize_t n = splice(socket, NULL, pipe, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    return n < 0 ? -errno : n;
 }
