@@ -210,26 +210,44 @@ static int block(const struct sync_wait_ops *ops, struct heald_queue *queue,
     return heald__sync_block_keep(ops, queue, me, deadline_ns, &memory);
 }
 
-/* What is not usual_send(). */
-static HEALD_SEPARATE int send_otherwise(struct heald_queue *queue, struct heald_participant *me,
-                                         const void *data, size_t size, unsigned priority)
+/* In the place of a deadline: what does not block. */
+#define TRY INT64_MIN
+
+static int try_to_send(struct heald_queue *queue, struct heald_participant *me,
+                       const struct heald_queue_message *m)
 {
-    struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
     struct heald_queue_slot slot;
     struct ring_holder holder = {.tries = true};
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 
     if (!err)
-        err = check_message(v, &m);
+        err = check_message(v, m);
     if (!err)
-        err = heald__queue_claim(v, priority, size, &slot, &holder);
-    return err ? err : send_in(v, &slot, data, size);
+        err = heald__queue_claim(v, m->priority, m->size, &slot, &holder);
+    return err ? err : send_in(v, &slot, m->data, m->size);
+}
+
+/* What is not usual_send_…(). */
+static HEALD_SEPARATE int send_otherwise(struct heald_queue *queue, struct heald_participant *me,
+                                         const void *data, size_t size, unsigned priority,
+                                         int64_t deadline_ns)
+{
+    struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
+    int err = try_to_send(queue, me, &m);
+
+    if (err != -EAGAIN || deadline_ns == TRY)
+        return err;
+    if (deadline_ns && look(queue, me, true))
+        err = try_to_send(queue, me, &m);
+    if (err != -EAGAIN)
+        return err;
+    return block(&heald__queue_send_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
 }
 
 /* A ring, or a larger message. */
 static HEALD_SEPARATE int send_more(const struct queue_view *v, struct heald_queue *queue,
-                                    const void *data, size_t size)
+                                    const void *data, size_t size, int64_t deadline_ns)
 {
     struct heald_participant *me = v->ring.me;
     const struct ring r = usual_ring(v, queue_at(queue), me);
@@ -239,117 +257,117 @@ static HEALD_SEPARATE int send_more(const struct queue_view *v, struct heald_que
         err = usual_send_ring(&r, data, size);
     else if (usual_send_lane(v->q, &r, data, size))
         return 0;
-    return err == USUAL_NOT ? send_otherwise(queue, me, data, size, 0) : err;
+    return err == USUAL_NOT ? send_otherwise(queue, me, data, size, 0, deadline_ns) : err;
 }
 
 /* Without a call but in the last lines: a small message in a lane. */
-HEALD_INLINE int send_now(struct heald_queue *queue, struct heald_participant *me, const void *data,
-                          size_t size, unsigned priority)
+HEALD_INLINE int send_before(struct heald_queue *queue, struct heald_participant *me,
+                             const void *data, size_t size, unsigned priority, int64_t deadline_ns)
 {
     const struct queue_view *v = queue_view_kept(queue, me);
 
     if (__builtin_expect(!v || size >= v->usual_end || priority || !data, 0))
-        return send_otherwise(queue, me, data, size, priority);
+        return send_otherwise(queue, me, data, size, priority, deadline_ns);
     if (!v->is_lane || size > SMALL_MAX)
-        return send_more(v, queue, data, size);
+        return send_more(v, queue, data, size, deadline_ns);
     const struct ring r = usual_ring(v, queue_at(queue), me);
     if (__builtin_expect(usual_send_lane(queue_at(queue), &r, data, size), 1))
         return 0;
-    return send_otherwise(queue, me, data, size, priority);
+    return send_otherwise(queue, me, data, size, 0, deadline_ns);
 }
 
 int heald_queue_trysend(struct heald_queue *queue, struct heald_participant *me, const void *data,
                         size_t size, unsigned priority)
 {
-    return send_now(queue, me, data, size, priority);
+    return send_before(queue, me, data, size, priority, TRY);
 }
 
 int heald_queue_send(struct heald_queue *queue, struct heald_participant *me, const void *data,
                      size_t size, unsigned priority, int64_t deadline_ns)
 {
-    int err = send_now(queue, me, data, size, priority);
-
-    if (err == -EAGAIN && deadline_ns && look(queue, me, true))
-        err = send_now(queue, me, data, size, priority);
-    if (err != -EAGAIN)
-        return err;
-    struct heald_queue_message m = {(void *)(uintptr_t)data, size, priority};
-    return block(&heald__queue_send_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
+    return send_before(queue, me, data, size, priority, deadline_ns < 0 ? 0 : deadline_ns);
 }
 
-static inline ssize_t received(int err, const struct heald_queue_message *m, unsigned *ret_priority)
+static int try_to_receive(struct heald_queue *queue, struct heald_participant *me,
+                          struct heald_queue_message *m, bool thoroughly)
 {
-    if (__builtin_expect(err, 0))
-        return err;
-    if (ret_priority)
-        *ret_priority = m->priority;
-    return (ssize_t)m->size;
-}
-
-/* What is not usual_receive(). */
-static HEALD_SEPARATE ssize_t receive_otherwise(struct heald_queue *queue,
-                                                struct heald_participant *me, void *buf,
-                                                size_t size, unsigned *ret_priority,
-                                                bool thoroughly)
-{
-    struct heald_queue_message m = {.data = buf, .size = size};
     struct heald_queue_slot slot;
     struct ring_holder holder = {.tries = true};
     const struct queue_view *v;
     int err = queue_view(&v, queue, me);
 
-    if (!err && !buf && size)
+    if (!err && !m->data && m->size)
         err = -EINVAL;
     if (!err)
-        err = heald__queue_take(v, size, false, &slot, &holder);
+        err = heald__queue_take(v, m->size, false, &slot, &holder);
     if (err == -EAGAIN && thoroughly)
-        err = heald__queue_take(v, size, true, &slot, &holder);
-    if (!err)
-        err = receive_from(v, &slot, &m);
-    return received(err, &m, ret_priority);
+        err = heald__queue_take(v, m->size, true, &slot, &holder);
+    return err ? err : receive_from(v, &slot, m);
 }
 
-static HEALD_SEPARATE bool is_ring_empty(const struct queue_view *v, bool thoroughly)
+/* What is not usual_receive_…(). */
+static HEALD_SEPARATE ssize_t receive_otherwise(struct heald_queue *queue,
+                                                struct heald_participant *me, void *buf,
+                                                size_t size, unsigned *ret_priority,
+                                                int64_t deadline_ns)
 {
-    return usual_is_free(&v->ring) && usual_is_empty(v->q, &v->ring, thoroughly);
+    struct heald_queue_message m = {.data = buf, .size = size};
+    int err = try_to_receive(queue, me, &m, deadline_ns == TRY);
+
+    if (err == -EAGAIN && deadline_ns > 0 && look(queue, me, false))
+        err = try_to_receive(queue, me, &m, false);
+    if (err == -EAGAIN && deadline_ns != TRY)
+        err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
+    if (err)
+        return err;
+    if (ret_priority)
+        *ret_priority = m.priority;
+    return (ssize_t)m.size;
+}
+
+static HEALD_SEPARATE bool is_ring_empty(const struct queue_view *v)
+{
+    return usual_is_free(&v->ring) && usual_is_empty(v->q, &v->ring);
 }
 
 /* A ring, or a larger message. */
 static HEALD_SEPARATE ssize_t receive_more(const struct queue_view *v, struct heald_queue *queue,
                                            void *buf, size_t size, unsigned *ret_priority,
-                                           bool thoroughly)
+                                           int64_t deadline_ns)
 {
     struct heald_participant *me = v->ring.me;
     const struct ring r = usual_ring(v, queue_at(queue), me);
     const size_t end = v->usual_end;
-    ssize_t n = v->is_lane ? usual_receive_lane(v->q, &r, buf, size, end, end, thoroughly)
+    ssize_t n = v->is_lane ? usual_receive_lane(v->q, &r, buf, size, end, end)
                            : usual_receive_ring(&r, buf, size < end ? size : end - 1);
 
-    if (n == USUAL_NOT && !v->is_lane && is_ring_empty(v, thoroughly))
+    if (n == USUAL_NOT && deadline_ns == TRY && !v->is_lane && is_ring_empty(v))
         return -EAGAIN;
-    if (n == USUAL_NOT)
-        return receive_otherwise(queue, me, buf, size, ret_priority, thoroughly);
+    if (n == USUAL_NOT || n == -EAGAIN)
+        return receive_otherwise(queue, me, buf, size, ret_priority, deadline_ns);
     if (ret_priority && n >= 0)
         *ret_priority = 0;
     return n;
 }
 
-/* As send_now(). */
-HEALD_INLINE ssize_t receive_now(struct heald_queue *queue, struct heald_participant *me, void *buf,
-                                 size_t size, unsigned *ret_priority, bool thoroughly)
+/* As send_before(). */
+HEALD_INLINE ssize_t receive_before(struct heald_queue *queue, struct heald_participant *me,
+                                    void *buf, size_t size, unsigned *ret_priority,
+                                    int64_t deadline_ns)
 {
     const struct queue_view *v = queue_view_kept(queue, me);
 
     if (__builtin_expect(!v || !v->usual_end || !buf, 0))
-        return receive_otherwise(queue, me, buf, size, ret_priority, thoroughly);
+        return receive_otherwise(queue, me, buf, size, ret_priority, deadline_ns);
     if (!v->is_lane)
-        return receive_more(v, queue, buf, size, ret_priority, thoroughly);
+        return receive_more(v, queue, buf, size, ret_priority, deadline_ns);
     const struct ring r = usual_ring(v, queue_at(queue), me);
-    ssize_t n =
-        usual_receive_lane(queue_at(queue), &r, buf, size, v->usual_end, SMALL_MAX + 1, thoroughly);
-    if (__builtin_expect(n == USUAL_NOT, 0))
-        return receive_more(v, queue, buf, size, ret_priority, thoroughly);
-    if (ret_priority && n >= 0)
+    ssize_t n = usual_receive_lane(queue_at(queue), &r, buf, size, v->usual_end, SMALL_MAX + 1);
+    if (__builtin_expect(n == -EAGAIN && deadline_ns == TRY && usual_is_empty(v->q, &r), 0))
+        return n;
+    if (__builtin_expect(n < 0, 0))
+        return receive_more(v, queue, buf, size, ret_priority, deadline_ns);
+    if (ret_priority)
         *ret_priority = 0;
     return n;
 }
@@ -357,21 +375,13 @@ HEALD_INLINE ssize_t receive_now(struct heald_queue *queue, struct heald_partici
 ssize_t heald_queue_tryrecv(struct heald_queue *queue, struct heald_participant *me, void *buf,
                             size_t size, unsigned *ret_priority)
 {
-    return receive_now(queue, me, buf, size, ret_priority, true);
+    return receive_before(queue, me, buf, size, ret_priority, TRY);
 }
 
 ssize_t heald_queue_recv(struct heald_queue *queue, struct heald_participant *me, void *buf,
                          size_t size, unsigned *ret_priority, int64_t deadline_ns)
 {
-    ssize_t n = receive_now(queue, me, buf, size, ret_priority, false);
-
-    if (n == -EAGAIN && deadline_ns && look(queue, me, false))
-        n = receive_now(queue, me, buf, size, ret_priority, false);
-    if (n != -EAGAIN)
-        return n;
-    struct heald_queue_message m = {.data = buf, .size = size};
-    int err = block(&heald__queue_recv_wait_ops, queue, me, &m, deadline_ns, SYNC_SITE);
-    return received(err, &m, ret_priority);
+    return receive_before(queue, me, buf, size, ret_priority, deadline_ns < 0 ? 0 : deadline_ns);
 }
 
 int heald_queue_reserve(struct heald_queue *queue, struct heald_participant *me, unsigned priority,

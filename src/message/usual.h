@@ -110,17 +110,17 @@ static inline bool usual_send_lane(const struct queue *q, const struct ring *r, 
     return true;
 }
 
-/* Nothing is there to receive: not the end either? Read after that. `thoroughly`: a sender that has
- * joined may be gone. */
-static inline bool usual_is_empty(const struct queue *q, const struct ring *r, bool thoroughly)
+/* Nothing is there to receive. Nor is it the end, which is read after that; nor a sender that has
+ * joined, and may be gone. */
+static inline bool usual_is_empty(const struct queue *q, const struct ring *r)
 {
     return !__atomic_load_n(&r->bells->closed, __ATOMIC_SEQ_CST) &&
-           !(thoroughly && __atomic_load_n(&q->has_senders, __ATOMIC_ACQUIRE));
+           !__atomic_load_n(&q->has_senders, __ATOMIC_ACQUIRE);
 }
 
-/* The size, which is below `end` and `also`; -EAGAIN; USUAL_NOT. */
+/* The size, which is below `end` and `also`; -EAGAIN: nothing is there; USUAL_NOT. */
 static inline ssize_t usual_receive_lane(const struct queue *q, const struct ring *r, void *buf,
-                                         size_t size, size_t end, size_t also, bool thoroughly)
+                                         size_t size, size_t end, size_t also)
 {
     uint64_t position;
     size_t found;
@@ -128,10 +128,8 @@ static inline ssize_t usual_receive_lane(const struct queue *q, const struct rin
     if (__atomic_load_n(&q->receiver, __ATOMIC_RELAXED) != r->me->id)
         return USUAL_NOT;
     int err = lane_take(r, size, &position, &found);
-    if (err)
-        return err == -EAGAIN && usual_is_empty(q, r, thoroughly) ? -EAGAIN : USUAL_NOT;
-    if (found >= end || found >= also)
-        return USUAL_NOT;
+    if (err || found >= end || found >= also)
+        return err == -EAGAIN ? err : USUAL_NOT;
     usual_copy(buf, ring_cell_at(r, position)->data, found);
     lane_release(r, position);
     return (ssize_t)found;
