@@ -346,14 +346,16 @@ static int close_fd(int fd)
 
 static int poll_now(struct pollfd *fds, unsigned count, int64_t timeout_ns)
 {
-    struct wfd *w = count ? world_fd(fds->fd) : NULL;
+    int ready = 0;
 
     (void)timeout_ns;
-    if (!count)
-        return 0;
-    fds->revents =
-        (short)(w ? world_ready(w) & ((unsigned short)fds->events | POLLERR | POLLHUP) : POLLNVAL);
-    return fds->revents != 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct wfd *w = world_fd(fds[i].fd);
+        unsigned events = (unsigned short)fds[i].events | POLLERR | POLLHUP;
+        fds[i].revents = (short)(w ? world_ready(w) & events : POLLNVAL);
+        ready += fds[i].revents != 0;
+    }
+    return ready;
 }
 
 static int bell_open(int ret_fds[2])
