@@ -295,9 +295,14 @@ static int check_write(const struct heald_stream *s, size_t len)
 
 int heald__stream_write_all(struct heald_stream *s, const char *data, size_t len)
 {
+    unsigned told = s->flags & STREAM_ERROR_TOLD;
+
     s->flags |= STREAM_NO_MAX;
     int err = heald_stream_write(s, data, len);
     s->flags &= ~(unsigned)STREAM_NO_MAX;
+    /* The program has not seen what the call returns. */
+    if (err < 0 && !told)
+        s->flags &= ~(unsigned)STREAM_ERROR_TOLD;
     return err;
 }
 

@@ -256,6 +256,36 @@ HEALD_CASE(the_target_goes)
     loop_end(loop);
 }
 
+/* What is small is copied, and sent within the call: nobody sees what that returns. */
+HEALD_CASE(the_target_of_little_goes)
+{
+    struct heald_loop *loop = loop_on(_i);
+    struct pipe p;
+
+    for (enum pair_kind kind = PAIR_TCP; kind <= PAIR_UNIX; kind++) {
+        pipe_open_pair(&p, loop, kind);
+        feed(&p, 100);
+        while (p.got < p.written) {
+            turn(&p);
+            take(&p, PART);
+        }
+        close(p.target);
+        int64_t until = now() + 5 * HEALD_SEC;
+        while (!p.errors) {
+            ck_assert_int_lt(now(), until);
+            feed(&p, 100);
+            turn(&p);
+        }
+        for (int i = 0; i < 3; i++)
+            turn(&p);
+        ck_assert_int_eq(p.errors, 1);
+        ck_assert(p.err == -EPIPE || p.err == -ECONNRESET);
+        p.target = dup(p.source);
+        close_both(&p);
+    }
+    loop_end(loop);
+}
+
 /* Held up by the target for a while, it goes on without it when the pipe has ended. */
 HEALD_CASE(it_is_unpiped)
 {
@@ -314,5 +344,6 @@ void add_stream_pipes(TCase *group)
     add_on_backends(group, the_source_is_closed);
     add_on_backends(group, made_blocking_on_the_way);
     add_on_backends(group, the_target_goes);
+    add_on_backends(group, the_target_of_little_goes);
     add_on_backends(group, it_is_unpiped);
 }
