@@ -18,7 +18,7 @@ struct scene {
     struct heald_rwlock written, read;
     int held; /* atomic */
     int asked[5], result[5];
-    int64_t queue[QUEUE_BYTES / 8];
+    _Alignas(64) char queue[QUEUE_BYTES];
 };
 
 static struct heald_queue *queue_of(struct scene *s)
