@@ -100,6 +100,8 @@ static const struct {
     {"notify", "joinable_is_overridden", "starts a joinable thread, which nobody joins"},
     {"notify", "attributes_are_copied", "crashes: it keeps the pointer to the attributes"},
     {"notify", "a_call_is_not_lost_for_want_of_threads", "loses it"},
+    {"notify", "callbacks_may_do_anything",
+     "may hang: a cancel among requests of a file leaves the others to nobody"},
     {"programs", "a_filter_that_knows_no_io_uring",
      "hangs after fork: the child waits for threads of its parent"},
     {"programs", "a_filter_that_forbids_io_uring",
