@@ -102,15 +102,32 @@ static void place_close(struct place *at)
 }
 
 /* Nobody writes to the FIFO: to open it takes a thread until release(). */
+/* How many numbers an open(2) that has not returned has taken: they are not open, and not free. */
+static int count_taken(void)
+{
+    int count = 0;
+
+    for (int number = 0; number < 128; number++) {
+        int fd = reuse_is_open(number) ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, number);
+        count += fd > number;
+        if (fd >= 0)
+            close(fd);
+    }
+    return count;
+}
+
+/* Until each has taken its number: none takes one that is closed from here on. */
 static void keep_busy(struct place *at)
 {
+    int64_t until = now() + 5 * harness_slow() * HEALD_SEC;
+
     at->is_busy = true;
     for (int i = 0; i < THREADS; i++) {
         heald_prep_open(&at->busy[i].op, AT_FDCWD, at->fifo, O_RDONLY, 0);
         probe_start(at->loop, &at->busy[i]);
     }
-    /* A number is theirs from the start of open(2): not one that is closed from here on. */
-    usleep(2000);
+    while (count_taken() < THREADS && now() < until)
+        usleep(100);
 }
 
 static void release(struct place *at)
