@@ -25,8 +25,8 @@
  *
  * Limits: a thread can be attached about 2000 times at once. If a thread other than the first of
  * its process calls exec, only processes in the same PID name space detect it. A function that does
- * not block (..._try...) detects an exec in one of 64 calls of its thread that find the other in
- * the way: to detect it takes a system call.
+ * not block (..._try...) detects an exec in about one of 64 calls of its thread that find the other
+ * in the way: to detect it takes a system call.
  *
  * Unless its comment says otherwise, a function does not block and may be called from any thread.
  * None is async-signal-safe.
