@@ -178,6 +178,19 @@ static int take_cell(const struct queue_view *v, unsigned priority, size_t size,
     return 0;
 }
 
+/* The next message of the highest priority; `closed`: was the queue, before the look? */
+static int take_next(const struct queue_view *v, size_t size, bool thoroughly, bool closed,
+                     struct heald_queue_slot *ret, struct ring_holder *holder)
+{
+    int err = -EAGAIN;
+
+    if (v->is_lane)
+        return take_lane(v, size, ret, holder);
+    for (unsigned i = v->priorities; i-- && err == -EAGAIN;)
+        err = take_cell(v, i, size, thoroughly || closed, ret, holder);
+    return err;
+}
+
 int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
                       struct heald_queue_slot *ret, struct ring_holder *holder)
 {
@@ -186,19 +199,19 @@ int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,
     if (err)
         return err;
     bool closed = is_closed(v);
-    err = -EAGAIN;
-    if (v->is_lane)
-        err = take_lane(v, size, ret, holder);
-    else
-        for (unsigned i = v->priorities; i-- && err == -EAGAIN;)
-            err = take_cell(v, i, size, thoroughly || closed, ret, holder);
+    err = take_next(v, size, thoroughly, closed, ret, holder);
     /* Closed before the look: who claims later finds that, and who has claimed is waited for. */
     bool is_end = closed && (v->is_lane || !holder->id);
     if (err != -EAGAIN)
         return err;
     if (is_end)
         return -ENODATA;
-    return thoroughly ? heald__queue_any_sender(v, holder) : -EAGAIN;
+    err = thoroughly ? heald__queue_any_sender(v, holder) : -EAGAIN;
+    if (err != -EPIPE)
+        return err;
+    /* The last one may have sent between the look and its end. */
+    err = take_next(v, size, true, closed, ret, holder);
+    return err == -EAGAIN ? -EPIPE : err;
 }
 
 int heald__queue_return(const struct queue_view *v, const struct heald_queue_slot *slot)

@@ -17,7 +17,8 @@ enum { TRIES = 640, QUEUE_BYTES = 16384 };
 struct scene {
     struct heald_mutex mutex, another;
     struct heald_rwlock written, read;
-    int held, held_too; /* atomic */
+    int held, held_too, looked, sent; /* atomic */
+    bool blocks;                      /* the receiver */
     int asked[5], result[5];
     _Alignas(64) char queue[QUEUE_BYTES];
 };
@@ -201,6 +202,69 @@ HEALD_CASE(an_exec_is_found_beside_another)
     fixture_close(&f);
 }
 
+static struct scene *looked_at; /* in the child that receives */
+
+static void wait_for_end(int number)
+{
+    (void)number;
+    set_flag(&looked_at->looked);
+    while (!__atomic_load_n(&looked_at->sent, __ATOMIC_ACQUIRE))
+        ;
+}
+
+static ssize_t receive(struct fixture *f)
+{
+    struct scene *s = f->data;
+    char buf[8];
+
+    if (s->blocks)
+        return heald_queue_recv(queue_of(s), f->me, buf, sizeof buf, NULL, HEALD_FOREVER);
+    return heald_queue_tryrecv(queue_of(s), f->me, buf, sizeof buf, NULL);
+}
+
+/* It asks for the sender when it has found nothing. */
+static bool receives(struct fixture *f)
+{
+    ssize_t n;
+
+    if (!count_tgkill())
+        _exit(77);
+    looked_at = f->data;
+    signal(SIGSYS, wait_for_end);
+    set_flag(&looked_at->held);
+    while ((n = receive(f)) == -EAGAIN)
+        ;
+    must(n == 4);
+    must(receive(f) == -EPIPE);
+    return false;
+}
+
+/* The last sender has sent, and is gone, while a receiver that has found nothing asks for it. */
+HEALD_CASE(the_last_message_comes_before_the_end)
+{
+    unsigned flags = _i & 1 ? HEALD_QUEUE_ONE_SENDER | HEALD_QUEUE_ONE_RECEIVER : 0;
+    struct heald_queue_options options = {.capacity = 8, .message_max = 8, .flags = flags};
+    struct fixture f = fixture_open();
+    struct scene *s = f.data;
+    int status;
+
+    s->blocks = _i & 2;
+    ck_assert_int_eq(heald_queue_init(queue_of(s), &options), 0);
+    ck_assert_int_eq(heald_queue_join(queue_of(s), f.me), 0);
+    pid_t receiver = child_start(&f, receives);
+    while (!__atomic_load_n(&s->looked, __ATOMIC_ACQUIRE) && !waitpid(receiver, &status, WNOHANG))
+        usleep(200);
+    if (!s->looked) {
+        ck_assert_int_eq(WEXITSTATUS(status), 77);
+        harness_skip("system calls cannot be counted here");
+    }
+    ck_assert_int_eq(heald_queue_trysend(queue_of(s), f.me, "last", 4, 0), 0);
+    heald_detach(f.me);
+    set_flag(&s->sent);
+    ck_assert_int_eq(child_end(receiver), 0);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("tries");
@@ -209,5 +273,6 @@ int main(void)
     harness_add(group, who_tries_asks_now_and_then);
     harness_add_range(group, an_exec_is_found, 0, 5);
     harness_add_range(group, an_exec_is_found_beside_another, 0, 2);
+    harness_add_range(group, the_last_message_comes_before_the_end, 0, 4);
     return harness_run(suite);
 }
