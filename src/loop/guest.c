@@ -96,9 +96,8 @@ int heald_loop_prepare(struct heald_loop *loop, int64_t *ret_deadline_ns)
     loop->running = true;
     heald__hooks_run(loop, HEALD_HOOK_PREPARE);
     loop->running = false;
-    int err = heald__polls_look(loop);
-    if (!err)
-        err = heald__engine_flush(loop);
+    heald__polls_look(loop);
+    int err = heald__engine_flush(loop);
     /* A back end that takes whole ops holds them until it is asked for something. */
     if (!err && loop->backend.ops->submit)
         err = loop->backend.ops->wait(&loop->backend, 0);

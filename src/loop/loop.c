@@ -328,9 +328,8 @@ static int see_to(struct heald_loop *loop, int64_t *deadline_ns)
     /* Before the back end is asked: what changes after that is reported again. */
     if (loop->attention.mirrored)
         heald__guest_drain(loop);
-    int err = heald__polls_look(loop);
-    if (!err)
-        err = heald__engine_flush(loop);
+    heald__polls_look(loop);
+    int err = heald__engine_flush(loop);
     if (loop->stats.completed != before)
         *deadline_ns = 0;
     return err;

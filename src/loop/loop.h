@@ -208,7 +208,7 @@ void heald__idle_end(struct heald_loop *loop, struct heald_fd *e);
  * way. */
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op);
 void heald__polls_resume(struct heald_loop *loop, struct heald_op *op);
-int heald__polls_look(struct heald_loop *loop); /* with MORE_LOOKS: before the turn waits */
+void heald__polls_look(struct heald_loop *loop); /* with MORE_LOOKS: before the turn waits */
 static inline bool heald__polls_by_readiness(const struct heald_loop *loop)
 {
     const struct heald_backend_ops *ops = loop->backend.ops;

@@ -81,33 +81,45 @@ static int arm(struct heald_loop *loop, struct heald_fd *e, const struct heald_o
 {
     unsigned events = op_events(op) ? op_events(op) : POLLERR;
 
-    if (loop->looks.count == LOOKS_MAX) /* they have failed */
-        return -ENOMEM;
     return events & ~(unsigned)e->armed ? heald__ready_arm(loop, e, op_fd(op)) : 0;
 }
 
-/* What is seen of a number is true of what it stands for now. */
-int heald__polls_look(struct heald_loop *loop)
+/* It could not be looked at: poll(2) takes no more descriptors than the process may have, which may
+ * be none. So the back end reports once more what holds. */
+static void arm_again(struct heald_loop *loop, int fd)
 {
+    struct heald_fd *e = fds_find(&loop->fds, fd);
+    int err = 0;
+
+    if (e && e->flags & FDS_ALWAYS)
+        heald__polls_notify(loop, e, POLLIN | POLLOUT);
+    else if (e && e->armed && e->flags & FDS_EDGE)
+        err = loop->backend.ops->arm(&loop->backend, fd, e->key, 0, e->armed | HEALD_EDGE);
+    if (err == -EBADF)
+        heald__polls_notify(loop, &loop->fds.v[fd], POLLNVAL);
+}
+
+/* What is seen of a number is true of what it stands for now. */
+void heald__polls_look(struct heald_loop *loop)
+{
+    struct heald_looks looks = loop->looks;
     int n;
 
-    if (!loop->looks.count)
-        return 0;
-    struct heald_looks looks = loop->looks;
+    if (!looks.count)
+        return;
+    loop->looks.count = 0;
+    loop->attention.more &= (uint8_t)~MORE_LOOKS;
     do
         n = loop->sys->poll(looks.v, looks.count, 0);
     while (n == -EINTR);
-    if (n < 0)
-        return n;
-    loop->looks.count = 0;
-    loop->attention.more &= (uint8_t)~MORE_LOOKS;
-    for (const struct pollfd *seen = looks.v; n > 0; seen++) {
+    for (unsigned i = 0; i < looks.count && n; i++) {
+        const struct pollfd *seen = &looks.v[i];
         struct heald_fd *e = seen->revents ? fds_find(&loop->fds, seen->fd) : NULL;
-        n -= seen->revents != 0;
-        if (e)
+        if (n < 0)
+            arm_again(loop, seen->fd);
+        else if (e)
             heald__polls_notify(loop, e, (unsigned short)seen->revents);
     }
-    return 0;
 }
 
 /*
@@ -125,7 +137,7 @@ static void look(struct heald_loop *loop, const struct heald_op *op)
     looks->v[looks->count++] = (struct pollfd){.fd = op_fd(op), .events = (short)op_events(op)};
     loop->attention.more |= MORE_LOOKS;
     if (asks || looks->count == LOOKS_MAX)
-        heald__polls_look(loop); /* what fails is tried again before the turn waits */
+        heald__polls_look(loop);
 }
 
 int heald__polls_submit(struct heald_loop *loop, struct heald_fd *e, struct heald_op *op)

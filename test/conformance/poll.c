@@ -1,6 +1,7 @@
 /* test/conformance/poll.c: plain readiness of any descriptor; nothing is taken from it. */
 #include "conformance/conformance.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static int64_t ask(struct heald_loop *loop, int fd, unsigned events)
@@ -66,6 +67,35 @@ HEALD_CASE(many_at_a_time)
         must(probe_end(&in[i]) == POLLIN);
     for (int i = 0; i < MANY; i++)
         pair_close(loop, fds[i]);
+    loop_end(loop);
+}
+
+/* poll(2) refuses more entries than the process may have descriptors. */
+HEALD_CASE(more_than_the_limit_of_descriptors)
+{
+    enum { MANY = 70 };
+    static struct probe p[MANY];
+    struct heald_loop *loop = loop_on(_i);
+    struct rlimit before, less;
+    int fds[2];
+
+    memset(p, 0, sizeof p);
+    pair_open(PAIR_TCP, fds);
+    must(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    less = before;
+    less.rlim_cur = 16;
+    must(setrlimit(RLIMIT_NOFILE, &less) == 0);
+    for (int i = 0; i < MANY; i++) {
+        heald_prep_poll(&p[i].op, fds[0], i % 2 ? POLLOUT : POLLIN);
+        probe_start(loop, &p[i]);
+    }
+    for (int i = 1; i < MANY; i += 2)
+        must(probe_end(&p[i]) == POLLOUT);
+    must(p[0].calls == 0 && send(fds[1], "a", 1, 0) == 1);
+    for (int i = 0; i < MANY; i += 2)
+        must(probe_end(&p[i]) == POLLIN);
+    must(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    pair_close(loop, fds);
     loop_end(loop);
 }
 
@@ -390,6 +420,7 @@ void add_poll(TCase *group)
 {
     add_everywhere(group, each_event_when_it_holds);
     add_everywhere(group, many_at_a_time);
+    add_everywhere(group, more_than_the_limit_of_descriptors);
     add_everywhere(group, closed_and_used_again);
     add_everywhere(group, hang_ups);
     add_everywhere(group, several_on_one_descriptor);
