@@ -260,6 +260,52 @@ HEALD_CASE(targets_go_while_the_signal_is_blocked)
     ck_assert(sigismember(&mask, SIGPIPE));
 }
 
+struct cut {
+    int source, target, begins; /* atomic */
+    unsigned delay;
+};
+
+static void *cut_off(void *arg)
+{
+    struct cut *cut = arg;
+
+    while (!__atomic_load_n(&cut->begins, __ATOMIC_ACQUIRE))
+        ;
+    for (volatile unsigned i = 0; i < cut->delay; i++)
+        ;
+    dup2(cut->source, cut->target); /* closes it */
+    return NULL;
+}
+
+static void break_amid(int combination, unsigned delay)
+{
+    struct crowd c;
+    struct cut cut = {.delay = delay};
+    pthread_t thread;
+
+    crowd_open(&c, combination, 1, PAIR_TCP);
+    cut.source = c.ways[0]->source;
+    cut.target = c.ways[0]->target;
+    must(pthread_create(&thread, NULL, cut_off, &cut) == 0);
+    for (int i = 0; i < 4; i++)
+        feed(c.ways[0]);
+    __atomic_store_n(&cut.begins, 1, __ATOMIC_RELEASE);
+    for (int64_t until = now() + 5 * HEALD_SEC; !c.failures; turn(&c)) {
+        ck_assert_int_lt(now(), until);
+        feed(c.ways[0]);
+    }
+    pthread_join(thread, NULL);
+    crowd_end(&c);
+}
+
+/* A part is sent, and the rest makes the signal: splice(2) says how much, and nothing of that. */
+HEALD_CASE(a_target_goes_amid_a_portion)
+{
+    for (unsigned i = 0; i < 100; i++)
+        break_amid(_i, i * 200);
+    ck_assert(!signal_is_pending());
+}
+
 static void close_all(struct crowd *c)
 {
     for (unsigned i = 0; i < c->count; i++)
@@ -458,6 +504,7 @@ void add_splices(TCase *group)
     add_on_backends(group, many_in_a_turn);
     add_on_backends(group, targets_go);
     add_on_backends(group, targets_go_while_the_signal_is_blocked);
+    add_on_backends(group, a_target_goes_amid_a_portion);
     add_on_backends(group, others_interfere);
     add_on_backends(group, paused_amid_the_turn);
     add_on_backends(group, piped_elsewhere_amid_the_turn);

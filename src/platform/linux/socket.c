@@ -141,6 +141,12 @@ static void take_signal(const sigset_t *signal)
         ;
 }
 
+/* May it have made SIGPIPE? If it has sent a part before that, it says only how much. */
+static bool may_be_broken(const struct heald_splice *s)
+{
+    return s->out == -EPIPE || (s->out > 0 && s->piped);
+}
+
 /* Without SIGPIPE, which splice(2) has no flag for: it is blocked meanwhile, once for all of them,
  * and one that they make is taken out. One that was pending before stays. */
 void heald__plat_splice(struct heald_splice *v, unsigned count)
@@ -156,7 +162,7 @@ void heald__plat_splice(struct heald_splice *v, unsigned count)
         sigpending(&pending);
     for (unsigned i = 0; i < count; i++) {
         pass(&v[i]);
-        broken = broken || v[i].out == -EPIPE;
+        broken = broken || may_be_broken(&v[i]);
     }
     if (broken && !sigismember(&pending, SIGPIPE))
         take_signal(&pipe);
