@@ -137,6 +137,7 @@ static int take_cell(const struct ring *r, struct queue_cell *cell, uint64_t wor
         .cell = cell,
         .word = mine,
         .position = position,
+        .size = bytes,
         .redelivered = left || __atomic_load_n(&cell->flags, __ATOMIC_RELAXED) & CELL_REDELIVERED};
     return 0;
 }

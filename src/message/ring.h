@@ -46,6 +46,7 @@ struct ring {
 struct ring_cell {
     struct queue_cell *cell;
     uint64_t word, position;
+    uint32_t size; /* of a message that was taken, and is not above the caller's limit */
     bool redelivered;
 };
 
@@ -112,15 +113,17 @@ static inline bool ring_take_next(const struct ring *r, size_t size, struct ring
     uint64_t p = ring_hint(&r->hints->head);
     struct queue_cell *cell = ring_cell_at(r, p);
     uint64_t word = cell_load(cell), mine = cell_owned(word, CELL_TAKEN, r->owner);
+    /* Read before it is the caller's: right if the word is then still the same. */
+    uint32_t bytes = __atomic_load_n(&cell->size, __ATOMIC_RELAXED);
 
-    if (cell_state(word) != CELL_FULL || cell_ahead(word, ring_lap(r, p)) != 0 ||
-        /* Read before it is the caller's: right if the word is then still the same. */
-        __atomic_load_n(&cell->size, __ATOMIC_RELAXED) > size || !cell_change(cell, word, mine))
+    if (cell_state(word) != CELL_FULL || cell_ahead(word, ring_lap(r, p)) != 0 || bytes > size ||
+        !cell_change(cell, word, mine))
         return false;
     ring_set_hint(&r->hints->head, p + 1);
     *ret = (struct ring_cell){.cell = cell,
                               .word = mine,
                               .position = p,
+                              .size = bytes,
                               .redelivered = __atomic_load_n(&cell->flags, __ATOMIC_RELAXED) &
                                              CELL_REDELIVERED};
     return true;

@@ -170,7 +170,7 @@ static int take_cell(const struct queue_view *v, unsigned priority, size_t size,
     if (err)
         return err;
     *ret = (struct heald_queue_slot){.data = got.cell->data,
-                                     .size = __atomic_load_n(&got.cell->size, __ATOMIC_RELAXED),
+                                     .size = got.size,
                                      .priority = priority,
                                      .redelivered = got.redelivered,
                                      .word = got.word,
@@ -178,17 +178,20 @@ static int take_cell(const struct queue_view *v, unsigned priority, size_t size,
     return 0;
 }
 
-/* The next message of the highest priority; `closed`: was the queue, before the look? */
+/* The next message of the highest priority; `closed`: was the queue, before the look? One that is
+ * longer than it can be is corrupt: it would be read beyond its cell. */
 static int take_next(const struct queue_view *v, size_t size, bool thoroughly, bool closed,
                      struct heald_queue_slot *ret, struct ring_holder *holder)
 {
+    size_t most = size < v->message_max ? size : v->message_max;
     int err = -EAGAIN;
 
     if (v->is_lane)
-        return take_lane(v, size, ret, holder);
-    for (unsigned i = v->priorities; i-- && err == -EAGAIN;)
-        err = take_cell(v, i, size, thoroughly || closed, ret, holder);
-    return err;
+        err = take_lane(v, most, ret, holder);
+    else
+        for (unsigned i = v->priorities; i-- && err == -EAGAIN;)
+            err = take_cell(v, i, most, thoroughly || closed, ret, holder);
+    return err == -EMSGSIZE && size >= v->message_max ? -EBADMSG : err;
 }
 
 int heald__queue_take(const struct queue_view *v, size_t size, bool thoroughly,

@@ -158,10 +158,9 @@ static inline ssize_t usual_receive_ring(const struct ring *r, void *buf, size_t
 
     if (!ring_take_next(r, size, &got))
         return USUAL_NOT;
-    size_t found = __atomic_load_n(&got.cell->size, __ATOMIC_RELAXED);
-    usual_copy(buf, got.cell->data, found);
+    usual_copy(buf, got.cell->data, got.size);
     int err = queue_free(r, got.cell, got.word);
-    return err ? err : (ssize_t)found;
+    return err ? err : (ssize_t)got.size;
 }
 
 /* All before the next position was received, and nothing is there. */

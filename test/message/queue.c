@@ -596,6 +596,30 @@ HEALD_CASE(by_name)
     fixture_close(&f);
 }
 
+/* A message that says that it is longer than it can be is not read: what is behind its cell, and
+ * behind the region, is none of it. */
+HEALD_CASE(a_corrupt_length)
+{
+    enum { ROOM = 1 << 20 };
+    struct fixture f = queue_fixture();
+    char *buf = malloc(ROOM);
+    struct iovec one = {buf, ROOM};
+    struct heald_queue_slot slot;
+
+    for (int form = 0; form < FORMS; form++) {
+        struct heald_queue *q = queue_make(&f, &forms[form]);
+        ck_assert_int_eq(heald_queue_trysend(q, f.me, "in its cell", 12, 0), 0);
+        char *at = memmem(q, heald_queue_size(&forms[form]), "in its cell", 12);
+        memcpy(at - 8, &(uint32_t){ROOM}, 4);
+        ck_assert_int_eq(heald_queue_tryrecv(q, f.me, buf, ROOM, NULL), -EBADMSG);
+        ck_assert_int_eq(heald_queue_recv(q, f.me, buf, ROOM, NULL, HEALD_FOREVER), -EBADMSG);
+        ck_assert_int_eq(heald_queue_recv_many(q, f.me, &one, 1, HEALD_FOREVER), -EBADMSG);
+        ck_assert_int_eq(heald_queue_trypeek(q, f.me, &slot), -EBADMSG);
+    }
+    free(buf);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("message-queue");
@@ -614,6 +638,7 @@ int main(void)
     harness_add(group, a_close_wakes_who_waits);
     harness_add(group, one_sender_and_one_receiver);
     harness_add(group, a_corrupt_queue);
+    harness_add(group, a_corrupt_length);
     harness_add(group, the_only_sender_is_dead);
     harness_add(group, where_to_receive_is_checked);
     harness_add(group, the_last_sender_goes);
