@@ -226,7 +226,12 @@ HEALD_API int heald_stream_end(struct heald_stream *stream,
 HEALD_API int heald_stream_close(struct heald_stream *stream,
                                  void (*fn)(struct heald_stream *stream, int err));
 
-/* Lets the loop end although the stream is open (`on` is not 0), or not. */
+/*
+ * Lets the loop end although the stream is open (`on` is not 0), or not: heald_loop_run() returns
+ * while the stream only waits for its peer. What is queued is sent first. heald_stream_end() and
+ * heald_stream_close() end that: their fn runs. heald_loop_close() returns -EBUSY as long as the
+ * stream reads.
+ */
 HEALD_API void heald_stream_background(struct heald_stream *stream, int on);
 
 /* Sets the time after which a stream without progress in any direction fails; 0: none. */

@@ -235,6 +235,7 @@ void heald_stream_fail(struct heald_stream *s, int err)
 
 void heald__stream_close(struct heald_stream *s)
 {
+    heald_stream_background(s, 0);
     s->flags |= STREAM_CLOSING;
     unpipe(s);
     heald_close(s->loop, s->fd);
@@ -271,6 +272,9 @@ void heald_stream_background(struct heald_stream *s, int on)
     if (!on == !!(s->flags & STREAM_HOLDS) || !s->loop)
         return;
     s->flags ^= STREAM_HOLDS;
+    /* What waits for the peer, and for how long. What is queued is still sent. */
+    heald_op_background(&s->in, on);
+    heald_op_background(&s->timer, on);
     if (on)
         heald_loop_release(s->loop);
     else
@@ -297,6 +301,7 @@ int heald_stream_end(struct heald_stream *s, void (*fn)(struct heald_stream *str
         heald__stream_close(s);
         return 0;
     }
+    heald_stream_background(s, 0);
     int64_t now = heald_now(s->loop), left = HEALD_FOREVER - now;
     s->end_at_ns = s->options.end_ns < left ? now + s->options.end_ns : HEALD_FOREVER;
     set_timer(s, s->end_at_ns);

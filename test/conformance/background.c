@@ -1,6 +1,8 @@
 /* test/conformance/background.c: ops that keep no loop running. */
 #include "conformance/conformance.h"
 
+#include <sys/socket.h>
+
 static int64_t in_ms(int ms)
 {
     return now() + ms * HEALD_MS;
@@ -155,8 +157,93 @@ HEALD_CASE(a_refused_one_does_not_count)
     loop_end(loop);
 }
 
+/* It reads, and is held up by nobody; what it has queued is sent. When it is closed the loop waits
+ * for that. */
+struct background {
+    struct heald_stream stream;
+    size_t got;
+    int closed;
+};
+
+static void on_data(struct heald_stream *s, char *data, size_t len)
+{
+    (void)data;
+    ((struct background *)s->data)->got += len;
+}
+
+static void on_closed(struct heald_stream *s, int err)
+{
+    ck_assert_int_eq(err, 0);
+    ((struct background *)s->data)->closed++;
+}
+
+static size_t read_all(int fd)
+{
+    static char buf[65536];
+    size_t got = 0;
+
+    for (ssize_t n; (n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0;)
+        got += (size_t)n;
+    return got;
+}
+
+HEALD_CASE(a_stream_keeps_no_loop_running)
+{
+    static const struct heald_stream_events events = {.data = on_data};
+    enum { MUCH = 1 << 20 };
+    static char much[MUCH];
+    struct heald_loop *loop = loop_on(_i);
+    struct background b = {.stream = {.data = &b}};
+    struct heald_op pause = {0};
+    int fds[2];
+
+    pair_open(PAIR_UNIX, fds);
+    ck_assert_int_eq(heald_stream_open(&b.stream, loop, fds[0], &events, NULL), 0);
+    heald_stream_background(&b.stream, 1);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    must(send(fds[1], "hello", 5, 0) == 5);
+    heald_prep_timer(&pause, in_ms(5));
+    ck_assert_int_eq(heald_submit(loop, &pause, on_nothing), 0);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_uint_eq(b.got, 5);
+    /* More than there is room for. */
+    ck_assert_int_ge(heald_stream_write(&b.stream, much, MUCH), 0);
+    size_t got = 0;
+    for (int64_t until = in_ms(5000); got < MUCH && now() < until; got += read_all(fds[1]))
+        must(heald_loop_turn(loop, in_ms(1)) >= 0);
+    ck_assert_uint_eq(got, MUCH);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(heald_stream_close(&b.stream, on_closed), 0);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(b.closed, 1);
+    close(fds[1]);
+    loop_end(loop);
+}
+
+HEALD_CASE(the_end_of_a_stream_is_awaited)
+{
+    static const struct heald_stream_events events = {.data = on_data};
+    struct heald_loop *loop = loop_on(_i);
+    struct background b = {.stream = {.data = &b}};
+    int fds[2];
+
+    pair_open(PAIR_UNIX, fds);
+    ck_assert_int_eq(heald_stream_open(&b.stream, loop, fds[0], &events, NULL), 0);
+    heald_stream_background(&b.stream, 1);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_ge(heald_stream_write(&b.stream, "bye", 3), 0);
+    ck_assert_int_eq(heald_stream_end(&b.stream, on_closed), 0);
+    ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
+    ck_assert_int_eq(heald_loop_run(loop), 0);
+    ck_assert_int_eq(b.closed, 1);
+    close(fds[1]);
+    loop_end(loop);
+}
+
 void add_background(TCase *group)
 {
+    add_everywhere(group, a_stream_keeps_no_loop_running);
+    add_everywhere(group, the_end_of_a_stream_is_awaited);
     add_everywhere(group, alone_it_keeps_no_loop_running);
     add_everywhere(group, it_goes_and_comes_while_it_is_pending);
     add_everywhere(group, every_kind_leaves_it);
