@@ -81,12 +81,13 @@ static void close_it(void)
 HEALD_CASE(closed_in_a_callback_of_the_host)
 {
     loop = guest_on(_i);
-    start(&ops[0], 10, on_completed);
+    start(&ops[0], 60000, on_completed);
     host_after(2, close_it);
     host_after(30, stop_the_host);
     host_run();
     ck_assert_int_eq(completed, 0);
     host_close();
+    ck_assert_int_eq(heald_cancel(&ops[0]), 0);
     loop_end();
 }
 
