@@ -495,5 +495,6 @@ void heald_loop_hold(struct heald_loop *loop)
 
 void heald_loop_release(struct heald_loop *loop)
 {
-    loop->holds -= loop->holds != 0;
+    if (loop->holds)
+        loop->holds--;
 }
