@@ -60,8 +60,7 @@ struct ring_holder {
 static inline int ring_is_gone(const struct heald_participant *me, uint64_t id,
                                const struct ring_holder *holder)
 {
-    return holder->tries ? heald__region_is_gone_soon(me, id)
-                         : heald__region_is_gone(me->region, id);
+    return heald__region_ask(me, id, holder->tries);
 }
 
 static inline void ring_watch(struct ring_holder *holder, uint64_t id)

@@ -74,7 +74,7 @@ struct region_seat {
     size_t used;                  /* bytes of that */
     int pending;                  /* atomic: ops that wait in loops */
     unsigned char held_count;     /* of `held`, if the region is traced */
-    uint32_t asked;               /* changes with each heald__region_is_gone_soon() */
+    uint32_t asked;               /* changes with each try of heald__region_ask() */
     struct region_held held[REGION_HELD_MAX];
     struct spin spin; /* looks before a wait for a message (message/transfer.c) */
     struct region_memo memos[REGION_MEMOS]; /* region_memo_of() says which */
@@ -285,10 +285,10 @@ uint64_t heald__region_id_of(const struct heald_region *region, const struct reg
  */
 int heald__region_is_gone(struct heald_region *region, uint64_t id);
 
-/* The same for one that does not wait, and may ask again and again. What only a system call finds
- * out, that a thread has called exec(3), it asks for in about one of 64 calls: that takes longer
- * than the rest of what it tries. */
-int heald__region_is_gone_soon(const struct heald_participant *me, uint64_t id);
+/* The same. tries: for one that does not wait, and may ask again and again. What only a system call
+ * finds out, that a thread has called exec(3), it asks for in about one of 64 calls: that takes
+ * longer than the rest of what it tries. */
+int heald__region_ask(const struct heald_participant *me, uint64_t id, bool tries);
 
 /* Read before the caller tries what it may have to wait for, and kept in its wait. From then on a
  * participant that finds a death rings the bell; bells of those that do not wait cost it no call.

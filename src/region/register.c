@@ -228,8 +228,10 @@ int heald__region_is_gone(struct heald_region *region, uint64_t id)
     return is_gone(region, id, true);
 }
 
-int heald__region_is_gone_soon(const struct heald_participant *me, uint64_t id)
+int heald__region_ask(const struct heald_participant *me, uint64_t id, bool tries)
 {
+    if (!tries)
+        return is_gone(me->region, id, true);
     /* At random: one that tries two in turn would ask for one of them never. Source of the numbers:
      * Knuth, Seminumerical Algorithms, 3.3.4. */
     me->seat->asked = me->seat->asked * 1664525 + 1013904223;

@@ -9,14 +9,12 @@
 
 int heald__cells_is_gone(const struct heald_participant *me, uint64_t id)
 {
-    return id ? heald__region_is_gone(me->region, region_id(id)) : -EOWNERDEAD;
+    return heald__cells_ask(me, id, false);
 }
 
 int heald__cells_ask(const struct heald_participant *me, uint64_t id, bool tries)
 {
-    if (!id || !tries)
-        return heald__cells_is_gone(me, id);
-    return heald__region_is_gone_soon(me, region_id(id));
+    return id ? heald__region_ask(me, region_id(id), tries) : -EOWNERDEAD;
 }
 
 uint64_t *heald__cells_find(uint64_t cells[], unsigned count, uint64_t id)

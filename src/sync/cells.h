@@ -24,7 +24,7 @@ static inline bool cells_are_so_many(uint32_t count, uint32_t check, uint32_t mo
 /* The participant of an id is there (0), or gone (-EOWNERDEAD); 0 is nobody and gone. -EBADMSG. */
 int heald__cells_is_gone(const struct heald_participant *me, uint64_t id);
 
-/* The same; of one that tries, and does not wait, heald__region_is_gone_soon(). */
+/* The same, with `tries` as heald__region_ask(). */
 int heald__cells_ask(const struct heald_participant *me, uint64_t id, bool tries);
 
 /* Changes a cell, if it is still `from`. */

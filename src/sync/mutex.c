@@ -52,7 +52,6 @@
  *
  * Model: test/model/mutex.pml; its steps are named after the functions here.
  */
-#include "sync/cells.h"
 #include "sync/lockdep.h"
 #include "sync/owner.h"
 #include "sync/wait_ops.h"
@@ -211,7 +210,7 @@ static int attempt(struct heald_mutex *mutex, struct heald_participant *me, uint
         if (region_id(*word) == me->id)
             return again(mutex);
         *ret_other = region_id(*word);
-        int err = heald__cells_ask(me, *ret_other, tries);
+        int err = heald__region_ask(me, *ret_other, tries);
         if (err != -EOWNERDEAD)
             return err ? err : -EBUSY;
         if (change(mutex, word, me->id | INCONSISTENT | (*word & TURN))) {
