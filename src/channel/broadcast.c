@@ -6,6 +6,7 @@
 #include "channel/channel.h"
 
 #include "base/alloc.h"
+#include "base/round.h"
 
 #include <heald/broadcast.h>
 
@@ -41,8 +42,8 @@ static uint64_t set_defaults(struct heald_broadcast_options *o)
     if (o->sample_max > HEALD_CHANNEL_ROOM_MAX || o->samples > HEALD_CHANNEL_ROOM_MAX ||
         o->subscribers > HEALD_BROADCAST_SUBSCRIBERS_MAX)
         return 0;
-    uint64_t cells = segment_round_up(o->samples < 2 ? 2 : o->samples);
-    uint64_t room = cells * segment_round_up(CELL_HEAD + (uint64_t)o->sample_max);
+    uint64_t cells = round_to_power(o->samples < 2 ? 2 : o->samples);
+    uint64_t room = cells * round_to_power(CELL_HEAD + (uint64_t)o->sample_max);
     if (room < HEALD_CHANNEL_ROOM_MIN)
         room = HEALD_CHANNEL_ROOM_MIN;
     return room <= HEALD_CHANNEL_ROOM_MAX ? room : 0;
@@ -64,7 +65,7 @@ int heald_broadcast_open(struct heald_broadcast **ret_broadcast,
         alloc_free(&heald__alloc_libc, b, bytes_of(o.subscribers));
         return err;
     }
-    b->stride = (uint32_t)segment_round_up(CELL_HEAD + (uint64_t)o.sample_max);
+    b->stride = (uint32_t)round_to_power(CELL_HEAD + (uint64_t)o.sample_max);
     b->sample_max = (uint32_t)o.sample_max;
     b->cells = (uint32_t)room / b->stride;
     b->max = o.subscribers;

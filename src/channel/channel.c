@@ -2,6 +2,7 @@
 #include "channel/channel.h"
 
 #include "base/alloc.h"
+#include "base/round.h"
 #include "platform/sys.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static int set_options(struct heald_channel *c, const struct heald_channel_optio
         return -EINVAL;
     if (room < HEALD_CHANNEL_ROOM_MIN)
         room = HEALD_CHANNEL_ROOM_MIN;
-    c->own.size = (uint32_t)segment_round_up(room);
+    c->own.size = (uint32_t)round_to_power(room);
     c->peer_room_max = (uint32_t)peer_room;
     c->recv_max = (uint32_t)o->recv_max;
     c->history = o->history;

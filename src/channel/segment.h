@@ -53,16 +53,6 @@ static inline void segment_write(uint32_t *word, uint32_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* To a power of two. */
-static inline uint64_t segment_round_up(uint64_t n)
-{
-    uint64_t power = 1;
-
-    while (power < n)
-        power *= 2;
-    return power;
-}
-
 /* Makes a segment: its descriptor, sealed, which the caller closes; or -errno. */
 int heald__segment_make(struct segment_map *map, uint32_t room);
 

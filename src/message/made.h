@@ -6,6 +6,7 @@
 #define HEALD_SRC_MESSAGE_MADE_H
 
 #include "base/choose.h"
+#include "base/round.h"
 
 #include <heald/object.h>
 
@@ -43,11 +44,7 @@ int heald__made_checked(int err, const char *name, struct heald_why *why);
 /* A capacity that is valid, rounded up to a power of two. */
 static inline uint32_t made_capacity(uint32_t wanted)
 {
-    uint32_t capacity = 1;
-
-    while (capacity < wanted)
-        capacity *= 2;
-    return capacity;
+    return (uint32_t)round_to_power(wanted);
 }
 
 #endif

@@ -20,6 +20,7 @@
 #include <heald/await.h>
 #include <heald/topic.h>
 
+#include "base/round.h"
 #include "message/ring.h"
 
 #include <errno.h>
@@ -96,11 +97,7 @@ struct topic_parts {
 /* The samples that a ring has room for. */
 static inline uint32_t topic_ring_of(uint32_t capacity, uint32_t history)
 {
-    uint32_t cells = 1;
-
-    while (cells < capacity + history)
-        cells *= 2;
-    return cells;
+    return (uint32_t)round_to_power(capacity + history);
 }
 
 /* What follows from how a topic at an address was made. False: no topic has such numbers. */
