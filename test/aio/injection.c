@@ -5,12 +5,9 @@
  * Each in a child of a process that has not used AIO.
  */
 #include "aio/suite.h"
+#include "harness/filter.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 
 /* From when on. */
 enum moment { FROM_THE_FIRST, AFTER_A_REST, WHILE_SOME_WAIT };
@@ -41,21 +38,6 @@ struct scene {
     char bytes[ALL], byte, *data, *seen, received[SMALL];
     struct aiocb reads[ALL], read, write, writes[ALL], appends[ALL], last[EARLY], sync, receive;
 };
-
-/* For one call. */
-static int filter_set(unsigned call, unsigned action, unsigned flags)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, action),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof code / sizeof code[0], code};
-
-    must_be(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-}
 
 /* Of all threads. */
 static void refuse(unsigned call, int err)

@@ -3,14 +3,10 @@
  * system only now and then whether that one is gone: one that tries again and again is not slowed
  * down by that. A holder that has called exec(3), which is found in no other way, is still found.
  */
+#include "harness/filter.h"
 #include "shm/shm.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 enum { TRIES = 640, QUEUE_BYTES = 16384 };
 
@@ -105,17 +101,8 @@ static void on_tgkill(int number)
 /* Each tgkill(2) is a signal from now on. False: not here. */
 static bool count_tgkill(void)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof code / sizeof code[0], code};
-
     signal(SIGSYS, on_tgkill);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    if (filter_set(SYS_tgkill, SECCOMP_RET_TRAP, 0) < 0)
         return false;
     syscall(SYS_tgkill, getpid(), getpid(), 0);
     return asked == 1;
