@@ -325,9 +325,7 @@ HEALD_CASE(killed_at_each_instruction)
 
 int main(int argc, char **argv)
 {
-    /* What the dynamic linker does at the first call of each function is not stepped. */
-    if (argc > 0 && !getenv("LD_BIND_NOW") && setenv("LD_BIND_NOW", "1", 1) == 0)
-        execv("/proc/self/exe", argv);
+    harness_bind_now(argc, argv);
     Suite *suite = suite_create("channel-killed");
     TCase *group = harness_group(suite, "killed");
 

@@ -74,6 +74,10 @@ void harness_skip(const char *format, ...) __attribute__((noreturn, format(print
 /* The factor of HEALD_TEST_SLOW, 1 when not set: for the deadlines that a case sets itself. */
 int harness_slow(void);
 
+/* Runs the program again, if need be, so that nothing is left for the dynamic linker to do at the
+ * first call of a function: for one whose instructions are stepped. */
+void harness_bind_now(int argc, char **argv);
+
 /* What HEALD_CASE() puts around the body. */
 void harness_case_begin(const char *name, int index);
 void harness_case_end(void);
